@@ -1,0 +1,218 @@
+"""Every error that airlsh raises on purpose.
+
+::
+
+    AirlshError
+    ├── InputError                    exit code 2: the caller can mend it
+    │   ├── SettingsError             a setting, or a name, that is not allowed
+    │   ├── SourceError               a source that cannot be read as asked
+    │   │   ├── SchemaError           a column that is missing or of the wrong type
+    │   │   └── SourceChangedError    a file that changed after it was planned
+    │   ├── NotFoundError             no such index, build, model or document
+    │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
+    │   ├── VectorError               a vector that cannot be hashed
+    │   └── FilterError               a search filter outside the allow-list
+    ├── ServerError                   exit code 1: Elasticsearch could not do its part
+    │   ├── UnsupportedServerError    too old, or its answers are not the ones airlsh leans on
+    │   ├── UnavailableError          no node, or no primary shard, answered in time
+    │   └── PartialAnswerError        an answer that does not cover every shard
+    ├── RunError                      exit code 1: a run that must not be published
+    │   ├── LoadError                 a chunk that could not be loaded
+    │   ├── VerificationError         the index does not hold what was loaded
+    │   ├── DeadLetterLimitError      more rows were refused than allowed
+    │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
+    │   └── DagRunError               a run of a DAG that failed, as seen from outside Airflow
+    └── StackError                    exit code 1: the local stack could not start or stop
+
+Each carries its data as attributes and survives pickling, so that one raised in a Dask worker
+arrives whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+
+def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any]) -> AirlshError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class AirlshError(Exception):
+    """The root of the tree. ``exit_code`` is what the command line ends with."""
+
+    exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+    def with_note(self, note: str) -> Self:
+        """Return the same error with a line about what to do next."""
+        self.add_note(note)
+        return self
+
+
+class InputError(AirlshError):
+    """The caller asked for something that cannot be done as asked."""
+
+    exit_code = 2
+
+
+class SettingsError(InputError):
+    """A setting that is not allowed."""
+
+    def __init__(self, setting: str, value: object, reason: str) -> None:
+        self.setting, self.value, self.reason = setting, value, reason
+        super().__init__(f"{setting}={value!r}: {reason}")
+
+
+class SourceError(InputError):
+    """A source that cannot be read as asked."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(f"{source}: {reason}")
+
+
+class SchemaError(SourceError):
+    """A column that is missing or of the wrong type."""
+
+    def __init__(self, source: str, column: str, reason: str) -> None:
+        super().__init__(source, f"column {column!r} {reason}")
+        self.column = column
+
+
+class SourceChangedError(SourceError):
+    """A file that is no longer the one that was planned."""
+
+    def __init__(self, source: str, planned: str, found: str) -> None:
+        super().__init__(
+            source,
+            f"changed after the run was planned (planned {planned}, found {found}); start a new run over the new file",
+        )
+        self.planned, self.found = planned, found
+
+
+class NotFoundError(InputError):
+    """No such index, build, model or document."""
+
+    def __init__(self, kind: str, name: str, hint: str = "") -> None:
+        self.kind, self.name, self.hint = kind, name, hint
+        super().__init__(f"no {kind} {name!r}" + (f": {hint}" if hint else ""))
+
+
+class ModelMismatchError(InputError):
+    """Two models, or a model and vectors, that do not belong together."""
+
+    def __init__(self, expected: str, found: str, where: str) -> None:
+        self.expected, self.found, self.where = expected, found, where
+        super().__init__(f"{where}: built with {expected}, given {found}")
+
+
+class VectorError(InputError, ValueError):
+    """A vector, or an array of them, that cannot be hashed. `row` is None where it is the whole array."""
+
+    def __init__(self, row: int | None, reason: str) -> None:
+        self.row, self.reason = row, reason
+        super().__init__(f"vector {row} {reason}" if row is not None else reason)
+
+
+class FilterError(InputError):
+    """A search filter outside the allow-list."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"filter at {path or 'its top'}: {reason}")
+
+
+class ServerError(AirlshError):
+    """Elasticsearch could not do its part."""
+
+
+class UnsupportedServerError(ServerError):
+    """The server is too old, or answers otherwise than airlsh leans on."""
+
+    def __init__(self, server: str, reason: str) -> None:
+        self.server, self.reason = server, reason
+        super().__init__(f"{server}: {reason}")
+
+
+class UnavailableError(ServerError):
+    """No node, or no primary shard, answered in time."""
+
+    def __init__(self, what: str, waited_seconds: float, last: str) -> None:
+        self.what, self.waited_seconds, self.last = what, waited_seconds, last
+        super().__init__(f"{what} did not answer within {waited_seconds:.0f} s; last: {last}")
+
+
+class PartialAnswerError(ServerError):
+    """An answer that does not cover every shard."""
+
+    def __init__(self, action: str, index: str, successful: int, total: int) -> None:
+        self.action, self.index, self.successful, self.total = action, index, successful, total
+        super().__init__(f"{action} of {index} covered {successful} of {total} shards")
+
+
+class RunError(AirlshError):
+    """A run that must not be published."""
+
+
+class LoadError(RunError):
+    """A chunk that could not be loaded."""
+
+    def __init__(self, index: str, where: str, reason: str) -> None:
+        self.index, self.where, self.reason = index, where, reason
+        super().__init__(f"{index}: {where}: {reason}")
+
+
+class VerificationError(RunError):
+    """The index does not hold what was loaded."""
+
+    def __init__(self, index: str, check: str, expected: object, found: object) -> None:
+        self.index, self.check, self.expected, self.found = index, check, expected, found
+        super().__init__(f"{index}: {check}: expected {expected}, found {found}")
+
+
+class DeadLetterLimitError(RunError):
+    """More rows were refused than allowed."""
+
+    def __init__(self, build: str, dead_lettered: int, limit: int, examples: tuple[str, ...]) -> None:
+        self.build, self.dead_lettered, self.limit, self.examples = build, dead_lettered, limit, examples
+        shown = "".join(f"\n  {example}" for example in examples)
+        super().__init__(
+            f"build {build}: {dead_lettered} rows were refused, {limit} are allowed (--max-dead-letters)"
+            f"; the live index is unchanged{shown}"
+        )
+
+
+class PromotionConflictError(RunError):
+    """The alias moved, or its new index is not fit to be published."""
+
+    def __init__(self, alias: str, reason: str) -> None:
+        self.alias, self.reason = alias, reason
+        super().__init__(f"alias {alias}: {reason}")
+
+
+class DagRunError(RunError):
+    """A run of a DAG that failed, as seen from outside Airflow."""
+
+    def __init__(self, dag_id: str, run_id: str, task: str | None, log_tail: str = "") -> None:
+        self.dag_id, self.run_id, self.task, self.log_tail = dag_id, run_id, task, log_tail
+        log = "".join(f"\n  | {line}" for line in log_tail.splitlines())
+        where = f" in task {task}; the end of its log:{log}" if log else f" in task {task}" if task else ""
+        super().__init__(f"DAG {dag_id}, run {run_id}: failed{where}")
+
+
+class StackError(AirlshError):
+    """The local stack could not start or stop."""
+
+    def __init__(self, part: str, cause: str, log_tail: str = "", remedy: str = "") -> None:
+        self.part, self.cause, self.log_tail, self.remedy = part, cause, log_tail, remedy
+        message = f"{part}: {cause}"
+        if log_tail:
+            message += "\n" + "\n".join(f"  | {line}" for line in log_tail.splitlines())
+        if remedy:
+            message += f"\n{remedy}"
+        super().__init__(message)

@@ -1,0 +1,139 @@
+"""One frozen settings model per verb: the command line, the Airflow form and the docs are made from it.
+
+A field's name is its long option with underscores, its description is the help text of both, and
+its bounds are checked by both. Units are part of the names.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Metric = Literal["l2", "cosine"]
+ModelName = Literal["ivf", "hyperplane"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_RESERVED = {"w", "models", "ledger", "leases", "changes", "runs", "dead-letters"}
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it may be an index name; raise ``ValueError`` otherwise.
+
+    No wildcards, dates or clusters can be spelled with the characters that are left, and no name
+    can be mistaken for one of airlsh's own indices.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError("must be 1 to 100 characters of a-z, 0-9, '.', '_', '-', and start with a letter or digit")
+    if name in _RESERVED or name.startswith("airlsh-"):
+        raise ValueError("is reserved for airlsh's own indices")
+    return name
+
+
+IndexName = Annotated[str, AfterValidator(check_name)]
+
+
+class Settings(BaseModel):
+    """What all settings share: frozen, no unknown keys, no coercion of one type into another by chance."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), str_strip_whitespace=True)
+
+
+class SourceSettings(Settings):
+    """Which index, and which columns of which Parquet files go into it."""
+
+    name: IndexName = Field(description="Name of the index: the alias that people query.")
+    source: str = Field(
+        min_length=1,
+        description="Parquet file, folder or glob: a local path, or a URL that fsspec reads (s3://, gs://, abfs://).",
+    )
+    id: str = Field(default="id", min_length=1, description="Column with the document ids (strings or integers).")
+    vector: str = Field(
+        default="embedding", min_length=1, description="Column with the vectors (lists of float16, 32 or 64)."
+    )
+
+
+class TrainSettings(SourceSettings):
+    """Train one LSH model on a sample of the source and store it."""
+
+    metric: Metric = Field(default="cosine", description="Distance between vectors.")
+    model: ModelName = Field(default="ivf", description="Kind of LSH model.")
+    sample: int | None = Field(
+        default=None, ge=2, description="Rows to train on, spread over all files; default from rows and model."
+    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Same seed and sample: the same model.")
+    lists: int | None = Field(
+        default=None, ge=1, le=1_048_576, description="ivf: number of inverted lists; default from rows."
+    )
+    spill: int | None = Field(default=None, ge=1, le=16, description="ivf: nearest lists that each row is put into.")
+    tables: int | None = Field(default=None, ge=1, le=512, description="hyperplane: hash tables.")
+    bits: int | None = Field(default=None, ge=1, le=32, description="hyperplane: bits per table; default from rows.")
+
+
+class IndexSettings(SourceSettings):
+    """Load the source into a new build, verify it, and promote it."""
+
+    model_id: str | None = Field(default=None, description="Model to hash with; default: the newest of this name.")
+    text_field: tuple[str, ...] = Field(default=(), description="Column to index as full text; may be repeated.")
+    field_type: tuple[str, ...] = Field(
+        default=(), description="COLUMN=TYPE: the Elasticsearch type of a column, where the default does not suit."
+    )
+    columns: tuple[str, ...] | None = Field(
+        default=None, description="Other columns to keep; default: all of the source."
+    )
+    shards: int | None = Field(default=None, ge=1, le=1024, description="Primary shards; default from bytes and nodes.")
+    replicas: int | None = Field(default=None, ge=0, le=16, description="Replicas; default 1 with two nodes or more.")
+    promote: bool = Field(default=True, description="Move the alias to the new build once it is verified.")
+    max_dead_letters: int = Field(default=0, ge=0, description="Refused rows that a run may have and still be promoted.")
+    chunk_rows: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Rows of a chunk, the unit of retry; default from rows and nodes."
+    )
+    chunk_bytes: int = Field(
+        default=64 * 2**20, ge=2**16, description="Upper bound for the vectors of one chunk, in bytes."
+    )
+    request_bytes: int = Field(
+        default=6 * 2**20, ge=2**10, le=64 * 2**20, description="Upper bound for one bulk request, in bytes."
+    )
+    posting_threads: int = Field(default=2, ge=1, le=16, description="Threads of each Dask worker that post requests.")
+    node_wait_seconds: float = Field(
+        default=300, ge=1, description="How long a load waits for a node or a primary shard to return, in seconds."
+    )
+    recall_queries: int = Field(
+        default=200, ge=1, le=10_000, description="Indexed rows that the recall of a finished build is measured with."
+    )
+
+
+class SearchSettings(Settings):
+    """Ask for the nearest neighbours of ids or vectors."""
+
+    name: IndexName = Field(description="Name of the index.")
+    id: str | None = Field(default=None, description="Neighbours of the document with this id.")
+    vectors: str | None = Field(
+        default=None, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row."
+    )
+    k: int = Field(default=10, ge=1, le=10_000, description="Neighbours a query.")
+    probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: the model's own.")
+    candidates: int | None = Field(
+        default=None, ge=1, le=10_000, description="hyperplane: rows to rerank exactly; default: the model's own."
+    )
+    filter: str | None = Field(default=None, description="Elasticsearch query (JSON) that every neighbour must match.")
+    fields: tuple[str, ...] | None = Field(default=None, description="Fields to return; default: all but the vectors.")
+    output: str | None = Field(default=None, description="Parquet file to write the answers to.")
+
+
+class RollbackSettings(Settings):
+    """Move the alias back to an earlier build."""
+
+    name: IndexName = Field(description="Name of the index.")
+    build: str | None = Field(default=None, description="Build to go back to; default: the one that was live before.")
+
+
+class RetireSettings(Settings):
+    """Delete builds that are neither live nor among the newest."""
+
+    name: IndexName = Field(description="Name of the index.")
+    keep: int = Field(default=2, ge=1, le=100, description="Verified builds to keep besides the live one.")
+    grace_seconds: float = Field(
+        default=600, ge=0, description="Never delete a build that was live within this many seconds."
+    )
