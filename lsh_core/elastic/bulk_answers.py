@@ -1,0 +1,90 @@
+"""What an answer to a bulk request means, item by item. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Verdict(Enum):
+    """What to do about one item, or about a whole request."""
+
+    DONE = "the index holds this row, or a later one with the same id"
+    REFUSED = "the row itself is bad: a dead letter"
+    RETRY = "a passing trouble: send the row again after a pause"
+    NO_PRIMARY = "its primary shard is away: wait for the index, another node cannot help"
+    BLOCKED = "the index is blocked for writes, as a full disk does: wait long"
+    STOP = "the run may not write here: it must end"
+    SPLIT = "too large, or too much at once: send it in halves"
+    BISECT = "one of its rows spoils the whole request: find that row"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemVerdict:
+    """The verdict over one item, with what the server said."""
+
+    verdict: Verdict
+    error: str = ""
+    reason: str = ""
+
+
+_DONE = ItemVerdict(Verdict.DONE)
+_RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+
+
+def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
+    """Judge one item of a bulk answer, ``{"status": ..., "error": {...}}``.
+
+    A 409 says that the index already holds a later version of this id: superseded, not an error.
+    """
+    status = item["status"]
+    if status in (200, 201, 409):
+        return _DONE
+    kind, reason = _cause(item.get("error"))
+    if status == 429 and kind == "cluster_block_exception":
+        return ItemVerdict(Verdict.BLOCKED, kind, reason)
+    if status == 503 and kind == "unavailable_shards_exception":
+        return ItemVerdict(Verdict.NO_PRIMARY, kind, reason)
+    if status in _RETRIED_STATUSES:
+        return ItemVerdict(Verdict.RETRY, kind, reason)
+    if status == 400:
+        return ItemVerdict(Verdict.REFUSED, kind, reason)
+    return ItemVerdict(Verdict.STOP, kind or f"status {status}", reason)
+
+
+def judge_request(status: int, body: object, *, rows: int, refused_before: bool) -> ItemVerdict:
+    """Judge an answer that is not 200: the request as a whole was not done.
+
+    Parameters
+    ----------
+    rows
+        How many rows the request holds: a single one cannot be divided any more.
+    refused_before
+        The same request was already answered 429: it may be larger than the node's limit, for ever.
+    """
+    kind, reason = _cause(body.get("error") if isinstance(body, Mapping) else None)
+    if status == 413:
+        verdict = Verdict.SPLIT if rows > 1 else Verdict.REFUSED
+        return ItemVerdict(verdict, "request_too_large", reason or "larger than the server takes in one request")
+    if status == 400:
+        return ItemVerdict(Verdict.BISECT if rows > 1 else Verdict.REFUSED, kind or "bad_request", reason)
+    if status == 429:
+        verdict = Verdict.SPLIT if refused_before and rows > 1 else Verdict.RETRY
+        return ItemVerdict(verdict, kind or "too_many_requests", reason)
+    if status in _RETRIED_STATUSES or status in (408, 500):
+        return ItemVerdict(Verdict.RETRY, kind or f"status {status}", reason)
+    return ItemVerdict(Verdict.STOP, kind or f"status {status}", reason)
+
+
+def _cause(error: object) -> tuple[str, str]:
+    """Return the error's type and its innermost reason."""
+    if not isinstance(error, Mapping):
+        return "", str(error or "")
+    kind, reasons = str(error.get("type", "")), [str(error.get("reason", ""))]
+    cause = error.get("caused_by")
+    while isinstance(cause, Mapping):
+        reasons.append(str(cause.get("reason", "")))
+        cause = cause.get("caused_by")
+    return kind, ": ".join(dict.fromkeys(filter(None, reasons)))

@@ -1,0 +1,119 @@
+"""The cluster behind a connection: which node answers now, and answers that cover every shard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import PartialAnswerError, UnavailableError
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+
+T = TypeVar("T")
+
+_PASSING_STATUSES = frozenset({429, 502, 503, 504})
+_HINT = "Is it running? `airlsh status` shows the local stack, `airlsh up` starts it; --es or AIRLSH_ES_URL choose another."
+
+
+def on_any_node(
+    connection: Connection, action: Callable[[Elasticsearch], T], *, first: int = 0, wait_seconds: float = 15.0
+) -> T:
+    """Run `action` with the client of node `first`, or of the next one that answers.
+
+    `action` may run more than once: it must be harmless to repeat. A node that refuses what is asked, rather
+    than being away or overloaded, is not passed over: its answer is raised.
+
+    Raises
+    ------
+    UnavailableError
+        No node answered within `wait_seconds`.
+    """
+    from elasticsearch import ApiError, TransportError
+
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        last: Exception | None = None
+        for step in range(len(connection.urls)):
+            try:
+                return action(connection.client(first + step))
+            except (ApiError, TransportError) as error:
+                if isinstance(error, ApiError) and error.status_code not in _PASSING_STATUSES:
+                    raise
+                last = error
+        if time.monotonic() >= deadline:
+            raise UnavailableError(
+                "Elasticsearch at " + ", ".join(connection.urls), wait_seconds, str(last)
+            ).with_note(_HINT) from last
+        time.sleep(0.5)
+
+
+def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> Elasticsearch:
+    """Return the client of the first node that answers.
+
+    Raises
+    ------
+    UnavailableError
+        No node answered within `wait_seconds`.
+    """
+
+    def ask(client: Elasticsearch) -> Elasticsearch:
+        client.options(request_timeout=5).cluster.health(filter_path="status")
+        return client
+
+    return on_any_node(connection, ask, wait_seconds=wait_seconds)
+
+
+def require_all_shards(action: str, index: str, answer: Mapping[str, Any]) -> None:
+    """Raise `PartialAnswerError` unless `answer` covers every shard.
+
+    With a shard missing, count, search, refresh and force-merge still answer 200.
+    """
+    shards = answer["_shards"]
+    if shards["successful"] != shards["total"] or shards.get("failed"):
+        raise PartialAnswerError(action, index, shards["successful"], shards["total"])
+
+
+def refresh(client: Elasticsearch, index: str) -> None:
+    """Make everything written so far visible to searches, on every shard that is assigned.
+
+    A copy that is still to be built refreshes itself when it is made, so only primaries must all answer.
+    """
+    answer = client.options(request_timeout=600).indices.refresh(index=index)
+    shards = answer["_shards"]
+    settings = client.indices.get_settings(index=index, flat_settings=True)
+    primaries = sum(int(each["settings"]["index.number_of_shards"]) for each in settings.values())
+    if shards["successful"] < primaries or shards.get("failed"):
+        raise PartialAnswerError("refresh", index, shards["successful"], primaries)
+
+
+def count(client: Elasticsearch, index: str, query: Mapping[str, Any] | None = None) -> int:
+    """Count the documents of `index` that match `query`, over every shard."""
+    answer = client.count(index=index, query=dict(query) if query else None)
+    require_all_shards("count", index, answer)
+    return int(answer["count"])
+
+
+def search(client: Elasticsearch, index: str, **body: Any) -> dict[str, Any]:
+    """Search `index` and refuse an answer that does not cover every shard."""
+    answer = client.search(index=index, allow_partial_search_results=False, **body)
+    require_all_shards("search", index, answer)
+    return dict(answer)
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, seconds: float, pause: float = 0.2) -> None:
+    """Poll `condition` until it is true; raise `UnavailableError` after `seconds`."""
+    started = time.monotonic()
+    while not condition():
+        if time.monotonic() - started > seconds:
+            raise UnavailableError(what, seconds, "still not so")
+        time.sleep(pause)
+
+
+def data_nodes(client: Elasticsearch) -> int:
+    """Return the number of nodes that can hold shards."""
+    return int(client.cluster.health(filter_path="number_of_data_nodes")["number_of_data_nodes"])
+

@@ -1,0 +1,125 @@
+"""Proof that a server does what airlsh leans on, on a 20-row index of its own."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import answering_client, search
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import UnsupportedServerError
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+OLDEST_SERVER = (9, 4)
+_FAR = 1000.0
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What the probe found: the version of each node, and how many of them hold data."""
+
+    versions: tuple[str, ...]
+    data_nodes: int
+
+
+def server_facts(client: Elasticsearch) -> ServerFacts:
+    """Read the versions of all nodes and refuse a cluster with one that is too old.
+
+    ``GET /`` is not used: a distribution without the root endpoint answers 405 there.
+    """
+    nodes = client.nodes.info(filter_path="nodes.*.version,nodes.*.roles")["nodes"].values()
+    versions = tuple(sorted({node["version"] for node in nodes}))
+    for version in versions:
+        if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < OLDEST_SERVER:
+            oldest = ".".join(map(str, OLDEST_SERVER))
+            raise UnsupportedServerError(f"Elasticsearch {version}", f"airlsh needs {oldest} or later on every node")
+    holding = sum(any(role.startswith("data") for role in node["roles"]) for node in nodes)
+    return ServerFacts(versions, holding)
+
+
+def prove_semantics(connection: Connection) -> ServerFacts:
+    """Check the version and the query semantics of the server behind `connection`.
+
+    Twenty rows on a line, vector ``[i, 0]`` for row i, even rows tagged. Three facts are proved: a
+    ``knn`` query with a filter on a flat field scores exactly the rows that pass the filter; a ``knn``
+    rescore reranks its window only; the vector of a stored row can be looked up by id.
+
+    Raises
+    ------
+    UnsupportedServerError
+        The server is too old, or answers otherwise.
+    """
+    client = answering_client(connection)
+    facts = server_facts(client)
+    index = f"airlsh-probe-{secrets.token_hex(6)}"
+    client.indices.create(
+        index=index,
+        settings={"number_of_shards": 1, "number_of_replicas": 0},
+        mappings={
+            "dynamic": "strict",
+            "properties": {
+                "vector": {
+                    "type": "dense_vector",
+                    "dims": 2,
+                    "similarity": "l2_norm",
+                    "index_options": {"type": "flat"},
+                },
+                "tag": {"type": "keyword", "similarity": "boolean", "doc_values": False, "norms": False},
+            },
+        },
+        wait_for_active_shards=1,
+    )
+    try:
+        rows: list[dict[str, Any]] = []
+        for row in range(20):
+            rows += [{"index": {"_id": str(row)}}, {"vector": [float(row), 0.0], "tag": ["even" if row % 2 == 0 else "odd"]}]
+        client.bulk(index=index, operations=rows, refresh=True)
+        name = f"Elasticsearch {', '.join(facts.versions)}"
+        for fact, (found, expected) in _facts(client, index).items():
+            if found != expected:
+                raise UnsupportedServerError(name, f"{fact}: expected rows {expected}, got {found}")
+    finally:
+        client.indices.delete(index=index, ignore_unavailable=True)
+    return facts
+
+
+def _facts(client: Elasticsearch, index: str) -> dict[str, tuple[list[str], list[str]]]:
+    """Return for each fact the ids found and the ids expected."""
+    even = {"term": {"tag": "even"}}
+    near_nine = {"field": "vector", "query_vector": [9.2, 0.0], "k": 3, "num_candidates": 3}
+    rescored = {
+        "window_size": 10,
+        "query": {
+            "query_weight": 0,
+            "rescore_query_weight": 1,
+            "rescore_query": {"knn": {"field": "vector", "query_vector": [_FAR, 0.0], "k": 10, "num_candidates": 10}},
+        },
+    }
+    looked_up = {
+        "field": "vector",
+        "k": 3,
+        "num_candidates": 3,
+        "query_vector_builder": {"lookup": {"index": index, "id": "4", "path": "vector"}},
+        "filter": even,
+    }
+    return {
+        "knn with a filter is exact over the rows that pass it": (
+            _ids(client, index, query={"knn": {**near_nine, "filter": even}}, size=3),
+            ["10", "8", "12"],
+        ),
+        "a knn rescore reranks its window": (
+            _ids(client, index, query={"bool": {"should": [even]}}, rescore=rescored, size=3),
+            ["18", "16", "14"],
+        ),
+        "a stored vector can be looked up by id": (
+            _ids(client, index, query={"knn": looked_up}, size=1),
+            ["4"],
+        ),
+    }
+
+
+def _ids(client: Elasticsearch, index: str, **body: Any) -> list[str]:
+    return [hit["_id"] for hit in search(client, index, source=False, **body)["hits"]["hits"]]

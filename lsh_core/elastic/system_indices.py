@@ -1,0 +1,98 @@
+"""The indices that airlsh keeps its own state in, made on first use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+MODELS = "airlsh-models"
+LEDGER = "airlsh-ledger"
+RUNS = "airlsh-runs"
+DEAD_LETTERS = "airlsh-dead-letters"
+
+_KEYWORD = {"type": "keyword", "ignore_above": 4096}
+_TEXT_KEPT = {"type": "keyword", "index": False, "doc_values": False}
+_DATE = {"type": "date"}
+_LONG = {"type": "long"}
+_BYTES = {"type": "binary"}
+_OPAQUE = {"type": "object", "enabled": False}
+
+MAPPINGS: dict[str, dict[str, Any]] = {
+    MODELS: {
+        "model_id": _KEYWORD,
+        "name": _KEYWORD,
+        "fingerprint": _KEYWORD,
+        "kind": _KEYWORD,
+        "created_at": _DATE,
+        "header": _OPAQUE,
+        "array": _KEYWORD,
+        "part": _LONG,
+        "sha256": _KEYWORD,
+        "data": _BYTES,
+    },
+    LEDGER: {
+        "build": _KEYWORD,
+        "index_uuid": _KEYWORD,
+        "chunk": _LONG,
+        "source": _KEYWORD,
+        "start": _LONG,
+        "stop": _LONG,
+        "place": _LONG,
+        "node": _KEYWORD,
+        "rows_read": _LONG,
+        "valid": _LONG,
+        "dead_lettered": _LONG,
+        "row_mask": _BYTES,
+        "id_hashes": _BYTES,
+        "samples": _OPAQUE,
+        "nodes": _OPAQUE,
+        "seconds": _OPAQUE,
+        "finished_at": _DATE,
+    },
+    RUNS: {
+        "name": _KEYWORD,
+        "build": _KEYWORD,
+        "index": _KEYWORD,
+        "state": _KEYWORD,
+        "model_id": _KEYWORD,
+        "started_at": _DATE,
+        "finished_at": _DATE,
+        "promoted_at": _DATE,
+        "demoted_at": _DATE,
+        "settings": _OPAQUE,
+        "plan": _OPAQUE,
+        "stages": _OPAQUE,
+        "report": _OPAQUE,
+        "error": _TEXT_KEPT,
+    },
+    DEAD_LETTERS: {
+        "build": _KEYWORD,
+        "source": _KEYWORD,
+        "chunk": _LONG,
+        "row_group": _LONG,
+        "row": _LONG,
+        "place": _LONG,
+        "id": _KEYWORD,
+        "error": _KEYWORD,
+        "reason": _TEXT_KEPT,
+    },
+}
+
+
+def ensure_system_index(client: Elasticsearch, index: str) -> None:
+    """Create the system index `index` unless it is there; two callers at once do no harm."""
+    from elasticsearch import BadRequestError
+
+    if client.indices.exists(index=index):
+        return
+    try:
+        client.indices.create(
+            index=index,
+            settings={"number_of_shards": 1, "auto_expand_replicas": "0-1"},
+            mappings={"dynamic": "strict", "properties": MAPPINGS[index]},
+        )
+    except BadRequestError as error:
+        if error.error != "resource_already_exists_exception":
+            raise
