@@ -1,0 +1,223 @@
+"""Sends one bulk request until each of its rows is in the index or refused for what it is.
+
+Every answer is judged, item by item. A row leaves this module in one of two ways only: acknowledged by
+the server, or as a `Refusal` with the server's reason. Anything else raises.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict, judge_item, judge_request
+from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.errors import LoadError, UnavailableError
+from lsh_core.indexing.bulk_transport import BulkAnswer, BulkTransport, NodeUnreachableError
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 10.0
+_BLOCKED_PAUSE_SECONDS = 15.0
+
+
+class Refusal(NamedTuple):
+    """A row that the server will never take, and why; `offset` is its place in the chunk."""
+
+    offset: int
+    error: str
+    reason: str
+
+
+@dataclass
+class NodeTally:
+    """What one node did for a request or a chunk: answered requests, rows taken, rows that had to be sent again."""
+
+    requests: int = 0
+    rows: int = 0
+    retried: int = 0
+
+    def add(self, other: NodeTally) -> None:
+        """Add what `other` counts."""
+        self.requests += other.requests
+        self.rows += other.rows
+        self.retried += other.retried
+
+
+@dataclass
+class SendReport:
+    """What became of the rows of one request: the refused ones, and a tally by node number. All others are taken."""
+
+    refusals: list[Refusal] = field(default_factory=list)
+    nodes: defaultdict[int, NodeTally] = field(default_factory=lambda: defaultdict(NodeTally))
+
+
+@dataclass
+class _Part:
+    """Rows that travel in one request, and what happened to them so far."""
+
+    offsets: Sequence[int]
+    lines: Sequence[bytes]
+    attempts: int = 0
+    refused_whole: bool = False
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
+@dataclass
+class BulkSender:
+    """Sends requests round robin over a ring of nodes; shared by the posting threads of one worker.
+
+    Parameters
+    ----------
+    index
+        Name for messages.
+    wait_seconds
+        How long to go on without a single row acknowledged before giving up.
+    """
+
+    transport: BulkTransport
+    ring: NodeRing
+    index: str
+    wait_seconds: float
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    _gate: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def send(self, home: int, offsets: Sequence[int], lines: Sequence[bytes]) -> SendReport:
+        """Send rows to node `home`, or to its neighbours where it does not answer.
+
+        Parameters
+        ----------
+        offsets, lines
+            Place in the chunk, and the two lines of the request, of each row.
+
+        Raises
+        ------
+        LoadError
+            The server said that this run may not write: no such alias, no permission, a read-only index.
+        UnavailableError
+            Nothing was acknowledged for `wait_seconds`.
+        """
+        report = SendReport()
+        parts = [_Part(offsets, lines)] if lines else []
+        deadline = self.clock() + self.wait_seconds
+        last = "no node was asked"
+        while parts:
+            if self.clock() > deadline:
+                raise UnavailableError(f"{self.index}: a request of {len(parts[-1])} rows", self.wait_seconds, last)
+            node = self._choose(home, deadline)
+            if node is None:
+                continue
+            part, tally = parts.pop(), report.nodes[node]
+            try:
+                answer = self.transport.post(node, b"".join(part.lines))
+            except NodeUnreachableError as error:
+                last = str(error)
+                logger.warning("%s; its requests go to the next node for now", last)
+                self.ring.failed(node)
+                tally.retried += len(part)
+                parts.append(part)
+                continue
+            self.ring.answered(node)
+            again, verdict = self._judge(part, answer, report.refusals, tally)
+            if verdict.verdict is Verdict.DONE or tally.rows:
+                deadline = self.clock() + self.wait_seconds
+            if again:
+                last = f"{verdict.error}: {verdict.reason}"
+                tally.retried += sum(map(len, again))
+                parts.extend(again)
+                self._pause(verdict, again[0].attempts, deadline)
+        return report
+
+    def _choose(self, home: int, deadline: float) -> int | None:
+        """Return a node that may be asked, or None after waiting a while for one."""
+        with self._gate:  # Held by a thread that waits for the primaries: everyone waits with it.
+            pass
+        node = self.ring.available(home)
+        if node is None:
+            self.sleep(min(self.ring.seconds_to_next() + 0.05, max(deadline - self.clock(), 0.05)))
+        return node
+
+    def _judge(
+        self, part: _Part, answer: BulkAnswer, refusals: list[Refusal], tally: NodeTally
+    ) -> tuple[list[_Part], ItemVerdict]:
+        """Record what is settled; return what must be sent again, and the verdict that decides the pause."""
+        if answer.status != 200:
+            verdict = judge_request(answer.status, answer.body, rows=len(part), refused_before=part.refused_whole)
+            return self._divide(part, answer.status, verdict, refusals), verdict
+        items = answer.body["items"]
+        if len(items) != len(part):
+            raise LoadError(self.index, f"a request of {len(part)} rows", f"the answer speaks of {len(items)} rows")
+        tally.requests += 1
+        if not answer.body["errors"]:
+            tally.rows += len(part)
+            return [], _DONE
+        again: list[int] = []
+        worst = _DONE
+        for position, item in enumerate(items):
+            verdict = judge_item(next(iter(item.values())))
+            if verdict.verdict is Verdict.DONE:
+                tally.rows += 1
+            elif verdict.verdict is Verdict.REFUSED:
+                refusals.append(Refusal(part.offsets[position], verdict.error, verdict.reason))
+            elif verdict.verdict is Verdict.STOP:
+                raise LoadError(self.index, "a row of a request", f"{verdict.error}: {verdict.reason}")
+            else:
+                again.append(position)
+                worst = _more_patient(worst, verdict)
+        if not again:
+            return [], _DONE
+        offsets, lines = [part.offsets[row] for row in again], [part.lines[row] for row in again]
+        return [_Part(offsets, lines, part.attempts + 1)], worst
+
+    def _divide(self, part: _Part, status: int, verdict: ItemVerdict, refusals: list[Refusal]) -> list[_Part]:
+        """Return what is left to send of a request that was refused as a whole."""
+        if verdict.verdict is Verdict.STOP:
+            raise LoadError(self.index, f"a request of {len(part)} rows", f"{verdict.error}: {verdict.reason}")
+        if verdict.verdict is Verdict.REFUSED:
+            refusals.append(Refusal(part.offsets[0], verdict.error, verdict.reason))
+            return []
+        if verdict.verdict is Verdict.RETRY:
+            return [_Part(part.offsets, part.lines, part.attempts + 1, refused_whole=status == 429)]
+        middle = len(part) // 2
+        return [
+            _Part(part.offsets[half], part.lines[half], part.attempts)
+            for half in (slice(middle, None), slice(None, middle))
+        ]
+
+    def _pause(self, verdict: ItemVerdict, attempts: int, deadline: float) -> None:
+        if verdict.verdict is Verdict.NO_PRIMARY:
+            self._wait_for_primaries(deadline)
+        elif verdict.verdict is Verdict.BLOCKED:
+            logger.warning("%s: writes are blocked (%s): free disk space; waiting", self.index, verdict.reason)
+            self.sleep(min(_BLOCKED_PAUSE_SECONDS, max(deadline - self.clock(), 0)))
+        elif verdict.verdict is Verdict.RETRY:
+            longest = min(_FIRST_PAUSE_SECONDS * 2**attempts, _LONGEST_PAUSE_SECONDS)
+            self.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter, not a secret
+
+    def _wait_for_primaries(self, deadline: float) -> None:
+        """Hold all senders of this worker until the index has its primaries again, or the deadline passed."""
+        if not self._gate.acquire(blocking=False):
+            return  # Another thread is at it; `_choose` waits for it.
+        try:
+            logger.warning("%s: a primary shard is away; waiting for it", self.index)
+            while self.clock() < deadline and not self.transport.primaries_ready():
+                self.sleep(1.0)
+        finally:
+            self._gate.release()
+
+
+_DONE = ItemVerdict(Verdict.DONE)
+_PATIENCE = (Verdict.DONE, Verdict.RETRY, Verdict.NO_PRIMARY, Verdict.BLOCKED)
+
+
+def _more_patient(one: ItemVerdict, other: ItemVerdict) -> ItemVerdict:
+    return max(one, other, key=lambda verdict: _PATIENCE.index(verdict.verdict))

@@ -1,0 +1,84 @@
+"""The network seam of the bulk loader: one POST to one node."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from lsh_core.elastic.connection import Connection
+
+SERVER_TIMEOUT = "5s"
+"""How long the server waits for a primary shard; below the client's own time-out, or its default of 60 s would look
+like a dead node."""
+
+
+class NodeUnreachableError(Exception):
+    """The node did not answer: refused, reset or timed out. The request may have been executed all the same."""
+
+
+class BulkAnswer(NamedTuple):
+    """Status of an answer, and its JSON body (None where it had none)."""
+
+    status: int
+    body: Any
+
+
+class BulkTransport(Protocol):
+    """Posts bulk bodies to nodes; tests put a programmable node in its place."""
+
+    def post(self, node: int, body: bytes) -> BulkAnswer:
+        """Post `body` to node number `node`.
+
+        Raises
+        ------
+        NodeUnreachableError
+            No answer came.
+        """
+
+    def primaries_ready(self) -> bool:
+        """Return whether every primary shard of the index is there, as any node sees it."""
+
+
+class ElasticTransport:
+    """Posts to a real cluster, through the write alias of one build."""
+
+    def __init__(self, connection: Connection, alias: str) -> None:
+        self._connection, self._alias = connection, alias
+        self._path = (
+            f"/{alias}/_bulk?require_alias=true&timeout={SERVER_TIMEOUT}"
+            "&filter_path=errors,items.*.status,items.*.error"
+        )
+
+    def post(self, node: int, body: bytes) -> BulkAnswer:
+        from elastic_transport import ConnectionError as Unreachable
+        from elastic_transport import ConnectionTimeout, TlsError
+        from elasticsearch import ApiError
+
+        client = self._connection.client(node)
+        try:
+            answer = client.perform_request(
+                "POST",
+                self._path,
+                headers={"content-type": "application/x-ndjson", "accept": "application/json"},
+                body=body,
+            )
+        except TlsError:
+            raise  # A certificate does not mend itself.
+        except (Unreachable, ConnectionTimeout) as error:
+            raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
+        except ApiError as error:
+            return BulkAnswer(error.status_code, error.body)
+        return BulkAnswer(answer.meta.status, answer.body)
+
+    def primaries_ready(self) -> bool:
+        from elasticsearch import ApiError, TransportError
+
+        for node in range(len(self._connection.urls)):
+            client = self._connection.client(node).options(request_timeout=10)
+            try:
+                health = client.cluster.health(
+                    index=self._alias, wait_for_status="yellow", timeout="5s", filter_path="status"
+                )
+            except (ApiError, TransportError):
+                continue
+            return health["status"] in ("yellow", "green")
+        return False

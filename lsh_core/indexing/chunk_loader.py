@@ -1,0 +1,250 @@
+"""Loads chunks: read, validate, hash, write, send, record. This is what a Dask worker runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from lsh_core.indexing.bulk_sender import BulkSender, NodeTally, Refusal, SendReport
+from lsh_core.indexing.dead_letters import DeadLetter
+from lsh_core.indexing.documents import DocumentWriter
+from lsh_core.indexing.ledger import LedgerEntry, hash_ids
+from lsh_core.indexing.mapping import VectorField
+from lsh_core.indexing.stopwatch import Stopwatch
+from lsh_core.models.contract import LSHModel
+from lsh_core.sources.reading import read_span
+from lsh_core.sources.chunks import Chunk
+from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.validation import ValidRows, validate_rows
+
+_OPEN_REQUESTS_PER_THREAD = 2
+_FIRST_GUESS_BYTES = 700
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What every chunk of one build is loaded with. Small, and pickles.
+
+    Attributes
+    ----------
+    fields
+        The mapping's ``properties`` of the other columns, which are also the columns that are read.
+    nodes
+        Addresses of the nodes, for the record.
+    """
+
+    build: str
+    id_column: str
+    vector: VectorField
+    fields: dict[str, dict[str, Any]]
+    nodes: tuple[str, ...]
+    request_bytes: int
+    posting_threads: int
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns to read: the id, the vector, and the others; each once."""
+        return list(dict.fromkeys((self.id_column, self.vector.column, *self.fields)))
+
+
+class ChunkRecord(Protocol):
+    """Where a finished chunk is written down."""
+
+    def __call__(self, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: Sequence[DeadLetter]) -> None:
+        """Store the dead letters of `chunk`, then its ledger entry."""
+
+
+@dataclass
+class _OpenChunk:
+    """A chunk whose requests are under way."""
+
+    chunk: Chunk
+    valid: ValidRows
+    row_groups: np.ndarray
+    requests: list[Future[SendReport]] = field(default_factory=list)
+
+
+class ChunkLoader:
+    """Loads spans of chunks over one sender; one a worker process.
+
+    Bodies are built on the calling thread while `posting_threads` threads post; a fixed number of requests
+    is open at any time, so memory does not grow with the source.
+    """
+
+    def __init__(self, plan: LoadPlan, model: LSHModel, sender: BulkSender, record: ChunkRecord) -> None:
+        self._plan, self._model, self._sender, self._record = plan, model, sender, record
+        self._writer = DocumentWriter(plan.vector, plan.fields)
+        self._row_bytes = float(_FIRST_GUESS_BYTES + 16 * plan.vector.dims // 3)
+
+    def load(self, file: SourceFile, chunks: Sequence[Chunk]) -> Iterator[LedgerEntry]:
+        """Load consecutive `chunks` of `file`; yield the entry of each once it is acknowledged and recorded."""
+        threads = max(self._plan.posting_threads, len(self._plan.nodes))
+        slots = BoundedSemaphore(_OPEN_REQUESTS_PER_THREAD * threads)
+        open_chunks: deque[_OpenChunk] = deque()
+        watch = Stopwatch()
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="post")
+        try:
+            tables = iter(read_span(file, chunks, self._plan.columns))
+            while True:
+                with watch("read"):
+                    found = next(tables, None)
+                if found is None:
+                    break
+                open_chunks.append(self._open(pool, slots, file, *found, watch))
+                if len(open_chunks) > 1:
+                    yield self._close(file, open_chunks.popleft(), watch)
+            while open_chunks:
+                yield self._close(file, open_chunks.popleft(), watch)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _open(
+        self,
+        pool: ThreadPoolExecutor,
+        slots: BoundedSemaphore,
+        file: SourceFile,
+        chunk: Chunk,
+        table: pa.Table,
+        watch: Stopwatch,
+    ) -> _OpenChunk:
+        """Validate, hash and write the rows of one chunk, and hand its requests to the posting threads."""
+        plan = self._plan
+        with watch("validate"):
+            valid = validate_rows(
+                table, id=plan.id_column, vector=plan.vector.column, dims=plan.vector.dims, metric=plan.vector.metric
+            )
+            others = table.select(list(plan.fields))
+            if len(valid.offsets) < len(table):
+                others = others.take(pa.array(valid.offsets))
+        with watch("hash"):
+            codes = self._model.encode(valid.vectors, plan.vector.near)
+        row_groups = np.repeat(np.arange(len(file.row_group_rows)), file.row_group_rows)[chunk.start : chunk.stop]
+        opened = _OpenChunk(chunk, valid, row_groups)
+        home = self._sender.ring.home(chunk.number)
+        places = valid.offsets + chunk.place
+        waiting: list[bytes] = []
+        offsets = valid.offsets.tolist()
+        sent = 0
+        start = 0
+        while start < len(valid.ids) or waiting:
+            stop = min(start + max(1, int(plan.request_bytes / self._row_bytes)), len(valid.ids))
+            with watch("write"):
+                lines = self._writer.rows(
+                    valid.ids[start:stop],
+                    valid.vectors[start:stop],
+                    codes.tokens[start:stop],
+                    codes.near[start:stop] if codes.near is not None else None,
+                    chunk=chunk.number,
+                    places=places[start:stop],
+                    others=others.slice(start, stop - start),
+                )
+            waiting += lines
+            start = stop
+            for size in list(request_sizes(waiting, plan.request_bytes, last=start == len(valid.ids))):
+                with watch("wait"):
+                    slots.acquire()
+                request = pool.submit(self._sender.send, home, offsets[sent : sent + size], waiting[:size])
+                request.add_done_callback(lambda _: slots.release())
+                opened.requests.append(request)
+                self._row_bytes = max(sum(map(len, waiting[:size])) / size, 1.0)
+                del waiting[:size]
+                sent += size
+        return opened
+
+    def _close(self, file: SourceFile, opened: _OpenChunk, watch: Stopwatch) -> LedgerEntry:
+        """Wait for the last acknowledgement of a chunk, then record it."""
+        with watch("wait"):
+            reports = [request.result() for request in opened.requests]
+        refusals = {refusal.offset: refusal for report in reports for refusal in report.refusals}
+        nodes: defaultdict[int, NodeTally] = defaultdict(NodeTally)
+        for report in reports:
+            for node, tally in report.nodes.items():
+                nodes[node].add(tally)
+        chunk, valid = opened.chunk, opened.valid
+        taken = np.array([offset not in refusals for offset in valid.offsets.tolist()], dtype=np.bool_)
+        letters = self._letters(file, opened, refusals)
+        entry = LedgerEntry(
+            chunk=chunk.number,
+            source=file.url,
+            start=chunk.start,
+            stop=chunk.stop,
+            place=chunk.place,
+            node=self._plan.nodes[self._sender.ring.home(chunk.number)],
+            dead_lettered=len(letters),
+            offsets=valid.offsets[taken],
+            id_hashes=hash_ids(valid.ids)[taken],
+            samples=self._samples(valid, taken, chunk),
+            nodes=tuple(
+                {"node": self._plan.nodes[node], "requests": t.requests, "rows": t.rows, "retried": t.retried}
+                for node, t in sorted(nodes.items())
+            ),
+            seconds=watch.take(),
+        )
+        self._record(file, chunk, entry, letters)
+        return entry
+
+    def _letters(self, file: SourceFile, opened: _OpenChunk, refusals: dict[int, Refusal]) -> list[DeadLetter]:
+        """Return the dead letters of a chunk: what validation refused, and what the server refused."""
+        valid, chunk = opened.valid, opened.chunk
+        refused: list[tuple[int, str | None, str, str]] = [
+            (row.offset, row.id, row.error, row.reason) for row in valid.refused
+        ]
+        if refusals:
+            by_offset = dict(zip(valid.offsets.tolist(), valid.ids, strict=True))
+            refused += [(offset, by_offset[offset], each.error, each.reason) for offset, each in refusals.items()]
+        return [
+            DeadLetter(
+                build=self._plan.build,
+                source=file.url,
+                chunk=chunk.number,
+                row_group=int(opened.row_groups[offset]),
+                row=chunk.start + offset,
+                place=chunk.place + offset,
+                id=identity,
+                error=error,
+                reason=reason,
+            )
+            for offset, identity, error, reason in sorted(refused, key=lambda each: each[0])
+        ]
+
+    def _samples(self, valid: ValidRows, taken: np.ndarray, chunk: Chunk) -> tuple[dict[str, Any], ...]:
+        """Return the first and the last row that the index took, as verification reads them back."""
+        rows = np.flatnonzero(taken)
+        return tuple(
+            {
+                "id": valid.ids[row],
+                "place": chunk.place + int(valid.offsets[row]),
+                "vector_sha256": vector_digest(valid.vectors[row]),
+            }
+            for row in sorted({int(rows[0]), int(rows[-1])} if len(rows) else ())
+        )
+
+
+def vector_digest(vector: np.ndarray) -> str:
+    """Return the SHA-256 of a vector's float32 values."""
+    return hashlib.sha256(np.ascontiguousarray(vector, dtype="<f4").tobytes()).hexdigest()
+
+
+def request_sizes(lines: Sequence[bytes], request_bytes: int, *, last: bool) -> Iterator[int]:
+    """Yield how many of `lines` go into each next request.
+
+    A request holds as many rows as fit into `request_bytes`, and at least one. Unless `last`, rows that
+    do not fill a request are left for the next call.
+    """
+    rows = size = 0
+    for line in lines:
+        if rows and size + len(line) > request_bytes:
+            yield rows
+            rows = size = 0
+        rows += 1
+        size += len(line)
+    if rows and last:
+        yield rows

@@ -1,0 +1,163 @@
+"""The one table from Arrow types to Elasticsearch fields, and the columns as the server wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lsh_core.errors import SchemaError, SettingsError
+
+KEYWORD_BYTES = 8191
+"""Longest keyword value that is indexed; longer ones stay in the document but are not searchable (32,766 bytes is
+the server's limit, and a character may take four of them)."""
+
+_DATE_FORMAT = "strict_date_optional_time||epoch_millis"
+_NUMBER_OPTIONS = {"coerce": False}
+_NUMBERS = frozenset({"byte", "short", "integer", "long", "half_float", "float", "double"})
+
+_TABLE: tuple[tuple[Callable[[pa.DataType], bool], dict[str, Any]], ...] = (
+    (pa.types.is_boolean, {"type": "boolean"}),
+    (pa.types.is_int8, {"type": "byte", **_NUMBER_OPTIONS}),
+    (pa.types.is_int16, {"type": "short", **_NUMBER_OPTIONS}),
+    (pa.types.is_uint8, {"type": "short", **_NUMBER_OPTIONS}),
+    (pa.types.is_int32, {"type": "integer", **_NUMBER_OPTIONS}),
+    (pa.types.is_uint16, {"type": "integer", **_NUMBER_OPTIONS}),
+    (pa.types.is_int64, {"type": "long", **_NUMBER_OPTIONS}),
+    (pa.types.is_uint32, {"type": "long", **_NUMBER_OPTIONS}),
+    # No unsigned_long: not every distribution has it. A value beyond 2^63 is refused by the server, row by row.
+    (pa.types.is_uint64, {"type": "long", **_NUMBER_OPTIONS}),
+    (pa.types.is_duration, {"type": "long", **_NUMBER_OPTIONS}),
+    (pa.types.is_float16, {"type": "half_float", **_NUMBER_OPTIONS}),
+    (pa.types.is_float32, {"type": "float", **_NUMBER_OPTIONS}),
+    (pa.types.is_float64, {"type": "double", **_NUMBER_OPTIONS}),
+    (pa.types.is_decimal, {"type": "keyword", "ignore_above": KEYWORD_BYTES}),
+    (pa.types.is_date, {"type": "date", "format": _DATE_FORMAT}),
+    (pa.types.is_time, {"type": "keyword", "ignore_above": KEYWORD_BYTES}),
+    (
+        lambda arrow: pa.types.is_string(arrow) or pa.types.is_large_string(arrow) or pa.types.is_string_view(arrow),
+        {"type": "keyword", "ignore_above": KEYWORD_BYTES},
+    ),
+    (
+        lambda arrow: pa.types.is_binary(arrow)
+        or pa.types.is_large_binary(arrow)
+        or pa.types.is_fixed_size_binary(arrow)
+        or pa.types.is_binary_view(arrow),
+        {"type": "binary"},
+    ),
+)
+
+OVERRIDES = _NUMBERS | {"boolean", "keyword", "text", "date", "date_nanos", "ip", "binary", "geo_point"}
+"""Types that ``--field-type COLUMN=TYPE`` may ask for."""
+
+
+def field_for(source: str, column: str, arrow: pa.DataType) -> dict[str, Any]:
+    """Return the mapping of the field that holds `column`.
+
+    Lists map as their elements do: every Elasticsearch field may hold many values.
+
+    Raises
+    ------
+    SchemaError
+        No Elasticsearch type holds this Arrow type without loss.
+    """
+    if pa.types.is_dictionary(arrow):
+        return field_for(source, column, arrow.value_type)
+    if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
+        return field_for(source, column, arrow.value_type)
+    if pa.types.is_struct(arrow):
+        return {
+            "dynamic": "strict",
+            "properties": {child.name: field_for(source, f"{column}.{child.name}", child.type) for child in arrow},
+        }
+    if pa.types.is_timestamp(arrow):
+        return {"type": "date_nanos" if arrow.unit == "ns" else "date"}
+    if pa.types.is_null(arrow):
+        return {"type": "keyword", "ignore_above": KEYWORD_BYTES}
+    for matches, field in _TABLE:
+        if matches(arrow):
+            return dict(field)
+    raise SchemaError(
+        source, column, f"has type {arrow}, which no Elasticsearch field holds; leave it out with --columns"
+    )
+
+
+def fields_for(
+    source: str, schema: pa.Schema, *, text: Sequence[str] = (), overrides: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the mapping's ``properties`` for the columns of `schema`.
+
+    A text column is full text, and under ``<column>.keyword`` a keyword too, so that it can be filtered.
+    """
+    overrides = overrides or {}
+    for column in (*text, *overrides):
+        if column not in schema.names:
+            raise SchemaError(source, column, f"is not among the columns kept ({', '.join(schema.names) or 'none'})")
+    fields = {}
+    for field in schema:
+        if not is_field_name(field.name):
+            raise SchemaError(source, field.name, "cannot be the name of a field; leave it out with --columns")
+        if field.name in text:
+            fields[field.name] = _text_field()
+        elif field.name in overrides:
+            fields[field.name] = _override(overrides[field.name])
+        else:
+            fields[field.name] = field_for(source, field.name, field.type)
+    return fields
+
+
+def parse_overrides(pairs: Sequence[str]) -> dict[str, str]:
+    """Parse ``COLUMN=TYPE`` pairs; raise `SettingsError` for anything else."""
+    overrides = {}
+    for pair in pairs:
+        column, equals, kind = pair.rpartition("=")
+        if not equals or not column or kind not in OVERRIDES:
+            raise SettingsError("field_type", pair, f"must be COLUMN=TYPE with a type of {', '.join(sorted(OVERRIDES))}")
+        overrides[column] = kind
+    return overrides
+
+
+def is_field_name(name: str) -> bool:
+    """Return whether a column of this name can be a field beside airlsh's own."""
+    parts = name.split(".")
+    return all(part.strip() for part in parts) and parts[0] != "airlsh" and not name.startswith("_") and "*" not in name
+
+
+def as_json_columns(table: pa.Table, fields: Mapping[str, Mapping[str, Any]]) -> pa.Table:
+    """Cast the columns of `table` to types whose Python values are JSON.
+
+    Dates are written as ISO 8601, times as text, durations as their integer count of units, decimals as
+    text (exact) unless their field in `fields` is a number.
+    """
+    for position, field in enumerate(table.schema):
+        arrow = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        column = table.column(position)
+        if arrow is not field.type:
+            column = column.cast(arrow)
+        if pa.types.is_timestamp(arrow):
+            utc = column.cast(pa.timestamp(arrow.unit, "UTC"))
+            column = pc.strftime(utc, format="%Y-%m-%dT%H:%M:%SZ")
+        elif pa.types.is_decimal(arrow) and fields[field.name]["type"] in _NUMBERS:
+            column = column.cast(pa.float64())
+        elif pa.types.is_date(arrow) or pa.types.is_time(arrow) or pa.types.is_decimal(arrow):
+            column = column.cast(pa.string())
+        elif pa.types.is_duration(arrow):
+            column = column.cast(pa.int64())
+        table = table.set_column(position, field.name, column)
+    return table
+
+
+def _text_field() -> dict[str, Any]:
+    return {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": KEYWORD_BYTES}}}
+
+
+def _override(kind: str) -> dict[str, Any]:
+    if kind == "text":
+        return _text_field()
+    if kind == "keyword":
+        return {"type": "keyword", "ignore_above": KEYWORD_BYTES}
+    if kind in _NUMBERS:
+        return {"type": kind, **_NUMBER_OPTIONS}
+    return {"type": kind}

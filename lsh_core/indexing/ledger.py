@@ -1,0 +1,178 @@
+"""The ledger: what is done, chunk by chunk.
+
+An entry is written after the last row of its chunk is acknowledged, never before, and read by ``_mget``
+(real time), never by search. Its key holds everything that would make the chunk another one, so that a
+changed file, model or setting finds no entry.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import xxhash
+
+from lsh_core.elastic.system_indices import LEDGER
+from lsh_core.sources.chunks import Chunk
+from lsh_core.sources.dataset import SourceFile
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+_PAGE = 200
+
+
+@dataclass(frozen=True)
+class LedgerKey:
+    """What all entries of one build share."""
+
+    build: str
+    index_uuid: str
+    model_fingerprint: str
+    settings_fingerprint: str
+
+    def of(self, file: SourceFile, chunk: Chunk) -> str:
+        """Return the document id of the entry for `chunk` of `file`."""
+        parts = [
+            self.index_uuid,
+            file.url,
+            file.size,
+            file.version,
+            chunk.number,
+            chunk.start,
+            chunk.stop,
+            chunk.place,
+            self.model_fingerprint,
+            self.settings_fingerprint,
+        ]
+        return hashlib.sha256(orjson.dumps(parts)).hexdigest()
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What one chunk came to.
+
+    Attributes
+    ----------
+    offsets
+        Offsets in the chunk of the rows that the index took, (m,) int64.
+    id_hashes
+        128-bit hashes of their ids, (m, 2) uint64, in the same order: enough to know which of
+        repeated ids wins, over all chunks, without keeping the ids.
+    samples
+        A few rows as ``{"id", "place", "vector_sha256"}``, read back by verification.
+    """
+
+    chunk: int
+    source: str
+    start: int
+    stop: int
+    place: int
+    node: str
+    dead_lettered: int
+    offsets: npt.NDArray[np.int64]
+    id_hashes: npt.NDArray[np.uint64]
+    samples: tuple[dict[str, Any], ...] = ()
+    nodes: tuple[dict[str, Any], ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def rows_read(self) -> int:
+        """Rows of the chunk."""
+        return self.stop - self.start
+
+    def to_document(self, build: str, index_uuid: str) -> dict[str, Any]:
+        """Return the entry as it is stored."""
+        mask = np.zeros(self.rows_read, dtype=np.bool_)
+        mask[self.offsets] = True
+        return {
+            "build": build,
+            "index_uuid": index_uuid,
+            "chunk": self.chunk,
+            "source": self.source,
+            "start": self.start,
+            "stop": self.stop,
+            "place": self.place,
+            "node": self.node,
+            "rows_read": self.rows_read,
+            "valid": len(self.offsets),
+            "dead_lettered": self.dead_lettered,
+            "row_mask": base64.b64encode(np.packbits(mask).tobytes()).decode("ascii"),
+            "id_hashes": base64.b64encode(self.id_hashes.astype("<u8").tobytes()).decode("ascii"),
+            "samples": list(self.samples),
+            "nodes": list(self.nodes),
+            "seconds": dict(self.seconds),
+            "finished_at": datetime.now(UTC).isoformat(),
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> LedgerEntry:
+        """Read what `to_document` wrote."""
+        rows = document["stop"] - document["start"]
+        packed = np.frombuffer(base64.b64decode(document["row_mask"]), dtype=np.uint8)
+        hashes = np.frombuffer(base64.b64decode(document["id_hashes"]), dtype="<u8").astype(np.uint64)
+        return cls(
+            chunk=document["chunk"],
+            source=document["source"],
+            start=document["start"],
+            stop=document["stop"],
+            place=document["place"],
+            node=document["node"],
+            dead_lettered=document["dead_lettered"],
+            offsets=np.flatnonzero(np.unpackbits(packed, count=rows)),
+            id_hashes=hashes.reshape(-1, 2),
+            samples=tuple(document["samples"]),
+            nodes=tuple(document["nodes"]),
+            seconds=document["seconds"],
+        )
+
+
+def hash_ids(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """Return a 128-bit hash of each id, (n, 2) uint64 (XXH3: no collision is to be met in 10^15 ids)."""
+    digest = xxhash.xxh3_128_digest
+    return np.frombuffer(b"".join([digest(identity.encode()) for identity in ids]), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+
+
+class Ledger:
+    """Entries of one build in ``airlsh-ledger``."""
+
+    def __init__(self, client: Elasticsearch, key: LedgerKey) -> None:
+        self._client, self._key = client, key
+
+    def write(self, file: SourceFile, entry: LedgerEntry, chunk: Chunk) -> None:
+        """Write the entry of a chunk whose every row is acknowledged."""
+        self._client.index(
+            index=LEDGER,
+            id=self._key.of(file, chunk),
+            document=entry.to_document(self._key.build, self._key.index_uuid),
+            timeout="30s",
+        )
+
+    def done(self, files: Sequence[SourceFile], chunks: Sequence[Chunk]) -> set[int]:
+        """Return the numbers of those `chunks` that have an entry."""
+        found = set()
+        for page in _pages(chunks, 1000):
+            answer = self._client.mget(
+                index=LEDGER, ids=[self._key.of(files[chunk.file], chunk) for chunk in page], source=False
+            )
+            found |= {chunk.number for chunk, each in zip(page, answer["docs"], strict=True) if each.get("found")}
+        return found
+
+    def entries(self, files: Sequence[SourceFile], chunks: Sequence[Chunk]) -> Iterator[LedgerEntry | None]:
+        """Yield the entry of each of `chunks`, in order; None where there is none."""
+        for page in _pages(chunks, _PAGE):
+            ids = [self._key.of(files[chunk.file], chunk) for chunk in page]
+            for each in self._client.mget(index=LEDGER, ids=ids)["docs"]:
+                yield LedgerEntry.from_document(each["_source"]) if each.get("found") else None
+
+
+def _pages(chunks: Sequence[Chunk], size: int) -> Iterator[Sequence[Chunk]]:
+    for start in range(0, len(chunks), size):
+        yield chunks[start : start + size]

@@ -1,0 +1,143 @@
+"""Settings, mapping and ``_meta`` of a build's index. Pure: no I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lsh_core.indexing.token_format import TokenFormat
+
+META_KEY = "airlsh"
+FORMAT = 1
+_BYTES_PER_SHARD = 16 * 2**30
+_GC_DELETES = "1h"
+
+
+@dataclass(frozen=True)
+class VectorField:
+    """One vector column of a build and the model that hashes it.
+
+    Attributes
+    ----------
+    near
+        How many nearest lists are kept with each document for look-ups by id; 0 for models without lists.
+    effort
+        Default effort of a query: probes or candidates, as the model counts it.
+    """
+
+    column: str
+    dims: int
+    metric: str
+    similarity: str
+    model_id: str
+    fingerprint: str
+    kind: str
+    token_prefix: str
+    token_width: int
+    has_lists: bool
+    near: int
+    effort: int
+
+    @property
+    def tokens(self) -> TokenFormat:
+        """How this field's tokens are written."""
+        return TokenFormat(self.token_prefix, self.token_width)
+
+
+@dataclass(frozen=True)
+class BuildMeta:
+    """What an index says of itself in ``_meta.airlsh``."""
+
+    name: str
+    build: str
+    source: str
+    settings_fingerprint: str
+    vectors: tuple[VectorField, ...]
+    version: str
+    format: int = FORMAT
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the value that is stored."""
+        return {META_KEY: asdict(self)}
+
+    @classmethod
+    def from_json(cls, meta: Mapping[str, Any]) -> BuildMeta:
+        """Read what `to_json` wrote; raises ``KeyError`` for an index that airlsh did not make."""
+        own = dict(meta[META_KEY])
+        vectors = tuple(VectorField(**vector) for vector in own.pop("vectors"))
+        return cls(vectors=vectors, **own)
+
+
+def tokens_path(vector: str) -> str:
+    """Return the field with the tokens of `vector`."""
+    return f"airlsh.tokens.{vector}"
+
+
+def list_path(vector: str) -> str:
+    """Return the field with the primary list of `vector`."""
+    return f"airlsh.list.{vector}"
+
+
+def near_path(vector: str) -> str:
+    """Return the field with the nearest lists of `vector`: stored for look-ups by id, not indexed."""
+    return f"airlsh.near.{vector}"
+
+
+def default_shards(rows: int, dims: int, nodes: int) -> int:
+    """Return the number of primary shards for an index of `rows` vectors.
+
+    One shard answers a query cheapest, so there are as many as the bytes want, and no more; what is
+    too big for one is spread over all data nodes.
+    """
+    size = rows * (4 * dims + 400)
+    shards = math.ceil(size / _BYTES_PER_SHARD)
+    return 1 if shards <= 1 else math.ceil(shards / nodes) * nodes
+
+
+def build_body(
+    meta: BuildMeta, fields: Mapping[str, Mapping[str, Any]], *, shards: int, replicas: int
+) -> dict[str, Any]:
+    """Return the body that creates the index of a build, ready to be loaded.
+
+    ``flat`` keeps scores exact. ``refresh_interval`` is -1 while it loads; settling puts the default
+    back. The query cache is off because one-off token filters only pollute it.
+    """
+    own: dict[str, Any] = {"chunk": {"type": "integer"}, "row": {"type": "long"}}
+    properties: dict[str, Any] = {**fields}
+    tokens: dict[str, Any] = {}
+    lists: dict[str, Any] = {}
+    near: dict[str, Any] = {}
+    for vector in meta.vectors:
+        properties[vector.column] = {
+            "type": "dense_vector",
+            "dims": vector.dims,
+            "index": True,
+            "similarity": vector.similarity,
+            "index_options": {"type": "flat"},
+        }
+        tokens[vector.column] = {"type": "keyword", "similarity": "boolean", "doc_values": False, "norms": False}
+        if vector.has_lists:
+            lists[vector.column] = {"type": "integer"}
+            near[vector.column] = {"type": "keyword", "index": False, "doc_values": False}
+    own["tokens"] = {"properties": tokens}
+    if lists:
+        own["list"], own["near"] = {"properties": lists}, {"properties": near}
+    properties["airlsh"] = {"properties": own}
+    settings: dict[str, Any] = {
+        "index.number_of_shards": shards,
+        "index.number_of_replicas": replicas,
+        "index.refresh_interval": "-1",
+        "index.queries.cache.enabled": False,
+        "index.gc_deletes": _GC_DELETES,
+        "index.mapping.coerce": False,
+    }
+    sorted_by = [list_path(vector.column) for vector in meta.vectors if vector.has_lists]
+    if sorted_by:
+        settings["index.sort.field"] = sorted_by
+        settings["index.sort.order"] = ["asc"] * len(sorted_by)
+    return {
+        "settings": settings,
+        "mappings": {"dynamic": "strict", "_meta": meta.to_json(), "properties": properties},
+    }

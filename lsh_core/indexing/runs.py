@@ -1,0 +1,78 @@
+"""The record of every build: settings, plan, what each stage found, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import search
+from lsh_core.errors import NotFoundError
+from lsh_core.elastic.system_indices import RUNS
+from lsh_core.elastic.system_indices import ensure_system_index
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+PLANNED, LOADING, LOADED, VERIFIED, FAILED = "planned", "loading", "loaded", "verified", "failed"
+_MOST_LISTED = 1000
+
+
+class RunStore:
+    """Run records in ``airlsh-runs``, one document a build."""
+
+    def __init__(self, client: Elasticsearch) -> None:
+        self._client = client
+        ensure_system_index(client, RUNS)
+
+    def start(self, name: str, build: str, document: Mapping[str, Any]) -> None:
+        """Record a build when its run starts; a retry of the same run keeps the first start."""
+        self._client.update(
+            index=RUNS,
+            id=build,
+            doc=dict(document),
+            upsert={"name": name, "build": build, "started_at": now(), **document},
+            retry_on_conflict=5,
+        )
+
+    def update(self, build: str, **fields: Any) -> None:
+        """Merge `fields` into the record of `build`; fields of nested objects are merged one by one."""
+        self._client.update(index=RUNS, id=build, doc=fields, retry_on_conflict=5)
+
+    def stage(self, build: str, stage: str, facts: Mapping[str, Any]) -> None:
+        """Record what one stage found."""
+        self.update(build, stages={stage: dict(facts)})
+
+    def get(self, name: str, build: str) -> dict[str, Any]:
+        """Return the record of `build`; raise `NotFoundError` if `name` has no such build."""
+        from elasticsearch import NotFoundError as Missing
+
+        try:
+            record = dict(self._client.get(index=RUNS, id=build)["_source"])
+        except Missing:
+            record = {}
+        if record.get("name") != name:
+            raise NotFoundError("build", build, f"`airlsh builds list {name}` shows those of {name}")
+        return record
+
+    def of(self, name: str) -> list[dict[str, Any]]:
+        """Return the records of all builds of `name`, newest first."""
+        self._client.indices.refresh(index=RUNS)
+        hits = search(
+            self._client,
+            RUNS,
+            query={"term": {"name": name}},
+            sort=[{"started_at": "desc"}],
+            size=_MOST_LISTED,
+            source_excludes=["plan"],
+        )["hits"]["hits"]
+        return [hit["_source"] for hit in hits]
+
+    def forget(self, build: str) -> None:
+        """Delete the record of a build that was retired."""
+        self._client.delete(index=RUNS, id=build, refresh=True)
+
+
+def now() -> str:
+    """Return the current time as it is stored: ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,61 @@
+"""From an index that was loaded to one that is served: normal refresh, one segment a shard, all copies asked for."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from lsh_core.elastic.cluster import refresh
+from lsh_core.errors import UnavailableError, VerificationError
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_MERGE_SECONDS = 6 * 3600
+_LINE_SECONDS = 10.0
+_JSON = {"accept": "application/json"}
+
+
+def settle_index(client: Elasticsearch, index: str, *, replicas: int) -> None:
+    """Put the refresh interval back to the server's default, read it back, refresh, and merge.
+
+    ``wait_for`` on an index that still has a refresh interval of -1 would hang every writer.
+
+    Raises
+    ------
+    VerificationError
+        The settings read back are not the ones that were put.
+    PartialAnswerError
+        A shard did not take part.
+    """
+    client.indices.put_settings(
+        index=index, settings={"index.refresh_interval": None, "index.number_of_replicas": replicas}
+    )
+    settings = client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
+    if "index.refresh_interval" in settings:
+        raise VerificationError(index, "refresh interval", "the default", settings["index.refresh_interval"])
+    refresh(client, index)
+    _merge(client, index)
+    refresh(client, index)
+
+
+def _merge(client: Elasticsearch, index: str) -> None:
+    """Merge to one segment a shard; polled, so that no connection has to stay open for the whole merge."""
+    started = said = time.monotonic()
+    task = client.indices.forcemerge(index=index, max_num_segments=1, wait_for_completion=False)["task"]
+    pause = 0.05
+    # Not `client.tasks.get`: it warns, on each call, that the task API may change.
+    while not (state := client.perform_request("GET", f"/_tasks/{task}", headers=_JSON).body)["completed"]:
+        now = time.monotonic()
+        if now - started > _LONGEST_MERGE_SECONDS:
+            raise UnavailableError(f"merging {index}", now - started, "still merging")
+        if now - said > _LINE_SECONDS:
+            said = now
+            logger.info("settle: merging %s for %.0f s", index, now - started)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1.0)
+    if "error" in state:
+        raise VerificationError(index, "merge", "done", state["error"].get("reason"))

@@ -1,0 +1,30 @@
+"""Where the time of a worker goes."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Stopwatch:
+    """Adds up wall-clock seconds by stage."""
+
+    def __init__(self) -> None:
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Count the time of the block to `stage`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[stage] += time.perf_counter() - started
+
+    def take(self) -> dict[str, float]:
+        """Return what was counted since the last call."""
+        taken = {stage: round(seconds, 4) for stage, seconds in self._seconds.items()}
+        self._seconds.clear()
+        return taken

@@ -1,0 +1,117 @@
+"""Proof that an index holds what its loaders recorded: chunk by chunk, vector by vector in samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lsh_core.elastic.cluster import count, search
+from lsh_core.errors import VerificationError
+from lsh_core.indexing.chunk_loader import vector_digest
+from lsh_core.indexing.ledger import LedgerEntry
+from lsh_core.indexing.winners import ChunkHoldings, Expected
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+_CHUNKS_PER_PAGE = 5000
+_MOST_SAMPLES = 400
+_SAMPLES_PER_PAGE = 100
+_LONGEST_LIST = 5
+
+
+def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vector: str) -> None:
+    """Compare what `index` holds with what it must hold.
+
+    Documents in all, documents with a vector, and for each chunk the number of documents and the sum of
+    their places, so that one row in the place of another is seen as well.
+
+    Raises
+    ------
+    VerificationError
+        Something is missing or too much; the message names the chunks.
+    PartialAnswerError
+        A shard did not answer.
+    """
+    found = count(client, index)
+    if found != expected.documents:
+        raise VerificationError(index, "documents", expected.documents, found)
+    with_vector = count(client, index, {"exists": {"field": vector}})
+    if with_vector != expected.documents:
+        raise VerificationError(index, f"documents with a vector in {vector!r}", expected.documents, with_vector)
+    held = dict(_holdings(client, index))
+    wrong = sorted(
+        chunk for chunk in expected.chunks.keys() | held.keys() if expected.chunks.get(chunk) != held.get(chunk)
+    )
+    if wrong:
+        shown = wrong[:_LONGEST_LIST]
+        raise VerificationError(
+            index,
+            f"{len(wrong)} chunks (documents and sum of places of chunks {', '.join(map(str, shown))})",
+            [expected.chunks.get(chunk) for chunk in shown],
+            [held.get(chunk) for chunk in shown],
+        )
+
+
+def verify_samples(client: Elasticsearch, index: str, entries: Sequence[LedgerEntry], vector: str) -> int:
+    """Read sampled vectors back and compare them, bit by bit, with what was sent.
+
+    Returns
+    -------
+    int
+        How many were compared; rows that a later one with the same id replaced are passed over.
+    """
+    samples = [sample for entry in entries for sample in entry.samples]
+    step = max(1, len(samples) // _MOST_SAMPLES)
+    compared = 0
+    for page in _pages(samples[::step], _SAMPLES_PER_PAGE):
+        found = {
+            hit["_id"]: hit["_source"]
+            for hit in search(
+                client,
+                index,
+                query={"ids": {"values": [sample["id"] for sample in page]}},
+                size=len(page),
+                source={"includes": [vector, "airlsh.row"], "exclude_vectors": False},
+            )["hits"]["hits"]
+        }
+        for sample in page:
+            if (source := found.get(sample["id"])) is None:
+                raise VerificationError(index, f"document {sample['id']!r}", "present", "missing")
+            if source["airlsh"]["row"] != sample["place"]:
+                continue
+            if vector_digest(np.array(source[vector], dtype=np.float32)) != sample["vector_sha256"]:
+                raise VerificationError(index, f"vector of document {sample['id']!r}", "as it was sent", "another")
+            compared += 1
+    return compared
+
+
+def _holdings(client: Elasticsearch, index: str) -> Iterator[tuple[int, ChunkHoldings]]:
+    """Yield what the index holds of each chunk."""
+    after: Mapping[str, Any] | None = None
+    while True:
+        composite: dict[str, Any] = {
+            "size": _CHUNKS_PER_PAGE,
+            "sources": [{"chunk": {"terms": {"field": "airlsh.chunk"}}}],
+        }
+        if after is not None:
+            composite["after"] = after
+        answer = search(
+            client,
+            index,
+            size=0,
+            track_total_hits=False,
+            aggs={"chunks": {"composite": composite, "aggs": {"places": {"sum": {"field": "airlsh.row"}}}}},
+        )["aggregations"]["chunks"]
+        for bucket in answer["buckets"]:
+            yield bucket["key"]["chunk"], ChunkHoldings(bucket["doc_count"], round(bucket["places"]["value"]))
+        after = answer.get("after_key")
+        if after is None:
+            return
+
+
+def _pages(samples: Sequence[dict[str, Any]], size: int) -> Iterator[Sequence[dict[str, Any]]]:
+    for start in range(0, len(samples), size):
+        yield samples[start : start + size]
