@@ -1,0 +1,63 @@
+"""What a search answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from lsh_core.models.metrics import distance_from_score
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One row of an answer.
+
+    Attributes
+    ----------
+    rank
+        1 for the nearest.
+    distance
+        As the metric of the index defines it; computed from the server's float32 score, which loses
+        small differences near zero.
+    score
+        As the server gave it; larger is nearer.
+    """
+
+    rank: int
+    id: str
+    distance: float
+    score: float
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The neighbours of one query, and the build that they come from."""
+
+    build: str
+    neighbours: tuple[Neighbour, ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids, nearest first."""
+        return [neighbour.id for neighbour in self.neighbours]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as plain values."""
+        return {"build": self.build, "neighbours": [asdict(neighbour) for neighbour in self.neighbours]}
+
+
+def read_answer(hits: list[Mapping[str, Any]], metric: str, build: str) -> Answer:
+    """Turn the hits of a response into an answer."""
+    scores = np.array([hit["_score"] for hit in hits], dtype=np.float64)
+    distances = distance_from_score(scores, metric) if len(scores) else scores
+    return Answer(
+        build,
+        tuple(
+            Neighbour(rank, hit["_id"], float(distance), float(hit["_score"]), hit.get("_source", {}))
+            for rank, (hit, distance) in enumerate(zip(hits, distances, strict=True), start=1)
+        ),
+    )

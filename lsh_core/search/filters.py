@@ -1,0 +1,92 @@
+"""Which filters a search takes: an allow-list of query types, bounded. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from lsh_core.errors import FilterError
+
+LEAF_QUERIES = frozenset({"term", "terms", "range", "exists", "ids", "match"})
+BOOL_CLAUSES = frozenset({"must", "filter", "should", "must_not"})
+_BOOL_OPTIONS = BOOL_CLAUSES | {"minimum_should_match"}
+DEEPEST = 5
+MOST_CLAUSES = 100
+MOST_TERMS = 10_000
+
+
+def parse_filter(text: str) -> dict[str, Any]:
+    """Parse a filter given as JSON and check it.
+
+    Raises
+    ------
+    FilterError
+        It is not JSON, or not an allowed query.
+    """
+    try:
+        query = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise FilterError("", f"is not JSON: {error}") from error
+    return check_filter(query)
+
+
+def check_filter(query: object) -> dict[str, Any]:
+    """Return `query` if it is made of allowed queries only.
+
+    Allowed are ``term``, ``terms`` with a list, ``range``, ``exists``, ``ids``, ``match`` and ``bool`` of
+    these, at most `DEEPEST` deep and with at most `MOST_CLAUSES` clauses. Anything that could run a script,
+    read another index or cost without bound is not among them.
+
+    Raises
+    ------
+    FilterError
+        With the path to what is not allowed.
+    """
+    if not isinstance(query, dict):
+        raise FilterError("", f"must be an object like {{\"term\": {{...}}}}, not {type(query).__name__}")
+    if (clauses := _check(query, "", 1)) > MOST_CLAUSES:
+        raise FilterError("", f"has {clauses} clauses, {MOST_CLAUSES} are allowed")
+    return query
+
+
+def _check(query: object, path: str, depth: int) -> int:
+    """Check one query and return how many clauses it has."""
+    if depth > DEEPEST:
+        raise FilterError(path, f"is more than {DEEPEST} deep")
+    if not isinstance(query, Mapping) or len(query) != 1:
+        raise FilterError(path, "must be an object with one key, the type of the query")
+    kind, body = next(iter(query.items()))
+    here = f"{path}.{kind}".lstrip(".")
+    if kind == "bool":
+        return _check_bool(body, here, depth)
+    if kind not in LEAF_QUERIES:
+        raise FilterError(here, f"is not allowed; allowed are bool, {', '.join(sorted(LEAF_QUERIES))}")
+    if not isinstance(body, Mapping):
+        raise FilterError(here, "must be an object")
+    if kind == "terms":
+        _check_terms(body, here)
+    if kind == "ids" and (set(body) != {"values"} or not isinstance(body["values"], list)):
+        raise FilterError(here, "must be {\"values\": [...]}")
+    return 1
+
+
+def _check_bool(body: object, path: str, depth: int) -> int:
+    if not isinstance(body, Mapping) or not set(body) <= _BOOL_OPTIONS:
+        raise FilterError(path, f"may have {', '.join(sorted(_BOOL_OPTIONS))} only")
+    clauses = 0
+    for name in BOOL_CLAUSES & set(body):
+        inner = body[name]
+        for number, each in enumerate(inner if isinstance(inner, list) else [inner]):
+            clauses += _check(each, f"{path}.{name}[{number}]", depth + 1)
+    return clauses
+
+
+def _check_terms(body: Mapping[str, Any], path: str) -> None:
+    for field, values in body.items():
+        # A look-up into another index would be an object here.
+        if not isinstance(values, list):
+            raise FilterError(f"{path}.{field}", "must be a list of values")
+        if len(values) > MOST_TERMS:
+            raise FilterError(f"{path}.{field}", f"has {len(values)} values, {MOST_TERMS} are allowed")

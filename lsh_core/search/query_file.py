@@ -1,0 +1,67 @@
+"""Query vectors from a file: ``FILE.npy``, ``FILE.parquet`` or ``FILE.parquet:COLUMN``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lsh_core.errors import SchemaError, SourceError
+
+
+def read_query_vectors(name: str) -> np.ndarray:
+    """Read query vectors, (q, d) float32.
+
+    Raises
+    ------
+    SourceError
+        No such file, not vectors, or a row that is not a finite vector of the common length.
+    """
+    path, _, column = name.partition(".parquet:")
+    if column:
+        return _from_parquet(Path(f"{path}.parquet"), column)
+    if name.endswith(".parquet"):
+        return _from_parquet(Path(name), None)
+    return _from_npy(Path(name))
+
+
+def _from_npy(path: Path) -> np.ndarray:
+    try:
+        vectors = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise SourceError(str(path), f"cannot be read as .npy without pickle: {error}") from error
+    if not isinstance(vectors, np.ndarray) or vectors.ndim not in (1, 2) or vectors.dtype.kind not in "fiu":
+        raise SourceError(str(path), "must hold numbers, one row a query")
+    vectors = np.atleast_2d(vectors).astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        raise SourceError(str(path), f"row {bad[0]} has a number that is not finite in float32")
+    return vectors
+
+
+def _from_parquet(path: Path, column: str | None) -> np.ndarray:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from lsh_core.sources.validation import valid_vectors
+
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise SourceError(str(path), f"cannot be read as Parquet: {error}") from error
+    if column is None:
+        lists = [field.name for field in schema if pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)]
+        if len(lists) != 1:
+            raise SourceError(str(path), f"has {len(lists)} list columns ({', '.join(lists)}): say which, FILE.parquet:COLUMN")
+        column = lists[0]
+    elif column not in schema.names:
+        raise SchemaError(str(path), column, f"is missing; there are {', '.join(schema.names)}")
+    values = pq.read_table(path, columns=[column]).column(column)
+    lengths = [len(value) for value in values.slice(0, 1).to_pylist() if value is not None]
+    if not lengths:
+        raise SourceError(str(path), f"row 0 has no vector in {column!r}")
+    _, vectors, faults = valid_vectors(values, dims=lengths[0], metric="l2")
+    if faults:
+        row, (_, reason) = min(faults.items())
+        raise SourceError(str(path), f"row {row}: {reason}")
+    return vectors
