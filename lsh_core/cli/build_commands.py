@@ -1,0 +1,46 @@
+"""``airlsh train`` and ``airlsh index``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lsh_core.cli.options import server_options, settings_options
+from lsh_core.cli.session import make_settings, print_json, reported, services
+from lsh_core.settings import IndexSettings, TrainSettings
+
+
+@click.command()
+@settings_options(TrainSettings)
+@server_options(dask=True)
+def train(es: str | None, dask: str | None, as_json: bool, **values: Any) -> None:
+    """Train an LSH model for NAME on a sample of the source, and store it."""
+    with reported(as_json=as_json):
+        from lsh_core.jobs.train import train as run
+
+        result = run(make_settings(TrainSettings, values), services(es, dask))
+        if as_json:
+            print_json(result)
+            return
+        seconds = result["seconds"]
+        click.echo(
+            f"model {result['model_id']}: {result['model']}, {result['metric']}, {result['dims']} dimensions, "
+            f"{result['sample_rows']:,} rows sampled in {seconds['sample']:.1f} s, fitted in {seconds['fit']:.1f} s"
+        )
+
+
+@click.command()
+@settings_options(IndexSettings)
+@server_options(dask=True)
+def index(es: str | None, dask: str | None, as_json: bool, **values: Any) -> None:
+    """Load the source into a new build of NAME, verify it, and promote it."""
+    with reported(as_json=as_json):
+        from lsh_core.cli.run_report import report_lines
+        from lsh_core.jobs.index import run_index
+
+        report = run_index(make_settings(IndexSettings, values), services(es, dask))
+        if as_json:
+            print_json(report)
+        else:
+            click.echo("\n".join(report_lines(report)))

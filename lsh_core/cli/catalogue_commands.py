@@ -1,0 +1,154 @@
+"""``airlsh models``, ``airlsh builds`` and ``airlsh dead-letters``: what there is, and moving the alias."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from lsh_core.cli.options import server_options, settings_options
+from lsh_core.cli.session import make_settings, print_json, reported, services
+from lsh_core.settings import RetireSettings, RollbackSettings
+
+
+@click.group()
+def models() -> None:
+    """Look at trained models."""
+
+
+@models.command("list")
+@click.argument("name", required=False)
+@server_options()
+def list_models(name: str | None, es: str | None, as_json: bool) -> None:
+    """List the models of NAME, or all, newest first."""
+    with reported(as_json=as_json):
+        from lsh_core.elastic.cluster import answering_client
+        from lsh_core.models.store import list_models as stored
+
+        found = [asdict(model) for model in stored(answering_client(services(es).connection), name)]
+        if as_json:
+            print_json(found)
+            return
+        for model in found:
+            click.echo(
+                f"{model['model_id']}  {model['kind']}  {model['metric']}  {model['dims']} dimensions  "
+                f"{model['created_at']}"
+            )
+
+
+@models.command("show")
+@click.argument("model_id")
+@server_options()
+def show_model(model_id: str, es: str | None, as_json: bool) -> None:
+    """Show all that is recorded of one model."""
+    with reported(as_json=as_json):
+        from lsh_core.elastic.cluster import answering_client
+        from lsh_core.models.store import find_model
+
+        name = model_id.rpartition("-")[0]
+        print_json(asdict(find_model(answering_client(services(es).connection), name, model_id)))
+
+
+@click.group()
+def builds() -> None:
+    """Look at the builds of an index; promote, roll back, retire."""
+
+
+@builds.command("list")
+@click.argument("name")
+@server_options()
+def list_builds(name: str, es: str | None, as_json: bool) -> None:
+    """List the builds of NAME, newest first."""
+    with reported(as_json=as_json):
+        from lsh_core.jobs.builds import list_builds as listed
+
+        rows = listed(name, services(es))
+        if as_json:
+            print_json(rows)
+            return
+        for row in rows:
+            documents = "-" if row["documents"] is None else f"{row['documents']:,}"
+            live = "live" if row["live"] else ""
+            click.echo(f"{row['build']}  {row['state']:9}  {live:4}  {documents:>12}  {row['model_id']}")
+
+
+@builds.command("show")
+@click.argument("name")
+@click.option("--build", help="Build to show; default: the live one.")
+@server_options()
+def show_build(name: str, build: str | None, es: str | None, as_json: bool) -> None:
+    """Show all that is recorded of one build of NAME."""
+    with reported(as_json=as_json):
+        from lsh_core.jobs.builds import show_build as shown
+
+        print_json(shown(name, build, services(es)))
+
+
+@builds.command("promote")
+@click.argument("name")
+@click.option("--build", required=True, help="Verified build to make live.")
+@server_options()
+def promote_build(name: str, build: str, es: str | None, as_json: bool) -> None:
+    """Move the alias NAME to a verified build."""
+    with reported(as_json=as_json):
+        from lsh_core.jobs.builds import promote_build as promote
+
+        _say_moved(promote(name, build, services(es)), as_json=as_json)
+
+
+@builds.command("rollback")
+@settings_options(RollbackSettings)
+@server_options()
+def rollback_build(es: str | None, as_json: bool, **values: Any) -> None:
+    """Move the alias NAME back to the build that was live before, or to the one named."""
+    with reported(as_json=as_json):
+        from lsh_core.jobs.builds import rollback
+
+        _say_moved(rollback(make_settings(RollbackSettings, values), services(es)), as_json=as_json)
+
+
+@builds.command("retire")
+@settings_options(RetireSettings)
+@server_options()
+def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
+    """Delete builds of NAME that are neither live nor among the newest."""
+    with reported(as_json=as_json):
+        from lsh_core.jobs.builds import retire
+
+        result = retire(make_settings(RetireSettings, values), services(es))
+        if as_json:
+            print_json(result)
+        else:
+            click.echo(f"retired {len(result['retired'])} builds, kept {len(result['kept'])}")
+            for build in result["retired"]:
+                click.echo(f"  {build}")
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Look at rows that could not be indexed."""
+
+
+@dead_letters.command("list")
+@click.argument("name")
+@click.option("--build", help="Build to look at; default: the latest.")
+@server_options()
+def list_dead_letters(name: str, build: str | None, es: str | None, as_json: bool) -> None:
+    """List the refused rows of a build of NAME, with their place and reason."""
+    with reported(as_json=as_json):
+        from lsh_core.jobs.builds import build_dead_letters
+
+        letters = build_dead_letters(name, build, services(es))
+        if as_json:
+            print_json([asdict(letter) for letter in letters])
+        else:
+            for letter in letters:
+                click.echo(str(letter))
+
+
+def _say_moved(moved: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(moved)
+    else:
+        click.echo(f"{moved['alias']}: {moved['was'] or 'nothing'} -> {moved['live']}")

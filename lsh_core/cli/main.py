@@ -1,0 +1,46 @@
+"""``airlsh``: the commands, each loaded only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from lsh_core import __version__
+
+_COMMANDS = {
+    "train": "lsh_core.cli.build_commands",
+    "index": "lsh_core.cli.build_commands",
+    "search": "lsh_core.cli.search_command",
+    "models": "lsh_core.cli.catalogue_commands",
+    "builds": "lsh_core.cli.catalogue_commands",
+    "dead-letters": "lsh_core.cli.catalogue_commands",
+    "up": "lsh_core.cli.stack_commands",
+    "down": "lsh_core.cli.stack_commands",
+    "status": "lsh_core.cli.stack_commands",
+    "doctor": "lsh_core.cli.stack_commands",
+    "demo": "lsh_core.cli.stack_commands",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports the module of a command when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name])
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="airlsh")
+def main() -> None:
+    """Similarity search in the Elasticsearch you already run.
+
+    Train a model on Parquet embeddings, index them into a build that proves itself complete, search it.
+    """

@@ -1,0 +1,108 @@
+"""Command-line options made from a settings model, and the options that every command has."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import click
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from lsh_core.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SHORT = {"k": "-k"}
+
+
+def settings_options(model: type[Settings], *, leave_out: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+    """Give a command one option for each field of `model`, and ``NAME`` as its argument.
+
+    Help texts, choices and defaults are the model's; bounds are checked by the model itself.
+    """
+
+    def decorate(command: Command) -> Command:
+        for name, field in reversed(model.model_fields.items()):
+            if name not in leave_out:
+                command = _parameter(name, field)(command)
+        return command
+
+    return decorate
+
+
+def server_options(*, dask: bool = False) -> Callable[[Command], Command]:
+    """Give a command ``--es``, ``--json`` and, where it computes, ``--dask``."""
+
+    def decorate(command: Command) -> Command:
+        command = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")(
+            command
+        )
+        if dask:
+            command = click.option(
+                "--dask",
+                envvar="AIRLSH_DASK",
+                metavar="ADDRESS",
+                help="Dask scheduler; default: the running local stack's, else two workers of its own.",
+            )(command)
+        return click.option(
+            "--es",
+            envvar="AIRLSH_ES_URL",
+            metavar="URL[,URL...]",
+            help="Elasticsearch nodes; default: the running local stack.",
+        )(command)
+
+    return decorate
+
+
+def _parameter(name: str, field: FieldInfo) -> Callable[[Command], Command]:
+    if name == "name":
+        return click.argument("name")
+    kind, many = _click_type(field.annotation)
+    options: dict[str, Any] = {"help": field.description, "default": None}
+    if field.is_required():
+        options["required"] = True
+    elif field.default is not None and field.default is not PydanticUndefined and field.default != ():
+        options["help"] = f"{field.description} [default: {field.default}]" if kind is not bool else field.description
+    if kind is bool:
+        flag = name.replace("_", "-")
+        return click.option(f"--{flag}/--no-{flag}", name, default=None, help=options["help"])
+    if many:
+        options["multiple"] = True
+    return click.option(*_spelling(name), name, type=kind, metavar=_metavar(kind), **options)
+
+
+def _spelling(name: str) -> tuple[str, ...]:
+    return (_SHORT[name],) if name in _SHORT else (f"--{name.replace('_', '-')}",)
+
+
+def _metavar(kind: Any) -> str | None:
+    return {int: "N", float: "X", str: "TEXT"}.get(kind)
+
+
+def _click_type(annotation: Any) -> tuple[Any, bool]:
+    """Return the click type of an annotation, and whether the option may be repeated."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return _click_type(next(argument for argument in arguments if argument is not type(None)))
+    if origin is Literal:
+        return click.Choice([str(argument) for argument in arguments]), False
+    if origin is tuple:
+        return str, True
+    if annotation in (int, float, bool):
+        return annotation, False
+    return str, False
+
+
+def given(model: type[Settings], values: dict[str, Any]) -> dict[str, Any]:
+    """Return those of `values` that were given, as fields of `model`; lists may also be written with commas."""
+    fields: dict[str, Any] = {}
+    for name in model.model_fields:
+        value = values.get(name)
+        if value is None or value == ():
+            continue
+        if isinstance(value, tuple):
+            value = tuple(part.strip() for each in value for part in each.split(",") if part.strip())
+        fields[name] = value
+    return fields

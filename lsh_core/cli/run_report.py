@@ -1,0 +1,31 @@
+"""The report of an index run, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_COUNTS = ("rows_read", "accepted", "repeated", "dead_lettered", "skipped")
+
+
+def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a report as `summarise` returns it."""
+    ended = f"live as {report['alias']}" if report["promoted"] else f"{report['state']}, not promoted"
+    yield f"build {report['build']}: {ended}"
+    yield f"  index      {report['index']}"
+    yield f"  model      {report['model_id']}"
+    yield "  rows       " + ", ".join(
+        f"{report[key]:,} {key.replace('_', ' ')}" for key in _COUNTS if report.get(key) is not None
+    )
+    if report.get("documents") is not None:
+        yield f"  documents  {report['documents']:,}"
+    if report.get("recall") is not None:
+        yield f"  recall@10  {report['recall']:.3f} against exact, at the default effort"
+    for node in report["nodes"]:
+        yield (
+            f"  node       {node['node']}: {node['chunks']} chunks, {node['requests']} requests, "
+            f"{node['rows']:,} rows, {node['retried']} sent again"
+        )
+    yield "  seconds    " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report["seconds"].items())
+    if report.get("error"):
+        yield f"  error      {report['error']}"

@@ -1,0 +1,102 @@
+"""What surrounds every command: logs on standard error, errors as sentences and exit codes, one JSON document."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from lsh_core.errors import AirlshError, SettingsError
+from lsh_core.settings import Settings
+
+if TYPE_CHECKING:
+    from lsh_core.jobs.services import Services
+
+Model = TypeVar("Model", bound=Settings)
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+def services(es: str | None, dask: str | None = None) -> Services:
+    """Return the servers to use: those given, else the running local stack.
+
+    Raises
+    ------
+    SettingsError
+        Neither is there.
+    """
+    from lsh_core.elastic.connection import Connection
+    from lsh_core.jobs.services import Services
+    from lsh_core.local.state import running_stack
+
+    stack = None if es and dask else running_stack()
+    if not es and (stack is None or not stack.elasticsearch):
+        raise SettingsError("es", "", "no Elasticsearch: start one with `airlsh up`, or name yours with --es URL")
+    urls = es or ",".join(stack.elasticsearch if stack else ())
+    # A Dask cluster of the local stack belongs to its Elasticsearch; another server's data is no business of it.
+    address = dask or (stack.dask if stack and not es else None)
+    return Services(Connection.from_urls(urls), address or None)
+
+
+def make_settings(model: type[Model], values: dict[str, Any]) -> Model:
+    """Make settings from options; an option that is out of bounds is bad usage."""
+    from pydantic import ValidationError
+
+    from lsh_core.cli.options import given
+
+    try:
+        return model(**given(model, values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or model.__name__
+        raise SettingsError(name, first.get("input"), str(first["msg"]).removeprefix("Value error, ")) from None
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document on standard output."""
+    import orjson
+
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    click.echo(orjson.dumps(document, option=options).decode())
+
+
+@contextmanager
+def reported(*, as_json: bool = False) -> Iterator[None]:
+    """Run a command: set logging up, turn errors into a message on standard error and an exit code."""
+    _log_to_stderr()
+    try:
+        yield
+    except AirlshError as error:
+        notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+        _fail(f"{error}{notes}", error.exit_code, as_json=as_json, kind=type(error).__name__, error=error)
+    except KeyboardInterrupt:
+        _fail("interrupted", INTERRUPTED, as_json=as_json, kind="KeyboardInterrupt", error=None)
+    except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+        raise
+    except Exception as error:
+        _fail(
+            f"{type(error).__name__}: {error}", FAILED, as_json=as_json, kind=type(error).__name__, error=error
+        )
+
+
+def _fail(message: str, code: int, *, as_json: bool, kind: str, error: BaseException | None) -> NoReturn:
+    if error is not None and os.environ.get("AIRLSH_DEBUG"):
+        logging.getLogger("lsh_core").error("", exc_info=error)
+    click.echo(f"airlsh: {message}", err=True)
+    if as_json:
+        print_json({"error": {"type": kind, "message": message}})
+    sys.exit(code)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    root = logging.getLogger("lsh_core")
+    root.handlers[:] = [handler]
+    root.propagate = False
+    root.setLevel(os.environ.get("AIRLSH_LOG_LEVEL", "INFO").upper())

@@ -1,0 +1,112 @@
+"""``airlsh up``, ``down``, ``status``, ``doctor`` and ``demo``: the local stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lsh_core.cli.options import server_options
+from lsh_core.cli.session import FAILED, print_json, reported, services
+
+_FOLDER = Path(".airlsh")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+_NODES = click.option("--nodes", type=click.IntRange(1, 9), default=1, show_default=True, help="Elasticsearch nodes.")
+
+
+@click.command()
+@_NODES
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Dask workers.")
+@click.option("--airflow/--no-airflow", default=True, help="Start Airflow as well.", show_default=True)
+@_JSON
+def up(nodes: int, workers: int, airflow: bool, as_json: bool) -> None:
+    """Start Elasticsearch, Dask and Airflow on this machine, and leave them running."""
+    with reported(as_json=as_json):
+        from lsh_core.local.stack import stack_status, start_stack
+
+        start_stack(nodes=nodes, workers=workers, airflow=airflow, folder=_FOLDER)
+        _print_status(stack_status(_FOLDER), as_json=as_json)
+
+
+@click.command()
+@_JSON
+def down(as_json: bool) -> None:
+    """Stop the local stack."""
+    with reported(as_json=as_json):
+        from lsh_core.local.stack import stop_stack
+
+        stopped = stop_stack(_FOLDER)
+        if as_json:
+            print_json({"stopped": stopped})
+        else:
+            click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+@click.command()
+@_JSON
+def status(as_json: bool) -> None:
+    """Show the addresses of the local stack."""
+    with reported(as_json=as_json):
+        from lsh_core.local.stack import stack_status
+
+        _print_status(stack_status(_FOLDER), as_json=as_json)
+
+
+@click.command()
+@server_options()
+def doctor(es: str | None, as_json: bool) -> None:
+    """Check this machine, and the Elasticsearch that airlsh would use."""
+    with reported(as_json=as_json):
+        from lsh_core.local.doctor import machine_checks
+
+        checks = [*machine_checks(_FOLDER), *_server_checks(es)]
+        if as_json:
+            print_json(checks)
+        else:
+            for check in checks:
+                click.echo(f"{'ok  ' if check['ok'] else 'FAIL'}  {check['check']:16}  {check['detail']}")
+                if not check["ok"] and check["remedy"]:
+                    click.echo(f"      {check['remedy']}")
+        if not all(check["ok"] for check in checks):
+            raise click.exceptions.Exit(FAILED)
+
+
+@click.command()
+@click.option("--nodes", type=click.IntRange(1, 9), default=3, show_default=True, help="Elasticsearch nodes.")
+def demo(nodes: int) -> None:
+    """Start the stack, train and index 10,000 packages through Airflow, search them, and stop it all."""
+    with reported():
+        from lsh_core.local.demo import run_demo
+
+        raise click.exceptions.Exit(run_demo(nodes=nodes))
+
+
+def _server_checks(es: str | None) -> list[dict[str, Any]]:
+    """Check the server that would be used; no server at all is no failure of this machine."""
+    from lsh_core.elastic.probe import prove_semantics
+    from lsh_core.errors import AirlshError, SettingsError
+
+    try:
+        connection = services(es).connection
+    except SettingsError as error:
+        return [{"check": "elasticsearch", "ok": True, "detail": f"not checked: {error.reason}", "remedy": ""}]
+    where = ", ".join(connection.urls)
+    try:
+        facts = prove_semantics(connection)
+    except AirlshError as error:
+        return [{"check": "elasticsearch", "ok": False, "detail": str(error), "remedy": "airlsh up, or --es URL"}]
+    detail = f"{where}: {', '.join(facts.versions)}, {facts.data_nodes} data nodes, query semantics proved"
+    return [{"check": "elasticsearch", "ok": True, "detail": detail, "remedy": ""}]
+
+
+def _print_status(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    if not any(found.values()):
+        click.echo("nothing is running: airlsh up")
+        return
+    for part, address in found.items():
+        if address:
+            click.echo(f"{part:15} {', '.join(address) if isinstance(address, list) else address}")

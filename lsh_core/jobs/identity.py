@@ -1,0 +1,15 @@
+"""Build ids: the same run is always the same build, so that a retry goes on where the run was."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+
+def build_id(identity: str, started_at: datetime) -> str:
+    """Return the build id of the run `identity` that started at `started_at`.
+
+    Builds sort by their start: ``20261120t225340-1f0c3a``.
+    """
+    moment = started_at.astimezone(UTC).strftime("%Y%m%dt%H%M%S")
+    return f"{moment}-{hashlib.sha256(identity.encode()).hexdigest()[:6]}"

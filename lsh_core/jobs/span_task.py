@@ -1,0 +1,84 @@
+"""One Dask task of a load: a span of chunks of one file, read once, loaded and recorded on a worker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
+
+from lsh_core.elastic.cluster import on_any_node
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.indexing.bulk_sender import BulkSender
+from lsh_core.indexing.bulk_transport import ElasticTransport
+from lsh_core.indexing.chunk_loader import ChunkLoader, LoadPlan
+from lsh_core.indexing.dead_letters import DeadLetter, write_dead_letters
+from lsh_core.indexing.ledger import Ledger, LedgerEntry, LedgerKey
+from lsh_core.models.store import read_model
+from lsh_core.sources.chunks import Chunk
+from lsh_core.sources.dataset import SourceFile, check_unchanged
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SpanTask:
+    """All that a worker needs to load a span; it carries no vectors, and its answer carries only counts."""
+
+    connection: Connection
+    name: str
+    index: str
+    alias: str
+    plan: LoadPlan
+    key: LedgerKey
+    file: SourceFile
+    chunks: tuple[Chunk, ...]
+    wait_seconds: float
+
+
+def load_span(task: SpanTask) -> int:
+    """Load the chunks of `task`; return how many rows they have."""
+    check_unchanged(task.file)
+    loader = ChunkLoader(
+        task.plan,
+        read_model(task.connection, task.name, task.plan.vector.model_id),
+        _sender(task.connection, task.alias, task.index, task.wait_seconds),
+        partial(_record, task),
+    )
+    rows = 0
+    for entry in loader.load(task.file, task.chunks):
+        rows += entry.rows_read
+        _announce(task.plan.build, entry.rows_read)
+    check_unchanged(task.file)
+    return rows
+
+
+@lru_cache(maxsize=2)
+def _sender(connection: Connection, alias: str, index: str, wait_seconds: float) -> BulkSender:
+    """Return the sender of this process for one build: what it learned of a node serves the next span too."""
+    return BulkSender(ElasticTransport(connection, alias), NodeRing(len(connection.urls)), index, wait_seconds)
+
+
+def _record(
+    task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: Sequence[DeadLetter]
+) -> None:
+    def write(client: Elasticsearch) -> None:
+        write_dead_letters(client, letters)
+        Ledger(client, task.key).write(file, entry, chunk)
+
+    on_any_node(task.connection, write, wait_seconds=task.wait_seconds)
+
+
+def _announce(build: str, rows: int) -> None:
+    """Tell whoever waits for the load that a chunk is done."""
+    from distributed import get_worker
+
+    try:
+        get_worker().log_event(f"airlsh-{build}", rows)
+    except ValueError:
+        logger.debug("not on a Dask worker: nobody to tell")

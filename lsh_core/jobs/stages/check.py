@@ -1,0 +1,92 @@
+"""Check: everything that can be known to be wrong is found before any work is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.probe import prove_semantics
+from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
+from lsh_core.errors import ModelMismatchError, SourceError
+from lsh_core.indexing.field_types import fields_for, parse_overrides
+from lsh_core.indexing.runs import PLANNED, RunStore
+from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.names import physical_index
+from lsh_core.jobs.services import Services, dask_client, worker_threads
+from lsh_core.jobs.stages.recording import recorded
+from lsh_core.models.store import find_model
+from lsh_core.settings import IndexSettings
+
+if TYPE_CHECKING:
+    from lsh_core.models.store import StoredModel
+    from lsh_core.sources.columns import SourceColumns
+    from lsh_core.sources.dataset import Dataset
+
+
+@recorded
+def check(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+    """Check servers, source, columns and model, and start the record of the build.
+
+    Raises
+    ------
+    InputError
+        The source, a column or the model does not allow the run.
+    ServerError
+        Elasticsearch or Dask is not fit for it.
+    """
+    facts = prove_semantics(services.connection)
+    client = answering_client(services.connection)
+    for index in MAPPINGS:
+        ensure_system_index(client, index)
+    live = live_index(client, settings.name)
+    dataset, columns = read_source(settings)
+    if not dataset.rows:
+        raise SourceError(settings.source, "has no rows")
+    stored = find_model(client, settings.name, settings.model_id)
+    require_same_space(settings, columns, stored)
+    fields_for(
+        settings.source, columns.others, text=settings.text_field, overrides=parse_overrides(settings.field_type)
+    )
+    with dask_client(services) as dask:
+        workers, threads = worker_threads(dask)
+    RunStore(client).start(
+        settings.name,
+        build,
+        {
+            "index": physical_index(settings.name, build),
+            "state": PLANNED,
+            "model_id": stored.model_id,
+            "settings": settings.model_dump(mode="json"),
+            "error": None,
+        },
+    )
+    return {
+        "rows": dataset.rows,
+        "files": len(dataset.files),
+        "dims": columns.dims,
+        "model_id": stored.model_id,
+        "elasticsearch": ", ".join(facts.versions),
+        "data_nodes": facts.data_nodes,
+        "workers": workers,
+        "worker_threads": threads,
+        "live": live,
+    }
+
+
+def read_source(settings: IndexSettings) -> tuple[Dataset, SourceColumns]:
+    """Open the source of `settings` and check its columns."""
+    from lsh_core.sources.columns import check_columns
+    from lsh_core.sources.dataset import open_dataset
+
+    dataset = open_dataset(settings.source)
+    return dataset, check_columns(dataset, id=settings.id, vector=settings.vector, columns=settings.columns)
+
+
+def require_same_space(settings: IndexSettings, columns: SourceColumns, stored: StoredModel) -> None:
+    """Raise `ModelMismatchError` if the source's vectors are not of the length that the model learned."""
+    if columns.dims != stored.dims:
+        raise ModelMismatchError(
+            f"vectors of {stored.dims} numbers (model {stored.model_id})",
+            f"vectors of {columns.dims} numbers",
+            f"{settings.source} column {settings.vector!r}",
+        )

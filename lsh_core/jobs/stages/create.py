@@ -1,0 +1,45 @@
+"""Create: the build's index, and the private alias that its loaders write through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.errors import LoadError
+from lsh_core.indexing.aliases import open_writes
+from lsh_core.indexing.mapping import BuildMeta, build_body
+from lsh_core.indexing.runs import LOADING, RunStore
+from lsh_core.jobs.services import Services
+from lsh_core.jobs.stages.plan import read_plan
+from lsh_core.jobs.stages.recording import recorded
+from lsh_core.settings import IndexSettings
+
+
+@recorded
+def create(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+    """Create the index of the build; a retry of the same run finds it and goes on with it.
+
+    Raises
+    ------
+    LoadError
+        The index is there, but is not the one that this run planned.
+    """
+    from elasticsearch import BadRequestError
+
+    client = answering_client(services.connection)
+    plan = read_plan(settings, build, services)
+    meta = plan.meta(settings.name, build)
+    body = build_body(meta, plan.fields, shards=plan.shards, replicas=plan.replicas)
+    created = True
+    try:
+        client.options(request_timeout=60).indices.create(index=plan.index, **body)
+    except BadRequestError as error:
+        if error.error != "resource_already_exists_exception":
+            raise
+        created = False
+        mapping = client.indices.get_mapping(index=plan.index)[plan.index]["mappings"]
+        if "_meta" not in mapping or BuildMeta.from_json(mapping["_meta"]) != meta:
+            raise LoadError(plan.index, "create", "an index of this name is there, and it is not this run's") from error
+    open_writes(client, plan.index, plan.alias)
+    RunStore(client).update(build, state=LOADING)
+    return {"index": plan.index, "created": created, "shards": plan.shards, "replicas": plan.replicas}

@@ -1,0 +1,189 @@
+"""Plan: which rows go into which chunk, and what the index looks like; written down once, read by every later stage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from lsh_core import __version__
+from lsh_core.elastic.cluster import answering_client, data_nodes
+from lsh_core.errors import SourceChangedError
+from lsh_core.indexing.chunk_loader import LoadPlan
+from lsh_core.indexing.field_types import fields_for, parse_overrides
+from lsh_core.indexing.mapping import BuildMeta, VectorField, default_shards
+from lsh_core.indexing.names import physical_index, write_alias
+from lsh_core.indexing.runs import RunStore
+from lsh_core.indexing.token_format import TokenFormat
+from lsh_core.jobs.services import Services, dask_client, worker_threads
+from lsh_core.jobs.stages.check import read_source, require_same_space
+from lsh_core.jobs.stages.recording import recorded
+from lsh_core.models.metrics import SIMILARITY
+from lsh_core.models.store import find_model, read_model
+from lsh_core.settings import IndexSettings
+from lsh_core.sources.chunks import Chunk, chunk_rows_for, plan_chunks
+from lsh_core.sources.dataset import SourceFile
+
+NEAR_LISTS = 16
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """Everything that the later stages of one build go by.
+
+    Attributes
+    ----------
+    fields
+        The mapping's ``properties`` of the other columns.
+    settings_fingerprint
+        SHA-256 over all that decides what a document looks like.
+    """
+
+    index: str
+    alias: str
+    source: str
+    files: tuple[SourceFile, ...]
+    chunk_rows: int
+    fields: dict[str, dict[str, Any]]
+    vector: VectorField
+    shards: int
+    replicas: int
+    settings_fingerprint: str
+
+    @property
+    def rows(self) -> int:
+        """Rows of the source."""
+        return sum(file.rows for file in self.files)
+
+    def chunks(self) -> list[Chunk]:
+        """Return the chunks, the same ones each time."""
+        return plan_chunks(self.files, chunk_rows=self.chunk_rows)
+
+    def meta(self, name: str, build: str) -> BuildMeta:
+        """Return what the index says of itself."""
+        return BuildMeta(
+            name=name,
+            build=build,
+            source=self.source,
+            settings_fingerprint=self.settings_fingerprint,
+            vectors=(self.vector,),
+            version=__version__,
+        )
+
+    def load_plan(self, settings: IndexSettings, build: str, nodes: tuple[str, ...]) -> LoadPlan:
+        """Return what workers need of the plan."""
+        return LoadPlan(
+            build=build,
+            id_column=settings.id,
+            vector=self.vector,
+            fields=self.fields,
+            nodes=nodes,
+            request_bytes=settings.request_bytes,
+            posting_threads=settings.posting_threads,
+        )
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> BuildPlan:
+        """Read what was stored with the run."""
+        own = dict(document)
+        files = tuple(
+            SourceFile(
+                **{
+                    **file,
+                    "row_group_rows": tuple(file["row_group_rows"]),
+                    "partition_values": tuple((key, value) for key, value in file["partition_values"]),
+                }
+            )
+            for file in own.pop("files")
+        )
+        return cls(files=files, vector=VectorField(**own.pop("vector")), **own)
+
+
+@recorded
+def plan(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+    """Plan the build; a build that was planned before keeps its plan.
+
+    Raises
+    ------
+    SourceChangedError
+        The build was planned before, over other files.
+    """
+    client = answering_client(services.connection)
+    runs = RunStore(client)
+    record = runs.get(settings.name, build)
+    made = _make_plan(settings, build, services, record["model_id"])
+    if "plan" in record:
+        kept = BuildPlan.from_json(record["plan"])
+        if kept.files != made.files:
+            raise SourceChangedError(
+                settings.source, f"{kept.rows} rows in {len(kept.files)} files", f"{made.rows} in {len(made.files)}"
+            )
+        made = kept
+    else:
+        runs.update(build, plan=asdict(made))
+    return {
+        "rows": made.rows,
+        "files": len(made.files),
+        "chunks": len(made.chunks()),
+        "chunk_rows": made.chunk_rows,
+        "shards": made.shards,
+        "replicas": made.replicas,
+    }
+
+
+def read_plan(settings: IndexSettings, build: str, services: Services) -> BuildPlan:
+    """Return the plan of `build` as it was stored."""
+    record = RunStore(answering_client(services.connection)).get(settings.name, build)
+    return BuildPlan.from_json(record["plan"])
+
+
+def _make_plan(settings: IndexSettings, build: str, services: Services, model_id: str) -> BuildPlan:
+    client = answering_client(services.connection)
+    dataset, columns = read_source(settings)
+    stored = find_model(client, settings.name, model_id)
+    require_same_space(settings, columns, stored)
+    model = read_model(services.connection, settings.name, model_id)
+    tokens = TokenFormat.of(stored.fingerprint, model.token_count)
+    field = VectorField(
+        column=settings.vector,
+        dims=columns.dims,
+        metric=stored.metric,
+        similarity=SIMILARITY[stored.metric],
+        model_id=model_id,
+        fingerprint=stored.fingerprint,
+        kind=stored.kind,
+        token_prefix=tokens.prefix,
+        token_width=tokens.width,
+        has_lists=model.has_lists,
+        near=min(NEAR_LISTS, model.token_count) if model.has_lists else 0,
+        effort=model.default_effort(dataset.rows),
+    )
+    fields = fields_for(
+        settings.source, columns.others, text=settings.text_field, overrides=parse_overrides(settings.field_type)
+    )
+    with dask_client(services) as dask:
+        _, threads = worker_threads(dask)
+    nodes = data_nodes(client)
+    chunk_rows = settings.chunk_rows or chunk_rows_for(
+        dataset.rows,
+        row_bytes=4 * columns.dims,
+        nodes=len(services.connection.urls),
+        workers=threads,
+        chunk_bytes=settings.chunk_bytes,
+    )
+    decides = {"vector": asdict(field), "fields": fields, "id": settings.id, "version": __version__}
+    return BuildPlan(
+        index=physical_index(settings.name, build),
+        alias=write_alias(build),
+        source=settings.source,
+        files=dataset.files,
+        chunk_rows=chunk_rows,
+        fields=fields,
+        vector=field,
+        shards=settings.shards or default_shards(dataset.rows, columns.dims, nodes),
+        replicas=settings.replicas if settings.replicas is not None else int(nodes > 1),
+        settings_fingerprint=hashlib.sha256(orjson.dumps(decides, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+    )

@@ -1,0 +1,47 @@
+"""Summarise: the report of a run, finished or failed, from what its stages recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.runs import RunStore, now
+from lsh_core.jobs.services import Services
+from lsh_core.settings import IndexSettings
+
+
+def summarise(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+    """Write and return the report of `build`.
+
+    Returns
+    -------
+    dict
+        ``build, index, alias, model_id, state, promoted, rows_read, accepted, repeated, dead_lettered, skipped,
+        documents, nodes, seconds, work_seconds, recall``, and ``error`` for a run that failed. Counts that no
+        stage has reached are None.
+    """
+    client = answering_client(services.connection)
+    runs = RunStore(client)
+    record = runs.get(settings.name, build)
+    stages: dict[str, dict[str, Any]] = record.get("stages", {})
+    verified, loaded = stages.get("verify", {}), stages.get("load", {})
+    report = {
+        "build": build,
+        "index": record["index"],
+        "alias": settings.name,
+        "model_id": record["model_id"],
+        "state": record["state"],
+        "promoted": live_index(client, settings.name) == record["index"],
+        **{key: verified.get(key) for key in ("rows_read", "accepted", "repeated", "dead_lettered")},
+        "skipped": loaded.get("skipped"),
+        "documents": verified.get("documents"),
+        "nodes": verified.get("nodes", []),
+        "seconds": {stage: facts["seconds"] for stage, facts in stages.items()},
+        "work_seconds": verified.get("work_seconds", {}),
+        "recall": verified.get("recall"),
+    }
+    if record.get("error"):
+        report["error"] = record["error"]
+    runs.update(build, report=report, finished_at=now())
+    return report

@@ -1,0 +1,118 @@
+"""Train: sample the source, fit a model on a Dask worker, store it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.errors import SettingsError, SourceError
+from lsh_core.jobs.services import Services, dask_client
+from lsh_core.progress import progress
+from lsh_core.settings import TrainSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lsh_core.elastic.connection import Connection
+
+_KNOBS = ("lists", "spill", "tables", "bits")
+
+
+def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
+    """Train one model on a seeded sample of the source, and store it.
+
+    The sample is read by Dask workers and goes from them to the worker that fits, never through this
+    process.
+
+    Returns
+    -------
+    dict
+        ``model_id, fingerprint, model, metric, dims, settings, sample_rows, seconds``.
+
+    Raises
+    ------
+    InputError
+        The source or a setting does not allow it.
+    """
+    from lsh_core.models.registry import default_sample, make_model
+    from lsh_core.sources.columns import check_columns
+    from lsh_core.sources.dataset import open_dataset
+    from lsh_core.sources.sampling import plan_sample
+
+    started = time.perf_counter()
+    knobs = {knob: value for knob in _KNOBS if (value := getattr(settings, knob)) is not None}
+    make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs)
+    answering_client(services.connection)
+    dataset = open_dataset(settings.source)
+    columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
+    size = settings.sample or default_sample(settings.model, dataset.rows, columns.dims)
+    parts = plan_sample(dataset.files, size, settings.seed)
+    read = time.perf_counter()
+    with dask_client(services) as client, progress("sample", unit="parts", total=len(parts)) as meter:
+        from distributed import as_completed
+
+        samples = [
+            client.submit(
+                _read_part, dataset.files[part.file], part, columns.vector, columns.dims, settings.metric, pure=False
+            )
+            for part in parts
+        ]
+        for done in as_completed(samples, loop=client.loop):
+            if done.status == "error":
+                done.result()
+            meter.advance(1)
+        sampled = time.perf_counter()
+        with progress("fit", unit="models", total=1) as fitting:
+            result = client.submit(
+                _fit_and_store, samples, settings, dataset.rows, knobs, services.connection, pure=False
+            ).result()
+            fitting.advance(1)
+    if result is None:
+        raise SourceError(settings.source, f"has no row with a valid vector in {settings.vector!r} to train on")
+    ended = time.perf_counter()
+    return {
+        **result,
+        "settings": settings.model_dump(mode="json"),
+        "seconds": {
+            "plan": round(read - started, 3),
+            "sample": round(sampled - read, 3),
+            "fit": round(ended - sampled, 3),
+            "total": round(ended - started, 3),
+        },
+    }
+
+
+def _read_part(*arguments: Any) -> np.ndarray:
+    from lsh_core.sources.sampling import read_sample_part
+
+    file, part, vector, dims, metric = arguments
+    return read_sample_part(file, part, vector=vector, dims=dims, metric=metric)
+
+
+def _fit_and_store(
+    samples: list[np.ndarray], settings: TrainSettings, rows: int, knobs: dict[str, int], connection: Connection
+) -> dict[str, Any] | None:
+    """Fit on the joined sample and store the model; None if the sample has no row. Runs on a worker."""
+    import numpy as np
+
+    from lsh_core.models.registry import make_model
+    from lsh_core.models.store import store_model
+
+    sample = np.concatenate(samples)
+    samples.clear()
+    if not len(sample):
+        return None
+    if len(sample) < 2:
+        raise SettingsError("sample", len(sample), "a model needs two rows or more to learn from")
+    model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs).fit(sample, rows=rows)
+    facts = {"rows": rows, "source": settings.source, "sample_rows": len(sample)}
+    stored = store_model(answering_client(connection), settings.name, model, facts)
+    return {
+        "model_id": stored.model_id,
+        "fingerprint": stored.fingerprint,
+        "model": stored.kind,
+        "metric": stored.metric,
+        "dims": stored.dims,
+        "sample_rows": len(sample),
+    }
