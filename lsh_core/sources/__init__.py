@@ -1,0 +1,20 @@
+"""Parquet sources: what is there, how it is cut into chunks, and which of its rows can be indexed.
+
+==============  =====================================================================
+module          decides
+==============  =====================================================================
+``listing``     which files a URL means, and which version of each
+``dataset``     what the files hold: rows, row groups, one schema
+``columns``     whether the id and vector columns can be used
+``chunks``      which rows are one unit of work
+``spans``       which chunks one worker reads in one pass
+``reading``     how rows come off the disk in bounded memory
+``vectors``     how an Arrow list column becomes a matrix
+``identifiers`` how an Arrow column becomes document ids
+``validation``  which rows are refused, and why
+``sampling``    which rows a model is trained on
+``access``      which URLs a form may name
+==============  =====================================================================
+
+Nothing is imported here, so that ``access`` stays light.
+"""

@@ -1,0 +1,70 @@
+"""Which URLs a form may name: those under folders that whoever runs airlsh has allowed.
+
+A person at the command line reads what their own account may read; somebody who fills a form uses
+the account of the workers, so what they name is checked first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from fsspec.implementations.local import LocalFileSystem
+
+from lsh_core.errors import SettingsError
+
+ALLOWED_SCHEMES = ("file", "s3", "gs", "abfs")
+
+
+def check_allowed(url: str, roots: Sequence[str]) -> None:
+    """Check that `url` lies under one of `roots`.
+
+    Local paths are compared after symbolic links are resolved. A folder or a glob under a root may
+    still hold links that leave it: check the URLs of the files that were found as well.
+
+    Parameters
+    ----------
+    url
+        What the form names: a local path or a URL, perhaps with wildcards.
+    roots
+        Allowed folders, buckets or parts of buckets, as paths or URLs.
+
+    Raises
+    ------
+    SettingsError
+        Another scheme than `ALLOWED_SCHEMES`, a chain of filesystems, a ``..``, or a place outside
+        all roots.
+    """
+    if "::" in url:
+        raise SettingsError("source", url, "chained URLs ('::') are not allowed here")
+    if "\0" in url:
+        raise SettingsError("source", url, "a null character is not allowed")
+    scheme = _scheme(url)
+    if scheme not in ALLOWED_SCHEMES:
+        raise SettingsError("source", url, f"scheme {scheme!r} is not one of {', '.join(ALLOWED_SCHEMES)}")
+    if ".." in url.replace("\\", "/").split("/"):
+        raise SettingsError("source", url, "'..' is not allowed in a source")
+    place = _place(url)
+    if not any(_is_under(place, _place(root)) for root in roots):
+        allowed = ", ".join(roots) if roots else "none"
+        raise SettingsError("source", url, f"is outside the allowed places ({allowed})")
+
+
+def _scheme(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    return scheme if separator else "file"
+
+
+def _place(url: str) -> tuple[str, ...]:
+    """Return the scheme and each step of the path, with a local path as the filesystem would resolve it."""
+    scheme = _scheme(url)
+    if scheme == "file":
+        # fsspec's own reading of the path ("~", "file:" without slashes), since fsspec will open it.
+        path = os.path.realpath(LocalFileSystem._strip_protocol(url))
+    else:
+        path = url.partition("://")[2].rstrip("/")
+    return (scheme, *path.split("/")) if path != "/" else (scheme, "")
+
+
+def _is_under(place: tuple[str, ...], root: tuple[str, ...]) -> bool:
+    return place[: len(root)] == root

@@ -1,0 +1,105 @@
+"""Which rows are one unit of work: every row in exactly one chunk, whatever the row groups are.
+
+A chunk is what is hashed, loaded, entered in the ledger and, after a failure, done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lsh_core.sources.dataset import SourceFile
+
+CHUNKS_PER_WORKER = 8
+MOST_ROWS = 50_000
+LEAST_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows [`start`, `stop`) of file number `file`.
+
+    Attributes
+    ----------
+    number
+        Its number in the whole source, from 0, in source order.
+    place
+        Place of its first row in the whole source.
+    """
+
+    number: int
+    file: int
+    start: int
+    stop: int
+    place: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of the chunk."""
+        return self.stop - self.start
+
+
+def chunk_rows_for(rows: int, *, row_bytes: int, nodes: int, workers: int, chunk_bytes: int) -> int:
+    """Return how many rows a chunk may have at most, where the user does not say.
+
+    At least `CHUNKS_PER_WORKER` chunks for each node and worker, where the rows allow, so that no
+    node waits for the last one's last chunk; between `LEAST_ROWS` and `MOST_ROWS`; never more
+    than `chunk_bytes`.
+
+    Parameters
+    ----------
+    row_bytes
+        Bytes of one row's vector.
+    """
+    balanced = rows // (CHUNKS_PER_WORKER * max(1, nodes) * max(1, workers))
+    wanted = min(max(balanced, LEAST_ROWS), MOST_ROWS)
+    return max(1, min(wanted, chunk_bytes // max(1, row_bytes)))
+
+
+def plan_chunks(files: Sequence[SourceFile], *, chunk_rows: int) -> list[Chunk]:
+    """Cut files into chunks of at most `chunk_rows` rows.
+
+    Row groups are first joined into blocks of at least half a chunk, then each block is cut into
+    equal chunks. So a chunk never has more than `chunk_rows` rows, nor fewer than half of that
+    (unless its whole file is smaller), and a block's borders are row-group borders, which lets
+    workers read without decoding a row group twice.
+
+    Returns
+    -------
+    list of Chunk
+        An exact cover in source order: consecutive numbers, no chunk across two files.
+    """
+    if chunk_rows < 1:
+        raise ValueError(f"chunk_rows is {chunk_rows}, it must be 1 or more")
+    chunks: list[Chunk] = []
+    for number, file in enumerate(files):
+        start = 0
+        for rows in _blocks(file.row_group_rows, chunk_rows):
+            pieces = -(-rows // chunk_rows)
+            borders = [start + rows * piece // pieces for piece in range(pieces + 1)]
+            for first, last in pairwise(borders):
+                chunks.append(Chunk(len(chunks), number, first, last, file.first_place + first))
+            start += rows
+    return chunks
+
+
+def _blocks(row_group_rows: Sequence[int], chunk_rows: int) -> Iterator[int]:
+    """Yield the rows of runs of row groups, each of at least half a chunk unless there are no more."""
+    least = -(-chunk_rows // 2)
+    closed: int | None = None  # held back by one, so that a small rest can join it
+    block = 0
+    for rows in row_group_rows:
+        if block >= least and block + rows > chunk_rows:
+            if closed is not None:
+                yield closed
+            closed, block = block, 0
+        block += rows
+    if closed is not None and block < least:
+        closed, block = closed + block, 0
+    if closed is not None:
+        yield closed
+    if block:
+        yield block

@@ -1,0 +1,161 @@
+"""What the files of a source hold: their rows, row groups and one schema, from their footers alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lsh_core.errors import SchemaError, SourceChangedError
+from lsh_core.sources.listing import Listed, list_files, look_up
+from lsh_core.sources.reading import open_parquet
+
+_FOOTER_THREADS = 16
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One Parquet file: all that a worker needs to read it. Small, and it pickles.
+
+    Attributes
+    ----------
+    url
+        Where it is: a plain path on this machine, a URL elsewhere.
+    size
+        Bytes.
+    version
+        Its etag, or its time of modification in nanoseconds.
+    row_group_rows
+        Rows of each row group.
+    first_place
+        Place of its first row in the whole source, files in sorted order.
+    partition_values
+        ``key=value`` folders on its path, keys and values as text.
+    """
+
+    url: str
+    size: int
+    version: str
+    row_group_rows: tuple[int, ...]
+    first_place: int
+    partition_values: tuple[tuple[str, str], ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the file."""
+        return sum(self.row_group_rows)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All files of a source, in sorted order, and the schema that they share.
+
+    The schema ends with the partition columns as strings. A key that is also a column of the files
+    is read from the files.
+    """
+
+    url: str
+    files: tuple[SourceFile, ...]
+    schema: pa.Schema
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return sum(file.rows for file in self.files)
+
+
+def open_dataset(url: str) -> Dataset:
+    """Read the footers of all Parquet files that `url` means; no row is read.
+
+    Parameters
+    ----------
+    url
+        A file, a folder (with all its subfolders) or a glob; a local path or any fsspec URL.
+        ``key=value`` folders anywhere on a file's path give string columns, so that a file has the
+        same columns whether it is named alone or with its whole folder.
+
+    Raises
+    ------
+    SourceError
+        Nothing is there, or a file is not Parquet, is truncated or cannot be read.
+    SchemaError
+        Two files differ in a column, or in their partition keys.
+    """
+    listed = list_files(url)
+    with ThreadPoolExecutor(min(_FOOTER_THREADS, len(listed))) as pool:
+        footers = list(pool.map(_read_footer, listed))
+    schema = footers[0][1]
+    files: list[SourceFile] = []
+    place = 0
+    for file, file_schema in footers:
+        _check_same_schema(schema, file_schema, footers[0][0].url, file.url)
+        files.append(replace(file, first_place=place))
+        place += file.rows
+    return Dataset(url, tuple(files), schema)
+
+
+def check_unchanged(file: SourceFile) -> None:
+    """Look the file up again.
+
+    Raises
+    ------
+    SourceChangedError
+        Its size or version is not the planned one, or it is gone.
+    """
+    now = look_up(file.url)
+    if now is None:
+        raise SourceChangedError(file.url, f"{file.size:,} bytes", "no file")
+    if (now.size, now.version) != (file.size, file.version):
+        raise SourceChangedError(
+            file.url, f"{file.size:,} bytes, version {file.version}", f"{now.size:,} bytes, version {now.version}"
+        )
+
+
+def _read_footer(listed: Listed) -> tuple[SourceFile, pa.Schema]:
+    with open_parquet(listed.url, listed.size) as parquet:
+        metadata: pq.FileMetaData = parquet.metadata
+        schema = parquet.schema_arrow.remove_metadata()
+    repeated = [name for name, count in Counter(schema.names).items() if count > 1]
+    if repeated:
+        raise SchemaError(listed.url, repeated[0], "appears more than once; write the file with distinct column names")
+    partitions = tuple(pair for pair in _partition_values(listed.url) if pair[0] not in schema.names)
+    for key, _ in partitions:
+        schema = schema.append(pa.field(key, pa.string()))
+    row_group_rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+    return SourceFile(listed.url, listed.size, listed.version, row_group_rows, 0, partitions), schema
+
+
+def _partition_values(url: str) -> tuple[tuple[str, str], ...]:
+    values: dict[str, str] = {}
+    for folder in url.split("/")[:-1]:
+        key, equals, value = folder.partition("=")
+        if equals and key:
+            values[unquote(key)] = unquote(value)
+    return tuple(values.items())
+
+
+def _check_same_schema(expected: pa.Schema, found: pa.Schema, first_url: str, url: str) -> None:
+    missing = [name for name in expected.names if name not in found.names]
+    if missing:
+        raise SchemaError(url, missing[0], f"is missing; {first_url} has it, and all files must have the same columns")
+    added = [name for name in found.names if name not in expected.names]
+    if added:
+        raise SchemaError(url, added[0], f"is not in {first_url}; all files must have the same columns")
+    for name in expected.names:
+        wanted, given = expected.field(name).type, found.field(name).type
+        if _comparable(wanted) != _comparable(given):
+            raise SchemaError(url, name, f"is {given}, but in {first_url} it is {wanted}; write both with one type")
+
+
+def _comparable(type_: pa.DataType) -> Sequence[object]:
+    """What two types must share: not the names or the nullability of list items, which writers choose freely."""
+    if isinstance(type_, pa.FixedSizeListType):
+        return (type_.id, type_.list_size, _comparable(type_.value_type))
+    if isinstance(type_, pa.ListType | pa.LargeListType):
+        return (type_.id, _comparable(type_.value_type))
+    return (type_,)

@@ -1,0 +1,183 @@
+"""Which files a URL means: one file, a folder, or a glob, on any filesystem that fsspec reads."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+import fsspec
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from lsh_core.errors import SourceError
+
+_VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated")
+_GLOB_CHARACTERS = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One file as the filesystem lists it.
+
+    Attributes
+    ----------
+    url
+        Where it is: a plain path on this machine, a URL elsewhere.
+    size
+        Bytes.
+    version
+        Its etag, or its time of modification in nanoseconds: another text for other content.
+    """
+
+    url: str
+    size: int
+    version: str
+
+
+def open_filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the filesystem of `url` and the path in it.
+
+    Raises
+    ------
+    SourceError
+        The scheme is unknown, or its package is not installed.
+    """
+    try:
+        filesystem, path = url_to_fs(url)
+    except (ValueError, ImportError) as error:
+        raise SourceError(url, f"cannot be opened: {error}") from error
+    return filesystem, path
+
+
+def is_local(filesystem: fsspec.AbstractFileSystem) -> bool:
+    """Whether the files can be read by their paths on this machine."""
+    return isinstance(filesystem, LocalFileSystem)
+
+
+def list_files(url: str) -> list[Listed]:
+    """List the files that `url` means, sorted by their URLs.
+
+    A folder is listed with all its subfolders. Below the folder, or below the first wildcard of a
+    glob, names that start with ``_`` or ``.`` are left out: writers keep their markers and
+    unfinished files there.
+
+    Raises
+    ------
+    SourceError
+        Nothing is there, nothing is left after the hidden names, or it cannot be listed.
+    """
+    filesystem, path = open_filesystem(url)
+    try:
+        filesystem.invalidate_cache(path)
+        # By URL: a glob such as FOLDER/** matches folders and, once more, the files in them.
+        files = {file.url: file for file in _matching(filesystem, path)}
+    except Exception as error:  # each cloud's package has exceptions of its own
+        raise SourceError(url, f"cannot be listed: {error}") from error
+    if not files:
+        if not _GLOB_CHARACTERS & set(path) and not filesystem.exists(path):
+            raise SourceError(url, "there is no such file or folder")
+        raise SourceError(
+            url, "no files are there (names that start with '_' or '.' do not count); give a Parquet file or its folder"
+        )
+    return [files[found] for found in sorted(files)]
+
+
+def look_up(url: str) -> Listed | None:
+    """Return the file at `url` as it is now, or None where there is none."""
+    filesystem, path = open_filesystem(url)
+    try:
+        filesystem.invalidate_cache(path)
+        return _listed(filesystem, path)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # each cloud's package has exceptions of its own
+        raise SourceError(url, f"cannot be looked up: {error}") from error
+
+
+def _matching(filesystem: fsspec.AbstractFileSystem, path: str) -> Iterator[Listed]:
+    # A name that exists is taken as it is, even if it looks like a glob.
+    if filesystem.isdir(path):
+        yield from _below(filesystem, path, path)
+    elif filesystem.exists(path):
+        yield _listed(filesystem, path)
+    elif _GLOB_CHARACTERS & set(path):
+        base = _before_wildcards(path)
+        for found, info in filesystem.glob(path, detail=True).items():
+            if _is_hidden(found, base):
+                continue
+            if filesystem.isdir(found):
+                yield from _below(filesystem, found, base)
+            else:
+                yield _listed(filesystem, found, info)
+
+
+def _below(filesystem: fsspec.AbstractFileSystem, folder: str, base: str) -> Iterator[Listed]:
+    if is_local(filesystem):
+        paths = _walk_local(folder)
+        yield from (_listed(filesystem, path) for path in paths if not _is_hidden(path, base))
+        return
+    for path, info in filesystem.find(folder, detail=True).items():
+        if info.get("type") != "directory" and not path.endswith("/") and not _is_hidden(path, base):
+            yield _listed(filesystem, path, info)
+
+
+def _walk_local(folder: str) -> Iterator[str]:
+    """Walk a folder of this machine through symbolic links, each real folder once.
+
+    fsspec's own walk stops at linked folders, and their rows would be missing without a word.
+    """
+
+    def stop(error: OSError) -> None:  # by default os.walk goes on without what it may not read
+        raise error
+
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, onerror=stop, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (os.path.join(parent, name) for name in names)
+
+
+def _is_hidden(path: str, base: str) -> bool:
+    relative = path[len(base) :] if path.startswith(base) else path
+    return any(part.startswith(("_", ".")) and part not in {".", ".."} for part in PurePosixPath(relative).parts)
+
+
+def _before_wildcards(path: str) -> str:
+    first = min(path.index(character) for character in _GLOB_CHARACTERS if character in path)
+    return path[: path.rfind("/", 0, first) + 1]
+
+
+def _listed(filesystem: fsspec.AbstractFileSystem, path: str, info: dict[str, Any] | None = None) -> Listed:
+    if is_local(filesystem):
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{path} is not a regular file")
+        return Listed(path, status.st_size, str(status.st_mtime_ns))
+    info = info or filesystem.info(path)
+    return Listed(filesystem.unstrip_protocol(path), int(info["size"]), _version(filesystem, path, info))
+
+
+def _version(filesystem: fsspec.AbstractFileSystem, path: str, info: dict[str, Any]) -> str:
+    for key in _VERSION_KEYS:
+        if info.get(key):
+            return _as_text(info[key])
+    try:
+        return _as_text(filesystem.modified(path))
+    except (NotImplementedError, KeyError):
+        return ""
+
+
+def _as_text(version: object) -> str:
+    if isinstance(version, datetime):
+        return version.isoformat()
+    if isinstance(version, float):
+        return str(int(version * 1e9))
+    return str(version).strip('"')

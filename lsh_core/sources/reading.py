@@ -1,0 +1,188 @@
+"""How rows come off the disk: one pass over the row groups that hold them, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lsh_core.errors import SourceChangedError, SourceError
+from lsh_core.sources.arrays import Column
+from lsh_core.sources.listing import is_local, open_filesystem
+
+if TYPE_CHECKING:
+    from lsh_core.sources.chunks import Chunk
+    from lsh_core.sources.dataset import SourceFile
+
+_LOCAL_BUFFER_BYTES = 2**20
+_REMOTE_BUFFER_BYTES = 8 * 2**20  # a request each: few and large
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_MAGIC = b"PAR1"
+
+
+@contextmanager
+def open_parquet(url: str, size: int) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file for buffered reading: of a giant row group, a buffer a column is in memory.
+
+    Raises
+    ------
+    SourceError
+        It is not Parquet, is truncated, or cannot be read.
+    """
+    filesystem, path = open_filesystem(url)
+    local = is_local(filesystem)
+    with ExitStack() as stack:
+        try:
+            # Arrow does the buffering; fsspec's read-ahead would fetch what lies between the columns as well.
+            source = path if local else stack.enter_context(filesystem.open(path, "rb", cache_type="none"))
+            buffer_size = _LOCAL_BUFFER_BYTES if local else _REMOTE_BUFFER_BYTES
+            parquet = stack.enter_context(pq.ParquetFile(source, pre_buffer=False, buffer_size=buffer_size))
+        except FileNotFoundError as error:
+            raise SourceError(url, "there is no such file") from error
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(url, _why_unreadable(url, size, error)) from error
+        yield parquet
+
+
+def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str]) -> Iterator[tuple[Chunk, pa.Table]]:
+    """Read chunks of one file in one pass.
+
+    Parameters
+    ----------
+    chunks
+        Chunks of `file` in source order; rows between them are skipped.
+    columns
+        Names of the columns to read, partition columns among them.
+
+    Yields
+    ------
+    chunk, table
+        Each chunk with its rows, columns in the order of `columns`. Row groups that hold no row of
+        `chunks` are not read; of the others, what lies before the first row is decoded and dropped.
+
+    Raises
+    ------
+    SourceChangedError
+        The footer is not the one that was planned.
+    SourceError
+        Rows cannot be read.
+    """
+    partitions = dict(file.partition_values)
+    stored = [name for name in columns if name not in partitions]
+    if not stored:
+        for chunk in chunks:
+            yield chunk, _with_partitions({}, chunk.rows, partitions, columns)
+        return
+    with open_parquet(file.url, file.size) as parquet:
+        _check_row_groups(file, parquet.metadata)
+        rows = _Rows(file, parquet, chunks, stored)
+        for chunk in chunks:
+            yield chunk, _with_partitions(rows.take(chunk), chunk.rows, partitions, columns)
+
+
+class _Rows:
+    """A reading head that only moves forward."""
+
+    def __init__(self, file: SourceFile, parquet: pq.ParquetFile, chunks: Sequence[Chunk], columns: list[str]) -> None:
+        self._file = file
+        stops = list(accumulate(file.row_group_rows))
+        wanted = _row_groups_of(file.row_group_rows, stops, chunks)
+        self._columns = columns
+        self._groups = iter(wanted)
+        self._starts = [stop - rows for stop, rows in zip(stops, file.row_group_rows, strict=True)]
+        self._parquet = parquet
+        self._batch_rows = max((chunk.rows for chunk in chunks), default=1)
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._batch: pa.RecordBatch | None = None
+        self._place = 0  # row in the file of the first row of _batch
+
+    def take(self, chunk: Chunk) -> dict[str, Column]:
+        """Return the columns of the rows of `chunk`, which does not start before the last one's end."""
+        parts: list[pa.RecordBatch] = []
+        position = chunk.start
+        while position < chunk.stop:
+            batch = self._batch_at(position, chunk)
+            part = batch.slice(position - self._place, chunk.stop - position)
+            parts.append(part)
+            position += part.num_rows
+        table = pa.Table.from_batches(parts)
+        return {name: table.column(name) for name in self._columns}
+
+    def _batch_at(self, position: int, chunk: Chunk) -> pa.RecordBatch:
+        try:
+            while self._batch is None or position >= self._place + self._batch.num_rows:
+                self._advance()
+        except StopIteration:
+            reason = f"ends before row {position:,}, but its footer promises {self._file.rows:,} rows"
+            raise SourceError(self._file.url, reason) from None
+        except (pa.ArrowException, OSError) as error:
+            reason = f"rows {chunk.start:,} to {chunk.stop - 1:,} cannot be read ({error}); write or copy it again"
+            raise SourceError(self._file.url, reason) from error
+        return self._batch
+
+    def _advance(self) -> None:
+        if self._batch is not None:
+            self._place += self._batch.num_rows
+        following = next(self._batches, None)
+        while following is None:
+            group = next(self._groups)
+            self._place = self._starts[group]
+            self._batches = self._parquet.iter_batches(
+                self._batch_rows, row_groups=[group], columns=self._columns, use_threads=False
+            )
+            following = next(self._batches, None)
+        self._batch = following
+
+
+def _row_groups_of(row_group_rows: Sequence[int], stops: Sequence[int], chunks: Sequence[Chunk]) -> list[int]:
+    wanted: list[int] = []
+    ahead = iter(chunks)
+    chunk = next(ahead, None)
+    for group, (rows, stop) in enumerate(zip(row_group_rows, stops, strict=True)):
+        while chunk is not None and chunk.stop <= stop - rows:
+            chunk = next(ahead, None)
+        if chunk is None:
+            break
+        if rows and chunk.start < stop:
+            wanted.append(group)
+    return wanted
+
+
+def _check_row_groups(file: SourceFile, metadata: pq.FileMetaData) -> None:
+    found = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+    if found != file.row_group_rows:
+        raise SourceChangedError(
+            file.url,
+            f"{file.rows:,} rows in {len(file.row_group_rows)} row groups",
+            f"{sum(found):,} rows in {len(found)} row groups",
+        )
+
+
+def _with_partitions(
+    stored: Mapping[str, Column], rows: int, partitions: Mapping[str, str], columns: Sequence[str]
+) -> pa.Table:
+    def constant(text: str) -> Column:
+        return pa.repeat(pa.scalar(None if text == _NULL_PARTITION else text, pa.string()), rows)
+
+    return pa.table({name: stored[name] if name in stored else constant(partitions[name]) for name in columns})
+
+
+def _why_unreadable(url: str, size: int, error: Exception) -> str:
+    """Tell a file that is something else from one whose end is missing."""
+    filesystem, path = open_filesystem(url)
+    try:
+        head = filesystem.cat_file(path, 0, min(4, size))
+        tail = filesystem.cat_file(path, max(0, size - 4), size)
+    except OSError:
+        return f"cannot be read: {error}"
+    if size == 0:
+        return "is empty (0 bytes), which is not a Parquet file; remove it or write it again"
+    if head != _MAGIC:
+        return "is not a Parquet file; name the Parquet files alone, for instance with FOLDER/*.parquet"
+    if tail != _MAGIC:
+        return f"is truncated: it starts as Parquet, but after {size:,} bytes its end is missing; copy it again"
+    return f"has a broken footer ({error}); write or copy it again"

@@ -1,0 +1,163 @@
+"""Which rows a model is trained on: seeded, spread over all files and rows, and bounded in what is read.
+
+Where the source has few more rows than the sample, all row groups are read; else only some, chosen
+systematically [1]_ so that they lie evenly over the whole source. In them the rows are drawn one from
+each stratum of equal size. What is drawn depends on the files' rows, the size and the seed alone, not
+on who reads it.
+
+References
+----------
+.. [1] W. G. Cochran, *Sampling Techniques*, 3rd ed., Wiley 1977, chapters 5 (strata) and 8 (systematic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lsh_core.errors import SourceError
+from lsh_core.sources.chunks import Chunk
+from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.reading import read_span
+from lsh_core.sources.validation import valid_vectors
+
+Counts: TypeAlias = npt.NDArray[np.int64]
+
+READ_PER_SAMPLED = 4
+LEAST_ROW_GROUPS = 16
+_PART_ROWS = 200_000
+_BATCH_ROWS = 8_192
+
+
+@dataclass(frozen=True)
+class SamplePart:
+    """Sampled rows of one file that are read in one pass.
+
+    Attributes
+    ----------
+    file
+        Number of the file.
+    offsets
+        (m,) int64: rows of the file, ascending.
+    """
+
+    file: int
+    offsets: Counts
+
+
+@dataclass(frozen=True)
+class _RowGroup:
+    file: int
+    start: int
+    rows: int
+
+
+def plan_sample(files: Sequence[SourceFile], size: int, seed: int) -> list[SamplePart]:
+    """Choose `size` rows (all, if there are fewer) of the source.
+
+    At most about `READ_PER_SAMPLED` x `size` rows lie in the row groups that have to be read, or
+    `LEAST_ROW_GROUPS` row groups where these are larger.
+
+    Returns
+    -------
+    list of SamplePart
+        In source order; each can be read by another worker.
+
+    Raises
+    ------
+    SourceError
+        The source has no rows.
+    """
+    if size < 1:
+        raise ValueError(f"size is {size}, it must be 1 or more")
+    groups = list(_row_groups(files))
+    if not groups:
+        raise SourceError(files[0].url if files else "the source", "has no rows to sample")
+    generator = np.random.default_rng(seed)
+    quotas = _quotas(np.array([group.rows for group in groups]), size, generator)
+    parts: list[SamplePart] = []
+    pending: list[Counts] = []
+    pending_rows = 0
+    for index, (group, quota) in enumerate(zip(groups, quotas.tolist(), strict=True)):
+        if quota:
+            pending.append(_draw(group.rows, quota, generator) + group.start)
+            pending_rows += group.rows
+        is_last = index + 1 == len(groups) or groups[index + 1].file != group.file
+        if pending and (is_last or pending_rows >= _PART_ROWS):
+            parts.append(SamplePart(group.file, np.concatenate(pending)))
+            pending, pending_rows = [], 0
+    return parts
+
+
+def read_sample_part(
+    file: SourceFile, part: SamplePart, *, vector: str, dims: int, metric: str
+) -> npt.NDArray[np.float32]:
+    """Read the vectors of a part; rows whose vector cannot be used are left out.
+
+    Returns
+    -------
+    (m, dims) float32
+        In source order.
+    """
+    found = [np.empty((0, dims), np.float32)]
+    for chunk, table in read_span(file, _chunks_around(part), [vector]):
+        first, last = np.searchsorted(part.offsets, (chunk.start, chunk.stop))
+        rows = table.take(part.offsets[first:last] - chunk.start)
+        found.append(valid_vectors(rows.column(vector), dims=dims, metric=metric)[1])
+    return np.concatenate(found)
+
+
+def _row_groups(files: Sequence[SourceFile]) -> Iterator[_RowGroup]:
+    for number, file in enumerate(files):
+        start = 0
+        for rows in file.row_group_rows:
+            if rows:
+                yield _RowGroup(number, start, rows)
+            start += rows
+
+
+def _quotas(rows: Counts, size: int, generator: np.random.Generator) -> Counts:
+    """Return how many rows of each row group are drawn; together `size`, or all rows."""
+    total = int(rows.sum())
+    wanted = max(-(-len(rows) * READ_PER_SAMPLED * size // total), LEAST_ROW_GROUPS)
+    if wanted < len(rows):
+        # Ticks at equal distances over all rows, the same number of rows for each tick: so every row has the
+        # same chance, in a small row group as in a large one.
+        ticks = (np.arange(wanted) + generator.random()) * (total / wanted)
+        hits = np.bincount(np.searchsorted(np.cumsum(rows), ticks, side="right"), minlength=len(rows))[: len(rows)]
+        if rows[hits > 0].sum() >= size:
+            quotas = np.minimum(_apportioned(hits, size), rows)
+            # What a row group was too small for is drawn from the others that are read anyway.
+            room = np.where(hits > 0, rows - quotas, 0)
+            return quotas + _apportioned(room, size - int(quotas.sum()))
+    return _apportioned(rows, min(size, total))
+
+
+def _apportioned(weights: Counts, amount: int) -> Counts:
+    """Split `amount` in whole numbers by `weights`; each share is rounded up at most."""
+    if amount == 0:
+        return np.zeros_like(weights)
+    cumulated = np.cumsum(weights, dtype=np.int64)
+    shares: Counts = np.diff(cumulated * amount // cumulated[-1], prepend=0)
+    return shares
+
+
+def _draw(rows: int, quota: int, generator: np.random.Generator) -> Counts:
+    """Draw one of each of `quota` strata of `rows` rows."""
+    borders = np.arange(quota + 1, dtype=np.int64) * rows // quota
+    drawn: Counts = borders[:-1] + generator.integers(np.diff(borders))
+    return drawn
+
+
+def _chunks_around(part: SamplePart) -> list[Chunk]:
+    """Cover the sampled rows with small chunks, so that few rows are in memory at a time."""
+    blocks = np.unique(part.offsets // _BATCH_ROWS).tolist()
+    last = int(part.offsets[-1]) + 1
+    return [
+        Chunk(number, part.file, block * _BATCH_ROWS, min((block + 1) * _BATCH_ROWS, last), 0)
+        for number, block in enumerate(blocks)
+    ]

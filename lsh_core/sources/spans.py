@@ -1,0 +1,116 @@
+"""Which chunks one worker reads in one pass, so that row groups are decoded once where that is possible."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heapreplace
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
+
+from lsh_core.sources.chunks import Chunk
+
+if TYPE_CHECKING:
+    from lsh_core.sources.dataset import SourceFile
+
+ALIGNED_SPANS_PER_PARALLELISM = 4
+
+Span = tuple[Chunk, ...]
+
+
+def plan_spans(files: Sequence[SourceFile], chunks: Sequence[Chunk], *, parallelism: int) -> list[Span]:
+    """Group chunks into spans, each of one file and read by one worker in one pass.
+
+    Spans begin at row-group borders, which costs nothing, about
+    `ALIGNED_SPANS_PER_PARALLELISM` x `parallelism` of them in all, for balance. Only where a file
+    has too few row groups for its share of `parallelism` is a row group split over spans: each of
+    them decodes it from its beginning, so that `s` spans over one row group cost (s + 1) / 2 reads.
+
+    Parameters
+    ----------
+    chunks
+        All chunks of a plan, or those that are left to do, in source order.
+    parallelism
+        How many spans are read at the same time: the workers' threads.
+
+    Returns
+    -------
+    list of tuple of Chunk
+        An exact cover of `chunks`, in source order.
+    """
+    if parallelism < 1:
+        raise ValueError(f"parallelism is {parallelism}, it must be 1 or more")
+    total = sum(chunk.rows for chunk in chunks)
+    spans: list[Span] = []
+    for number, of_file in _by_file(chunks):
+        rows = sum(chunk.rows for chunk in of_file)
+        at_least = -(-parallelism * rows // total)
+        at_most = -(-ALIGNED_SPANS_PER_PARALLELISM * parallelism * rows // total)
+        segments = _aligned_segments(files[number].row_group_rows, of_file)
+        if len(segments) >= at_least:
+            spans.extend(_joined(segments, at_most))
+        else:
+            spans.extend(_split(segments, at_least))
+    return spans
+
+
+def _by_file(chunks: Sequence[Chunk]) -> Iterator[tuple[int, list[Chunk]]]:
+    of_file: list[Chunk] = []
+    for chunk in chunks:
+        if of_file and of_file[-1].file != chunk.file:
+            yield of_file[-1].file, of_file
+            of_file = []
+        of_file.append(chunk)
+    if of_file:
+        yield of_file[-1].file, of_file
+
+
+def _aligned_segments(row_group_rows: Sequence[int], chunks: Sequence[Chunk]) -> list[Span]:
+    """Cut between two chunks wherever no row group holds rows of both."""
+    starts = list(accumulate(row_group_rows, initial=0))
+    segments: list[Span] = []
+    current: list[Chunk] = []
+    for chunk in chunks:
+        if current and bisect_right(starts, chunk.start) != bisect_right(starts, current[-1].stop - 1):
+            segments.append(tuple(current))
+            current = []
+        current.append(chunk)
+    segments.append(tuple(current))
+    return segments
+
+
+def _joined(segments: Sequence[Span], at_most: int) -> Iterator[Span]:
+    """Join neighbouring segments into about `at_most` spans of about the same rows."""
+    if len(segments) < 2 * at_most:  # some spans of two segments beside spans of one would be less even
+        yield from segments
+        return
+    total = sum(chunk.rows for segment in segments for chunk in segment)
+    joined: list[Chunk] = []
+    done = 0  # rows of the spans before and of this one
+    border = 1
+    for segment in segments:
+        joined.extend(segment)
+        done += sum(chunk.rows for chunk in segment)
+        if done * at_most >= total * border:
+            yield tuple(joined)
+            joined = []
+            border = done * at_most // total + 1
+
+
+def _split(segments: Sequence[Span], at_least: int) -> Iterator[Span]:
+    """Split the largest segments until there are `at_least` spans, or a span for each chunk."""
+    pieces = [1] * len(segments)
+    # Shares are negative, so that the largest comes first; a segment with a span for each chunk has share 0.
+    rows = [sum(chunk.rows for chunk in segment) for segment in segments]
+    heap = [(-rows[index] if len(segment) > 1 else 0, index) for index, segment in enumerate(segments)]
+    heapify(heap)
+    for _ in range(at_least - len(segments)):
+        share, index = heap[0]
+        if share == 0:
+            break
+        pieces[index] += 1
+        share = -rows[index] // pieces[index] if pieces[index] < len(segments[index]) else 0
+        heapreplace(heap, (share, index))
+    for segment, count in zip(segments, pieces, strict=True):
+        borders = [len(segment) * piece // count for piece in range(count + 1)]
+        yield from (segment[first:last] for first, last in pairwise(borders))

@@ -1,0 +1,93 @@
+"""How an Arrow list column becomes a matrix, without a loop over its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from lsh_core.sources.arrays import AnyArray, Column, as_one_array, null_flags
+
+ListArray: TypeAlias = "pa.ListArray[Any] | pa.LargeListArray[Any] | pa.FixedSizeListArray[Any, Any]"
+Floats: TypeAlias = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class ListShape:
+    """Where each row of a list column lies among the column's numbers.
+
+    Attributes
+    ----------
+    is_null
+        (n,) bool: the whole list is null.
+    lengths
+        (n,) int64: numbers of each row, 0 for a null one.
+    null_elements
+        (n,) int64: nulls among the numbers of each row, those under a null list too.
+    """
+
+    is_null: npt.NDArray[np.bool_]
+    lengths: npt.NDArray[np.int64]
+    null_elements: npt.NDArray[np.int64]
+
+
+def as_list_array(column: Column) -> ListArray:
+    """Return a column of lists as one array."""
+    array = as_one_array(column)
+    if not isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
+        raise TypeError(f"not a list column: {array.type}")
+    return array
+
+
+def list_shape(array: ListArray) -> ListShape:
+    """Return null lists, lengths and null elements of each row."""
+    count = len(array)
+    is_null = null_flags(array)
+    numbers, borders = _numbers_and_borders(array)
+    lengths = np.where(is_null, 0, np.diff(borders))
+    null_elements = np.zeros(count, np.int64)
+    if numbers.null_count:
+        at = np.flatnonzero(null_flags(numbers))
+        rows = np.searchsorted(borders, at, side="right") - 1
+        null_elements = np.bincount(rows, minlength=count).astype(np.int64)
+    return ListShape(is_null, lengths, null_elements)
+
+
+def matrix(array: ListArray, dims: int) -> Floats:
+    """Return the numbers of a column without null lists, null elements or other lengths.
+
+    Returns
+    -------
+    (n, dims) array
+        Of the column's own type; a read-only view of Arrow's memory.
+    """
+    numbers, _ = _numbers_and_borders(array)
+    return _values_view(numbers).reshape(len(array), dims)
+
+
+def _numbers_and_borders(array: ListArray) -> tuple[AnyArray, npt.NDArray[np.int64]]:
+    """Return the flat numbers under the rows, and the n + 1 borders of the rows among them.
+
+    ``flatten()`` is not used: it leaves null rows out, after which positions no longer say which
+    row they belong to.
+    """
+    if isinstance(array, pa.FixedSizeListArray):
+        size = array.type.list_size
+        fixed: AnyArray = array.values.slice(array.offset * size, len(array) * size)
+        return fixed, np.arange(len(array) + 1, dtype=np.int64) * size
+    offsets = array.offsets.to_numpy().astype(np.int64)
+    variable: AnyArray = array.values.slice(offsets[0], offsets[-1] - offsets[0])
+    return variable, offsets - offsets[0]
+
+
+def _values_view(numbers: AnyArray) -> Floats:
+    """View the numbers where Arrow keeps them (``to_numpy`` copies float16 and whatever has nulls)."""
+    dtype = np.dtype(numbers.type.to_pandas_dtype())
+    buffer = numbers.buffers()[1]
+    if buffer is None or len(numbers) == 0:
+        return np.zeros(len(numbers), dtype)
+    view: Floats = np.frombuffer(memoryview(buffer), dtype, len(numbers), numbers.offset * dtype.itemsize)
+    return view

@@ -1,0 +1,146 @@
+"""What is said about each kind of bad row."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lsh_core.sources.validation import RefusedRow, validate_rows
+
+HALVES, SINGLES, DOUBLES = (pa.list_(item) for item in (pa.float16(), pa.float32(), pa.float64()))
+
+
+def refused(id: Any, vector: Any, vector_type: pa.DataType = SINGLES, metric: str = "l2") -> RefusedRow:
+    table = pa.table({"id": pa.array([id], pa.string()), "v": pa.array([vector], vector_type)})
+    valid = validate_rows(table, id="id", vector="v", dims=3, metric=metric)
+    assert valid.ids == []
+    assert valid.vectors.shape == (0, 3)
+    (row,) = valid.refused
+    return row
+
+
+@pytest.mark.parametrize(
+    ("vector", "vector_type", "metric", "error", "reason"),
+    [
+        (None, SINGLES, "l2", "null_vector", "the vector is null"),
+        ([], SINGLES, "l2", "empty_vector", "the vector is empty, 3 numbers are wanted"),
+        ([1, 2], SINGLES, "l2", "wrong_length", "the vector has 2 numbers, 3 are wanted"),
+        ([1, None, None], SINGLES, "l2", "null_element", "2 of the vector's 3 numbers are null"),
+        ([1, math.nan, math.nan], SINGLES, "l2", "nan", "2 of the vector's 3 numbers are NaN, the first is number 1"),
+        (
+            [1, 2, -math.inf],
+            SINGLES,
+            "l2",
+            "infinite",
+            "1 of the vector's 3 numbers are not finite, number 2 is infinite",
+        ),
+        ([1e39, 2, 3], DOUBLES, "l2", "infinite", "number 0 is beyond float32 (1e+39)"),
+        ([1e30, 0, 0], SINGLES, "l2", "overflow", "its largest number is 1e+30"),
+        ([0, 0, 0], SINGLES, "cosine", "zero_vector", "all 3 numbers of the vector are zero, cosine needs a direction"),
+        ([1e-25, 0, 0], SINGLES, "cosine", "zero_vector", "too short for cosine, its largest number is 1e-25"),
+        ([1e-60, 0, 0], DOUBLES, "cosine", "zero_vector", "as float32 all 3 numbers of the vector are zero"),
+        ([1, 2, math.nan], HALVES, "cosine", "nan", "1 of the vector's 3 numbers are NaN"),
+    ],
+)
+def test_vectors(vector: Any, vector_type: pa.DataType, metric: str, error: str, reason: str) -> None:
+    row = refused("a", vector, vector_type, metric)
+    assert (row.offset, row.id, row.error) == (0, "a", error)
+    assert reason in row.reason
+
+
+@pytest.mark.parametrize(
+    ("id", "kept", "error", "reason"),
+    [
+        (None, None, "null_id", "the id is null"),
+        ("", "", "empty_id", "the id is an empty text"),
+        (
+            "é" * 300,
+            "é" * 300,
+            "id_too_long",
+            "the id has 600 bytes as UTF-8, at most 512 are possible; it starts 'ééé",
+        ),
+        ("x" * 2_000, "x" * 512, "id_too_long", "the id has 2,000 bytes"),
+    ],
+)
+def test_ids(id: str | None, kept: str | None, error: str, reason: str) -> None:
+    row = refused(id, [1, 2, 3])
+    assert (row.id, row.error) == (kept, error)
+    assert reason in row.reason
+
+
+def test_ids_that_are_not_utf8() -> None:
+    raw = pa.array([b"good", b"\xff\xfe", None, b""])
+    ids = pa.Array.from_buffers(pa.string(), 4, raw.buffers(), raw.null_count)
+    table = pa.table({"id": ids, "v": pa.array([[1, 2, 3]] * 4, SINGLES)})
+    valid = validate_rows(table, id="id", vector="v", dims=3, metric="l2")
+    assert valid.ids == ["good"]
+    assert [(row.offset, row.id, row.error) for row in valid.refused] == [
+        (1, "\\xff\\xfe", "id_not_utf8"),
+        (2, None, "null_id"),
+        (3, "", "empty_id"),
+    ]
+
+
+def test_the_first_reason_is_the_id() -> None:
+    assert refused(None, None).error == "null_id"
+
+
+@pytest.mark.parametrize(
+    ("type_", "vector"),
+    [(SINGLES, [1e15, -1e15, 1e15]), (SINGLES, [1e-25, 0, 0]), (SINGLES, [0, 0, 0]), (HALVES, [65_504, 6e-8, -0.0])],
+)
+def test_extremes_that_the_server_takes_under_l2_are_kept(type_: pa.DataType, vector: list[float]) -> None:
+    table = pa.table({"id": ["a"], "v": pa.array([vector], type_)})
+    valid = validate_rows(table, id="id", vector="v", dims=3, metric="l2")
+    expected = np.array([vector], type_.value_type.to_pandas_dtype()).astype(np.float32)
+    assert valid.vectors.tolist() == expected.tolist()
+
+
+def test_a_fixed_size_of_another_width_refuses_every_row() -> None:
+    vectors = pa.array([[1, 2], None], pa.list_(pa.float32(), 2))
+    valid = validate_rows(pa.table({"id": ["a", "b"], "v": vectors}), id="id", vector="v", dims=3, metric="l2")
+    assert [row.error for row in valid.refused] == ["wrong_length", "null_vector"]
+
+
+def test_integer_ids_become_their_digits() -> None:
+    table = pa.table({"id": pa.array([2**64 - 1, 0, None], pa.uint64()), "v": pa.array([[1, 2, 3]] * 3, SINGLES)})
+    valid = validate_rows(table, id="id", vector="v", dims=3, metric="l2")
+    assert valid.ids == ["18446744073709551615", "0"]
+    assert valid.offsets.tolist() == [0, 1]
+
+
+def test_good_singles_are_not_copied() -> None:
+    numbers = np.arange(12, dtype=np.float32)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(numbers), 3)
+    valid = validate_rows(pa.table({"id": list("abcd"), "v": vectors}), id="id", vector="v", dims=3, metric="l2")
+    assert np.shares_memory(valid.vectors, numbers)
+
+
+@pytest.mark.parametrize("type_", [pa.list_(pa.float32(), 3), SINGLES, pa.large_list(pa.float32())], ids=str)
+def test_rows_in_the_middle_of_an_array(type_: pa.DataType) -> None:
+    vectors = pa.array([[1, 2, 3], [4, 5, 6], [7, 8, None], [9, 10, 11], [12, 13, 14]], type_)
+    table = pa.table({"id": list("abcde"), "v": vectors})
+    clean = validate_rows(table.slice(3, 1), id="id", vector="v", dims=3, metric="l2")
+    assert (clean.ids, clean.vectors.tolist()) == (["d"], [[9, 10, 11]])
+    mixed = validate_rows(table.slice(1, 3), id="id", vector="v", dims=3, metric="l2")
+    assert (mixed.ids, mixed.vectors.tolist()) == (["b", "d"], [[4, 5, 6], [9, 10, 11]])
+    assert [(row.offset, row.id, row.error) for row in mixed.refused] == [(1, "c", "null_element")]
+
+
+def test_a_null_list_that_hides_numbers_is_null() -> None:
+    hidden = pa.ListArray.from_arrays(
+        [0, 3, 6], pa.array([1.0, 2, 3, 4, 5, 6], pa.float32()), mask=pa.array([True, False])
+    )
+    valid = validate_rows(pa.table({"id": ["a", "b"], "v": hidden}), id="id", vector="v", dims=3, metric="l2")
+    assert valid.vectors.tolist() == [[4, 5, 6]]
+    assert [row.error for row in valid.refused] == ["null_vector"]
+
+
+def test_no_rows() -> None:
+    table = pa.table({"id": pa.array([], pa.string()), "v": pa.array([], SINGLES)})
+    valid = validate_rows(table, id="id", vector="v", dims=3, metric="cosine")
+    assert (valid.offsets.shape, valid.ids, valid.vectors.shape, valid.refused) == ((0,), [], (0, 3), [])
