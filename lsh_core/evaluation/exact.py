@@ -1,0 +1,164 @@
+"""Exact nearest neighbours by comparing every query with every row, in bounded memory.
+
+A float32 matrix product sieves each block of rows: it is fast but off by rounding, so it only
+discards rows that are further away than the k-th best even after its error bound is allowed for.
+What passes is measured in float64 from the differences, which is exact to the last bits and finds
+repeated vectors at the very same distance. Ties go to the row with the smaller index.
+
+Cosine is the same search on unit vectors: 1 - cos(x, y) = |x - y|²/2 for these.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatMatrix: TypeAlias = npt.NDArray[np.floating]
+
+_QUERY_BLOCK = 1_024
+_PAIR_NUMBERS = 2**22  # numbers of the differences that are in memory at once: 32 MiB
+
+
+def exact_neighbours(
+    rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: int = 8_192
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Find the `k` nearest rows of each query.
+
+    Parameters
+    ----------
+    rows
+        (n, d) floats; may be memory-mapped, a block at a time is read.
+    queries
+        (q, d) floats.
+    metric
+        ``l2`` (Euclidean, not squared) or ``cosine`` (1 - cos).
+    block
+        Rows that are compared at a time.
+
+    Returns
+    -------
+    indices
+        (q, k) int64 row numbers, nearest first; equal distances in the order of the rows.
+    distances
+        (q, k) float32.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit, there are fewer than `k` rows, a number is not finite, or a vector is
+        zero under ``cosine``.
+    """
+    _check(rows, queries, k, metric, block)
+    indices = np.empty((len(queries), k), np.int64)
+    squared = np.empty((len(queries), k), np.float64)
+    for start in range(0, len(queries), _QUERY_BLOCK):
+        part = slice(start, start + _QUERY_BLOCK)
+        indices[part], squared[part] = _nearest(
+            rows, _prepared(queries[part], metric, "query", start), k, metric, block
+        )
+    distances = squared / 2 if metric == "cosine" else np.sqrt(squared)
+    return indices, distances.astype(np.float32)
+
+
+def _check(rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: int) -> None:
+    if metric not in ("l2", "cosine"):
+        raise ValueError(f"metric is {metric!r}, it must be 'l2' or 'cosine'")
+    if rows.ndim != 2 or queries.ndim != 2 or rows.shape[1] != queries.shape[1]:
+        raise ValueError(f"rows {rows.shape} and queries {queries.shape} must be matrices of the same width")
+    if not 1 <= k <= len(rows):
+        raise ValueError(f"k is {k}, it must be between 1 and the {len(rows)} rows")
+    if block < 1:
+        raise ValueError(f"block is {block}, it must be 1 or more")
+
+
+def _prepared(vectors: FloatMatrix, metric: str, kind: str, first: int) -> npt.NDArray[np.float64]:
+    """Return float64 vectors, of unit length under cosine."""
+    prepared = np.asarray(vectors, np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", prepared, prepared))
+    if not np.isfinite(norms).all():
+        raise ValueError(f"{kind} {first + int(np.argmin(np.isfinite(norms)))} has a number that is not finite")
+    if metric == "cosine":
+        if not norms.all():
+            raise ValueError(f"{kind} {first + int(np.argmin(norms))} is zero, cosine needs a direction")
+        prepared = prepared / norms[:, None]
+    return prepared
+
+
+def _nearest(
+    rows: FloatMatrix, queries: npt.NDArray[np.float64], k: int, metric: str, block: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    count = len(queries)
+    indices = np.full((count, k), np.iinfo(np.int64).max)
+    squared = np.full((count, k), np.inf)
+    for start in range(0, len(rows), block):
+        part = _prepared(rows[start : start + block], metric, "row", start)
+        query_numbers, row_numbers = _sieve(part, queries, squared[:, -1], k)
+        measured = _measure(part, queries, query_numbers, row_numbers)
+        _merge(indices, squared, query_numbers, row_numbers + start, measured)
+    return indices, squared
+
+
+def _sieve(
+    rows: npt.NDArray[np.float64], queries: npt.NDArray[np.float64], worst: npt.NDArray[np.float64], k: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the pairs (query, row) that may be among the k nearest, in order of the queries.
+
+    With |x|², |q|² and x·q each off by at most g = (d + 4)·2⁻²³ times |x|², |q|² and |x||q|, the
+    squared distance is off by at most 2g(|x| + |q|)² (Higham, *Accuracy and Stability of Numerical
+    Algorithms*, 2nd ed., section 3.1, with a factor of two to spare).
+    """
+    row_norms = np.einsum("ij,ij->i", rows, rows)
+    query_norms = np.einsum("ij,ij->i", queries, queries)
+    # Scaled by a power of two, so that float32 can hold the squares of whatever float64 could.
+    _, exponent = np.frexp(max(float(row_norms.max()), float(query_norms.max()), np.finfo(np.float64).tiny))
+    scale = 2.0 ** -(int(exponent) // 2)
+    products = (queries * scale).astype(np.float32) @ (rows * scale).astype(np.float32).T
+    products *= np.float32(-2)
+    products += (row_norms * scale**2).astype(np.float32)[None, :]
+    base = query_norms * scale**2
+    bound = (rows.shape[1] + 4) * 2.0**-23
+    slack = 2 * bound * scale**2 * (np.sqrt(query_norms) + np.sqrt(row_norms.max())) ** 2
+    limit = worst * scale**2 - base + slack
+    if np.isinf(worst).any() and k < len(rows):
+        # Nothing to compare with yet: the k-th best of this block, by the sieve's own reckoning.
+        best = np.partition(products, k - 1, axis=1)[:, k - 1].astype(np.float64)
+        limit = np.minimum(limit, best + 2 * slack)
+    # Rounded up: a limit rounded down would lose the very row that sets it.
+    with np.errstate(over="ignore"):
+        rounded = np.nextafter(limit.astype(np.float32), np.float32(np.inf))
+    query_numbers, row_numbers = np.nonzero(products <= rounded[:, None])
+    return query_numbers, row_numbers
+
+
+def _measure(
+    rows: npt.NDArray[np.float64],
+    queries: npt.NDArray[np.float64],
+    query_numbers: npt.NDArray[np.int64],
+    row_numbers: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    measured = np.empty(len(row_numbers), np.float64)
+    step = max(1, _PAIR_NUMBERS // rows.shape[1])
+    for start in range(0, len(row_numbers), step):
+        part = slice(start, start + step)
+        differences = rows[row_numbers[part]] - queries[query_numbers[part]]
+        measured[part] = np.einsum("ij,ij->i", differences, differences)
+    return measured
+
+
+def _merge(
+    indices: npt.NDArray[np.int64],
+    squared: npt.NDArray[np.float64],
+    query_numbers: npt.NDArray[np.int64],
+    row_numbers: npt.NDArray[np.int64],
+    measured: npt.NDArray[np.float64],
+) -> None:
+    """Put measured pairs among the best so far, in place."""
+    k = indices.shape[1]
+    touched, starts, counts = np.unique(query_numbers, return_index=True, return_counts=True)
+    for query, start, count in zip(touched.tolist(), starts.tolist(), counts.tolist(), strict=True):
+        distances = np.concatenate((squared[query], measured[start : start + count]))
+        numbers = np.concatenate((indices[query], row_numbers[start : start + count]))
+        best = np.lexsort((numbers, distances))[:k]
+        squared[query], indices[query] = distances[best], numbers[best]
