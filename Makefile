@@ -1,0 +1,56 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+ROWS ?= 200000 1000000
+SOURCE ?=
+BIN := .venv/bin
+SHELL := /bin/bash
+
+.PHONY: help setup lock demo up down test test-unit check bench bench-models bench-load clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## Make the virtual environment from requirements.lock
+
+.venv/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps -e .
+	@touch $@
+
+lock: setup ## Resolve the dependencies anew into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --group dev --universal --generate-hashes -o requirements.lock
+
+demo: setup ## Train, index and search 10,000 real packages through Airflow, Dask and Elasticsearch; stops everything after
+	$(BIN)/airlsh demo
+
+up: setup ## Start Elasticsearch, Dask and Airflow on this machine and print their addresses
+	$(BIN)/airlsh up
+
+down: setup ## Stop them
+	$(BIN)/airlsh down
+
+test: setup check ## Static checks, then all tests, on real Elasticsearch, Dask and Airflow
+	$(BIN)/python -m pytest
+
+test-unit: setup ## The tests that need no server
+	$(BIN)/python -m pytest tests/unit tests/property
+
+check: setup ## ruff, mypy and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: bench-models bench-load ## All benchmarks
+
+bench-models: setup ## Seconds and recall of the models
+	$(BIN)/python tests/benchmarks/bench_models.py
+
+bench-load: setup ## Rows a second of `airlsh index` beside the ceiling of the server; ROWS="200000 1000000" SOURCE=file
+	$(BIN)/python tests/benchmarks/bench_load.py --rows $(ROWS) $(if $(SOURCE),--source $(SOURCE))
+
+clean: ## Remove the virtual environment and all caches
+	-$(BIN)/airlsh down
+	rm -rf .venv .airlsh .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
