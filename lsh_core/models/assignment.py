@@ -1,0 +1,116 @@
+"""Which lists are nearest to a row: exactly, or by way of groups of lists.
+
+Examining all of 16,384 lists costs a row 16,384 distances. In two levels the lists are grouped; for each group
+the `examined` lists nearest to its centre are known, and a row looks only at those of the group it is nearest
+to. Rows of one group share one block product, and the examined centroids fit the cache. Gathering them costs the
+same for one row of a group as for a thousand: encode chunks of tens of thousands of rows, not single rows.
+
+Measured with 16,384 lists over 1,000,000 SIFT descriptors, 256 groups, 1,024 examined: 5 core-µs a row, 93 % of
+the four nearest lists as by exact search, recall@10 at 32, 64, 128 probes .955, .986, .997 (exact: .956, .986,
+.996).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lsh_core.models.arrays import Float32Array, Int64Array
+from lsh_core.models.kmeans import group_rows, kmeans, nearest_centroid, row_blocks
+from lsh_core.models.metrics import squared_norms
+
+LISTS_PER_GROUP = 64
+MAX_GROUPS = 512
+# More than this and a block of distances falls out of the second-level cache.
+BLOCK_DISTANCES = 2**18
+
+
+class Groups(NamedTuple):
+    """The first level.
+
+    Attributes
+    ----------
+    centres : (g, d) float32
+    examined : (g, m) int32
+        The lists nearest to each centre.
+    """
+
+    centres: Float32Array
+    examined: np.ndarray
+
+
+def make_groups(centroids: Float32Array, examined: int, generator: np.random.Generator) -> Groups:
+    """Group lists by k-means over their centroids, about `LISTS_PER_GROUP` in each."""
+    groups = min(MAX_GROUPS, len(centroids) // LISTS_PER_GROUP)
+    centres = kmeans(centroids, groups, generator, iterations=10, draw=np.arange(len(centroids)))
+    norms = squared_norms(centroids)
+    lists = np.empty((groups, examined), dtype=np.int32)
+    for place, centre in enumerate(centres):
+        gaps = norms - np.float32(2.0) * (centroids @ centre)
+        lists[place] = np.sort(gaps.argpartition(examined - 1)[:examined])
+    return Groups(centres, lists)
+
+
+def nearest_lists(
+    vectors: Float32Array, centroids: Float32Array, count: int, groups: Groups | None = None
+) -> Int64Array:
+    """The `count` nearest lists of each row, nearest first.
+
+    Distances are compared to 23 - log₂(lists examined) bits, about 1 part in 8,000: nearer ties fall to the
+    list of the smaller number.
+
+    Parameters
+    ----------
+    vectors : (n, d) float32
+    centroids : (lists, d) float32
+    count
+        At most the number of lists examined.
+    groups
+        Without it, all lists are examined.
+
+    Returns
+    -------
+    (n, count) int64
+    """
+    found = np.empty((len(vectors), count), dtype=np.int64)
+    norms = squared_norms(centroids)
+    scaled = centroids * np.float32(-2.0)
+    if groups is None:
+        _examine(vectors, np.arange(len(vectors)), scaled, norms, found)
+        return found
+    labels = nearest_centroid(vectors, groups.centres)
+    order, bounds = group_rows(labels, len(groups.centres))
+    for group in np.flatnonzero(np.diff(bounds)):
+        lists = groups.examined[group]
+        rows = order[bounds[group] : bounds[group + 1]]
+        _examine(vectors, rows, scaled.take(lists, axis=0), norms[lists], found)
+        found[rows] = lists[found[rows]]
+    return found
+
+
+def _examine(
+    vectors: Float32Array, rows: Int64Array, scaled: Float32Array, norms: Float32Array, found: Int64Array
+) -> None:
+    """Write into `found` which centroids are nearest to the given rows; `scaled` is -2 times the centroids."""
+    count = found.shape[1]
+    lists = len(scaled)
+    position_mask = np.int32((1 << (lists - 1).bit_length()) - 1)
+    positions = np.arange(lists, dtype=np.int32)
+    for block in row_blocks(len(rows), max(16, min(512, BLOCK_DISTANCES // lists))):
+        chosen = vectors[rows[block]]
+        squared = chosen @ scaled.T
+        squared += norms
+        squared += squared_norms(chosen)[:, np.newaxis]
+        np.maximum(squared, 0.0, out=squared)
+        # The bits of positive floats sort like integers. With the list's number in the lowest bits one partial
+        # sort of integers, which numpy does with vector instructions, gives distance and number at once: a third
+        # of the time of argpartition.
+        keys = squared.view(np.int32)
+        keys &= ~position_mask
+        keys |= positions
+        if count < lists:
+            keys.partition(count - 1, axis=1)
+        smallest = keys[:, :count]
+        smallest.sort(axis=1)
+        found[rows[block]] = smallest & position_mask

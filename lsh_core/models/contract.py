@@ -1,0 +1,246 @@
+"""What every LSH model is: scikit-learn's estimator contract, with tokens as its output."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from lsh_core.errors import ModelMismatchError, SettingsError, VectorError
+from lsh_core.models.arrays import Array, Float32Array, Int64Array
+from lsh_core.models.metrics import check_metric, prepare
+from lsh_core.models.threads import one_blas_thread
+
+BACKEND = "numpy"
+DTYPE = "float32"
+
+
+class RowCodes(NamedTuple):
+    """What a model says about rows.
+
+    Attributes
+    ----------
+    tokens : (n, tokens_per_row) int64
+        What is indexed of each row.
+    near : (n, near) int64 or None
+        Each row's nearest lists, nearest first; None for models without lists.
+    """
+
+    tokens: Int64Array
+    near: Int64Array | None
+
+
+class LSHModel(ABC):
+    """The contract of a model.
+
+    ``__init__`` only stores its arguments. :meth:`fit` checks them, learns from a sample and returns the
+    model; what was learned ends in ``_``, and a second fit forgets the first. The same sample, seed and
+    backend give the same model, byte for byte, whatever the number of threads.
+
+    Parameters
+    ----------
+    metric
+        ``"l2"`` or ``"cosine"``.
+    seed
+        0 to 2³² - 1.
+    """
+
+    kind: ClassVar[str]
+    effort_name: ClassVar[str]
+    has_lists: ClassVar[bool]
+
+    sample_rows_: int
+    sample_sha256_: str
+    dims_: int
+
+    def __init__(self, *, metric: str = "l2", seed: int = 0) -> None:
+        self.metric = metric
+        self.seed = seed
+
+    @abstractmethod
+    def _check_settings(self) -> None:
+        """Raise :class:`SettingsError` for arguments that no sample could be fitted with."""
+
+    @abstractmethod
+    def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
+        """Learn from prepared vectors; set attributes that end in ``_``."""
+
+    @abstractmethod
+    def _encode(self, vectors: Float32Array, near: int) -> RowCodes:
+        """Encode prepared vectors."""
+
+    @abstractmethod
+    def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
+        """Probe with prepared queries."""
+
+    @abstractmethod
+    def _learned(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """What was learned: numbers and arrays by attribute name, without the closing ``_``."""
+
+    @property
+    @abstractmethod
+    def tokens_per_row(self) -> int:
+        """Tokens that each row is indexed under."""
+
+    @property
+    @abstractmethod
+    def token_count(self) -> int:
+        """How many different tokens there can be: codes are 0 to ``token_count - 1``."""
+
+    @abstractmethod
+    def default_effort(self, rows: int) -> int:
+        """The effort of a query, in units of `effort_name`, for an index of so many rows."""
+
+    @classmethod
+    @abstractmethod
+    def default_sample(cls, rows: int, dims: int) -> int:
+        """How many of `rows` rows to fit on; bounded in bytes, so that a worker's memory is."""
+
+    @property
+    def dims(self) -> int:
+        """Components of the vectors that the model was fitted on."""
+        self._check_fitted()
+        return self.dims_
+
+    def get_params(self) -> dict[str, Any]:
+        """The arguments of ``__init__``, by name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def fit(self, sample: Float32Array, *, rows: int | None = None) -> Self:
+        """Learn from a sample.
+
+        Parameters
+        ----------
+        sample : (n, d) float32
+            At least two rows.
+        rows
+            How many rows the index will hold, which the defaults depend on; default: as many as the sample.
+
+        Raises
+        ------
+        SettingsError
+            An argument of the model that is not allowed.
+        VectorError
+            A sample that is not float32, empty, or has a row that cannot be hashed.
+        """
+        check_metric(self.metric)
+        if not 0 <= self.seed < 2**32:
+            raise SettingsError("seed", self.seed, "must be from 0 to 4294967295")
+        self._check_settings()
+        _check_array(sample)
+        if len(sample) < 2 or sample.shape[1] < 1:
+            raise VectorError(None, f"a sample of shape {sample.shape} is too small to fit a model on")
+        if rows is not None and rows < 1:
+            raise SettingsError("rows", rows, "must be at least 1")
+        self._forget()
+        with one_blas_thread():
+            prepared = prepare(sample, self.metric)
+            self._learn(prepared, len(sample) if rows is None else rows, np.random.default_rng(self.seed))
+        self.sample_rows_, self.dims_ = sample.shape
+        self.sample_sha256_ = hashlib.sha256(np.ascontiguousarray(sample).data).hexdigest()
+        return self
+
+    def encode(self, vectors: Float32Array, near: int = 0) -> RowCodes:
+        """Turn rows into the tokens they are indexed under.
+
+        Parameters
+        ----------
+        vectors : (n, d) float32
+        near
+            How many of each row's nearest lists to answer besides; models without lists answer None.
+
+        Raises
+        ------
+        ModelMismatchError
+            Vectors of another length than the model's.
+        VectorError
+            An array that is not float32, or a row that cannot be hashed.
+        """
+        self._check_dims(vectors, "encode")
+        with one_blas_thread():
+            return self._encode(prepare(vectors, self.metric), near)
+
+    def probe(self, queries: Float32Array, effort: int) -> Int64Array:
+        """The tokens to look for.
+
+        Parameters
+        ----------
+        queries : (q, d) float32
+        effort
+            In units of `effort_name`.
+
+        Returns
+        -------
+        (q, t) int64, the most promising token first where the model knows an order.
+
+        Raises
+        ------
+        SettingsError, ModelMismatchError, VectorError
+        """
+        self._check_dims(queries, "probe")
+        if effort < 1:
+            raise SettingsError(self.effort_name, effort, "must be at least 1")
+        with one_blas_thread():
+            return self._probe(prepare(queries, self.metric), effort)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Everything that was learned: a document for JSON, and arrays for ``npy``."""
+        self._check_fitted()
+        numbers, arrays = self._learned()
+        document = {
+            "kind": self.kind,
+            "params": self.get_params(),
+            "dims": self.dims_,
+            "learned": numbers,
+            "backend": BACKEND,
+            "dtype": DTYPE,
+            "versions": {"numpy": np.__version__},
+            "sample": {"rows": self.sample_rows_, "sha256": self.sample_sha256_},
+        }
+        return document, arrays
+
+    @classmethod
+    def from_state(cls, params: dict[str, Any], arrays: dict[str, Array]) -> Self:
+        """Make the model whose :meth:`state` this is.
+
+        Raises
+        ------
+        ModelMismatchError
+            A state of another kind of model, or of a backend that is not installed.
+        """
+        for what, expected in (("kind", cls.kind), ("backend", BACKEND), ("dtype", DTYPE)):
+            if params.get(what) != expected:
+                raise ModelMismatchError(expected, str(params.get(what)), f"{what} of a stored model")
+        model = cls(**params["params"])
+        for name, value in {**params["learned"], **arrays}.items():
+            setattr(model, f"{name}_", value)
+        model.dims_ = params["dims"]
+        model.sample_rows_, model.sample_sha256_ = params["sample"]["rows"], params["sample"]["sha256"]
+        return model
+
+    def _forget(self) -> None:
+        for name in vars(self).keys() - self.get_params().keys():
+            delattr(self, name)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "dims_"):
+            raise ModelMismatchError("a fitted model", "one that was never fitted", repr(self))
+
+    def _check_dims(self, vectors: Float32Array, where: str) -> None:
+        self._check_fitted()
+        _check_array(vectors)
+        if vectors.shape[1] != self.dims_:
+            raise ModelMismatchError(f"vectors of {self.dims_} numbers", f"{vectors.shape[1]}", where)
+
+
+def _check_array(vectors: Float32Array) -> None:
+    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype != np.float32:
+        found = f"{vectors.dtype} {vectors.shape}" if isinstance(vectors, np.ndarray) else type(vectors).__name__
+        raise VectorError(None, f"expected a float32 array (rows, dims), found {found}")

@@ -1,0 +1,116 @@
+"""Many centroids quickly: k-means in two levels.
+
+Beyond a thousand lists flat k-means costs lists x rows distances an iteration. Here about √lists clusters are
+found on part of the sample, and each cluster finds its share of the lists inside itself: 2·√lists x rows
+distances. (Hierarchical k-means: D. Nistér and H. Stewénius, "Scalable recognition with a vocabulary tree",
+CVPR 2006, section 3; shares in proportion to rows instead of a constant branching.)
+
+Lists found this way end at the borders of the clusters. On SIFT descriptors that costs nothing, on 384-d text
+embeddings 3 points of recall at equal probes; two more iterations over all lists, with rows assigned in two
+levels, win most of it back.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lsh_core.models.arrays import Float32Array, Int64Array
+from lsh_core.models.assignment import make_groups, nearest_lists
+from lsh_core.models.kmeans import distinct_rows, group_rows, kmeans, means, nearest_centroid, replace_repeated
+
+FLAT_LISTS = 1024
+FLAT_ITERATIONS = 10
+FLAT_ROWS_PER_LIST = 64
+TOP_ITERATIONS = 8
+TOP_ROWS_PER_CLUSTER = 800
+INNER_ITERATIONS = 6
+PART_BYTES = 2**26
+REFINEMENTS = 2
+REFINEMENT_EXAMINED = 512
+
+
+def fit_centroids(sample: Float32Array, lists: int, generator: np.random.Generator) -> Float32Array:
+    """Find centroids for `lists` lists, or for as many as the sample has distinct rows.
+
+    Parameters
+    ----------
+    sample : (n, d) float32
+
+    Returns
+    -------
+    (min(lists, distinct rows), d) float32: finite, no two equal.
+    """
+    draw = distinct_rows(sample)
+    lists = min(lists, len(draw))
+    if lists == len(draw):
+        return sample[draw]
+    if lists <= FLAT_LISTS:
+        part = _part(sample, draw, lists, FLAT_ROWS_PER_LIST, generator)
+        return kmeans(part, lists, generator, iterations=FLAT_ITERATIONS, draw=np.arange(len(part)))
+    centroids = replace_repeated(_cluster_by_cluster(sample, draw, lists, generator), sample, draw)
+    for _ in range(REFINEMENTS):
+        groups = make_groups(centroids, REFINEMENT_EXAMINED, generator)
+        labels = nearest_lists(sample, centroids, 1, groups)[:, 0]
+        centroids = replace_repeated(means(sample, labels, centroids, generator), sample, draw)
+    return centroids
+
+
+def _cluster_by_cluster(
+    sample: Float32Array, draw: Int64Array, lists: int, generator: np.random.Generator
+) -> Float32Array:
+    clusters = round(math.sqrt(lists))
+    part = _part(sample, draw, clusters, TOP_ROWS_PER_CLUSTER, generator)
+    top = kmeans(part, clusters, generator, iterations=TOP_ITERATIONS, draw=np.arange(len(part)))
+    order, bounds = group_rows(nearest_centroid(sample, top), clusters)
+    is_drawn = np.zeros(len(sample), dtype=bool)
+    is_drawn[draw] = True
+    drawn_before = np.concatenate(([0], np.cumsum(is_drawn[order])))
+    shares = share_lists(np.diff(bounds), np.diff(drawn_before[bounds]), lists)
+    found = []
+    for start, stop, share in zip(bounds[:-1], bounds[1:], shares, strict=True):
+        if share:
+            rows = order[start:stop]
+            inner_draw = np.flatnonzero(is_drawn[rows])
+            found.append(kmeans(sample[rows], share, generator, iterations=INNER_ITERATIONS, draw=inner_draw))
+    return np.concatenate(found)
+
+
+def share_lists(rows: Int64Array, capacity: Int64Array, lists: int) -> Int64Array:
+    """Share `lists` lists among clusters in proportion to their rows.
+
+    Parameters
+    ----------
+    rows : (c,) int64
+        Rows of each cluster.
+    capacity : (c,) int64
+        Distinct rows of each cluster: the most lists that it can take. Their sum is at least `lists`.
+
+    Returns
+    -------
+    (c,) int64 whose sum is `lists`, nowhere above `capacity`.
+    """
+    shares = np.zeros(len(rows), dtype=np.int64)
+    open_clusters = capacity > 0
+    while (left := lists - int(shares.sum())) > 0:
+        weights = np.where(open_clusters, rows, 0)
+        exact = left * (weights / weights.sum())
+        add = np.minimum(exact.astype(np.int64), capacity - shares)
+        if not add.any():
+            # Fewer lists left than clusters: one each, for the largest remainders first.
+            add[np.argsort(-exact, kind="stable")[:left]] = 1
+            add[~open_clusters] = 0
+        shares += add
+        open_clusters = shares < capacity
+    return shares
+
+
+def _part(
+    sample: Float32Array, draw: Int64Array, clusters: int, rows_per_cluster: int, generator: np.random.Generator
+) -> Float32Array:
+    """Distinct rows of the sample, at random, in their order: enough for `clusters`, at most `PART_BYTES`."""
+    rows = max(clusters, min(clusters * rows_per_cluster, PART_BYTES // sample[:1].nbytes))
+    if len(draw) > rows:
+        draw = np.sort(generator.choice(draw, size=rows, replace=False))
+    return sample if len(draw) == len(sample) else sample[draw]

@@ -1,0 +1,145 @@
+"""Hash tables of hyperplane bits: rows on the same sides of a table's planes share its token.
+
+M. Charikar, "Similarity estimation techniques from rounding algorithms", STOC 2002 (signs of projections), with
+planes that follow the data as in elastiknn and EsAknn: each is the perpendicular bisector of two sampled vectors.
+Under cosine the vectors have unit length, so that their bisector goes through the origin.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lsh_core.errors import SettingsError
+from lsh_core.models.arrays import Array, Float32Array, Int64Array
+from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.models.kmeans import distinct_rows, row_blocks
+from lsh_core.models.metrics import squared_norms
+
+TABLES = 100
+SAMPLE_BYTES = 64 * 2**20
+BLOCK_BITS = 2**18
+
+
+class Hyperplane(LSHModel):
+    """Several tables of hyperplane bits.
+
+    Parameters
+    ----------
+    tables
+        Tokens of each row.
+    bits
+        Planes of a table; default from the rows of the index.
+
+    Attributes
+    ----------
+    normals_ : (tables_ · bits_, d) float32
+    offsets_ : (tables_ · bits_,) float32
+        A row's bit is set where ``row · normal > offset``.
+    """
+
+    kind: ClassVar[str] = "hyperplane"
+    effort_name: ClassVar[str] = "candidates"
+    has_lists: ClassVar[bool] = False
+
+    normals_: Float32Array
+    offsets_: Float32Array
+    tables_: int
+    bits_: int
+
+    def __init__(
+        self, *, metric: str = "l2", seed: int = 0, tables: int | None = None, bits: int | None = None
+    ) -> None:
+        super().__init__(metric=metric, seed=seed)
+        self.tables = tables
+        self.bits = bits
+
+    @staticmethod
+    def default_bits(rows: int) -> int:
+        """Bits of a table for an index of `rows` rows, so that a query matches a fifth to a half of them.
+
+        Fewer bits find more and match more rows, which the server must score: with 100 tables over 63,166 text
+        embeddings 8 bits match 66 % of the rows, 10 bits 40 %, 12 bits 21 %, and 1,000 candidates hold .89, .84,
+        .81 of the ten nearest.
+        """
+        return min(20, max(4, round(math.log2(rows)) - 6))
+
+    def default_effort(self, rows: int) -> int:
+        """Rows to rerank exactly: a tenth of `rows`, from 200 to 2,000."""
+        return max(200, min(2000, rows // 10))
+
+    @classmethod
+    def default_sample(cls, rows: int, dims: int) -> int:
+        """Rows to draw the planes from: at most 20,000, and 64 MiB."""
+        return max(2, min(rows, 20_000, SAMPLE_BYTES // (4 * dims)))
+
+    @property
+    def tokens_per_row(self) -> int:
+        """One token for each table."""
+        self._check_fitted()
+        return self.tables_
+
+    @property
+    def token_count(self) -> int:
+        """Each table has 2^bits."""
+        self._check_fitted()
+        return self.tables_ << self.bits_
+
+    def _check_settings(self) -> None:
+        if self.tables is not None and not 1 <= self.tables <= 2**16:
+            raise SettingsError("tables", self.tables, "must be from 1 to 65536")
+        if self.bits is not None and not 1 <= self.bits <= 32:
+            raise SettingsError("bits", self.bits, "must be from 1 to 32")
+
+    def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
+        self.tables_ = TABLES if self.tables is None else self.tables
+        self.bits_ = self.default_bits(rows) if self.bits is None else self.bits
+        normals, middles = _bisectors(sample, self.tables_ * self.bits_, generator)
+        self.normals_ = normals
+        self.offsets_ = np.einsum("ij,ij->i", normals, middles)
+        if self.metric == "cosine":
+            self.offsets_ = np.zeros_like(self.offsets_)
+
+    def _learned(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        return {"tables": self.tables_, "bits": self.bits_}, {"normals": self.normals_, "offsets": self.offsets_}
+
+    def _encode(self, vectors: Float32Array, near: int) -> RowCodes:
+        return RowCodes(self._tokens(vectors), None)
+
+    def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
+        return self._tokens(queries)
+
+    def _tokens(self, vectors: Float32Array) -> Int64Array:
+        """``table << bits | code`` for each row and table."""
+        width = next(width for width in (8, 16, 32) if width >= self.bits_)
+        tokens = np.empty((len(vectors), self.tables_), dtype=np.int64)
+        block_rows = max(16, min(512, BLOCK_BITS // (self.tables_ * self.bits_)))
+        # Columns beyond `bits_` stay zero, so that eight, sixteen or thirty-two bits make one whole number.
+        sides = np.zeros((block_rows, self.tables_, width), dtype=bool)
+        offsets = self.offsets_.reshape(self.tables_, self.bits_)
+        for block in row_blocks(len(vectors), block_rows):
+            projected = vectors[block] @ self.normals_.T
+            used = sides[: len(projected)]
+            np.greater(projected.reshape(-1, self.tables_, self.bits_), offsets, out=used[:, :, : self.bits_])
+            packed = np.packbits(used, axis=2, bitorder="little")
+            tokens[block] = packed.view(f"<u{width // 8}")[:, :, 0]
+        tokens |= np.arange(self.tables_, dtype=np.int64) << self.bits_
+        return tokens
+
+
+def _bisectors(sample: Float32Array, planes: int, generator: np.random.Generator) -> tuple[Float32Array, Float32Array]:
+    """Unit normals of planes between pairs of distinct rows, and the points in the middle: ``(planes, d)`` both."""
+    draw = distinct_rows(sample)
+    if len(draw) > 1:
+        first = generator.integers(len(draw), size=planes)
+        step = generator.integers(1, len(draw), size=planes)
+        left, right = sample[draw[first]], sample[draw[(first + step) % len(draw)]]
+        normals, middles = right - left, (left + right) * np.float32(0.5)
+    else:
+        # Nothing to bisect: any direction is as good as another, a little beside the one point, not through it.
+        normals = generator.standard_normal((planes, sample.shape[1]), dtype=np.float32)
+        middles = sample[0] - normals
+    lengths = np.sqrt(squared_norms(normals), dtype=np.float32)
+    return normals / np.maximum(lengths, np.finfo(np.float32).tiny)[:, np.newaxis], middles

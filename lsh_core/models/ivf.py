@@ -1,0 +1,169 @@
+"""Inverted lists: each row goes to its nearest k-means lists, a query visits those nearest to it.
+
+J. Sivic and A. Zisserman, "Video Google", ICCV 2003 (inverted files over k-means words); Q. Chen et al.,
+"SPANN", NeurIPS 2021 (rows on the border of lists go into several).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lsh_core.errors import SettingsError
+from lsh_core.models.arrays import Array, Float32Array, Int64Array
+from lsh_core.models.assignment import Groups, make_groups, nearest_lists
+from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.models.hierarchical import FLAT_LISTS, fit_centroids
+from lsh_core.models.kmeans import row_blocks
+from lsh_core.models.metrics import squared_norms
+
+logger = logging.getLogger(__name__)
+
+MIN_EXAMINED = 1024
+EXAMINED_SHARE = 16
+SPILL = 4
+ROWS_PER_LIST = 12
+MAX_PROBES = 64
+SCORED_ROWS = 1000
+# 400,000 rows of 128 dimensions. With its copy of unit length and three of the centroids a fit stays under 700 MB.
+SAMPLE_BYTES = 400_000 * 128 * 4
+MIN_SAMPLE_ROWS_PER_LIST = 4
+SAMPLE_ROWS_PER_LIST = 25
+MIN_SAMPLE = 20_000
+
+
+class IVF(LSHModel):
+    """Inverted lists over a k-means partition of space.
+
+    Parameters
+    ----------
+    lists
+        Number of lists; default from the rows of the index, and at most one for four rows of the sample. A sample
+        with fewer distinct rows makes fewer.
+    spill
+        Into how many of its nearest lists each row is put.
+
+    Attributes
+    ----------
+    centroids_ : (lists_, d) float32
+    lists_, spill_
+        What was used.
+    group_centres_, group_lists_
+        The two-level assignment of models beyond 1,024 lists (see :mod:`lsh_core.models.assignment`); absent in
+        others. Part of the model, since it decides tokens.
+    """
+
+    kind: ClassVar[str] = "ivf"
+    effort_name: ClassVar[str] = "probes"
+    has_lists: ClassVar[bool] = True
+
+    centroids_: Float32Array
+    lists_: int
+    spill_: int
+
+    def __init__(
+        self, *, metric: str = "l2", seed: int = 0, lists: int | None = None, spill: int | None = None
+    ) -> None:
+        super().__init__(metric=metric, seed=seed)
+        self.lists = lists
+        self.spill = spill
+
+    @staticmethod
+    def default_lists(rows: int) -> int:
+        """Lists for an index of `rows` rows: one for 12 rows, but from 4·√rows to 16·√rows.
+
+        With a spill of 4 that makes about 48 entries a list or more. More lists score fewer rows for the same
+        recall, up to there.
+        """
+        root = math.sqrt(rows)
+        return max(1, min(rows, round(max(4 * root, min(16 * root, rows / ROWS_PER_LIST)))))
+
+    def default_effort(self, rows: int) -> int:
+        """Lists to visit for a recall@10 of about .97, in an index of `rows` rows.
+
+        √lists, at most 64, with a spill of 4; more with a smaller spill, and never fewer than hold about a
+        thousand rows, which cost nothing to score.
+        """
+        self._check_fitted()
+        by_lists = min(MAX_PROBES, math.sqrt(self.lists_)) * SPILL / self.spill_
+        by_rows = self.lists_ * SCORED_ROWS / (max(1, rows) * self.spill_)
+        return min(self.lists_, math.ceil(max(by_lists, by_rows)))
+
+    @classmethod
+    def default_sample(cls, rows: int, dims: int) -> int:
+        """Rows to fit on: 25 for each default list, at most 205 MB of them."""
+        wanted = max(MIN_SAMPLE, SAMPLE_ROWS_PER_LIST * cls.default_lists(rows))
+        return max(2, min(rows, wanted, SAMPLE_BYTES // (4 * dims)))
+
+    @property
+    def tokens_per_row(self) -> int:
+        """The spill: lists that each row is in."""
+        self._check_fitted()
+        return self.spill_
+
+    @property
+    def token_count(self) -> int:
+        """One token for each list."""
+        self._check_fitted()
+        return self.lists_
+
+    def _check_settings(self) -> None:
+        if self.lists is not None and not 1 <= self.lists <= 2**20:
+            raise SettingsError("lists", self.lists, "must be from 1 to 1048576")
+        if self.spill is not None and not 1 <= self.spill <= 64:
+            raise SettingsError("spill", self.spill, "must be from 1 to 64")
+        if self.lists is not None and self.spill is not None and self.spill > self.lists:
+            raise SettingsError("spill", self.spill, f"is more than the {self.lists} lists that there are")
+
+    def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
+        lists = self.lists or min(self.default_lists(rows), max(1, len(sample) // MIN_SAMPLE_ROWS_PER_LIST))
+        self.centroids_ = fit_centroids(sample, lists, generator)
+        self.lists_ = len(self.centroids_)
+        if self.lists_ < lists:
+            logger.warning("the sample has %s distinct rows: %s lists instead of %s", self.lists_, self.lists_, lists)
+        self.spill_ = min(self.lists_, SPILL if self.spill is None else self.spill)
+        if self.lists_ > FLAT_LISTS:
+            examined = max(MIN_EXAMINED, self.lists_ // EXAMINED_SHARE)
+            groups = make_groups(self.centroids_, examined, generator)
+            self.group_centres_, self.group_lists_ = groups
+
+    def _learned(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        arrays: dict[str, Array] = {"centroids": self.centroids_}
+        if self._groups is not None:
+            arrays |= {"group_centres": self.group_centres_, "group_lists": self.group_lists_}
+        return {"lists": self.lists_, "spill": self.spill_}, arrays
+
+    @property
+    def _groups(self) -> Groups | None:
+        return Groups(self.group_centres_, self.group_lists_) if hasattr(self, "group_centres_") else None
+
+    @cached_property
+    def _norms(self) -> Float32Array:
+        return squared_norms(self.centroids_)
+
+    def _encode(self, vectors: Float32Array, near: int) -> RowCodes:
+        groups = self._groups
+        examined = self.lists_ if groups is None else groups.examined.shape[1]
+        near = min(near, examined)
+        nearest = nearest_lists(vectors, self.centroids_, max(near, self.spill_), groups)
+        tokens = np.ascontiguousarray(nearest[:, : self.spill_])
+        return RowCodes(tokens, np.ascontiguousarray(nearest[:, :near]) if near else None)
+
+    def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
+        effort = min(effort, self.lists_)
+        found = np.empty((len(queries), effort), dtype=np.int64)
+        for block in row_blocks(len(queries), 64):
+            gaps = queries[block] @ self.centroids_.T
+            gaps *= -2.0
+            gaps += self._norms
+            part = gaps.argpartition(effort - 1, axis=1)[:, :effort] if effort < self.lists_ else None
+            if part is None:
+                found[block] = gaps.argsort(axis=1, kind="stable")
+            else:
+                order = np.take_along_axis(gaps, part, axis=1).argsort(axis=1, kind="stable")
+                found[block] = np.take_along_axis(part, order, axis=1)
+        return found

@@ -1,0 +1,154 @@
+"""Lloyd's k-means in float32 blocks, with as many distinct centroids as were asked for.
+
+S. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory 28 (1982). The first
+centroids are distinct rows drawn at random.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from lsh_core.models.arrays import Array, Float32Array, Int64Array
+from lsh_core.models.metrics import squared_norms
+
+BLOCK_ROWS = 512
+GATHER_BYTES = 2**24
+
+
+def row_blocks(rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
+    """Slices of at most `size` that cover ``range(rows)``."""
+    for start in range(0, rows, size):
+        yield slice(start, min(start + size, rows))
+
+
+def nearest_centroid(vectors: Float32Array, centroids: Float32Array) -> Int64Array:
+    """The nearest centroid of each row, by looking at all of them: ``(n,)`` int64."""
+    scaled = centroids.T * np.float32(-2.0)
+    norms = squared_norms(centroids)
+    labels = np.empty(len(vectors), dtype=np.int64)
+    for block in row_blocks(len(vectors)):
+        gaps = vectors[block] @ scaled
+        gaps += norms
+        labels[block] = gaps.argmin(axis=1)
+    return labels
+
+
+def group_rows(labels: Int64Array, groups: int) -> tuple[Int64Array, Int64Array]:
+    """Rows in the order of their labels, and where each label's run begins: ``(n,)`` and ``(groups + 1,)``."""
+    order = labels.argsort(kind="stable")
+    bounds = np.zeros(groups + 1, dtype=np.int64)
+    np.cumsum(np.bincount(labels, minlength=groups), out=bounds[1:])
+    return order, bounds
+
+
+def row_hashes(vectors: Float32Array) -> Array:
+    """Equal numbers for equal rows, and (but for one chance in 2⁶³ a pair) only for them: ``(n,)`` uint64.
+
+    Multilinear hashing of the components' bits: D. Lemire and O. Kaser, "Strongly universal string hashing
+    is fast", The Computer Journal 57 (2014).
+    """
+    weights = np.random.default_rng(0).integers(1, 2**63, size=vectors.shape[1], dtype=np.uint64) * np.uint64(2)
+    weights += np.uint64(1)
+    hashes = np.empty(len(vectors), dtype=np.uint64)
+    for block in row_blocks(len(vectors), 1024):
+        # Adding zero makes -0.0 and 0.0 one number.
+        bits = (vectors[block] + np.float32(0.0)).view(np.uint32)
+        hashes[block] = bits.astype(np.uint64) @ weights
+    return hashes
+
+
+def distinct_rows(vectors: Float32Array) -> Int64Array:
+    """The first row of each distinct value, in order: ``(m,)`` int64."""
+    first = np.unique(row_hashes(vectors), return_index=True)[1]
+    return np.sort(first).astype(np.int64)
+
+
+def kmeans(
+    vectors: Float32Array, clusters: int, generator: np.random.Generator, *, iterations: int, draw: Int64Array
+) -> Float32Array:
+    """Find `clusters` distinct centroids.
+
+    Parameters
+    ----------
+    vectors : (n, d) float32
+    clusters
+        At most ``len(draw)``.
+    generator
+        What the first centroids are drawn with.
+    draw : (m,) int64
+        Rows of distinct values, see :func:`distinct_rows`.
+
+    Returns
+    -------
+    (clusters, d) float32: finite, no two equal.
+    """
+    centroids: Float32Array = vectors[generator.choice(draw, size=clusters, replace=False)]
+    if clusters == len(draw):
+        return centroids
+    for _ in range(iterations):
+        centroids = means(vectors, nearest_centroid(vectors, centroids), centroids, generator)
+    return replace_repeated(centroids, vectors, draw)
+
+
+def means(
+    vectors: Float32Array, labels: Int64Array, centroids: Float32Array, generator: np.random.Generator
+) -> Float32Array:
+    """Move each centroid to the mean of its rows; one without rows goes to a row of a large cluster.
+
+    Splitting large clusters keeps lists of a size. Moving to the farthest rows, which is usual, makes lists
+    of one outlier each: it scored 5 to 8 % more rows for the same recall.
+
+    Parameters
+    ----------
+    vectors : (n, d) float32
+    labels : (n,) int64
+        The centroid of each row.
+    centroids : (clusters, d) float32
+
+    Returns
+    -------
+    (clusters, d) float32
+    """
+    order, bounds = group_rows(labels, len(centroids))
+    counts = np.diff(bounds)
+    moved = np.empty_like(centroids)
+    # Whole clusters at a time, about GATHER_BYTES of them: a sorted copy of the sample would double its memory.
+    gather_rows = max(1, GATHER_BYTES // vectors[:1].nbytes)
+    cuts = np.unique(np.append(np.searchsorted(bounds, np.arange(0, len(vectors), gather_rows)), len(counts)))
+    for first, last in itertools.pairwise(cuts):
+        held = first + np.flatnonzero(counts[first:last])
+        if held.size:
+            start = bounds[held[0]]
+            sums = np.add.reduceat(vectors[order[start : bounds[last]]], bounds[held] - start, axis=0)
+            moved[held] = sums / counts[held, np.newaxis].astype(np.float32)
+    empty = np.flatnonzero(counts == 0)
+    if empty.size:
+        largest = counts.argsort(kind="stable")[::-1][: empty.size]
+        largest = largest[counts[largest] > 0]
+        # Fewer clusters with rows than without: several rows of one.
+        split = np.resize(largest, empty.size)
+        offsets = (generator.random(empty.size) * counts[split]).astype(np.int64)
+        moved[empty] = vectors[order[bounds[split] + offsets]]
+    return moved
+
+
+def replace_repeated(centroids: Float32Array, vectors: Float32Array, draw: Int64Array) -> Float32Array:
+    """Put rows in place of repeated centroids.
+
+    Parameters
+    ----------
+    draw : (m,) int64
+        Rows of `vectors` of distinct values, at least as many as there are centroids.
+    """
+    hashes = row_hashes(centroids)
+    first = np.unique(hashes, return_index=True)[1]
+    if len(first) == len(centroids):
+        return centroids
+    repeated = np.setdiff1d(np.arange(len(centroids)), first)
+    unused = draw[~np.isin(row_hashes(vectors)[draw], hashes)]
+    mended = centroids.copy()
+    mended[repeated] = vectors[unused[: len(repeated)]]
+    return mended

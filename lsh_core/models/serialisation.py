@@ -1,0 +1,64 @@
+"""Arrays as bytes, and bytes in parts that a document can hold.
+
+``npy`` without pickle: reading a model runs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from lsh_core.errors import ModelMismatchError
+from lsh_core.models.arrays import Array
+
+PART_BYTES = 4 * 2**20
+
+
+class Part(NamedTuple):
+    """One part of a longer run of bytes; `sha256` is over `data`, in hexadecimal."""
+
+    number: int
+    data: bytes
+    sha256: str
+
+
+def dump_array(array: Array) -> bytes:
+    """`array` in the ``npy`` format; ``ValueError`` for arrays of objects."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def load_array(data: bytes) -> Array:
+    """The array that :func:`dump_array` made `data` of; ``ValueError`` if it is not one, or holds objects."""
+    array: Array = np.load(io.BytesIO(data), allow_pickle=False)
+    return array
+
+
+def split_parts(data: bytes, part_bytes: int = PART_BYTES) -> Iterator[Part]:
+    """Cut `data` into parts of at most `part_bytes`; at least one."""
+    for number, start in enumerate(range(0, max(1, len(data)), part_bytes)):
+        piece = data[start : start + part_bytes]
+        yield Part(number, piece, hashlib.sha256(piece).hexdigest())
+
+
+def join_parts(parts: Iterable[Part]) -> bytes:
+    """Put parts together again, whatever their order.
+
+    Raises
+    ------
+    ModelMismatchError
+        A part is missing, or is not the one that was stored.
+    """
+    ordered = sorted(parts, key=lambda part: part.number)
+    for place, part in enumerate(ordered):
+        if part.number != place:
+            raise ModelMismatchError(f"part {place}", f"part {part.number}", "parts of a stored array")
+        found = hashlib.sha256(part.data).hexdigest()
+        if found != part.sha256:
+            raise ModelMismatchError(f"sha256 {part.sha256}", f"sha256 {found}", f"part {place} of a stored array")
+    return b"".join(part.data for part in ordered)

@@ -1,0 +1,176 @@
+"""Models in Elasticsearch: immutable, found by name, checked by sha256 when they are read.
+
+A model is one header and, for each array, parts of at most 4 MiB. The header is written last, so a model
+that can be found is whole. Its id is its name and fingerprint: the same model stored twice is one model.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import answering_client, search
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.system_indices import MODELS, ensure_system_index
+from lsh_core.errors import ModelMismatchError, NotFoundError
+from lsh_core.models.contract import LSHModel
+from lsh_core.models.fingerprint import fingerprint
+from lsh_core.models.registry import load_model
+from lsh_core.models.serialisation import Part, dump_array, join_parts, load_array, split_parts
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+_ID_CHARACTERS = 12
+_MOST_LISTED = 1000
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """What the store knows of a model without reading its arrays.
+
+    Attributes
+    ----------
+    facts
+        What training recorded beside the model: rows of the source, seconds, settings.
+    """
+
+    model_id: str
+    name: str
+    fingerprint: str
+    kind: str
+    metric: str
+    dims: int
+    created_at: str
+    params: Mapping[str, Any]
+    arrays: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+
+def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mapping[str, Any]) -> StoredModel:
+    """Store a fitted model under `name`; storing it again changes nothing."""
+    ensure_system_index(client, MODELS)
+    digest = fingerprint(model)
+    model_id = f"{name}-{digest[:_ID_CHARACTERS]}"
+    params, arrays = model.state()
+    if client.exists(index=MODELS, id=model_id):
+        return find_model(client, name, model_id)
+    for array_name, array in arrays.items():
+        for part in split_parts(dump_array(array)):
+            client.index(
+                index=MODELS,
+                id=_part_id(model_id, array_name, part.number),
+                document={
+                    "model_id": model_id,
+                    "array": array_name,
+                    "part": part.number,
+                    "sha256": part.sha256,
+                    "data": base64.b64encode(part.data).decode("ascii"),
+                },
+            )
+    header = {
+        "params": params,
+        "arrays": {array_name: len(list(split_parts(dump_array(array)))) for array_name, array in arrays.items()},
+        "facts": dict(facts),
+    }
+    client.index(
+        index=MODELS,
+        id=model_id,
+        document={
+            "model_id": model_id,
+            "name": name,
+            "fingerprint": digest,
+            "kind": model.kind,
+            "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "header": header,
+        },
+        refresh=True,
+    )
+    return find_model(client, name, model_id)
+
+
+def list_models(client: Elasticsearch, name: str | None = None) -> list[StoredModel]:
+    """Return the models of `name`, or all, newest first."""
+    ensure_system_index(client, MODELS)
+    client.indices.refresh(index=MODELS)
+    wanted: list[dict[str, Any]] = [{"exists": {"field": "name"}}]
+    if name is not None:
+        wanted.append({"term": {"name": name}})
+    hits = search(
+        client, MODELS, query={"bool": {"filter": wanted}}, sort=[{"created_at": "desc"}], size=_MOST_LISTED
+    )["hits"]["hits"]
+    return [_stored(hit["_source"]) for hit in hits]
+
+
+def find_model(client: Elasticsearch, name: str, model_id: str | None = None) -> StoredModel:
+    """Return the model `model_id` of `name`, or its newest.
+
+    Raises
+    ------
+    NotFoundError
+        There is none; the message says how to train one.
+    """
+    if model_id is None:
+        newest = list_models(client, name)
+        if not newest:
+            raise NotFoundError("model of", name, f"train one first: airlsh train {name} --source ...")
+        return newest[0]
+    ensure_system_index(client, MODELS)
+    found = client.options(ignore_status=404).get(index=MODELS, id=model_id)
+    if not found.get("found") or "header" not in found["_source"]:
+        raise NotFoundError("model", model_id, "`airlsh models list` shows those that there are")
+    stored = _stored(found["_source"])
+    if stored.name != name:
+        raise ModelMismatchError(f"a model of {name}", f"{model_id}, trained for {stored.name}", f"index {name}")
+    return stored
+
+
+@lru_cache(maxsize=4)
+def read_model(connection: Connection, name: str, model_id: str) -> LSHModel:
+    """Read a whole model; kept in this process, since a stored model never changes.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such model.
+    ModelMismatchError
+        What was read is not what was stored.
+    """
+    client = answering_client(connection)
+    stored = find_model(client, name, model_id)
+    header = client.get(index=MODELS, id=model_id)["_source"]["header"]
+    arrays = {}
+    for array_name, count in header["arrays"].items():
+        parts = []
+        for number in range(count):
+            each = client.get(index=MODELS, id=_part_id(model_id, array_name, number))["_source"]
+            parts.append(Part(number, base64.b64decode(each["data"]), each["sha256"]))
+        arrays[array_name] = load_array(join_parts(parts))
+    model = load_model(stored.kind, header["params"], arrays)
+    if (found := fingerprint(model)) != stored.fingerprint:
+        raise ModelMismatchError(stored.fingerprint, found, f"model {model_id} as read from {MODELS}")
+    return model
+
+
+def _part_id(model_id: str, array: str, number: int) -> str:
+    return f"{model_id}:{array}:{number}"
+
+
+def _stored(document: Mapping[str, Any]) -> StoredModel:
+    header = document["header"]
+    return StoredModel(
+        model_id=document["model_id"],
+        name=document["name"],
+        fingerprint=document["fingerprint"],
+        kind=document["kind"],
+        metric=header["params"]["params"]["metric"],
+        dims=header["params"]["dims"],
+        created_at=document["created_at"],
+        params=header["params"],
+        arrays=tuple(header["arrays"]),
+        facts=header["facts"],
+    )

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+import pytest
+
+from lsh_core.errors import SettingsError
+from lsh_core.models import IVF
+
+
+@pytest.mark.parametrize(
+    ("knobs", "setting"),
+    [
+        ({"lists": 0}, "lists"),
+        ({"lists": 2**20 + 1}, "lists"),
+        ({"spill": 0}, "spill"),
+        ({"spill": 65}, "spill"),
+        ({"lists": 3, "spill": 4}, "spill"),
+    ],
+)
+def test_impossible_knobs(knobs, setting, clustered):
+    with pytest.raises(SettingsError) as caught:
+        IVF(**knobs).fit(clustered(100))
+    assert caught.value.setting == setting
+
+
+@pytest.mark.parametrize("rows", [64, 1000, 10_000, 63_666, 1_000_000, 50_000_000])
+def test_default_lists_stay_between_four_and_sixteen_roots(rows):
+    assert round(4 * math.sqrt(rows)) <= IVF.default_lists(rows) <= round(16 * math.sqrt(rows))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 20])
+def test_tiny_indices_have_no_more_lists_than_rows(rows):
+    assert 1 <= IVF.default_lists(rows) <= rows
+
+
+def test_default_probes_grow_where_less_is_spilled(clustered):
+    sample = clustered(3000)
+    probes = {spill: IVF(lists=400, spill=spill).fit(sample).default_effort(10**6) for spill in (1, 2, 4)}
+    assert probes == {1: 80, 2: 40, 4: 20}
+
+
+def test_small_indices_are_probed_whole(clustered):
+    model = IVF().fit(clustered(200))
+    assert model.default_effort(200) == model.lists_
+
+
+def test_lists_come_in_the_order_of_distance(clustered):
+    sample, queries = clustered(2000), clustered(30, seed=2)
+    model = IVF(lists=50).fit(sample)
+    gaps = ((queries[:, None] - model.centroids_[None]) ** 2).sum(axis=2)
+    exact = gaps.argsort(axis=1)
+    assert (model.probe(queries, 12) == exact[:, :12]).all()
+    assert (model.probe(queries, 10**6) == exact).all()
+    assert (model.encode(queries, near=50).near == exact).mean() > 0.99
+
+
+def test_near_is_bounded_by_the_lists(clustered):
+    near = IVF(lists=10).fit(clustered(500)).encode(clustered(3), near=32).near
+    assert near is not None
+    assert near.shape == (3, 10)
+
+
+def test_two_levels_give_nearly_the_exact_lists(clustered):
+    sample = clustered(6000, clusters=200)
+    model = IVF(lists=2048, spill=4).fit(sample)
+    tokens, exact = model.encode(sample).tokens, model.probe(sample, 4)
+    agree = [np.intersect1d(mine, right).size / 4 for mine, right in zip(tokens, exact, strict=True)]
+    assert model.group_lists_.shape == (32, 1024)
+    assert np.mean(agree) > 0.95
+
+
+def test_tokens_do_not_depend_on_the_chunk(clustered):
+    sample = clustered(4000, clusters=200)
+    model = IVF(lists=1500).fit(sample)
+    whole = model.encode(sample, near=8)
+    parts = [model.encode(sample[start : start + 37], near=8) for start in range(0, 4000, 37)]
+    # The last bit of a distance may differ with the shape of a block, and then two lists at one distance swap.
+    assert np.mean(np.concatenate([part.tokens for part in parts]) == whole.tokens) > 0.999
+
+
+def test_fewer_distinct_rows_than_lists(clustered, caplog):
+    sample = np.repeat(clustered(20), 30, axis=0)
+    with caplog.at_level(logging.WARNING):
+        model = IVF(lists=64, spill=4).fit(sample)
+    assert model.lists_ == 20
+    assert "20 distinct rows: 20 lists instead of 64" in caplog.text
+    assert len(np.unique(model.centroids_, axis=0)) == 20
+
+
+def test_defaults_need_no_warning(clustered, caplog):
+    IVF().fit(clustered(300))
+    assert not caplog.records
+
+
+def test_vectors_far_from_the_origin(clustered):
+    sample = clustered(1000) + np.float32(300)
+    model = IVF(lists=40).fit(sample)
+    assert (model.encode(sample).tokens[:, 0] == model.probe(sample, 1)[:, 0]).mean() > 0.97
