@@ -85,7 +85,9 @@ class IndexSettings(SourceSettings):
     shards: int | None = Field(default=None, ge=1, le=1024, description="Primary shards; default from bytes and nodes.")
     replicas: int | None = Field(default=None, ge=0, le=16, description="Replicas; default 1 with two nodes or more.")
     promote: bool = Field(default=True, description="Move the alias to the new build once it is verified.")
-    max_dead_letters: int = Field(default=0, ge=0, description="Refused rows that a run may have and still be promoted.")
+    max_dead_letters: int = Field(
+        default=0, ge=0, description="Refused rows that a run may have and still be promoted."
+    )
     chunk_rows: int | None = Field(
         default=None, ge=1, le=1_000_000, description="Rows of a chunk, the unit of retry; default from rows and nodes."
     )

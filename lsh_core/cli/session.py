@@ -79,9 +79,7 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise
     except Exception as error:
-        _fail(
-            f"{type(error).__name__}: {error}", FAILED, as_json=as_json, kind=type(error).__name__, error=error
-        )
+        _fail(f"{type(error).__name__}: {error}", FAILED, as_json=as_json, kind=type(error).__name__, error=error)
 
 
 def _fail(message: str, code: int, *, as_json: bool, kind: str, error: BaseException | None) -> NoReturn:

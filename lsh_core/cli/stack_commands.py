@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lsh_core.cli.options import server_options
 from lsh_core.cli.session import FAILED, print_json, reported, services
+
+if TYPE_CHECKING:
+    from lsh_core.local.doctor import Check
 
 _FOLDER = Path(".airlsh")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
@@ -58,17 +61,17 @@ def status(as_json: bool) -> None:
 def doctor(es: str | None, as_json: bool) -> None:
     """Check this machine, and the Elasticsearch that airlsh would use."""
     with reported(as_json=as_json):
-        from lsh_core.local.doctor import machine_checks
+        from lsh_core.local.doctor import check_machine
 
-        checks = [*machine_checks(_FOLDER), *_server_checks(es)]
+        checks = [*check_machine(_FOLDER), _check_server(es)]
         if as_json:
-            print_json(checks)
+            print_json([check._asdict() for check in checks])
         else:
             for check in checks:
-                click.echo(f"{'ok  ' if check['ok'] else 'FAIL'}  {check['check']:16}  {check['detail']}")
-                if not check["ok"] and check["remedy"]:
-                    click.echo(f"      {check['remedy']}")
-        if not all(check["ok"] for check in checks):
+                click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.check:14}  {check.detail}")
+                if check.remedy:
+                    click.echo(f"      {check.remedy}")
+        if not all(check.ok for check in checks):
             raise click.exceptions.Exit(FAILED)
 
 
@@ -77,27 +80,28 @@ def doctor(es: str | None, as_json: bool) -> None:
 def demo(nodes: int) -> None:
     """Start the stack, train and index 10,000 packages through Airflow, search them, and stop it all."""
     with reported():
+        from lsh_core.cli.run_report import report_lines
         from lsh_core.local.demo import run_demo
 
-        raise click.exceptions.Exit(run_demo(nodes=nodes))
+        raise click.exceptions.Exit(run_demo(report_lines, nodes=nodes))
 
 
-def _server_checks(es: str | None) -> list[dict[str, Any]]:
+def _check_server(es: str | None) -> Check:
     """Check the server that would be used; no server at all is no failure of this machine."""
     from lsh_core.elastic.probe import prove_semantics
     from lsh_core.errors import AirlshError, SettingsError
+    from lsh_core.local.doctor import Check
 
     try:
         connection = services(es).connection
     except SettingsError as error:
-        return [{"check": "elasticsearch", "ok": True, "detail": f"not checked: {error.reason}", "remedy": ""}]
-    where = ", ".join(connection.urls)
+        return Check("elasticsearch", True, f"not checked: {error.reason}")
     try:
         facts = prove_semantics(connection)
     except AirlshError as error:
-        return [{"check": "elasticsearch", "ok": False, "detail": str(error), "remedy": "airlsh up, or --es URL"}]
-    detail = f"{where}: {', '.join(facts.versions)}, {facts.data_nodes} data nodes, query semantics proved"
-    return [{"check": "elasticsearch", "ok": True, "detail": detail, "remedy": ""}]
+        return Check("elasticsearch", False, str(error), "Start one with `airlsh up`, or name another with --es URL.")
+    found = f"{', '.join(facts.versions)} at {', '.join(connection.urls)}, {facts.data_nodes} data nodes"
+    return Check("elasticsearch", True, f"{found}, semantics proved")
 
 
 def _print_status(found: dict[str, Any], *, as_json: bool) -> None:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PASSING_STATUSES = frozenset({429, 502, 503, 504})
-_HINT = "Is it running? `airlsh status` shows the local stack, `airlsh up` starts it; --es or AIRLSH_ES_URL choose another."
+_HINT = (
+    "Is it running? `airlsh status` shows the local stack, `airlsh up` starts it; --es or AIRLSH_ES_URL choose another."
+)
 
 
 def on_any_node(
@@ -45,9 +47,9 @@ def on_any_node(
                     raise
                 last = error
         if time.monotonic() >= deadline:
-            raise UnavailableError(
-                "Elasticsearch at " + ", ".join(connection.urls), wait_seconds, str(last)
-            ).with_note(_HINT) from last
+            raise UnavailableError("Elasticsearch at " + ", ".join(connection.urls), wait_seconds, str(last)).with_note(
+                _HINT
+            ) from last
         time.sleep(0.5)
 
 
@@ -93,14 +95,14 @@ def refresh(client: Elasticsearch, index: str) -> None:
 def count(client: Elasticsearch, index: str, query: Mapping[str, Any] | None = None) -> int:
     """Count the documents of `index` that match `query`, over every shard."""
     answer = client.count(index=index, query=dict(query) if query else None)
-    require_all_shards("count", index, answer)
+    require_all_shards("count", index, answer.body)
     return int(answer["count"])
 
 
 def search(client: Elasticsearch, index: str, **body: Any) -> dict[str, Any]:
     """Search `index` and refuse an answer that does not cover every shard."""
     answer = client.search(index=index, allow_partial_search_results=False, **body)
-    require_all_shards("search", index, answer)
+    require_all_shards("search", index, answer.body)
     return dict(answer)
 
 
@@ -116,4 +118,3 @@ def wait_until(condition: Callable[[], bool], what: str, *, seconds: float, paus
 def data_nodes(client: Elasticsearch) -> int:
     """Return the number of nodes that can hold shards."""
     return int(client.cluster.health(filter_path="number_of_data_nodes")["number_of_data_nodes"])
-

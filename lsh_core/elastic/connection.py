@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Self
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from lsh_core.errors import SettingsError
 
@@ -38,9 +38,8 @@ class Connection:
         if not self.urls:
             raise SettingsError("es", "", "no address of Elasticsearch was given")
         for url in self.urls:
-            parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise SettingsError("es", url, "must look like http://host:9200")
+            if "@" in _split(url).netloc:
+                raise SettingsError("es", _without_credentials(url), "credentials do not belong into an address")
 
     @classmethod
     def from_urls(cls, urls: str) -> Self:
@@ -52,13 +51,13 @@ class Connection:
         environment = os.environ
         username, password = environment.get("AIRLSH_ES_USERNAME"), environment.get("AIRLSH_ES_PASSWORD")
         bare = []
-        for url in filter(None, (part.strip().rstrip("/") for part in urls.split(","))):
-            parts = urlsplit(url if "://" in url else f"http://{url}")
+        for url in filter(None, map(str.strip, urls.split(","))):
+            parts = _split(url if "://" in url else f"http://{url}")
             if parts.username:
                 username, password = unquote(parts.username), unquote(parts.password or "")
-            host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
+            host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
             port = parts.port or (443 if parts.scheme == "https" else 9200)
-            bare.append(urlunsplit((parts.scheme, f"{host}:{port}", parts.path, "", "")))
+            bare.append(urlunsplit((parts.scheme, f"{host}:{port}", parts.path.rstrip("/"), "", "")))
         return cls(
             urls=tuple(dict.fromkeys(bare)),
             api_key=environment.get("AIRLSH_ES_API_KEY"),
@@ -70,6 +69,23 @@ class Connection:
     def client(self, node: int = 0) -> Elasticsearch:
         """Return the client of one node; the same object each time, safe to share between threads."""
         return _client(self, self.urls[node % len(self.urls)])
+
+
+def _split(url: str) -> SplitResult:
+    """Split an address; raise `SettingsError`, without any password in it, for what is none."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # A port that is no number, or a bracket that is not closed.
+        good = False
+    if not good:
+        raise SettingsError("es", _without_credentials(url), "must look like http://host:9200")
+    return parts
+
+
+def _without_credentials(url: str) -> str:
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 @lru_cache(maxsize=256)

@@ -75,7 +75,8 @@ def prove_semantics(connection: Connection) -> ServerFacts:
     try:
         rows: list[dict[str, Any]] = []
         for row in range(20):
-            rows += [{"index": {"_id": str(row)}}, {"vector": [float(row), 0.0], "tag": ["even" if row % 2 == 0 else "odd"]}]
+            tag = "even" if row % 2 == 0 else "odd"
+            rows += [{"index": {"_id": str(row)}}, {"vector": [float(row), 0.0], "tag": [tag]}]
         client.bulk(index=index, operations=rows, refresh=True)
         name = f"Elasticsearch {', '.join(facts.versions)}"
         for fact, (found, expected) in _facts(client, index).items():

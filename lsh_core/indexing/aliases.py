@@ -24,7 +24,8 @@ def live_index(client: Elasticsearch, alias: str) -> str | None:
         found = list(client.indices.get_alias(name=alias))
     except NotFoundError:
         if client.indices.exists(index=alias):
-            raise PromotionConflictError(alias, "is the name of an index, not of an alias; airlsh leaves it alone") from None
+            reason = "is the name of an index, not of an alias; airlsh leaves it alone"
+            raise PromotionConflictError(alias, reason) from None
         return None
     if len(found) != 1:
         raise PromotionConflictError(alias, f"stands for {len(found)} indices ({', '.join(sorted(found))}), not one")
@@ -63,7 +64,7 @@ def swap(client: Elasticsearch, alias: str, *, expected: str | None, new: str) -
 
 
 def require_healthy(client: Elasticsearch, alias: str, index: str) -> None:
-    """Raise `PromotionConflictError` if `index` is red or one of its shards does not answer; replicas may be building."""
+    """Raise `PromotionConflictError` if `index` is red or a shard does not answer; replicas may be building."""
     status = client.cluster.health(index=index, filter_path="status")["status"]
     if status == "red":
         raise PromotionConflictError(alias, f"{index} is red: a primary shard is missing")
@@ -82,6 +83,4 @@ def open_writes(client: Elasticsearch, index: str, alias: str) -> None:
 
 def fence_writes(client: Elasticsearch, index: str, alias: str) -> None:
     """Take the private `alias` away: whoever still writes gets a 404."""
-    client.indices.update_aliases(
-        actions=[{"remove": {"index": index, "alias": alias, "must_exist": False}}]
-    )
+    client.indices.update_aliases(actions=[{"remove": {"index": index, "alias": alias, "must_exist": False}}])

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
 _BLOCKED_PAUSE_SECONDS = 15.0
+_PRIMARY_PAUSE_SECONDS = 1.0
 
 
 class Refusal(NamedTuple):
@@ -80,7 +81,7 @@ class BulkSender:
     index
         Name for messages.
     wait_seconds
-        How long to go on without a single row acknowledged before giving up.
+        How long to go on without a single row settled before giving up.
     """
 
     transport: BulkTransport
@@ -104,14 +105,14 @@ class BulkSender:
         LoadError
             The server said that this run may not write: no such alias, no permission, a read-only index.
         UnavailableError
-            Nothing was acknowledged for `wait_seconds`.
+            No row was acknowledged or refused for `wait_seconds`.
         """
         report = SendReport()
         parts = [_Part(offsets, lines)] if lines else []
         deadline = self.clock() + self.wait_seconds
         last = "no node was asked"
         while parts:
-            if self.clock() > deadline:
+            if self.clock() >= deadline:
                 raise UnavailableError(f"{self.index}: a request of {len(parts[-1])} rows", self.wait_seconds, last)
             node = self._choose(home, deadline)
             if node is None:
@@ -128,7 +129,7 @@ class BulkSender:
                 continue
             self.ring.answered(node)
             again, verdict = self._judge(part, answer, report.refusals, tally)
-            if verdict.verdict is Verdict.DONE or tally.rows:
+            if sum(map(len, again)) < len(part):  # A row was settled: it goes on.
                 deadline = self.clock() + self.wait_seconds
             if again:
                 last = f"{verdict.error}: {verdict.reason}"
@@ -209,8 +210,10 @@ class BulkSender:
             return  # Another thread is at it; `_choose` waits for it.
         try:
             logger.warning("%s: a primary shard is away; waiting for it", self.index)
+            # At least one pause: the index looks healthy until the master has noticed that a node is gone.
+            self.sleep(_PRIMARY_PAUSE_SECONDS)
             while self.clock() < deadline and not self.transport.primaries_ready():
-                self.sleep(1.0)
+                self.sleep(_PRIMARY_PAUSE_SECONDS)
         finally:
             self._gate.release()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,13 +15,13 @@ import pyarrow as pa
 from lsh_core.indexing.bulk_sender import BulkSender, NodeTally, Refusal, SendReport
 from lsh_core.indexing.dead_letters import DeadLetter
 from lsh_core.indexing.documents import DocumentWriter
-from lsh_core.indexing.ledger import LedgerEntry, hash_ids
+from lsh_core.indexing.ledger import LedgerEntry, hash_ids, packed_vector
 from lsh_core.indexing.mapping import VectorField
 from lsh_core.indexing.stopwatch import Stopwatch
 from lsh_core.models.contract import LSHModel
-from lsh_core.sources.reading import read_span
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.reading import read_span
 from lsh_core.sources.validation import ValidRows, validate_rows
 
 _OPEN_REQUESTS_PER_THREAD = 2
@@ -123,7 +122,7 @@ class ChunkLoader:
             )
             others = table.select(list(plan.fields))
             if len(valid.offsets) < len(table):
-                others = others.take(pa.array(valid.offsets))
+                others = others.take(pa.array(valid.offsets, pa.int64()))
         with watch("hash"):
             codes = self._model.encode(valid.vectors, plan.vector.near)
         row_groups = np.repeat(np.arange(len(file.row_group_rows)), file.row_group_rows)[chunk.start : chunk.stop]
@@ -222,15 +221,10 @@ class ChunkLoader:
             {
                 "id": valid.ids[row],
                 "place": chunk.place + int(valid.offsets[row]),
-                "vector_sha256": vector_digest(valid.vectors[row]),
+                "vector": packed_vector(valid.vectors[row]),
             }
             for row in sorted({int(rows[0]), int(rows[-1])} if len(rows) else ())
         )
-
-
-def vector_digest(vector: np.ndarray) -> str:
-    """Return the SHA-256 of a vector's float32 values."""
-    return hashlib.sha256(np.ascontiguousarray(vector, dtype="<f4").tobytes()).hexdigest()
 
 
 def request_sizes(lines: Sequence[bytes], request_bytes: int, *, last: bool) -> Iterator[int]:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import search
-from lsh_core.errors import LoadError
 from lsh_core.elastic.system_indices import DEAD_LETTERS
+from lsh_core.errors import LoadError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

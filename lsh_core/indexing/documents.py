@@ -66,7 +66,7 @@ class DocumentWriter:
         words = self._field.tokens.json_lists(tokens)
         lists = self._list_parts(near, len(ids))
         # The server reads base64 as big-endian float32; anything else would be silent rubbish.
-        big_endian = memoryview(np.ascontiguousarray(vectors, dtype=">f4")).cast("B")
+        big_endian = memoryview(np.ascontiguousarray(vectors, dtype=">f4").data).cast("B")
         width = 4 * vectors.shape[1]
         tail = b',"chunk":%d,"row":' % chunk
         rest = self._rest(others)

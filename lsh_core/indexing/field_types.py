@@ -41,10 +41,12 @@ _TABLE: tuple[tuple[Callable[[pa.DataType], bool], dict[str, Any]], ...] = (
         {"type": "keyword", "ignore_above": KEYWORD_BYTES},
     ),
     (
-        lambda arrow: pa.types.is_binary(arrow)
-        or pa.types.is_large_binary(arrow)
-        or pa.types.is_fixed_size_binary(arrow)
-        or pa.types.is_binary_view(arrow),
+        lambda arrow: (
+            pa.types.is_binary(arrow)
+            or pa.types.is_large_binary(arrow)
+            or pa.types.is_fixed_size_binary(arrow)
+            or pa.types.is_binary_view(arrow)
+        ),
         {"type": "binary"},
     ),
 )
@@ -114,7 +116,9 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         column, equals, kind = pair.rpartition("=")
         if not equals or not column or kind not in OVERRIDES:
-            raise SettingsError("field_type", pair, f"must be COLUMN=TYPE with a type of {', '.join(sorted(OVERRIDES))}")
+            raise SettingsError(
+                "field_type", pair, f"must be COLUMN=TYPE with a type of {', '.join(sorted(OVERRIDES))}"
+            )
         overrides[column] = kind
     return overrides
 
@@ -131,22 +135,42 @@ def as_json_columns(table: pa.Table, fields: Mapping[str, Mapping[str, Any]]) ->
     Dates are written as ISO 8601, times as text, durations as their integer count of units, decimals as
     text (exact) unless their field in `fields` is a number.
     """
-    for position, field in enumerate(table.schema):
-        arrow = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        column = table.column(position)
-        if arrow is not field.type:
-            column = column.cast(arrow)
-        if pa.types.is_timestamp(arrow):
-            utc = column.cast(pa.timestamp(arrow.unit, "UTC"))
-            column = pc.strftime(utc, format="%Y-%m-%dT%H:%M:%SZ")
-        elif pa.types.is_decimal(arrow) and fields[field.name]["type"] in _NUMBERS:
-            column = column.cast(pa.float64())
-        elif pa.types.is_date(arrow) or pa.types.is_time(arrow) or pa.types.is_decimal(arrow):
-            column = column.cast(pa.string())
-        elif pa.types.is_duration(arrow):
-            column = column.cast(pa.int64())
-        table = table.set_column(position, field.name, column)
+    for position, name in enumerate(table.column_names):
+        table = table.set_column(position, name, _as_json(table.column(position), fields[name]))
     return table
+
+
+def _as_json(column: Any, field: Mapping[str, Any]) -> Any:
+    """Cast an array, or a chunked one, and whatever is nested in it."""
+    arrow = column.type
+    if pa.types.is_dictionary(arrow):
+        return _as_json(column.cast(arrow.value_type), field)
+    if pa.types.is_timestamp(arrow):
+        utc = column.cast(pa.timestamp(arrow.unit, "UTC"))
+        return pc.strftime(utc, format="%Y-%m-%dT%H:%M:%SZ")
+    if pa.types.is_decimal(arrow) and field.get("type") in _NUMBERS:
+        return column.cast(pa.float64())
+    if pa.types.is_date(arrow) or pa.types.is_time(arrow) or pa.types.is_decimal(arrow):
+        return column.cast(pa.string())
+    if pa.types.is_duration(arrow):
+        return column.cast(pa.int64())
+    if pa.types.is_nested(arrow):
+        return _nested_as_json(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column, field)
+    return column
+
+
+def _nested_as_json(array: Any, field: Mapping[str, Any]) -> Any:
+    nulls = array.is_null()
+    if pa.types.is_struct(array.type):
+        properties = field.get("properties", {})
+        names = [child.name for child in array.type]
+        children = [
+            _as_json(child, properties.get(name, {})) for name, child in zip(names, array.flatten(), strict=True)
+        ]
+        return pa.StructArray.from_arrays(children, names, mask=nulls)
+    lengths = pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64())
+    borders = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths)])
+    return pa.LargeListArray.from_arrays(borders, _as_json(array.flatten(), field), mask=nulls)
 
 
 def _text_field() -> dict[str, Any]:

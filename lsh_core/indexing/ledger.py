@@ -67,7 +67,7 @@ class LedgerEntry:
         128-bit hashes of their ids, (m, 2) uint64, in the same order: enough to know which of
         repeated ids wins, over all chunks, without keeping the ids.
     samples
-        A few rows as ``{"id", "place", "vector_sha256"}``, read back by verification.
+        A few rows as ``{"id", "place", "vector"}``, read back by verification.
     """
 
     chunk: int
@@ -137,7 +137,18 @@ class LedgerEntry:
 def hash_ids(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
     """Return a 128-bit hash of each id, (n, 2) uint64 (XXH3: no collision is to be met in 10^15 ids)."""
     digest = xxhash.xxh3_128_digest
-    return np.frombuffer(b"".join([digest(identity.encode()) for identity in ids]), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+    hashes = b"".join([digest(identity.encode()) for identity in ids])
+    return np.frombuffer(hashes, dtype=">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def packed_vector(vector: npt.NDArray[np.float32]) -> str:
+    """Return a vector, (d,) float32, as text for a sample."""
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+
+
+def unpacked_vector(text: str) -> npt.NDArray[np.float32]:
+    """Return the vector, (d,) float32, that `packed_vector` wrote."""
+    return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)
 
 
 class Ledger:

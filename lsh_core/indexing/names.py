@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+
 def physical_index(name: str, build: str) -> str:
     """Return the index that holds `build` of `name`."""
     return f"airlsh-{name}-{build}"

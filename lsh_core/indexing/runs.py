@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import search
+from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.errors import NotFoundError
-from lsh_core.elastic.system_indices import RUNS
-from lsh_core.elastic.system_indices import ensure_system_index
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

@@ -9,8 +9,8 @@ import numpy as np
 
 from lsh_core.elastic.cluster import count, search
 from lsh_core.errors import VerificationError
-from lsh_core.indexing.chunk_loader import vector_digest
-from lsh_core.indexing.ledger import LedgerEntry
+from lsh_core.indexing.ledger import LedgerEntry, unpacked_vector
+from lsh_core.indexing.mapping import VectorField
 from lsh_core.indexing.winners import ChunkHoldings, Expected
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _CHUNKS_PER_PAGE = 5000
 _MOST_SAMPLES = 400
 _SAMPLES_PER_PAGE = 100
 _LONGEST_LIST = 5
+_COSINE_ERROR = 1e-6
 
 
 def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vector: str) -> None:
@@ -55,8 +56,10 @@ def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vecto
         )
 
 
-def verify_samples(client: Elasticsearch, index: str, entries: Sequence[LedgerEntry], vector: str) -> int:
-    """Read sampled vectors back and compare them, bit by bit, with what was sent.
+def verify_samples(client: Elasticsearch, index: str, entries: Sequence[LedgerEntry], field: VectorField) -> int:
+    """Read sampled vectors back and compare them with what was sent.
+
+    Bit by bit, but for ``cosine``: there the server keeps a direction and a length, and multiplies them again.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def verify_samples(client: Elasticsearch, index: str, entries: Sequence[LedgerEn
                 index,
                 query={"ids": {"values": [sample["id"] for sample in page]}},
                 size=len(page),
-                source={"includes": [vector, "airlsh.row"], "exclude_vectors": False},
+                source={"includes": [field.column, "airlsh.row"], "exclude_vectors": False},
             )["hits"]["hits"]
         }
         for sample in page:
@@ -82,7 +85,9 @@ def verify_samples(client: Elasticsearch, index: str, entries: Sequence[LedgerEn
                 raise VerificationError(index, f"document {sample['id']!r}", "present", "missing")
             if source["airlsh"]["row"] != sample["place"]:
                 continue
-            if vector_digest(np.array(source[vector], dtype=np.float32)) != sample["vector_sha256"]:
+            sent, held = unpacked_vector(sample["vector"]), np.array(source[field.column], dtype=np.float32)
+            allowed = _COSINE_ERROR * np.linalg.norm(sent) if field.metric == "cosine" else 0.0
+            if sent.shape != held.shape or np.abs(sent - held).max() > allowed:
                 raise VerificationError(index, f"vector of document {sample['id']!r}", "as it was sent", "another")
             compared += 1
     return compared

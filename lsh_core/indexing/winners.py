@@ -41,9 +41,7 @@ def expected_holdings(entries: Sequence[LedgerEntry]) -> Expected:
     """
     counts = [len(entry.offsets) for entry in entries]
     chunk_of_row = np.repeat(np.arange(len(entries)), counts)
-    places = np.concatenate(
-        [np.empty(0, dtype=np.int64), *(entry.offsets + entry.place for entry in entries)]
-    )
+    places = np.concatenate([np.empty(0, dtype=np.int64), *(entry.offsets + entry.place for entry in entries)])
     hashes = np.concatenate([np.empty((0, 2), dtype=np.uint64), *(entry.id_hashes for entry in entries)])
     won = _last_of_each(hashes)
     documents = np.bincount(chunk_of_row[won], minlength=len(entries))
@@ -64,7 +62,10 @@ def _last_of_each(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     """Return the positions of the last row of each distinct hash, (n, 2) uint64 in source order."""
     if not len(hashes):
         return np.empty(0, dtype=np.int64)
-    order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # Stable: equal hashes stay in source order.
+    order: npt.NDArray[np.int64] = np.lexsort(
+        (hashes[:, 1], hashes[:, 0])
+    )  # Stable: equal hashes stay in source order.
     ordered = hashes[order]
     last = np.append(np.any(ordered[1:] != ordered[:-1], axis=1), True)
-    return order[last]
+    positions: npt.NDArray[np.int64] = order[last]
+    return positions

@@ -64,9 +64,7 @@ def _sender(connection: Connection, alias: str, index: str, wait_seconds: float)
     return BulkSender(ElasticTransport(connection, alias), NodeRing(len(connection.urls)), index, wait_seconds)
 
 
-def _record(
-    task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: Sequence[DeadLetter]
-) -> None:
+def _record(task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: Sequence[DeadLetter]) -> None:
     def write(client: Elasticsearch) -> None:
         write_dead_letters(client, letters)
         Ledger(client, task.key).write(file, entry, chunk)

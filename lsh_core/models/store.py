@@ -100,9 +100,9 @@ def list_models(client: Elasticsearch, name: str | None = None) -> list[StoredMo
     wanted: list[dict[str, Any]] = [{"exists": {"field": "name"}}]
     if name is not None:
         wanted.append({"term": {"name": name}})
-    hits = search(
-        client, MODELS, query={"bool": {"filter": wanted}}, sort=[{"created_at": "desc"}], size=_MOST_LISTED
-    )["hits"]["hits"]
+    hits = search(client, MODELS, query={"bool": {"filter": wanted}}, sort=[{"created_at": "desc"}], size=_MOST_LISTED)[
+        "hits"
+    ]["hits"]
     return [_stored(hit["_source"]) for hit in hits]
 
 

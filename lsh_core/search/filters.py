@@ -45,7 +45,7 @@ def check_filter(query: object) -> dict[str, Any]:
         With the path to what is not allowed.
     """
     if not isinstance(query, dict):
-        raise FilterError("", f"must be an object like {{\"term\": {{...}}}}, not {type(query).__name__}")
+        raise FilterError("", f'must be an object like {{"term": {{...}}}}, not {type(query).__name__}')
     if (clauses := _check(query, "", 1)) > MOST_CLAUSES:
         raise FilterError("", f"has {clauses} clauses, {MOST_CLAUSES} are allowed")
     return query
@@ -67,8 +67,10 @@ def _check(query: object, path: str, depth: int) -> int:
         raise FilterError(here, "must be an object")
     if kind == "terms":
         _check_terms(body, here)
-    if kind == "ids" and (set(body) != {"values"} or not isinstance(body["values"], list)):
-        raise FilterError(here, "must be {\"values\": [...]}")
+    if kind == "ids":
+        if set(body) != {"values"}:
+            raise FilterError(here, 'must be {"values": [...]}')
+        _check_terms(body, here)
     return 1
 
 

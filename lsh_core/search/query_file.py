@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,12 +28,14 @@ def read_query_vectors(name: str) -> np.ndarray:
 
 def _from_npy(path: Path) -> np.ndarray:
     try:
-        vectors = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            vectors = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise SourceError(str(path), f"cannot be read as .npy without pickle: {error}") from error
-    if not isinstance(vectors, np.ndarray) or vectors.ndim not in (1, 2) or vectors.dtype.kind not in "fiu":
+    if vectors.ndim not in (1, 2) or vectors.dtype.kind not in "fiu":
         raise SourceError(str(path), "must hold numbers, one row a query")
-    vectors = np.atleast_2d(vectors).astype(np.float32)
+    with np.errstate(over="ignore"):
+        vectors = np.atleast_2d(vectors).astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(bad):
         raise SourceError(str(path), f"row {bad[0]} has a number that is not finite in float32")
@@ -49,13 +52,16 @@ def _from_parquet(path: Path, column: str | None) -> np.ndarray:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise SourceError(str(path), f"cannot be read as Parquet: {error}") from error
+    lists = [field.name for field in schema if _holds_vectors(field.type)]
     if column is None:
-        lists = [field.name for field in schema if pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)]
         if len(lists) != 1:
-            raise SourceError(str(path), f"has {len(lists)} list columns ({', '.join(lists)}): say which, FILE.parquet:COLUMN")
+            found = f"has {len(lists)} columns with lists of floats ({', '.join(lists)})"
+            raise SourceError(str(path), f"{found}: say which, FILE.parquet:COLUMN")
         column = lists[0]
     elif column not in schema.names:
         raise SchemaError(str(path), column, f"is missing; there are {', '.join(schema.names)}")
+    elif column not in lists:
+        raise SchemaError(str(path), column, f"has type {schema.field(column).type}, not lists of floats")
     values = pq.read_table(path, columns=[column]).column(column)
     lengths = [len(value) for value in values.slice(0, 1).to_pylist() if value is not None]
     if not lengths:
@@ -65,3 +71,10 @@ def _from_parquet(path: Path, column: str | None) -> np.ndarray:
         row, (_, reason) = min(faults.items())
         raise SourceError(str(path), f"row {row}: {reason}")
     return vectors
+
+
+def _holds_vectors(arrow: Any) -> bool:
+    import pyarrow as pa
+
+    lists = pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow)
+    return bool(lists and pa.types.is_floating(arrow.value_type))

@@ -12,8 +12,8 @@ import numpy as np
 
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
-from lsh_core.indexing.aliases import live_index
 from lsh_core.errors import FilterError, ModelMismatchError, NotFoundError, SettingsError, UnavailableError
+from lsh_core.indexing.aliases import live_index
 from lsh_core.search.answers import Answer, read_answer
 from lsh_core.search.filters import check_filter
 from lsh_core.search.live_build import ResolvedBuild, read_build
@@ -191,9 +191,7 @@ class VectorIndex:
                 raise NotFoundError("index", build.index, "it was deleted while it was searched")
         yield from answers
 
-    def _send(
-        self, build: ResolvedBuild, bodies: list[dict[str, Any]], identity: str | None
-    ) -> list[Answer] | None:
+    def _send(self, build: ResolvedBuild, bodies: list[dict[str, Any]], identity: str | None) -> list[Answer] | None:
         """Return the answers, or None if the index is gone."""
         searches: list[dict[str, Any]] = []
         for body in bodies:

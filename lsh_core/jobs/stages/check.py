@@ -8,10 +8,10 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.probe import prove_semantics
 from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ModelMismatchError, SourceError
-from lsh_core.indexing.field_types import fields_for, parse_overrides
-from lsh_core.indexing.runs import PLANNED, RunStore
 from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.field_types import fields_for, parse_overrides
 from lsh_core.indexing.names import physical_index
+from lsh_core.indexing.runs import PLANNED, RunStore
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.models.store import find_model

@@ -56,15 +56,13 @@ def verify(settings: IndexSettings, build: str, services: Services) -> dict[str,
             f"{rows_read} = {expected.documents} + {expected.repeated} + {dead_lettered}",
         )
     verify_holdings(client, plan.index, expected, plan.vector.column)
-    compared = verify_samples(client, plan.index, entries, plan.vector.column)
+    compared = verify_samples(client, plan.index, entries, plan.vector)
     if dead_lettered > settings.max_dead_letters:
         examples = tuple(str(letter) for letter in read_dead_letters(client, build, limit=_EXAMPLES))
         raise DeadLetterLimitError(build, dead_lettered, settings.max_dead_letters, examples)
     if not expected.documents:
         raise VerificationError(plan.index, "documents", "at least one", 0)
-    recall, queries = measure_recall(
-        services.connection, settings.name, plan.index, queries=settings.recall_queries
-    )
+    recall, queries = measure_recall(services.connection, settings.name, plan.index, queries=settings.recall_queries)
     RunStore(client).update(build, state=VERIFIED)
     return {
         "rows_read": rows_read,

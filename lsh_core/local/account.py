@@ -1,0 +1,79 @@
+"""Under which account an Elasticsearch node runs: it refuses to be root, so root hands it to somebody else."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lsh_core.errors import StackError
+
+CANDIDATES = ("elasticsearch", "nobody")
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody other than root."""
+
+    name: str
+    uid: int
+    gid: int
+
+    def popen_arguments(self) -> dict[str, Any]:
+        """Return the arguments that make :class:`subprocess.Popen` run a command as this account, and no more."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+def node_account() -> Account | None:
+    """Return the account that nodes run under, or None where the present one will do.
+
+    Raises
+    ------
+    StackError
+        When this is root and there is no account to hand a node to.
+    """
+    if os.geteuid() != 0:
+        return None
+    for name in CANDIDATES:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if entry.pw_uid != 0:
+            return Account(name, entry.pw_uid, entry.pw_gid)
+    raise StackError(
+        "elasticsearch",
+        f"it refuses to run as root, and there is no account {' or '.join(CANDIDATES)} on this machine",
+        remedy="Run as an ordinary user, or create one: useradd --system elasticsearch",
+    )
+
+
+def can_reach(account: Account | None, path: Path, *, write: bool = False) -> bool:
+    """Say whether `account` (None: the present one) can enter, and write to, the folder `path`.
+
+    Asked of the operating system as that account, since mode bits alone do not tell the whole truth.
+    """
+    if account is None:
+        return os.access(path, os.X_OK | (os.W_OK if write else os.R_OK))
+    command = ["test", "-x", str(path), "-a", "-w" if write else "-r", str(path)]
+    try:
+        return subprocess.run(command, cwd="/", check=False, **account.popen_arguments()).returncode == 0
+    except PermissionError as error:
+        raise StackError(
+            "elasticsearch",
+            f"it refuses to run as root, and this process may not become {account.name}: {error}",
+            remedy="Run as an ordinary user, or give the container the capabilities SETUID and SETGID.",
+        ) from error
+
+
+def give(account: Account | None, path: Path) -> None:
+    """Make `account` the owner of `path` and all that is below it."""
+    if account is None:
+        return
+    os.chown(path, account.uid, account.gid)
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            os.chown(Path(folder, name), account.uid, account.gid, follow_symlinks=False)

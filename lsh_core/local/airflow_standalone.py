@@ -1,0 +1,223 @@
+"""``airflow standalone`` with this project's DAGs and plugins, without login, for one user on one machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import StackError
+from lsh_core.local.ports import HOST, PortReservation
+from lsh_core.local.probing import get_json
+from lsh_core.local.process import Identity, ManagedProcess
+from lsh_core.local.waiting import wait_until_ready
+
+PREFERRED_PORT = 8080
+STOP_SECONDS = 15.0
+COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+ELASTICSEARCH_CONNECTION, DASK_CONNECTION = "airlsh_elasticsearch_default", "dask_default"
+
+
+class AirflowStandalone:
+    """Airflow on 127.0.0.1; a context manager that starts and stops it.
+
+    Parameters
+    ----------
+    project
+        Folder with ``dags`` and ``plugins``.
+    folder
+        Where its home (database, task logs) and its log are kept.
+    elasticsearch, dask
+        The servers that its connections ``airlsh_elasticsearch_default`` and ``dask_default`` lead to.
+    port
+        Port of the web interface, which must be free; default: any free one.
+    prefer_usual_port
+        Take 8080 if it is free.
+    marker
+        What its processes are found by; default: made up.
+    reservation
+        Keeps its ports from others while it starts; whoever gives it closes it.
+    """
+
+    name = "airflow"
+    start_seconds = 420.0
+
+    def __init__(
+        self,
+        *,
+        project: Path,
+        folder: Path = Path(".airlsh"),
+        elasticsearch: Connection | None = None,
+        dask: str | None = None,
+        port: int | None = None,
+        prefer_usual_port: bool = False,
+        marker: str | None = None,
+        reservation: PortReservation | None = None,
+    ) -> None:
+        self.project, self.folder = project.resolve(), folder.resolve()
+        self.elasticsearch, self.dask = elasticsearch, dask
+        self._port, self._preferred = port, PREFERRED_PORT if prefer_usual_port else None
+        self.marker = marker or uuid.uuid4().hex
+        self._process = ManagedProcess(self.name, self.marker, self.folder / "logs" / "airflow.log")
+        self._reservation = reservation or PortReservation()
+        self._ports = (0, 0, 0)
+
+    @property
+    def url(self) -> str:
+        """Where its web interface and REST API answer."""
+        return f"http://{HOST}:{self._ports[0]}"
+
+    @property
+    def leaders(self) -> dict[str, Identity]:
+        """Its first process, once it was launched."""
+        return {self.name: self._process.identity} if self._process.identity else {}
+
+    def start(self) -> Self:
+        """Start it and return when all four components are healthy.
+
+        Raises
+        ------
+        StackError
+            When it cannot be started; whatever was started is stopped again.
+        """
+        try:
+            with self._reservation:
+                self.prepare()
+                self.launch()
+                wait_until_ready([self])
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def prepare(self) -> None:
+        """Look for Airflow and the DAGs, and pick the ports, before anything is started."""
+        if not _program().exists():
+            raise StackError(
+                self.name,
+                f"there is no {_program()}",
+                remedy="Install the extra `local`, or start without Airflow.",
+            )
+        if not (self.project / "dags").is_dir():
+            raise StackError(
+                self.name,
+                f"{self.project} has no folder dags",
+                remedy="Run this in airlsh's own folder, or start without Airflow.",
+            )
+        web = self._reservation.pick(self.name, exact=self._port, preferred=self._preferred)
+        self._ports = (web, self._reservation.pick(self.name), self._reservation.pick(self.name))
+
+    def launch(self) -> None:
+        """Start the process; it is not ready yet."""
+        home = self.folder / "airflow"
+        home.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, **self.settings(home)}
+        # Its four components are started by their name.
+        environment["PATH"] = f"{_program().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        self._process.launch([str(_program()), "standalone"], environment=environment, folder=self.project)
+
+    def settings(self, home: Path) -> dict[str, str]:
+        """Return what differs from Airflow's defaults, as environment variables."""
+        web, worker_log, trigger_log = self._ports
+        settings = {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.project / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.project / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            # A run that is triggered on a paused DAG stays queued without a word.
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            # Tasks report here; it does not follow the port by itself.
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__API__HOST": HOST,
+            "AIRFLOW__API__PORT": str(web),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_log),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_log),
+            # With the default of 300 a new DAG file is not seen for minutes.
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+            # One user, on their own machine: a form may read what they may.
+            "AIRLSH_SOURCE_ROOTS": os.environ.get("AIRLSH_SOURCE_ROOTS") or "/",
+        }
+        if self.elasticsearch:
+            settings[_variable(ELASTICSEARCH_CONNECTION)] = json.dumps(_elasticsearch_fields(self.elasticsearch))
+        if self.dask:
+            host, _, port = self.dask.rpartition("/")[2].rpartition(":")
+            fields = {"conn_type": "dask", "host": host, "port": int(port)}
+            settings[_variable(DASK_CONNECTION)] = json.dumps(fields)
+        return settings
+
+    def waiting_for(self) -> str | None:
+        """See :class:`lsh_core.local.waiting.Part`."""
+        code = self._process.exit_code()
+        if code is not None:
+            raise StackError(
+                self.name,
+                f"it ended while starting (exit code {code})",
+                self._process.log_tail(),
+                f"The whole log: {self._process.log}",
+            )
+        health = get_json(f"{self.url}/api/v2/monitor/health")
+        if health is None:
+            return f"an answer from {self.url}"
+        sick = unhealthy(health)
+        if sick:
+            return f"its {', '.join(sick)}"
+        return None
+
+    def log_tail(self) -> str:
+        """Return the last lines that it printed."""
+        return self._process.log_tail()
+
+    def stop(self, *, delete_data: bool = False) -> None:
+        """End it and all of its children; with `delete_data`, its home is deleted as well."""
+        self._process.stop(grace_seconds=STOP_SECONDS)
+        if delete_data:
+            shutil.rmtree(self.folder / "airflow", ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def unhealthy(health: Mapping[str, Any]) -> list[str]:
+    """Return the components that Airflow's health page does not call healthy."""
+    return [name for name in COMPONENTS if (health.get(name) or {}).get("status") != "healthy"]
+
+
+def _program() -> Path:
+    return Path(sys.executable).parent / "airflow"
+
+
+def _variable(connection: str) -> str:
+    return f"AIRFLOW_CONN_{connection.upper()}"
+
+
+def _elasticsearch_fields(connection: Connection) -> dict[str, Any]:
+    fields = {
+        "conn_type": "airlsh_elasticsearch",
+        "host": ",".join(connection.urls),
+        "login": connection.username,
+        "password": connection.password,
+        "extra": {
+            "api_key": connection.api_key,
+            "ca_certs": connection.ca_certs,
+            "verify_certs": connection.verify_certs,
+            "request_timeout_seconds": connection.request_timeout_seconds,
+        },
+    }
+    return {name: value for name, value in fields.items() if value is not None}

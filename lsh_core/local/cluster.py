@@ -1,0 +1,231 @@
+"""One or several Elasticsearch nodes on this machine that form one cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lsh_core.local.account import Account, can_reach, give, node_account
+from lsh_core.local.distribution import DEFAULT_VERSION, find_distribution
+from lsh_core.local.java import require_java
+from lsh_core.local.machine import MEBIBYTE, NODE_DISK_BYTES, cache_folder, check_disk, shared_memory_bytes
+from lsh_core.local.node import ElasticsearchNode, NodeSettings
+from lsh_core.local.ports import PortReservation
+from lsh_core.local.probing import get_json
+from lsh_core.local.process import Identity
+from lsh_core.local.waiting import wait_until_ready
+
+logger = logging.getLogger("lsh_core.local")
+
+ONE_NODE_HEAP_BYTES = 2048 * MEBIBYTE
+EACH_NODE_HEAP_BYTES = 700 * MEBIBYTE
+LEAST_HEAP_BYTES = 256 * MEBIBYTE
+MEMORY_SHARE = 0.5
+PREFERRED_PORT = 9200
+
+
+class ElasticsearchCluster:
+    """`nodes` Elasticsearch nodes on 127.0.0.1; a context manager that starts and stops them.
+
+    Parameters
+    ----------
+    nodes
+        How many.
+    folder
+        Where logs and, if the account that runs the nodes may enter it, their data are kept.
+    version
+        Which Elasticsearch is fetched where ``ES_HOME`` is not set.
+    port
+        Port of the first node, which must be free; default: any free one.
+    prefer_usual_port
+        Take 9200 for the first node if it is free.
+    marker
+        What its processes are found by; default: made up.
+    reservation
+        Keeps its ports from others while it starts; whoever gives it closes it.
+    """
+
+    name = "elasticsearch"
+    start_seconds = 300.0
+
+    def __init__(
+        self,
+        *,
+        nodes: int = 1,
+        folder: Path = Path(".airlsh"),
+        version: str = DEFAULT_VERSION,
+        port: int | None = None,
+        prefer_usual_port: bool = False,
+        marker: str | None = None,
+        reservation: PortReservation | None = None,
+    ) -> None:
+        self.count, self.folder, self.version = nodes, folder.resolve(), version
+        self._port, self._preferred = port, PREFERRED_PORT if prefer_usual_port else None
+        self.marker = marker or uuid.uuid4().hex
+        self._reservation = reservation or PortReservation()
+        self.home: Path | None = None
+        self.nodes: list[ElasticsearchNode] = []
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where each node answers."""
+        return tuple(node.url for node in self.nodes)
+
+    @property
+    def leaders(self) -> dict[str, Identity]:
+        """The process of each node that was launched, by the node's name."""
+        return {f"elasticsearch/{node.settings.name}": node.identity for node in self.nodes if node.identity}
+
+    def start(self) -> Self:
+        """Start all nodes and return when they form a cluster.
+
+        Raises
+        ------
+        StackError
+            When it cannot be started; whatever was started is stopped again.
+        """
+        try:
+            with self._reservation:
+                self.prepare()
+                self.launch()
+                wait_until_ready([self])
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def prepare(self) -> None:
+        """Find all that the nodes need, and pick their ports, before anything is started."""
+        account = node_account()
+        heap = shared_memory_bytes(
+            self.name,
+            wanted=ONE_NODE_HEAP_BYTES if self.count == 1 else EACH_NODE_HEAP_BYTES,
+            least=LEAST_HEAP_BYTES,
+            takers=self.count,
+            share=MEMORY_SHARE,
+        )
+        java = require_java(account)
+        distribution = find_distribution(self.version, account=account)
+        self.home = _reachable_folder(self.folder, account) / f"{self.version}-{self.count}"
+        self.home.mkdir(exist_ok=True)
+        give(account, self.home)
+        check_disk(self.name, self.home, NODE_DISK_BYTES * self.count)
+        first = self._reservation.pick(self.name, exact=self._port, preferred=self._preferred)
+        http_ports = (first, *(self._reservation.pick(self.name) for _ in range(1, self.count)))
+        transport_ports = tuple(self._reservation.pick(self.name) for _ in range(self.count))
+        for number in range(self.count):
+            settings = NodeSettings(
+                number, self.count, f"airlsh-{_digest(self.home)}", http_ports[number], transport_ports, heap
+            )
+            self.nodes.append(
+                ElasticsearchNode(
+                    settings,
+                    distribution=distribution,
+                    java=java,
+                    account=account,
+                    home=_made(self.home / settings.name),
+                    log=self.folder / "logs" / f"elasticsearch-{settings.name}.log",
+                    marker=f"{self.marker}/{settings.name}",
+                )
+            )
+
+    def launch(self) -> None:
+        """Start the processes; they are not ready yet."""
+        for node in self.nodes:
+            node.launch()
+
+    def waiting_for(self) -> str | None:
+        """See :class:`lsh_core.local.waiting.Part`."""
+        for node in self.nodes:
+            node.check_alive()
+        health = get_json(
+            f"{self.urls[0]}/_cluster/health?wait_for_status=yellow&wait_for_nodes={self.count}&timeout=1s",
+            timeout_seconds=5,
+        )
+        if health is None:
+            return f"an answer from {self.urls[0]}"
+        if health["timed_out"]:
+            return f"{self.count} nodes and status yellow ({health['number_of_nodes']} nodes, {health['status']})"
+        silent = [url for url in self.urls if get_json(f"{url}/_cluster/health?local=true") is None]
+        if silent:
+            return f"an answer from {silent[0]}"
+        return None
+
+    def log_tail(self) -> str:
+        """Return the last lines that the first node printed."""
+        return self.nodes[0].log_tail() if self.nodes else ""
+
+    def stop(self, *, delete_data: bool = False) -> None:
+        """Shut all nodes down; with `delete_data`, what they stored is deleted as well."""
+        for node in self.nodes:
+            node.terminate()
+        for node in self.nodes:
+            node.stop()
+        if delete_data and self.home is not None:
+            delete_node_folder(self.home)
+
+    def kill_node(self, number: int) -> None:
+        """End node `number` (from 0) at once, as a power failure would."""
+        self.nodes[number].kill()
+
+    def stop_node(self, number: int) -> None:
+        """Shut node `number` (from 0) down in order."""
+        self.nodes[number].stop()
+
+    def restart_node(self, number: int) -> None:
+        """Start node `number` (from 0) again, on its data and ports, and wait until the cluster has all nodes."""
+        self.nodes[number].launch()
+        wait_until_ready([self])
+
+    def suspend_node(self, number: int) -> None:
+        """Make node `number` (from 0) hang."""
+        self.nodes[number].suspend()
+
+    def resume_node(self, number: int) -> None:
+        """Let node `number` (from 0) run again."""
+        self.nodes[number].resume()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def delete_node_folder(home: Path) -> None:
+    """Delete what the nodes of one cluster stored."""
+    shutil.rmtree(home, ignore_errors=True)
+    with suppress(OSError):  # other clusters keep theirs beside it
+        home.parent.rmdir()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+def _reachable_folder(folder: Path, account: Account | None) -> Path:
+    """Return the nodes' folder: in `folder`, or in the shared cache where `account` may not enter that one."""
+    inside = _made(folder / "elasticsearch")
+    give(account, inside)
+    if can_reach(account, inside, write=True):
+        return inside
+    outside = _made(cache_folder() / "nodes" / _digest(folder))
+    give(account, outside)
+    logger.info(
+        "%s may not enter %s: the nodes keep their data in %s", account.name if account else "", folder, outside
+    )
+    return outside

@@ -1,0 +1,110 @@
+"""Elasticsearch in a container: the last resort, where no node can be unpacked but Docker answers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+from typing import Any
+
+from lsh_core.errors import StackError
+from lsh_core.local.distribution import DEFAULT_VERSION
+from lsh_core.local.probing import get_json
+from lsh_core.local.process import Identity
+from lsh_core.local.waiting import wait_until_ready
+
+logger = logging.getLogger("lsh_core.local")
+
+IMAGE = "docker.elastic.co/elasticsearch/elasticsearch"
+SETTINGS = {
+    "discovery.type": "single-node",
+    "xpack.security.enabled": "false",
+    "cluster.routing.allocation.disk.threshold_enabled": "false",
+    "ES_JAVA_OPTS": "-Xms1g -Xmx1g",
+}
+ANSWER_SECONDS = 10
+
+
+def docker_answers() -> bool:
+    """Say whether there is a Docker engine that this user may use."""
+    program = shutil.which("docker")
+    if program is None:
+        return False
+    try:
+        answer = subprocess.run([program, "info"], capture_output=True, timeout=ANSWER_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0
+
+
+class ElasticsearchContainer:
+    """One Elasticsearch node in a container, through testcontainers."""
+
+    name = "elasticsearch"
+    start_seconds = 300.0
+
+    def __init__(self, version: str = DEFAULT_VERSION) -> None:
+        self.version = version
+        self._container: Any = None
+        self.urls: tuple[str, ...] = ()
+        self.leaders: dict[str, Identity] = {}
+
+    @property
+    def identifier(self) -> str | None:
+        """The container's id, once it was launched."""
+        return self._container.get_wrapped_container().id if self._container else None
+
+    def start(self) -> ElasticsearchContainer:
+        """Start it and return when it answers."""
+        try:
+            self.launch()
+            wait_until_ready([self])
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def launch(self) -> None:
+        """Start the container; it is not ready yet."""
+        # The reaper would remove the container with this process, and `up` leaves it running.
+        os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
+        try:
+            from testcontainers.core.container import DockerContainer
+        except ImportError as error:
+            raise StackError(
+                self.name, "Docker answers, but testcontainers is not installed", remedy="pip install testcontainers"
+            ) from error
+        container: Any = DockerContainer(f"{IMAGE}:{self.version}")
+        container.with_bind_ports("9200/tcp", ("127.0.0.1", None))  # any port, of this machine only
+        for name, value in SETTINGS.items():
+            container.with_env(name, value)
+        logger.info("starting Elasticsearch %s in a container", self.version)
+        try:
+            self._container = container.start()
+        except Exception as error:  # testcontainers passes on what Docker's client raises
+            raise StackError(self.name, f"its container cannot be started: {error}") from error
+        port = self._container.get_exposed_port(9200)
+        self.urls = (f"http://{self._container.get_container_host_ip()}:{port}",)
+
+    def waiting_for(self) -> str | None:
+        """See :class:`lsh_core.local.waiting.Part`."""
+        self._container.get_wrapped_container().reload()
+        if self._container.get_wrapped_container().status != "running":
+            raise StackError(self.name, "its container ended while starting", self.log_tail())
+        health = get_json(f"{self.urls[0]}/_cluster/health?wait_for_status=yellow&timeout=1s", timeout_seconds=5)
+        return None if health and not health["timed_out"] else f"an answer from {self.urls[0]}"
+
+    def log_tail(self) -> str:
+        """Return the last lines that it printed."""
+        return str(self._container.get_wrapped_container().logs(tail=15).decode(errors="replace"))
+
+    def stop(self, *, delete_data: bool = True) -> None:
+        """Stop and remove the container; its data go with it."""
+        if self._container is not None:
+            self._container.stop()
+
+
+def remove_container(identifier: str) -> None:
+    """Stop and remove a container that another process started."""
+    subprocess.run(["docker", "rm", "--force", "--volumes", identifier], capture_output=True, check=False)

@@ -1,0 +1,158 @@
+"""A Dask scheduler and workers as processes of their own, outside of Airflow's.
+
+Inside an Airflow task no process can be spawned, so the cluster must be there before.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lsh_core.errors import StackError
+from lsh_core.local.machine import MEBIBYTE, shared_memory_bytes
+from lsh_core.local.ports import HOST, PortReservation
+from lsh_core.local.probing import get_json
+from lsh_core.local.process import Identity, ManagedProcess
+from lsh_core.local.waiting import wait_until_ready
+
+WORKER_BYTES = 2048 * MEBIBYTE
+LEAST_WORKER_BYTES = 512 * MEBIBYTE
+MEMORY_SHARE = 0.5
+PREFERRED_PORT, PREFERRED_DASHBOARD_PORT = 8786, 8787
+STOP_SECONDS = 10.0
+# Two workers with two BLAS threads each on two cores lose a third of their speed.
+ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class DaskCluster:
+    """A scheduler and `workers` workers of one thread on 127.0.0.1; a context manager that starts and stops them.
+
+    Parameters
+    ----------
+    workers
+        How many worker processes. One that dies is replaced by its nanny.
+    folder
+        Where logs and spilled data are kept.
+    port
+        Port of the scheduler, which must be free; default: any free one.
+    prefer_usual_ports
+        Take 8786, and 8787 for the dashboard, if they are free.
+    marker
+        What its processes are found by; default: made up.
+    reservation
+        Keeps its ports from others while it starts; whoever gives it closes it.
+    """
+
+    name = "dask"
+    start_seconds = 180.0
+
+    def __init__(
+        self,
+        *,
+        workers: int = 2,
+        folder: Path = Path(".airlsh"),
+        port: int | None = None,
+        prefer_usual_ports: bool = False,
+        marker: str | None = None,
+        reservation: PortReservation | None = None,
+    ) -> None:
+        self.workers, self.folder = workers, folder.resolve()
+        self._port, self._prefer = port, prefer_usual_ports
+        self.marker = marker or uuid.uuid4().hex
+        logs = self.folder / "logs"
+        self._scheduler = ManagedProcess("dask scheduler", f"{self.marker}/scheduler", logs / "dask-scheduler.log")
+        self._workers = ManagedProcess("dask workers", f"{self.marker}/workers", logs / "dask-workers.log")
+        self._reservation = reservation or PortReservation()
+        self._worker_bytes = WORKER_BYTES
+        self.address = self.dashboard = ""
+
+    @property
+    def leaders(self) -> dict[str, Identity]:
+        """The processes that were launched, by name."""
+        named = {"dask/scheduler": self._scheduler.identity, "dask/workers": self._workers.identity}
+        return {name: identity for name, identity in named.items() if identity}
+
+    def start(self) -> Self:
+        """Start scheduler and workers and return when all workers are registered.
+
+        Raises
+        ------
+        StackError
+            When it cannot be started; whatever was started is stopped again.
+        """
+        try:
+            with self._reservation:
+                self.prepare()
+                self.launch()
+                wait_until_ready([self])
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def prepare(self) -> None:
+        """Pick the ports and divide the memory, before anything is started."""
+        self._worker_bytes = shared_memory_bytes(
+            self.name, wanted=WORKER_BYTES, least=LEAST_WORKER_BYTES, takers=self.workers, share=MEMORY_SHARE
+        )
+        preferred = (PREFERRED_PORT, PREFERRED_DASHBOARD_PORT) if self._prefer else (None, None)
+        port = self._reservation.pick(self.name, exact=self._port, preferred=preferred[0])
+        dashboard_port = self._reservation.pick(self.name, preferred=preferred[1])
+        self.address, self.dashboard = f"tcp://{HOST}:{port}", f"http://{HOST}:{dashboard_port}"
+
+    def launch(self) -> None:
+        """Start the processes; they are not ready yet."""
+        environment = {**os.environ, **ONE_BLAS_THREAD}
+        port = self.address.rpartition(":")[2]
+        dashboard = self.dashboard.removeprefix("http://")
+        scheduler = ["--host", HOST, "--port", port, "--dashboard-address", dashboard]
+        self._scheduler.launch(_command("scheduler", *scheduler), environment=environment)
+        spill = self.folder / "dask"
+        spill.mkdir(parents=True, exist_ok=True)
+        workers = [self.address, "--host", HOST, "--nworkers", str(self.workers), "--nthreads", "1"]
+        # Without a dashboard a worker still serves pages, and on every interface unless it is told.
+        workers += ["--no-dashboard", "--dashboard-address", f"{HOST}:0"]
+        workers += ["--memory-limit", str(self._worker_bytes), "--local-directory", str(spill), "--name", "worker"]
+        self._workers.launch(_command("worker", *workers), environment=environment)
+
+    def waiting_for(self) -> str | None:
+        """See :class:`lsh_core.local.waiting.Part`."""
+        for process in (self._scheduler, self._workers):
+            if process.exit_code() is not None:
+                raise StackError(
+                    process.part,
+                    f"it ended while starting (exit code {process.exit_code()})",
+                    process.log_tail(),
+                    f"The whole log: {process.log}",
+                )
+        counts = get_json(f"{self.dashboard}/json/counts.json")
+        if counts is None:
+            return f"the scheduler at {self.address}"
+        if counts["workers"] < self.workers:
+            return f"{self.workers} workers ({counts['workers']} are registered)"
+        return None
+
+    def log_tail(self) -> str:
+        """Return the last lines that the workers printed."""
+        return self._workers.log_tail()
+
+    def stop(self) -> None:
+        """End workers and scheduler."""
+        self._workers.stop(grace_seconds=STOP_SECONDS)
+        self._scheduler.stop(grace_seconds=STOP_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _command(program: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", f"distributed.cli.dask_{program}", *arguments]

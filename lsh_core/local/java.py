@@ -1,0 +1,139 @@
+"""A Java for Elasticsearch: 21 or newer, with the module that its vector arithmetic needs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lsh_core.errors import StackError
+from lsh_core.local.account import Account
+from lsh_core.local.machine import cache_folder
+
+logger = logging.getLogger("lsh_core.local")
+
+LEAST_VERSION = 21
+FETCHED_VERSION = "25"
+VECTOR_MODULE = "jdk.incubator.vector"
+JVM_FOLDER = Path("/usr/lib/jvm")
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java that was asked what it is."""
+
+    home: Path
+    version: int
+    modules: frozenset[str]
+
+    def unfit(self) -> str | None:
+        """Say why Elasticsearch cannot run on it, None if it can."""
+        if self.version < LEAST_VERSION:
+            return f"version {self.version}, {LEAST_VERSION} or newer is needed"
+        if VECTOR_MODULE not in self.modules:
+            return f"version {self.version}, but without the module {VECTOR_MODULE}"
+        return None
+
+
+def parse_modules(listing: str) -> tuple[int, frozenset[str]] | None:
+    """Read what ``java --list-modules`` prints: the version of ``java.base``, and the names of all modules.
+
+    Returns None where that is not what was printed, as by a Java before 9.
+    """
+    base = re.search(r"^java\.base@(\d+)", listing, re.MULTILINE)
+    if base is None:
+        return None
+    return int(base.group(1)), frozenset(re.findall(r"^([\w.]+)(?:@\S*)?$", listing, re.MULTILINE))
+
+
+def inspect_java(home: Path, account: Account | None = None) -> Java | str:
+    """Run the ``java`` of `home` as `account` and return what it is, or why it is of no use."""
+    binary = home / "bin" / "java"
+    try:
+        answer = subprocess.run(
+            [str(binary), "--list-modules"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            cwd="/",
+            **(account.popen_arguments() if account else {}),
+        )
+    except FileNotFoundError:
+        return "no bin/java in it"
+    except PermissionError:
+        return f"not to be run by {account.name}" if account else "not to be run"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    parsed = parse_modules(answer.stdout)
+    if parsed is None:
+        return f"older than Java 9, or broken (it ended with {answer.returncode})"
+    return Java(home, *parsed)
+
+
+def candidate_homes(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """Yield where a Java may be, most wanted first, each with the name of the place."""
+    for name in ("ES_JAVA_HOME", "JAVA_HOME"):
+        if environment.get(name):
+            yield name, Path(environment[name])
+    if JVM_FOLDER.is_dir():
+        for folder in sorted(JVM_FOLDER.iterdir(), reverse=True):
+            if (folder / "bin" / "java").exists():
+                yield str(folder), folder
+    on_path = shutil.which("java", path=environment.get("PATH", ""))
+    if on_path:
+        yield "java on PATH", Path(on_path).resolve().parent.parent
+
+
+def find_java(
+    account: Account | None = None, environment: Mapping[str, str] = os.environ
+) -> tuple[Java | None, list[str]]:
+    """Return the first Java that fits, and a line about each that was passed over before it."""
+    refused: list[str] = []
+    for place, home in candidate_homes(environment):
+        java = inspect_java(home, account)
+        reason = java if isinstance(java, str) else java.unfit()
+        if isinstance(java, Java) and reason is None:
+            return java, refused
+        refused.append(f"{place}: {reason}")
+    return None, refused
+
+
+def fetch_java(account: Account | None = None) -> Java:
+    """Download a Temurin JDK into the shared cache, where it is kept for the next start."""
+    from cjdk import java_home
+
+    logger.info("no Java %d or newer on this machine: fetching Temurin %s", LEAST_VERSION, FETCHED_VERSION)
+    home = java_home(vendor="temurin", version=FETCHED_VERSION, cache_dir=cache_folder() / "jdk")
+    java = inspect_java(Path(home), account)
+    if isinstance(java, str):
+        raise TypeError(f"{home}: {java}")
+    return java
+
+
+def require_java(account: Account | None = None) -> Java:
+    """Return a Java that Elasticsearch runs on, found or fetched.
+
+    Raises
+    ------
+    StackError
+        When there is none and none can be fetched; it lists what was looked at.
+    """
+    java, refused = find_java(account)
+    if java is not None:
+        return java
+    try:
+        return fetch_java(account)
+    except Exception as error:  # cjdk raises what its downloader, its index or its archives raise
+        looked = "; ".join(refused) or f"nothing in ES_JAVA_HOME, JAVA_HOME, {JVM_FOLDER} and PATH"
+        raise StackError(
+            "java",
+            f"Elasticsearch needs JDK {LEAST_VERSION} or newer with the module {VECTOR_MODULE}. "
+            f"Found: {looked}. Fetching one failed: {type(error).__name__}: {error}",
+            remedy="Install a JDK (such as Temurin 25) and set ES_JAVA_HOME to its folder.",
+        ) from error

@@ -1,0 +1,68 @@
+"""Shows, while somebody waits for a run of a DAG, which task is at work and for how long."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from lsh_core.local.airflow_rest import TaskState
+
+logger = logging.getLogger("lsh_core.local")
+
+SAY_AGAIN_SECONDS = 10.0
+_SAID = {"success": "done", "failed": "failed", "up_for_retry": "failed, will be tried again", "skipped": "skipped"}
+
+
+class RunProgress:
+    """To be called with the states of all tasks, again and again: a log line for each task that ends.
+
+    In between the task at work is named: on a terminal in a line that is written over, elsewhere in a
+    log line every ten seconds.
+
+    Parameters
+    ----------
+    dag_id
+        Whose run it is.
+    terminal
+        Whether standard error is one; default: it is asked.
+    clock
+        Seconds that only grow.
+    """
+
+    def __init__(
+        self, dag_id: str, *, terminal: bool | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._dag_id, self._clock = dag_id, clock
+        self._terminal = sys.stderr.isatty() if terminal is None else terminal
+        self._states: dict[str, tuple[str | None, int]] = {}
+        self._working: str | None = None
+        self._since = self._said = clock()
+
+    def __call__(self, tasks: Sequence[TaskState]) -> None:
+        """Say what is new since the last call."""
+        for task in tasks:
+            state = (task.state, task.tries)
+            if task.state in _SAID and self._states.get(task.task) != state:
+                self._clear()
+                logger.info("%s: %s %s after %.1f s", self._dag_id, task.task, _SAID[task.state], task.seconds or 0)
+            self._states[task.task] = state
+        self._show([task.task for task in tasks if task.state == "running"])
+
+    def _show(self, running: Sequence[str]) -> None:
+        now = self._clock()
+        working = ", ".join(running) or None
+        if working != self._working:
+            self._working, self._since, self._said = working, now, now
+        if self._terminal:
+            self._clear()
+            sys.stderr.write(f"{self._dag_id}: {working or 'waiting for Airflow'}, {now - self._since:.0f} s")
+            sys.stderr.flush()
+        elif working and now - self._said >= SAY_AGAIN_SECONDS:
+            self._said = now
+            logger.info("%s: %s is running, %.0f s", self._dag_id, working, now - self._since)
+
+    def _clear(self) -> None:
+        if self._terminal:
+            sys.stderr.write("\r\x1b[K")

@@ -1,0 +1,151 @@
+"""Elasticsearch, Dask and Airflow as one thing that is started and stopped."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from lsh_core.local.cluster import delete_node_folder
+from lsh_core.local.distribution import DEFAULT_VERSION
+from lsh_core.local.ending import end_parts
+from lsh_core.local.interruption import endings_raised, undisturbed
+from lsh_core.local.lock import exclusive
+from lsh_core.local.start import Start, check_nothing_runs
+from lsh_core.local.state import FOLDER, StackState, read_state, remove_state
+
+
+class Stack:
+    """A stack that is running; a context manager that stops it.
+
+    Attributes
+    ----------
+    elasticsearch
+        Address of each node.
+    dask
+        Address of the scheduler.
+    dask_dashboard, airflow
+        Where their web pages are; `airflow` is None where it was not asked for.
+    """
+
+    def __init__(self, folder: Path, state: StackState) -> None:
+        self.folder, self.state = folder, state
+        self.elasticsearch = state.elasticsearch
+        self.dask = state.dask or ""
+        self.dask_dashboard = state.dask_dashboard or ""
+        self.airflow = state.airflow
+
+    def stop(self, *, delete_data: bool = False) -> None:
+        """Stop all of it; with `delete_data`, forget what was stored and all runs as well."""
+        stop_stack(self.folder, delete_data=delete_data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with undisturbed():
+            self.stop()
+
+
+def start_stack(
+    *,
+    nodes: int = 1,
+    workers: int = 2,
+    airflow: bool = True,
+    folder: Path = Path(FOLDER),
+    es_version: str = DEFAULT_VERSION,
+    airflow_port: int | None = None,
+    elasticsearch_port: int | None = None,
+    dask_port: int | None = None,
+) -> Stack:
+    """Start the stack and return when every part of it is ready; it outlives this process.
+
+    Progress goes to the logger ``lsh_core.local``. ``AIRLSH_ES_URL`` names an Elasticsearch to use
+    instead of starting one.
+
+    Parameters
+    ----------
+    nodes, workers
+        Elasticsearch nodes, Dask workers.
+    airflow
+        Whether Airflow is part of it.
+    folder
+        Where logs and data are kept; one stack a folder. What was stored there before is found again.
+    es_version
+        Which Elasticsearch is fetched where ``ES_HOME`` is not set.
+    airflow_port, elasticsearch_port, dask_port
+        Ports that must be free; default: the usual ones where they are free, else any.
+
+    Raises
+    ------
+    StackError
+        When a part cannot be started, or a stack is running in `folder`. No process is left behind,
+        nor is one when the start is interrupted.
+    """
+    folder = folder.resolve()
+    with endings_raised(), exclusive(folder):
+        check_nothing_runs(folder)
+        ports = {"airflow": airflow_port, "elasticsearch": elasticsearch_port, "dask": dask_port}
+        starting = Start(folder, workers, ports)
+        try:
+            return Stack(folder, starting.run(nodes, es_version, airflow=airflow))
+        except BaseException:
+            with undisturbed():
+                starting.undo()
+            raise
+
+
+def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> list[str]:
+    """Stop the stack of `folder`, or what is left of it.
+
+    Parameters
+    ----------
+    delete_data
+        Delete indices, runs and logs as well.
+
+    Returns
+    -------
+    list of str
+        The parts that were running; empty where nothing was.
+
+    Raises
+    ------
+    StackError
+        When another process is just starting or stopping it.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        return []
+    with exclusive(folder):
+        state = read_state(folder)
+        stopped = end_parts(state) if state else []
+        remove_state(folder)
+        if delete_data:
+            if state and state.node_folder:
+                delete_node_folder(Path(state.node_folder))
+            for name in ("elasticsearch", "airflow", "dask", "logs"):
+                shutil.rmtree(folder / name, ignore_errors=True)
+    return stopped
+
+
+def stack_status(folder: Path = Path(FOLDER)) -> dict[str, Any]:
+    """Return the addresses of the stack in `folder`; empty values for parts that are not running."""
+    state = read_state(folder.resolve())
+    dead = state.dead_parts() if state else []
+
+    def runs(part: str) -> bool:
+        return state is not None and state.ready and not any(name.split("/")[0] == part for name in dead)
+
+    nodes: list[str] = []
+    if state is not None and state.ready:
+        gone = {int(name.rpartition("-")[2]) - 1 for name in dead if name.startswith("elasticsearch/")}
+        nodes = [url for number, url in enumerate(state.elasticsearch) if number not in gone]
+    return {
+        "elasticsearch": nodes,
+        "dask": state.dask if state and runs("dask") else None,
+        "dask_dashboard": state.dask_dashboard if state and runs("dask") else None,
+        "airflow": state.airflow if state and runs("airflow") else None,
+    }

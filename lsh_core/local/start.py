@@ -1,0 +1,146 @@
+"""How a stack starts: find everything, start all parts at the same time, wait for all of them, or take it back."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import StackError
+from lsh_core.local.airflow_standalone import AirflowStandalone
+from lsh_core.local.cluster import ElasticsearchCluster
+from lsh_core.local.container import ElasticsearchContainer, docker_answers
+from lsh_core.local.dask_cluster import DaskCluster
+from lsh_core.local.ending import end_parts
+from lsh_core.local.ports import PortReservation
+from lsh_core.local.state import StackState, read_state, remove_state, write_state
+from lsh_core.local.waiting import wait_until_ready
+
+logger = logging.getLogger("lsh_core.local")
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class Start:
+    """A start under way, and how to take it back."""
+
+    def __init__(self, folder: Path, workers: int, ports: dict[str, int | None]) -> None:
+        self._folder, self._ports = folder, ports
+        self._state = StackState(marker=uuid.uuid4().hex)
+        self._reservation = PortReservation()
+        self._dask = DaskCluster(
+            workers=workers,
+            folder=folder,
+            port=ports["dask"],
+            prefer_usual_ports=True,
+            marker=f"{self._state.marker}/dask",
+            reservation=self._reservation,
+        )
+        self._elasticsearch: ElasticsearchCluster | ElasticsearchContainer | None = None
+
+    def run(self, nodes: int, version: str, *, airflow: bool) -> StackState:
+        """Find everything first, then start all parts at the same time, then wait for all of them."""
+        with self._reservation:
+            return self._run(nodes, version, airflow=airflow)
+
+    def _run(self, nodes: int, version: str, *, airflow: bool) -> StackState:
+        started = time.monotonic()
+        self._record()
+        connection = self._find_elasticsearch(nodes, version)
+        self._dask.prepare()
+        parts: list[AirflowStandalone | DaskCluster | ElasticsearchCluster | ElasticsearchContainer] = [self._dask]
+        self._record(elasticsearch=connection.urls, dask=self._dask.address, dask_dashboard=self._dask.dashboard)
+        if airflow:
+            standalone = AirflowStandalone(
+                project=_project(),
+                folder=self._folder,
+                elasticsearch=connection,
+                dask=self._dask.address,
+                port=self._ports["airflow"],
+                prefer_usual_port=True,
+                marker=f"{self._state.marker}/airflow",
+                reservation=self._reservation,
+            )
+            standalone.prepare()
+            self._record(airflow=standalone.url)
+            parts.insert(0, standalone)  # it takes longest
+        if isinstance(self._elasticsearch, ElasticsearchCluster):
+            parts.append(self._elasticsearch)
+        for part in parts:
+            part.launch()
+            self._record(leaders={**self._state.leaders, **part.leaders})
+        if isinstance(self._elasticsearch, ElasticsearchContainer):
+            parts.append(self._elasticsearch)
+        logger.info("starting %s", ", ".join(part.name for part in parts))
+        wait_until_ready(parts)
+        self._record(ready=True)
+        logger.info("the stack is ready after %.1f s", time.monotonic() - started)
+        return self._state
+
+    def _find_elasticsearch(self, nodes: int, version: str) -> Connection:
+        named = os.environ.get("AIRLSH_ES_URL")
+        if named:
+            logger.info("elasticsearch is not started: AIRLSH_ES_URL names another")
+            return Connection.from_urls(named)
+        cluster = ElasticsearchCluster(
+            nodes=nodes,
+            folder=self._folder,
+            version=version,
+            port=self._ports["elasticsearch"],
+            prefer_usual_port=True,
+            marker=f"{self._state.marker}/elasticsearch",
+            reservation=self._reservation,
+        )
+        self._elasticsearch = cluster
+        try:
+            cluster.prepare()
+        except StackError as error:
+            if nodes > 1 or not docker_answers():
+                raise
+            logger.warning("%s", error)
+            container = ElasticsearchContainer(version)
+            self._elasticsearch = container
+            container.launch()  # its address is known only once it runs
+            self._record(container=container.identifier)
+            return Connection(urls=container.urls)
+        self._record(node_folder=str(cluster.home))
+        return Connection(urls=cluster.urls)
+
+    def _record(self, **changes: Any) -> None:
+        self._state = replace(self._state, **changes)
+        write_state(self._folder, self._state)
+
+    def undo(self) -> None:
+        """End whatever was started."""
+        logger.info("stopping what was started")
+        end_parts(self._state)
+        if isinstance(self._elasticsearch, ElasticsearchContainer):
+            self._elasticsearch.stop()
+        remove_state(self._folder)
+
+
+def check_nothing_runs(folder: Path) -> None:
+    """Refuse to start beside a running stack; clear away one that is half dead."""
+    state = read_state(folder)
+    if state is None:
+        return
+    dead = state.dead_parts()
+    if state.ready and not dead:
+        raise StackError(
+            "stack",
+            f"one is already running in {folder} (Elasticsearch at {', '.join(state.elasticsearch)})",
+            remedy="Use it, or stop it first: airlsh down",
+        )
+    logger.info("clearing away a stack that was not stopped (ended: %s)", ", ".join(dead) or "while starting")
+    end_parts(state)
+    remove_state(folder)
+
+
+def _project() -> Path:
+    """Return the folder with ``dags`` and ``plugins``: this checkout, or the working folder of an installed package."""
+    return CHECKOUT if (CHECKOUT / "dags").is_dir() else Path.cwd()

@@ -1,0 +1,104 @@
+"""What is known of a stack between two commands: one small file, replaced as a whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+from lsh_core.local.process import Identity
+
+FOLDER = ".airlsh"
+FILE = "stack.json"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class StackState:
+    """Addresses and processes of one stack.
+
+    Attributes
+    ----------
+    marker
+        What its processes carry in their environment; see :mod:`lsh_core.local.process`.
+    ready
+        False while it is starting.
+    elasticsearch, dask, dask_dashboard, airflow
+        Addresses; None for a part that is not in it.
+    leaders
+        The first process of each part.
+    node_folder
+        Where its Elasticsearch nodes keep their data; None where Elasticsearch is not its own.
+    container
+        The container that Elasticsearch runs in, if it does.
+    """
+
+    marker: str
+    ready: bool = False
+    elasticsearch: tuple[str, ...] = ()
+    dask: str | None = None
+    dask_dashboard: str | None = None
+    airflow: str | None = None
+    leaders: dict[str, Identity] = field(default_factory=dict)
+    node_folder: str | None = None
+    container: str | None = None
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what :meth:`to_json` wrote; ``ValueError`` for anything else."""
+        try:
+            values = json.loads(text)
+            if values.pop("version") != VERSION:
+                raise ValueError("written by another version of airlsh")
+            values["elasticsearch"] = tuple(values["elasticsearch"])
+            values["leaders"] = {name: Identity(**leader) for name, leader in values["leaders"].items()}
+            return cls(**values)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not the state of a stack: {error}") from error
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps({"version": VERSION, **asdict(self)}, indent=2) + "\n"
+
+    def dead_parts(self) -> list[str]:
+        """Return the parts whose first process has ended, by name."""
+        return [name for name, leader in self.leaders.items() if leader.process() is None]
+
+
+def write_state(folder: Path, state: StackState) -> None:
+    """Replace the state in `folder`; a reader sees the old or the new one, never half of it."""
+    temporary = folder / f"{FILE}.{os.getpid()}"
+    temporary.write_text(state.to_json())
+    temporary.replace(folder / FILE)
+
+
+def read_state(folder: Path) -> StackState | None:
+    """Return the state in `folder`, None where there is none that can be read."""
+    try:
+        return StackState.from_json((folder / FILE).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def remove_state(folder: Path) -> None:
+    """Forget the stack of `folder`."""
+    (folder / FILE).unlink(missing_ok=True)
+
+
+def running_stack(folder: Path | None = None) -> StackState | None:
+    """Return the stack that is running, None where there is none or not all of it.
+
+    Parameters
+    ----------
+    folder
+        A stack's folder; default: ``.airlsh`` in the working folder or the nearest of its parents that has one.
+    """
+    here = Path.cwd()
+    folders = [folder] if folder else [parent / FOLDER for parent in (here, *here.parents)]
+    for candidate in folders:
+        state = read_state(candidate)
+        if state is not None:
+            return state if state.ready and not state.dead_parts() else None
+    return None
