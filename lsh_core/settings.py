@@ -7,9 +7,12 @@ its bounds are checked by both. Units are part of the names.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+
+from lsh_core.errors import SettingsError
 
 Metric = Literal["l2", "cosine"]
 ModelName = Literal["ivf", "hyperplane"]
@@ -31,13 +34,45 @@ def check_name(name: str) -> str:
     return name
 
 
-IndexName = Annotated[str, AfterValidator(check_name)]
+IndexName = Annotated[
+    str, AfterValidator(check_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
+]
 
 
 class Settings(BaseModel):
     """What all settings share: frozen, no unknown keys, no coercion of one type into another by chance."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), str_strip_whitespace=True)
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+def validated(model: type[AnySettings], values: Mapping[str, Any]) -> AnySettings:
+    """Make settings from what somebody typed.
+
+    Raises
+    ------
+    SettingsError
+        A value that is not allowed, a key that is no setting, or one that is missing; all that is wrong in one message.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as refused:
+        problems = []
+        for problem in refused.errors():
+            setting = ".".join(str(part) for part in problem["loc"])
+            value = None if problem["type"] == "missing" else problem["input"]
+            problems.append((setting, value, _reason(model, problem["type"], problem["msg"])))
+    (setting, value, reason), *others = problems
+    also = "".join(f"; {name}={given!r}: {why}" for name, given, why in others)
+    raise SettingsError(setting, value, reason + also)
+
+
+def _reason(model: type[Settings], kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return f"is no field of this form; its fields are {', '.join(model.model_fields)}"
+    return "must be given" if kind == "missing" else message.removeprefix("Value error, ")
 
 
 class SourceSettings(Settings):

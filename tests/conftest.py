@@ -1,13 +1,21 @@
-"""What tests of every kind share."""
+"""What tests of every kind share: folders, and real servers, each started when a test first asks for it.
+
+With ``AIRLSH_TEST_DOCKER=1``, and where Docker answers, the single node runs in a container.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from lsh_core.local.cluster import ElasticsearchCluster
+from lsh_core.local.container import ElasticsearchContainer, docker_answers
+from lsh_core.local.dask_cluster import DaskCluster
 
 
 @pytest.fixture
@@ -17,3 +25,40 @@ def open_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def servers_folder() -> Iterator[Path]:
+    """Where the servers keep logs and data; every account may enter it."""
+    with tempfile.TemporaryDirectory(prefix="airlsh-servers-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def one_node(servers_folder: Path) -> Iterator[ElasticsearchCluster | ElasticsearchContainer]:
+    """A running Elasticsearch of one node; `urls` has its address."""
+    if os.environ.get("AIRLSH_TEST_DOCKER") == "1" and docker_answers():
+        container = ElasticsearchContainer().start()
+        try:
+            yield container
+        finally:
+            container.stop()
+        return
+    with ElasticsearchCluster(folder=servers_folder / "one-node") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def three_nodes(servers_folder: Path) -> Iterator[ElasticsearchCluster]:
+    """A running cluster of three nodes; a test that stops one starts it again."""
+    with ElasticsearchCluster(nodes=3, folder=servers_folder / "three-nodes") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(servers_folder: Path) -> Iterator[DaskCluster]:
+    """A running Dask scheduler with two workers."""
+    with DaskCluster(workers=2, folder=servers_folder / "dask") as cluster:
+        yield cluster

@@ -10,7 +10,7 @@ import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from lsh_core.settings import Settings
+from lsh_core.settings import AnySettings, Settings, validated
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -95,14 +95,20 @@ def _click_type(annotation: Any) -> tuple[Any, bool]:
     return str, False
 
 
-def given(model: type[Settings], values: dict[str, Any]) -> dict[str, Any]:
-    """Return those of `values` that were given, as fields of `model`; lists may also be written with commas."""
-    fields: dict[str, Any] = {}
+def make_settings(model: type[AnySettings], values: dict[str, Any]) -> AnySettings:
+    """Make settings from the options that were given; lists may be repeated options, or written with commas.
+
+    Raises
+    ------
+    SettingsError
+        An option that is not allowed.
+    """
+    given: dict[str, Any] = {}
     for name in model.model_fields:
         value = values.get(name)
         if value is None or value == ():
             continue
         if isinstance(value, tuple):
             value = tuple(part.strip() for each in value for part in each.split(",") if part.strip())
-        fields[name] = value
-    return fields
+        given[name] = value
+    return validated(model, given)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lsh_core.cli.options import server_options, settings_options
-from lsh_core.cli.session import make_settings, print_json, reported, services
+from lsh_core.cli.options import make_settings, server_options, settings_options
+from lsh_core.cli.session import print_json, reported, services
 from lsh_core.errors import SettingsError
 from lsh_core.settings import SearchSettings
 

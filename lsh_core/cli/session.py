@@ -7,17 +7,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from lsh_core.errors import AirlshError, SettingsError
-from lsh_core.settings import Settings
 
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
-
-Model = TypeVar("Model", bound=Settings)
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -41,20 +38,6 @@ def services(es: str | None, dask: str | None = None) -> Services:
     # A Dask cluster of the local stack belongs to its Elasticsearch; another server's data is no business of it.
     address = dask or (stack.dask if stack and not es else None)
     return Services(Connection.from_urls(urls), address or None)
-
-
-def make_settings(model: type[Model], values: dict[str, Any]) -> Model:
-    """Make settings from options; an option that is out of bounds is bad usage."""
-    from pydantic import ValidationError
-
-    from lsh_core.cli.options import given
-
-    try:
-        return model(**given(model, values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"]) or model.__name__
-        raise SettingsError(name, first.get("input"), str(first["msg"]).removeprefix("Value error, ")) from None
 
 
 def print_json(document: Any) -> None:

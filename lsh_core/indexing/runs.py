@@ -39,8 +39,8 @@ class RunStore:
         self._client.update(index=RUNS, id=build, doc=fields, retry_on_conflict=5)
 
     def stage(self, build: str, stage: str, facts: Mapping[str, Any]) -> None:
-        """Record what one stage found."""
-        self.update(build, stages={stage: dict(facts)})
+        """Record what one stage found; an earlier failure, which a retry has mended, is forgotten."""
+        self.update(build, stages={stage: dict(facts)}, error=None)
 
     def get(self, name: str, build: str) -> dict[str, Any]:
         """Return the record of `build`; raise `NotFoundError` if `name` has no such build."""

@@ -1,0 +1,100 @@
+"""Load Parquet embeddings into a new build of an index, verify it, and move the alias to it.
+
+The live index stays as it is until the new build is proved complete; a run that fails leaves it alone.
+A retry, or a run that is cleared, goes on with the same build and sends only what is not yet in it.
+`summarise` writes the report of a failed run as well; `complete` ends the run, and is only reached when
+every stage succeeded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import TriggerRule, chain, dag, result, task
+
+from lsh_airflow.forms import form
+from lsh_airflow.job_tasks import run_stage
+from lsh_airflow.retries import REPEATABLE
+from lsh_core.settings import IndexSettings
+
+
+@dag(
+    description="Load Parquet embeddings into Elasticsearch as a verified build, and promote it.",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    tags=["airlsh", "index"],
+    default_args=REPEATABLE,
+    params=form(IndexSettings, main=("name", "source", "id", "vector", "promote")),
+)
+def index_vectors() -> None:
+    @task
+    def check(**context: Any) -> dict[str, Any]:
+        """Servers, source, columns and model, before anything is written."""
+        from lsh_core.jobs import index
+
+        return run_stage(index.check, context)
+
+    @task
+    def plan(**context: Any) -> dict[str, Any]:
+        """Cut the source into chunks that cover every row once."""
+        from lsh_core.jobs import index
+
+        return run_stage(index.plan, context)
+
+    @task
+    def create(**context: Any) -> dict[str, Any]:
+        """Create the build's index, which nobody queries yet."""
+        from lsh_core.jobs import index
+
+        return run_stage(index.create, context)
+
+    @task
+    def load(**context: Any) -> dict[str, Any]:
+        """Hash and load every chunk on the Dask workers, round-robin over the nodes."""
+        from lsh_core.jobs import index
+
+        return run_stage(index.load, context)
+
+    @task
+    def settle(**context: Any) -> dict[str, Any]:
+        """Refresh and merge, and give the index the settings that it is queried with."""
+        from lsh_core.jobs import index
+
+        return run_stage(index.settle, context)
+
+    @task
+    def verify(**context: Any) -> dict[str, Any]:
+        """Compare what the index holds with what was read, and measure its recall."""
+        from lsh_core.jobs import index
+
+        return run_stage(index.verify, context)
+
+    @task
+    def promote(**context: Any) -> dict[str, Any]:
+        """Move the alias to the build, if the form says so."""
+        from lsh_core.jobs import index
+
+        return run_stage(index.promote, context)
+
+    @result
+    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    def summarise(**context: Any) -> dict[str, Any]:
+        """Write the report, of a failed run as well; not of one that was refused before it began."""
+        from lsh_core.jobs import index
+
+        return run_stage(index.summarise, context)
+
+    # A task that runs whatever happened decides, as the last one, the state of the run: it would turn
+    # a failed run green. This one only follows where everything before it succeeded.
+    complete = EmptyOperator(task_id="complete", doc_md="Reached when every stage succeeded.")
+
+    checked, promoted, summarised = check(), promote(), summarise()
+    chain(checked, plan(), create(), load(), settle(), verify(), promoted)
+    chain([checked, promoted], summarised)
+    chain([promoted, summarised], complete)
+
+
+index_vectors()

@@ -1,0 +1,81 @@
+"""The step from a task of Airflow to a job of ``lsh_core``: settings in, one call, a small dict out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from lsh_airflow.forms import AnySettings, settings_from_params
+from lsh_airflow.services import services_from_connections
+from lsh_airflow.source_roots import check_source
+from lsh_core.errors import AirlshError, InputError
+from lsh_core.settings import IndexSettings, SourceSettings
+
+if TYPE_CHECKING:
+    from lsh_core.jobs.services import Services
+
+logger = logging.getLogger(__name__)
+
+# At Airflow's level INFO the client logs every request: hundreds of lines around those that say something.
+_CHATTY_LOGGERS = ("elastic_transport",)
+
+
+def run_job(
+    job: Callable[[AnySettings, Services], dict[str, Any]], model: type[AnySettings], context: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Call a job with the settings of this run.
+
+    Parameters
+    ----------
+    context
+        The task's context: ``params`` holds the form and the run's ``conf``.
+
+    Raises
+    ------
+    AirflowFailException
+        For every `InputError`: the form has to be mended, a retry cannot help.
+    """
+    with _readable_log():
+        return job(_settings(model, context), services_from_connections())
+
+
+def run_stage(
+    stage: Callable[[IndexSettings, str, Services], dict[str, Any]], context: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Call one stage of an index run; raises as `run_job` does.
+
+    The build is named after the run itself, so that a retry, or a run that was cleared, works on the
+    build that is already there.
+    """
+    from lsh_core.jobs.identity import build_id
+
+    run = context["dag_run"]
+    build = build_id(f"{run.dag_id}/{run.run_id}", run.run_after)
+    with _readable_log():
+        return stage(_settings(IndexSettings, context), build, services_from_connections())
+
+
+def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:
+    settings = settings_from_params(model, context["params"])
+    if isinstance(settings, SourceSettings):
+        check_source(settings.source)
+    return settings
+
+
+@contextmanager
+def _readable_log() -> Iterator[None]:
+    """Keep the task's log for readers: no line a request, and of a failure one line before Airflow's stack trace."""
+    for chatty in _CHATTY_LOGGERS:
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        yield
+    except AirlshError as error:
+        message = "\n".join((str(error), *getattr(error, "__notes__", ())))
+        logger.error("%s", message)  # noqa: TRY400 - the trace follows anyway, the sentence is what is read
+        if isinstance(error, InputError):
+            raise AirflowFailException(message) from None
+        raise

@@ -1,0 +1,61 @@
+"""What every DAG here promises, before one of them runs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+DAG_IDS = {"train_lsh_model", "index_vectors", "rollback_index", "retire_builds"}
+
+STAGES = ("check", "plan", "create", "load", "settle", "verify", "promote", "summarise")
+
+
+def test_the_folder_holds_these_dags_and_no_broken_file(dags: dict[str, Any]) -> None:
+    assert set(dags) == DAG_IDS
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_a_dag_says_what_it_is_and_starts_only_when_asked(dags: dict[str, Any], dag_id: str) -> None:
+    dag = dags[dag_id]
+    assert dag.description
+    assert dag.doc_md
+    assert "airlsh" in dag.tags
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+    assert not dag.timetable.can_be_scheduled
+    assert all(task.doc_md for task in dag.tasks)
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_a_run_ends_with_a_task_that_only_follows_success(dags: dict[str, Any], dag_id: str) -> None:
+    # A last task that runs whatever happened would turn a failed run green.
+    for leaf in dags[dag_id].leaves:
+        assert leaf.trigger_rule == "all_success"
+
+
+def test_the_stages_follow_each_other(dags: dict[str, Any]) -> None:
+    tasks = dags["index_vectors"].task_dict
+    assert set(tasks) == {*STAGES, "complete"}
+    for before, after in pairwise(STAGES):
+        assert after in tasks[before].downstream_task_ids
+    # Whether there is a run to report on is decided by its first stage.
+    assert tasks["summarise"].upstream_task_ids == {"check", "promote"}
+    assert tasks["complete"].upstream_task_ids == {"promote", "summarise"}
+
+
+def test_the_stages_are_those_of_the_jobs() -> None:
+    from lsh_core.jobs import index
+
+    assert (*(stage.__name__ for stage in index.STAGES), index.summarise.__name__) == STAGES
+
+
+def test_every_error_that_ends_the_retries_exists() -> None:
+    from lsh_airflow.retries import FINAL_ERRORS
+    from lsh_core import errors
+
+    for dotted in FINAL_ERRORS:
+        module, _, name = dotted.rpartition(".")
+        assert module == errors.__name__
+        assert issubclass(getattr(errors, name), errors.AirlshError)

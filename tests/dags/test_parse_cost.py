@@ -1,0 +1,38 @@
+"""DAG files are parsed every half minute and at each start of a task: nothing heavy may come with them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+HEAVY = ("tensorflow", "keras", "dask", "distributed", "sklearn", "scipy", "pyarrow", "elasticsearch")
+
+PARSE_AND_LIST_HEAVY = f"""
+import runpy, sys
+runpy.run_path(sys.argv[1])
+print(*sorted(set({HEAVY!r}) & set(sys.modules)))
+"""
+
+FILES = sorted([*(PROJECT / "dags").glob("*.py"), PROJECT / "plugins" / "airlsh_plugin.py"])
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_file_that_airflow_parses_imports_nothing_heavy(file: Path) -> None:
+    parsed = subprocess.run(
+        [sys.executable, "-c", PARSE_AND_LIST_HEAVY, str(file)], capture_output=True, text=True, check=False
+    )
+    assert parsed.returncode == 0, parsed.stderr
+    assert parsed.stdout.split() == []
+
+
+def test_the_hooks_are_imported_without_their_clients() -> None:
+    # The API server imports them for the connection test.
+    modules = "lsh_airflow.dask_hook, lsh_airflow.elasticsearch_hook, lsh_airflow.job_tasks, lsh_airflow.provider_info"
+    code = f"import sys, {modules}\nprint(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert imported.stdout.split() == []

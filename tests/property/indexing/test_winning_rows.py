@@ -1,0 +1,81 @@
+"""What an index must hold, against a dict that is written row by row."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from lsh_core.indexing.ledger import LedgerEntry, hash_ids, packed_vector, unpacked_vector
+from lsh_core.indexing.winners import expected_holdings
+
+# A chunk: for each row its id, or None for a row that was refused.
+chunks_of_ids = st.lists(st.lists(st.none() | st.sampled_from("abcdefghij"), max_size=12), max_size=8)
+
+
+def entry(number: int, place: int, ids: list[str | None]) -> LedgerEntry:
+    offsets = np.array([offset for offset, identity in enumerate(ids) if identity is not None], dtype=np.int64)
+    return LedgerEntry(
+        chunk=number,
+        source="s",
+        start=place,
+        stop=place + len(ids),
+        place=place,
+        node="n",
+        dead_lettered=ids.count(None),
+        offsets=offsets,
+        id_hashes=hash_ids([identity for identity in ids if identity is not None]),
+    )
+
+
+@given(chunks_of_ids, st.integers(0, 2**40), st.integers(0, 5))
+def test_the_last_row_of_an_id_wins(chunks: list[list[str | None]], first_place: int, first_number: int) -> None:
+    entries, index, place, read = [], {}, first_place, 0
+    for number, ids in enumerate(chunks, start=first_number):
+        entries.append(entry(number, place, ids))
+        for identity in ids:
+            if identity is not None:
+                index[identity] = (number, place)
+                read += 1
+            place += 1
+
+    expected = expected_holdings(entries)
+
+    assert expected.documents == len(index)
+    assert expected.repeated == read - len(index)
+    counts = Counter(number for number, _ in index.values())
+    assert {number: held.documents for number, held in expected.chunks.items()} == dict(counts)
+    for number, held in expected.chunks.items():
+        assert held.place_sum == sum(place for chunk, place in index.values() if chunk == number)
+
+
+@given(chunks_of_ids)
+def test_an_entry_comes_back_from_the_store_as_it_was(chunks: list[list[str | None]]) -> None:
+    place = 0
+    for number, ids in enumerate(chunks):
+        written = entry(number, place, ids)
+        place += len(ids)
+        document = written.to_document("b", "uuid")
+        assert (document["rows_read"], document["valid"]) == (len(ids), len(ids) - ids.count(None))
+        read = LedgerEntry.from_document(document)
+        assert read.offsets.tolist() == written.offsets.tolist()
+        assert read.id_hashes.tolist() == written.id_hashes.tolist()
+        assert read.id_hashes.dtype == np.uint64
+        for name in ("chunk", "source", "start", "stop", "place", "node", "dead_lettered", "samples", "nodes"):
+            assert getattr(read, name) == getattr(written, name)
+
+
+@given(st.lists(st.text(), unique=True))
+def test_different_ids_have_different_hashes(ids: list[str]) -> None:
+    hashes = hash_ids(ids)
+    assert hashes.shape == (len(ids), 2)
+    assert len({tuple(each) for each in hashes.tolist()}) == len(ids)
+    assert hash_ids(ids).tolist() == hashes.tolist()
+
+
+@given(arrays("float32", st.integers(0, 8), elements=st.floats(width=32)))
+def test_a_sampled_vector_comes_back_bit_by_bit(vector: np.ndarray) -> None:
+    assert unpacked_vector(packed_vector(vector)).tobytes() == vector.tobytes()

@@ -1,0 +1,197 @@
+"""What the command line says to bad usage and bad input, and what its help costs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from lsh_core.cli.main import main
+from lsh_core.cli.options import make_settings
+from lsh_core.settings import IndexSettings, RetireSettings, RollbackSettings, SearchSettings, Settings, TrainSettings
+
+NOWHERE = "http://127.0.0.1:9"
+HEAVY = ("tensorflow", "keras", "dask", "distributed", "sklearn", "elasticsearch", "pyarrow", "airflow", "pandas")
+
+
+@pytest.fixture(autouse=True)
+def _no_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AIRLSH_ES_URL", "AIRLSH_DASK", "AIRLSH_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def commands(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None, name
+            yield from commands(found, *path, name)
+
+
+COMMANDS = dict(commands(main))
+
+
+def test_all_commands_are_there() -> None:
+    wanted = {
+        "train",
+        "index",
+        "search",
+        "models list",
+        "models show",
+        "builds list",
+        "builds show",
+        "builds promote",
+        "builds rollback",
+        "builds retire",
+        "dead-letters list",
+        "up",
+        "down",
+        "status",
+        "doctor",
+    }
+    assert wanted <= {" ".join(path) for path in COMMANDS}
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_and_option_is_explained(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    assert (command.help or "").strip().endswith(".")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert (parameter.help or "").strip(), parameter.name
+    result = run(*path, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+    for option in (parameter for parameter in command.params if isinstance(parameter, click.Option)):
+        assert option.opts[0] in result.output
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        (("train",), TrainSettings),
+        (("index",), IndexSettings),
+        (("search",), SearchSettings),
+        (("builds", "rollback"), RollbackSettings),
+        (("builds", "retire"), RetireSettings),
+    ],
+)
+def test_each_setting_is_an_option(path: tuple[str, ...], model: type[Settings]) -> None:
+    parameters = {parameter.name: parameter for parameter in COMMANDS[path].params}
+    assert set(parameters) == {*model.model_fields, "es", "as_json"} | (
+        {"dask"} if path[0] in ("train", "index") else set()
+    )
+    for name, field in model.model_fields.items():
+        parameter = parameters[name]
+        if isinstance(parameter, click.Option):
+            assert parameter.opts[0] == (f"--{name.replace('_', '-')}" if name != "k" else "-k")
+            assert str(field.description) in str(parameter.help)
+            assert parameter.required == field.is_required()
+
+
+BAD_USAGE = [
+    [],
+    ["nonsense"],
+    ["train"],
+    ["train", "docs", "--source", "a.parquet", "--metric", "dot"],
+    ["train", "docs", "--source", "a.parquet", "--lists", "many"],
+    ["index", "docs", "--source", "a.parquet", "--colour", "blue"],
+    ["index", "docs", "extra", "--source", "a.parquet"],
+    ["search"],
+    ["builds"],
+    ["builds", "promote", "docs"],
+    ["up", "--nodes", "0"],
+    ["up", "--nodes", "99"],
+]
+
+
+@pytest.mark.parametrize("arguments", BAD_USAGE, ids=" ".join)
+def test_bad_usage_is_two_and_says_nothing_on_standard_output(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Usage:" in result.stderr
+
+
+BAD_INPUT = [
+    (["train", "docs"], "source"),
+    (["train", "Docs", "--source", "a.parquet"], "name"),
+    (["train", "docs", "--source", "a.parquet", "--lists", "0"], "lists"),
+    (["train", "docs", "--source", "a.parquet", "--sample", "1"], "sample"),
+    (["index", "airlsh-x", "--source", "a.parquet"], "reserved"),
+    (["index", "docs", "--source", "a.parquet", "--shards", "0"], "shards"),
+    (["index", "docs", "--source", "a.parquet", "--max-dead-letters", "-1"], "max_dead_letters"),
+    (["search", "docs", "-k", "0", "--id", "a"], "k=0"),
+    (["search", "docs"], "either --id or --vectors"),
+    (["search", "docs", "--id", "a", "--vectors", "b.npy"], "either --id or --vectors"),
+    (["search", "docs", "--id", "a", "--probes", "4", "--es", NOWHERE], "no --probes"),
+    (["search", "docs", "--vectors", "gone.npy", "--es", NOWHERE], "gone.npy"),
+    (["search", "docs", "--id", "a", "--filter", "{", "--es", NOWHERE], "not JSON"),
+    (["search", "docs", "--id", "a", "--filter", '{"script": {}}', "--es", NOWHERE], "filter at script"),
+    (["search", "docs", "--id", "a", "--es", "ftp://es"], "must look like http://host:9200"),
+    (["builds", "retire", "docs", "--keep", "0", "--es", NOWHERE], "keep"),
+    (["builds", "list", "docs"], "airlsh up"),
+    (["models", "list"], "airlsh up"),
+    (["dead-letters", "list", "docs"], "airlsh up"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), BAD_INPUT, ids=[" ".join(each[0])[:60] for each in BAD_INPUT])
+def test_bad_input_is_two_and_one_sentence(arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert said in result.stderr
+    assert result.stderr.startswith("airlsh: ")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("arguments", "said"), BAD_INPUT, ids=[" ".join(each[0])[:60] for each in BAD_INPUT])
+def test_with_json_bad_input_is_one_document(arguments: list[str], said: str) -> None:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 2
+    document = json.loads(result.stdout)
+    assert set(document) == {"error"}
+    assert document["error"]["type"].endswith("Error")
+    assert said in document["error"]["message"]
+    assert said in result.stderr
+
+
+def test_a_password_in_an_address_is_never_printed() -> None:
+    result = run("search", "docs", "--id", "a", "--es", "http://user:s3cret@es:port", "--json")
+    assert result.exit_code == 2
+    assert "s3cret" not in result.output
+
+
+def test_lists_may_be_repeated_or_written_with_commas() -> None:
+    values = {"name": "docs", "source": "a.parquet", "text_field": ("a, b", "c"), "columns": (), "promote": False}
+    settings = make_settings(IndexSettings, values)
+    assert settings.text_field == ("a", "b", "c")
+    assert settings.columns is None
+    assert settings.promote is False
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["index", "--help"], ["builds", "retire", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from lsh_core.cli.main import main\n"
+        f"main({arguments!r}, standalone_mode=False)\n"
+        f"print('loaded:', sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[-1] == "loaded: []"

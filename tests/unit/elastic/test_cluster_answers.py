@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
+
+from lsh_core.elastic.cluster import on_any_node, require_all_shards, wait_until
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import PartialAnswerError, UnavailableError
+
+THREE_NODES = Connection(urls=("http://a:1", "http://b:2", "http://c:3"))
+
+
+def api_error(status: int) -> Exception:
+    from elasticsearch import ApiError
+
+    node = NodeConfig("http", "a", 1)
+    meta = ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, node)
+    return ApiError("said so", meta, {})
+
+
+def refused() -> Exception:
+    from elasticsearch import ConnectionError
+
+    return ConnectionError("refused", errors=(OSError("refused"),))
+
+
+def url_of(client: Any) -> str:
+    return str(next(iter(client.transport.node_pool.all())).base_url)
+
+
+def test_an_answer_of_all_shards_passes() -> None:
+    require_all_shards("count", "idx", {"_shards": {"total": 3, "successful": 3, "failed": 0}})
+    require_all_shards("count", "idx", {"_shards": {"total": 3, "successful": 3}})
+
+
+@pytest.mark.parametrize(
+    "shards",
+    [
+        {"total": 3, "successful": 2, "failed": 0},
+        {"total": 3, "successful": 2, "failed": 1},
+        {"total": 3, "successful": 3, "failed": 1},
+        {"total": 1, "successful": 0},
+    ],
+)
+def test_an_answer_with_a_shard_missing_is_refused(shards: dict[str, int]) -> None:
+    with pytest.raises(PartialAnswerError) as raised:
+        require_all_shards("count", "idx", {"_shards": shards})
+    assert (raised.value.action, raised.value.index) == ("count", "idx")
+    assert raised.value.total == shards["total"]
+
+
+def test_the_next_node_is_asked_when_one_does_not_answer() -> None:
+    asked: list[str] = []
+
+    def action(client: Any) -> str:
+        asked.append(url_of(client))
+        if len(asked) < 3:
+            raise refused() if len(asked) == 1 else api_error(503)
+        return "answer"
+
+    assert on_any_node(THREE_NODES, action, first=1) == "answer"
+    assert asked == ["http://b:2", "http://c:3", "http://a:1"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409])
+def test_what_a_node_refuses_no_other_node_is_asked(status: int) -> None:
+    asked: list[str] = []
+
+    def action(client: Any) -> None:
+        asked.append(url_of(client))
+        raise api_error(status)
+
+    from elasticsearch import ApiError
+
+    with pytest.raises(ApiError):
+        on_any_node(THREE_NODES, action)
+    assert len(asked) == 1
+
+
+def test_no_answer_at_all_names_the_nodes_and_what_to_do() -> None:
+    def action(client: Any) -> None:
+        raise refused()
+
+    with pytest.raises(UnavailableError, match="http://a:1, http://b:2, http://c:3") as raised:
+        on_any_node(THREE_NODES, action, wait_seconds=0)
+    assert "refused" in raised.value.last
+    assert any("airlsh up" in note for note in raised.value.__notes__)
+
+
+def test_waiting_ends_when_it_is_so() -> None:
+    answers: Callable[[], bool] = iter([False, False, True]).__next__
+    wait_until(answers, "it", seconds=60, pause=0)
+
+
+def test_waiting_is_given_up() -> None:
+    with pytest.raises(UnavailableError, match="it did not answer"):
+        wait_until(lambda: False, "it", seconds=-1, pause=0)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from lsh_core.indexing.ledger import LedgerEntry, LedgerKey, hash_ids
+from lsh_core.sources.chunks import Chunk
+from lsh_core.sources.dataset import SourceFile
+
+FILE = SourceFile("s3://b/f.parquet", 100, "etag", (50,), 0, ())
+CHUNK = Chunk(number=3, file=0, start=10, stop=20, place=10)
+KEY = LedgerKey("b1", "uuid", "model", "settings")
+
+
+def test_the_same_chunk_has_the_same_key() -> None:
+    assert KEY.of(FILE, CHUNK) == LedgerKey("b1", "uuid", "model", "settings").of(replace(FILE), replace(CHUNK))
+
+
+@pytest.mark.parametrize("change", [{"url": "s3://b/g.parquet"}, {"size": 101}, {"version": "other"}])
+def test_another_file_finds_no_entry(change: dict[str, object]) -> None:
+    assert KEY.of(replace(FILE, **change), CHUNK) != KEY.of(FILE, CHUNK)
+
+
+@pytest.mark.parametrize("change", [{"start": 9}, {"stop": 21}, {"place": 11}, {"number": 4}])
+def test_another_range_finds_no_entry(change: dict[str, int]) -> None:
+    assert KEY.of(FILE, replace(CHUNK, **change)) != KEY.of(FILE, CHUNK)
+
+
+@pytest.mark.parametrize("change", ["index_uuid", "model_fingerprint", "settings_fingerprint"])
+def test_another_index_model_or_setting_finds_no_entry(change: str) -> None:
+    assert replace(KEY, **{change: "other"}).of(FILE, CHUNK) != KEY.of(FILE, CHUNK)
+
+
+def test_parts_do_not_run_into_each_other() -> None:
+    one = KEY.of(replace(FILE, url="a", version="b1"), CHUNK)
+    assert one != KEY.of(replace(FILE, url="a1", version="b"), CHUNK)
+    assert KEY.of(FILE, replace(CHUNK, start=1, stop=12)) != KEY.of(FILE, replace(CHUNK, start=11, stop=2))
+
+
+def test_an_entry_is_json() -> None:
+    entry = LedgerEntry(
+        chunk=1,
+        source="s",
+        start=5,
+        stop=8,
+        place=5,
+        node="n",
+        dead_lettered=1,
+        offsets=hash_ids([])[:, 0].astype("int64"),
+        id_hashes=hash_ids([]),
+        samples=({"id": "a", "place": 6, "vector": "AACAPw=="},),
+        nodes=({"node": "n", "requests": 1, "rows": 2, "retried": 0},),
+        seconds={"wait": 0.5},
+    )
+    again = LedgerEntry.from_document(orjson.loads(orjson.dumps(entry.to_document("b", "uuid"))))
+    assert again.samples == entry.samples
+    assert again.nodes == entry.nodes
+    assert again.seconds == {"wait": 0.5}
+    assert again.rows_read == 3

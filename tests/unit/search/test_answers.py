@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pyarrow.parquet as pq
+import pytest
+
+from lsh_core.errors import SourceError
+from lsh_core.search.answer_file import write_answers
+from lsh_core.search.answers import Answer, read_answer
+
+HITS = [
+    {"_id": "a", "_score": 1.0, "_source": {"title": "A"}},
+    {"_id": "b", "_score": 0.2, "_source": {"title": "B"}},
+]
+
+
+def test_hits_become_neighbours() -> None:
+    answer = read_answer(HITS, "l2", "b1")
+    assert answer.build == "b1"
+    assert answer.ids == ["a", "b"]
+    assert [neighbour.rank for neighbour in answer.neighbours] == [1, 2]
+    assert [neighbour.distance for neighbour in answer.neighbours] == [0.0, 2.0]  # 1 / (1 + d²) = 0.2
+    assert [neighbour.score for neighbour in answer.neighbours] == [1.0, 0.2]
+    assert answer.neighbours[1].fields == {"title": "B"}
+
+
+def test_cosine_distances() -> None:
+    hits = [{"_id": str(score), "_score": score} for score in (1.0, 0.75, 0.0)]
+    assert [neighbour.distance for neighbour in read_answer(hits, "cosine", "b").neighbours] == [0.0, 0.5, 2.0]
+
+
+def test_no_hits_no_neighbours() -> None:
+    answer = read_answer([], "cosine", "b1")
+    assert answer == Answer("b1", ())
+    assert answer.ids == []
+
+
+def test_hits_without_fields() -> None:
+    assert read_answer([{"_id": "a", "_score": 0.5}], "l2", "b").neighbours[0].fields == {}
+
+
+def test_an_answer_is_json() -> None:
+    answer = orjson.loads(orjson.dumps(read_answer(HITS, "l2", "b1").to_json()))
+    assert answer["build"] == "b1"
+    assert answer["neighbours"][1] == {"rank": 2, "id": "b", "distance": 2.0, "score": 0.2, "fields": {"title": "B"}}
+
+
+def test_answers_as_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "answers.parquet"
+    write_answers(
+        str(path), [read_answer(HITS, "l2", "b"), read_answer([], "l2", "b"), read_answer(HITS[1:], "l2", "b")]
+    )
+    table = pq.read_table(path)
+    assert table.column_names == ["query", "rank", "id", "distance", "score"]
+    assert [(row["query"], row["rank"], row["id"]) for row in table.to_pylist()] == [
+        (0, 1, "a"),
+        (0, 2, "b"),
+        (2, 1, "b"),
+    ]
+
+
+def test_no_answers_are_a_file_too(tmp_path: Path) -> None:
+    write_answers(str(tmp_path / "none.parquet"), [])
+    assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="cannot be written"):
+        write_answers(str(tmp_path / "gone" / "a.parquet"), [])

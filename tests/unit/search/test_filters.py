@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lsh_core.errors import FilterError
+from lsh_core.search.filters import DEEPEST, MOST_CLAUSES, MOST_TERMS, check_filter, parse_filter
+
+TERM = {"term": {"section": "web"}}
+
+ALLOWED: list[dict[str, Any]] = [
+    TERM,
+    {"term": {"section": {"value": "web", "boost": 2}}},
+    {"terms": {"section": ["web", "net"]}},
+    {"terms": {"section": []}},
+    {"range": {"size": {"gte": 1, "lt": 10}}},
+    {"exists": {"field": "section"}},
+    {"ids": {"values": ["a", "b"]}},
+    {"match": {"title": "web server"}},
+    {"bool": {}},
+    {"bool": {"filter": TERM, "must_not": [TERM], "should": [TERM, TERM], "minimum_should_match": 1}},
+]
+
+
+@pytest.mark.parametrize("query", ALLOWED, ids=json.dumps)
+def test_allowed(query: dict[str, Any]) -> None:
+    assert check_filter(query) == query
+    assert parse_filter(json.dumps(query)) == query
+
+
+NOT_ALLOWED: list[tuple[Any, str, str]] = [
+    ({"script": {"script": "true"}}, "script", "not allowed"),
+    ({"script_score": {}}, "script_score", "not allowed"),
+    ({"function_score": {}}, "function_score", "not allowed"),
+    ({"query_string": {"query": "*"}}, "query_string", "not allowed"),
+    ({"simple_query_string": {"query": "*"}}, "simple_query_string", "not allowed"),
+    ({"nested": {"path": "a", "query": TERM}}, "nested", "not allowed"),
+    ({"has_child": {}}, "has_child", "not allowed"),
+    ({"percolate": {}}, "percolate", "not allowed"),
+    ({"wildcard": {"a": "*"}}, "wildcard", "not allowed"),
+    ({"regexp": {"a": ".*"}}, "regexp", "not allowed"),
+    ({"prefix": {"a": "b"}}, "prefix", "not allowed"),
+    ({"fuzzy": {"a": "b"}}, "fuzzy", "not allowed"),
+    ({"more_like_this": {}}, "more_like_this", "not allowed"),
+    ({"knn": {}}, "knn", "not allowed"),
+    ({"wrapper": {"query": "e30="}}, "wrapper", "not allowed"),
+    ({"match_all": {}}, "match_all", "not allowed"),
+    ({"terms_set": {}}, "terms_set", "not allowed"),
+    ({"terms": {"a": {"index": "other", "id": "1", "path": "p"}}}, "terms.a", "must be a list"),
+    ({"terms": {"a": "web"}}, "terms.a", "must be a list"),
+    ({"terms": {"a": list(range(MOST_TERMS + 1))}}, "terms.a", "are allowed"),
+    ({"terms": ["a"]}, "terms", "must be an object"),
+    ({"term": "a"}, "term", "must be an object"),
+    ({"ids": {"values": "a"}}, "ids.values", "must be a list"),
+    ({"ids": {"values": ["a"] * (MOST_TERMS + 1)}}, "ids.values", "are allowed"),
+    ({"ids": {"values": ["a"], "index": "other"}}, "ids", "must be"),
+    ({"ids": {}}, "ids", "must be"),
+    ({}, "", "one key"),
+    ({"term": {"a": 1}, "range": {"b": {}}}, "", "one key"),
+    ({"bool": {"filter": [TERM, {"script": {}}]}}, "bool.filter[1].script", "not allowed"),
+    ({"bool": {"must": {"bool": {"should": [{"terms": {"a": {}}}]}}}}, "bool.must[0].bool.should[0].terms.a", "list"),
+    ({"bool": {"filter": ["a"]}}, "bool.filter[0]", "one key"),
+    ({"bool": {"filter": None}}, "bool.filter[0]", "one key"),
+    ({"bool": {"filter": TERM, "script": {}}}, "bool", "only"),
+    ({"bool": []}, "bool", "only"),
+]
+
+
+@pytest.mark.parametrize(("query", "path", "reason"), NOT_ALLOWED, ids=[str(each[0])[:60] for each in NOT_ALLOWED])
+def test_what_is_not_allowed_is_refused_with_its_path(query: Any, path: str, reason: str) -> None:
+    with pytest.raises(FilterError) as raised:
+        check_filter(query)
+    assert raised.value.path == path
+    assert reason in raised.value.reason
+    assert (path or "its top") in str(raised.value)
+
+
+@pytest.mark.parametrize("query", [None, "term", 1, [TERM], True])
+def test_a_filter_is_an_object(query: Any) -> None:
+    with pytest.raises(FilterError, match="must be an object"):
+        check_filter(query)
+
+
+@pytest.mark.parametrize("text", ["", "{", "term", "{'term': 1}", '{"a": NaN}'])
+def test_what_is_not_json_is_refused(text: str) -> None:
+    with pytest.raises(FilterError, match="not JSON"):
+        parse_filter(text)
+
+
+def nested(depth: int) -> dict[str, Any]:
+    query: dict[str, Any] = TERM
+    for _ in range(depth - 1):
+        query = {"bool": {"filter": [query]}}
+    return query
+
+
+def test_depth_is_bounded() -> None:
+    check_filter(nested(DEEPEST))
+    with pytest.raises(FilterError, match=f"more than {DEEPEST} deep"):
+        check_filter(nested(DEEPEST + 1))
+    with pytest.raises(FilterError):
+        parse_filter('{"bool":{"filter":' * 5000 + "{}" + "}}" * 5000)
+
+
+def test_clauses_are_bounded() -> None:
+    check_filter({"bool": {"should": [TERM] * MOST_CLAUSES}})
+    with pytest.raises(FilterError, match=f"{MOST_CLAUSES + 1} clauses"):
+        check_filter({"bool": {"should": [TERM] * MOST_CLAUSES, "must": TERM}})
+
+
+def test_terms_up_to_the_bound() -> None:
+    check_filter({"terms": {"a": list(range(MOST_TERMS))}})
+    check_filter({"ids": {"values": ["a"] * MOST_TERMS}})

@@ -1,0 +1,90 @@
+"""Errors cross a worker's boundary with all they carry, and the tree at the top of the module is the tree."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import pytest
+
+from lsh_core import errors
+from lsh_core.errors import AirlshError, InputError
+
+EXAMPLES: list[AirlshError] = [
+    errors.AirlshError("why"),
+    errors.InputError("why"),
+    errors.SettingsError("k", 0, "must be from 1 to 10000"),
+    errors.SourceError("a.parquet", "is not Parquet"),
+    errors.SchemaError("a.parquet", "v", "is missing"),
+    errors.SourceChangedError("a.parquet", "1", "2"),
+    errors.NotFoundError("model", "docs-1", "train one"),
+    errors.ModelMismatchError("m1", "m2", "index i"),
+    errors.VectorError(3, "is not finite"),
+    errors.FilterError("bool.filter[0]", "is not allowed"),
+    errors.ServerError("why"),
+    errors.UnsupportedServerError("Elasticsearch 8.0", "too old"),
+    errors.UnavailableError("index i", 30.0, "refused"),
+    errors.PartialAnswerError("count", "i", 1, 3),
+    errors.RunError("why"),
+    errors.LoadError("i", "a row", "no such alias"),
+    errors.VerificationError("i", "documents", 10_000, 9_998),
+    errors.DeadLetterLimitError("b1", 9, 0, ("a.parquet row 1: nan", "a.parquet row 2: nan")),
+    errors.PromotionConflictError("docs", "moved"),
+    errors.DagRunError("index_vectors", "run-1", "load", "line 1\nline 2"),
+    errors.StackError("Elasticsearch", "died", "line 1\nline 2", "do this"),
+]
+CLASSES = {each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, AirlshError)}
+
+
+def test_every_error_has_an_example() -> None:
+    assert {type(error) for error in EXAMPLES} == CLASSES
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_an_error_survives_pickling_with_its_data_and_its_notes(error: AirlshError, protocol: int) -> None:
+    noted = pickle.loads(pickle.dumps(error)).with_note("first note").with_note("second note")
+    again = pickle.loads(pickle.dumps(noted, protocol))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert again.args == error.args
+    assert again.__notes__ == ["first note", "second note"]
+    assert {name: value for name, value in vars(again).items() if name != "__notes__"} == vars(error)
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_what_an_error_carries_is_in_its_message(error: AirlshError) -> None:
+    for name, value in vars(error).items():
+        for part in value if isinstance(value, tuple) else str(value).splitlines():
+            shown = f"{value:.0f}" if isinstance(value, float) else str(part)
+            assert shown in str(error), name
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_bad_input_is_two_and_all_else_is_one(error: AirlshError) -> None:
+    assert error.exit_code == (2 if isinstance(error, InputError) else 1)
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    parents: list[str] = []
+    drawn: dict[str, str | None] = {}
+    for line in (errors.__doc__ or "").splitlines():
+        if found := re.match(r"^    ([│├└─ ]*)(\w+(?:Error))\b", line):
+            depth = len(found[1]) // 4
+            parents[depth:] = [found[2]]
+            drawn[found[2]] = parents[depth - 1] if depth else None
+    assert drawn == {each.__name__: each.__mro__[1].__name__ if each is not AirlshError else None for each in CLASSES}
+
+
+def test_errors_are_caught_by_their_branch() -> None:
+    assert isinstance(errors.VectorError(None, "is empty"), ValueError)
+    assert str(errors.VectorError(None, "the array is empty")) == "the array is empty"
+    assert str(errors.VectorError(3, "is not finite")) == "vector 3 is not finite"
+
+
+def test_optional_parts_of_messages_leave_no_trace() -> None:
+    assert str(errors.NotFoundError("model", "m")) == "no model 'm'"
+    assert str(errors.FilterError("", "is not JSON")) == "filter at its top: is not JSON"
+    assert str(errors.StackError("Dask", "died")) == "Dask: died"
+    assert str(errors.DagRunError("d", "r", None)) == "DAG d, run r: failed"

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from lsh_core.settings import (
+    IndexSettings,
+    RetireSettings,
+    RollbackSettings,
+    SearchSettings,
+    Settings,
+    TrainSettings,
+    check_name,
+)
+
+MODELS: list[type[Settings]] = [TrainSettings, IndexSettings, SearchSettings, RollbackSettings, RetireSettings]
+SOURCE = {"name": "docs", "source": "a.parquet"}
+
+
+def least(model: type[Settings]) -> dict[str, Any]:
+    return {name: SOURCE[name] for name, field in model.model_fields.items() if field.is_required()}
+
+
+@pytest.mark.parametrize("name", ["docs", "d", "0", "docs-2024", "docs.v2", "a_b", "a" * 100, "w2", "models2"])
+def test_names(name: str) -> None:
+    assert check_name(name) == name
+    assert TrainSettings(name=name, source="a").name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "Docs",
+        "-docs",
+        "_docs",
+        ".docs",
+        "do*cs",
+        "docs,other",
+        "<docs-{now/d}>",
+        "cluster:docs",
+        "do cs",
+        "docs\nother",
+        "dócs",
+        "a/b",
+        "..",
+        "a" * 101,
+        "w",
+        "models",
+        "ledger",
+        "leases",
+        "changes",
+        "runs",
+        "dead-letters",
+        "airlsh-docs",
+        "airlsh-models",
+    ],
+)
+def test_names_that_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"must be|is reserved"):
+        check_name(name)
+    with pytest.raises(ValidationError):
+        SearchSettings(name=name)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_field_is_described(model: type[Settings]) -> None:
+    for name, field in model.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_unknown_keys_are_refused(model: type[Settings]) -> None:
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        model(**least(model), colour="blue")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_settings_are_frozen(model: type[Settings]) -> None:
+    settings = model(**least(model))
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.name = "other"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_settings_survive_json(model: type[Settings]) -> None:
+    settings = model(**least(model))
+    assert model.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "good", "bad"),
+    [
+        (TrainSettings, "sample", [2, 10**9], [1, 0, -5]),
+        (TrainSettings, "seed", [0, 2**32 - 1], [-1, 2**32]),
+        (TrainSettings, "metric", ["l2", "cosine"], ["dot", "L2", ""]),
+        (TrainSettings, "model", ["ivf", "hyperplane"], ["hnsw", ""]),
+        (TrainSettings, "lists", [1, 1_048_576], [0, 1_048_577]),
+        (TrainSettings, "spill", [1, 16], [0, 17]),
+        (TrainSettings, "tables", [1, 512], [0, 513]),
+        (TrainSettings, "bits", [1, 32], [0, 33]),
+        (TrainSettings, "source", ["s3://b/*.parquet"], ["", "  "]),
+        (IndexSettings, "shards", [1, 1024], [0, 1025, "many"]),
+        (IndexSettings, "replicas", [0, 16], [-1, 17]),
+        (IndexSettings, "max_dead_letters", [0, 10**9], [-1]),
+        (IndexSettings, "chunk_rows", [1, 1_000_000], [0, 1_000_001]),
+        (IndexSettings, "request_bytes", [2**10, 64 * 2**20], [2**10 - 1, 100 * 2**20]),
+        (IndexSettings, "posting_threads", [1, 16], [0, 17]),
+        (IndexSettings, "node_wait_seconds", [1, 3600.5], [0, -1]),
+        (SearchSettings, "k", [1, 10_000], [0, 10_001, 1.5]),
+        (SearchSettings, "probes", [1], [0]),
+        (SearchSettings, "candidates", [1, 10_000], [0, 10_001]),
+        (RetireSettings, "keep", [1, 100], [0, 101]),
+        (RetireSettings, "grace_seconds", [0, 600.5], [-1]),
+    ],
+)
+def test_bounds(model: type[Settings], field: str, good: list[Any], bad: list[Any]) -> None:
+    for value in good:
+        assert getattr(model(**{**least(model), field: value}), field) == value
+    for value in bad:
+        with pytest.raises(ValidationError) as raised:
+            model(**{**least(model), field: value})
+        assert raised.value.errors()[0]["loc"] == (field,)
+
+
+def test_defaults_load_safely() -> None:
+    settings = IndexSettings(**SOURCE)
+    assert settings.promote is True
+    assert settings.max_dead_letters == 0
+    assert settings.request_bytes <= 16 * 2**20
+    assert (settings.shards, settings.replicas, settings.chunk_rows, settings.model_id) == (None, None, None, None)

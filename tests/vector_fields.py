@@ -1,0 +1,31 @@
+"""The vector column that tests of one part need from another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsh_core.indexing.mapping import VectorField
+
+
+def list_field(**changes: Any) -> VectorField:
+    """Return a column of a model with lists, but for `changes`."""
+    values: dict[str, Any] = {
+        "column": "v",
+        "dims": 3,
+        "metric": "l2",
+        "similarity": "l2_norm",
+        "model_id": "docs-1",
+        "fingerprint": "ab" * 32,
+        "kind": "ivf",
+        "token_prefix": "Abcd",
+        "token_width": 3,
+        "has_lists": True,
+        "near": 2,
+        "effort": 8,
+    }
+    return VectorField(**{**values, **changes})
+
+
+def table_field(**changes: Any) -> VectorField:
+    """Return a column of a model of tables, without lists."""
+    return list_field(**{"kind": "hyperplane", "has_lists": False, "near": 0, **changes})
