@@ -40,7 +40,7 @@ IndexName = Annotated[
 
 
 class Settings(BaseModel):
-    """What all settings share: frozen, no unknown keys, no coercion of one type into another by chance."""
+    """What all settings share: frozen, and no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), str_strip_whitespace=True)
 

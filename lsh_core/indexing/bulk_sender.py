@@ -127,7 +127,10 @@ class BulkSender:
                 tally.retried += len(part)
                 parts.append(part)
                 continue
-            self.ring.answered(node)
+            if answer.status in _NODE_IN_TROUBLE:
+                self.ring.failed(node)  # It may have lost its master, while its neighbours have not.
+            else:
+                self.ring.answered(node)
             again, verdict = self._judge(part, answer, report.refusals, tally)
             if sum(map(len, again)) < len(part):  # A row was settled: it goes on.
                 deadline = self.clock() + self.wait_seconds
@@ -218,6 +221,7 @@ class BulkSender:
             self._gate.release()
 
 
+_NODE_IN_TROUBLE = frozenset({502, 503, 504})
 _DONE = ItemVerdict(Verdict.DONE)
 _PATIENCE = (Verdict.DONE, Verdict.RETRY, Verdict.NO_PRIMARY, Verdict.BLOCKED)
 

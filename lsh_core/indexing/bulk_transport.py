@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from lsh_core.elastic.connection import Connection
+from lsh_core.errors import LoadError
 
 SERVER_TIMEOUT = "5s"
 """How long the server waits for a primary shard; below the client's own time-out, or its default of 60 s would look
@@ -50,7 +51,7 @@ class ElasticTransport:
 
     def post(self, node: int, body: bytes) -> BulkAnswer:
         from elastic_transport import ConnectionError as Unreachable
-        from elastic_transport import ConnectionTimeout, TlsError
+        from elastic_transport import ConnectionTimeout, SerializationError, TlsError
         from elasticsearch import ApiError
 
         client = self._connection.client(node)
@@ -61,9 +62,10 @@ class ElasticTransport:
                 headers={"content-type": "application/x-ndjson", "accept": "application/json"},
                 body=body,
             )
-        except TlsError:
-            raise  # A certificate does not mend itself.
-        except (Unreachable, ConnectionTimeout) as error:
+        except TlsError as error:
+            # A certificate does not mend itself.
+            raise LoadError(self._alias, self._connection.urls[node], str(error)) from error
+        except (Unreachable, ConnectionTimeout, SerializationError) as error:
             raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
         except ApiError as error:
             return BulkAnswer(error.status_code, error.body)

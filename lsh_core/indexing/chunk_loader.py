@@ -18,7 +18,7 @@ from lsh_core.indexing.documents import DocumentWriter
 from lsh_core.indexing.ledger import LedgerEntry, hash_ids, packed_vector
 from lsh_core.indexing.mapping import VectorField
 from lsh_core.indexing.stopwatch import Stopwatch
-from lsh_core.models.contract import LSHModel
+from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.reading import read_span
@@ -67,7 +67,6 @@ class _OpenChunk:
 
     chunk: Chunk
     valid: ValidRows
-    row_groups: np.ndarray
     requests: list[Future[SendReport]] = field(default_factory=list)
 
 
@@ -125,38 +124,44 @@ class ChunkLoader:
                 others = others.take(pa.array(valid.offsets, pa.int64()))
         with watch("hash"):
             codes = self._model.encode(valid.vectors, plan.vector.near)
-        row_groups = np.repeat(np.arange(len(file.row_group_rows)), file.row_group_rows)[chunk.start : chunk.stop]
-        opened = _OpenChunk(chunk, valid, row_groups)
+        opened = _OpenChunk(chunk, valid)
         home = self._sender.ring.home(chunk.number)
-        places = valid.offsets + chunk.place
+        for offsets, lines in self._requests(chunk, valid, codes, others, watch):
+            with watch("wait"):
+                slots.acquire()
+            request = pool.submit(self._sender.send, home, offsets, lines)
+            request.add_done_callback(lambda _: slots.release())
+            opened.requests.append(request)
+        return opened
+
+    def _requests(
+        self, chunk: Chunk, valid: ValidRows, codes: RowCodes, others: pa.Table, watch: Stopwatch
+    ) -> Iterator[tuple[list[int], list[bytes]]]:
+        """Yield the offsets and the lines of each request; rows are written just before they are sent."""
+        request_bytes = self._plan.request_bytes
+        count = len(valid.ids)
+        offsets, places = valid.offsets.tolist(), valid.offsets + chunk.place
         waiting: list[bytes] = []
-        offsets = valid.offsets.tolist()
-        sent = 0
-        start = 0
-        while start < len(valid.ids) or waiting:
-            stop = min(start + max(1, int(plan.request_bytes / self._row_bytes)), len(valid.ids))
+        start = sent = 0
+        while start < count:
+            rows = slice(start, min(start + max(1, int(request_bytes / self._row_bytes)), count))
             with watch("write"):
-                lines = self._writer.rows(
-                    valid.ids[start:stop],
-                    valid.vectors[start:stop],
-                    codes.tokens[start:stop],
-                    codes.near[start:stop] if codes.near is not None else None,
+                waiting += self._writer.rows(
+                    valid.ids[rows],
+                    valid.vectors[rows],
+                    codes.tokens[rows],
+                    codes.near[rows] if codes.near is not None else None,
                     chunk=chunk.number,
-                    places=places[start:stop],
-                    others=others.slice(start, stop - start),
+                    places=places[rows],
+                    others=others.slice(start, rows.stop - start),
                 )
-            waiting += lines
-            start = stop
-            for size in list(request_sizes(waiting, plan.request_bytes, last=start == len(valid.ids))):
-                with watch("wait"):
-                    slots.acquire()
-                request = pool.submit(self._sender.send, home, offsets[sent : sent + size], waiting[:size])
-                request.add_done_callback(lambda _: slots.release())
-                opened.requests.append(request)
-                self._row_bytes = max(sum(map(len, waiting[:size])) / size, 1.0)
+            start = rows.stop
+            for size in list(request_sizes(waiting, request_bytes, last=start == count)):
+                lines = waiting[:size]
+                yield offsets[sent : sent + size], lines
+                self._row_bytes = max(sum(map(len, lines)) / size, 1.0)
                 del waiting[:size]
                 sent += size
-        return opened
 
     def _close(self, file: SourceFile, opened: _OpenChunk, watch: Stopwatch) -> LedgerEntry:
         """Wait for the last acknowledgement of a chunk, then record it."""
@@ -199,12 +204,13 @@ class ChunkLoader:
         if refusals:
             by_offset = dict(zip(valid.offsets.tolist(), valid.ids, strict=True))
             refused += [(offset, by_offset[offset], each.error, each.reason) for offset, each in refusals.items()]
+        row_group_stops = np.cumsum(file.row_group_rows)
         return [
             DeadLetter(
                 build=self._plan.build,
                 source=file.url,
                 chunk=chunk.number,
-                row_group=int(opened.row_groups[offset]),
+                row_group=int(np.searchsorted(row_group_stops, chunk.start + offset, side="right")),
                 row=chunk.start + offset,
                 place=chunk.place + offset,
                 id=identity,

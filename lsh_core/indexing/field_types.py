@@ -58,7 +58,8 @@ OVERRIDES = _NUMBERS | {"boolean", "keyword", "text", "date", "date_nanos", "ip"
 def field_for(source: str, column: str, arrow: pa.DataType) -> dict[str, Any]:
     """Return the mapping of the field that holds `column`.
 
-    Lists map as their elements do: every Elasticsearch field may hold many values.
+    Lists map as their elements do: every Elasticsearch field may hold many values. A float that is not a number,
+    or infinite, has no place in JSON: the row is indexed without that value.
 
     Raises
     ------
@@ -75,7 +76,8 @@ def field_for(source: str, column: str, arrow: pa.DataType) -> dict[str, Any]:
             "properties": {child.name: field_for(source, f"{column}.{child.name}", child.type) for child in arrow},
         }
     if pa.types.is_timestamp(arrow):
-        return {"type": "date_nanos" if arrow.unit == "ns" else "date"}
+        # Not date_nanos, which begins in 1970: nanoseconds are what pandas writes, whatever the dates are.
+        return {"type": "date"}
     if pa.types.is_null(arrow):
         return {"type": "keyword", "ignore_above": KEYWORD_BYTES}
     for matches, field in _TABLE:

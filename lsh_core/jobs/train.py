@@ -43,9 +43,9 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     started = time.perf_counter()
     knobs = {knob: value for knob in _KNOBS if (value := getattr(settings, knob)) is not None}
     make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs)
-    answering_client(services.connection)
     dataset = open_dataset(settings.source)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
+    answering_client(services.connection)
     size = settings.sample or default_sample(settings.model, dataset.rows, columns.dims)
     parts = plan_sample(dataset.files, size, settings.seed)
     read = time.perf_counter()

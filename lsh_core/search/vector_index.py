@@ -247,9 +247,12 @@ def _effort(build: ResolvedBuild, probes: int | None, candidates: int | None) ->
         if unit != wanted and value is not None:
             raise SettingsError(unit, value, f"index {build.index} has an {build.field.kind} model: use {wanted}")
     effort = given[wanted]
-    if effort is not None and effort < 1:
-        raise SettingsError(wanted, effort, "must be at least 1")
-    return build.field.effort if effort is None else effort
+    if effort is None:
+        return build.field.effort
+    most = MOST_RESULTS if wanted == "candidates" else build.model.token_count
+    if effort < 1 or (wanted == "candidates" and effort > most):
+        raise SettingsError(wanted, effort, f"must be from 1 to {most}")
+    return effort
 
 
 def _check_k(k: int) -> None:

@@ -34,19 +34,18 @@ def check(settings: IndexSettings, build: str, services: Services) -> dict[str, 
     ServerError
         Elasticsearch or Dask is not fit for it.
     """
+    dataset, columns = read_source(settings)
+    if not dataset.rows:
+        raise SourceError(settings.source, "has no rows")
+    overrides = parse_overrides(settings.field_type)
+    fields_for(settings.source, columns.others, text=settings.text_field, overrides=overrides)
     facts = prove_semantics(services.connection)
     client = answering_client(services.connection)
     for index in MAPPINGS:
         ensure_system_index(client, index)
     live = live_index(client, settings.name)
-    dataset, columns = read_source(settings)
-    if not dataset.rows:
-        raise SourceError(settings.source, "has no rows")
     stored = find_model(client, settings.name, settings.model_id)
     require_same_space(settings, columns, stored)
-    fields_for(
-        settings.source, columns.others, text=settings.text_field, overrides=parse_overrides(settings.field_type)
-    )
     with dask_client(services) as dask:
         workers, threads = worker_threads(dask)
     RunStore(client).start(

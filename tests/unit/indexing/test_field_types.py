@@ -54,7 +54,7 @@ TABLE: list[tuple[pa.DataType, Any, dict[str, Any], Any]] = [
     (pa.timestamp("s"), MOMENT.replace(microsecond=0), {"type": "date"}, "2024-02-29T13:04:05Z"),
     (pa.timestamp("ms"), MOMENT.replace(microsecond=678000), {"type": "date"}, "2024-02-29T13:04:05.678Z"),
     (pa.timestamp("us"), MOMENT, {"type": "date"}, "2024-02-29T13:04:05.678901Z"),
-    (pa.timestamp("ns"), 1_000_000_001, {"type": "date_nanos"}, "1970-01-01T00:00:01.000000001Z"),
+    (pa.timestamp("ns"), 1_000_000_001, {"type": "date"}, "1970-01-01T00:00:01.000000001Z"),
     (
         pa.timestamp("us", "Asia/Tokyo"),
         dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=9))),
@@ -71,7 +71,7 @@ TABLE: list[tuple[pa.DataType, Any, dict[str, Any], Any]] = [
     (
         pa.list_(pa.timestamp("ns")),
         [1_000_000_001, None],
-        {"type": "date_nanos"},
+        {"type": "date"},
         ["1970-01-01T00:00:01.000000001Z", None],
     ),
     (pa.list_(pa.duration("ns"), 2), [5, 6], number("long"), [5, 6]),
