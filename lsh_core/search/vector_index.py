@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 RESOLVE_SECONDS = 1.0
 _QUERIES_PER_REQUEST = 16
 _WAIT_SECONDS = 15.0
+_AWAY_SECONDS = 0.1
+_PASSING_STATUSES = frozenset({429, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class _Away:
+    """The index that was asked is gone, or a shard of it does not answer just now."""
+
+    reason: str
 
 
 class VectorIndex:
@@ -179,20 +189,21 @@ class VectorIndex:
         """Return the node to ask next: queries go round robin."""
         return next(self._turn) % len(self._connection.urls)
 
-    def _ask(self, bodies: Any, *, identity: str | None = None) -> Iterator[Answer]:
-        """Send the bodies made for the live build; once more if that build was deleted meanwhile."""
-        build = self._build()
-        answers = self._send(build, bodies(build), identity)
-        if answers is None:
-            self._resolved = None
-            build = self._build()
-            answers = self._send(build, bodies(build), identity)
-            if answers is None:
-                raise NotFoundError("index", build.index, "it was deleted while it was searched")
+    def _ask(
+        self, bodies: Callable[[ResolvedBuild], list[dict[str, Any]]], *, identity: str | None = None
+    ) -> Iterator[Answer]:
+        """Send the bodies made for the live build; again if that build, or one of its shards, went away meanwhile."""
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while isinstance(answers := self._send(build := self._build(), bodies(build), identity), _Away):
+            if time.monotonic() > deadline:
+                raise UnavailableError(f"search of {build.index}", _WAIT_SECONDS, answers.reason)
+            time.sleep(_AWAY_SECONDS)
+            with self._lock:
+                self._resolved_at = -RESOLVE_SECONDS
         yield from answers
 
-    def _send(self, build: ResolvedBuild, bodies: list[dict[str, Any]], identity: str | None) -> list[Answer] | None:
-        """Return the answers, or None if the index is gone."""
+    def _send(self, build: ResolvedBuild, bodies: list[dict[str, Any]], identity: str | None) -> list[Answer] | _Away:
+        """Return the answers, or that the index, or one of its shards, is away."""
         searches: list[dict[str, Any]] = []
         for body in bodies:
             searches += [{"index": build.index, "allow_partial_search_results": False}, body]
@@ -204,8 +215,9 @@ class VectorIndex:
         responses = on_any_node(self._connection, ask, first=self._next_node(), wait_seconds=_WAIT_SECONDS)
         for response in responses:
             if "error" in response:
-                if response["error"].get("type") == "index_not_found_exception":
-                    return None
+                gone = response["error"].get("type") == "index_not_found_exception"
+                if gone or response.get("status") in _PASSING_STATUSES:
+                    return _Away(str(_search_error(response, build, identity)))
                 raise _search_error(response, build, identity)
             require_all_shards("search", build.index, response)
             answers.append(read_answer(response["hits"]["hits"], build.field.metric, build.meta.build))

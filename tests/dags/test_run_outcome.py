@@ -95,7 +95,7 @@ def test_a_run_that_is_refused_at_once_shows_one_failed_task(
     ("conf", "sentence"),
     [
         ({"shard": 3}, "shard=3: is no field of this form"),
-        ({"name": "Docs"}, "name='Docs': must be 1 to 100 characters"),
+        ({"name": "models"}, "name='models': is reserved"),
         ({"source": "/etc/passwd"}, "/etc/passwd"),
     ],
 )
