@@ -108,7 +108,6 @@ def build_body(
     properties: dict[str, Any] = {**fields}
     tokens: dict[str, Any] = {}
     lists: dict[str, Any] = {}
-    near: dict[str, Any] = {}
     for vector in meta.vectors:
         properties[vector.column] = {
             "type": "dense_vector",
@@ -120,10 +119,10 @@ def build_body(
         tokens[vector.column] = {"type": "keyword", "similarity": "boolean", "doc_values": False, "norms": False}
         if vector.has_lists:
             lists[vector.column] = {"type": "integer"}
-            near[vector.column] = {"type": "keyword", "index": False, "doc_values": False}
     own["tokens"] = {"properties": tokens}
     if lists:
-        own["list"], own["near"] = {"properties": lists}, {"properties": near}
+        # A look-up reads the source, so the server need not even parse what is only there to be looked up.
+        own["list"], own["near"] = {"properties": lists}, {"type": "object", "enabled": False}
     properties["airlsh"] = {"properties": own}
     settings: dict[str, Any] = {
         "index.number_of_shards": shards,

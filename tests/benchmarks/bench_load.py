@@ -43,6 +43,7 @@ from lsh_core.settings import IndexSettings, TrainSettings
 
 CEILING_THREADS = 3
 ROW_GROUP = 50_000
+WARM_UP_ROWS = 150_000
 
 
 def main() -> None:
@@ -56,6 +57,8 @@ def main() -> None:
     arguments = parser.parse_args()
     results = []
     with tempfile.TemporaryDirectory(prefix="airlsh-bench-") as folder, servers(arguments, Path(folder)) as services:
+        # A JVM that has just started compiles for its first rows, and a worker imports: neither side should pay here.
+        run(WARM_UP_ROWS, prepare(arguments.source, WARM_UP_ROWS, Path(folder)), arguments.metric, services)
         for rows in arguments.rows:
             source = prepare(arguments.source, rows, Path(folder))
             results.append(run(rows, source, arguments.metric, services))
