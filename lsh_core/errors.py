@@ -108,7 +108,7 @@ class ModelMismatchError(InputError):
 
     def __init__(self, expected: str, found: str, where: str) -> None:
         self.expected, self.found, self.where = expected, found, where
-        super().__init__(f"{where}: built with {expected}, given {found}")
+        super().__init__(f"{where}: expected {expected}, given {found}")
 
 
 class VectorError(InputError, ValueError):

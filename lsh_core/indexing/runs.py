@@ -42,15 +42,20 @@ class RunStore:
         """Record what one stage found; an earlier failure, which a retry has mended, is forgotten."""
         self.update(build, stages={stage: dict(facts)}, error=None)
 
-    def get(self, name: str, build: str) -> dict[str, Any]:
-        """Return the record of `build`; raise `NotFoundError` if `name` has no such build."""
+    def find(self, name: str, build: str) -> dict[str, Any] | None:
+        """Return the record of `build`, or None if `name` has no such build."""
         from elasticsearch import NotFoundError as Missing
 
         try:
             record = dict(self._client.get(index=RUNS, id=build)["_source"])
         except Missing:
-            record = {}
-        if record.get("name") != name:
+            return None
+        return record if record["name"] == name else None
+
+    def get(self, name: str, build: str) -> dict[str, Any]:
+        """Return the record of `build`; raise `NotFoundError` if `name` has no such build."""
+        record = self.find(name, build)
+        if record is None:
             raise NotFoundError("build", build, f"`airlsh builds list {name}` shows those of {name}")
         return record
 

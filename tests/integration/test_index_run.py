@@ -244,6 +244,11 @@ def test_a_run_goes_on_from_its_ledger_and_notices_what_is_missing(services: Ser
     for stage in (stages.check, stages.plan, stages.create, stages.load):
         stage(settings, build, services)
 
+    newer = train(TrainSettings(name="again", source=source, metric="l2", seed=1), services)
+    with pytest.raises(
+        ModelMismatchError, match=rf"build again-1: expected model again-\w+, given {newer['model_id']}"
+    ):
+        stages.check(settings.model_copy(update={"model_id": newer["model_id"]}), build, services)
     for stage in (stages.check, stages.plan, stages.create):
         stage(settings, build, services)
     loaded = stages.load(settings, build, services)

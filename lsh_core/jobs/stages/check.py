@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
@@ -44,11 +45,12 @@ def check(settings: IndexSettings, build: str, services: Services) -> dict[str, 
     for index in MAPPINGS:
         ensure_system_index(client, index)
     live = live_index(client, settings.name)
-    stored = find_model(client, settings.name, settings.model_id)
+    runs = RunStore(client)
+    stored = find_model(client, settings.name, _planned_model(settings, build, runs.find(settings.name, build)))
     require_same_space(settings, columns, stored)
     with dask_client(services) as dask:
         workers, threads = worker_threads(dask)
-    RunStore(client).start(
+    runs.start(
         settings.name,
         build,
         {
@@ -79,6 +81,16 @@ def read_source(settings: IndexSettings) -> tuple[Dataset, SourceColumns]:
 
     dataset = open_dataset(settings.source)
     return dataset, check_columns(dataset, id=settings.id, vector=settings.vector, columns=settings.columns)
+
+
+def _planned_model(settings: IndexSettings, build: str, record: Mapping[str, Any] | None) -> str | None:
+    """Return the model to use: a build that was planned before keeps its model, whatever was trained since."""
+    if record is None or "plan" not in record:
+        return settings.model_id
+    planned = str(record["plan"]["vector"]["model_id"])
+    if settings.model_id not in (None, planned):
+        raise ModelMismatchError(f"model {planned}", f"{settings.model_id}", f"build {build}")
+    return planned
 
 
 def require_same_space(settings: IndexSettings, columns: SourceColumns, stored: StoredModel) -> None:

@@ -51,5 +51,5 @@ def test_damage_is_named():
     parts = list(split_parts(b"abcdef", 2))
     with pytest.raises(ModelMismatchError, match="part 1 of a stored array"):
         join_parts([parts[0], Part(1, b"xx", parts[1].sha256), parts[2]])
-    with pytest.raises(ModelMismatchError, match="built with part 1, given part 2"):
+    with pytest.raises(ModelMismatchError, match="expected part 1, given part 2"):
         join_parts([parts[0], parts[2]])
