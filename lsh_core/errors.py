@@ -14,9 +14,11 @@
     │   └── FilterError               a search filter outside the allow-list
     ├── ServerError                   exit code 1: Elasticsearch could not do its part
     │   ├── UnsupportedServerError    too old, or its answers are not the ones airlsh leans on
+    │   ├── AccessError               it does not let us in
     │   ├── UnavailableError          no node, or no primary shard, answered in time
     │   └── PartialAnswerError        an answer that does not cover every shard
     ├── RunError                      exit code 1: a run that must not be published
+    │   ├── SourceUnavailableError    a source whose storage did not answer: another try may succeed
     │   ├── LoadError                 a chunk that could not be loaded
     │   ├── VerificationError         the index does not hold what was loaded
     │   ├── DeadLetterLimitError      more rows were refused than allowed
@@ -44,6 +46,8 @@ class AirlshError(Exception):
     """The root of the tree. ``exit_code`` is what the command line ends with."""
 
     exit_code = 1
+    final = False
+    """Whether trying the same again cannot help."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__.copy())
@@ -58,6 +62,7 @@ class InputError(AirlshError):
     """The caller asked for something that cannot be done as asked."""
 
     exit_code = 2
+    final = True
 
 
 class SettingsError(InputError):
@@ -134,9 +139,24 @@ class ServerError(AirlshError):
 class UnsupportedServerError(ServerError):
     """The server is too old, or answers otherwise than airlsh leans on."""
 
+    final = True
+
     def __init__(self, server: str, reason: str) -> None:
         self.server, self.reason = server, reason
         super().__init__(f"{server}: {reason}")
+
+
+class AccessError(ServerError):
+    """Elasticsearch does not let us in."""
+
+    final = True
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status, self.reason = status, reason
+        super().__init__(
+            f"Elasticsearch refused access ({status}): {reason}; check AIRLSH_ES_API_KEY, or AIRLSH_ES_USERNAME and "
+            "AIRLSH_ES_PASSWORD, or the connection in Airflow"
+        )
 
 
 class UnavailableError(ServerError):
@@ -159,6 +179,14 @@ class RunError(AirlshError):
     """A run that must not be published."""
 
 
+class SourceUnavailableError(RunError):
+    """A source whose storage did not answer, or was too busy: another try may succeed, so it is no `InputError`."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(f"{source}: {reason}")
+
+
 class LoadError(RunError):
     """A chunk that could not be loaded."""
 
@@ -170,6 +198,8 @@ class LoadError(RunError):
 class VerificationError(RunError):
     """The index does not hold what was loaded."""
 
+    final = True
+
     def __init__(self, index: str, check: str, expected: object, found: object) -> None:
         self.index, self.check, self.expected, self.found = index, check, expected, found
         super().__init__(f"{index}: {check}: expected {expected}, found {found}")
@@ -177,6 +207,8 @@ class VerificationError(RunError):
 
 class DeadLetterLimitError(RunError):
     """More rows were refused than allowed."""
+
+    final = True
 
     def __init__(self, build: str, dead_lettered: int, limit: int, examples: tuple[str, ...]) -> None:
         self.build, self.dead_lettered, self.limit, self.examples = build, dead_lettered, limit, examples
@@ -189,6 +221,8 @@ class DeadLetterLimitError(RunError):
 
 class PromotionConflictError(RunError):
     """The alias moved, or its new index is not fit to be published."""
+
+    final = True
 
     def __init__(self, alias: str, reason: str) -> None:
         self.alias, self.reason = alias, reason

@@ -10,12 +10,17 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
 
 from lsh_core.errors import SettingsError
 
 Metric = Literal["l2", "cosine"]
 ModelName = Literal["ivf", "hyperplane"]
+
+MOST_LISTS = 2**20
+MOST_SPILL = 16
+MOST_TABLES = 512
+MOST_BITS = 32
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _RESERVED = {"w", "models", "ledger", "leases", "changes", "runs", "dead-letters"}
@@ -42,7 +47,7 @@ IndexName = Annotated[
 class Settings(BaseModel):
     """What all settings share: frozen, and no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -79,7 +84,7 @@ class SourceSettings(Settings):
     """Which index, and which columns of which Parquet files go into it."""
 
     name: IndexName = Field(description="Name of the index: the alias that people query.")
-    source: str = Field(
+    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=1,
         description="Parquet file, folder or glob: a local path, or a URL that fsspec reads (s3://, gs://, abfs://).",
     )
@@ -99,11 +104,15 @@ class TrainSettings(SourceSettings):
     )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Same seed and sample: the same model.")
     lists: int | None = Field(
-        default=None, ge=1, le=1_048_576, description="ivf: number of inverted lists; default from rows."
+        default=None, ge=1, le=MOST_LISTS, description="ivf: number of inverted lists; default from rows."
     )
-    spill: int | None = Field(default=None, ge=1, le=16, description="ivf: nearest lists that each row is put into.")
-    tables: int | None = Field(default=None, ge=1, le=512, description="hyperplane: hash tables.")
-    bits: int | None = Field(default=None, ge=1, le=32, description="hyperplane: bits per table; default from rows.")
+    spill: int | None = Field(
+        default=None, ge=1, le=MOST_SPILL, description="ivf: nearest lists that each row is put into."
+    )
+    tables: int | None = Field(default=None, ge=1, le=MOST_TABLES, description="hyperplane: hash tables.")
+    bits: int | None = Field(
+        default=None, ge=1, le=MOST_BITS, description="hyperplane: bits per table; default from rows."
+    )
 
 
 class IndexSettings(SourceSettings):
@@ -132,7 +141,9 @@ class IndexSettings(SourceSettings):
     request_bytes: int = Field(
         default=6 * 2**20, ge=2**10, le=64 * 2**20, description="Upper bound for one bulk request, in bytes."
     )
-    posting_threads: int = Field(default=2, ge=1, le=16, description="Threads of each Dask worker that post requests.")
+    posting_threads: int = Field(
+        default=2, ge=1, le=16, description="Threads of each Dask worker that post requests; at least one a node."
+    )
     node_wait_seconds: float = Field(
         default=300, ge=1, description="How long a load waits for a node or a primary shard to return, in seconds."
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lsh_core.cli.options import make_settings, server_options, settings_options
+from lsh_core.cli.options import checked_name, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.settings import RetireSettings, RollbackSettings
 
@@ -18,15 +18,14 @@ def models() -> None:
 
 
 @models.command("list")
-@click.argument("name", required=False)
+@click.argument("name", required=False, callback=checked_name)
 @server_options()
 def list_models(name: str | None, es: str | None, as_json: bool) -> None:
     """List the models of NAME, or all, newest first."""
     with reported(as_json=as_json):
-        from lsh_core.elastic.cluster import answering_client
-        from lsh_core.models.store import list_models as stored
+        from lsh_core.jobs.models import list_models as listed
 
-        found = [asdict(model) for model in stored(answering_client(services(es).connection), name)]
+        found = listed(name, services(es))
         if as_json:
             print_json(found)
             return
@@ -43,11 +42,9 @@ def list_models(name: str | None, es: str | None, as_json: bool) -> None:
 def show_model(model_id: str, es: str | None, as_json: bool) -> None:
     """Show all that is recorded of one model."""
     with reported(as_json=as_json):
-        from lsh_core.elastic.cluster import answering_client
-        from lsh_core.models.store import find_model
+        from lsh_core.jobs.models import show_model as shown
 
-        name = model_id.rpartition("-")[0]
-        print_json(asdict(find_model(answering_client(services(es).connection), name, model_id)))
+        print_json(shown(model_id, services(es)))
 
 
 @click.group()
@@ -56,7 +53,7 @@ def builds() -> None:
 
 
 @builds.command("list")
-@click.argument("name")
+@click.argument("name", callback=checked_name)
 @server_options()
 def list_builds(name: str, es: str | None, as_json: bool) -> None:
     """List the builds of NAME, newest first."""
@@ -74,7 +71,7 @@ def list_builds(name: str, es: str | None, as_json: bool) -> None:
 
 
 @builds.command("show")
-@click.argument("name")
+@click.argument("name", callback=checked_name)
 @click.option("--build", help="Build to show; default: the live one.")
 @server_options()
 def show_build(name: str, build: str | None, es: str | None, as_json: bool) -> None:
@@ -86,7 +83,7 @@ def show_build(name: str, build: str | None, es: str | None, as_json: bool) -> N
 
 
 @builds.command("promote")
-@click.argument("name")
+@click.argument("name", callback=checked_name)
 @click.option("--build", required=True, help="Verified build to make live.")
 @server_options()
 def promote_build(name: str, build: str, es: str | None, as_json: bool) -> None:
@@ -131,7 +128,7 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list")
-@click.argument("name")
+@click.argument("name", callback=checked_name)
 @click.option("--build", help="Build to look at; default: the latest.")
 @server_options()
 def list_dead_letters(name: str, build: str | None, es: str | None, as_json: bool) -> None:

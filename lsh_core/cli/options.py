@@ -10,7 +10,7 @@ import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from lsh_core.settings import AnySettings, Settings, validated
+from lsh_core.settings import AnySettings, Settings, check_name, validated
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -93,6 +93,16 @@ def _click_type(annotation: Any) -> tuple[Any, bool]:
     if annotation in (int, float, bool):
         return annotation, False
     return str, False
+
+
+def checked_name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    """Refuse, as bad usage, a name that no index of airlsh can have."""
+    if name is not None:
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise click.BadParameter(f"{name!r} {error}") from None
+    return name
 
 
 def make_settings(model: type[AnySettings], values: dict[str, Any]) -> AnySettings:

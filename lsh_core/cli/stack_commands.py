@@ -83,7 +83,7 @@ def demo(nodes: int) -> None:
         from lsh_core.cli.run_report import report_lines
         from lsh_core.local.demo import run_demo
 
-        raise click.exceptions.Exit(run_demo(report_lines, nodes=nodes))
+        run_demo(report_lines, click.echo, nodes=nodes)
 
 
 def _check_server(es: str | None) -> Check:

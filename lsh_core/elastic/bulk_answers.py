@@ -31,7 +31,9 @@ class ItemVerdict:
 
 
 _DONE = ItemVerdict(Verdict.DONE)
-_RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+
+PASSING_STATUSES = frozenset({429, 502, 503, 504})
+"""What a server answers that is overloaded, or is just losing or finding a node."""
 
 
 def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
@@ -47,7 +49,7 @@ def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
         return ItemVerdict(Verdict.BLOCKED, kind, reason)
     if status == 503 and kind == "unavailable_shards_exception":
         return ItemVerdict(Verdict.NO_PRIMARY, kind, reason)
-    if status in _RETRIED_STATUSES:
+    if status in PASSING_STATUSES:
         return ItemVerdict(Verdict.RETRY, kind, reason)
     if status == 400:
         return ItemVerdict(Verdict.REFUSED, kind, reason)
@@ -73,7 +75,7 @@ def judge_request(status: int, body: object, *, rows: int, refused_before: bool)
     if status == 429:
         verdict = Verdict.SPLIT if refused_before and rows > 1 else Verdict.RETRY
         return ItemVerdict(verdict, kind or "too_many_requests", reason)
-    if status in _RETRIED_STATUSES or status in (408, 500):
+    if status in PASSING_STATUSES or status in (408, 500):
         return ItemVerdict(Verdict.RETRY, kind or f"status {status}", reason)
     return ItemVerdict(Verdict.STOP, kind or f"status {status}", reason)
 

@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import PartialAnswerError, UnavailableError
+from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
 if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
+    from elasticsearch import ApiError, Elasticsearch
 
 
 T = TypeVar("T")
 
-_PASSING_STATUSES = frozenset({429, 502, 503, 504})
 _HINT = (
     "Is it running? `airlsh status` shows the local stack, `airlsh up` starts it; --es or AIRLSH_ES_URL choose another."
 )
@@ -43,14 +43,21 @@ def on_any_node(
             try:
                 return action(connection.client(first + step))
             except (ApiError, TransportError) as error:
-                if isinstance(error, ApiError) and error.status_code not in _PASSING_STATUSES:
-                    raise
+                if isinstance(error, ApiError) and error.status_code not in PASSING_STATUSES:
+                    raise _named(error) from error
                 last = error
         if time.monotonic() >= deadline:
             raise UnavailableError("Elasticsearch at " + ", ".join(connection.urls), wait_seconds, str(last)).with_note(
                 _HINT
             ) from last
         time.sleep(0.5)
+
+
+def _named(error: ApiError) -> Exception:
+    """Return `error`, or for a refusal of who asks an error that says what to do."""
+    if error.status_code in (401, 403):
+        return AccessError(error.status_code, error.message)
+    return error
 
 
 def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> Elasticsearch:
@@ -85,11 +92,16 @@ def refresh(client: Elasticsearch, index: str) -> None:
     A copy that is still to be built refreshes itself when it is made, so only primaries must all answer.
     """
     answer = client.options(request_timeout=600).indices.refresh(index=index)
+    require_primaries(client, "refresh", index, answer.body)
+
+
+def require_primaries(client: Elasticsearch, action: str, index: str, answer: Mapping[str, Any]) -> None:
+    """Raise `PartialAnswerError` unless as many copies took part as there are primaries, and none failed."""
     shards = answer["_shards"]
     settings = client.indices.get_settings(index=index, flat_settings=True)
     primaries = sum(int(each["settings"]["index.number_of_shards"]) for each in settings.values())
     if shards["successful"] < primaries or shards.get("failed"):
-        raise PartialAnswerError("refresh", index, shards["successful"], primaries)
+        raise PartialAnswerError(action, index, shards["successful"], primaries)
 
 
 def count(client: Elasticsearch, index: str, query: Mapping[str, Any] | None = None) -> int:
@@ -104,15 +116,6 @@ def search(client: Elasticsearch, index: str, **body: Any) -> dict[str, Any]:
     answer = client.search(index=index, allow_partial_search_results=False, **body)
     require_all_shards("search", index, answer.body)
     return dict(answer)
-
-
-def wait_until(condition: Callable[[], bool], what: str, *, seconds: float, pause: float = 0.2) -> None:
-    """Poll `condition` until it is true; raise `UnavailableError` after `seconds`."""
-    started = time.monotonic()
-    while not condition():
-        if time.monotonic() - started > seconds:
-            raise UnavailableError(what, seconds, "still not so")
-        time.sleep(pause)
 
 
 def data_nodes(client: Elasticsearch) -> int:

@@ -50,7 +50,8 @@ def swap(client: Elasticsearch, alias: str, *, expected: str | None, new: str) -
         raise PromotionConflictError(alias, f"is no longer on {expected or 'nothing'}; look at it and try again")
     if expected == new:
         return
-    actions: list[dict[str, Any]] = [{"add": {"index": new, "alias": alias}}]
+    # An alias has at most one write index, and the server holds to that: of two first promotions one is refused.
+    actions: list[dict[str, Any]] = [{"add": {"index": new, "alias": alias, "is_write_index": True}}]
     if expected is not None:
         actions.insert(0, {"remove": {"index": expected, "alias": alias, "must_exist": True}})
     try:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.elastic.bulk_answers import Verdict, judge_item
 from lsh_core.elastic.cluster import search
 from lsh_core.elastic.system_indices import DEAD_LETTERS
-from lsh_core.errors import LoadError
+from lsh_core.errors import LoadError, UnavailableError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 _PAGE = 1000
+_TRIES = 8
 _LONGEST_REASON = 1000
 _LONGEST_ID = 600
 
@@ -45,10 +48,21 @@ def write_dead_letters(client: Elasticsearch, letters: Sequence[DeadLetter]) -> 
             document["reason"] = letter.reason[:_LONGEST_REASON]
             document["id"] = letter.id[:_LONGEST_ID] if letter.id is not None else None
             operations += [{"index": {"_id": f"{letter.build}:{letter.place}"}}, document]
+        _write_all(client, operations)
+
+
+def _write_all(client: Elasticsearch, operations: list[dict[str, Any]]) -> None:
+    """Write until every item is taken: the writes are the same each time, so all of them may be repeated."""
+    for attempt in range(_TRIES):
         answer = client.bulk(index=DEAD_LETTERS, operations=operations, timeout="30s")
-        if answer["errors"]:
-            failed = next(item["index"] for item in answer["items"] if "error" in item["index"])
-            raise LoadError(DEAD_LETTERS, f"dead letter {failed['_id']}", str(failed["error"]))
+        if not answer["errors"]:
+            return
+        verdicts = [(item["index"], judge_item(item["index"])) for item in answer["items"]]
+        for item, verdict in verdicts:
+            if verdict.verdict in (Verdict.REFUSED, Verdict.STOP):
+                raise LoadError(DEAD_LETTERS, f"dead letter {item['_id']}", f"{verdict.error}: {verdict.reason}")
+        time.sleep(min(0.2 * 2**attempt, 10))
+    raise UnavailableError(DEAD_LETTERS, 0, f"some dead letters were not taken in {_TRIES} tries")
 
 
 def read_dead_letters(client: Elasticsearch, build: str, *, limit: int | None = None) -> Iterator[DeadLetter]:

@@ -26,7 +26,7 @@ from lsh_core.sources.dataset import SourceFile
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-_PAGE = 200
+_ROWS_PER_PAGE = 500_000  # An entry holds about 22 bytes a row.
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class Ledger:
 
     def entries(self, files: Sequence[SourceFile], chunks: Sequence[Chunk]) -> Iterator[LedgerEntry | None]:
         """Yield the entry of each of `chunks`, in order; None where there is none."""
-        for page in _pages(chunks, _PAGE):
+        for page in _pages(chunks, max(1, _ROWS_PER_PAGE // max((chunk.rows for chunk in chunks), default=1))):
             ids = [self._key.of(files[chunk.file], chunk) for chunk in page]
             for each in self._client.mget(index=LEDGER, ids=ids)["docs"]:
                 yield LedgerEntry.from_document(each["_source"]) if each.get("found") else None

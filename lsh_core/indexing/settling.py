@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from lsh_core.elastic.cluster import refresh
+from lsh_core.elastic.cluster import refresh, require_primaries
 from lsh_core.errors import UnavailableError, VerificationError
 
 if TYPE_CHECKING:
@@ -59,3 +59,4 @@ def _merge(client: Elasticsearch, index: str) -> None:
         pause = min(pause * 1.5, 1.0)
     if "error" in state:
         raise VerificationError(index, "merge", "done", state["error"].get("reason"))
+    require_primaries(client, "merge", index, state["response"])

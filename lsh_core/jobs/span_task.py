@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
@@ -54,17 +55,23 @@ def load_span(task: SpanTask) -> int:
     for entry in loader.load(task.file, task.chunks):
         rows += entry.rows_read
         _announce(task.plan.build, entry.rows_read)
-    check_unchanged(task.file)
     return rows
 
 
 @lru_cache(maxsize=2)
 def _sender(connection: Connection, alias: str, index: str, wait_seconds: float) -> BulkSender:
     """Return the sender of this process for one build: what it learned of a node serves the next span too."""
-    return BulkSender(ElasticTransport(connection, alias), NodeRing(len(connection.urls)), index, wait_seconds)
+    return BulkSender(
+        ElasticTransport(connection, alias),
+        NodeRing(len(connection.urls), offset=crc32(alias.encode())),
+        index,
+        wait_seconds,
+    )
 
 
 def _record(task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: Sequence[DeadLetter]) -> None:
+    check_unchanged(file)  # Between the reading of its rows and the claim that they are loaded.
+
     def write(client: Elasticsearch) -> None:
         write_dead_letters(client, letters)
         Ledger(client, task.key).write(file, entry, chunk)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lsh_core.elastic.connection import Connection
+    from lsh_core.sources.dataset import SourceFile
+    from lsh_core.sources.sampling import SamplePart
 
 _KNOBS = ("lists", "spill", "tables", "bits")
 
@@ -83,10 +85,10 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     }
 
 
-def _read_part(*arguments: Any) -> np.ndarray:
+def _read_part(file: SourceFile, part: SamplePart, vector: str, dims: int, metric: str) -> np.ndarray:
+    """Read one part of the sample, (m, d) float32. Runs on a worker."""
     from lsh_core.sources.sampling import read_sample_part
 
-    file, part, vector, dims, metric = arguments
     return read_sample_part(file, part, vector=vector, dims=dims, metric=metric)
 
 
@@ -100,7 +102,6 @@ def _fit_and_store(
     from lsh_core.models.store import store_model
 
     sample = np.concatenate(samples)
-    samples.clear()
     if not len(sample):
         return None
     if len(sample) < 2:

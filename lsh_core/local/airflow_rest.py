@@ -15,14 +15,12 @@ from typing import Any
 from urllib.parse import quote
 
 from lsh_core.errors import DagRunError, SettingsError, UnavailableError
+from lsh_core.local.probing import OPENER
 
 POLL_SECONDS = 0.5
 APPEAR_SECONDS = 60.0
 REQUEST_SECONDS = 30.0
 LOG_LINES = 15
-
-# A proxy from the environment would be asked for 127.0.0.1, and cannot know it.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class AirflowRest:
         )
         started = time.monotonic()
         try:
-            with _OPENER.open(request, timeout=REQUEST_SECONDS) as answer:
+            with OPENER.open(request, timeout=REQUEST_SECONDS) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError:
             raise

@@ -9,15 +9,14 @@ import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import StackError
 from lsh_core.local.ports import HOST, PortReservation
 from lsh_core.local.probing import get_json
 from lsh_core.local.process import Identity, ManagedProcess
-from lsh_core.local.waiting import wait_until_ready
+from lsh_core.local.waiting import StartablePart
 
 PREFERRED_PORT = 8080
 STOP_SECONDS = 15.0
@@ -25,8 +24,8 @@ COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 ELASTICSEARCH_CONNECTION, DASK_CONNECTION = "airlsh_elasticsearch_default", "dask_default"
 
 
-class AirflowStandalone:
-    """Airflow on 127.0.0.1; a context manager that starts and stops it.
+class AirflowStandalone(StartablePart):
+    """Airflow on 127.0.0.1; it is ready when all four components are healthy.
 
     Parameters
     ----------
@@ -61,12 +60,12 @@ class AirflowStandalone:
         marker: str | None = None,
         reservation: PortReservation | None = None,
     ) -> None:
+        super().__init__(reservation)
         self.project, self.folder = project.resolve(), folder.resolve()
         self.elasticsearch, self.dask = elasticsearch, dask
         self._port, self._preferred = port, PREFERRED_PORT if prefer_usual_port else None
         self.marker = marker or uuid.uuid4().hex
         self._process = ManagedProcess(self.name, self.marker, self.folder / "logs" / "airflow.log")
-        self._reservation = reservation or PortReservation()
         self._ports = (0, 0, 0)
 
     @property
@@ -78,24 +77,6 @@ class AirflowStandalone:
     def leaders(self) -> dict[str, Identity]:
         """Its first process, once it was launched."""
         return {self.name: self._process.identity} if self._process.identity else {}
-
-    def start(self) -> Self:
-        """Start it and return when all four components are healthy.
-
-        Raises
-        ------
-        StackError
-            When it cannot be started; whatever was started is stopped again.
-        """
-        try:
-            with self._reservation:
-                self.prepare()
-                self.launch()
-                wait_until_ready([self])
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
     def prepare(self) -> None:
         """Look for Airflow and the DAGs, and pick the ports, before anything is started."""
@@ -184,14 +165,6 @@ class AirflowStandalone:
         self._process.stop(grace_seconds=STOP_SECONDS)
         if delete_data:
             shutil.rmtree(self.folder / "airflow", ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def unhealthy(health: Mapping[str, Any]) -> list[str]:

@@ -9,8 +9,6 @@ import shutil
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from lsh_core.local.account import Account, can_reach, give, node_account
 from lsh_core.local.distribution import DEFAULT_VERSION, find_distribution
@@ -20,7 +18,7 @@ from lsh_core.local.node import ElasticsearchNode, NodeSettings
 from lsh_core.local.ports import PortReservation
 from lsh_core.local.probing import get_json
 from lsh_core.local.process import Identity
-from lsh_core.local.waiting import wait_until_ready
+from lsh_core.local.waiting import StartablePart, wait_until_ready
 
 logger = logging.getLogger("lsh_core.local")
 
@@ -31,8 +29,8 @@ MEMORY_SHARE = 0.5
 PREFERRED_PORT = 9200
 
 
-class ElasticsearchCluster:
-    """`nodes` Elasticsearch nodes on 127.0.0.1; a context manager that starts and stops them.
+class ElasticsearchCluster(StartablePart):
+    """`nodes` Elasticsearch nodes on 127.0.0.1; it is ready when they form a cluster.
 
     Parameters
     ----------
@@ -66,10 +64,10 @@ class ElasticsearchCluster:
         marker: str | None = None,
         reservation: PortReservation | None = None,
     ) -> None:
+        super().__init__(reservation)
         self.count, self.folder, self.version = nodes, folder.resolve(), version
         self._port, self._preferred = port, PREFERRED_PORT if prefer_usual_port else None
         self.marker = marker or uuid.uuid4().hex
-        self._reservation = reservation or PortReservation()
         self.home: Path | None = None
         self.nodes: list[ElasticsearchNode] = []
 
@@ -82,24 +80,6 @@ class ElasticsearchCluster:
     def leaders(self) -> dict[str, Identity]:
         """The process of each node that was launched, by the node's name."""
         return {f"elasticsearch/{node.settings.name}": node.identity for node in self.nodes if node.identity}
-
-    def start(self) -> Self:
-        """Start all nodes and return when they form a cluster.
-
-        Raises
-        ------
-        StackError
-            When it cannot be started; whatever was started is stopped again.
-        """
-        try:
-            with self._reservation:
-                self.prepare()
-                self.launch()
-                wait_until_ready([self])
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
     def prepare(self) -> None:
         """Find all that the nodes need, and pick their ports, before anything is started."""
@@ -191,14 +171,6 @@ class ElasticsearchCluster:
     def resume_node(self, number: int) -> None:
         """Let node `number` (from 0) run again."""
         self.nodes[number].resume()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def delete_node_folder(home: Path) -> None:

@@ -12,7 +12,7 @@ from lsh_core.errors import StackError
 from lsh_core.local.distribution import DEFAULT_VERSION
 from lsh_core.local.probing import get_json
 from lsh_core.local.process import Identity
-from lsh_core.local.waiting import wait_until_ready
+from lsh_core.local.waiting import StartablePart
 
 logger = logging.getLogger("lsh_core.local")
 
@@ -38,32 +38,30 @@ def docker_answers() -> bool:
     return answer.returncode == 0
 
 
-class ElasticsearchContainer:
+class ElasticsearchContainer(StartablePart):
     """One Elasticsearch node in a container, through testcontainers."""
 
     name = "elasticsearch"
     start_seconds = 300.0
 
     def __init__(self, version: str = DEFAULT_VERSION) -> None:
+        super().__init__()
         self.version = version
         self._container: Any = None
         self.urls: tuple[str, ...] = ()
-        self.leaders: dict[str, Identity] = {}
+
+    @property
+    def leaders(self) -> dict[str, Identity]:
+        """None: its processes are the engine's."""
+        return {}
 
     @property
     def identifier(self) -> str | None:
         """The container's id, once it was launched."""
         return self._container.get_wrapped_container().id if self._container else None
 
-    def start(self) -> ElasticsearchContainer:
-        """Start it and return when it answers."""
-        try:
-            self.launch()
-            wait_until_ready([self])
-        except BaseException:
-            self.stop()
-            raise
-        return self
+    def prepare(self) -> None:
+        """Do nothing: all that it needs is in the image, and the engine picks its port."""
 
     def launch(self) -> None:
         """Start the container; it is not ready yet."""
@@ -105,6 +103,38 @@ class ElasticsearchContainer:
             self._container.stop()
 
 
-def remove_container(identifier: str) -> None:
-    """Stop and remove a container that another process started."""
-    subprocess.run(["docker", "rm", "--force", "--volumes", identifier], capture_output=True, check=False)
+def container_runs(identifier: str) -> bool:
+    """Say whether a container runs; no engine, no container."""
+    answer = _docker("inspect", "--format", "{{.State.Running}}", identifier)
+    return answer is not None and answer.stdout.strip() == b"true"
+
+
+def remove_container(identifier: str) -> bool:
+    """Stop and remove a container, whoever started it; return whether it was there.
+
+    Raises
+    ------
+    StackError
+        When it is still there.
+    """
+    answer = _docker("rm", "--force", "--volumes", identifier)
+    if answer is None:
+        return False
+    said = answer.stderr.decode(errors="replace").strip()
+    if "no such container" in said.lower():  # some versions of Docker call that a success, others do not
+        return False
+    if answer.returncode != 0:
+        raise StackError(
+            "elasticsearch",
+            f"its container {identifier[:12]} cannot be removed: {said}",
+            remedy="When Docker answers again: airlsh down",
+        )
+    return True
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[bytes] | None:
+    """Return Docker's answer, None where there is no Docker any more."""
+    try:
+        return subprocess.run(["docker", *arguments], capture_output=True, check=False)
+    except FileNotFoundError:
+        return None

@@ -9,15 +9,13 @@ import os
 import sys
 import uuid
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from lsh_core.errors import StackError
 from lsh_core.local.machine import MEBIBYTE, shared_memory_bytes
 from lsh_core.local.ports import HOST, PortReservation
 from lsh_core.local.probing import get_json
 from lsh_core.local.process import Identity, ManagedProcess
-from lsh_core.local.waiting import wait_until_ready
+from lsh_core.local.waiting import StartablePart
 
 WORKER_BYTES = 2048 * MEBIBYTE
 LEAST_WORKER_BYTES = 512 * MEBIBYTE
@@ -28,8 +26,8 @@ STOP_SECONDS = 10.0
 ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-class DaskCluster:
-    """A scheduler and `workers` workers of one thread on 127.0.0.1; a context manager that starts and stops them.
+class DaskCluster(StartablePart):
+    """A scheduler and `workers` workers of one thread on 127.0.0.1; it is ready when all workers are registered.
 
     Parameters
     ----------
@@ -60,13 +58,13 @@ class DaskCluster:
         marker: str | None = None,
         reservation: PortReservation | None = None,
     ) -> None:
+        super().__init__(reservation)
         self.workers, self.folder = workers, folder.resolve()
         self._port, self._prefer = port, prefer_usual_ports
         self.marker = marker or uuid.uuid4().hex
         logs = self.folder / "logs"
         self._scheduler = ManagedProcess("dask scheduler", f"{self.marker}/scheduler", logs / "dask-scheduler.log")
         self._workers = ManagedProcess("dask workers", f"{self.marker}/workers", logs / "dask-workers.log")
-        self._reservation = reservation or PortReservation()
         self._worker_bytes = WORKER_BYTES
         self.address = self.dashboard = ""
 
@@ -75,24 +73,6 @@ class DaskCluster:
         """The processes that were launched, by name."""
         named = {"dask/scheduler": self._scheduler.identity, "dask/workers": self._workers.identity}
         return {name: identity for name, identity in named.items() if identity}
-
-    def start(self) -> Self:
-        """Start scheduler and workers and return when all workers are registered.
-
-        Raises
-        ------
-        StackError
-            When it cannot be started; whatever was started is stopped again.
-        """
-        try:
-            with self._reservation:
-                self.prepare()
-                self.launch()
-                wait_until_ready([self])
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
     def prepare(self) -> None:
         """Pick the ports and divide the memory, before anything is started."""
@@ -144,14 +124,6 @@ class DaskCluster:
         """End workers and scheduler."""
         self._workers.stop(grace_seconds=STOP_SECONDS)
         self._scheduler.stop(grace_seconds=STOP_SECONDS)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _command(program: str, *arguments: str) -> list[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import click
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError
@@ -28,22 +26,21 @@ NEIGHBOURS = 5
 RECALL_QUERIES = 300
 
 
-def run_demo(report_lines: Callable[[Mapping[str, Any]], Iterable[str]], *, nodes: int = 3) -> int:
+def run_demo(
+    report_lines: Callable[[Mapping[str, Any]], Iterable[str]], echo: Callable[[str], object], *, nodes: int = 3
+) -> None:
     """Start a stack of its own, train and index through Airflow, measure, search, and stop the stack.
 
-    What it finds out is printed to standard output, how far it is is logged.
+    How far it is is logged.
 
     Parameters
     ----------
     report_lines
         How the report of an index run is shown.
+    echo
+        Takes what it finds out, some lines at a time.
     nodes
         Elasticsearch nodes.
-
-    Returns
-    -------
-    int
-        0; whatever fails is raised, after the stack was stopped.
 
     Raises
     ------
@@ -58,23 +55,23 @@ def run_demo(report_lines: Callable[[Mapping[str, Any]], Iterable[str]], *, node
         raise NotFoundError("file", str(SOURCE), "the demo runs in a checkout of the project")
     # Beside a stack that may be running in the usual folder, and without what that one has stored.
     folder = Path(FOLDER) / "demo"
-    if running_stack(folder) is None:
+    running = running_stack(folder)
+    if running is None or running.dead_parts():
         # Of a demo that was interrupted: its unfinished runs would keep those of this one waiting.
         stop_stack(folder, delete_data=True)
     with endings_raised(), start_stack(nodes=nodes, folder=folder) as stack:
-        report = _train_and_index(AirflowRest(str(stack.airflow)))
-        click.echo("\n".join(["", *report_lines(report)]))
-        _show_answers(Connection(urls=stack.elasticsearch))
+        report = _train_and_index(AirflowRest(str(stack.airflow)), echo)
+        echo("\n".join(["", *report_lines(report)]))
+        echo("\n".join(_answer_lines(Connection(urls=stack.elasticsearch))))
         logger.info("stopping the stack")
         stack.stop(delete_data=True)
-    return 0
 
 
-def _train_and_index(airflow: AirflowRest) -> dict[str, Any]:
+def _train_and_index(airflow: AirflowRest, echo: Callable[[str], object]) -> dict[str, Any]:
     """Run both DAGs and return the report of the second."""
     columns = {"name": NAME, "source": str(SOURCE), "id": "id", "vector": "embedding"}
     model = _run(airflow, "train_lsh_model", "train", {**columns, "metric": "cosine", "model": "ivf"})
-    click.echo(f"\nmodel {model['model_id']}: {model['model']}, {model['dims']} dimensions, {model['metric']}")
+    echo(f"\nmodel {model['model_id']}: {model['model']}, {model['dims']} dimensions, {model['metric']}")
     report: dict[str, Any] = _run(airflow, "index_vectors", "summarise", {**columns, "text_field": ["description"]})
     return report
 
@@ -87,10 +84,11 @@ def _run(airflow: AirflowRest, dag_id: str, task: str, conf: Mapping[str, Any]) 
     return airflow.result(dag_id, run_id, task)
 
 
-def _show_answers(connection: Connection) -> None:
+def _answer_lines(connection: Connection) -> Iterator[str]:
     from lsh_core.search.vector_index import VectorIndex
 
     packages, index = Packages.read(SOURCE), VectorIndex(connection, NAME)
     recall = measured_recall(index, packages, queries=RECALL_QUERIES)
-    click.echo(f"\nrecall@10 against exact: {recall:.3f} ({RECALL_QUERIES} packages, each left out of its own answer)")
-    click.echo("\n".join(neighbour_lines(index, packages, WELL_KNOWN, k=NEIGHBOURS)))
+    yield ""
+    yield f"recall@10 against exact: {recall:.3f} ({RECALL_QUERIES} packages, each left out of its own answer)"
+    yield from neighbour_lines(index, packages, WELL_KNOWN, k=NEIGHBOURS)

@@ -10,10 +10,15 @@ STOP_SECONDS = 20.0
 
 
 def end_parts(state: StackState) -> list[str]:
-    """End all processes of a stack; return the names of its parts that were still running."""
+    """End all processes of a stack; return the names of its parts that were still running.
+
+    Raises
+    ------
+    StackError
+        Its container cannot be removed; the processes have ended.
+    """
     alive = [name for name, leader in state.leaders.items() if leader.process()]
     stop_all(state.marker, list(state.leaders.values()), grace_seconds=STOP_SECONDS)
-    if state.container:
-        remove_container(state.container)
+    if state.container and remove_container(state.container):
         alive.append("elasticsearch")
     return alive

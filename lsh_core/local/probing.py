@@ -7,13 +7,13 @@ import urllib.request
 from typing import Any
 
 # A proxy from the environment would be asked for 127.0.0.1, and cannot know it.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def get_json(url: str, *, timeout_seconds: float = 2.0) -> Any | None:
     """Return what `url` answers as JSON, or None where it does not answer with success, or not with JSON."""
     try:
-        with _OPENER.open(url, timeout=timeout_seconds) as answer:
+        with OPENER.open(url, timeout=timeout_seconds) as answer:
             return json.load(answer)
     except (OSError, ValueError):  # refused, timed out, an HTTP error (each an OSError), or not JSON
         return None

@@ -13,7 +13,7 @@ from lsh_core.local.ending import end_parts
 from lsh_core.local.interruption import endings_raised, undisturbed
 from lsh_core.local.lock import exclusive
 from lsh_core.local.start import Start, check_nothing_runs
-from lsh_core.local.state import FOLDER, StackState, read_state, remove_state
+from lsh_core.local.state import FOLDER, StackState, read_state, remove_state, running_stack
 
 
 class Stack:
@@ -114,7 +114,7 @@ def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> lis
     Raises
     ------
     StackError
-        When another process is just starting or stopping it.
+        When another process is just starting or stopping it, or its container cannot be removed.
     """
     folder = folder.resolve()
     if not folder.is_dir():
@@ -133,19 +133,10 @@ def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> lis
 
 def stack_status(folder: Path = Path(FOLDER)) -> dict[str, Any]:
     """Return the addresses of the stack in `folder`; empty values for parts that are not running."""
-    state = read_state(folder.resolve())
-    dead = state.dead_parts() if state else []
-
-    def runs(part: str) -> bool:
-        return state is not None and state.ready and not any(name.split("/")[0] == part for name in dead)
-
-    nodes: list[str] = []
-    if state is not None and state.ready:
-        gone = {int(name.rpartition("-")[2]) - 1 for name in dead if name.startswith("elasticsearch/")}
-        nodes = [url for number, url in enumerate(state.elasticsearch) if number not in gone]
+    state = running_stack(folder.resolve())
     return {
-        "elasticsearch": nodes,
-        "dask": state.dask if state and runs("dask") else None,
-        "dask_dashboard": state.dask_dashboard if state and runs("dask") else None,
-        "airflow": state.airflow if state and runs("airflow") else None,
+        "elasticsearch": list(state.elasticsearch) if state else [],
+        "dask": state.dask if state else None,
+        "dask_dashboard": state.dask_dashboard if state else None,
+        "airflow": state.airflow if state else None,
     }

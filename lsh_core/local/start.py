@@ -6,6 +6,7 @@ import logging
 import os
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import StackError
 from lsh_core.local.airflow_standalone import AirflowStandalone
 from lsh_core.local.cluster import ElasticsearchCluster
-from lsh_core.local.container import ElasticsearchContainer, docker_answers
+from lsh_core.local.container import ElasticsearchContainer, container_runs, docker_answers
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.local.ending import end_parts
 from lsh_core.local.ports import PortReservation
 from lsh_core.local.state import StackState, read_state, remove_state, write_state
-from lsh_core.local.waiting import wait_until_ready
+from lsh_core.local.waiting import StartablePart, wait_until_ready
 
 logger = logging.getLogger("lsh_core.local")
 
@@ -53,7 +54,7 @@ class Start:
         self._record()
         connection = self._find_elasticsearch(nodes, version)
         self._dask.prepare()
-        parts: list[AirflowStandalone | DaskCluster | ElasticsearchCluster | ElasticsearchContainer] = [self._dask]
+        parts: list[StartablePart] = [self._dask]
         self._record(elasticsearch=connection.urls, dask=self._dask.address, dask_dashboard=self._dask.dashboard)
         if airflow:
             standalone = AirflowStandalone(
@@ -116,16 +117,26 @@ class Start:
         write_state(self._folder, self._state)
 
     def undo(self) -> None:
-        """End whatever was started."""
+        """End whatever was started; what cannot be ended is left to ``airlsh down``."""
         logger.info("stopping what was started")
-        end_parts(self._state)
-        if isinstance(self._elasticsearch, ElasticsearchContainer):
+        try:
+            end_parts(self._state)
+        except StackError as error:  # why the start failed matters more
+            logger.warning("%s", error)
+            return
+        if isinstance(self._elasticsearch, ElasticsearchContainer) and self._state.container is None:
             self._elasticsearch.stop()
         remove_state(self._folder)
 
 
 def check_nothing_runs(folder: Path) -> None:
-    """Refuse to start beside a running stack; clear away one that is half dead."""
+    """Refuse to start beside a running stack, or one that still has Elasticsearch; clear away what else is left.
+
+    Raises
+    ------
+    StackError
+        A stack, or its Elasticsearch, is running in `folder`.
+    """
     state = read_state(folder)
     if state is None:
         return
@@ -136,9 +147,23 @@ def check_nothing_runs(folder: Path) -> None:
             f"one is already running in {folder} (Elasticsearch at {', '.join(state.elasticsearch)})",
             remedy="Use it, or stop it first: airlsh down",
         )
+    if state.ready and _has_elasticsearch(state, dead):
+        living = state.living() or state
+        raise StackError(
+            "stack",
+            f"one in {folder} has lost {', '.join(dead)}, but its Elasticsearch is running"
+            f" ({', '.join(living.elasticsearch)})",
+            remedy="Use what is left of it, or stop it first: airlsh down",
+        )
     logger.info("clearing away a stack that was not stopped (ended: %s)", ", ".join(dead) or "while starting")
     end_parts(state)
     remove_state(folder)
+
+
+def _has_elasticsearch(state: StackState, dead: Sequence[str]) -> bool:
+    """Say whether an Elasticsearch that the stack started is running."""
+    nodes = [name for name in state.leaders if name.startswith("elasticsearch/") and name not in dead]
+    return bool(nodes) or (state.container is not None and container_runs(state.container))
 
 
 def _project() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -66,6 +66,27 @@ class StackState:
         """Return the parts whose first process has ended, by name."""
         return [name for name, leader in self.leaders.items() if leader.process() is None]
 
+    def living(self) -> Self | None:
+        """Return the stack with the addresses of what still runs alone; None where it is starting, or all has ended.
+
+        An Elasticsearch that has no process here (in a container, or somebody else's) is taken to run.
+        """
+        dead = self.dead_parts()
+        if not self.ready or (len(dead) == len(self.leaders) and not self.container):
+            return None
+        parts = {name.partition("/")[0] for name in dead}
+        return replace(
+            self,
+            elasticsearch=tuple(
+                url
+                for number, url in enumerate(self.elasticsearch, start=1)
+                if f"elasticsearch/node-{number}" not in dead
+            ),
+            dask=None if "dask" in parts else self.dask,
+            dask_dashboard=None if "dask" in parts else self.dask_dashboard,
+            airflow=None if "airflow" in parts else self.airflow,
+        )
+
 
 def write_state(folder: Path, state: StackState) -> None:
     """Replace the state in `folder`; a reader sees the old or the new one, never half of it."""
@@ -88,7 +109,7 @@ def remove_state(folder: Path) -> None:
 
 
 def running_stack(folder: Path | None = None) -> StackState | None:
-    """Return the stack that is running, None where there is none or not all of it.
+    """Return the stack that is running, with the addresses of the parts that do; None where nothing of it runs.
 
     Parameters
     ----------
@@ -100,5 +121,5 @@ def running_stack(folder: Path | None = None) -> StackState | None:
     for candidate in folders:
         state = read_state(candidate)
         if state is not None:
-            return state if state.ready and not state.dead_parts() else None
+            return state.living()
     return None

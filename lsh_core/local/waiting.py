@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
 
 from lsh_core.errors import StackError
+from lsh_core.local.ports import PortReservation
+from lsh_core.local.process import Identity
 
 logger = logging.getLogger("lsh_core.local")
 
@@ -33,6 +37,73 @@ class Part(Protocol):
 
     def log_tail(self) -> str:
         """Return the last lines of its log."""
+
+
+class StartablePart(ABC):
+    """A `Part` that can be started by itself, too: a context manager that starts and stops it.
+
+    Parameters
+    ----------
+    reservation
+        Keeps its ports from others while it starts; whoever gives it closes it.
+    """
+
+    name: str
+    start_seconds: float
+
+    def __init__(self, reservation: PortReservation | None = None) -> None:
+        self._reservation = reservation or PortReservation()
+
+    @property
+    @abstractmethod
+    def leaders(self) -> Mapping[str, Identity]:
+        """The processes that were launched, by name."""
+
+    def start(self) -> Self:
+        """Start it and return when it is ready.
+
+        Raises
+        ------
+        StackError
+            When it cannot be started; whatever was started is stopped again.
+        """
+        try:
+            with self._reservation:
+                self.prepare()
+                self.launch()
+                wait_until_ready([self])
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Find all that it needs, and pick its ports, before anything is started."""
+
+    @abstractmethod
+    def launch(self) -> None:
+        """Start it; it is not ready yet."""
+
+    @abstractmethod
+    def waiting_for(self) -> str | None:
+        """See :class:`Part`."""
+
+    @abstractmethod
+    def log_tail(self) -> str:
+        """See :class:`Part`."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End whatever was started."""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 def wait_until_ready(parts: Sequence[Part]) -> None:

@@ -17,6 +17,7 @@ from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.models.kmeans import distinct_rows, row_blocks
 from lsh_core.models.metrics import squared_norms
+from lsh_core.settings import MOST_BITS, MOST_TABLES
 
 TABLES = 100
 SAMPLE_BYTES = 64 * 2**20
@@ -88,10 +89,10 @@ class Hyperplane(LSHModel):
         return self.tables_ << self.bits_
 
     def _check_settings(self) -> None:
-        if self.tables is not None and not 1 <= self.tables <= 2**16:
-            raise SettingsError("tables", self.tables, "must be from 1 to 65536")
-        if self.bits is not None and not 1 <= self.bits <= 32:
-            raise SettingsError("bits", self.bits, "must be from 1 to 32")
+        if self.tables is not None and not 1 <= self.tables <= MOST_TABLES:
+            raise SettingsError("tables", self.tables, f"must be from 1 to {MOST_TABLES}")
+        if self.bits is not None and not 1 <= self.bits <= MOST_BITS:
+            raise SettingsError("bits", self.bits, f"must be from 1 to {MOST_BITS}")
 
     def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
         self.tables_ = TABLES if self.tables is None else self.tables

@@ -20,6 +20,7 @@ from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.models.hierarchical import FLAT_LISTS, fit_centroids
 from lsh_core.models.kmeans import row_blocks
 from lsh_core.models.metrics import squared_norms
+from lsh_core.settings import MOST_LISTS, MOST_SPILL
 
 logger = logging.getLogger(__name__)
 
@@ -112,10 +113,10 @@ class IVF(LSHModel):
         return self.lists_
 
     def _check_settings(self) -> None:
-        if self.lists is not None and not 1 <= self.lists <= 2**20:
-            raise SettingsError("lists", self.lists, "must be from 1 to 1048576")
-        if self.spill is not None and not 1 <= self.spill <= 64:
-            raise SettingsError("spill", self.spill, "must be from 1 to 64")
+        if self.lists is not None and not 1 <= self.lists <= MOST_LISTS:
+            raise SettingsError("lists", self.lists, f"must be from 1 to {MOST_LISTS}")
+        if self.spill is not None and not 1 <= self.spill <= MOST_SPILL:
+            raise SettingsError("spill", self.spill, f"must be from 1 to {MOST_SPILL}")
         if self.lists is not None and self.spill is not None and self.spill > self.lists:
             raise SettingsError("spill", self.spill, f"is more than the {self.lists} lists that there are")
 

@@ -75,7 +75,7 @@ def distance_from_score(scores: np.ndarray, metric: str) -> np.ndarray:
     """Turn Elasticsearch scores into distances.
 
     The server answers ``1 / (1 + d²)`` for ``l2`` and ``(1 + cos) / 2`` for ``cosine``, in float32: small
-    distances are lost in it (an L2 of 2e-4 comes back as 0). Use :func:`distances` where that matters.
+    distances are lost in it (an L2 of 2e-4 comes back as 0).
 
     Parameters
     ----------
@@ -91,30 +91,3 @@ def distance_from_score(scores: np.ndarray, metric: str) -> np.ndarray:
     if metric == "l2":
         return np.sqrt(np.maximum(1.0 / exact - 1.0, 0.0))
     return np.maximum(2.0 - 2.0 * exact, 0.0)
-
-
-def distances(queries: np.ndarray, rows: np.ndarray, metric: str) -> np.ndarray:
-    """Distances of every query to every row, from the vectors themselves, exact near zero.
-
-    Meant for the few rows of an answer; it works query by query in float64.
-
-    Parameters
-    ----------
-    queries : (q, d)
-    rows : (n, d)
-
-    Returns
-    -------
-    (q, n) float64
-    """
-    check_metric(metric)
-    left, right = np.asarray(queries, dtype=np.float64), np.asarray(rows, dtype=np.float64)
-    if metric == "cosine":
-        left = left / np.linalg.norm(left, axis=1, keepdims=True)
-        right = right / np.linalg.norm(right, axis=1, keepdims=True)
-    result = np.empty((len(left), len(right)))
-    for place, query in enumerate(left):
-        difference = right - query
-        result[place] = np.einsum("ij,ij->i", difference, difference)
-    # For unit vectors |a - b|² = 2 - 2 cos.
-    return np.sqrt(result) if metric == "l2" else result / 2.0

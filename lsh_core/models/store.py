@@ -52,12 +52,13 @@ class StoredModel:
 
 
 def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mapping[str, Any]) -> StoredModel:
-    """Store a fitted model under `name`; storing it again changes nothing."""
+    """Store a fitted model under `name`; storing it again only makes it the newest of its name."""
     ensure_system_index(client, MODELS)
     digest = fingerprint(model)
     model_id = f"{name}-{digest[:_ID_CHARACTERS]}"
     params, arrays = model.state()
     if client.exists(index=MODELS, id=model_id):
+        client.update(index=MODELS, id=model_id, doc={"created_at": _now()}, refresh=True)
         return find_model(client, name, model_id)
     for array_name, array in arrays.items():
         for part in split_parts(dump_array(array)):
@@ -85,7 +86,7 @@ def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mappin
             "name": name,
             "fingerprint": digest,
             "kind": model.kind,
-            "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "created_at": _now(),
             "header": header,
         },
         refresh=True,
@@ -154,6 +155,10 @@ def read_model(connection: Connection, name: str, model_id: str) -> LSHModel:
     if (found := fingerprint(model)) != stored.fingerprint:
         raise ModelMismatchError(stored.fingerprint, found, f"model {model_id} as read from {MODELS}")
     return model
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _part_id(model_id: str, array: str, number: int) -> str:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import FilterError, ModelMismatchError, NotFoundError, SettingsError, UnavailableError
+from lsh_core.errors import FilterError, ModelMismatchError, NotFoundError, ServerError, SettingsError, UnavailableError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.search.answers import Answer, read_answer
 from lsh_core.search.filters import check_filter
@@ -27,7 +28,6 @@ RESOLVE_SECONDS = 1.0
 _QUERIES_PER_REQUEST = 16
 _WAIT_SECONDS = 15.0
 _AWAY_SECONDS = 0.1
-_PASSING_STATUSES = frozenset({429, 502, 503, 504})
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class VectorIndex:
         for response in responses:
             if "error" in response:
                 gone = response["error"].get("type") == "index_not_found_exception"
-                if gone or response.get("status") in _PASSING_STATUSES:
+                if gone or response.get("status") in PASSING_STATUSES:
                     return _Away(str(_search_error(response, build, identity)))
                 raise _search_error(response, build, identity)
             require_all_shards("search", build.index, response)
@@ -278,8 +278,8 @@ def _search_error(response: Mapping[str, Any], build: ResolvedBuild, identity: s
     reason = "; ".join(
         dict.fromkeys(cause.get("reason", "") for cause in (*error.get("root_cause", []), error) if cause.get("reason"))
     )
-    if identity is not None and response.get("status") in (400, 404):
+    if identity is not None and response.get("status") == 404:
         return NotFoundError("document", identity, f"not in index {build.index} ({reason})")
     if response.get("status") == 400:
         return FilterError("", f"was refused by Elasticsearch: {reason}")
-    return UnavailableError(f"search of {build.index}", 0, f"{error.get('type')}: {reason}")
+    return ServerError(f"search of {build.index}: {error.get('type')}: {reason}")

@@ -11,6 +11,7 @@ module          decides
 ``reading``     how rows come off the disk in bounded memory
 ``vectors``     how an Arrow list column becomes a matrix
 ``identifiers`` how an Arrow column becomes document ids
+``texts``       which texts are not UTF-8
 ``validation``  which rows are refused, and why
 ``sampling``    which rows a model is trained on
 ``access``      which URLs a form may name

@@ -56,7 +56,8 @@ class Dataset:
     """All files of a source, in sorted order, and the schema that they share.
 
     The schema ends with the partition columns as strings. A key that is also a column of the files
-    is read from the files.
+    is read from the files. A column that is null in all rows of a file may have the type null there; the
+    schema has the type of the other files, `read_span` gives it as the file has it.
     """
 
     url: str
@@ -83,20 +84,20 @@ def open_dataset(url: str) -> Dataset:
     ------
     SourceError
         Nothing is there, or a file is not Parquet, is truncated or cannot be read.
+    SourceUnavailableError
+        Its storage did not answer.
     SchemaError
         Two files differ in a column, or in their partition keys.
     """
     listed = list_files(url)
     with ThreadPoolExecutor(min(_FOOTER_THREADS, len(listed))) as pool:
         footers = list(pool.map(_read_footer, listed))
-    schema = footers[0][1]
     files: list[SourceFile] = []
     place = 0
-    for file, file_schema in footers:
-        _check_same_schema(schema, file_schema, footers[0][0].url, file.url)
+    for file, _ in footers:
         files.append(replace(file, first_place=place))
         place += file.rows
-    return Dataset(url, tuple(files), schema)
+    return Dataset(url, tuple(files), _shared_schema([(file.url, schema) for file, schema in footers]))
 
 
 def check_unchanged(file: SourceFile) -> None:
@@ -106,6 +107,8 @@ def check_unchanged(file: SourceFile) -> None:
     ------
     SourceChangedError
         Its size or version is not the planned one, or it is gone.
+    SourceUnavailableError
+        Its storage did not answer.
     """
     now = look_up(file.url)
     if now is None:
@@ -139,17 +142,29 @@ def _partition_values(url: str) -> tuple[tuple[str, str], ...]:
     return tuple(values.items())
 
 
-def _check_same_schema(expected: pa.Schema, found: pa.Schema, first_url: str, url: str) -> None:
+def _shared_schema(schemas: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
+    """Return the first file's schema, in which a type null gives way to the type that another file has."""
+    first_url, first = schemas[0]
+    shared = {field.name: (field, first_url) for field in first}
+    for url, schema in schemas:
+        _check_same_names(first, schema, first_url, url)
+        for name, (field, decided_by) in shared.items():
+            given = schema.field(name)
+            if pa.types.is_null(field.type):
+                shared[name] = (given, url)
+            elif not pa.types.is_null(given.type) and _comparable(given.type) != _comparable(field.type):
+                reason = f"is {given.type}, but in {decided_by} it is {field.type}; write both with one type"
+                raise SchemaError(url, name, reason)
+    return pa.schema([field for field, _ in shared.values()])
+
+
+def _check_same_names(expected: pa.Schema, found: pa.Schema, first_url: str, url: str) -> None:
     missing = [name for name in expected.names if name not in found.names]
     if missing:
         raise SchemaError(url, missing[0], f"is missing; {first_url} has it, and all files must have the same columns")
     added = [name for name in found.names if name not in expected.names]
     if added:
         raise SchemaError(url, added[0], f"is not in {first_url}; all files must have the same columns")
-    for name in expected.names:
-        wanted, given = expected.field(name).type, found.field(name).type
-        if _comparable(wanted) != _comparable(given):
-            raise SchemaError(url, name, f"is {given}, but in {first_url} it is {wanted}; write both with one type")
 
 
 def _comparable(type_: pa.DataType) -> Sequence[object]:

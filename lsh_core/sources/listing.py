@@ -15,6 +15,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from lsh_core.errors import SourceError
+from lsh_core.sources.failures import judged
 
 _VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated")
 _GLOB_CHARACTERS = frozenset("*?[")
@@ -70,17 +71,17 @@ def list_files(url: str) -> list[Listed]:
     ------
     SourceError
         Nothing is there, nothing is left after the hidden names, or it cannot be listed.
+    SourceUnavailableError
+        Its storage did not answer.
     """
     filesystem, path = open_filesystem(url)
-    try:
+    with judged(url, "cannot be listed", local=is_local(filesystem)):
         filesystem.invalidate_cache(path)
         # By URL: a glob such as FOLDER/** matches folders and, once more, the files in them.
         files = {file.url: file for file in _matching(filesystem, path)}
-    except Exception as error:  # each cloud's package has exceptions of its own
-        raise SourceError(url, f"cannot be listed: {error}") from error
-    if not files:
-        if not _GLOB_CHARACTERS & set(path) and not filesystem.exists(path):
+        if not files and not _GLOB_CHARACTERS & set(path) and _look(filesystem, path) is None:
             raise SourceError(url, "there is no such file or folder")
+    if not files:
         raise SourceError(
             url, "no files are there (names that start with '_' or '.' do not count); give a Parquet file or its folder"
         )
@@ -88,32 +89,54 @@ def list_files(url: str) -> list[Listed]:
 
 
 def look_up(url: str) -> Listed | None:
-    """Return the file at `url` as it is now, or None where there is none."""
+    """Return the file at `url` as it is now, or None where there is none.
+
+    Raises
+    ------
+    SourceError
+        It cannot be looked up.
+    SourceUnavailableError
+        Its storage did not answer.
+    """
     filesystem, path = open_filesystem(url)
-    try:
+    with judged(url, "cannot be looked up", local=is_local(filesystem)):
         filesystem.invalidate_cache(path)
-        return _listed(filesystem, path)
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # each cloud's package has exceptions of its own
-        raise SourceError(url, f"cannot be looked up: {error}") from error
+        try:
+            return _listed(filesystem, path)
+        except FileNotFoundError:
+            return None
 
 
 def _matching(filesystem: fsspec.AbstractFileSystem, path: str) -> Iterator[Listed]:
     # A name that exists is taken as it is, even if it looks like a glob.
-    if filesystem.isdir(path):
+    info = _look(filesystem, path)
+    if info is not None and _is_folder(filesystem, path, info):
         yield from _below(filesystem, path, path)
-    elif filesystem.exists(path):
-        yield _listed(filesystem, path)
+    elif info is not None:
+        yield _listed(filesystem, path, info)
     elif _GLOB_CHARACTERS & set(path):
         base = _before_wildcards(path)
         for found, info in filesystem.glob(path, detail=True).items():
             if _is_hidden(found, base):
                 continue
-            if filesystem.isdir(found):
+            if _is_folder(filesystem, found, info):
                 yield from _below(filesystem, found, base)
             else:
                 yield _listed(filesystem, found, info)
+
+
+def _look(filesystem: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
+    """Return what is at `path`, None where nothing is; fsspec's own ``exists`` takes a time-out for nothing."""
+    try:
+        info: dict[str, Any] = filesystem.info(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return info
+
+
+def _is_folder(filesystem: fsspec.AbstractFileSystem, path: str, info: dict[str, Any]) -> bool:
+    # A glob gives a link to a folder its own type.
+    return os.path.isdir(path) if is_local(filesystem) else info["type"] == "directory"
 
 
 def _below(filesystem: fsspec.AbstractFileSystem, folder: str, base: str) -> Iterator[Listed]:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
 
 from lsh_core.errors import SourceChangedError, SourceError
 from lsh_core.sources.arrays import Column
+from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
+from lsh_core.sources.remote_file import RemoteFile
 
 if TYPE_CHECKING:
     from lsh_core.sources.chunks import Chunk
@@ -32,13 +35,14 @@ def open_parquet(url: str, size: int) -> Iterator[pq.ParquetFile]:
     ------
     SourceError
         It is not Parquet, is truncated, or cannot be read.
+    SourceUnavailableError
+        Its storage did not answer; so do reads from what is yielded.
     """
     filesystem, path = open_filesystem(url)
     local = is_local(filesystem)
     with ExitStack() as stack:
         try:
-            # Arrow does the buffering; fsspec's read-ahead would fetch what lies between the columns as well.
-            source = path if local else stack.enter_context(filesystem.open(path, "rb", cache_type="none"))
+            source = path if local else _open_remote(stack, filesystem, url, path)
             buffer_size = _LOCAL_BUFFER_BYTES if local else _REMOTE_BUFFER_BYTES
             parquet = stack.enter_context(pq.ParquetFile(source, pre_buffer=False, buffer_size=buffer_size))
         except FileNotFoundError as error:
@@ -46,6 +50,16 @@ def open_parquet(url: str, size: int) -> Iterator[pq.ParquetFile]:
         except (pa.ArrowException, OSError) as error:
             raise SourceError(url, _why_unreadable(url, size, error)) from error
         yield parquet
+
+
+def _open_remote(stack: ExitStack, filesystem: AbstractFileSystem, url: str, path: str) -> pa.NativeFile:
+    with judged(url, "cannot be opened", local=False):
+        try:
+            # Arrow does the buffering; fsspec's read-ahead would fetch what lies between the columns as well.
+            file = stack.enter_context(filesystem.open(path, "rb", cache_type="none"))
+        except FileNotFoundError as error:
+            raise SourceError(url, "there is no such file") from error
+    return pa.PythonFile(RemoteFile(url, file), mode="r")
 
 
 def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str]) -> Iterator[tuple[Chunk, pa.Table]]:
@@ -56,7 +70,8 @@ def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str])
     chunks
         Chunks of `file` in source order; rows between them are skipped.
     columns
-        Names of the columns to read, partition columns among them.
+        Names of the columns to read, partition columns among them. One that the file holds with the type
+        null has it here too, whatever its type is in the other files.
 
     Yields
     ------
@@ -70,6 +85,8 @@ def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str])
         The footer is not the one that was planned.
     SourceError
         Rows cannot be read.
+    SourceUnavailableError
+        The storage did not answer.
     """
     partitions = dict(file.partition_values)
     stored = [name for name in columns if name not in partitions]
@@ -174,11 +191,9 @@ def _with_partitions(
 def _why_unreadable(url: str, size: int, error: Exception) -> str:
     """Tell a file that is something else from one whose end is missing."""
     filesystem, path = open_filesystem(url)
-    try:
+    with judged(url, "cannot be read", local=is_local(filesystem)):
         head = filesystem.cat_file(path, 0, min(4, size))
         tail = filesystem.cat_file(path, max(0, size - 4), size)
-    except OSError:
-        return f"cannot be read: {error}"
     if size == 0:
         return "is empty (0 bytes), which is not a Parquet file; remove it or write it again"
     if head != _MAGIC:

@@ -2,7 +2,7 @@
 
 Of several faults a row is refused for the first in this order: id (null, empty, too long), vector
 (null, empty, wrong length, null elements), numbers (NaN, infinite), length of the vector (overflow,
-zero).
+zero), texts of the other columns (not UTF-8).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from lsh_core.sources.arrays import Column, Flags
 from lsh_core.sources.identifiers import read_identifiers
+from lsh_core.sources.texts import text_faults
 from lsh_core.sources.vectors import Floats, ListArray, as_list_array, list_shape, matrix
 
 _FLOAT32 = np.finfo(np.float32)
@@ -34,8 +35,8 @@ class RefusedRow:
         Its id as far as there is one; a longer one is cut to 512 characters.
     error
         The kind: ``null_id``, ``empty_id``, ``id_too_long``, ``id_not_utf8``, ``null_vector``,
-        ``empty_vector``, ``wrong_length``, ``null_element``, ``nan``, ``infinite``, ``overflow``
-        or ``zero_vector``.
+        ``empty_vector``, ``wrong_length``, ``null_element``, ``nan``, ``infinite``, ``overflow``,
+        ``zero_vector`` or ``text_not_utf8``.
     reason
         A sentence with the figures.
     """
@@ -74,7 +75,7 @@ def validate_rows(table: pa.Table, *, id: str, vector: str, dims: int, metric: s
     Parameters
     ----------
     table
-        n rows with the columns `id` (strings or integers) and `vector` (lists of floats).
+        n rows with the columns `id` (strings or integers) and `vector` (lists of floats), and others.
     dims
         Numbers that each vector must have.
     metric
@@ -82,12 +83,11 @@ def validate_rows(table: pa.Table, *, id: str, vector: str, dims: int, metric: s
         below the smallest normal float32, is refused.
     """
     identifiers = read_identifiers(table.column(id))
-    refused = dict(identifiers.refused)
+    bad_texts = _text_faults(table.drop_columns([id, vector]))
     offsets, vectors, bad_vectors = valid_vectors(table.column(vector), dims=dims, metric=metric)
-    for row, reason in bad_vectors.items():
-        refused.setdefault(row, reason)
-    if identifiers.refused:
-        good = ~np.isin(offsets, list(identifiers.refused))
+    refused = {**bad_texts, **bad_vectors, **identifiers.refused}
+    if bad_texts or identifiers.refused:
+        good = ~np.isin(offsets, list(refused))
         offsets, vectors = offsets[good], vectors[good]
     ids = identifiers.ids
     return ValidRows(
@@ -96,6 +96,14 @@ def validate_rows(table: pa.Table, *, id: str, vector: str, dims: int, metric: s
         vectors,
         [RefusedRow(row, ids[row], *refused[row]) for row in sorted(refused)],
     )
+
+
+def _text_faults(others: pa.Table) -> dict[int, Reason]:
+    faults: dict[int, Reason] = {}
+    for name, column in zip(others.column_names, others.columns, strict=True):
+        for row, fault in text_faults(column).items():
+            faults.setdefault(row, ("text_not_utf8", f"column {name!r} holds a text that is not UTF-8: {fault}"))
+    return faults
 
 
 def valid_vectors(

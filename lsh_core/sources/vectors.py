@@ -35,8 +35,10 @@ class ListShape:
 
 
 def as_list_array(column: Column) -> ListArray:
-    """Return a column of lists as one array."""
+    """Return a column of lists as one array; a column of type null, which has no list at all, as null lists."""
     array = as_one_array(column)
+    if isinstance(array, pa.NullArray):
+        return pa.nulls(len(array), pa.list_(pa.float32()))
     if not isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
         raise TypeError(f"not a list column: {array.type}")
     return array
@@ -46,7 +48,7 @@ def list_shape(array: ListArray) -> ListShape:
     """Return null lists, lengths and null elements of each row."""
     count = len(array)
     is_null = null_flags(array)
-    numbers, borders = _numbers_and_borders(array)
+    numbers, borders = values_and_borders(array)
     lengths = np.where(is_null, 0, np.diff(borders))
     null_elements = np.zeros(count, np.int64)
     if numbers.null_count:
@@ -64,12 +66,12 @@ def matrix(array: ListArray, dims: int) -> Floats:
     (n, dims) array
         Of the column's own type; a read-only view of Arrow's memory.
     """
-    numbers, _ = _numbers_and_borders(array)
+    numbers, _ = values_and_borders(array)
     return _values_view(numbers).reshape(len(array), dims)
 
 
-def _numbers_and_borders(array: ListArray) -> tuple[AnyArray, npt.NDArray[np.int64]]:
-    """Return the flat numbers under the rows, and the n + 1 borders of the rows among them.
+def values_and_borders(array: ListArray) -> tuple[AnyArray, npt.NDArray[np.int64]]:
+    """Return the flat values under the rows, and the n + 1 borders of the rows among them.
 
     ``flatten()`` is not used: it leaves null rows out, after which positions no longer say which
     row they belong to.

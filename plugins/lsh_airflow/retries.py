@@ -11,12 +11,12 @@ from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
-FINAL_ERRORS = (
-    "lsh_core.errors.InputError",
-    "lsh_core.errors.UnsupportedServerError",
-    "lsh_core.errors.VerificationError",
-    "lsh_core.errors.DeadLetterLimitError",
-    "lsh_core.errors.PromotionConflictError",
+from lsh_core import errors
+
+FINAL_ERRORS = tuple(
+    f"{error.__module__}.{error.__qualname__}"
+    for error in vars(errors).values()
+    if isinstance(error, type) and issubclass(error, errors.AirlshError) and error.final
 )
 
 REPEATABLE: dict[str, Any] = {
@@ -26,4 +26,4 @@ REPEATABLE: dict[str, Any] = {
         rules=[RetryRule(exception=list(FINAL_ERRORS), action=RetryAction.FAIL, reason="repeating it cannot help")]
     ),
 }
-"""``default_args`` of every DAG here."""
+"""``default_args`` of the DAGs."""

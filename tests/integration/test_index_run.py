@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import build_dead_letters, list_builds, promote_build, retire, rollback
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.models import list_models
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
@@ -109,6 +111,10 @@ def test_the_same_seed_gives_the_same_model(services: Services, tmp_path: Path) 
     settings = TrainSettings(name="twice", source=source, metric="cosine", sample=1_500, seed=7)
     first, second = train(settings, services), train(settings, services)
     other = train(settings.model_copy(update={"seed": 8}), services)
+    train(settings, services)
+    assert (
+        list_models("twice", services)[0]["model_id"] == first["model_id"]
+    )  # The last that was trained is the newest.
     assert first["fingerprint"] == second["fingerprint"]
     assert first["model_id"] == second["model_id"]
     assert other["fingerprint"] != first["fingerprint"]
@@ -326,6 +332,30 @@ def test_builds_are_promoted_rolled_back_and_retired(
     assert not client.indices.exists(index=builds[0]["index"])
     assert client.indices.exists(index=other["index"])
     assert [row["build"] for row in list_builds("moving", services)] == [waiting["build"], builds[2]["build"]]
+
+
+def test_of_two_first_promotions_at_once_one_wins(
+    services: Services, indexed: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    source = write_source(tmp_path / "rows.parquet", list(range(300)), clustered(300, DIMS))
+    client = services.connection.client()
+    rivals = [indexed("rivals", source, promote=False)["index"] for _ in range(2)]
+
+    def promote(index: str, together: threading.Barrier) -> PromotionConflictError | None:
+        together.wait(10)
+        try:
+            swap(client, "rivals", expected=None, new=index)
+        except PromotionConflictError as refused:
+            return refused
+        return None
+
+    for _ in range(10):
+        together = threading.Barrier(2)
+        with ThreadPoolExecutor(2) as pool:
+            outcomes = list(pool.map(promote, rivals, [together, together]))
+        assert sum(outcome is None for outcome in outcomes) == 1
+        assert live_index(client, "rivals") == rivals[outcomes.index(None)]
+        client.indices.delete_alias(index="_all", name="rivals")
 
 
 def test_a_server_that_is_away_is_said_to_be_away(services: Services, tmp_path: Path) -> None:

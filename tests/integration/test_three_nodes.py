@@ -42,31 +42,36 @@ def test_one_giant_row_group_goes_evenly_over_all_nodes(services: Services, tmp_
     assert [answer.ids for answer in answers] == [[f"row-{row}"] for row in range(50)]
 
 
+@pytest.mark.parametrize("node", [0, 2])
 def test_a_run_completes_when_a_node_dies_in_the_middle(
-    services: Services, three_nodes: ElasticsearchCluster, tmp_path: Path
+    services: Services, three_nodes: ElasticsearchCluster, tmp_path: Path, node: int
 ) -> None:
+    name = f"dying-{node}"
     source = write_source(tmp_path / "rows.parquet", list(range(ROWS)), clustered(ROWS, DIMS))
-    train(TrainSettings(name="dying", source=source, metric="l2"), services)
-    settings = IndexSettings(name="dying", source=source, shards=3, replicas=1, chunk_rows=300)
-    client = services.connection.client()
-    killed = threading.Event()
+    train(TrainSettings(name=name, source=source, metric="l2"), services)
+    settings = IndexSettings(name=name, source=source, shards=3, replicas=1, chunk_rows=300)
+    client = services.connection.client(1)
+    killed, ended = threading.Event(), threading.Event()
 
     def kill_one() -> None:
-        while not killed.is_set():
-            if client.count(index="airlsh-ledger", query={"prefix": {"source": str(tmp_path)}})["count"] >= 10:
-                three_nodes.kill_node(2)
+        while not ended.wait(0.1):
+            if client.count(index="airlsh-ledger", query={"prefix": {"source": str(tmp_path)}})["count"] >= 5:
+                three_nodes.kill_node(node)
                 killed.set()
-            killed.wait(0.2)
+                return
 
     assassin = threading.Thread(target=kill_one)
     assassin.start()
     try:
         report = run_index(settings, services)
     finally:
-        killed.set()
+        ended.set()
         assassin.join()
-        three_nodes.restart_node(2)
+        if killed.is_set():
+            three_nodes.restart_node(node)
 
+    assert killed.is_set()
+    assert sum(story["retried"] for story in report["nodes"]) > 0
     assert report["promoted"]
     assert report["rows_read"] == report["accepted"] == report["documents"] == ROWS
     assert sum(node["rows"] for node in report["nodes"]) >= ROWS

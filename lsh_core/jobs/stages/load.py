@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +46,19 @@ def load(settings: IndexSettings, build: str, services: Services) -> dict[str, A
         with dask_client(services) as dask:
             tasks = _tasks(settings, build, services, plan, key, pending, dask)
             rows = _run(dask, build, tasks, sum(chunk.rows for chunk in pending))
-    except BaseException:
-        # Threads that a cancelled task leaves behind on a worker must not write on.
-        fence_writes(answering_client(services.connection), plan.index, plan.alias)
+    except BaseException as error:
+        _fence_off(services, plan, error)
         raise
     RunStore(answering_client(services.connection)).update(build, state=LOADED)
     return {"rows_read": rows, "skipped": skipped, "chunks": len(pending), "spans": len(tasks)}
+
+
+def _fence_off(services: Services, plan: BuildPlan, cause: BaseException) -> None:
+    """Keep threads that a cancelled task leaves behind on a worker from writing on."""
+    try:
+        fence_writes(answering_client(services.connection, wait_seconds=5), plan.index, plan.alias)
+    except Exception as error:
+        cause.add_note(f"late writers could not be fenced off {plan.index}: {error}")
 
 
 def ledger_key(client: Elasticsearch, plan: BuildPlan, build: str) -> LedgerKey:
@@ -94,7 +102,8 @@ def _run(dask: Client, build: str, tasks: Sequence[SpanTask], total: int) -> int
     rows = 0
     with progress("load", total=total) as meter:
         dask.subscribe_topic(topic, lambda event: meter.advance(event[1]))
-        futures = dask.map(load_span, tasks, pure=False, key=f"load-{build}", retries=0)
+        # Keys of their own: a worker may still be busy with a cancelled task of an earlier try.
+        futures = dask.map(load_span, tasks, pure=False, key=f"load-{build}-{secrets.token_hex(4)}", retries=0)
         try:
             for future in as_completed(futures, loop=dask.loop):
                 if future.status != "finished":
@@ -104,4 +113,6 @@ def _run(dask: Client, build: str, tasks: Sequence[SpanTask], total: int) -> int
         finally:
             dask.cancel(futures, force=True)
             dask.unsubscribe_topic(topic)
+    if rows != total:
+        raise LoadError(tasks[0].index, "load", f"{total:,} rows were planned, the workers speak of {rows:,}")
     return rows

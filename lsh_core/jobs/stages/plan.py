@@ -167,13 +167,16 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
     with dask_client(services) as dask:
         _, threads = worker_threads(dask)
     nodes = data_nodes(client)
-    chunk_rows = settings.chunk_rows or chunk_rows_for(
+    row_bytes = 4 * columns.dims
+    chunk_rows = chunk_rows_for(
         dataset.rows,
-        row_bytes=4 * columns.dims,
+        row_bytes=row_bytes,
         nodes=len(services.connection.urls),
         workers=threads,
         chunk_bytes=settings.chunk_bytes,
     )
+    if settings.chunk_rows is not None:
+        chunk_rows = min(settings.chunk_rows, max(1, settings.chunk_bytes // row_bytes))
     decides = {"vector": asdict(field), "fields": fields, "id": settings.id, "version": __version__}
     return BuildPlan(
         index=physical_index(settings.name, build),

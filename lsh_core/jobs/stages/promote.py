@@ -37,10 +37,10 @@ def make_live(name: str, build: str, services: Services) -> str:
     index = str(record["index"])
     before = live_index(client, name)
     swap(client, name, expected=before, new=index)
-    if before != index:
+    if before != index or "promoted_at" not in record:
         moment = now()
         runs.update(build, promoted_at=moment)
         for other in runs.of(name):
-            if other["index"] == before:
+            if other["index"] == before and before != index:
                 runs.update(other["build"], demoted_at=moment)
     return index

@@ -15,6 +15,8 @@ from lsh_core.settings import IndexSettings
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_ERROR = 8000
+
 Stage = Callable[[IndexSettings, str, Services], dict[str, Any]]
 
 
@@ -27,7 +29,7 @@ def recorded(stage: Stage) -> Stage:
         started = time.perf_counter()
         try:
             facts = stage(settings, build, services)
-        except Exception as error:
+        except BaseException as error:
             _record_failure(name, build, services, error)
             raise
         facts = {**facts, "seconds": round(time.perf_counter() - started, 3)}
@@ -38,12 +40,16 @@ def recorded(stage: Stage) -> Stage:
     return run
 
 
-def _record_failure(stage: str, build: str, services: Services, error: Exception) -> None:
-    """Mark the build failed; a server that cannot be reached must not hide the error itself."""
+def _record_failure(stage: str, build: str, services: Services, error: BaseException) -> None:
+    """Mark the build failed; a server that cannot be reached must not hide the error itself.
+
+    A build whose promotion failed stays verified: it can be promoted later.
+    """
+    what = f"{stage}: {error or type(error).__name__}"[:_LONGEST_ERROR]
+    state = {} if stage == "promote" else {"state": FAILED}
     try:
-        RunStore(answering_client(services.connection, wait_seconds=5)).update(
-            build, state=FAILED, error=f"{stage}: {error}"[:8000], finished_at=now()
-        )
+        runs = RunStore(answering_client(services.connection, wait_seconds=5))
+        runs.update(build, error=what, finished_at=now(), **state)
     except Exception:
         logger.debug("the failure of build %s could not be recorded", build, exc_info=True)
 

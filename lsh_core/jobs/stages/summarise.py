@@ -18,8 +18,8 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     -------
     dict
         ``build, index, alias, model_id, state, promoted, rows_read, accepted, repeated, dead_lettered, skipped,
-        documents, nodes, seconds, work_seconds, recall``, and ``error`` for a run that failed. Counts that no
-        stage has reached are None.
+        documents, nodes, seconds, work_seconds, recall, error``. Counts that no stage has reached are None, and
+        so is the error of a run that did not fail. ``skipped`` rows are among the others: an earlier try loaded them.
     """
     client = answering_client(services.connection)
     runs = RunStore(client)
@@ -40,8 +40,7 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
         "seconds": {stage: facts["seconds"] for stage, facts in stages.items()},
         "work_seconds": verified.get("work_seconds", {}),
         "recall": verified.get("recall"),
+        "error": record.get("error"),
     }
-    if record.get("error"):
-        report["error"] = record["error"]
     runs.update(build, report=report, finished_at=now())
     return report

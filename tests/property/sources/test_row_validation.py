@@ -87,16 +87,49 @@ def tables(draw: st.DrawFn) -> pa.Table:
     return pa.concat_tables(parts)
 
 
+@st.composite
+def text_columns(draw: st.DrawFn, rows: int) -> tuple[pa.Array, list[bool]]:
+    """Lists of texts that nobody has looked at, and which rows hold one that is not UTF-8."""
+    raw_texts = (
+        st.none() | st.binary(max_size=3) | st.text(max_size=3).map(lambda text: text.encode(errors="surrogatepass"))
+    )
+    lists = draw(st.lists(st.none() | st.lists(raw_texts, max_size=3), min_size=rows, max_size=rows))
+    flat = pa.array([raw for each in lists for raw in each or []], pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), len(flat), flat.buffers(), flat.null_count)
+    if draw(st.booleans()):
+        texts = texts.dictionary_encode()
+    borders = np.cumsum([0] + [len(each or []) for each in lists])
+    column = pa.ListArray.from_arrays(
+        pa.array(borders, pa.int32()), texts, mask=pa.array([each is None for each in lists], pa.bool_())
+    )
+    if draw(st.booleans()):
+        column = pa.StructArray.from_arrays([column], ["texts"])
+    return column, [not all(is_utf8(raw) for raw in each or [] if raw is not None) for each in lists]
+
+
+def is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def cast(number: float, width: int) -> Any:
     with np.errstate(over="ignore", under="ignore"):
         return {16: np.float16, 32: np.float32, 64: np.float64}[width](number)
 
 
-@given(tables(), st.sampled_from(["l2", "cosine"]))
+@given(st.data(), tables(), st.sampled_from(["l2", "cosine"]))
 @settings(max_examples=300)
-def test_agrees_with_row_by_row(table: pa.Table, metric: str) -> None:
+def test_agrees_with_row_by_row(data: st.DataObject, table: pa.Table, metric: str) -> None:
     ids, vectors = table.column("id").to_pylist(), table.column("vector").to_pylist()
-    errors = [id_error(id) or vector_error(vector, metric) for id, vector in zip(ids, vectors, strict=True)]
+    texts, bad_texts = data.draw(text_columns(len(table)))
+    table = table.append_column("texts", texts)
+    errors = [
+        id_error(id) or vector_error(vector, metric) or ("text_not_utf8" if bad else None)
+        for id, vector, bad in zip(ids, vectors, bad_texts, strict=True)
+    ]
 
     valid = validate_rows(table, id="id", vector="vector", dims=DIMS, metric=metric)
 

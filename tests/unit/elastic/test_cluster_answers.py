@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
-from lsh_core.elastic.cluster import on_any_node, require_all_shards, wait_until
+from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import PartialAnswerError, UnavailableError
+from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
 THREE_NODES = Connection(urls=("http://a:1", "http://b:2", "http://c:3"))
 
@@ -65,7 +64,7 @@ def test_the_next_node_is_asked_when_one_does_not_answer() -> None:
     assert asked == ["http://b:2", "http://c:3", "http://a:1"]
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409])
+@pytest.mark.parametrize("status", [400, 404, 409])
 def test_what_a_node_refuses_no_other_node_is_asked(status: int) -> None:
     asked: list[str] = []
 
@@ -80,6 +79,17 @@ def test_what_a_node_refuses_no_other_node_is_asked(status: int) -> None:
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_login_says_where_credentials_come_from(status: int) -> None:
+    def action(client: Any) -> None:
+        raise api_error(status)
+
+    with pytest.raises(AccessError, match="AIRLSH_ES_API_KEY") as raised:
+        on_any_node(THREE_NODES, action)
+    assert raised.value.status == status
+    assert raised.value.final
+
+
 def test_no_answer_at_all_names_the_nodes_and_what_to_do() -> None:
     def action(client: Any) -> None:
         raise refused()
@@ -88,13 +98,3 @@ def test_no_answer_at_all_names_the_nodes_and_what_to_do() -> None:
         on_any_node(THREE_NODES, action, wait_seconds=0)
     assert "refused" in raised.value.last
     assert any("airlsh up" in note for note in raised.value.__notes__)
-
-
-def test_waiting_ends_when_it_is_so() -> None:
-    answers: Callable[[], bool] = iter([False, False, True]).__next__
-    wait_until(answers, "it", seconds=60, pause=0)
-
-
-def test_waiting_is_given_up() -> None:
-    with pytest.raises(UnavailableError, match="it did not answer"):
-        wait_until(lambda: False, "it", seconds=-1, pause=0)

@@ -38,7 +38,7 @@ def test_our_own_fields_lie_under_airlsh() -> None:
         "norms": False,
     }
     assert own["list"]["properties"]["v"] == {"type": "integer"}
-    assert own["near"]["properties"]["v"] == {"type": "keyword", "index": False, "doc_values": False}
+    assert own["near"] == {"type": "object", "enabled": False}
     assert own["chunk"] == {"type": "integer"}
     assert own["row"] == {"type": "long"}
 
@@ -64,7 +64,7 @@ def test_the_format_knows_several_vectors() -> None:
     body = build_body(meta(LISTS, TABLES), {}, shards=1, replicas=0)
     own = body["mappings"]["properties"]["airlsh"]["properties"]
     assert set(own["tokens"]["properties"]) == {"v", "w"}
-    assert set(own["near"]["properties"]) == {"v"}
+    assert set(own["list"]["properties"]) == {"v"}
 
 
 def test_meta_survives_the_server() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,5 +45,18 @@ def make_elasticsearch(
         monkeypatch.setenv("ES_HOME", str(home))
         monkeypatch.setenv("ES_JAVA_HOME", str(make_java("jdk-25", MODULES.format(version=25))))
         return home
+
+    return make
+
+
+@pytest.fixture
+def make_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Make a ``docker`` that runs a shell script, and have it found; each call is a line of the file returned."""
+
+    def make(script: str) -> Path:
+        calls = tmp_path / "docker-calls"
+        write_program(tmp_path / "bin" / "docker", f'echo "$*" >> {calls}\n{script}')
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        return calls
 
     return make

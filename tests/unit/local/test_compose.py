@@ -78,3 +78,11 @@ def test_what_the_image_copies_is_let_through() -> None:
     allowed = re.findall(r"^!(\S+)$", (DOCKER / "Dockerfile.dockerignore").read_text(), re.MULTILINE)
     assert copied == set(allowed)
     assert all((DOCKER.parent / path).exists() for path in copied)
+
+
+def test_all_that_the_image_installs_of_python_is_locked() -> None:
+    (command,) = re.findall(r"^RUN uv pip install (.*)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+    wanted, _, constraint = command.rpartition(" -c ")
+    assert constraint == "requirements.lock"
+    # What the project does not ask for by itself is not in its lock file either.
+    assert all(word.startswith(("-", '".[')) for word in wanted.split())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from lsh_core.cli.session import services
 from lsh_core.errors import StackError
 from lsh_core.local.lock import exclusive
-from lsh_core.local.process import Identity
+from lsh_core.local.process import Identity, ManagedProcess
 from lsh_core.local.stack import stack_status, start_stack, stop_stack
 from lsh_core.local.state import StackState, read_state, running_stack, write_state
 
@@ -61,11 +63,40 @@ def test_a_stack_is_found_from_a_folder_below(tmp_path: Path, monkeypatch: pytes
     assert running_stack() == state
 
 
-def test_a_stack_with_a_dead_part_or_one_that_is_starting_does_not_run(tmp_path: Path) -> None:
-    write_state(tmp_path, running_state(airflow=myself(), dask__scheduler=somebody_else()))
+def test_a_stack_that_lost_parts_is_what_is_left_of_it(tmp_path: Path) -> None:
+    leaders = {
+        "airflow": somebody_else(),
+        "dask__scheduler": myself(),
+        "dask__workers": somebody_else(),
+        "elasticsearch__node_1": somebody_else(),
+        "elasticsearch__node_2": myself(),
+    }
+    write_state(tmp_path, running_state(**leaders))
+    found = running_stack(tmp_path)
+    assert found is not None
+    assert found.elasticsearch == ("http://127.0.0.1:2",)
+    assert (found.dask, found.dask_dashboard, found.airflow) == (None, None, None)
+    assert found.leaders == running_state(**leaders).leaders
+
+
+def test_a_stack_that_ended_or_is_starting_does_not_run(tmp_path: Path) -> None:
+    write_state(tmp_path, running_state(airflow=somebody_else(), dask__scheduler=somebody_else()))
     assert running_stack(tmp_path) is None
+    assert not any(stack_status(tmp_path).values())
     write_state(tmp_path, StackState(marker="m", leaders={"airflow": myself()}))
     assert running_stack(tmp_path) is None
+
+
+@pytest.mark.parametrize("lost", ["airflow", "dask__workers", "elasticsearch__node_1"])
+def test_commands_use_what_is_left_of_a_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
+    parts = ("airflow", "dask__scheduler", "dask__workers", "elasticsearch__node_1", "elasticsearch__node_2")
+    (tmp_path / ".airlsh").mkdir()
+    write_state(tmp_path / ".airlsh", running_state(**{**dict.fromkeys(parts, myself()), lost: somebody_else()}))
+    monkeypatch.chdir(tmp_path)
+    found = services(None)
+    nodes = ("http://127.0.0.1:1", "http://127.0.0.1:2")
+    assert found.connection.urls == (nodes[1:] if lost == "elasticsearch__node_1" else nodes)
+    assert found.dask == (None if lost == "dask__workers" else "tcp://127.0.0.1:3")
 
 
 def test_status_has_empty_values_for_what_ended(tmp_path: Path) -> None:
@@ -111,3 +142,30 @@ def test_a_start_beside_a_running_stack_is_refused_and_names_it(tmp_path: Path) 
     with pytest.raises(StackError, match=r"already running in .*http://127\.0\.0\.1:1(.|\n)*airlsh down"):
         start_stack(folder=tmp_path)
     assert read_state(tmp_path) == state
+
+
+@pytest.mark.parametrize("lost", ["airflow", "dask__scheduler", "elasticsearch__node_1"])
+def test_a_start_beside_living_nodes_is_refused_and_says_what_is_dead(tmp_path: Path, lost: str) -> None:
+    parts = ("airflow", "dask__scheduler", "elasticsearch__node_1", "elasticsearch__node_2")
+    state = running_state(**{**dict.fromkeys(parts, myself()), lost: somebody_else()})
+    write_state(tmp_path, state)
+    dead = lost.replace("__", "/").replace("_", "-")
+    with pytest.raises(StackError, match=rf"has lost {dead}, .*http://127\.0\.0\.1:2(.|\n)*airlsh down"):
+        start_stack(folder=tmp_path)
+    assert read_state(tmp_path) == state
+
+
+def test_a_start_clears_away_what_is_left_without_elasticsearch(
+    make_elasticsearch: Callable[[str], Path], open_folder: Path
+) -> None:
+    make_elasticsearch("echo 'no luck'; exit 1")
+    folder = open_folder / "stack"
+    folder.mkdir()
+    left = ManagedProcess("dask scheduler", "m/scheduler", folder / "dask.log")
+    left.launch(["sleep", "1000"], environment={})
+    assert left.identity is not None
+    leaders = {"dask__scheduler": left.identity, "elasticsearch__node_1": somebody_else()}
+    write_state(folder, running_state(**leaders))
+    with pytest.raises(StackError, match="no luck"):
+        start_stack(folder=folder, airflow=False)
+    assert left.processes() == []

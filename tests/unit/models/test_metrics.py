@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import SettingsError, VectorError
-from lsh_core.models.metrics import SIMILARITY, check_metric, distance_from_score, distances, prepare
+from lsh_core.models.metrics import SIMILARITY, check_metric, distance_from_score, prepare
 
 
 def test_every_metric_has_a_similarity_that_keeps_zero_distance():
@@ -43,15 +43,3 @@ def test_scores_turn_into_distances():
 def test_scores_a_rounding_above_one_are_zero_distance():
     for metric in SIMILARITY:
         assert distance_from_score(np.array([np.float32(1.0000001)]), metric) == 0.0
-
-
-def test_distances_are_exact_near_zero():
-    query = np.array([[1.0, 2.0, 3.0]], dtype=np.float32)
-    rows = query + np.array([[0, 0, 0], [2**-20, 0, 0], [3, 0, 4]], dtype=np.float32)
-    assert distances(query, rows, "l2")[0] == pytest.approx([0, 2**-20, 5], rel=1e-12)
-
-
-def test_cosine_distances():
-    rows = np.array([[2, 0], [0, 3], [-1, 0], [1, 1]], dtype=np.float32)
-    found = distances(np.array([[5, 0]], dtype=np.float32), rows, "cosine")
-    assert found[0] == pytest.approx([0, 1, 2, 1 - 2**-0.5])

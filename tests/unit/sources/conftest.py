@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.troubled_files import TroubledFileSystem
+
 VECTORS = pa.list_(pa.float32(), 2)
 
 
@@ -46,3 +48,14 @@ def memory() -> Iterator[fsspec.AbstractFileSystem]:
     filesystem.rm("/", recursive=True) if filesystem.ls("/") else None
     yield filesystem
     filesystem.rm("/", recursive=True) if filesystem.ls("/") else None
+
+
+@pytest.fixture
+def troubled() -> Iterator[TroubledFileSystem]:
+    """Give a filesystem at ``troubled://`` whose requests can be made to fail; empty before and after."""
+    fsspec.register_implementation("troubled", TroubledFileSystem, clobber=True)
+    filesystem = fsspec.filesystem("troubled")
+    yield filesystem
+    filesystem.store.clear()
+    filesystem.pseudo_dirs[:] = [""]
+    filesystem.trouble, filesystem.calls = None, 0

@@ -81,6 +81,11 @@ def test_dims_are_looked_for_in_later_files(tmp_path: Path, write: Write) -> Non
     assert check(tmp_path, {"id": IDS, "v": pa.array([[1.0]], pa.list_(pa.float32()))}, write).dims == 1
 
 
+def test_dims_are_not_looked_for_where_the_column_has_no_type(tmp_path: Path, write: Write) -> None:
+    write(tmp_path / "0.parquet", pa.table({"id": IDS, "v": pa.nulls(1)}))
+    assert check(tmp_path, {"id": pa.nulls(1), "v": pa.array([[1.0]], pa.list_(pa.float32()))}, write).dims == 1
+
+
 def test_without_any_vector_dims_are_unknown(tmp_path: Path, write: Write) -> None:
     with pytest.raises(SchemaError, match="holds no vector in any row"):
         check(tmp_path, {"id": IDS, "v": pa.array([None], pa.list_(pa.float32()))}, write)

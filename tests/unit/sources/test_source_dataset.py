@@ -116,6 +116,18 @@ def test_files_that_differ_are_named_with_the_column(
     assert (raised.value.source, raised.value.column) == (str(tmp_path / "b.parquet"), column)
 
 
+def test_a_type_null_gives_way_to_the_type_of_any_other_file(tmp_path: Path, write: Write, packages: Packages) -> None:
+    for name, year in (("a", pa.nulls(2)), ("b", pa.array([1.5, None])), ("c", pa.nulls(2))):
+        write(tmp_path / f"{name}.parquet", packages(2, year=year, empty=pa.nulls(2)))
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.schema.names == ["id", "embedding", "year", "empty"]
+    assert dataset.schema.field("year").type == pa.float64()
+    assert dataset.schema.field("empty").type == pa.null()
+    write(tmp_path / "d.parquet", packages(2, year=pa.array([1, 2]), empty=pa.nulls(2)))
+    with pytest.raises(SchemaError, match=r"is int64, but in .*b\.parquet it is double"):
+        open_dataset(str(tmp_path))
+
+
 def test_vector_lengths_that_differ_are_seen(tmp_path: Path, write: Write, packages: Packages) -> None:
     write(tmp_path / "a.parquet")
     longer = pa.array([[1.0, 2.0, 3.0]], pa.list_(pa.float32(), 3))

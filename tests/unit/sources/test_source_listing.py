@@ -9,8 +9,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from lsh_core.errors import SourceError
+from lsh_core.errors import SourceError, SourceUnavailableError
 from lsh_core.sources.listing import list_files, look_up
+from tests.troubled_files import TroubledFileSystem
 
 
 def names(url: str | Path, base: Path) -> list[str]:
@@ -161,3 +162,69 @@ def test_a_pipe_is_not_a_file(tmp_path: Path, write: Callable[..., Path]) -> Non
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SourceError, match="not a regular file"):
         list_files(str(tmp_path))
+
+
+class CloudError(Exception):
+    """As the packages of the clouds have them: no error of Python, with a status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status_code = status
+
+
+class NoCredentialsError(Exception):
+    """As boto has it."""
+
+
+@pytest.mark.parametrize("look", [list_files, look_up])
+@pytest.mark.parametrize("path", ["data", "data/a.parquet", "data/*.parquet"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        TimeoutError("timed out"),
+        ConnectionResetError("reset"),
+        OSError(16, "Slow Down"),
+        OSError("who knows"),
+        CloudError(503),
+        CloudError(429),
+        RuntimeError("Session is closed"),
+    ],
+    ids=repr,
+)
+def test_a_storage_that_does_not_answer_may_answer_later(
+    troubled: TroubledFileSystem, look: Callable[[str], object], path: str, trouble: Exception
+) -> None:
+    troubled.pipe("/data/a.parquet", b"a")
+    troubled.trouble = trouble
+    with pytest.raises(SourceUnavailableError, match=r"cannot be (listed|looked up)") as raised:
+        look(f"troubled://{path}")
+    assert raised.value.source == f"troubled://{path}"
+    assert str(trouble) in raised.value.reason
+
+
+@pytest.mark.parametrize("look", [list_files, look_up])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        PermissionError("Access Denied"),
+        OSError("Forbidden: bucket/a.parquet"),
+        OSError(22, "The specified bucket is not valid"),
+        ValueError("Bad Request"),
+        CloudError(403),
+        NoCredentialsError("Unable to locate credentials"),
+    ],
+    ids=repr,
+)
+def test_a_storage_that_says_no_is_not_asked_again(
+    troubled: TroubledFileSystem, look: Callable[[str], object], trouble: Exception
+) -> None:
+    troubled.trouble = trouble
+    with pytest.raises(SourceError, match=r"cannot be (listed|looked up)"):
+        look("troubled://data")
+
+
+def test_trouble_while_a_folder_is_listed_is_not_an_empty_folder(troubled: TroubledFileSystem) -> None:
+    troubled.pipe("/data/a.parquet", b"a")
+    troubled.trouble, troubled.calls = TimeoutError(), 1
+    with pytest.raises(SourceUnavailableError, match="cannot be listed: TimeoutError"):
+        list_files("troubled://data")

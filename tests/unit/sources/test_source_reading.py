@@ -10,10 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.errors import SourceChangedError, SourceError
+from lsh_core.errors import SourceChangedError, SourceError, SourceUnavailableError
 from lsh_core.sources.chunks import Chunk, plan_chunks
 from lsh_core.sources.dataset import open_dataset
 from lsh_core.sources.reading import read_span
+from lsh_core.sources.sampling import plan_sample, read_sample_part
+from lsh_core.sources.validation import validate_rows
+from tests.troubled_files import TroubledFileSystem
 
 Write = Callable[..., Path]
 Packages = Callable[..., pa.Table]
@@ -89,3 +92,53 @@ def test_null_vectors_and_halves_come_back_as_written(tmp_path: Path, write: Wri
     file = open_dataset(str(path)).files[0]
     ((_, table),) = read_span(file, [Chunk(0, 0, 0, 3, 0)], ["v"])
     assert table.column("v").to_pylist() == [[1.5, -2.0], None, [None, 3.0]]
+
+
+def test_a_file_whose_column_has_no_type_is_read_beside_the_others(
+    tmp_path: Path, write: Write, packages: Packages
+) -> None:
+    write(tmp_path / "a.parquet", packages(2, year=pa.nulls(2)))
+    write(tmp_path / "b.parquet", packages(2, first=2, year=pa.array([1.5, None])))
+    write(tmp_path / "c.parquet", packages(2, year=pa.nulls(2)).set_column(1, "embedding", pa.nulls(2)))
+    write(tmp_path / "d.parquet", packages(2, year=pa.nulls(2)).set_column(0, "id", pa.nulls(2)))
+    dataset = open_dataset(str(tmp_path))
+    read = [next(read_span(file, [Chunk(0, 0, 0, 2, 0)], dataset.schema.names))[1] for file in dataset.files]
+    assert [table.column("year").to_pylist() for table in read] == [[None] * 2, [1.5, None], [None] * 2, [None] * 2]
+    valid = [validate_rows(table, id="id", vector="embedding", dims=2, metric="l2") for table in read]
+    assert [each.ids for each in valid] == [["p0", "p1"], ["p2", "p3"], [], []]
+    assert [[row.error for row in each.refused] for each in valid[2:]] == [["null_vector"] * 2, ["null_id"] * 2]
+    samples = [
+        read_sample_part(dataset.files[part.file], part, vector="embedding", dims=2, metric="l2")
+        for part in plan_sample(dataset.files, 100, seed=0)
+    ]
+    assert [len(sample) for sample in samples] == [2, 2, 0, 2]
+
+
+@pytest.fixture
+def remote(troubled: TroubledFileSystem, packages: Packages) -> TroubledFileSystem:
+    with troubled.open("/data/a.parquet", "wb") as sink:
+        pq.write_table(packages(20_000), sink, row_group_size=4_000, compression="none")
+    return troubled
+
+
+@pytest.mark.parametrize("calls", [0, 1, 2, 3, 4])
+def test_a_connection_that_breaks_is_no_broken_file(remote: TroubledFileSystem, calls: int) -> None:
+    file = open_dataset("troubled://data").files[0]
+    remote.trouble, remote.calls = TimeoutError("no answer"), calls
+    with pytest.raises(SourceUnavailableError, match=r"^troubled:///data/a\.parquet: cannot be \w+: no answer$"):
+        list(read_span(file, plan_chunks([file], chunk_rows=4_000), ["id", "embedding"]))
+
+
+def test_what_is_broken_on_another_machine_is_still_broken(remote: TroubledFileSystem) -> None:
+    file = open_dataset("troubled://data").files[0]
+    content = bytearray(remote.cat_file("/data/a.parquet"))
+    content[4:200_000] = bytes(199_996)
+    remote.pipe("/data/a.parquet", bytes(content))
+    with pytest.raises(SourceError, match=r"rows 0 to .* cannot be read"):
+        list(read_span(file, plan_chunks([file], chunk_rows=4_000), ["id", "embedding"]))
+    remote.pipe("/data/a.parquet", b"PAR1" + bytes(500))
+    with pytest.raises(SourceError, match="is truncated"):
+        open_dataset("troubled://data")
+    remote.rm("/data/a.parquet")
+    with pytest.raises(SourceError, match="there is no such file"):
+        list(read_span(file, [Chunk(0, 0, 0, 1, 0)], ["id"]))

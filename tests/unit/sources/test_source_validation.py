@@ -85,6 +85,69 @@ def test_ids_that_are_not_utf8() -> None:
     ]
 
 
+def texts(*raws: bytes | None) -> pa.Array:
+    """Texts as a Parquet reader gives them: nobody has looked whether they are UTF-8."""
+    raw = pa.array(raws, pa.binary())
+    return pa.Array.from_buffers(pa.string(), len(raw), raw.buffers(), raw.null_count)
+
+
+TEXTS = texts(b"good", b"a\xff", None, "é".encode())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        TEXTS,
+        TEXTS.cast(pa.large_string(), safe=False),
+        TEXTS.cast(pa.string_view()),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2]), texts(b"good", b"a\xff", b"more")),
+        pa.ListArray.from_arrays([0, 1, 3, 3, 4], texts(b"good", b"good", b"a\xff", "é".encode())),
+        pa.FixedSizeListArray.from_arrays(texts(b"a", b"b", b"a\xff", b"\xff", None, b"", b"c", b"d"), 2),
+        pa.StructArray.from_arrays([pa.array([1, 2, 3, 4]), TEXTS], ["number", "text"]),
+        pa.StructArray.from_arrays([pa.ListArray.from_arrays([0, 1, 2, 2, 3], texts(b"", b"a\xff", b"b"))], ["texts"]),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_a_text_that_is_not_utf8_refuses_its_row_alone(column: pa.Array) -> None:
+    table = pa.table(
+        {"id": list("abcd"), "v": pa.array([[1, 2, 3]] * 4, SINGLES), "good": list("wxyz"), "title": column}
+    )
+    valid = validate_rows(pa.concat_tables([table, table.slice(1, 2)]), id="id", vector="v", dims=3, metric="l2")
+    assert valid.ids == ["a", "c", "d", "c"]
+    assert valid.vectors.shape == (4, 3)
+    assert [(row.offset, row.id, row.error) for row in valid.refused] == [
+        (1, "b", "text_not_utf8"),
+        (4, "b", "text_not_utf8"),
+    ]
+    assert "column 'title' holds a text that is not UTF-8: invalid start byte at byte 1" in valid.refused[0].reason
+
+
+def test_texts_that_no_row_shows_refuse_no_row() -> None:
+    words = texts(b"good", b"\xff", b"more")
+    columns = {
+        "unused": pa.DictionaryArray.from_arrays(pa.array([0, 2]), words),
+        "null_list": pa.ListArray.from_arrays([0, 2, 3], words, mask=pa.array([True, False])),
+        "null_struct": pa.StructArray.from_arrays([words[1:]], ["text"], mask=pa.array([True, False])),
+        "raw": pa.array([b"\xff", b"\xfe"]),
+    }
+    table = pa.table({"id": ["a", "b"], "v": pa.array([[1, 2, 3]] * 2, SINGLES), **columns})
+    assert validate_rows(table, id="id", vector="v", dims=3, metric="l2").refused == []
+
+
+def test_a_text_is_the_last_reason() -> None:
+    table = pa.table({"id": ["", "b"], "v": pa.array([[1, 2, 3], None], SINGLES), "title": texts(b"\xff", b"\xff")})
+    valid = validate_rows(table, id="id", vector="v", dims=3, metric="l2")
+    assert [row.error for row in valid.refused] == ["empty_id", "null_vector"]
+
+
+@pytest.mark.parametrize(("nothing", "error"), [("id", "null_id"), ("v", "null_vector")])
+def test_columns_of_type_null_refuse_every_row(nothing: str, error: str) -> None:
+    columns = {"id": pa.array(["a", "b"]), "v": pa.array([[1, 2, 3]] * 2, SINGLES), nothing: pa.nulls(2)}
+    valid = validate_rows(pa.table(columns), id="id", vector="v", dims=3, metric="cosine")
+    assert [(row.offset, row.error) for row in valid.refused] == [(0, error), (1, error)]
+    assert (valid.ids, valid.vectors.shape, valid.vectors.dtype) == ([], (0, 3), np.float32)
+
+
 def test_the_first_reason_is_the_id() -> None:
     assert refused(None, None).error == "null_id"
 

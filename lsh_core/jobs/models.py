@@ -1,0 +1,21 @@
+"""Models: list and show what was trained."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.jobs.services import Services
+from lsh_core.models import store
+
+
+def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
+    """Return what is known of the models of `name`, or of all, newest first."""
+    return [asdict(model) for model in store.list_models(answering_client(services.connection), name)]
+
+
+def show_model(model_id: str, services: Services) -> dict[str, Any]:
+    """Return all that is known of one model without its arrays."""
+    name = model_id.rpartition("-")[0]
+    return asdict(store.find_model(answering_client(services.connection), name, model_id))
