@@ -8,6 +8,7 @@ import click
 
 from lsh_core.cli.options import make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
+from lsh_core.local.interruption import endings_raised
 from lsh_core.settings import IndexSettings, TrainSettings
 
 
@@ -16,7 +17,7 @@ from lsh_core.settings import IndexSettings, TrainSettings
 @server_options(dask=True)
 def train(es: str | None, dask: str | None, as_json: bool, **values: Any) -> None:
     """Train an LSH model for NAME on a sample of the source, and store it."""
-    with reported(as_json=as_json):
+    with reported(as_json=as_json), endings_raised():
         from lsh_core.jobs.train import train as run
 
         result = run(make_settings(TrainSettings, values), services(es, dask))
@@ -35,7 +36,7 @@ def train(es: str | None, dask: str | None, as_json: bool, **values: Any) -> Non
 @server_options(dask=True)
 def index(es: str | None, dask: str | None, as_json: bool, **values: Any) -> None:
     """Load the source into a new build of NAME, verify it, and promote it."""
-    with reported(as_json=as_json):
+    with reported(as_json=as_json), endings_raised():
         from lsh_core.cli.run_report import report_lines
         from lsh_core.jobs.index import run_index
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import UnavailableError
+from lsh_core.errors import SettingsError, UnavailableError
 
 if TYPE_CHECKING:
     from distributed import Client
 
 _CONNECT_SECONDS = 15
+_DASK_ADDRESS = re.compile(r"(\w+://)?(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}")
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,10 @@ class Services:
 
     connection: Connection
     dask: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.dask is not None and not _DASK_ADDRESS.fullmatch(self.dask):
+            raise SettingsError("dask", self.dask, "must look like tcp://host:8786")
 
 
 @contextmanager

@@ -45,7 +45,8 @@ def _record_failure(stage: str, build: str, services: Services, error: BaseExcep
 
     A build whose promotion failed stays verified: it can be promoted later.
     """
-    what = f"{stage}: {error or type(error).__name__}"[:_LONGEST_ERROR]
+    cause = str(error) if isinstance(error, Exception) else f"ended by {type(error).__name__}"
+    what = f"{stage}: {cause}"[:_LONGEST_ERROR]
     state = {} if stage == "promote" else {"state": FAILED}
     try:
         runs = RunStore(answering_client(services.connection, wait_seconds=5))
