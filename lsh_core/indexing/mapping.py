@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lsh_core.errors import SchemaError
 from lsh_core.indexing.token_format import TokenFormat
 
 META_KEY = "airlsh"
+MOST_DIMS = 4096
 FORMAT = 1
 _BYTES_PER_SHARD = 16 * 2**30
 _GC_DELETES = "1h"
@@ -68,6 +70,12 @@ class BuildMeta:
         own = dict(meta[META_KEY])
         vectors = tuple(VectorField(**vector) for vector in own.pop("vectors"))
         return cls(vectors=vectors, **own)
+
+
+def check_dims(source: str, column: str, dims: int) -> None:
+    """Raise `SchemaError` for vectors that are longer than the server can index."""
+    if dims > MOST_DIMS:
+        raise SchemaError(source, column, f"has vectors of {dims} numbers; Elasticsearch indexes {MOST_DIMS} at most")
 
 
 def tokens_path(vector: str) -> str:

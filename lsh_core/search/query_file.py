@@ -62,7 +62,10 @@ def _from_parquet(path: Path, column: str | None) -> np.ndarray:
         raise SchemaError(str(path), column, f"is missing; there are {', '.join(schema.names)}")
     elif column not in lists:
         raise SchemaError(str(path), column, f"has type {schema.field(column).type}, not lists of floats")
-    values = pq.read_table(path, columns=[column]).column(column)
+    try:
+        values = pq.read_table(path, columns=[column]).column(column)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise SourceError(str(path), f"cannot be read as Parquet: {error}") from error
     lengths = [len(value) for value in values.slice(0, 1).to_pylist() if value is not None]
     if not lengths:
         raise SourceError(str(path), f"row 0 has no vector in {column!r}")

@@ -11,6 +11,7 @@ from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ModelMismatchError, SourceError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.field_types import fields_for, parse_overrides
+from lsh_core.indexing.mapping import check_dims
 from lsh_core.indexing.names import physical_index
 from lsh_core.indexing.runs import PLANNED, RunStore
 from lsh_core.jobs.services import Services, dask_client, worker_threads
@@ -80,7 +81,9 @@ def read_source(settings: IndexSettings) -> tuple[Dataset, SourceColumns]:
     from lsh_core.sources.dataset import open_dataset
 
     dataset = open_dataset(settings.source)
-    return dataset, check_columns(dataset, id=settings.id, vector=settings.vector, columns=settings.columns)
+    columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=settings.columns)
+    check_dims(settings.source, settings.vector, columns.dims)
+    return dataset, columns
 
 
 def _planned_model(settings: IndexSettings, build: str, record: Mapping[str, Any] | None) -> str | None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from lsh_core.indexing.mapping import BuildMeta, VectorField, build_body, default_shards
+from lsh_core.errors import SchemaError
+from lsh_core.indexing.mapping import BuildMeta, VectorField, build_body, check_dims, default_shards
 from lsh_core.indexing.names import physical_index, write_alias
 from tests.vector_fields import list_field, table_field
 
@@ -96,3 +97,9 @@ def test_names() -> None:
     assert physical_index("docs", "b1") == "airlsh-docs-b1"
     assert write_alias("b1") == "airlsh-w-b1"
     assert physical_index("docs", "2024-b1") != physical_index("docs-2024", "b2")
+
+
+def test_vectors_that_the_server_cannot_index_are_refused_before_any_work() -> None:
+    check_dims("rows.parquet", "v", 4096)
+    with pytest.raises(SchemaError, match=r"rows\.parquet: column 'v' has vectors of 4097 numbers"):
+        check_dims("rows.parquet", "v", 4097)
