@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
 if TYPE_CHECKING:
@@ -38,32 +36,21 @@ def on_any_node(
     """
     from elasticsearch import ApiError, TransportError
 
-    ring = ring_of(connection)
     deadline = time.monotonic() + wait_seconds
     while True:
         last: Exception | None = None
-        for node in ring.order(first):
+        for step in range(len(connection.urls)):
             try:
-                result = action(connection.client(node))
+                return action(connection.client(first + step))
             except (ApiError, TransportError) as error:
                 if isinstance(error, ApiError) and error.status_code not in PASSING_STATUSES:
                     raise _named(error) from error
-                ring.failed(node)
                 last = error
-            else:
-                ring.answered(node)
-                return result
         if time.monotonic() >= deadline:
             raise UnavailableError("Elasticsearch at " + ", ".join(connection.urls), wait_seconds, str(last)).with_note(
                 _HINT
             ) from last
         time.sleep(0.5)
-
-
-@lru_cache(maxsize=64)
-def ring_of(connection: Connection) -> NodeRing:
-    """Return what this process knows of the nodes: one that hangs must cost its time-out once, not at every call."""
-    return NodeRing(len(connection.urls))
 
 
 def _named(error: ApiError) -> Exception:

@@ -40,13 +40,6 @@ class NodeRing:
                 (node % count for node in range(home, home + count) if self._health[node % count].until <= now), None
             )
 
-    def order(self, home: int) -> list[int]:
-        """Return all nodes in the order to ask them: from `home` on, those in quarantine last."""
-        now, count = self._clock(), len(self._health)
-        with self._lock:
-            nodes = [node % count for node in range(home, home + count)]
-            return sorted(nodes, key=lambda node: self._health[node].until > now)
-
     def seconds_to_next(self) -> float:
         """Return the seconds until the first quarantine ends."""
         with self._lock:

@@ -5,16 +5,11 @@ from typing import Any
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
-from lsh_core.elastic.cluster import on_any_node, require_all_shards, ring_of
+from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
 THREE_NODES = Connection(urls=("http://a:1", "http://b:2", "http://c:3"))
-
-
-@pytest.fixture(autouse=True)
-def forget_the_nodes() -> None:
-    ring_of.cache_clear()
 
 
 def api_error(status: int) -> Exception:
@@ -67,20 +62,6 @@ def test_the_next_node_is_asked_when_one_does_not_answer() -> None:
 
     assert on_any_node(THREE_NODES, action, first=1) == "answer"
     assert asked == ["http://b:2", "http://c:3", "http://a:1"]
-
-
-def test_a_node_that_hangs_costs_its_time_out_once() -> None:
-    asked: list[str] = []
-
-    def action(client: Any) -> str:
-        asked.append(url_of(client))
-        if asked[-1] == "http://b:2":
-            raise refused()
-        return "answer"
-
-    for first in (1, 2, 0, 1):
-        on_any_node(THREE_NODES, action, first=first)
-    assert asked == ["http://b:2", "http://c:3", "http://c:3", "http://a:1", "http://c:3"]
 
 
 @pytest.mark.parametrize("status", [400, 404, 409])
