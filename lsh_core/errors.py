@@ -23,6 +23,8 @@
     │   ├── VerificationError         the index does not hold what was loaded
     │   ├── DeadLetterLimitError      more rows were refused than allowed
     │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
+    │   ├── LeaseHeldError            somebody else works on this name
+    │   ├── LeaseLostError            somebody else took over the work on this name
     │   └── DagRunError               a run of a DAG that failed, as seen from outside Airflow
     └── StackError                    exit code 1: the local stack could not start or stop
 
@@ -227,6 +229,31 @@ class PromotionConflictError(RunError):
     def __init__(self, alias: str, reason: str) -> None:
         self.alias, self.reason = alias, reason
         super().__init__(f"alias {alias}: {reason}")
+
+
+class LeaseHeldError(RunError):
+    """Somebody else works on this name."""
+
+    final = True
+
+    def __init__(self, name: str, scope: str, holder: str, since: str, heartbeat: str) -> None:
+        self.name, self.scope, self.holder, self.since, self.heartbeat = name, scope, holder, since, heartbeat
+        super().__init__(
+            f"{name}: {holder} holds the lease {scope!r} since {since} (last heartbeat {heartbeat}); "
+            "wait until it ends, or end it"
+        )
+
+
+class LeaseLostError(RunError):
+    """Somebody else took over the work on this name."""
+
+    final = True
+
+    def __init__(self, name: str, scope: str, epoch: int) -> None:
+        self.name, self.scope, self.epoch = name, scope, epoch
+        super().__init__(
+            f"{name}: the lease {scope!r} (epoch {epoch}) was taken over by another run; this one has stopped writing"
+        )
 
 
 class DagRunError(RunError):

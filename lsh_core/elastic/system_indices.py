@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 MODELS = "airlsh-models"
 LEDGER = "airlsh-ledger"
+LEASES = "airlsh-leases"
 RUNS = "airlsh-runs"
 DEAD_LETTERS = "airlsh-dead-letters"
 
@@ -50,6 +51,18 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "nodes": _OPAQUE,
         "seconds": _OPAQUE,
         "finished_at": _DATE,
+    },
+    LEASES: {
+        "name": _KEYWORD,
+        "scope": _KEYWORD,
+        "identity": _KEYWORD,
+        "holder": _TEXT_KEPT,
+        "build": _KEYWORD,
+        "epoch": _LONG,
+        "acquired_at": _DATE,
+        "heartbeat_at": _DATE,
+        "ttl_seconds": {"type": "float"},
+        "released": {"type": "boolean"},
     },
     RUNS: {
         "name": _KEYWORD,

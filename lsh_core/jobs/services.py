@@ -1,14 +1,18 @@
-"""What every verb needs from outside: Elasticsearch, and a Dask cluster to work on."""
+"""What every verb needs from outside: Elasticsearch, a Dask cluster to work on, and who is asking."""
 
 from __future__ import annotations
 
+import getpass
+import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.leases import Caller
 from lsh_core.errors import SettingsError, UnavailableError
 
 if TYPE_CHECKING:
@@ -18,12 +22,25 @@ _CONNECT_SECONDS = 15
 _DASK_ADDRESS = re.compile(r"(\w+://)?(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}")
 
 
+def this_process() -> Caller:
+    """Return a caller whose description names this process, for those who are refused because of it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # An account that has no name, as in some containers.
+        user = f"user {os.getuid()}"
+    return Caller(None, f"{user} on {socket.gethostname()}, process {os.getpid()}")
+
+
 @dataclass(frozen=True)
 class Services:
-    """Elasticsearch, and the address of a Dask scheduler; without one, a verb starts two workers of its own."""
+    """Elasticsearch, the address of a Dask scheduler, and who is asking.
+
+    Without a scheduler, a verb starts two workers of its own.
+    """
 
     connection: Connection
     dask: str | None = None
+    caller: Caller = field(default_factory=this_process, compare=False)
 
     def __post_init__(self) -> None:
         if self.dask is not None and not _DASK_ADDRESS.fullmatch(self.dask):

@@ -33,6 +33,8 @@ EXAMPLES: list[AirlshError] = [
     errors.VerificationError("i", "documents", 10_000, 9_998),
     errors.DeadLetterLimitError("b1", 9, 0, ("a.parquet row 1: nan", "a.parquet row 2: nan")),
     errors.PromotionConflictError("docs", "moved"),
+    errors.LeaseHeldError("docs", "build", "airlsh by me on here", "2026-01-01T00:00", "2026-01-01T00:01"),
+    errors.LeaseLostError("docs", "build", 7),
     errors.DagRunError("index_vectors", "run-1", "load", "line 1\nline 2"),
     errors.StackError("Elasticsearch", "died", "line 1\nline 2", "do this"),
 ]

@@ -1,0 +1,322 @@
+"""One holder at a time: leases in ``airlsh-leases``, with a heartbeat and an epoch.
+
+Only one of many callers can create a document, or replace the version of it that it has read, so a lease
+is taken by compare-and-swap on its ``_seq_no``; searching for a lock and then writing one would let all of them in.
+The epoch grows with every holder. It is what stops a holder that was thought dead: whoever writes
+for a run writes through an alias with the epoch in its name (`lsh_core.indexing.gate`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import on_any_node
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.system_indices import LEASES, ensure_system_index
+from lsh_core.errors import LeaseHeldError, LeaseLostError
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+logger = logging.getLogger(__name__)
+
+BUILD, ALIAS = "build", "alias"
+TTL_SECONDS = 60.0
+HEARTBEAT_SECONDS = 5.0
+_MISSED_HEARTBEATS = 2.5
+_LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks for a lease.
+
+    Attributes
+    ----------
+    identity
+        The same for every process of one run: a retry takes its own lease over at once. None: nobody's but
+        this call's.
+    description
+        What others read when they are refused.
+    """
+
+    identity: str | None
+    description: str
+
+    def __post_init__(self) -> None:
+        if self.identity == "":
+            raise ValueError("an empty identity would be everybody's")
+
+
+@dataclass(frozen=True)
+class LeaseRecord:
+    """A lease as it is stored, with the version that a compare-and-swap goes by."""
+
+    name: str
+    scope: str
+    identity: str
+    holder: str
+    build: str | None
+    epoch: int
+    acquired_at: str
+    heartbeat_at: str
+    ttl_seconds: float
+    released: bool
+    seq_no: int = field(compare=False)
+    primary_term: int = field(compare=False)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether its heartbeat is older than it may be, by this machine's clock."""
+        age = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat_at)
+        return age.total_seconds() > self.ttl_seconds
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the lease as it is stored."""
+        return {
+            "name": self.name,
+            "scope": self.scope,
+            "identity": self.identity,
+            "holder": self.holder,
+            "build": self.build,
+            "epoch": self.epoch,
+            "acquired_at": self.acquired_at,
+            "heartbeat_at": self.heartbeat_at,
+            "ttl_seconds": self.ttl_seconds,
+            "released": self.released,
+        }
+
+
+class LeaseStore:
+    """Leases, one document for each name and scope; every read is in real time, every write a compare-and-swap."""
+
+    def __init__(self, client: Elasticsearch) -> None:
+        self._client = client
+
+    def read(self, name: str, scope: str) -> LeaseRecord | None:
+        """Return the lease as it is now, or None if there never was one."""
+        from elasticsearch import NotFoundError
+
+        try:
+            answer = self._client.get(index=LEASES, id=_document_id(name, scope))
+        except NotFoundError:
+            return None
+        return LeaseRecord(**answer["_source"], seq_no=answer["_seq_no"], primary_term=answer["_primary_term"])
+
+    def replace(self, before: LeaseRecord | None, after: Mapping[str, Any]) -> LeaseRecord | None:
+        """Write `after` where `before` still stands (None: where nothing is); return None if something else does."""
+        from elasticsearch import ConflictError
+
+        condition: dict[str, Any] = {"op_type": "create"}
+        if before is not None:
+            condition = {"if_seq_no": before.seq_no, "if_primary_term": before.primary_term}
+        try:
+            answer = self._client.index(
+                index=LEASES, id=_document_id(after["name"], after["scope"]), document=dict(after), **condition
+            )
+        except ConflictError:
+            return None
+        return LeaseRecord(**after, seq_no=answer["_seq_no"], primary_term=answer["_primary_term"])
+
+
+class Lease:
+    """A lease that is held; a thread of its own keeps it alive.
+
+    Attributes
+    ----------
+    epoch
+        Its number: higher than that of every holder before.
+    """
+
+    def __init__(self, connection: Connection, record: LeaseRecord) -> None:
+        self._connection, self._record = connection, record
+        self._stopped, self._lost = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"lease-{record.name}-{record.scope}", daemon=True)
+        self._thread.start()
+
+    @property
+    def epoch(self) -> int:
+        """Its number: higher than that of every holder before."""
+        return self._record.epoch
+
+    def require(self) -> None:
+        """Raise `LeaseLostError` if another holder is known to have taken it."""
+        if self._lost.is_set():
+            raise LeaseLostError(self._record.name, self._record.scope, self._record.epoch)
+
+    def stop(self, *, release: bool) -> None:
+        """Stop the heartbeat; give the lease back where `release` says so."""
+        self._stopped.set()
+        self._thread.join()
+        if release and not self._lost.is_set():
+            self._write(released=True)
+
+    def _beat(self) -> None:
+        while not self._stopped.wait(HEARTBEAT_SECONDS):
+            try:
+                self._write(released=False)
+            except Exception as error:
+                # The lease lives for a minute without: the next beat may get through.
+                logger.warning("lease %s of %s: no heartbeat (%s)", self._record.scope, self._record.name, error)
+            if self._lost.is_set():
+                logger.error("lease %s of %s was taken over", self._record.scope, self._record.name)
+                return
+
+    def _write(self, *, released: bool) -> None:
+        """Write a heartbeat. One that was written although its answer got lost is known again by its epoch."""
+
+        def write(client: Elasticsearch) -> LeaseRecord | None:
+            store = LeaseStore(client)
+            document = {**self._record.to_document(), "heartbeat_at": _now(), "released": released}
+            written = store.replace(self._record, document)
+            if written is not None:
+                return written
+            found = store.read(self._record.name, self._record.scope)
+            if found is None or (found.epoch, found.identity) != (self._record.epoch, self._record.identity):
+                return None
+            return store.replace(found, document)
+
+        written = on_any_node(self._connection, write, wait_seconds=HEARTBEAT_SECONDS)
+        if written is None:
+            self._lost.set()
+        else:
+            self._record = written
+
+
+@contextmanager
+def hold(
+    connection: Connection,
+    name: str,
+    scope: str,
+    caller: Caller,
+    *,
+    build: str | None = None,
+    wait_seconds: float = 0.0,
+    release: bool = True,
+) -> Iterator[Lease]:
+    """Hold the lease `scope` of `name` during the block.
+
+    Parameters
+    ----------
+    build
+        The build that it is held for, for those who look.
+    wait_seconds
+        How long to wait for another holder to finish or to die.
+    release
+        Whether to give it back at the end; a lease that is kept ends a minute after its last heartbeat,
+        and is taken over at once by the same caller.
+
+    Raises
+    ------
+    LeaseHeldError
+        Another caller holds it.
+    """
+    lease = Lease(connection, _acquire(connection, name, scope, caller, build, wait_seconds))
+    try:
+        yield lease
+    except BaseException:
+        _stop_quietly(lease, release=release)
+        raise
+    lease.stop(release=release)
+
+
+def release(connection: Connection, name: str, scope: str, caller: Caller) -> None:
+    """Give back a lease of `caller` that an earlier block kept; another holder's is left alone."""
+
+    def give_back(client: Elasticsearch) -> None:
+        store = LeaseStore(client)
+        found = store.read(name, scope)
+        if found is not None and found.identity == caller.identity and not found.released:
+            store.replace(found, {**found.to_document(), "released": True})
+
+    on_any_node(connection, give_back)
+
+
+def holder_of(client: Elasticsearch, name: str, scope: str) -> LeaseRecord | None:
+    """Return the lease if somebody seems to hold it now."""
+    ensure_system_index(client, LEASES)
+    found = LeaseStore(client).read(name, scope)
+    return None if found is None or found.released or found.overdue else found
+
+
+def _acquire(
+    connection: Connection, name: str, scope: str, caller: Caller, build: str | None, wait_seconds: float
+) -> LeaseRecord:
+    on_any_node(connection, lambda client: ensure_system_index(client, LEASES))
+    identity = caller.identity or uuid.uuid4().hex
+    deadline = time.monotonic() + wait_seconds
+    watched: tuple[int, float] | None = None  # Version of the lease that was seen first, and when.
+    while True:
+        found = on_any_node(connection, lambda client: LeaseStore(client).read(name, scope))
+        watched = _watch(watched, found)
+        if found is None or _may_take(found, identity, watched):
+            record = on_any_node(
+                connection,
+                lambda client, found=found: LeaseStore(client).replace(  # type: ignore[misc]
+                    found, _document(name, scope, identity, caller.description, build, found)
+                ),
+            )
+            if record is not None:
+                return record
+            continue  # Somebody was faster: look who.
+        if not found.overdue and time.monotonic() >= deadline:
+            raise LeaseHeldError(name, scope, found.holder, found.acquired_at, found.heartbeat_at)
+        time.sleep(_LOOK_SECONDS)
+
+
+def _watch(watched: tuple[int, float] | None, found: LeaseRecord | None) -> tuple[int, float] | None:
+    if found is None:
+        return None
+    return watched if watched is not None and watched[0] == found.seq_no else (found.seq_no, time.monotonic())
+
+
+def _may_take(found: LeaseRecord, identity: str, watched: tuple[int, float] | None) -> bool:
+    """Say whether a lease is free: given back, the caller's own, or of a holder that is dead.
+
+    Dead is whose heartbeat is overdue by the clock and does not come while we look: clocks may differ.
+    """
+    if found.released or found.identity == identity:
+        return True
+    silent = time.monotonic() - watched[1] if watched is not None else 0.0
+    return found.overdue and silent > _MISSED_HEARTBEATS * HEARTBEAT_SECONDS
+
+
+def _document(
+    name: str, scope: str, identity: str, holder: str, build: str | None, before: LeaseRecord | None
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "scope": scope,
+        "identity": identity,
+        "holder": holder,
+        "build": build,
+        "epoch": before.epoch + 1 if before is not None else 1,
+        "acquired_at": _now(),
+        "heartbeat_at": _now(),
+        "ttl_seconds": TTL_SECONDS,
+        "released": False,
+    }
+
+
+def _stop_quietly(lease: Lease, *, release: bool) -> None:
+    """Stop a lease whose block failed: the failure is what the caller must hear of."""
+    try:
+        lease.stop(release=release)
+    except Exception as error:
+        logger.warning("the lease could not be given back (%s); it ends by itself", error)
+
+
+def _document_id(name: str, scope: str) -> str:
+    return f"{name}/{scope}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
