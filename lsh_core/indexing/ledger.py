@@ -166,8 +166,8 @@ class Ledger:
             timeout="30s",
         )
 
-    def done(self, files: Sequence[SourceFile], chunks: Sequence[Chunk]) -> set[int]:
-        """Return the numbers of those `chunks` that have an entry."""
+    def done(self, files: Sequence[SourceFile] | Mapping[int, SourceFile], chunks: Sequence[Chunk]) -> set[int]:
+        """Return the numbers of those `chunks` that have an entry; `files` has the file of each by its number."""
         found = set()
         for page in _pages(chunks, 1000):
             answer = self._client.mget(

@@ -43,19 +43,36 @@ class SpanTask:
 
 
 def load_span(task: SpanTask) -> int:
-    """Load the chunks of `task`; return how many rows they have."""
+    """Load the chunks of `task` that are not in the ledger yet; return how many rows all of them have.
+
+    A span runs again when its worker died under it: what that one finished is counted, and not sent again.
+    """
     check_unchanged(task.file)
+    pending = _pending(task)
+    rows = sum(chunk.rows for chunk in task.chunks) - sum(chunk.rows for chunk in pending)
+    if not pending:
+        return rows
     loader = ChunkLoader(
         task.plan,
         read_model(task.connection, task.name, task.plan.vector.model_id),
         _sender(task.connection, task.alias, task.index, task.wait_seconds),
         partial(_record, task),
     )
-    rows = 0
-    for entry in loader.load(task.file, task.chunks):
+    for entry in loader.load(task.file, pending):
         rows += entry.rows_read
         _announce(task.plan.build, entry.rows_read)
     return rows
+
+
+def _pending(task: SpanTask) -> list[Chunk]:
+    """Return the chunks of `task` that have no ledger entry."""
+    files = {chunk.file: task.file for chunk in task.chunks}
+    done = on_any_node(
+        task.connection,
+        lambda client: Ledger(client, task.key).done(files, task.chunks),
+        wait_seconds=task.wait_seconds,
+    )
+    return [chunk for chunk in task.chunks if chunk.number not in done]
 
 
 @lru_cache(maxsize=2)
