@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_COUNTS = ("rows_read", "accepted", "repeated", "dead_lettered", "skipped")
+_ONLY_IF_ANY = {"replaced"}
+_COUNTS = ("rows_read", "accepted", "repeated", "replaced", "dead_lettered", "skipped")
 
 
 def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
@@ -15,7 +16,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"  index      {report['index']}"
     yield f"  model      {report['model_id']}"
     yield "  rows       " + ", ".join(
-        f"{report[key]:,} {key.replace('_', ' ')}" for key in _COUNTS if report.get(key) is not None
+        f"{report[key]:,} {key.replace('_', ' ')}" for key in _COUNTS if _shown(key, report.get(key))
     )
     if report.get("documents") is not None:
         yield f"  documents  {report['documents']:,}"
@@ -29,3 +30,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield "  seconds    " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report["seconds"].items())
     if report.get("error"):
         yield f"  error      {report['error']}"
+
+
+def _shown(key: str, count: int | None) -> bool:
+    return count is not None and (count > 0 or key not in _ONLY_IF_ANY)

@@ -9,25 +9,30 @@ import numpy as np
 
 from lsh_core.elastic.cluster import count, search
 from lsh_core.errors import VerificationError
-from lsh_core.indexing.ledger import LedgerEntry, unpacked_vector
+from lsh_core.indexing.ledger import hash_ids, unpacked_vector
 from lsh_core.indexing.mapping import VectorField
-from lsh_core.indexing.winners import ChunkHoldings, Expected
+from lsh_core.indexing.winners import ChunkHoldings, Expected, IdHashes
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 _CHUNKS_PER_PAGE = 5000
-_MOST_SAMPLES = 400
 _SAMPLES_PER_PAGE = 100
 _LONGEST_LIST = 5
 _COSINE_ERROR = 1e-6
 
 
-def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vector: str) -> None:
+def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vector: str, *, live: int = 0) -> None:
     """Compare what `index` holds with what it must hold.
 
-    Documents in all, documents with a vector, and for each chunk the number of documents and the sum of
-    their places, so that one row in the place of another is seen as well.
+    Documents of the source, documents with a vector, and for each chunk the number of documents and the sum
+    of their places, so that one row in the place of another is seen as well. Documents that were written
+    live belong to no chunk: they must have a vector, and there are at most `live` of them.
+
+    Parameters
+    ----------
+    live
+        Ids that were changed live in this index.
 
     Raises
     ------
@@ -36,12 +41,14 @@ def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vecto
     PartialAnswerError
         A shard did not answer.
     """
-    found = count(client, index)
-    if found != expected.documents:
-        raise VerificationError(index, "documents", expected.documents, found)
+    found, of_source = count(client, index), count(client, index, {"exists": {"field": "airlsh.chunk"}})
+    if of_source != expected.documents:
+        raise VerificationError(index, "documents", expected.documents, of_source)
+    if found - of_source > live:
+        raise VerificationError(index, "documents of no chunk", f"at most {live}", found - of_source)
     with_vector = count(client, index, {"exists": {"field": vector}})
-    if with_vector != expected.documents:
-        raise VerificationError(index, f"documents with a vector in {vector!r}", expected.documents, with_vector)
+    if with_vector != found:
+        raise VerificationError(index, f"documents with a vector in {vector!r}", found, with_vector)
     held = dict(_holdings(client, index))
     wrong = sorted(
         chunk for chunk in expected.chunks.keys() | held.keys() if expected.chunks.get(chunk) != held.get(chunk)
@@ -56,20 +63,34 @@ def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vecto
         )
 
 
-def verify_samples(client: Elasticsearch, index: str, entries: Sequence[LedgerEntry], field: VectorField) -> int:
+def verify_samples(
+    client: Elasticsearch,
+    index: str,
+    samples: Sequence[dict[str, Any]],
+    field: VectorField,
+    replaced: IdHashes | None = None,
+) -> int:
     """Read sampled vectors back and compare them with what was sent.
 
     Bit by bit, but for ``cosine``: there the server keeps a direction and a length, and multiplies them again.
+
+    Parameters
+    ----------
+    samples
+        As ledger entries hold them.
+    replaced
+        Ids that belong to live changes: their documents may be others, or gone.
 
     Returns
     -------
     int
         How many were compared; rows that a later one with the same id replaced are passed over.
     """
-    samples = [sample for entry in entries for sample in entry.samples]
-    step = max(1, len(samples) // _MOST_SAMPLES)
+    if replaced:
+        owned = replaced.contains(hash_ids([sample["id"] for sample in samples]))
+        samples = [sample for sample, changed in zip(samples, owned.tolist(), strict=True) if not changed]
     compared = 0
-    for page in _pages(samples[::step], _SAMPLES_PER_PAGE):
+    for page in _pages(samples, _SAMPLES_PER_PAGE):
         found = {
             hit["_id"]: hit["_source"]
             for hit in search(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from lsh_core.indexing.ledger import LedgerEntry
+
+Rows = npt.NDArray[np.uint64]
+"""Rows as (n, 3) uint64: both halves of the hash of the id, and the place in the source."""
+
+Grouping = Callable[[Iterable[Rows]], Iterator[Rows]]
+"""Parts a stream of rows into groups, so that all rows with one id are in one group. Order does not matter."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +27,62 @@ class ChunkHoldings:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an index must hold: documents in all, rows that lost to a later one with their id, and both by chunk."""
+    """What an index must hold of a source.
+
+    Attributes
+    ----------
+    documents
+        Distinct valid ids, without those that belong to live changes.
+    repeated
+        Rows that lost to a later one with their id.
+    replaced
+        Rows whose ids belong to live changes.
+    chunks
+        What each chunk adds; chunks that add nothing are left out.
+    """
 
     documents: int
     repeated: int
+    replaced: int
     chunks: dict[int, ChunkHoldings]
 
 
-def expected_holdings(entries: Sequence[LedgerEntry]) -> Expected:
+class IdHashes:
+    """A set of 128-bit hashes of ids, asked for many at a time.
+
+    Parameters
+    ----------
+    hashes
+        (n, 2) uint64, as `hash_ids` gives them.
+    """
+
+    def __init__(self, hashes: npt.NDArray[np.uint64] | None = None) -> None:
+        given = hashes if hashes is not None else np.empty((0, 2), np.uint64)
+        self._firsts = np.unique(given[:, 0])
+        self._both = {(high, low) for high, low in given.tolist()}
+
+    def __len__(self) -> int:
+        return len(self._both)
+
+    def contains(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Return for each of `hashes`, (n, 2) uint64, whether it is in the set."""
+        if not self._both:
+            return np.zeros(len(hashes), np.bool_)
+        at = np.minimum(np.searchsorted(self._firsts, hashes[:, 0]), len(self._firsts) - 1)
+        found: npt.NDArray[np.bool_] = self._firsts[at] == hashes[:, 0]
+        for row in np.flatnonzero(found).tolist():
+            found[row] = (int(hashes[row, 0]), int(hashes[row, 1])) in self._both
+        return found
+
+
+def one_group(rows: Iterable[Rows]) -> Iterator[Rows]:
+    """Hold all rows in memory, 24 bytes each, as one group."""
+    yield np.concatenate([np.empty((0, 3), np.uint64), *rows])
+
+
+def expected_holdings(
+    entries: Iterable[LedgerEntry], *, replaced: IdHashes | None = None, group: Grouping = one_group
+) -> Expected:
     """Work out which rows win.
 
     Of the rows with one id the last in source order wins, whatever the order in which they arrived: each
@@ -37,35 +91,90 @@ def expected_holdings(entries: Sequence[LedgerEntry]) -> Expected:
     Parameters
     ----------
     entries
-        One ledger entry for every chunk, in source order.
+        One ledger entry for every chunk, in any order; read once, none is kept.
+    replaced
+        Ids that belong to live changes, which outrank every row of the source.
+    group
+        How rows with one id are brought together; `spilling.Spill` does it in bounded memory.
     """
-    counts = [len(entry.offsets) for entry in entries]
-    chunk_of_row = np.repeat(np.arange(len(entries)), counts)
-    places = np.concatenate([np.empty(0, dtype=np.int64), *(entry.offsets + entry.place for entry in entries)])
-    hashes = np.concatenate([np.empty((0, 2), dtype=np.uint64), *(entry.id_hashes for entry in entries)])
-    won = _last_of_each(hashes)
-    documents = np.bincount(chunk_of_row[won], minlength=len(entries))
-    sums = np.zeros(len(entries), dtype=np.int64)
-    np.add.at(sums, chunk_of_row[won], places[won])
+    owned = replaced or IdHashes()
+    chunks = _Chunks()
+    counted = {"valid": 0, "replaced": 0}
+
+    def rows() -> Iterator[Rows]:
+        for entry in entries:
+            chunks.add(entry)
+            kept = ~owned.contains(entry.id_hashes)
+            counted["valid"] += len(kept)
+            counted["replaced"] += len(kept) - int(kept.sum())
+            places = (entry.offsets + entry.place).astype(np.uint64)
+            yield np.column_stack((entry.id_hashes[kept], places[kept]))
+
+    documents = 0
+    for each in group(rows()):
+        won = winning_places(each)
+        documents += len(won)
+        chunks.count(won)
     return Expected(
-        documents=len(won),
-        repeated=len(places) - len(won),
-        chunks={
-            entry.chunk: ChunkHoldings(int(count), int(total))
-            for entry, count, total in zip(entries, documents, sums, strict=True)
-            if count
-        },
+        documents=documents,
+        repeated=counted["valid"] - counted["replaced"] - documents,
+        replaced=counted["replaced"],
+        chunks=chunks.holdings(),
     )
 
 
-def _last_of_each(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """Return the positions of the last row of each distinct hash, (n, 2) uint64 in source order."""
-    if not len(hashes):
-        return np.empty(0, dtype=np.int64)
-    order: npt.NDArray[np.int64] = np.lexsort(
-        (hashes[:, 1], hashes[:, 0])
-    )  # Stable: equal hashes stay in source order.
-    ordered = hashes[order]
-    last = np.append(np.any(ordered[1:] != ordered[:-1], axis=1), True)
-    positions: npt.NDArray[np.int64] = order[last]
-    return positions
+def winning_places(rows: Rows) -> npt.NDArray[np.int64]:
+    """Return the greatest place of each id among `rows`, in no particular order."""
+    if not len(rows):
+        return np.empty(0, np.int64)
+    by_half = rows[np.argsort(rows[:, 0])]
+    same = by_half[1:, 0] == by_half[:-1, 0]
+    shared = np.append(same, False) | np.append(False, same)  # Most ids are there once: only the others are compared.
+    rivals = by_half[shared]
+    rivals = rivals[np.lexsort((rivals[:, 2], rivals[:, 1], rivals[:, 0]))]
+    last = np.append(np.any(rivals[1:, :2] != rivals[:-1, :2], axis=1), True)[: len(rivals)]
+    return np.concatenate((by_half[~shared, 2], rivals[last, 2])).astype(np.int64)
+
+
+class _Chunks:
+    """Winners counted by chunk; which chunk a place belongs to follows from where the chunks begin."""
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+        self._starts: list[int] = []
+        self._sorted: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
+        self._documents = np.empty(0, np.int64)
+        self._sums = np.empty(0, np.int64)
+
+    def add(self, entry: LedgerEntry) -> None:
+        """Remember where the chunk of `entry` begins; all are added before anything is counted."""
+        if entry.rows_read:
+            self._numbers.append(entry.chunk)
+            self._starts.append(entry.place)
+
+    def count(self, places: npt.NDArray[np.int64]) -> None:
+        """Count winners."""
+        _, starts = self._in_order()
+        at = np.searchsorted(starts, places, side="right") - 1
+        self._documents += np.bincount(at, minlength=len(starts))
+        np.add.at(self._sums, at, places)
+
+    def holdings(self) -> dict[int, ChunkHoldings]:
+        """Return what was counted, by the chunks' numbers."""
+        numbers, _ = self._in_order()
+        return {
+            number: ChunkHoldings(documents, total)
+            for number, documents, total in zip(
+                numbers.tolist(), self._documents.tolist(), self._sums.tolist(), strict=True
+            )
+            if documents
+        }
+
+    def _in_order(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the numbers and starts of the chunks, in source order."""
+        if self._sorted is None:
+            numbers, starts = np.array(self._numbers, np.int64), np.array(self._starts, np.int64)
+            order = np.argsort(starts)
+            self._sorted = numbers[order], starts[order]
+            self._documents, self._sums = np.zeros(len(starts), np.int64), np.zeros(len(starts), np.int64)
+        return self._sorted

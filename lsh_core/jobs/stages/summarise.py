@@ -10,6 +10,8 @@ from lsh_core.indexing.runs import RunStore, now
 from lsh_core.jobs.services import Services
 from lsh_core.settings import IndexSettings
 
+_COUNTS = ("rows_read", "accepted", "repeated", "replaced", "dead_lettered")
+
 
 def summarise(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
     """Write and return the report of `build`.
@@ -17,9 +19,16 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     Returns
     -------
     dict
-        ``build, index, alias, model_id, state, promoted, rows_read, accepted, repeated, dead_lettered, skipped,
-        documents, nodes, seconds, work_seconds, recall, error``. Counts that no stage has reached are None, and
-        so is the error of a run that did not fail. ``skipped`` rows are among the others: an earlier try loaded them.
+        ``build, index, alias, model_id, state, promoted, rows_read, accepted, repeated, replaced, dead_lettered,
+        skipped, documents, nodes, seconds, work_seconds, recall, error``. Counts that no stage has reached are None,
+        and so is the error of a run that did not fail.
+
+    Notes
+    -----
+    The figures are the whole build's, however many tries it took:
+    ``rows_read = accepted + repeated + replaced + dead_lettered``, where ``repeated`` rows lost to a later row with
+    their id, and ``replaced`` rows to a live change. ``skipped`` tells how many of ``rows_read`` the last try did not
+    send again, because the ledger had their chunks: they are counted among the others, by what became of them.
     """
     client = answering_client(services.connection)
     runs = RunStore(client)
@@ -33,11 +42,11 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
         "model_id": record["model_id"],
         "state": record["state"],
         "promoted": live_index(client, settings.name) == record["index"],
-        **{key: verified.get(key) for key in ("rows_read", "accepted", "repeated", "dead_lettered")},
+        **{key: verified.get(key) for key in _COUNTS},
         "skipped": loaded.get("skipped"),
         "documents": verified.get("documents"),
         "nodes": verified.get("nodes", []),
-        "seconds": {stage: facts["seconds"] for stage, facts in stages.items()},
+        "seconds": {stage: facts["seconds"] for stage, facts in stages.items() if "seconds" in facts},
         "work_seconds": verified.get("work_seconds", {}),
         "recall": verified.get("recall"),
         "error": record.get("error"),

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.errors import DeadLetterLimitError, VerificationError
 from lsh_core.evaluation.build_recall import measure_recall
 from lsh_core.indexing.dead_letters import read_dead_letters
-from lsh_core.indexing.ledger import Ledger, LedgerEntry
+from lsh_core.indexing.ledger import Ledger
 from lsh_core.indexing.runs import VERIFIED, RunStore
+from lsh_core.indexing.spilling import Spill
 from lsh_core.indexing.verification import verify_holdings, verify_samples
 from lsh_core.indexing.winners import expected_holdings
 from lsh_core.jobs.services import Services
+from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.load import ledger_key
-from lsh_core.jobs.stages.plan import BuildPlan, read_plan
+from lsh_core.jobs.stages.plan import read_plan
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.settings import IndexSettings
 
@@ -29,7 +30,9 @@ def verify(settings: IndexSettings, build: str, services: Services) -> dict[str,
     Returns
     -------
     dict
-        ``rows_read, accepted, repeated, dead_lettered, documents, nodes, work_seconds, recall, recall_queries``.
+        ``rows_read, accepted, repeated, replaced, dead_lettered, documents, nodes, work_seconds, recall,
+        recall_queries``. All rows are those of the whole build, whichever try loaded them:
+        ``rows_read = accepted + repeated + replaced + dead_lettered``.
 
     Raises
     ------
@@ -41,67 +44,44 @@ def verify(settings: IndexSettings, build: str, services: Services) -> dict[str,
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
     chunks = plan.chunks()
-    found = list(Ledger(client, ledger_key(client, plan, build)).entries(plan.files, chunks))
-    entries = [entry for entry in found if entry is not None]
-    if len(entries) != len(chunks):
-        raise VerificationError(plan.index, "chunks in the ledger", len(chunks), len(entries))
-    expected = expected_holdings(entries)
-    rows_read = sum(entry.rows_read for entry in entries)
-    dead_lettered = sum(entry.dead_lettered for entry in entries)
-    if rows_read != plan.rows or rows_read != expected.documents + expected.repeated + dead_lettered:
+    accounts = Accounts()
+    entries = Ledger(client, ledger_key(client, plan, build)).entries(plan.files, chunks)
+    expected = expected_holdings(accounts.follow(entries), group=Spill())
+    outcomes = {
+        "accepted": expected.documents,
+        "repeated": expected.repeated,
+        "replaced": expected.replaced,
+        "dead_lettered": accounts.dead_lettered,
+    }
+    figures = {
+        "rows_read": accounts.rows_read,
+        **outcomes,
+        "nodes": accounts.nodes(services.connection.urls),
+        "work_seconds": accounts.work_seconds(),
+    }
+    RunStore(client).update(build, stages={"verify": figures})  # The report of a run that fails here has them too.
+    if accounts.missing:
+        raise VerificationError(plan.index, "chunks in the ledger", len(chunks), accounts.chunks)
+    if accounts.rows_read != plan.rows or accounts.rows_read != sum(outcomes.values()):
         raise VerificationError(
             plan.index,
-            "rows read = accepted + repeated + dead-lettered",
+            "rows read = accepted + repeated + replaced + dead-lettered",
             plan.rows,
-            f"{rows_read} = {expected.documents} + {expected.repeated} + {dead_lettered}",
+            f"{accounts.rows_read} = {' + '.join(map(str, outcomes.values()))}",
         )
     verify_holdings(client, plan.index, expected, plan.vector.column)
-    compared = verify_samples(client, plan.index, entries, plan.vector)
-    if dead_lettered > settings.max_dead_letters:
+    compared = verify_samples(client, plan.index, accounts.samples(), plan.vector)
+    if accounts.dead_lettered > settings.max_dead_letters:
         examples = tuple(str(letter) for letter in read_dead_letters(client, build, limit=_EXAMPLES))
-        raise DeadLetterLimitError(build, dead_lettered, settings.max_dead_letters, examples)
+        raise DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
     if not expected.documents:
         raise VerificationError(plan.index, "documents", "at least one", 0)
     recall, queries = measure_recall(services.connection, settings.name, plan.index, queries=settings.recall_queries)
     RunStore(client).update(build, state=VERIFIED)
     return {
-        "rows_read": rows_read,
-        "accepted": expected.documents,
-        "repeated": expected.repeated,
-        "dead_lettered": dead_lettered,
+        **figures,
         "documents": expected.documents,
         "vectors_compared": compared,
-        "nodes": _node_totals(plan, entries, services.connection.urls),
-        "work_seconds": _work_seconds(entries),
         "recall": recall,
         "recall_queries": queries,
     }
-
-
-def _node_totals(plan: BuildPlan, entries: list[LedgerEntry], nodes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return for each node its chunks, and the requests, rows and repetitions that went through it."""
-    chunks = Counter(entry.node for entry in entries)
-    totals: dict[str, Counter[str]] = {node: Counter() for node in nodes}
-    for entry in entries:
-        for tally in entry.nodes:
-            totals.setdefault(tally["node"], Counter()).update(
-                {key: tally[key] for key in ("requests", "rows", "retried")}
-            )
-    return [
-        {
-            "node": node,
-            "chunks": chunks[node],
-            "requests": counted["requests"],
-            "rows": counted["rows"],
-            "retried": counted["retried"],
-        }
-        for node, counted in totals.items()
-    ]
-
-
-def _work_seconds(entries: list[LedgerEntry]) -> dict[str, float]:
-    """Return the seconds of all workers together, by what they did."""
-    total: Counter[str] = Counter()
-    for entry in entries:
-        total.update(entry.seconds)
-    return {stage: round(seconds, 3) for stage, seconds in total.items()}

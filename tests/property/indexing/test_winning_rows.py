@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+from random import Random
 
 import numpy as np
 from hypothesis import given
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lsh_core.indexing.ledger import LedgerEntry, hash_ids, packed_vector, unpacked_vector
-from lsh_core.indexing.winners import expected_holdings
+from lsh_core.indexing.spilling import Spill
+from lsh_core.indexing.winners import IdHashes, expected_holdings, one_group, winning_places
 
 # A chunk: for each row its id, or None for a row that was refused.
 chunks_of_ids = st.lists(st.lists(st.none() | st.sampled_from("abcdefghij"), max_size=12), max_size=8)
@@ -31,25 +34,76 @@ def entry(number: int, place: int, ids: list[str | None]) -> LedgerEntry:
     )
 
 
-@given(chunks_of_ids, st.integers(0, 2**40), st.integers(0, 5))
-def test_the_last_row_of_an_id_wins(chunks: list[list[str | None]], first_place: int, first_number: int) -> None:
-    entries, index, place, read = [], {}, first_place, 0
+@given(
+    chunks=chunks_of_ids,
+    first_place=st.integers(0, 2**40),
+    first_number=st.integers(0, 5),
+    order=st.randoms(use_true_random=False),
+    replaced=st.sets(st.sampled_from("abcdefghijk")),
+    memory_bytes=st.none() | st.integers(1, 24 * 40),
+)
+def test_the_last_row_of_an_id_wins(
+    chunks: list[list[str | None]],
+    first_place: int,
+    first_number: int,
+    order: Random,
+    replaced: set[str],
+    memory_bytes: int | None,
+) -> None:
+    entries, index, place = [], {}, first_place
+    read = lost = 0
     for number, ids in enumerate(chunks, start=first_number):
         entries.append(entry(number, place, ids))
         for identity in ids:
-            if identity is not None:
+            if identity in replaced:
+                lost += 1
+            elif identity is not None:
                 index[identity] = (number, place)
                 read += 1
             place += 1
+    order.shuffle(entries)
 
-    expected = expected_holdings(entries)
+    expected = expected_holdings(
+        iter(entries),
+        replaced=IdHashes(hash_ids(sorted(replaced))),
+        group=one_group if memory_bytes is None else Spill(memory_bytes),
+    )
 
     assert expected.documents == len(index)
     assert expected.repeated == read - len(index)
+    assert expected.replaced == lost
     counts = Counter(number for number, _ in index.values())
     assert {number: held.documents for number, held in expected.chunks.items()} == dict(counts)
     for number, held in expected.chunks.items():
         assert held.place_sum == sum(place for chunk, place in index.values() if chunk == number)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=30),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3))),
+)
+def test_hashes_that_share_a_half_are_told_apart(rows: list[tuple[int, int]], owned: list[tuple[int, int]]) -> None:
+    halves = np.array(rows, np.uint64).reshape(-1, 2) << np.uint64(62)
+    last = {pair: place for place, pair in enumerate(rows)}
+    placed = np.column_stack((halves, np.arange(len(rows), dtype=np.uint64)))
+    assert sorted(winning_places(placed).tolist()) == sorted(last.values())
+    parted = [
+        set(winning_places(group).tolist()) for group in Spill(100)(placed[at : at + 3] for at in range(0, 30, 3))
+    ]
+    assert sorted(place for group in parted for place in group) == sorted(last.values())
+    known = IdHashes(np.array(owned, np.uint64).reshape(-1, 2) << np.uint64(62))
+    assert known.contains(halves).tolist() == [pair in owned for pair in rows]
+
+
+def test_rows_spill_into_a_folder_that_goes_away(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).integers(0, 2**63, (5_000, 3)).astype(np.uint64)
+    groups = Spill(24 * 1_000, tmp_path)(rows[at : at + 100] for at in range(0, 5_000, 100))
+    first = next(groups)
+    assert 0 < len(first) < 200
+    (folder,) = tmp_path.iterdir()
+    assert len(list(folder.iterdir())) > 100
+    groups.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 @given(chunks_of_ids)

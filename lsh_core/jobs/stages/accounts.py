@@ -1,0 +1,78 @@
+"""The accounts of a build, added up from its ledger entries as they stream by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from lsh_core.indexing.ledger import LedgerEntry
+
+_MOST_SAMPLES = 400
+
+
+class Accounts:
+    """Sums over ledger entries, none of which is kept.
+
+    Attributes
+    ----------
+    chunks, rows_read, dead_lettered
+        Sums over all entries that `follow` let through.
+    missing
+        Chunks without an entry.
+    """
+
+    def __init__(self) -> None:
+        self.chunks = self.missing = self.rows_read = self.dead_lettered = 0
+        self._samples: list[dict[str, Any]] = []
+        self._seen = 0
+        self._step = 1
+        self._home_chunks: Counter[str] = Counter()
+        self._nodes: dict[str, Counter[str]] = {}
+        self._seconds: Counter[str] = Counter()
+
+    def follow(self, entries: Iterable[LedgerEntry | None]) -> Iterator[LedgerEntry]:
+        """Yield `entries`, less those that are None, and add them up on the way."""
+        for entry in entries:
+            if entry is None:
+                self.missing += 1
+                continue
+            self.chunks += 1
+            self.rows_read += entry.rows_read
+            self.dead_lettered += entry.dead_lettered
+            self._home_chunks[entry.node] += 1
+            for tally in entry.nodes:
+                counted = self._nodes.setdefault(tally["node"], Counter())
+                counted.update({key: tally[key] for key in ("requests", "rows", "retried")})
+            self._seconds.update(entry.seconds)
+            for sample in entry.samples:
+                self._keep(sample)
+            yield entry
+
+    def samples(self) -> list[dict[str, Any]]:
+        """Return some hundreds of samples, evenly spread over the entries."""
+        return list(self._samples)
+
+    def nodes(self, urls: Iterable[str]) -> list[dict[str, Any]]:
+        """Return for each node its chunks, and the requests, rows and repetitions that went through it."""
+        return [
+            {
+                "node": node,
+                "chunks": self._home_chunks[node],
+                **{key: self._nodes.get(node, Counter())[key] for key in ("requests", "rows", "retried")},
+            }
+            for node in dict.fromkeys((*urls, *self._nodes))
+        ]
+
+    def work_seconds(self) -> dict[str, float]:
+        """Return the seconds of all workers together, by what they did."""
+        return {stage: round(seconds, 3) for stage, seconds in self._seconds.items()}
+
+    def _keep(self, sample: dict[str, Any]) -> None:
+        """Keep every n-th sample, with n doubled whenever there are twice as many as are wanted."""
+        if self._seen % self._step == 0:
+            self._samples.append(sample)
+            if len(self._samples) >= 2 * _MOST_SAMPLES:
+                del self._samples[1::2]
+                self._step *= 2
+        self._seen += 1
