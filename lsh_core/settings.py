@@ -23,7 +23,7 @@ MOST_TABLES = 512
 MOST_BITS = 32
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_RESERVED = {"w", "models", "ledger", "leases", "changes", "runs", "dead-letters"}
+_RESERVED = {"w", "c", "l", "models", "ledger", "leases", "changes", "runs", "dead-letters"}
 
 
 def check_name(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lsh_core.cli.options import make_settings, server_options, settings_options
+from lsh_core.cli.options import checked, given_values, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.local.interruption import endings_raised
 from lsh_core.settings import IndexSettings, TrainSettings
@@ -32,15 +32,22 @@ def train(es: str | None, dask: str | None, as_json: bool, **values: Any) -> Non
 
 
 @click.command()
-@settings_options(IndexSettings)
+@settings_options(IndexSettings, optional=("source",))
+@click.option("--resume", metavar="BUILD", help="Go on with a build that was not finished, with its own settings.")
 @server_options(dask=True)
-def index(es: str | None, dask: str | None, as_json: bool, **values: Any) -> None:
+def index(es: str | None, dask: str | None, resume: str | None, as_json: bool, **values: Any) -> None:
     """Load the source into a new build of NAME, verify it, and promote it."""
     with reported(as_json=as_json), endings_raised():
         from lsh_core.cli.run_report import report_lines
-        from lsh_core.jobs.index import run_index
+        from lsh_core.jobs.index import resumed_settings, run_index
 
-        report = run_index(make_settings(IndexSettings, values), services(es, dask))
+        if resume is None:
+            settings, servers = make_settings(IndexSettings, values), services(es, dask)
+        else:
+            name, given = checked(values["name"]), given_values(IndexSettings, values)
+            servers = services(es, dask)
+            settings = resumed_settings(name, resume, given, servers)
+        report = run_index(settings, servers, resume)
         if as_json:
             print_json(report)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
@@ -17,16 +17,16 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _SHORT = {"k": "-k"}
 
 
-def settings_options(model: type[Settings], *, leave_out: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+def settings_options(model: type[Settings], *, optional: tuple[str, ...] = ()) -> Callable[[Command], Command]:
     """Give a command one option for each field of `model`, and ``NAME`` as its argument.
 
-    Help texts, choices and defaults are the model's; bounds are checked by the model itself.
+    Help texts, choices and defaults are the model's; bounds are checked by the model itself, and so is what is
+    required of the `optional` fields.
     """
 
     def decorate(command: Command) -> Command:
         for name, field in reversed(model.model_fields.items()):
-            if name not in leave_out:
-                command = _parameter(name, field)(command)
+            command = _parameter(name, field, required=name not in optional)(command)
         return command
 
     return decorate
@@ -56,12 +56,12 @@ def server_options(*, dask: bool = False) -> Callable[[Command], Command]:
     return decorate
 
 
-def _parameter(name: str, field: FieldInfo) -> Callable[[Command], Command]:
+def _parameter(name: str, field: FieldInfo, *, required: bool) -> Callable[[Command], Command]:
     if name == "name":
         return click.argument("name")
     kind, many = _click_type(field.annotation)
     options: dict[str, Any] = {"help": field.description, "default": None}
-    if field.is_required():
+    if field.is_required() and required:
         options["required"] = True
     elif field.default is not None and field.default is not PydanticUndefined and field.default != ():
         options["help"] = f"{field.description} [default: {field.default}]" if kind is not bool else field.description
@@ -97,22 +97,30 @@ def _click_type(annotation: Any) -> tuple[Any, bool]:
 
 def checked_name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
     """Refuse, as bad usage, a name that no index of airlsh can have."""
-    if name is not None:
-        try:
-            check_name(name)
-        except ValueError as error:
-            raise click.BadParameter(f"{name!r} {error}") from None
-    return name
+    return name if name is None else checked(name)
 
 
-def make_settings(model: type[AnySettings], values: dict[str, Any]) -> AnySettings:
-    """Make settings from the options that were given; lists may be repeated options, or written with commas.
+def checked(name: str) -> str:
+    """Return `name` if an index of airlsh can have it; raise ``click.BadParameter`` otherwise."""
+    try:
+        return check_name(name)
+    except ValueError as error:
+        raise click.BadParameter(f"{name!r} {error}") from None
+
+
+def make_settings(model: type[AnySettings], values: Mapping[str, Any]) -> AnySettings:
+    """Make settings from the options that were given.
 
     Raises
     ------
     SettingsError
         An option that is not allowed.
     """
+    return validated(model, given_values(model, values))
+
+
+def given_values(model: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given; lists may be repeated options, or written with commas."""
     given: dict[str, Any] = {}
     for name in model.model_fields:
         value = values.get(name)
@@ -121,4 +129,4 @@ def make_settings(model: type[AnySettings], values: dict[str, Any]) -> AnySettin
         if isinstance(value, tuple):
             value = tuple(part.strip() for each in value for part in each.split(",") if part.strip())
         given[name] = value
-    return validated(model, given)
+    return given

@@ -253,40 +253,59 @@ def _acquire(
     on_any_node(connection, lambda client: ensure_system_index(client, LEASES))
     identity = caller.identity or uuid.uuid4().hex
     deadline = time.monotonic() + wait_seconds
-    watched: tuple[int, float] | None = None  # Version of the lease that was seen first, and when.
+    watch = _Watch()
     while True:
         found = on_any_node(connection, lambda client: LeaseStore(client).read(name, scope))
-        watched = _watch(watched, found)
-        if found is None or _may_take(found, identity, watched):
-            record = on_any_node(
-                connection,
-                lambda client, found=found: LeaseStore(client).replace(  # type: ignore[misc]
-                    found, _document(name, scope, identity, caller.description, build, found)
-                ),
-            )
+        watch.see(found)
+        suspect = found is not None and (found.overdue or (build is not None and found.build == build))
+        if found is None or found.released or found.identity == identity or (suspect and watch.is_silent):
+            after = _document(name, scope, identity, caller.description, build, found)
+            record = on_any_node(connection, lambda client, found=found, after=after: _take(client, found, after))  # type: ignore[misc]
             if record is not None:
                 return record
             continue  # Somebody was faster: look who.
-        if not found.overdue and time.monotonic() >= deadline:
+        if time.monotonic() >= deadline and (watch.saw_a_beat or not suspect):
             raise LeaseHeldError(name, scope, found.holder, found.acquired_at, found.heartbeat_at)
         time.sleep(_LOOK_SECONDS)
 
 
-def _watch(watched: tuple[int, float] | None, found: LeaseRecord | None) -> tuple[int, float] | None:
-    if found is None:
-        return None
-    return watched if watched is not None and watched[0] == found.seq_no else (found.seq_no, time.monotonic())
+class _Watch:
+    """Whether a lease moves while we look at it: its heartbeat's time is told by another machine's clock.
 
-
-def _may_take(found: LeaseRecord, identity: str, watched: tuple[int, float] | None) -> bool:
-    """Say whether a lease is free: given back, the caller's own, or of a holder that is dead.
-
-    Dead is whose heartbeat is overdue by the clock and does not come while we look: clocks may differ.
+    A lease is suspect if it is overdue by our clock, or if it is for the very build that we are to go on with.
+    If no heartbeat comes while we look, its holder is dead.
     """
-    if found.released or found.identity == identity:
-        return True
-    silent = time.monotonic() - watched[1] if watched is not None else 0.0
-    return found.overdue and silent > _MISSED_HEARTBEATS * HEARTBEAT_SECONDS
+
+    def __init__(self) -> None:
+        self._seq_no: int | None = None
+        self._since = time.monotonic()
+        self.saw_a_beat = False
+
+    def see(self, found: LeaseRecord | None) -> None:
+        """Look at the lease once more."""
+        seq_no = None if found is None else found.seq_no
+        if seq_no != self._seq_no:
+            self.saw_a_beat |= self._seq_no is not None
+            self._seq_no, self._since = seq_no, time.monotonic()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the lease has not moved for longer than heartbeats lie apart."""
+        return time.monotonic() - self._since > _MISSED_HEARTBEATS * HEARTBEAT_SECONDS
+
+
+def _take(client: Elasticsearch, before: LeaseRecord | None, after: Mapping[str, Any]) -> LeaseRecord | None:
+    """Replace a lease; a try whose answer got lost is known again by its identity and epoch."""
+    store = LeaseStore(client)
+    taken = store.replace(before, after)
+    if taken is None and (found := store.read(after["name"], after["scope"])) is not None:
+        same = (found.identity, found.epoch, found.acquired_at) == (
+            after["identity"],
+            after["epoch"],
+            after["acquired_at"],
+        )
+        return found if same else None
+    return taken
 
 
 def _document(

@@ -75,13 +75,3 @@ def require_healthy(client: Elasticsearch, alias: str, index: str) -> None:
         raise PromotionConflictError(
             alias, f"only {shards['successful']} of {shards['total']} shards of {index} answer"
         )
-
-
-def open_writes(client: Elasticsearch, index: str, alias: str) -> None:
-    """Let loaders write to `index` through the private `alias`."""
-    client.indices.update_aliases(actions=[{"add": {"index": index, "alias": alias, "is_hidden": True}}])
-
-
-def fence_writes(client: Elasticsearch, index: str, alias: str) -> None:
-    """Take the private `alias` away: whoever still writes gets a 404."""
-    client.indices.update_aliases(actions=[{"remove": {"index": index, "alias": alias, "must_exist": False}}])

@@ -20,6 +20,8 @@ import orjson
 import xxhash
 
 from lsh_core.elastic.system_indices import LEDGER
+from lsh_core.errors import LoadError
+from lsh_core.indexing.names import ledger_alias
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
 
@@ -157,14 +159,27 @@ class Ledger:
     def __init__(self, client: Elasticsearch, key: LedgerKey) -> None:
         self._client, self._key = client, key
 
-    def write(self, file: SourceFile, entry: LedgerEntry, chunk: Chunk) -> None:
-        """Write the entry of a chunk whose every row is acknowledged."""
-        self._client.index(
-            index=LEDGER,
-            id=self._key.of(file, chunk),
-            document=entry.to_document(self._key.build, self._key.index_uuid),
-            timeout="30s",
-        )
+    def write(self, file: SourceFile, entry: LedgerEntry, chunk: Chunk, *, epoch: int) -> None:
+        """Write the entry of a chunk whose every row is acknowledged, as the loader of `epoch`.
+
+        Raises
+        ------
+        LoadError
+            The write gate is not open for `epoch` any more.
+        """
+        from elasticsearch import NotFoundError
+
+        try:
+            self._client.index(
+                index=ledger_alias(self._key.build, epoch),
+                id=self._key.of(file, chunk),
+                document=entry.to_document(self._key.build, self._key.index_uuid),
+                require_alias=True,
+                timeout="20s",
+            )
+        except NotFoundError as error:
+            reason = f"the write gate of build {self._key.build} is closed for epoch {epoch}: another run took over"
+            raise LoadError(LEDGER, f"entry of chunk {chunk.number}", reason) from error
 
     def done(self, files: Sequence[SourceFile] | Mapping[int, SourceFile], chunks: Sequence[Chunk]) -> set[int]:
         """Return the numbers of those `chunks` that have an entry; `files` has the file of each by its number."""

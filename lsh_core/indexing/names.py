@@ -1,4 +1,4 @@
-"""Names of the index and the private alias of a build."""
+"""Names of the index of a build, and of the private aliases that its loaders write through."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ def physical_index(name: str, build: str) -> str:
     return f"airlsh-{name}-{build}"
 
 
-def write_alias(build: str) -> str:
-    """Return the private alias that loaders write through.
+def write_alias(build: str, epoch: int) -> str:
+    """Return the alias through which loaders of `epoch` write documents; see `lsh_core.indexing.gate`."""
+    return f"airlsh-w-{build}-{epoch}"
 
-    Taking it away is the fence: with ``require_alias`` a late writer gets a 404 and no index is made.
-    """
-    return f"airlsh-w-{build}"
+
+def closed_alias(build: str, epoch: int) -> str:
+    """Return the alias that says that nobody may load; `epoch` is the last that could."""
+    return f"airlsh-c-{build}-{epoch}"
+
+
+def ledger_alias(build: str, epoch: int) -> str:
+    """Return the alias through which loaders of `epoch` write ledger entries."""
+    return f"airlsh-l-{build}-{epoch}"

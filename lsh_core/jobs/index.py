@@ -5,10 +5,15 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from lsh_core.errors import ServerError
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.leases import BUILD, release
+from lsh_core.errors import AirlshError, ServerError, SettingsError
+from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.identity import build_id
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.check import check
@@ -20,9 +25,14 @@ from lsh_core.jobs.stages.recording import Stage
 from lsh_core.jobs.stages.settle import settle
 from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.jobs.stages.verify import verify
-from lsh_core.settings import IndexSettings
+from lsh_core.settings import IndexSettings, validated
 
 logger = logging.getLogger(__name__)
+
+CHANGEABLE = frozenset(
+    {"promote", "max_dead_letters", "request_bytes", "posting_threads", "node_wait_seconds", "recall_queries"}
+)
+"""Settings that may differ when a build is gone on with: they do not decide what its documents look like."""
 
 TRIES = 3
 PAUSE_SECONDS = 5.0
@@ -37,6 +47,7 @@ __all__ = [
     "load",
     "plan",
     "promote",
+    "resumed_settings",
     "run_index",
     "settle",
     "summarise",
@@ -58,9 +69,48 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
         A stage failed; the build is recorded as failed and the live index is unchanged.
     """
     build = build or build_id(secrets.token_hex(16), datetime.now(UTC))
-    for stage in STAGES:
-        _run_stage(stage, settings, build, services)
-    return summarise(settings, build, services)
+    caller = replace(services.caller, identity=services.caller.identity or secrets.token_hex(16))
+    services = replace(services, caller=caller)
+    try:
+        for stage in STAGES:
+            _run_stage(stage, settings, build, services)
+        return summarise(settings, build, services)
+    except AirlshError as error:
+        if not error.final:
+            error.add_note(f"Go on where it stopped: airlsh index {settings.name} --resume {build}")
+        raise
+    finally:
+        _give_back(settings.name, services)
+
+
+def resumed_settings(name: str, build: str, given: Mapping[str, Any], services: Services) -> IndexSettings:
+    """Return the settings of an earlier run of `build`, with those `given` that a resumed run may change.
+
+    Raises
+    ------
+    NotFoundError
+        `name` has no such build.
+    SettingsError
+        A setting that the build was planned with is given another value.
+    """
+    stored = RunStore(answering_client(services.connection)).get(name, build)["settings"]
+    merged = validated(IndexSettings, {**stored, **given})
+    planned = validated(IndexSettings, stored)
+    for setting in given:
+        was, wanted = getattr(planned, setting), getattr(merged, setting)
+        if was != wanted and setting not in CHANGEABLE:
+            raise SettingsError(
+                setting, wanted, f"build {build} was planned with {was!r}; start a new run without --resume"
+            )
+    return merged
+
+
+def _give_back(name: str, services: Services) -> None:
+    """Give the lease back; of a run that ends because the cluster is gone, it ends by itself."""
+    try:
+        release(services.connection, name, BUILD, services.caller)
+    except Exception as error:
+        logger.warning("the lease of %s could not be given back (%s); it ends by itself", name, error)
 
 
 def _run_stage(stage: Stage, settings: IndexSettings, build: str, services: Services) -> None:

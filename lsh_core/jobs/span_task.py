@@ -17,6 +17,7 @@ from lsh_core.indexing.bulk_transport import ElasticTransport
 from lsh_core.indexing.chunk_loader import ChunkLoader, LoadPlan
 from lsh_core.indexing.dead_letters import DeadLetter, write_dead_letters
 from lsh_core.indexing.ledger import Ledger, LedgerEntry, LedgerKey
+from lsh_core.indexing.names import write_alias
 from lsh_core.models.store import read_model
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile, check_unchanged
@@ -34,7 +35,7 @@ class SpanTask:
     connection: Connection
     name: str
     index: str
-    alias: str
+    epoch: int
     plan: LoadPlan
     key: LedgerKey
     file: SourceFile
@@ -55,7 +56,7 @@ def load_span(task: SpanTask) -> int:
     loader = ChunkLoader(
         task.plan,
         read_model(task.connection, task.name, task.plan.vector.model_id),
-        _sender(task.connection, task.alias, task.index, task.wait_seconds),
+        _sender(task.connection, write_alias(task.plan.build, task.epoch), task.index, task.wait_seconds),
         partial(_record, task),
     )
     for entry in loader.load(task.file, pending):
@@ -91,7 +92,7 @@ def _record(task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, 
 
     def write(client: Elasticsearch) -> None:
         write_dead_letters(client, letters)
-        Ledger(client, task.key).write(file, entry, chunk)
+        Ledger(client, task.key).write(file, entry, chunk, epoch=task.epoch)
 
     on_any_node(task.connection, write, wait_seconds=task.wait_seconds)
 

@@ -25,6 +25,8 @@ from lsh_core.errors import (
     VerificationError,
 )
 from lsh_core.indexing.aliases import live_index, swap
+from lsh_core.indexing.gate import read_gate
+from lsh_core.indexing.names import write_alias
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import build_dead_letters, list_builds, promote_build, retire, rollback
@@ -282,15 +284,13 @@ def test_late_writers_are_fenced_off(services: Services, tmp_path: Path) -> None
     train(TrainSettings(name="fenced", source=source, metric="l2"), services)
     report = run_index(IndexSettings(name="fenced", source=source), services)
     client = services.connection.client()
-    body = b'{"index":{"_id":"late"}}\n{"embedding":null}\n'
-    answer = client.perform_request(
-        "POST",
-        f"/airlsh-w-{report['build']}/_bulk?require_alias=true",
-        headers={"content-type": "application/x-ndjson", "accept": "application/json"},
-        body=body,
-    )
-    assert answer.body["items"][0]["index"]["status"] == 404
-    assert not client.indices.exists(index=f"airlsh-w-{report['build']}")
+    gate = read_gate(client, report["index"], report["build"])
+    assert not gate.is_open
+    for epoch in range(gate.epoch + 1):
+        alias = write_alias(report["build"], epoch)
+        answer = client.bulk(index=alias, operations=[{"index": {"_id": "late"}}, {"a": 1}], require_alias=True)
+        assert answer["items"][0]["index"]["status"] == 404
+        assert not client.indices.exists(index=alias)
     assert count(client, report["index"]) == 500
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.leases import Lease
 from lsh_core.elastic.probe import prove_semantics
 from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ModelMismatchError, SourceError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @recorded
-def check(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Check servers, source, columns and model, and start the record of the build.
 
     Raises
@@ -60,6 +61,7 @@ def check(settings: IndexSettings, build: str, services: Services) -> dict[str, 
             "model_id": stored.model_id,
             "settings": settings.model_dump(mode="json"),
             "error": None,
+            "finished_at": None,
         },
     )
     return {

@@ -1,13 +1,14 @@
-"""Create: the build's index, and the private alias that its loaders write through."""
+"""Create: the build's index, whose gate is closed until the load opens it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LoadError
-from lsh_core.indexing.aliases import open_writes
 from lsh_core.indexing.mapping import BuildMeta, build_body
+from lsh_core.indexing.names import closed_alias
 from lsh_core.indexing.runs import LOADING, RunStore
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import read_plan
@@ -16,7 +17,7 @@ from lsh_core.settings import IndexSettings
 
 
 @recorded
-def create(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+def create(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Create the index of the build; a retry of the same run finds it and goes on with it.
 
     Raises
@@ -32,7 +33,9 @@ def create(settings: IndexSettings, build: str, services: Services) -> dict[str,
     body = build_body(meta, plan.fields, shards=plan.shards, replicas=plan.replicas)
     created = True
     try:
-        client.options(request_timeout=60).indices.create(index=plan.index, **body)
+        client.options(request_timeout=60).indices.create(
+            index=plan.index, aliases={closed_alias(build, 0): {"is_hidden": True}}, **body
+        )
     except BadRequestError as error:
         if error.error != "resource_already_exists_exception":
             raise
@@ -40,6 +43,5 @@ def create(settings: IndexSettings, build: str, services: Services) -> dict[str,
         mapping = client.indices.get_mapping(index=plan.index)[plan.index]["mappings"]
         if "_meta" not in mapping or BuildMeta.from_json(mapping["_meta"]) != meta:
             raise LoadError(plan.index, "create", "an index of this name is there, and it is not this run's") from error
-    open_writes(client, plan.index, plan.alias)
     RunStore(client).update(build, state=LOADING)
     return {"index": plan.index, "created": created, "shards": plan.shards, "replicas": plan.replicas}

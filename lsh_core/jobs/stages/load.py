@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
-from lsh_core.errors import LoadError
-from lsh_core.indexing.aliases import fence_writes, open_writes
+from lsh_core.elastic.leases import Lease
+from lsh_core.errors import LeaseLostError
+from lsh_core.indexing.gate import Gate, close_gate, open_gate, read_gate
 from lsh_core.indexing.ledger import Ledger, LedgerKey
 from lsh_core.indexing.runs import LOADED, RunStore
+from lsh_core.jobs import load_job
+from lsh_core.jobs.load_job import LoadJob
 from lsh_core.jobs.services import Services, dask_client, worker_threads
-from lsh_core.jobs.span_task import SpanTask, load_span
+from lsh_core.jobs.span_task import SpanTask
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.recording import recorded
-from lsh_core.progress import progress
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.spans import plan_spans
@@ -24,41 +26,62 @@ if TYPE_CHECKING:
     from distributed import Client
     from elasticsearch import Elasticsearch
 
+logger = logging.getLogger(__name__)
+
 
 @recorded
-def load(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+def load(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Load the chunks that are not in the ledger.
+
+    A job that an earlier try of this run left on Dask, and that may still write, is adopted; one that may not is
+    cancelled, and the gate is opened for this try alone before the ledger is read.
 
     Returns
     -------
     dict
-        ``rows_read`` of this call, ``skipped`` rows of chunks that were done before, ``chunks``, ``spans``.
+        ``rows_read`` of this call, ``skipped`` rows of chunks that were done before, ``chunks`` of this call,
+        ``adopted``: whether the job was found running.
     """
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
     key = ledger_key(client, plan, build)
     chunks = plan.chunks()
-    done = Ledger(client, key).done(plan.files, chunks)
-    pending = [chunk for chunk in chunks if chunk.number not in done]
-    skipped = sum(chunk.rows for chunk in chunks if chunk.number in done)
-    open_writes(client, plan.index, plan.alias)
     try:
         with dask_client(services) as dask:
-            tasks = _tasks(settings, build, services, plan, key, pending, dask)
-            rows = _run(dask, build, tasks, sum(chunk.rows for chunk in pending))
+            job = _running_job(dask, build, read_gate(client, plan.index, build))
+            adopted = job is not None
+            if job is None:
+                load_job.cancel(dask, build)
+                open_gate(client, plan.index, build, lease.epoch)
+                done = Ledger(client, key).done(plan.files, chunks)
+                pending = [chunk for chunk in chunks if chunk.number not in done]
+                tasks = _tasks(settings, build, services, plan, key, lease.epoch, pending, dask)
+                job = load_job.submit(dask, build, lease.epoch, tasks)
+            else:
+                logger.info("load: going on with the job of %d spans that is running on Dask", len(job.futures))
+            try:
+                load_job.follow(dask, job, plan.index, lease.require)
+            except BaseException as error:
+                if not isinstance(error, LeaseLostError):
+                    _cancel(dask, build, error)
+                raise
     except BaseException as error:
-        _fence_off(services, plan, error)
+        _close(services, plan, build, lease, error)
         raise
     RunStore(answering_client(services.connection)).update(build, state=LOADED)
-    return {"rows_read": rows, "skipped": skipped, "chunks": len(pending), "spans": len(tasks)}
+    return {
+        "rows_read": job.rows,
+        "skipped": plan.rows - job.rows,
+        "chunks": len(chunks) if adopted else len(pending),
+        "adopted": adopted,
+    }
 
 
-def _fence_off(services: Services, plan: BuildPlan, cause: BaseException) -> None:
-    """Keep threads that a cancelled task leaves behind on a worker from writing on."""
-    try:
-        fence_writes(answering_client(services.connection, wait_seconds=5), plan.index, plan.alias)
-    except Exception as error:
-        cause.add_note(f"late writers could not be fenced off {plan.index}: {error}")
+def stop_load(name: str, build: str, services: Services) -> None:
+    """Cancel the job of `build` from outside the process that waits for it."""
+    with dask_client(services) as dask:
+        if load_job.cancel(dask, build):
+            logger.warning("%s: the load of build %s was cancelled", name, build)
 
 
 def ledger_key(client: Elasticsearch, plan: BuildPlan, build: str) -> LedgerKey:
@@ -67,12 +90,38 @@ def ledger_key(client: Elasticsearch, plan: BuildPlan, build: str) -> LedgerKey:
     return LedgerKey(build, settings["index.uuid"], plan.vector.fingerprint, plan.settings_fingerprint)
 
 
+def _running_job(dask: Client, build: str, gate: Gate) -> LoadJob | None:
+    """Return the job of an earlier try, if its loaders may still write and none of them failed."""
+    job = load_job.find(dask, build)
+    if job is None or not gate.is_open or gate.epoch != job.epoch:
+        return None
+    return job if all(future.status in ("pending", "finished") for future in job.futures) else None
+
+
+def _cancel(dask: Client, build: str, cause: BaseException) -> None:
+    try:
+        load_job.cancel(dask, build)
+    except Exception as error:
+        cause.add_note(f"the Dask job of build {build} could not be cancelled: {error}")
+
+
+def _close(services: Services, plan: BuildPlan, build: str, lease: Lease, cause: BaseException) -> None:
+    """Keep threads that a cancelled task leaves behind on a worker from writing on."""
+    if isinstance(cause, LeaseLostError):
+        return  # The gate is another run's.
+    try:
+        close_gate(answering_client(services.connection, wait_seconds=5), plan.index, build, lease.epoch)
+    except Exception as error:
+        cause.add_note(f"late writers could not be kept from {plan.index}: {error}")
+
+
 def _tasks(
     settings: IndexSettings,
     build: str,
     services: Services,
     plan: BuildPlan,
     key: LedgerKey,
+    epoch: int,
     pending: Sequence[Chunk],
     dask: Client,
 ) -> list[SpanTask]:
@@ -83,7 +132,7 @@ def _tasks(
             connection=services.connection,
             name=settings.name,
             index=plan.index,
-            alias=plan.alias,
+            epoch=epoch,
             plan=load_plan,
             key=key,
             file=plan.files[span[0].file],
@@ -92,27 +141,3 @@ def _tasks(
         )
         for span in plan_spans(plan.files, pending, parallelism=threads)
     ]
-
-
-def _run(dask: Client, build: str, tasks: Sequence[SpanTask], total: int) -> int:
-    """Run `tasks` on the workers and return the rows that they read; the first failure cancels the rest."""
-    from distributed import as_completed
-
-    topic = f"airlsh-{build}"
-    rows = 0
-    with progress("load", total=total) as meter:
-        dask.subscribe_topic(topic, lambda event: meter.advance(event[1]))
-        # Keys of their own: a worker may still be busy with a cancelled task of an earlier try.
-        futures = dask.map(load_span, tasks, pure=False, key=f"load-{build}-{secrets.token_hex(4)}", retries=0)
-        try:
-            for future in as_completed(futures, loop=dask.loop):
-                if future.status != "finished":
-                    error = future.exception()
-                    raise error if error is not None else LoadError(tasks[0].index, "load", f"was {future.status}")
-                rows += future.result()
-        finally:
-            dask.cancel(futures, force=True)
-            dask.unsubscribe_topic(topic)
-    if rows != total:
-        raise LoadError(tasks[0].index, "load", f"{total:,} rows were planned, the workers speak of {rows:,}")
-    return rows

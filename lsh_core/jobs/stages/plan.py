@@ -11,11 +11,12 @@ import orjson
 
 from lsh_core import __version__
 from lsh_core.elastic.cluster import answering_client, data_nodes
+from lsh_core.elastic.leases import Lease
 from lsh_core.errors import SourceChangedError
 from lsh_core.indexing.chunk_loader import LoadPlan
 from lsh_core.indexing.field_types import fields_for, parse_overrides
 from lsh_core.indexing.mapping import BuildMeta, VectorField, default_shards
-from lsh_core.indexing.names import physical_index, write_alias
+from lsh_core.indexing.names import physical_index
 from lsh_core.indexing.runs import RunStore
 from lsh_core.indexing.token_format import TokenFormat
 from lsh_core.jobs.services import Services, dask_client, worker_threads
@@ -43,7 +44,6 @@ class BuildPlan:
     """
 
     index: str
-    alias: str
     source: str
     files: tuple[SourceFile, ...]
     chunk_rows: int
@@ -103,7 +103,7 @@ class BuildPlan:
 
 
 @recorded
-def plan(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Plan the build; a build that was planned before keeps its plan.
 
     Raises
@@ -180,7 +180,6 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
     decides = {"vector": asdict(field), "fields": fields, "id": settings.id, "version": __version__}
     return BuildPlan(
         index=physical_index(settings.name, build),
-        alias=write_alias(build),
         source=settings.source,
         files=dataset.files,
         chunk_rows=chunk_rows,

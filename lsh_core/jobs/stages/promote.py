@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.leases import Lease
 from lsh_core.errors import PromotionConflictError
 from lsh_core.indexing.aliases import live_index, swap
 from lsh_core.indexing.runs import VERIFIED, RunStore, now
@@ -14,7 +15,7 @@ from lsh_core.settings import IndexSettings
 
 
 @recorded
-def promote(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+def promote(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Move the alias to the build, unless ``promote`` is off.
 
     Raises

@@ -1,4 +1,4 @@
-"""How a stage is run: timed, its facts recorded, its failure recorded and the build marked failed."""
+"""How a stage is run: under the lease of its name, timed, its facts or its failure recorded."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.leases import BUILD, Lease, hold
+from lsh_core.errors import LeaseLostError
 from lsh_core.indexing.runs import FAILED, RunStore, now
 from lsh_core.jobs.services import Services
 from lsh_core.settings import IndexSettings
@@ -20,20 +23,38 @@ _LONGEST_ERROR = 8000
 Stage = Callable[[IndexSettings, str, Services], dict[str, Any]]
 
 
-def recorded(stage: Stage) -> Stage:
-    """Record what `stage` found, and how long it took, in the run record of the build."""
+class StageWork(Protocol):
+    """What a stage does while it holds the lease of its name."""
+
+    __name__: str
+
+    def __call__(self, settings: IndexSettings, build: str, services: Services, lease: Lease, /) -> dict[str, Any]:
+        """Do the stage's work, and return what it found."""
+
+
+def recorded(stage: StageWork) -> Stage:
+    """Run `stage` as the one writer of its name, and record what it found and how long it took.
+
+    The lease is kept when the stage ends, for the next stage of the same run; `summarise` gives it back.
+    """
     name = stage.__name__
 
     @functools.wraps(stage)
     def run(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
-        started = time.perf_counter()
-        try:
-            facts = stage(settings, build, services)
-        except BaseException as error:
-            _record_failure(name, build, services, error)
-            raise
-        facts = {**facts, "seconds": round(time.perf_counter() - started, 3)}
-        RunStore(answering_client(services.connection)).stage(build, name, facts)
+        # A stage that is called by itself belongs to the run of its build.
+        caller = replace(services.caller, identity=services.caller.identity or f"build {build}")
+        with hold(services.connection, settings.name, BUILD, caller, build=build, release=False) as lease:
+            started = time.perf_counter()
+            try:
+                facts = stage(settings, build, services, lease)
+                lease.require()
+            except LeaseLostError:
+                raise  # The build is another run's now: its state is not ours to write.
+            except BaseException as error:
+                _record_failure(name, build, services, error)
+                raise
+            facts = {**facts, "seconds": round(time.perf_counter() - started, 3)}
+            RunStore(answering_client(services.connection)).stage(build, name, facts)
         logger.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in facts.items()))
         return facts
 

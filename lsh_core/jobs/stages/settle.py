@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
-from lsh_core.indexing.aliases import fence_writes
+from lsh_core.elastic.leases import Lease
+from lsh_core.indexing.gate import close_gate
 from lsh_core.indexing.settling import settle_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import read_plan
@@ -14,11 +15,11 @@ from lsh_core.settings import IndexSettings
 
 
 @recorded
-def settle(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+def settle(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Fence the loaders off, and make the index what will be served."""
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
-    fence_writes(client, plan.index, plan.alias)
+    close_gate(client, plan.index, build, lease.epoch)
     settle_index(client, plan.index, replicas=plan.replicas)
     size = client.indices.stats(index=plan.index, metric="store", filter_path="_all.primaries.store.size_in_bytes")
     return {"bytes": size["_all"]["primaries"]["store"]["size_in_bytes"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.leases import BUILD, release
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.runs import RunStore, now
 from lsh_core.jobs.services import Services
@@ -52,4 +53,6 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
         "error": record.get("error"),
     }
     runs.update(build, report=report, finished_at=now())
+    if services.caller.identity is not None:
+        release(services.connection, settings.name, BUILD, services.caller)
     return report

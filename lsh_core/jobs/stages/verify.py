@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.leases import Lease
 from lsh_core.errors import DeadLetterLimitError, VerificationError
 from lsh_core.evaluation.build_recall import measure_recall
 from lsh_core.indexing.dead_letters import read_dead_letters
@@ -24,7 +25,7 @@ _EXAMPLES = 10
 
 
 @recorded
-def verify(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+def verify(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Balance the accounts, compare index and ledger chunk by chunk, and measure the recall.
 
     Returns

@@ -95,7 +95,7 @@ def test_shards_follow_from_bytes_and_nodes(rows: int, dims: int, nodes: int, sh
 
 def test_names() -> None:
     assert physical_index("docs", "b1") == "airlsh-docs-b1"
-    assert write_alias("b1") == "airlsh-w-b1"
+    assert write_alias("b1", 7) == "airlsh-w-b1-7"
     assert physical_index("docs", "2024-b1") != physical_index("docs-2024", "b2")
 
 

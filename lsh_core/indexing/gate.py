@@ -1,0 +1,99 @@
+"""The write gate of a build: open for the loaders of one epoch, or closed for all.
+
+An index has exactly one state alias, ``airlsh-w-{build}-{epoch}`` (open) or ``airlsh-c-{build}-{epoch}``
+(closed). While it is open, ``airlsh-l-{build}-{epoch}`` leads to the ledger. Loaders write documents and ledger
+entries through these aliases only, with ``require_alias``; so whoever has a stale epoch gets a 404 for both,
+from the moment that the cluster state changes, however long it was asleep. Each change removes the state that
+was read (``must_exist``) in the same call that adds the next: a compare-and-swap.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lsh_core.elastic.system_indices import LEDGER
+from lsh_core.errors import LoadError
+from lsh_core.indexing.names import closed_alias, ledger_alias, write_alias
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+_STATE = re.compile(r"airlsh-(?P<kind>[wc])-(?P<build>.+)-(?P<epoch>\d+)")
+_TRIES = 10
+
+
+class Gate(NamedTuple):
+    """Whether loaders may write to a build, and the epoch that said so last."""
+
+    is_open: bool
+    epoch: int
+
+    def alias(self, build: str) -> str:
+        """Return the alias that says so."""
+        return (write_alias if self.is_open else closed_alias)(build, self.epoch)
+
+
+def read_gate(client: Elasticsearch, index: str, build: str) -> Gate:
+    """Return the state of the gate of `build`.
+
+    Raises
+    ------
+    LoadError
+        `index` has no gate, or more than one: airlsh did not make it so.
+    """
+    aliases = client.indices.get_alias(index=index)[index]["aliases"]
+    states = [
+        Gate(match["kind"] == "w", int(match["epoch"]))
+        for match in map(_STATE.fullmatch, aliases)
+        if match and match["build"] == build
+    ]
+    if len(states) != 1:
+        raise LoadError(index, "write gate", f"the index has {len(states)} gates ({', '.join(sorted(aliases))})")
+    return states[0]
+
+
+def open_gate(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
+    """Let the loaders of `epoch` write, and nobody else.
+
+    Raises
+    ------
+    LoadError
+        A later epoch was here before.
+    """
+    _move(client, index, build, Gate(True, epoch))
+
+
+def close_gate(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
+    """Let nobody write; `LoadError` if a later epoch than `epoch` was here before."""
+    _move(client, index, build, Gate(False, epoch))
+
+
+def _move(client: Elasticsearch, index: str, build: str, wanted: Gate) -> None:
+    from elasticsearch import NotFoundError
+
+    for _ in range(_TRIES):
+        found = read_gate(client, index, build)
+        if found == wanted:
+            return
+        if found.epoch > wanted.epoch:
+            reason = f"epoch {wanted.epoch} is over: epoch {found.epoch} works on this build"
+            raise LoadError(index, "write gate", reason)
+        try:
+            client.indices.update_aliases(actions=_actions(index, build, found, wanted))
+        except NotFoundError:
+            continue  # Somebody moved it since it was read.
+        return
+    raise LoadError(index, "write gate", f"it kept moving, {_TRIES} times")
+
+
+def _actions(index: str, build: str, found: Gate, wanted: Gate) -> list[dict[str, Any]]:
+    actions: list[dict[str, Any]] = [
+        {"remove": {"index": index, "alias": found.alias(build), "must_exist": True}},
+        {"add": {"index": index, "alias": wanted.alias(build), "is_hidden": True}},
+    ]
+    if found.is_open:
+        actions.append({"remove": {"index": LEDGER, "alias": ledger_alias(build, found.epoch), "must_exist": False}})
+    if wanted.is_open:
+        actions.append({"add": {"index": LEDGER, "alias": ledger_alias(build, wanted.epoch), "is_hidden": True}})
+    return actions

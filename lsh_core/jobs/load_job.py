@@ -1,0 +1,116 @@
+"""The Dask job of a load: submitted once, found again by whoever goes on with the build, cancelled as a whole.
+
+The futures are published on the scheduler, so that they outlive the process that submitted them. One job a
+build: the next submitter adopts it while the write gate is still open for its epoch, and cancels it otherwise.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsh_core.errors import LoadError, UnavailableError
+from lsh_core.jobs.span_task import SpanTask, load_span
+from lsh_core.progress import progress
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.1
+_TOLD_SECONDS = 0.5  # A future that was just found says "pending" until the scheduler has told otherwise.
+_OVER = ("error", "cancelled", "lost")
+
+
+@dataclass(frozen=True)
+class LoadJob:
+    """Spans of one build that were submitted together.
+
+    Attributes
+    ----------
+    epoch
+        The epoch of the write gate that they write under.
+    rows
+        Rows of all spans.
+    """
+
+    build: str
+    epoch: int
+    rows: int
+    futures: tuple[Future[int], ...]
+
+
+def submit(dask: Client, build: str, epoch: int, tasks: Sequence[SpanTask]) -> LoadJob:
+    """Submit `tasks` and publish their futures."""
+    # Keys of their own: a worker may still be busy with a cancelled task of an earlier try.
+    futures = dask.map(load_span, tasks, pure=False, key=f"load-{build}-{epoch}", retries=0)
+    job = LoadJob(build, epoch, sum(chunk.rows for task in tasks for chunk in task.chunks), tuple(futures))
+    dask.publish_dataset({"epoch": epoch, "rows": job.rows, "futures": list(futures)}, name=_dataset(build))
+    return job
+
+
+def find(dask: Client, build: str) -> LoadJob | None:
+    """Return the job of `build` that is on the scheduler, or None."""
+    try:
+        found = dask.get_dataset(_dataset(build))
+    except KeyError:
+        return None
+    time.sleep(_TOLD_SECONDS)
+    return LoadJob(build, found["epoch"], found["rows"], tuple(found["futures"]))
+
+
+def cancel(dask: Client, build: str) -> bool:
+    """Cancel the job of `build`; return whether there was one. Threads that run go on until the gate stops them."""
+    job = find(dask, build)
+    if job is None:
+        return False
+    dask.cancel(list(job.futures), force=True)
+    dask.unpublish_dataset(_dataset(build))
+    return True
+
+
+def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None]) -> None:
+    """Wait until every span is loaded.
+
+    Parameters
+    ----------
+    check
+        Called several times a second; what it raises ends the wait.
+
+    Raises
+    ------
+    LoadError
+        A span failed, or was cancelled by somebody else.
+    UnavailableError
+        The scheduler is gone.
+    """
+    topic = f"airlsh-{job.build}"
+    pending = list(job.futures)
+    with progress("load", total=job.rows) as meter:
+        dask.subscribe_topic(topic, lambda event: meter.advance(event[1]))
+        try:
+            while pending:
+                check()
+                if dask.status != "running":
+                    raise UnavailableError(f"Dask scheduler of {index}", 0, f"the connection is {dask.status}")
+                for future in pending:
+                    if future.status in _OVER:
+                        raise (
+                            future.exception()
+                            if future.status == "error"
+                            else LoadError(index, "load", f"was {future.status}")
+                        )
+                pending = [future for future in pending if future.status != "finished"]
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            if dask.status == "running":
+                dask.unsubscribe_topic(topic)
+    dask.unpublish_dataset(_dataset(job.build))
+
+
+def _dataset(build: str) -> str:
+    return f"airlsh-load-{build}"

@@ -1,0 +1,184 @@
+"""A load that lost its submitter is gone on with: adopted while it runs, taken over where it does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lsh_core.elastic.cluster import count
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.leases import BUILD, Caller, hold
+from lsh_core.elastic.system_indices import LEDGER
+from lsh_core.errors import LeaseHeldError, LoadError, SettingsError
+from lsh_core.indexing.gate import open_gate, read_gate
+from lsh_core.indexing.names import write_alias
+from lsh_core.indexing.runs import RunStore
+from lsh_core.jobs import index as stages
+from lsh_core.jobs.index import resumed_settings, run_index
+from lsh_core.jobs.services import Services
+from lsh_core.jobs.stages.load import stop_load
+from lsh_core.jobs.train import train
+from lsh_core.settings import IndexSettings, TrainSettings
+from tests.integration.made_sources import clustered, write_source
+
+ROWS, DIMS = 12_000, 24
+SUBMIT = """
+import sys
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.leases import Caller
+from lsh_core.jobs import index as stages
+from lsh_core.jobs.services import Services
+from lsh_core.settings import IndexSettings
+es, dask, settings, build = sys.argv[1:]
+services = Services(Connection((es,)), dask, Caller("the run", "the first try"))
+for stage in (stages.check, stages.plan, stages.create, stages.load):
+    stage(IndexSettings.model_validate_json(settings), build, services)
+"""
+
+
+@pytest.fixture(scope="module")
+def services(one_node: Any, dask_cluster: Any) -> Services:
+    return Services(Connection(tuple(one_node.urls)), dask_cluster.address)
+
+
+@pytest.fixture(scope="module")
+def source(services: Services, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("resumed") / "rows.parquet"
+    return write_source(path, list(range(ROWS)), clustered(ROWS, DIMS))
+
+
+@pytest.fixture
+def submitter(services: Services, source: str, request: pytest.FixtureRequest) -> Iterator[tuple[IndexSettings, str]]:
+    """A process that submitted the load of a build and was killed after a few chunks; its settings and build."""
+    name = request.node.name.replace("_", "-")
+    train(TrainSettings(name=name, source=source, metric="l2"), services)
+    settings, build = IndexSettings(name=name, source=source, chunk_rows=200, request_bytes=1024), f"{name}-1"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            SUBMIT,
+            services.connection.urls[0],
+            str(services.dask),
+            settings.model_dump_json(),
+            build,
+        ]
+    )
+    try:
+        _wait_for_chunks(services, build, 3)
+    finally:
+        process.kill()
+        process.wait()
+    yield settings, build
+    stop_load(name, build, services)
+
+
+def _wait_for_chunks(services: Services, build: str, least: int) -> int:
+    client = services.connection.client()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if client.indices.exists(index=LEDGER):
+            client.indices.refresh(index=LEDGER)
+            if (found := count(client, LEDGER, {"term": {"build": build}})) >= least:
+                return found
+        time.sleep(0.05)
+    raise TimeoutError(f"{build} has no {least} chunks in the ledger")
+
+
+def _entries(services: Services, build: str) -> dict[int, int]:
+    """Return the place in the ledger of the entry of each chunk."""
+    client = services.connection.client()
+    client.indices.refresh(index=LEDGER)
+    hits = client.search(index=LEDGER, query={"term": {"build": build}}, size=1000, seq_no_primary_term=True)
+    return {hit["_source"]["chunk"]: hit["_seq_no"] for hit in hits["hits"]["hits"]}
+
+
+def test_a_job_whose_submitter_was_killed_is_adopted(services: Services, submitter: tuple[IndexSettings, str]) -> None:
+    settings, build = submitter
+    own = replace(services, caller=Caller("the run", "the second try"))
+    before = _entries(services, build)
+    assert len(before) < ROWS // 200
+    another = hold(services.connection, settings.name, BUILD, Caller("another run", "another run"))
+    with pytest.raises(LeaseHeldError, match="the first try"), another:
+        pass
+    assert stages.load(settings, build, own)["adopted"]
+    after = _entries(services, build)
+    assert {chunk: after[chunk] for chunk in before} == before, "a chunk in the ledger was sent again"
+    for stage in (stages.settle, stages.verify):
+        stage(settings, build, own)
+    assert stages.summarise(settings, build, own)["documents"] == ROWS
+
+
+def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
+    services: Services, submitter: tuple[IndexSettings, str]
+) -> None:
+    settings, build = submitter
+    stop_load(settings.name, build, services)
+    client = services.connection.client()
+    record = RunStore(client).get(settings.name, build)
+    gate = read_gate(client, record["index"], build)
+    assert gate.is_open, "nobody was left to close it"
+    before = _entries(services, build)
+
+    report = run_index(resumed_settings(settings.name, build, {}, services), services, build)
+
+    assert report["promoted"]
+    assert report["documents"] == ROWS
+    assert report["skipped"] >= len(before) * 190
+    after = _entries(services, build)
+    assert {chunk: after[chunk] for chunk in before} == before, "a chunk in the ledger was sent again"
+    late = client.bulk(
+        index=write_alias(build, gate.epoch), operations=[{"index": {"_id": "late"}}, {"a": 1}], require_alias=True
+    )
+    assert late["items"][0]["index"]["status"] == 404
+
+
+def test_a_load_whose_gate_is_taken_stops_and_leaves_no_entry(services: Services, source: str) -> None:
+    name, build = "usurped", "usurped-1"
+    train(TrainSettings(name=name, source=source, metric="l2"), services)
+    settings = IndexSettings(name=name, source=source, chunk_rows=200, request_bytes=1024)
+    own = replace(services, caller=Caller("the run", "the run"))
+    for stage in (stages.check, stages.plan, stages.create):
+        stage(settings, build, own)
+    index = RunStore(services.connection.client()).get(name, build)["index"]
+    taken: list[dict[int, int]] = []
+
+    def usurp() -> None:
+        _wait_for_chunks(services, build, 3)
+        open_gate(services.connection.client(), index, build, 1000)
+        taken.append(_entries(services, build))
+
+    usurper = threading.Thread(target=usurp)
+    usurper.start()
+    with pytest.raises(LoadError, match=r"no such index|index_not_found|epoch"):
+        stages.load(settings, build, own)
+    usurper.join()
+    assert _entries(services, build) == taken[0], "a loader of an epoch that is over wrote to the ledger"
+
+
+def test_what_a_build_was_planned_with_does_not_change(services: Services, source: str) -> None:
+    train(TrainSettings(name="planned", source=source, metric="l2"), services)
+    own = replace(services, caller=Caller("the run", "the run"))
+    stages.check(IndexSettings(name="planned", source=source, shards=1), "planned-1", own)
+    kept = resumed_settings("planned", "planned-1", {"max_dead_letters": 3}, services)
+    assert (kept.shards, kept.max_dead_letters) == (1, 3)
+    with pytest.raises(SettingsError, match="planned with 1"):
+        resumed_settings("planned", "planned-1", {"shards": 2}, services)
+
+
+def test_of_two_runs_of_one_name_the_second_is_told_who_is_at_it(services: Services, source: str) -> None:
+    train(TrainSettings(name="busy", source=source, metric="l2"), services)
+    holder = Caller("somebody", "somebody on a machine, process 1")
+    with (
+        hold(services.connection, "busy", BUILD, holder),
+        pytest.raises(LeaseHeldError, match="somebody on a machine, process 1"),
+    ):
+        run_index(IndexSettings(name="busy", source=source), services)
+    assert run_index(IndexSettings(name="busy", source=source), services)["promoted"]
