@@ -11,6 +11,7 @@ MODELS = "airlsh-models"
 LEDGER = "airlsh-ledger"
 LEASES = "airlsh-leases"
 RUNS = "airlsh-runs"
+CHANGES = "airlsh-changes"
 DEAD_LETTERS = "airlsh-dead-letters"
 
 _KEYWORD = {"type": "keyword", "ignore_above": 4096}
@@ -79,6 +80,15 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "stages": _OPAQUE,
         "report": _OPAQUE,
         "error": _TEXT_KEPT,
+    },
+    CHANGES: {
+        "name": _KEYWORD,
+        "id": _KEYWORD,
+        "kind": _KEYWORD,
+        "row": _BYTES,
+        "partition": _KEYWORD,
+        "position": _LONG,
+        "at": _DATE,
     },
     DEAD_LETTERS: {
         "build": _KEYWORD,

@@ -126,7 +126,7 @@ class ChunkLoader:
             codes = self._model.encode(valid.vectors, plan.vector.near)
         opened = _OpenChunk(chunk, valid)
         home = self._sender.ring.home(chunk.number)
-        for offsets, lines in self._requests(chunk, valid, codes, others, watch):
+        for offsets, lines in self._requests(file, chunk, valid, codes, others, watch):
             with watch("wait"):
                 slots.acquire()
             request = pool.submit(self._sender.send, home, offsets, lines)
@@ -135,7 +135,7 @@ class ChunkLoader:
         return opened
 
     def _requests(
-        self, chunk: Chunk, valid: ValidRows, codes: RowCodes, others: pa.Table, watch: Stopwatch
+        self, file: SourceFile, chunk: Chunk, valid: ValidRows, codes: RowCodes, others: pa.Table, watch: Stopwatch
     ) -> Iterator[tuple[list[int], list[bytes]]]:
         """Yield the offsets and the lines of each request; rows are written just before they are sent."""
         request_bytes = self._plan.request_bytes
@@ -154,6 +154,7 @@ class ChunkLoader:
                     chunk=chunk.number,
                     places=places[rows],
                     others=others.slice(start, rows.stop - start),
+                    partition=file.partition,
                 )
             start = rows.stop
             for size in list(request_sizes(waiting, request_bytes, last=start == count)):

@@ -16,6 +16,15 @@ import pyarrow as pa
 from lsh_core.indexing.field_types import as_json_columns
 from lsh_core.indexing.mapping import VectorField
 
+LIVE_VERSION = 2**62
+"""Versions from here on are live changes: later than every row of a load, whose version is its place."""
+
+
+def delete_line(identity: str, position: int) -> bytes:
+    """Return the action line that deletes a document by the change at `position` of the journal."""
+    version = LIVE_VERSION + position
+    return b'{"delete":{"_id":%b,"version":%d,"version_type":"external_gte"}}\n' % (orjson.dumps(identity), version)
+
 
 class DocumentWriter:
     """Writes rows as the two lines, action and document, of a bulk request.
@@ -46,6 +55,7 @@ class DocumentWriter:
         chunk: int,
         places: npt.NDArray[np.int64],
         others: pa.Table,
+        partition: str | None = None,
     ) -> list[bytes]:
         """Return one ``bytes`` a row: its action line and its document line.
 
@@ -62,31 +72,71 @@ class DocumentWriter:
             Number of the chunk that the rows belong to.
         others
             The other columns, n rows.
+        partition
+            The partition that the rows belong to.
         """
+        rest = b"" if partition is None else b',"partition":' + orjson.dumps(partition)
+        owns = [b',"chunk":%d,"row":%d%b' % (chunk, place, rest) for place in places.tolist()]
+        return self._lines(ids, vectors, tokens, near, places.tolist(), owns, others)
+
+    def live_rows(
+        self,
+        ids: Sequence[str],
+        vectors: npt.NDArray[np.float32],
+        tokens: npt.NDArray[np.int64],
+        near: npt.NDArray[np.int64] | None,
+        *,
+        positions: Sequence[int],
+        partitions: Sequence[str | None],
+        others: pa.Table,
+    ) -> list[bytes]:
+        """Return one ``bytes`` a row that was written live: it has a position in the journal, and no place.
+
+        Parameters
+        ----------
+        positions
+            Position of each row's change; the version is above that of every row of a load.
+        partitions
+            The partition of each row, or None.
+        """
+        owns = [
+            b',"change":%d' % position + (b"" if partition is None else b',"partition":' + orjson.dumps(partition))
+            for position, partition in zip(positions, partitions, strict=True)
+        ]
+        versions = [LIVE_VERSION + position for position in positions]
+        return self._lines(ids, vectors, tokens, near, versions, owns, others)
+
+    def _lines(
+        self,
+        ids: Sequence[str],
+        vectors: npt.NDArray[np.float32],
+        tokens: npt.NDArray[np.int64],
+        near: npt.NDArray[np.int64] | None,
+        versions: Sequence[int],
+        owns: Sequence[bytes],
+        others: pa.Table,
+    ) -> list[bytes]:
         words = self._field.tokens.json_lists(tokens)
         lists = self._list_parts(near, len(ids))
         # The server reads base64 as big-endian float32; anything else would be silent rubbish.
         big_endian = memoryview(np.ascontiguousarray(vectors, dtype=">f4").data).cast("B")
         width = 4 * vectors.shape[1]
-        tail = b',"chunk":%d,"row":' % chunk
         rest = self._rest(others)
         lines = []
-        for row, (identity, place) in enumerate(zip(ids, places.tolist(), strict=True)):
-            number = b"%d" % place
+        for row, (identity, version, own) in enumerate(zip(ids, versions, owns, strict=True)):
             lines.append(
                 b"".join(
                     (
                         b'{"index":{"_id":',
                         orjson.dumps(identity),
                         b',"version":',
-                        number,
+                        b"%d" % version,
                         self._vector,
                         b2a_base64(big_endian[row * width : (row + 1) * width], newline=False),
                         self._tokens,
                         words[row],
                         lists[row],
-                        tail,
-                        number,
+                        own,
                         b"}",
                         rest[row],
                         b"}\n",

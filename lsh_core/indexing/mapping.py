@@ -12,7 +12,7 @@ from lsh_core.indexing.token_format import TokenFormat
 
 META_KEY = "airlsh"
 MOST_DIMS = 4096
-FORMAT = 1
+FORMAT = 2
 _BYTES_PER_SHARD = 16 * 2**30
 _GC_DELETES = "1h"
 
@@ -50,7 +50,15 @@ class VectorField:
 
 @dataclass(frozen=True)
 class BuildMeta:
-    """What an index says of itself in ``_meta.airlsh``."""
+    """What an index says of itself in ``_meta.airlsh``.
+
+    Attributes
+    ----------
+    format
+        1: no fields for live changes, and no `id_column`. 2: with both.
+    id_column
+        Column of the source that holds the ids; None where the index does not say.
+    """
 
     name: str
     build: str
@@ -59,6 +67,7 @@ class BuildMeta:
     vectors: tuple[VectorField, ...]
     version: str
     format: int = FORMAT
+    id_column: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the value that is stored."""
@@ -104,6 +113,11 @@ def default_shards(rows: int, dims: int, nodes: int) -> int:
     return 1 if shards <= 1 else math.ceil(shards / nodes) * nodes
 
 
+def change_fields() -> dict[str, Any]:
+    """Return the fields under ``airlsh`` that live changes fill: the change's position, and the partition."""
+    return {"change": {"type": "long"}, "partition": {"type": "keyword"}}
+
+
 def build_body(
     meta: BuildMeta, fields: Mapping[str, Mapping[str, Any]], *, shards: int, replicas: int
 ) -> dict[str, Any]:
@@ -112,7 +126,7 @@ def build_body(
     ``flat`` keeps scores exact. ``refresh_interval`` is -1 while it loads; settling puts the default
     back. The query cache is off because one-off token filters only pollute it.
     """
-    own: dict[str, Any] = {"chunk": {"type": "integer"}, "row": {"type": "long"}}
+    own: dict[str, Any] = {"chunk": {"type": "integer"}, "row": {"type": "long"}, **change_fields()}
     properties: dict[str, Any] = {**fields}
     tokens: dict[str, Any] = {}
     lists: dict[str, Any] = {}

@@ -21,3 +21,17 @@ def closed_alias(build: str, epoch: int) -> str:
 def ledger_alias(build: str, epoch: int) -> str:
     """Return the alias through which loaders of `epoch` write ledger entries."""
     return f"airlsh-l-{build}-{epoch}"
+
+
+def live_write_alias(name: str) -> str:
+    """Return the alias that live changes of `name` are written through; it is on the live build only.
+
+    ``require_alias`` does not hold for deletes: one with an external version, sent to an alias that is away,
+    makes an index of that name. No index may have a capital letter in its name, so this one cannot be made.
+    """
+    return f"airlsh-LIVE-{name}"
+
+
+def replay_alias(index: str) -> str:
+    """Return the alias that the journal is replayed through into `index`, a build that is not live."""
+    return f"airlsh-REPLAY-{index}"

@@ -50,6 +50,11 @@ class SourceFile:
         """Rows of the file."""
         return sum(self.row_group_rows)
 
+    @property
+    def partition(self) -> str | None:
+        """Its partition as ``key=value`` folders, joined by ``/``; None without any."""
+        return "/".join(f"{key}={value}" for key, value in self.partition_values) or None
+
 
 @dataclass(frozen=True)
 class Dataset:

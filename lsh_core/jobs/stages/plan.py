@@ -52,6 +52,7 @@ class BuildPlan:
     shards: int
     replicas: int
     settings_fingerprint: str
+    id_column: str = "id"
 
     @property
     def rows(self) -> int:
@@ -71,6 +72,7 @@ class BuildPlan:
             settings_fingerprint=self.settings_fingerprint,
             vectors=(self.vector,),
             version=__version__,
+            id_column=self.id_column,
         )
 
     def load_plan(self, settings: IndexSettings, build: str, nodes: tuple[str, ...]) -> LoadPlan:
@@ -188,4 +190,5 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
         shards=settings.shards or default_shards(dataset.rows, columns.dims, nodes),
         replicas=settings.replicas if settings.replicas is not None else int(nodes > 1),
         settings_fingerprint=hashlib.sha256(orjson.dumps(decides, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        id_column=settings.id,
     )

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lsh_core.indexing.documents import DocumentWriter
+from lsh_core.indexing.documents import DocumentWriter, delete_line
 from lsh_core.indexing.field_types import fields_for
 from lsh_core.indexing.mapping import VectorField
 from tests.vector_fields import list_field, table_field
@@ -144,3 +144,43 @@ def test_columns_of_wrong_length_do_not_slip() -> None:
             places=np.arange(3),
             others=pa.table({"a": [1, 2]}).select([]),
         )
+
+
+@given(st.lists(st.tuples(texts.filter(bool), st.integers(0, 2**60), st.none() | texts), min_size=1, max_size=5))
+def test_rows_written_live_say_which_change_they_are(rows: list[tuple[str, int, str | None]]) -> None:
+    ids, positions, partitions = zip(*rows, strict=True)
+    count = len(rows)
+    lines = DocumentWriter(TABLES, {}).live_rows(
+        ids,
+        np.ones((count, 3), np.float32),
+        np.ones((count, 1), np.int64),
+        None,
+        positions=positions,
+        partitions=partitions,
+        others=pa.table({"a": list(range(count))}).select([]),
+    )
+    for line, (identity, position, partition) in zip(lines, rows, strict=True):
+        action, document = lines_of(line)
+        version = 2**62 + position
+        assert action == {"index": {"_id": identity, "version": version, "version_type": "external_gte"}}
+        own = document["airlsh"]
+        assert own["change"] == position
+        assert own.get("partition") == partition
+        assert not {"chunk", "row"} & set(own)
+        deleted = orjson.loads(delete_line(identity, position))
+        assert deleted == {"delete": {"_id": identity, "version": version, "version_type": "external_gte"}}
+
+
+def test_a_row_of_a_load_says_its_partition() -> None:
+    line = DocumentWriter(TABLES, {}).rows(
+        ["a"],
+        np.ones((1, 3), np.float32),
+        np.ones((1, 1), np.int64),
+        None,
+        chunk=2,
+        places=np.array([9]),
+        others=pa.table({"a": [1]}).select([]),
+        partition='day="1"',
+    )[0]
+    own = lines_of(line)[1]["airlsh"]
+    assert (own["chunk"], own["row"], own["partition"]) == (2, 9, 'day="1"')

@@ -5,7 +5,7 @@ import pytest
 
 from lsh_core.errors import SchemaError
 from lsh_core.indexing.mapping import BuildMeta, VectorField, build_body, check_dims, default_shards
-from lsh_core.indexing.names import physical_index, write_alias
+from lsh_core.indexing.names import live_write_alias, physical_index, replay_alias, write_alias
 from tests.vector_fields import list_field, table_field
 
 LISTS = list_field(dims=384, metric="cosine", similarity="cosine")
@@ -57,7 +57,13 @@ def test_settings_of_an_index_that_is_to_be_loaded() -> None:
 
 def test_a_model_without_lists_has_neither_lists_nor_a_sort() -> None:
     body = build_body(meta(TABLES), {}, shards=1, replicas=0)
-    assert set(body["mappings"]["properties"]["airlsh"]["properties"]) == {"chunk", "row", "tokens"}
+    assert set(body["mappings"]["properties"]["airlsh"]["properties"]) == {
+        "change",
+        "chunk",
+        "partition",
+        "row",
+        "tokens",
+    }
     assert "index.sort.field" not in body["settings"]
 
 
@@ -72,6 +78,14 @@ def test_meta_survives_the_server() -> None:
     stored = meta(LISTS, TABLES)
     body = orjson.loads(orjson.dumps(build_body(stored, {}, shards=1, replicas=0)))
     assert BuildMeta.from_json(body["mappings"]["_meta"]) == stored
+
+
+def test_the_meta_of_an_older_index_is_still_read() -> None:
+    stored = meta(LISTS).to_json()
+    del stored["airlsh"]["id_column"]
+    stored["airlsh"]["format"] = 1
+    found = BuildMeta.from_json(stored)
+    assert (found.format, found.id_column) == (1, None)
 
 
 def test_an_index_that_is_not_ours_has_no_meta() -> None:
@@ -91,6 +105,11 @@ def test_an_index_that_is_not_ours_has_no_meta() -> None:
 )
 def test_shards_follow_from_bytes_and_nodes(rows: int, dims: int, nodes: int, shards: int) -> None:
     assert default_shards(rows, dims, nodes) == shards
+
+
+def test_no_index_can_be_made_by_the_name_of_an_alias_that_is_deleted_through() -> None:
+    assert live_write_alias("docs") != live_write_alias("docs").lower()
+    assert replay_alias("airlsh-docs-b1") != replay_alias("airlsh-docs-b1").lower()
 
 
 def test_names() -> None:
