@@ -22,6 +22,7 @@
     │   ├── LoadError                 a chunk that could not be loaded
     │   ├── VerificationError         the index does not hold what was loaded
     │   ├── DeadLetterLimitError      more rows were refused than allowed
+    │   │   └── StoppedEarlyError     so many that the load did not go on
     │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
     │   ├── LeaseHeldError            somebody else works on this name
     │   ├── LeaseLostError            somebody else took over the work on this name
@@ -214,11 +215,25 @@ class DeadLetterLimitError(RunError):
 
     def __init__(self, build: str, dead_lettered: int, limit: int, examples: tuple[str, ...]) -> None:
         self.build, self.dead_lettered, self.limit, self.examples = build, dead_lettered, limit, examples
-        shown = "".join(f"\n  {example}" for example in examples)
-        super().__init__(
-            f"build {build}: {dead_lettered} rows were refused, {limit} are allowed (--max-dead-letters)"
-            f"; the live index is unchanged{shown}"
+        allowed = f"{dead_lettered} rows were refused, {limit} are allowed (--max-dead-letters)"
+        super().__init__(f"build {build}: {allowed}; the live index is unchanged{_shown(examples)}")
+
+
+class StoppedEarlyError(DeadLetterLimitError):
+    """A load in which so many rows were refused that it was stopped after `loaded` rows."""
+
+    def __init__(self, build: str, dead_lettered: int, limit: int, examples: tuple[str, ...], loaded: int) -> None:
+        super().__init__(build, dead_lettered, limit, examples)
+        self.loaded = loaded
+        self.args = (
+            f"build {build}: stopped early: of the first {loaded} rows {dead_lettered} were refused, more than {limit} "
+            "and more than the share that is allowed (--stop-dead-letters, --stop-dead-letter-share)"
+            f"; the live index is unchanged{_shown(examples)}",
         )
+
+
+def _shown(examples: tuple[str, ...]) -> str:
+    return "".join(f"\n  {example}" for example in examples)
 
 
 class PromotionConflictError(RunError):

@@ -132,6 +132,18 @@ class IndexSettings(SourceSettings):
     max_dead_letters: int = Field(
         default=0, ge=0, description="Refused rows that a run may have and still be promoted."
     )
+    stop_dead_letters: int = Field(
+        default=1_000,
+        ge=0,
+        description="A load stops early once more rows than this, more than stop_dead_letter_share of those loaded, "
+        "and more than max_dead_letters were refused.",
+    )
+    stop_dead_letter_share: float = Field(
+        default=0.01, ge=0, le=1, description="Share of refused rows, from 0 to 1, beyond which a load stops early."
+    )
+    dead_letter_days: int = Field(
+        default=30, ge=1, le=3_650, description="Days that refused rows are kept for replay before they are deleted."
+    )
     chunk_rows: int | None = Field(
         default=None, ge=1, le=1_000_000, description="Rows of a chunk, the unit of retry; default from rows and nodes."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -138,7 +137,7 @@ def list_dead_letters(name: str, build: str | None, es: str | None, as_json: boo
 
         letters = build_dead_letters(name, build, services(es))
         if as_json:
-            print_json([asdict(letter) for letter in letters])
+            print_json([letter.facts() for letter in letters])
         else:
             for letter in letters:
                 click.echo(str(letter))

@@ -100,15 +100,22 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "id": _KEYWORD,
         "error": _KEYWORD,
         "reason": _TEXT_KEPT,
+        "row_data": _BYTES,
+        "expires_at": _DATE,
+        "replayed_at": _DATE,
     },
 }
 
 
 def ensure_system_index(client: Elasticsearch, index: str) -> None:
-    """Create the system index `index` unless it is there; two callers at once do no harm."""
+    """Create the system index `index`, or add the fields that an older airlsh did not know; repeating does no harm."""
     from elasticsearch import BadRequestError
 
     if client.indices.exists(index=index):
+        known = client.indices.get_mapping(index=index)[index]["mappings"].get("properties", {})
+        missing = {name: field for name, field in MAPPINGS[index].items() if name not in known}
+        if missing:
+            client.indices.put_mapping(index=index, properties=missing)
         return
     try:
         client.indices.create(

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from lsh_core.indexing.bulk_sender import BulkSender, NodeTally, Refusal, SendReport
-from lsh_core.indexing.dead_letters import DeadLetter
+from lsh_core.indexing.dead_letters import DeadLetter, expiry, letters_kept
 from lsh_core.indexing.documents import DocumentWriter
 from lsh_core.indexing.ledger import LedgerEntry, hash_ids, packed_vector
 from lsh_core.indexing.mapping import VectorField
@@ -22,6 +22,7 @@ from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.reading import read_span
+from lsh_core.sources.row_bytes import pack_row
 from lsh_core.sources.validation import ValidRows, validate_rows
 
 _OPEN_REQUESTS_PER_THREAD = 2
@@ -38,6 +39,8 @@ class LoadPlan:
         The mapping's ``properties`` of the other columns, which are also the columns that are read.
     nodes
         Addresses of the nodes, for the record.
+    letters_a_chunk, dead_letter_days
+        How many dead letters of a chunk are kept, and for how long.
     """
 
     build: str
@@ -47,6 +50,8 @@ class LoadPlan:
     nodes: tuple[str, ...]
     request_bytes: int
     posting_threads: int
+    letters_a_chunk: int = letters_kept(1)
+    dead_letter_days: int = 30
 
     @property
     def columns(self) -> list[str]:
@@ -66,6 +71,7 @@ class _OpenChunk:
     """A chunk whose requests are under way."""
 
     chunk: Chunk
+    table: pa.Table
     valid: ValidRows
     requests: list[Future[SendReport]] = field(default_factory=list)
 
@@ -124,7 +130,7 @@ class ChunkLoader:
                 others = others.take(pa.array(valid.offsets, pa.int64()))
         with watch("hash"):
             codes = self._model.encode(valid.vectors, plan.vector.near)
-        opened = _OpenChunk(chunk, valid)
+        opened = _OpenChunk(chunk, table, valid)
         home = self._sender.ring.home(chunk.number)
         for offsets, lines in self._requests(file, chunk, valid, codes, others, watch):
             with watch("wait"):
@@ -183,7 +189,7 @@ class ChunkLoader:
             stop=chunk.stop,
             place=chunk.place,
             node=self._plan.nodes[self._sender.ring.home(chunk.number)],
-            dead_lettered=len(letters),
+            dead_lettered=len(refusals) + len(valid.refused),
             offsets=valid.offsets[taken],
             id_hashes=hash_ids(valid.ids)[taken],
             samples=self._samples(valid, taken, chunk),
@@ -197,7 +203,7 @@ class ChunkLoader:
         return entry
 
     def _letters(self, file: SourceFile, opened: _OpenChunk, refusals: dict[int, Refusal]) -> list[DeadLetter]:
-        """Return the dead letters of a chunk: what validation refused, and what the server refused."""
+        """Return the first dead letters of a chunk: what validation refused, and what the server refused."""
         valid, chunk = opened.valid, opened.chunk
         refused: list[tuple[int, str | None, str, str]] = [
             (row.offset, row.id, row.error, row.reason) for row in valid.refused
@@ -205,6 +211,7 @@ class ChunkLoader:
         if refusals:
             by_offset = dict(zip(valid.offsets.tolist(), valid.ids, strict=True))
             refused += [(offset, by_offset[offset], each.error, each.reason) for offset, each in refusals.items()]
+        expires_at = expiry(self._plan.dead_letter_days)
         row_group_stops = np.cumsum(file.row_group_rows)
         return [
             DeadLetter(
@@ -217,8 +224,12 @@ class ChunkLoader:
                 id=identity,
                 error=error,
                 reason=reason,
+                expires_at=expires_at,
+                row_bytes=pack_row(opened.table, offset),
             )
-            for offset, identity, error, reason in sorted(refused, key=lambda each: each[0])
+            for offset, identity, error, reason in sorted(refused, key=lambda each: each[0])[
+                : self._plan.letters_a_chunk
+            ]
         ]
 
     def _samples(self, valid: ValidRows, taken: np.ndarray, chunk: Chunk) -> tuple[dict[str, Any], ...]:

@@ -1,4 +1,4 @@
-"""Deletes what is kept about a build outside its index."""
+"""Deletes what is kept about a build outside its index, and dead letters that are too old."""
 
 from __future__ import annotations
 
@@ -20,14 +20,22 @@ def forget_build(client: Elasticsearch, build: str) -> None:
     By search and bulk: not every distribution has delete-by-query.
     """
     for index in (LEDGER, DEAD_LETTERS):
-        client.indices.refresh(index=index)
-        while ids := _ids(client, index, build):
-            operations: list[dict[str, Any]] = [{"delete": {"_id": identity}} for identity in ids]
-            answer = client.bulk(index=index, operations=operations, refresh=True)
-            if answer["errors"]:
-                raise LoadError(index, f"forgetting build {build}", "some documents could not be deleted")
+        _delete(client, index, {"term": {"build": build}}, f"forgetting build {build}")
 
 
-def _ids(client: Elasticsearch, index: str, build: str) -> list[str]:
-    hits = search(client, index, query={"term": {"build": build}}, source=False, size=_PAGE)["hits"]["hits"]
-    return [hit["_id"] for hit in hits]
+def forget_expired_letters(client: Elasticsearch) -> int:
+    """Delete the dead letters of all builds that have expired; return how many there were."""
+    return _delete(client, DEAD_LETTERS, {"range": {"expires_at": {"lt": "now"}}}, "forgetting expired dead letters")
+
+
+def _delete(client: Elasticsearch, index: str, query: dict[str, Any], why: str) -> int:
+    client.indices.refresh(index=index)
+    deleted = 0
+    while hits := search(client, index, query=query, source=False, size=_PAGE)["hits"]["hits"]:
+        operations: list[dict[str, Any]] = [{"delete": {"_id": hit["_id"]}} for hit in hits]
+        answer = client.bulk(index=index, operations=operations, refresh=True)
+        # Another caller may have been faster: what is gone is what was wanted.
+        if any(item["delete"]["status"] not in (200, 404) for item in answer["items"]):
+            raise LoadError(index, why, "some documents could not be deleted")
+        deleted += len(hits)
+    return deleted

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import orjson
 import xxhash
 
+from lsh_core.elastic.cluster import search
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LoadError
 from lsh_core.indexing.names import ledger_alias
@@ -197,6 +198,14 @@ class Ledger:
             ids = [self._key.of(files[chunk.file], chunk) for chunk in page]
             for each in self._client.mget(index=LEDGER, ids=ids)["docs"]:
                 yield LedgerEntry.from_document(each["_source"]) if each.get("found") else None
+
+
+def ledger_totals(client: Elasticsearch, build: str) -> tuple[int, int]:
+    """Return the rows of all chunks of `build` that are done, and how many of them were refused."""
+    client.indices.refresh(index=LEDGER)
+    sums = {field: {"sum": {"field": field}} for field in ("rows_read", "dead_lettered")}
+    found = search(client, LEDGER, query={"term": {"build": build}}, size=0, aggs=sums)["aggregations"]
+    return round(found["rows_read"]["value"]), round(found["dead_lettered"]["value"])
 
 
 def _pages(chunks: Sequence[Chunk], size: int) -> Iterator[Sequence[Chunk]]:

@@ -73,13 +73,15 @@ def cancel(dask: Client, build: str) -> bool:
     return True
 
 
-def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None]) -> None:
+def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None], told: Callable[[int, int], None]) -> None:
     """Wait until every span is loaded.
 
     Parameters
     ----------
     check
         Called several times a second; what it raises ends the wait.
+    told
+        Called, on another thread, with the rows of each chunk that is done and how many of them were refused.
 
     Raises
     ------
@@ -91,7 +93,13 @@ def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None]) ->
     topic = f"airlsh-{job.build}"
     pending = list(job.futures)
     with progress("load", total=job.rows) as meter:
-        dask.subscribe_topic(topic, lambda event: meter.advance(event[1]))
+
+        def on_chunk(event: tuple[float, tuple[int, int]]) -> None:
+            _, (rows, refused) = event
+            told(rows, refused)
+            meter.advance(rows)
+
+        dask.subscribe_topic(topic, on_chunk)
         try:
             while pending:
                 check()

@@ -61,7 +61,7 @@ def load_span(task: SpanTask) -> int:
     )
     for entry in loader.load(task.file, pending):
         rows += entry.rows_read
-        _announce(task.plan.build, entry.rows_read)
+        _announce(task.plan.build, entry)
     return rows
 
 
@@ -97,11 +97,11 @@ def _record(task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, 
     on_any_node(task.connection, write, wait_seconds=task.wait_seconds)
 
 
-def _announce(build: str, rows: int) -> None:
-    """Tell whoever waits for the load that a chunk is done."""
+def _announce(build: str, entry: LedgerEntry) -> None:
+    """Tell whoever waits for the load that a chunk is done: its rows, and how many of them were refused."""
     from distributed import get_worker
 
     try:
-        get_worker().log_event(f"airlsh-{build}", rows)
+        get_worker().log_event(f"airlsh-{build}", (entry.rows_read, entry.dead_lettered))
     except ValueError:
         logger.debug("not on a Dask worker: nobody to tell")

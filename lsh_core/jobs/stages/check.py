@@ -12,6 +12,7 @@ from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ModelMismatchError, SourceError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.field_types import fields_for, parse_overrides
+from lsh_core.indexing.forgetting import forget_expired_letters
 from lsh_core.indexing.mapping import check_dims
 from lsh_core.indexing.names import physical_index
 from lsh_core.indexing.runs import PLANNED, RunStore
@@ -46,6 +47,7 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     client = answering_client(services.connection)
     for index in MAPPINGS:
         ensure_system_index(client, index)
+    forget_expired_letters(client)
     live = live_index(client, settings.name)
     runs = RunStore(client)
     stored = find_model(client, settings.name, _planned_model(settings, build, runs.find(settings.name, build)))

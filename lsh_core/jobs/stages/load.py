@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LeaseLostError
+from lsh_core.indexing.dead_letters import read_dead_letters
 from lsh_core.indexing.gate import Gate, close_gate, open_gate, read_gate
-from lsh_core.indexing.ledger import Ledger, LedgerKey
+from lsh_core.indexing.ledger import Ledger, LedgerKey, ledger_totals
 from lsh_core.indexing.runs import LOADED, RunStore
 from lsh_core.jobs import load_job
 from lsh_core.jobs.load_job import LoadJob
@@ -18,6 +19,7 @@ from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.span_task import SpanTask
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.recording import recorded
+from lsh_core.jobs.stages.refusals import RefusalLimit
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.spans import plan_spans
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
+
+_EXAMPLES = 10
 
 
 @recorded
@@ -46,6 +50,12 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     plan = read_plan(settings, build, services)
     key = ledger_key(client, plan, build)
     chunks = plan.chunks()
+    refusals = _refusal_limit(settings, build, services, client)
+
+    def check() -> None:
+        lease.require()
+        refusals.check()
+
     try:
         with dask_client(services) as dask:
             job = _running_job(dask, build, read_gate(client, plan.index, build))
@@ -60,7 +70,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
             else:
                 logger.info("load: going on with the job of %d spans that is running on Dask", len(job.futures))
             try:
-                load_job.follow(dask, job, plan.index, lease.require)
+                load_job.follow(dask, job, plan.index, check, refusals.tell)
             except BaseException as error:
                 if not isinstance(error, LeaseLostError):
                     _cancel(dask, build, error)
@@ -88,6 +98,16 @@ def ledger_key(client: Elasticsearch, plan: BuildPlan, build: str) -> LedgerKey:
     """Return the key that the ledger entries of this build share."""
     settings = client.indices.get_settings(index=plan.index, flat_settings=True)[plan.index]["settings"]
     return LedgerKey(build, settings["index.uuid"], plan.vector.fingerprint, plan.settings_fingerprint)
+
+
+def _refusal_limit(settings: IndexSettings, build: str, services: Services, client: Elasticsearch) -> RefusalLimit:
+    rows, dead_lettered = ledger_totals(client, build)
+
+    def examples() -> tuple[str, ...]:
+        letters = read_dead_letters(answering_client(services.connection), build, limit=_EXAMPLES)
+        return tuple(str(letter) for letter in letters)
+
+    return RefusalLimit(settings, build, rows=rows, dead_lettered=dead_lettered, examples=examples)
 
 
 def _running_job(dask: Client, build: str, gate: Gate) -> LoadJob | None:

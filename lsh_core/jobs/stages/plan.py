@@ -14,6 +14,7 @@ from lsh_core.elastic.cluster import answering_client, data_nodes
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import SourceChangedError
 from lsh_core.indexing.chunk_loader import LoadPlan
+from lsh_core.indexing.dead_letters import letters_kept
 from lsh_core.indexing.field_types import fields_for, parse_overrides
 from lsh_core.indexing.mapping import BuildMeta, VectorField, default_shards
 from lsh_core.indexing.names import physical_index
@@ -85,6 +86,8 @@ class BuildPlan:
             nodes=nodes,
             request_bytes=settings.request_bytes,
             posting_threads=settings.posting_threads,
+            letters_a_chunk=letters_kept(len(self.chunks())),
+            dead_letter_days=settings.dead_letter_days,
         )
 
     @classmethod

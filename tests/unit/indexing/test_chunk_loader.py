@@ -20,6 +20,7 @@ from lsh_core.indexing.ledger import LedgerEntry, unpacked_vector
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import Chunk, plan_chunks
 from lsh_core.sources.dataset import SourceFile, open_dataset
+from lsh_core.sources.row_bytes import unpack_row
 from tests.fakes import NO_ALIAS, FakeCluster, NoAnswer, read_rows
 from tests.vector_fields import list_field
 
@@ -60,11 +61,17 @@ class Recorder:
 
 
 def load(
-    cluster: FakeCluster, file: SourceFile, chunks: Sequence[Chunk], *, request_bytes: int = 900, offset: int = 0
+    cluster: FakeCluster,
+    file: SourceFile,
+    chunks: Sequence[Chunk],
+    *,
+    request_bytes: int = 900,
+    offset: int = 0,
+    letters: int = 1_000,
 ) -> Recorder:
     nodes = tuple(f"http://node{node}:9200" for node in range(cluster.nodes))
     fields: dict[str, dict[str, Any]] = {"n": {"type": "long"}}
-    plan = LoadPlan("b1", "id", FIELD, fields, nodes, request_bytes, posting_threads=2)
+    plan = LoadPlan("b1", "id", FIELD, fields, nodes, request_bytes, posting_threads=2, letters_a_chunk=letters)
     ring = NodeRing(cluster.nodes, offset=offset, clock=cluster.clock)
     sender = BulkSender(cluster, ring, "idx", 10**9, sleep=cluster.clock.sleep, clock=cluster.clock)
     recorder = Recorder()
@@ -157,6 +164,22 @@ def test_a_chunk_whose_rows_are_all_refused_is_recorded_too(file: SourceFile) ->
     assert recorder.entries[0].offsets.tolist() == []
     assert [letter.place for letter in recorder.letters] == list(range(first))
     assert str(recorder.letters[7]).startswith(f"{file.url} row 7: document_parsing_exception: ")
+
+
+def test_of_a_bad_chunk_the_first_letters_are_kept_and_all_are_counted(file: SourceFile) -> None:
+    chunks = plan_chunks([file], chunk_rows=30)
+    recorder = load(FakeCluster(1, refuses=lambda row: row.version % 30 > 3), file, chunks, letters=5)
+    for entry, chunk in zip(recorder.entries, chunks, strict=True):
+        refused = [place for place in range(chunk.place, chunk.place + chunk.rows) if place % 30 > 3]
+        assert entry.dead_lettered == len(refused)
+        assert [letter.place for letter in recorder.letters if letter.chunk == entry.chunk] == refused[:5]
+
+
+def test_a_letter_holds_its_row(file: SourceFile) -> None:
+    recorder = load(FakeCluster(1, refuses=lambda row: row.version == 42), file, plan_chunks([file], chunk_rows=30))
+    (letter,) = recorder.letters
+    assert letter.row_bytes is not None
+    assert unpack_row(letter.row_bytes).to_pylist() == [{"id": "r42", "v": [42.0, 1.0, 2.0, 3.0], "n": 42}]
 
 
 def test_some_chunks_of_a_file(file: SourceFile) -> None:

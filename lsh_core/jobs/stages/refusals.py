@@ -1,0 +1,45 @@
+"""When a load stops early, because too much of its source is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lsh_core.errors import StoppedEarlyError
+from lsh_core.settings import IndexSettings
+
+
+class RefusalLimit:
+    """Counts rows as their chunks finish, and says when there is no point in going on.
+
+    Parameters
+    ----------
+    rows, dead_lettered
+        What earlier tries of the build have loaded already.
+    examples
+        Called once, when the limit is passed: some refused rows for the message.
+    """
+
+    def __init__(
+        self,
+        settings: IndexSettings,
+        build: str,
+        *,
+        rows: int,
+        dead_lettered: int,
+        examples: Callable[[], tuple[str, ...]],
+    ) -> None:
+        # Whoever allows a number of refused rows must get to see whether there are more.
+        self._most = max(settings.stop_dead_letters, settings.max_dead_letters)
+        self._share, self._build, self._examples = settings.stop_dead_letter_share, build, examples
+        self._counted = (rows, dead_lettered)
+
+    def tell(self, rows: int, dead_lettered: int) -> None:
+        """Count a finished chunk."""
+        before = self._counted
+        self._counted = (before[0] + rows, before[1] + dead_lettered)
+
+    def check(self) -> None:
+        """Raise `StoppedEarlyError` if more rows were refused than both limits allow."""
+        rows, dead_lettered = self._counted
+        if dead_lettered > self._most and dead_lettered > self._share * rows:
+            raise StoppedEarlyError(self._build, dead_lettered, self._most, self._examples(), rows)
