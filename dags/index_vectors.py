@@ -1,7 +1,8 @@
 """Load Parquet embeddings into a new build of an index, verify it, and move the alias to it.
 
 The live index stays as it is until the new build is proved complete; a run that fails leaves it alone.
-A retry, or a run that is cleared, goes on with the same build and sends only what is not yet in it.
+A retry, or a run that is cleared, goes on with the same build and sends only what is not yet in it. A load
+whose task process dies keeps running on Dask, and is found again; one that is marked failed is cancelled.
 `summarise` writes the report of a failed run as well; `complete` ends the run, and is only reached when
 every stage succeeded.
 """
@@ -14,6 +15,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TriggerRule, chain, dag, result, task
 
 from lsh_airflow.forms import form
+from lsh_airflow.index_stage import IndexStageOperator
 from lsh_airflow.job_tasks import run_stage
 from lsh_airflow.retries import REPEATABLE
 from lsh_core.settings import IndexSettings
@@ -30,54 +32,21 @@ from lsh_core.settings import IndexSettings
     params=form(IndexSettings, main=("name", "source", "id", "vector", "promote")),
 )
 def index_vectors() -> None:
-    @task
-    def check(**context: Any) -> dict[str, Any]:
-        """Servers, source, columns and model, before anything is written."""
-        from lsh_core.jobs import index
-
-        return run_stage(index.check, context)
-
-    @task
-    def plan(**context: Any) -> dict[str, Any]:
-        """Cut the source into chunks that cover every row once."""
-        from lsh_core.jobs import index
-
-        return run_stage(index.plan, context)
-
-    @task
-    def create(**context: Any) -> dict[str, Any]:
-        """Create the build's index, which nobody queries yet."""
-        from lsh_core.jobs import index
-
-        return run_stage(index.create, context)
-
-    @task
-    def load(**context: Any) -> dict[str, Any]:
-        """Hash and load every chunk on the Dask workers, round-robin over the nodes."""
-        from lsh_core.jobs import index
-
-        return run_stage(index.load, context)
-
-    @task
-    def settle(**context: Any) -> dict[str, Any]:
-        """Refresh and merge, and give the index the settings that it is queried with."""
-        from lsh_core.jobs import index
-
-        return run_stage(index.settle, context)
-
-    @task
-    def verify(**context: Any) -> dict[str, Any]:
-        """Compare what the index holds with what was read, and measure its recall."""
-        from lsh_core.jobs import index
-
-        return run_stage(index.verify, context)
-
-    @task
-    def promote(**context: Any) -> dict[str, Any]:
-        """Move the alias to the build, if the form says so."""
-        from lsh_core.jobs import index
-
-        return run_stage(index.promote, context)
+    checked = IndexStageOperator(
+        task_id="check", doc_md="Servers, source, columns and model, before anything is written."
+    )
+    planned = IndexStageOperator(task_id="plan", doc_md="Cut the source into chunks that cover every row once.")
+    created = IndexStageOperator(task_id="create", doc_md="Create the build's index, which nobody queries yet.")
+    loaded = IndexStageOperator(
+        task_id="load", doc_md="Hash and load every chunk on the Dask workers, round-robin over the nodes."
+    )
+    settled = IndexStageOperator(
+        task_id="settle", doc_md="Refresh and merge, and give the index the settings that it is queried with."
+    )
+    verified = IndexStageOperator(
+        task_id="verify", doc_md="Compare what the index holds with what was read, and measure its recall."
+    )
+    promoted = IndexStageOperator(task_id="promote", doc_md="Move the alias to the build, if the form says so.")
 
     @result
     @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
@@ -91,8 +60,8 @@ def index_vectors() -> None:
     # a failed run green. This one only follows where everything before it succeeded.
     complete = EmptyOperator(task_id="complete", doc_md="Reached when every stage succeeded.")
 
-    checked, promoted, summarised = check(), promote(), summarise()
-    chain(checked, plan(), create(), load(), settle(), verify(), promoted)
+    summarised = summarise()
+    chain(checked, planned, created, loaded, settled, verified, promoted)
     chain([checked, promoted], summarised)
     chain([promoted, summarised], complete)
 

@@ -77,6 +77,10 @@ class AirflowRest:
                 raise DagRunError(dag_id, run_id, failed.task if failed else None, log)
             time.sleep(POLL_SECONDS)
 
+    def mark_failed(self, dag_id: str, run_id: str) -> None:
+        """Mark a run failed, which ends the tasks of it that are running."""
+        self._send(_run_path(dag_id, run_id), {"state": "failed"}, method="PATCH")
+
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
         """Return the tasks of a run, those that started first at the top."""
         found = self._send(f"{_run_path(dag_id, run_id)}/taskInstances?limit=100")["task_instances"]
@@ -110,12 +114,13 @@ class AirflowRest:
                 return
             time.sleep(POLL_SECONDS)
 
-    def _send(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Get `path`, or post `body` to it; ``HTTPError`` is left to those who know what it means."""
+    def _send(self, path: str, body: Mapping[str, Any] | None = None, *, method: str | None = None) -> Any:
+        """Get `path`, or post `body` to it (or `method`); ``HTTPError`` is left to those who know what it means."""
         request = urllib.request.Request(  # noqa: S310 - the address is the local stack's
             f"{self.address}/api/v2{path}",
             data=None if body is None else json.dumps(body).encode(),
             headers={"Accept": "application/json", "Content-Type": "application/json"},
+            method=method,
         )
         started = time.monotonic()
         try:

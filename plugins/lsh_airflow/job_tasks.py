@@ -40,7 +40,7 @@ def run_job(
         For every `InputError`: the form has to be mended, a retry cannot help.
     """
     with _readable_log():
-        return job(_settings(model, context), services_from_connections())
+        return job(_settings(model, context), services_from_connections(context))
 
 
 def run_stage(
@@ -56,7 +56,7 @@ def run_stage(
     run = context["dag_run"]
     build = build_id(f"{run.dag_id}/{run.run_id}", run.run_after)
     with _readable_log():
-        return stage(_settings(IndexSettings, context), build, services_from_connections())
+        return stage(_settings(IndexSettings, context), build, services_from_connections(context))
 
 
 def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -14,18 +15,27 @@ if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
 
 
-def services_from_connections() -> Services:
+def services_from_connections(context: Mapping[str, Any]) -> Services:
     """Return what the connections ``airlsh_elasticsearch_default`` and ``dask_default`` point to.
+
+    Parameters
+    ----------
+    context
+        The task's context: who asks is its DAG run, the same in every task and every try of it.
 
     Raises
     ------
     SettingsError
         A connection that is not there, or is incomplete.
     """
-    from lsh_core.jobs.services import Services
+    from lsh_core.elastic.leases import Caller
+    from lsh_core.jobs.services import Services, this_process
 
+    run = context["dag_run"]
+    where = this_process().description
+    caller = Caller(f"{run.dag_id}/{run.run_id}", f"DAG {run.dag_id}, run {run.run_id} ({where})")
     try:
-        return Services(connection=ElasticsearchHook().connection, dask=DaskHook().address)
+        return Services(connection=ElasticsearchHook().connection, dask=DaskHook().address, caller=caller)
     except AirflowNotFoundException as error:
         reason = "create it under Admin > Connections, or give it to the workers as AIRFLOW_CONN_<ID>"
         raise SettingsError("connection", str(error), reason) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from lsh_airflow.elasticsearch_hook import ElasticsearchHook
 from lsh_airflow.provider_info import get_provider_info
 from lsh_airflow.services import services_from_connections
 from lsh_core.errors import SettingsError
+
+CONTEXT = {"dag_run": SimpleNamespace(dag_id="index_vectors", run_id="manual__1")}
 
 
 def store(monkeypatch: pytest.MonkeyPatch, identifier: str, **fields: Any) -> None:
@@ -97,7 +100,9 @@ def test_a_dask_connection_without_a_host_is_refused(monkeypatch: pytest.MonkeyP
 
 
 def test_the_services_of_a_task_come_from_both(connections: None) -> None:
-    services = services_from_connections()
+    services = services_from_connections(CONTEXT)
+    assert services.caller.identity == "index_vectors/manual__1"
+    assert "run manual__1" in services.caller.description
     assert services.connection.urls == ("http://127.0.0.1:9",)
     assert services.dask == "tcp://127.0.0.1:9"
 
@@ -107,7 +112,7 @@ def test_a_connection_that_nobody_made_says_where_to_make_it(
 ) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_DASK_DEFAULT")
     with pytest.raises(SettingsError, match=r"dask_default.*Admin > Connections"):
-        services_from_connections()
+        services_from_connections(CONTEXT)
 
 
 def test_the_button_test_says_that_nobody_answers(connections: None) -> None:
