@@ -131,9 +131,11 @@ UNDER_PRESSURE = RequestFails(429, "es_rejected_execution_exception")
 
 @dataclass
 class FakeNode:
-    """One node: dead until `back_at`, which may be for ever."""
+    """One node: dead until `back_at`, which may be for ever; one that hangs holds its requests until `awake` is set."""
 
     back_at: float = float("-inf")
+    awake: threading.Event | None = None
+    timed_out: bool = False
 
 
 @dataclass
@@ -154,6 +156,8 @@ class FakeCluster:
         Whether a row spoils its whole request with a 400, besides ids over 512 bytes, which always do.
     before_answer
         Called with each request, outside of all locks, before it is read.
+    held
+        Requests that came to a node while it hung.
     """
 
     nodes: int
@@ -168,11 +172,13 @@ class FakeCluster:
     def __post_init__(self) -> None:
         self.documents: dict[str, Document] = {}
         self.requests: list[Request] = []
+        self.held: list[Request] = []
         self.health_checks = 0
         self._nodes = [FakeNode() for _ in range(self.nodes)]
         self._script = iter(self.script)
         self._no_primary_until = self._blocked_until = float("-inf")
         self._lock = threading.RLock()
+        self._changed = threading.Condition()
 
     def kill(self, node: int, seconds: float = float("inf")) -> None:
         """Stop `node`; it comes back after `seconds`."""
@@ -182,8 +188,50 @@ class FakeCluster:
         """Bring `node` back."""
         self._nodes[node].back_at = float("-inf")
 
+    def hang(self, node: int) -> None:
+        """From now on requests to `node` are held, as by a process that was stopped."""
+        self._nodes[node].awake = threading.Event()
+
+    def resume(self, node: int, *, timed_out: bool) -> None:
+        """Let `node` answer what it holds; if they `timed_out` nobody listens any more: executed, without an answer."""
+        hung = self._nodes[node]
+        if hung.awake is None:
+            raise ValueError(f"node {node} does not hang")
+        hung.timed_out = timed_out
+        hung.awake.set()
+
+    def wait_until(self, met: Callable[[], bool], *, seconds: float = 60) -> bool:
+        """Wait until `met` after a request was answered or held; return whether it was."""
+        with self._changed:
+            return self._changed.wait_for(met, seconds)
+
     def post(self, node: int, body: bytes) -> BulkAnswer:
         """Answer one bulk request as the real server does."""
+        self._hold(node, body)
+        try:
+            return self._post(node, body)
+        finally:
+            self.tell()
+
+    def tell(self) -> None:
+        """Make whoever is in `wait_until` look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _hold(self, node: int, body: bytes) -> None:
+        hung = self._nodes[node]
+        if hung.awake is None or hung.awake.is_set():
+            return
+        with self._lock:
+            self.held.append(Request(node, len(body), tuple(row.id for row in read_rows(body) or ()), None))
+        self.tell()
+        if not hung.awake.wait(120):
+            raise TimeoutError(f"nobody let node {node} go on")
+        if hung.timed_out:
+            self._post(node, body)
+            raise NodeUnreachableError(f"http://node{node}: timed out")
+
+    def _post(self, node: int, body: bytes) -> BulkAnswer:
         if not isinstance(body, bytes):
             raise TypeError(f"a body that may change under way: {type(body).__name__}")
         self.before_answer(node, body)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_BRIEF_SECONDS = 5.0
 _HINT = (
     "Is it running? `airlsh status` shows the local stack, `airlsh up` starts it; --es or AIRLSH_ES_URL choose another."
 )
@@ -27,7 +30,9 @@ def on_any_node(
     """Run `action` with the client of node `first`, or of the next one that answers.
 
     `action` may run more than once: it must be harmless to repeat. A node that refuses what is asked, rather
-    than being away or overloaded, is not passed over: its answer is raised.
+    than being away or overloaded, is not passed over: its answer is raised. A node that gave no answer is asked
+    last for a while by all calls of this process, and then tried with a short time-out, so that one that hangs
+    is waited for once. Where no node answers all are tried, each time.
 
     Raises
     ------
@@ -36,21 +41,39 @@ def on_any_node(
     """
     from elasticsearch import ApiError, TransportError
 
+    ring = ring_of(connection)
     deadline = time.monotonic() + wait_seconds
     while True:
         last: Exception | None = None
-        for step in range(len(connection.urls)):
+        for node, brief in ring.turns(first):
+            client = connection.client(node)
             try:
-                return action(connection.client(first + step))
-            except (ApiError, TransportError) as error:
-                if isinstance(error, ApiError) and error.status_code not in PASSING_STATUSES:
+                result = action(client.options(request_timeout=_BRIEF_SECONDS) if brief else client)
+            except ApiError as error:
+                ring.answered(node)
+                if error.status_code not in PASSING_STATUSES:
                     raise _named(error) from error
                 last = error
+            except TransportError as error:
+                ring.failed(node)
+                last = error
+            except BaseException:
+                ring.let_go(node)
+                raise
+            else:
+                ring.answered(node)
+                return result
         if time.monotonic() >= deadline:
             raise UnavailableError("Elasticsearch at " + ", ".join(connection.urls), wait_seconds, str(last)).with_note(
                 _HINT
             ) from last
         time.sleep(0.5)
+
+
+@lru_cache(maxsize=64)
+def ring_of(connection: Connection) -> NodeRing:
+    """Return what this process knows of the nodes of `connection`, for its control calls and searches."""
+    return NodeRing(len(connection.urls))
 
 
 def _named(error: ApiError) -> Exception:
@@ -71,7 +94,8 @@ def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> E
 
     def ask(client: Elasticsearch) -> Elasticsearch:
         client.options(request_timeout=5).cluster.health(filter_path="status")
-        return client
+        # With its usual time-out again: the client may be one for a short trial.
+        return client.options(request_timeout=connection.request_timeout_seconds)
 
     return on_any_node(connection, ask, wait_seconds=wait_seconds)
 

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 FIRST_QUARANTINE_SECONDS = 2.0
 LONGEST_QUARANTINE_SECONDS = 60.0
+LONGEST_QUARANTINE_OF_ALL_SECONDS = 10.0
+"""Where no node answers there is nobody to hand over to: then each is asked again after this time."""
+_TRIAL_SECONDS = 60.0
+_LOOK_SECONDS = 0.5
 
 
 @dataclass
 class _Health:
-    until: float = 0.0
+    """What is known of one node: `seconds` is 0 for one that answers, else the length of its quarantine."""
+
     seconds: float = 0.0
+    away_since: float = 0.0
+    failed_at: float = 0.0
+    trial_until: float | None = None
+
+
+class Turn(NamedTuple):
+    """A node to ask. `brief`: it did not answer before and others do, so that it is not to be waited for long."""
+
+    node: int
+    brief: bool
 
 
 class NodeRing:
     """Chunk i belongs to node (i + offset) mod n; a node in quarantine is passed over for its neighbour.
+
+    When its quarantine ends one caller alone gets the node, as a trial; the others pass it over until that
+    one said `answered` or `failed` (or `let_go`, where it never came to an answer).
 
     Safe to share between threads.
     """
@@ -32,29 +51,97 @@ class NodeRing:
         """Return the node that chunk number `chunk` belongs to."""
         return (chunk + self._offset) % len(self._health)
 
-    def available(self, home: int) -> int | None:
-        """Return the first node from `home` on that is not in quarantine, or None."""
-        now, count = self._clock(), len(self._health)
+    def take(self, home: int) -> int | None:
+        """Return the first node from `home` on that may be asked, or None."""
         with self._lock:
-            return next(
-                (node % count for node in range(home, home + count) if self._health[node % count].until <= now), None
-            )
+            return self._take(self._from(home))
+
+    def last_resort(self, home: int) -> int:
+        """Return a node to ask although none may be: `home`, or the one that failed first."""
+        with self._lock:
+            return min(self._from(home), key=lambda node: self._health[node].failed_at)
+
+    def turns(self, home: int) -> Iterator[Turn]:
+        """Yield every node once, from `home` on, those in quarantine last."""
+        asked: set[int] = set()
+        while len(asked) < len(self._health):
+            with self._lock:
+                left = [node for node in self._from(home) if node not in asked]
+                node = self._take(left)
+                if node is None:
+                    node = min(left, key=lambda each: self._health[each].failed_at)
+                brief = bool(self._health[node].seconds) and not all(each.seconds for each in self._health)
+            asked.add(node)
+            yield Turn(node, brief)
 
     def seconds_to_next(self) -> float:
-        """Return the seconds until the first quarantine ends."""
+        """Return the seconds after which it is worth looking again whether a node may be asked."""
         with self._lock:
-            return max(0.0, min(health.until for health in self._health) - self._clock())
+            now = self._clock()
+            return max(
+                0.0,
+                min(
+                    _LOOK_SECONDS if health.trial_until is not None else self._free_at(health) - now
+                    for health in self._health
+                ),
+            )
 
-    def failed(self, node: int) -> None:
-        """Put `node` into quarantine, each time for twice as long as the last."""
+    def failed(self, node: int, *, after: float = 0.0) -> float:
+        """Put `node` into quarantine, each time for twice as long as the last.
+
+        Parameters
+        ----------
+        after
+            Seconds that it was waited for.
+
+        Returns
+        -------
+        float
+            For how many seconds it has been away.
+        """
+        with self._lock:
+            now, health = self._clock(), self._health[node]
+            if not health.seconds:
+                health.away_since = now - after
+            elif health.trial_until is None and health.failed_at + health.seconds > now:
+                return now - health.away_since  # Another request that was under way failed with it: one failure.
+            health.seconds = min(max(FIRST_QUARANTINE_SECONDS, health.seconds * 2), LONGEST_QUARANTINE_SECONDS)
+            health.failed_at, health.trial_until = now, None
+            return now - health.away_since
+
+    def answered(self, node: int) -> float:
+        """Forget earlier failures of `node`; return for how many seconds it was away."""
         with self._lock:
             health = self._health[node]
-            if health.until > self._clock():
-                return  # Another request that was under way failed with it: one failure, not two.
-            health.seconds = min(max(FIRST_QUARANTINE_SECONDS, health.seconds * 2), LONGEST_QUARANTINE_SECONDS)
-            health.until = self._clock() + health.seconds
-
-    def answered(self, node: int) -> None:
-        """Forget earlier failures of `node`."""
-        with self._lock:
+            if not health.seconds:
+                return 0.0
             self._health[node] = _Health()
+            return self._clock() - health.away_since
+
+    def let_go(self, node: int) -> None:
+        """Give `node` back without a word on whether it answers."""
+        with self._lock:
+            self._health[node].trial_until = None
+
+    def _from(self, home: int) -> list[int]:
+        count = len(self._health)
+        return [node % count for node in range(home, home + count)]
+
+    def _take(self, nodes: Collection[int]) -> int | None:
+        """Return the first of `nodes` that may be asked; one whose quarantine ended is on trial from now on."""
+        now = self._clock()
+        node = next((node for node in nodes if self._free_at(self._health[node]) <= now), None)
+        if node is not None and self._health[node].seconds:
+            self._health[node].trial_until = now + _TRIAL_SECONDS
+        return node
+
+    def _free_at(self, health: _Health) -> float:
+        """Return when a node may be asked again (in the past: now)."""
+        if not health.seconds:
+            return float("-inf")
+        if health.trial_until is not None:
+            return health.trial_until  # So that a trial nobody ended does not keep the node out for ever.
+        nobody_else = all(each.seconds for each in self._health)
+        return health.failed_at + (
+            min(health.seconds, LONGEST_QUARANTINE_OF_ALL_SECONDS) if nobody_else else health.seconds
+        )

@@ -19,6 +19,7 @@ from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict, judge_item, judg
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.errors import LoadError, UnavailableError
 from lsh_core.indexing.bulk_transport import BulkAnswer, BulkTransport, NodeUnreachableError
+from lsh_core.indexing.node_tally import NodeTally
 
 logger = logging.getLogger(__name__)
 
@@ -34,21 +35,6 @@ class Refusal(NamedTuple):
     offset: int
     error: str
     reason: str
-
-
-@dataclass
-class NodeTally:
-    """What one node did for a request or a chunk: answered requests, rows taken, rows that had to be sent again."""
-
-    requests: int = 0
-    rows: int = 0
-    retried: int = 0
-
-    def add(self, other: NodeTally) -> None:
-        """Add what `other` counts."""
-        self.requests += other.requests
-        self.rows += other.rows
-        self.retried += other.retried
 
 
 @dataclass
@@ -118,37 +104,47 @@ class BulkSender:
             if node is None:
                 continue
             part, tally = parts.pop(), report.nodes[node]
+            asked_at = self.clock()
             try:
                 answer = self.transport.post(node, b"".join(part.lines))
             except NodeUnreachableError as error:
                 last = str(error)
                 logger.warning("%s; its requests go to the next node for now", last)
-                self.ring.failed(node)
+                tally.was_away(self.ring.failed(node, after=self.clock() - asked_at))
+                tally.unreachable += 1
                 tally.retried += len(part)
                 parts.append(part)
                 continue
+            except BaseException:
+                self.ring.let_go(node)
+                raise
             if answer.status in _NODE_IN_TROUBLE:
                 self.ring.failed(node)  # It may have lost its master, while its neighbours have not.
             else:
-                self.ring.answered(node)
+                tally.was_away(self.ring.answered(node))
             again, verdict = self._judge(part, answer, report.refusals, tally)
             if sum(map(len, again)) < len(part):  # A row was settled: it goes on.
                 deadline = self.clock() + self.wait_seconds
             if again:
                 last = f"{verdict.error}: {verdict.reason}"
-                tally.retried += sum(map(len, again))
+                tally.sent_again(sum(map(len, again)), verdict)
                 parts.extend(again)
                 self._pause(verdict, again[0].attempts, deadline)
         return report
 
     def _choose(self, home: int, deadline: float) -> int | None:
-        """Return a node that may be asked, or None after waiting a while for one."""
+        """Return a node that may be asked, or None after waiting a while for one.
+
+        A request is not given up without a last try, however long the quarantines are.
+        """
         with self._gate:  # Held by a thread that waits for the primaries: everyone waits with it.
             pass
-        node = self.ring.available(home)
-        if node is None:
-            self.sleep(min(self.ring.seconds_to_next() + 0.05, max(deadline - self.clock(), 0.05)))
-        return node
+        node = self.ring.take(home)
+        if node is not None:
+            return node
+        pause, left = self.ring.seconds_to_next() + 0.05, deadline - self.clock()
+        self.sleep(min(pause, max(left, 0.05)))
+        return None if pause < left else self.ring.last_resort(home)
 
     def _judge(
         self, part: _Part, answer: BulkAnswer, refusals: list[Refusal], tally: NodeTally

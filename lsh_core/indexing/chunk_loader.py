@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from threading import BoundedSemaphore
+from collections import defaultdict
+from collections.abc import Container, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from lsh_core.indexing.bulk_sender import BulkSender, NodeTally, Refusal, SendReport
+from lsh_core.indexing.bulk_sender import BulkSender, Refusal, SendReport
 from lsh_core.indexing.dead_letters import DeadLetter, expiry, letters_kept
 from lsh_core.indexing.documents import DocumentWriter
 from lsh_core.indexing.ledger import LedgerEntry, hash_ids, packed_vector
 from lsh_core.indexing.mapping import VectorField
+from lsh_core.indexing.node_tally import NodeTally
+from lsh_core.indexing.posting_lanes import PATIENCE_SECONDS, PostingLanes
 from lsh_core.indexing.stopwatch import Stopwatch
 from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.row_bytes import pack_row
-from lsh_core.sources.validation import ValidRows, validate_rows
+from lsh_core.sources.validation import RefusedRow, ValidRows, validate_rows
 
-_OPEN_REQUESTS_PER_THREAD = 2
+_CANDIDATES = 16
 _FIRST_GUESS_BYTES = 700
 
 
@@ -68,33 +70,55 @@ class ChunkRecord(Protocol):
 
 @dataclass
 class _OpenChunk:
-    """A chunk whose requests are under way."""
+    """A chunk whose requests are under way: what its ledger entry needs, and none of its vectors."""
 
     chunk: Chunk
-    table: pa.Table
-    valid: ValidRows
-    requests: list[Future[SendReport]] = field(default_factory=list)
+    offsets: npt.NDArray[np.int64]
+    ids: pa.Array[Any]
+    id_hashes: npt.NDArray[np.uint64]
+    refused: tuple[RefusedRow, ...]
+    refused_bytes: dict[int, bytes]
+    candidates: dict[int, dict[str, Any]]
+    requests: list[Future[SendReport]]
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing is left to wait for: every request ended, or one of them failed."""
+        ended = [request for request in self.requests if request.done()]
+        return len(ended) == len(self.requests) or any(request.exception() is not None for request in ended)
+
+    def samples(self, refusals: Container[int]) -> tuple[dict[str, Any], ...]:
+        """Return the first and the last candidate that the index took, as verification reads them back."""
+        taken = [sample for offset, sample in self.candidates.items() if offset not in refusals]
+        return (*taken[:1], *taken[1:][-1:])
 
 
 class ChunkLoader:
     """Loads spans of chunks over one sender; one a worker process.
 
-    Bodies are built on the calling thread while `posting_threads` threads post; a fixed number of requests
-    is open at any time, so memory does not grow with the source.
+    Bodies are built on the calling thread while the threads of each node post. A fixed number of requests is
+    open at any time, and with them the chunks they belong to, so memory does not grow with the source.
     """
 
-    def __init__(self, plan: LoadPlan, model: LSHModel, sender: BulkSender, record: ChunkRecord) -> None:
+    def __init__(
+        self,
+        plan: LoadPlan,
+        model: LSHModel,
+        sender: BulkSender,
+        record: ChunkRecord,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._patience = patience_seconds
         self._plan, self._model, self._sender, self._record = plan, model, sender, record
         self._writer = DocumentWriter(plan.vector, plan.fields)
         self._row_bytes = float(_FIRST_GUESS_BYTES + 16 * plan.vector.dims // 3)
 
     def load(self, file: SourceFile, chunks: Sequence[Chunk]) -> Iterator[LedgerEntry]:
-        """Load consecutive `chunks` of `file`; yield the entry of each once it is acknowledged and recorded."""
-        threads = max(self._plan.posting_threads, len(self._plan.nodes))
-        slots = BoundedSemaphore(_OPEN_REQUESTS_PER_THREAD * threads)
-        open_chunks: deque[_OpenChunk] = deque()
+        """Load `chunks` of `file`; yield the entry of each once it is acknowledged and recorded, in any order."""
+        lanes = PostingLanes(self._sender, len(self._plan.nodes), self._plan.posting_threads, self._patience)
+        opened: list[_OpenChunk] = []
         watch = Stopwatch()
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="post")
         try:
             tables = iter(read_span(file, chunks, self._plan.columns))
             while True:
@@ -102,22 +126,19 @@ class ChunkLoader:
                     found = next(tables, None)
                 if found is None:
                     break
-                open_chunks.append(self._open(pool, slots, file, *found, watch))
-                if len(open_chunks) > 1:
-                    yield self._close(file, open_chunks.popleft(), watch)
-            while open_chunks:
-                yield self._close(file, open_chunks.popleft(), watch)
+                opened.append(self._open(lanes, file, *found, watch))
+                yield from self._close_ready(file, opened, watch)
+            while opened:
+                pending = [each for one in opened for each in one.requests if not each.done()]
+                if not any(one.ready for one in opened):  # Asked after `pending`: what ends in between ends the wait.
+                    with watch("wait"):
+                        wait(pending, None, FIRST_COMPLETED)
+                yield from self._close_ready(file, opened, watch)
         finally:
-            pool.shutdown(cancel_futures=True)
+            lanes.close()
 
     def _open(
-        self,
-        pool: ThreadPoolExecutor,
-        slots: BoundedSemaphore,
-        file: SourceFile,
-        chunk: Chunk,
-        table: pa.Table,
-        watch: Stopwatch,
+        self, lanes: PostingLanes, file: SourceFile, chunk: Chunk, table: pa.Table, watch: Stopwatch
     ) -> _OpenChunk:
         """Validate, hash and write the rows of one chunk, and hand its requests to the posting threads."""
         plan = self._plan
@@ -130,15 +151,21 @@ class ChunkLoader:
                 others = others.take(pa.array(valid.offsets, pa.int64()))
         with watch("hash"):
             codes = self._model.encode(valid.vectors, plan.vector.near)
-        opened = _OpenChunk(chunk, table, valid)
         home = self._sender.ring.home(chunk.number)
+        requests = []
         for offsets, lines in self._requests(file, chunk, valid, codes, others, watch):
             with watch("wait"):
-                slots.acquire()
-            request = pool.submit(self._sender.send, home, offsets, lines)
-            request.add_done_callback(lambda _: slots.release())
-            opened.requests.append(request)
-        return opened
+                requests.append(lanes.submit(home, offsets, lines))
+        return _OpenChunk(
+            chunk,
+            valid.offsets,
+            pa.array(valid.ids, pa.large_string()),
+            hash_ids(valid.ids),
+            tuple(valid.refused),
+            {row.offset: pack_row(table, row.offset) for row in valid.refused[: plan.letters_a_chunk]},
+            _candidates(valid, chunk),
+            requests,
+        )
 
     def _requests(
         self, file: SourceFile, chunk: Chunk, valid: ValidRows, codes: RowCodes, others: pa.Table, watch: Stopwatch
@@ -170,17 +197,21 @@ class ChunkLoader:
                 del waiting[:size]
                 sent += size
 
+    def _close_ready(self, file: SourceFile, opened: list[_OpenChunk], watch: Stopwatch) -> Iterator[LedgerEntry]:
+        """Record those chunks whose last row is acknowledged, and take them out of `opened`."""
+        for each in [each for each in opened if each.ready]:
+            opened.remove(each)
+            yield self._close(file, each, watch)
+
     def _close(self, file: SourceFile, opened: _OpenChunk, watch: Stopwatch) -> LedgerEntry:
-        """Wait for the last acknowledgement of a chunk, then record it."""
-        with watch("wait"):
-            reports = [request.result() for request in opened.requests]
+        reports = [request.result() for request in opened.requests if request.done()]
         refusals = {refusal.offset: refusal for report in reports for refusal in report.refusals}
         nodes: defaultdict[int, NodeTally] = defaultdict(NodeTally)
         for report in reports:
             for node, tally in report.nodes.items():
                 nodes[node].add(tally)
-        chunk, valid = opened.chunk, opened.valid
-        taken = np.array([offset not in refusals for offset in valid.offsets.tolist()], dtype=np.bool_)
+        chunk = opened.chunk
+        taken = ~np.isin(opened.offsets, list(refusals)) if refusals else np.ones(len(opened.offsets), np.bool_)
         letters = self._letters(file, opened, refusals)
         entry = LedgerEntry(
             chunk=chunk.number,
@@ -189,13 +220,12 @@ class ChunkLoader:
             stop=chunk.stop,
             place=chunk.place,
             node=self._plan.nodes[self._sender.ring.home(chunk.number)],
-            dead_lettered=len(refusals) + len(valid.refused),
-            offsets=valid.offsets[taken],
-            id_hashes=hash_ids(valid.ids)[taken],
-            samples=self._samples(valid, taken, chunk),
+            dead_lettered=len(refusals) + len(opened.refused),
+            offsets=opened.offsets[taken],
+            id_hashes=opened.id_hashes[taken],
+            samples=opened.samples(refusals),
             nodes=tuple(
-                {"node": self._plan.nodes[node], "requests": t.requests, "rows": t.rows, "retried": t.retried}
-                for node, t in sorted(nodes.items())
+                {"node": self._plan.nodes[node], **tally.to_document()} for node, tally in sorted(nodes.items())
             ),
             seconds=watch.take(),
         )
@@ -204,13 +234,15 @@ class ChunkLoader:
 
     def _letters(self, file: SourceFile, opened: _OpenChunk, refusals: dict[int, Refusal]) -> list[DeadLetter]:
         """Return the first dead letters of a chunk: what validation refused, and what the server refused."""
-        valid, chunk = opened.valid, opened.chunk
+        chunk = opened.chunk
         refused: list[tuple[int, str | None, str, str]] = [
-            (row.offset, row.id, row.error, row.reason) for row in valid.refused
+            (row.offset, row.id, row.error, row.reason) for row in opened.refused
         ]
-        if refusals:
-            by_offset = dict(zip(valid.offsets.tolist(), valid.ids, strict=True))
-            refused += [(offset, by_offset[offset], each.error, each.reason) for offset, each in refusals.items()]
+        for offset, each in refusals.items():
+            identity = opened.ids[int(np.searchsorted(opened.offsets, offset))].as_py()
+            refused.append((offset, identity, each.error, each.reason))
+        refused = sorted(refused, key=lambda each: each[0])[: self._plan.letters_a_chunk]
+        packed = self._row_bytes_of(file, opened, [offset for offset, *_ in refused])
         expires_at = expiry(self._plan.dead_letter_days)
         row_group_stops = np.cumsum(file.row_group_rows)
         return [
@@ -225,24 +257,36 @@ class ChunkLoader:
                 error=error,
                 reason=reason,
                 expires_at=expires_at,
-                row_bytes=pack_row(opened.table, offset),
+                row_bytes=packed[offset],
             )
-            for offset, identity, error, reason in sorted(refused, key=lambda each: each[0])[
-                : self._plan.letters_a_chunk
-            ]
+            for offset, identity, error, reason in refused
         ]
 
-    def _samples(self, valid: ValidRows, taken: np.ndarray, chunk: Chunk) -> tuple[dict[str, Any], ...]:
-        """Return the first and the last row that the index took, as verification reads them back."""
-        rows = np.flatnonzero(taken)
-        return tuple(
-            {
-                "id": valid.ids[row],
-                "place": chunk.place + int(valid.offsets[row]),
-                "vector": packed_vector(valid.vectors[row]),
-            }
-            for row in sorted({int(rows[0]), int(rows[-1])} if len(rows) else ())
-        )
+    def _row_bytes_of(self, file: SourceFile, opened: _OpenChunk, rows: Sequence[int]) -> dict[int, bytes]:
+        """Return the rows at these offsets as dead letters keep them.
+
+        An open chunk does not keep its table: where the server refused rows, which is rare, it is read again.
+        """
+        if all(row in opened.refused_bytes for row in rows):
+            return opened.refused_bytes
+        _, table = next(iter(read_span(file, [opened.chunk], self._plan.columns)))
+        return {row: pack_row(table, row) for row in rows}
+
+
+def _candidates(valid: ValidRows, chunk: Chunk) -> dict[int, dict[str, Any]]:
+    """Return rows, by their offset, that may become samples; spread over the chunk, its first and its last with them.
+
+    They are picked before the server said which rows it takes: the vectors are not kept until then.
+    """
+    rows = np.unique(np.linspace(0, len(valid.ids) - 1, min(_CANDIDATES, len(valid.ids)), dtype=np.int64))
+    return {
+        int(valid.offsets[row]): {
+            "id": valid.ids[row],
+            "place": chunk.place + int(valid.offsets[row]),
+            "vector": packed_vector(valid.vectors[row]),
+        }
+        for row in rows.tolist()
+    }
 
 
 def request_sizes(lines: Sequence[bytes], request_bytes: int, *, last: bool) -> Iterator[int]:

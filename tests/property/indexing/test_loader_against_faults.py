@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -264,6 +265,7 @@ class Load:
     threads: int = 2
     offset: int = 0
     wait_seconds: float = LONG
+    patience_seconds: float = 1.0
 
     def __post_init__(self) -> None:
         self.entries: dict[int, LedgerEntry] = {}
@@ -284,6 +286,7 @@ class Load:
                 self.problems.append(f"chunk {chunk.number} was recorded before its row {offset} was taken")
         self.entries[chunk.number] = entry
         self.letters.extend(letters)
+        self.cluster.tell()
 
     def run(self, file: SourceFile, chunks: list[Chunk]) -> None:
         """Load `chunks`."""
@@ -291,7 +294,13 @@ class Load:
         fields: dict[str, dict[str, Any]] = {"fate": {"type": "keyword"}}
         plan = LoadPlan("b1", "id", FIELD, fields, nodes, self.request_bytes, self.threads)
         sender = make_sender(self.cluster, offset=self.offset, wait_seconds=self.wait_seconds)
-        loader = ChunkLoader(plan, OneModel(), sender, self.record)  # type: ignore[arg-type]
+        loader = ChunkLoader(
+            plan,
+            OneModel(),  # type: ignore[arg-type]
+            sender,
+            self.record,
+            patience_seconds=self.patience_seconds,
+        )
         for _ in loader.load(file, chunks):
             pass
 
@@ -398,6 +407,46 @@ def test_a_load_balances_whatever_happens(
         assert not any(
             node["node"] == dead_name and node["requests"] for entry in load.entries.values() for node in entry.nodes
         )
+
+
+@settings(max_examples=40)
+@given(
+    rows=st.integers(1, SOURCE_ROWS),
+    chunk_rows=st.integers(1, 25),
+    request_bytes=st.integers(200, 3000),
+    hung=st.integers(0, 2),
+    threads=st.integers(1, 3),
+    timed_out=st.booleans(),
+)
+def test_what_a_hung_node_holds_is_all_that_waits_for_it(
+    folder: Path, rows: int, chunk_rows: int, request_bytes: int, hung: int, threads: int, timed_out: bool
+) -> None:
+    fates, ids = ["good"] * rows, list(range(rows))
+    file = write_source(folder / "hung.parquet", fates, ids)
+    chunks = plan_chunks([file], chunk_rows=chunk_rows)
+    cluster = FakeCluster(3)
+    cluster.hang(hung)
+    load = Load(cluster, request_bytes, threads, patience_seconds=0.01)
+    loading = threading.Thread(target=load.run, args=(file, chunks))
+    loading.start()
+
+    each = min(threads, 2)  # Threads of one node; as many requests again may wait for them.
+
+    def only_the_held_wait() -> bool:
+        held = [chunk for chunk in chunks if chunk.number not in load.entries]
+        there = cluster.snapshot()
+        taken = [all(f"r{row}" in there for row in range(chunk.start, chunk.stop)) for chunk in held]
+        return len(held) <= 2 * each and not any(taken)
+
+    try:
+        assert cluster.wait_until(only_the_held_wait)
+        assert len(cluster.held) <= each
+        assert all(request.node == hung for request in cluster.held)
+    finally:
+        cluster.resume(hung, timed_out=timed_out)
+        loading.join()
+
+    check_load(load, file, chunks, fates, ids)
 
 
 @settings(max_examples=40)

@@ -5,11 +5,16 @@ from typing import Any
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
-from lsh_core.elastic.cluster import on_any_node, require_all_shards
+from lsh_core.elastic.cluster import on_any_node, require_all_shards, ring_of
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
 THREE_NODES = Connection(urls=("http://a:1", "http://b:2", "http://c:3"))
+
+
+@pytest.fixture(autouse=True)
+def forget_the_nodes() -> None:
+    ring_of.cache_clear()
 
 
 def api_error(status: int) -> Exception:
@@ -62,6 +67,63 @@ def test_the_next_node_is_asked_when_one_does_not_answer() -> None:
 
     assert on_any_node(THREE_NODES, action, first=1) == "answer"
     assert asked == ["http://b:2", "http://c:3", "http://a:1"]
+
+
+def test_a_node_that_hangs_costs_its_time_out_once() -> None:
+    asked: list[str] = []
+
+    def action(client: Any) -> str:
+        asked.append(url_of(client))
+        if asked[-1] == "http://b:2":
+            raise refused()
+        return "answer"
+
+    for first in (1, 2, 0, 1):
+        on_any_node(THREE_NODES, action, first=first)
+    assert asked == ["http://b:2", "http://c:3", "http://c:3", "http://a:1", "http://c:3"]
+
+
+def test_a_node_that_answers_with_an_error_is_not_away() -> None:
+    asked: list[str] = []
+
+    def action(client: Any) -> str:
+        asked.append(url_of(client))
+        if len(asked) == 1:
+            raise api_error(503)  # As a search does whose shard is away: any node would say so.
+        return "answer"
+
+    on_any_node(THREE_NODES, action)
+    on_any_node(THREE_NODES, action)
+    assert asked == ["http://a:1", "http://b:2", "http://a:1"]
+
+
+def test_all_nodes_are_tried_although_none_answered_a_moment_ago() -> None:
+    up = False
+
+    def action(client: Any) -> str:
+        if not up or url_of(client) != "http://c:3":
+            raise refused()
+        return "answer"
+
+    with pytest.raises(UnavailableError):
+        on_any_node(THREE_NODES, action, wait_seconds=0)
+    up = True
+    assert on_any_node(THREE_NODES, action, wait_seconds=0) == "answer"
+
+
+def test_a_call_that_breaks_off_leaves_the_node_to_others() -> None:
+    asked: list[str] = []
+    ring_of(THREE_NODES).failed(0)
+
+    def action(client: Any) -> str:
+        asked.append(url_of(client))
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        ring_of(THREE_NODES)._health[0].failed_at -= 10  # Its quarantine is over.
+        with pytest.raises(KeyboardInterrupt):
+            on_any_node(THREE_NODES, action)
+    assert asked == ["http://a:1", "http://a:1"]
 
 
 @pytest.mark.parametrize("status", [400, 404, 409])

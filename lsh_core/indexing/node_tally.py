@@ -1,0 +1,98 @@
+"""The story of one node: what it did for a request, a chunk or a run, and what it made others wait for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict
+
+COUNTS = ("requests", "rows", "retried", "unreachable", "too_busy", "waited_for_primary", "blocked")
+_BUSY = ("es_rejected_execution_exception", "too_many_requests")
+
+
+@dataclass
+class NodeTally:
+    """What one node did.
+
+    Attributes
+    ----------
+    requests
+        Requests that it answered.
+    rows
+        Rows that were taken through it.
+    retried
+        Rows that had to be sent again.
+    unreachable
+        Requests that it did not answer: refused, reset or timed out.
+    too_busy
+        Requests with a row that it had no room for (429).
+    waited_for_primary
+        Rows whose primary shard was away when it was asked.
+    blocked
+        Requests that met a block on writes, as a full disk makes.
+    away
+        When it did not answer, as ``(from, to)`` in seconds since 1970: not before its first request that
+        failed, and up to its next answer.
+    """
+
+    requests: int = 0
+    rows: int = 0
+    retried: int = 0
+    unreachable: int = 0
+    too_busy: int = 0
+    waited_for_primary: int = 0
+    blocked: int = 0
+    away: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, other: NodeTally) -> None:
+        """Add what `other` counts."""
+        for count in COUNTS:
+            setattr(self, count, getattr(self, count) + getattr(other, count))
+        self.away = merged([*self.away, *other.away])
+
+    def sent_again(self, rows: int, why: ItemVerdict) -> None:
+        """Count `rows` of one request that are sent again, and why."""
+        self.retried += rows
+        if why.verdict is Verdict.NO_PRIMARY:
+            self.waited_for_primary += rows
+        elif why.verdict is Verdict.BLOCKED:
+            self.blocked += 1
+        elif why.error in _BUSY:
+            self.too_busy += 1
+
+    def was_away(self, seconds: float) -> None:
+        """Record that the node has been away for so many seconds until now."""
+        if seconds > 0:
+            now = time.time()
+            self.away = merged([*self.away, (round(now - seconds, 3), round(now, 3))])
+
+    @property
+    def away_seconds(self) -> float:
+        """For how long it was away, times that overlap counted once."""
+        return round(sum(end - start for start, end in self.away), 3)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the tally as a ledger entry keeps it: what is 0 is left out, but for requests, rows, retried."""
+        counts = {key: getattr(self, key) for key in COUNTS}
+        kept = {key: count for key, count in counts.items() if count or key in COUNTS[:3]}
+        return {**kept, "away": [list(each) for each in self.away]} if self.away else kept
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read what `to_document` wrote."""
+        away = [(start, end) for start, end in document.get("away", ())]
+        return cls(**{key: document.get(key, 0) for key in COUNTS}, away=away)
+
+
+def merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return `spans` of time in order, those that overlap as one."""
+    found: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found

@@ -1,0 +1,85 @@
+"""Posting threads and open requests, so many a node: one that hangs occupies its own, never those of the others."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from lsh_core.indexing.bulk_sender import BulkSender, SendReport
+
+_OPEN_REQUESTS_PER_THREAD = 2
+_LEAST_THREADS = 2
+PATIENCE_SECONDS = 1.0
+
+
+class PostingLanes:
+    """One lane a node: a few threads, and room for as many requests again that wait for them.
+
+    Memory is bounded by the room of all lanes. A request whose home lane stays full goes through another one;
+    after that the full lane is passed over at once until one of its requests ends.
+
+    Parameters
+    ----------
+    threads
+        How many post at the same time where there is one node; with more nodes each has fewer, but two.
+    patience_seconds
+        How long a request waits for room on its home node before another node may take it.
+    """
+
+    def __init__(
+        self, sender: BulkSender, nodes: int, threads: int, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        each = max(-(-threads // nodes), min(threads, _LEAST_THREADS))
+        self._sender, self._patience = sender, patience_seconds
+        self._room = _OPEN_REQUESTS_PER_THREAD * each
+        self._pools = [ThreadPoolExecutor(each, thread_name_prefix=f"post-{node}") for node in range(nodes)]
+        self._open = [0] * nodes
+        self._stuck = [False] * nodes
+        self._changed = threading.Condition()
+
+    @property
+    def room(self) -> int:
+        """How many requests may be open, over all lanes."""
+        return self._room * len(self._pools)
+
+    def submit(self, home: int, offsets: Sequence[int], lines: Sequence[bytes]) -> Future[SendReport]:
+        """Hand a request over to the lane of node `home`, or of another; wait for room first."""
+        lane = self._enter(home)
+        request = self._pools[lane].submit(self._sender.send, lane, offsets, lines)
+        request.add_done_callback(lambda _: self._leave(lane))
+        return request
+
+    def close(self) -> None:
+        """Drop the requests that no thread has begun, and wait for the others."""
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown()
+
+    def _enter(self, home: int) -> int:
+        count = len(self._pools)
+        deadline = time.monotonic() + self._patience
+        with self._changed:
+            while True:
+                if self._open[home] < self._room:
+                    lane = home
+                    break
+                left = deadline - time.monotonic()
+                self._stuck[home] = self._stuck[home] or left <= 0
+                if self._stuck[home]:
+                    others = (other % count for other in range(home + 1, home + count))
+                    free = next((other for other in others if self._open[other] < self._room), None)
+                    if free is not None:
+                        lane = free
+                        break
+                self._changed.wait(None if self._stuck[home] else left)
+            self._open[lane] += 1
+            return lane
+
+    def _leave(self, lane: int) -> None:
+        with self._changed:
+            self._open[lane] -= 1
+            self._stuck[lane] = False
+            self._changed.notify_all()
