@@ -25,7 +25,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     for node in report["nodes"]:
         yield (
             f"  node       {node['node']}: {node['chunks']} chunks, {node['requests']} requests, "
-            f"{node['rows']:,} rows, {node['retried']} sent again"
+            f"{node['rows']:,} rows, {node['retried']} sent again" + "".join(_troubles(node))
         )
     yield "  seconds    " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report["seconds"].items())
     if report.get("error"):
@@ -34,3 +34,17 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _shown(key: str, count: int | None) -> bool:
     return count is not None and (count > 0 or key not in _ONLY_IF_ANY)
+
+
+def _troubles(node: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what went wrong at a node, where something did."""
+    if node.get("unreachable"):
+        yield f"; {node['unreachable']} requests without an answer"
+    if node.get("away_seconds"):
+        yield f"; away for {node['away_seconds']:.1f} s"
+    if node.get("waited_for_primary"):
+        yield f"; {node['waited_for_primary']:,} rows waited for a primary shard"
+    if node.get("too_busy"):
+        yield f"; too busy for {node['too_busy']} requests"
+    if node.get("blocked"):
+        yield f"; {node['blocked']} requests met a block on writes"

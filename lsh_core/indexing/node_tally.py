@@ -75,10 +75,15 @@ class NodeTally:
         return round(sum(end - start for start, end in self.away), 3)
 
     def to_document(self) -> dict[str, Any]:
-        """Return the tally as a ledger entry keeps it: what is 0 is left out, but for requests, rows, retried."""
-        counts = {key: getattr(self, key) for key in COUNTS}
-        kept = {key: count for key, count in counts.items() if count or key in COUNTS[:3]}
-        return {**kept, "away": [list(each) for each in self.away]} if self.away else kept
+        """Return the tally as a ledger entry keeps it; what is 0 is left out, but for requests, rows and retried."""
+        return {**self._counts(), "away": [list(each) for each in self.away]} if self.away else self._counts()
+
+    def story(self) -> dict[str, Any]:
+        """Return the tally as a report tells it: as `to_document`, with ``away_seconds`` instead of ``away``."""
+        return {**self._counts(), "away_seconds": self.away_seconds} if self.away else self._counts()
+
+    def _counts(self) -> dict[str, int]:
+        return {key: count for key in COUNTS if (count := getattr(self, key)) or key in COUNTS[:3]}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:

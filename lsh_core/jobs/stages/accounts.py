@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lsh_core.indexing.ledger import LedgerEntry
+from lsh_core.indexing.node_tally import NodeTally
 
 _MOST_SAMPLES = 400
 
@@ -28,7 +29,7 @@ class Accounts:
         self._seen = 0
         self._step = 1
         self._home_chunks: Counter[str] = Counter()
-        self._nodes: dict[str, Counter[str]] = {}
+        self._nodes: defaultdict[str, NodeTally] = defaultdict(NodeTally)
         self._seconds: Counter[str] = Counter()
 
     def follow(self, entries: Iterable[LedgerEntry | None]) -> Iterator[LedgerEntry]:
@@ -42,8 +43,7 @@ class Accounts:
             self.dead_lettered += entry.dead_lettered
             self._home_chunks[entry.node] += 1
             for tally in entry.nodes:
-                counted = self._nodes.setdefault(tally["node"], Counter())
-                counted.update({key: tally[key] for key in ("requests", "rows", "retried")})
+                self._nodes[tally["node"]].add(NodeTally.from_document(tally))
             self._seconds.update(entry.seconds)
             for sample in entry.samples:
                 self._keep(sample)
@@ -54,13 +54,9 @@ class Accounts:
         return list(self._samples)
 
     def nodes(self, urls: Iterable[str]) -> list[dict[str, Any]]:
-        """Return for each node its chunks, and the requests, rows and repetitions that went through it."""
+        """Return the story of each node: its chunks, and what `NodeTally.story` tells of it."""
         return [
-            {
-                "node": node,
-                "chunks": self._home_chunks[node],
-                **{key: self._nodes.get(node, Counter())[key] for key in ("requests", "rows", "retried")},
-            }
+            {"node": node, "chunks": self._home_chunks[node], **self._nodes[node].story()}
             for node in dict.fromkeys((*urls, *self._nodes))
         ]
 

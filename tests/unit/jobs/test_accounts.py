@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -56,3 +57,25 @@ def test_few_samples_are_all_kept() -> None:
     for _ in accounts.follow(entry(chunk, "http://a", samples=2) for chunk in range(100)):
         pass
     assert len(accounts.samples()) == 200
+
+
+def test_the_story_of_a_node_is_that_of_all_its_chunks() -> None:
+    accounts = Accounts()
+    troubled = {"node": "http://b", "requests": 0, "rows": 0, "retried": 4, "unreachable": 1}
+    given = [
+        replace(entry(0, "http://b"), nodes=({**troubled, "away": [[10, 40]]},)),
+        replace(entry(1, "http://b"), nodes=({**troubled, "away": [[12, 45.5]], "waited_for_primary": 3},)),
+    ]
+    assert len(list(accounts.follow(given))) == 2
+    assert accounts.nodes(["http://b"]) == [
+        {
+            "node": "http://b",
+            "chunks": 2,
+            "requests": 0,
+            "rows": 0,
+            "retried": 8,
+            "unreachable": 2,
+            "waited_for_primary": 3,
+            "away_seconds": 35.5,
+        }
+    ]

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lsh_core.cli.run_report import report_lines
+
+QUIET = {"node": "http://a", "chunks": 3, "requests": 4, "rows": 5_000, "retried": 0}
+
+
+def node_line(node: dict[str, Any]) -> str:
+    report = {
+        "build": "b1",
+        "promoted": True,
+        "alias": "docs",
+        "index": "airlsh-docs-b1",
+        "model_id": "m",
+        "nodes": [node],
+        "seconds": {"load": 1.0},
+    }
+    return next(line for line in report_lines(report) if line.startswith("  node"))
+
+
+def test_a_node_without_trouble_has_a_short_story() -> None:
+    assert node_line(QUIET) == "  node       http://a: 3 chunks, 4 requests, 5,000 rows, 0 sent again"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        ({"unreachable": 2, "away_seconds": 61.24}, "; 2 requests without an answer; away for 61.2 s"),
+        ({"waited_for_primary": 1_200}, "; 1,200 rows waited for a primary shard"),
+        ({"too_busy": 3, "blocked": 1}, "; too busy for 3 requests; 1 requests met a block on writes"),
+    ],
+)
+def test_what_went_wrong_at_a_node_is_told(trouble: dict[str, Any], told: str) -> None:
+    assert node_line({**QUIET, **trouble}).endswith("0 sent again" + told)
