@@ -16,6 +16,7 @@
     │   ├── UnsupportedServerError    too old, or its answers are not the ones airlsh leans on
     │   ├── AccessError               it does not let us in
     │   ├── UnavailableError          no node, or no primary shard, answered in time
+    │   │   └── ShardsMissingError    no copy of a shard is left on the nodes that answer
     │   └── PartialAnswerError        an answer that does not cover every shard
     ├── RunError                      exit code 1: a run that must not be published
     │   ├── SourceUnavailableError    a source whose storage did not answer: another try may succeed
@@ -168,6 +169,23 @@ class UnavailableError(ServerError):
     def __init__(self, what: str, waited_seconds: float, last: str) -> None:
         self.what, self.waited_seconds, self.last = what, waited_seconds, last
         super().__init__(f"{what} did not answer within {waited_seconds:.0f} s; last: {last}")
+
+
+class ShardsMissingError(UnavailableError):
+    """No copy of a shard is left on the nodes that answer.
+
+    `shards` says which, one text each; `silent_nodes` are addresses that did not answer, which may be where they are.
+    """
+
+    def __init__(
+        self, index: str, shards: tuple[str, ...], silent_nodes: tuple[str, ...], waited_seconds: float, last: str
+    ) -> None:
+        super().__init__(index, waited_seconds, last)
+        self.shards, self.silent_nodes = shards, silent_nodes
+        silent = f"; no answer from {', '.join(silent_nodes)}" if silent_nodes else ""
+        self.args = (
+            f"{index}: no copy is left of {'; '.join(shards)}; waited {waited_seconds:.0f} s{silent}; last: {last}",
+        )
 
 
 class PartialAnswerError(ServerError):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from lsh_core.elastic.missing_shards import MissingShard
 from lsh_core.indexing.bulk_transport import BulkAnswer, NodeUnreachableError
 
 LONGEST_ID_BYTES = 512
@@ -248,6 +249,14 @@ class FakeCluster:
         """Return whether every primary is there."""
         self.health_checks += 1
         return self.clock() >= self._no_primary_until
+
+    def missing_shards(self) -> tuple[MissingShard, ...]:
+        """Return the shard that a `PrimaryAway` took away."""
+        return () if self.clock() >= self._no_primary_until else (MissingShard("idx", 1, 3, "NODE_LEFT"),)
+
+    def address(self, node: int) -> str:
+        """Return the address of a node."""
+        return f"http://node{node}"
 
     def versions(self) -> dict[str, int]:
         """Return the version of each document."""

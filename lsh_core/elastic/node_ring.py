@@ -61,6 +61,11 @@ class NodeRing:
         with self._lock:
             return min(self._from(home), key=lambda node: self._health[node].failed_at)
 
+    def away(self) -> list[int]:
+        """Return the nodes that did not answer when they were asked last."""
+        with self._lock:
+            return [node for node, health in enumerate(self._health) if health.seconds]
+
     def turns(self, home: int) -> Iterator[Turn]:
         """Yield every node once, from `home` on, those in quarantine last."""
         asked: set[int] = set()

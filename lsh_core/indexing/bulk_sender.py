@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict, judge_item, judge_request
 from lsh_core.elastic.node_ring import NodeRing
-from lsh_core.errors import LoadError, UnavailableError
+from lsh_core.errors import LoadError, ShardsMissingError, UnavailableError
 from lsh_core.indexing.bulk_transport import BulkAnswer, BulkTransport, NodeUnreachableError
 from lsh_core.indexing.node_tally import NodeTally
 
@@ -27,6 +27,10 @@ _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
 _BLOCKED_PAUSE_SECONDS = 15.0
 _PRIMARY_PAUSE_SECONDS = 1.0
+_RESUME_HINT = (
+    "What is live stays live. Start the node again that had them, then go on with this build: "
+    "airlsh index NAME --source ... --resume BUILD; if it does not return, start a new build."
+)
 
 
 class Refusal(NamedTuple):
@@ -91,7 +95,7 @@ class BulkSender:
         LoadError
             The server said that this run may not write: no such alias, no permission, a read-only index.
         UnavailableError
-            No row was acknowledged or refused for `wait_seconds`.
+            No row was acknowledged or refused for `wait_seconds`; a `ShardsMissingError` where shards are gone.
         """
         report = SendReport()
         parts = [_Part(offsets, lines)] if lines else []
@@ -99,7 +103,7 @@ class BulkSender:
         last = "no node was asked"
         while parts:
             if self.clock() >= deadline:
-                raise UnavailableError(f"{self.index}: a request of {len(parts[-1])} rows", self.wait_seconds, last)
+                raise self._given_up(len(parts[-1]), last)
             node = self._choose(home, deadline)
             if node is None:
                 continue
@@ -131,6 +135,15 @@ class BulkSender:
                 parts.extend(again)
                 self._pause(verdict, again[0].attempts, deadline)
         return report
+
+    def _given_up(self, rows: int, last: str) -> UnavailableError:
+        """Return the error of a request that got nowhere: which shards are gone, if that is why."""
+        if missing := self.transport.missing_shards():
+            silent = tuple(self.transport.address(node) for node in self.ring.away())
+            return ShardsMissingError(self.index, tuple(map(str, missing)), silent, self.wait_seconds, last).with_note(
+                _RESUME_HINT
+            )
+        return UnavailableError(f"{self.index}: a request of {rows} rows", self.wait_seconds, last)
 
     def _choose(self, home: int, deadline: float) -> int | None:
         """Return a node that may be asked, or None after waiting a while for one.

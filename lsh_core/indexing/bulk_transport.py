@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import LoadError
+from lsh_core.elastic.missing_shards import MissingShard, missing_shards
+from lsh_core.errors import AirlshError, LoadError
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+T = TypeVar("T")
 
 SERVER_TIMEOUT = "5s"
 """How long the server waits for a primary shard; below the client's own time-out, or its default of 60 s would look
@@ -37,6 +45,12 @@ class BulkTransport(Protocol):
 
     def primaries_ready(self) -> bool:
         """Return whether every primary shard of the index is there, as any node sees it."""
+
+    def missing_shards(self) -> tuple[MissingShard, ...]:
+        """Return the shards without a primary, as any node sees it; none where no node answers."""
+
+    def address(self, node: int) -> str:
+        """Return the address of node number `node`."""
 
 
 class ElasticTransport:
@@ -72,15 +86,27 @@ class ElasticTransport:
         return BulkAnswer(answer.meta.status, answer.body)
 
     def primaries_ready(self) -> bool:
-        from elasticsearch import ApiError, TransportError
-
-        for node in range(len(self._connection.urls)):
-            client = self._connection.client(node).options(request_timeout=10)
-            try:
-                health = client.cluster.health(
-                    index=self._alias, wait_for_status="yellow", timeout="5s", filter_path="status"
-                )
-            except (ApiError, TransportError):
-                continue
+        def ask(client: Elasticsearch) -> bool:
+            health = client.cluster.health(
+                index=self._alias, wait_for_status="yellow", timeout="5s", filter_path="status"
+            )
             return health["status"] in ("yellow", "green")
-        return False
+
+        return self._ask(ask, False)
+
+    def missing_shards(self) -> tuple[MissingShard, ...]:
+        return self._ask(lambda client: missing_shards(client, self._alias), ())
+
+    def address(self, node: int) -> str:
+        return self._connection.urls[node]
+
+    def _ask(self, action: Callable[[Elasticsearch], T], otherwise: T) -> T:
+        """Return what the first node answers that answers at all, else `otherwise`."""
+        from elasticsearch import ApiError
+
+        try:
+            return on_any_node(
+                self._connection, lambda client: action(client.options(request_timeout=10)), wait_seconds=0
+            )
+        except (ApiError, AirlshError):
+            return otherwise

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lsh_core.elastic.node_ring import FIRST_QUARANTINE_SECONDS, NodeRing
-from lsh_core.errors import LoadError, UnavailableError
+from lsh_core.errors import LoadError, ShardsMissingError, UnavailableError
 from lsh_core.indexing.bulk_sender import BulkSender
 from lsh_core.indexing.bulk_transport import BulkAnswer
 from tests.fakes import (
@@ -196,6 +196,48 @@ def test_senders_wait_for_a_primary_that_is_away(caplog: pytest.LogCaptureFixtur
     assert len(cluster.requests) == 2  # No row is sent while the index says that it is not ready.
     assert {request.node for request in cluster.requests} == {0}  # Another node cannot help.
     assert "a primary shard is away" in caplog.text
+
+
+def test_a_primary_that_stays_away_is_named_when_the_wait_is_over() -> None:
+    cluster = FakeCluster(3, script=[PrimaryAway(seconds=10_000)])
+    sender = make_sender(cluster, wait_seconds=60)
+    sender.ring.failed(2)
+    with pytest.raises(ShardsMissingError, match="shard 1 of 3") as raised:
+        send(sender, lines(30))
+    assert raised.value.silent_nodes == ("http://node2",)
+    assert raised.value.last.startswith("unavailable_shards_exception")
+    assert any("--resume" in note for note in raised.value.__notes__)
+
+
+def test_a_request_is_tried_once_more_before_it_is_given_up() -> None:
+    cluster = FakeCluster(2)
+    sender = make_sender(cluster, wait_seconds=1)  # Less than the shortest quarantine.
+    for node in range(2):
+        cluster.kill(node, seconds=0.5)
+    send(sender, lines(2))
+    assert set(cluster.documents) == {"r0", "r1"}
+
+
+def test_a_request_that_breaks_off_gives_the_trial_of_its_node_back() -> None:
+    class Broken(FakeCluster):
+        def post(self, node: int, body: bytes) -> BulkAnswer:
+            raise LoadError("idx", "http://node0", "a certificate does not mend itself")
+
+    sender = make_sender(Broken(2))
+    sender.ring.failed(0)
+    sender.clock.sleep(FIRST_QUARANTINE_SECONDS)  # type: ignore[attr-defined]
+    with pytest.raises(LoadError):
+        send(sender, lines(1))
+    assert sender.ring.take(0) == 0
+
+
+def test_troubles_of_a_node_are_told_apart() -> None:
+    cluster = FakeCluster(2, script=[TOO_BUSY, PrimaryAway(5), DiskFull(5), NoAnswer(executed=False)])
+    report = send(make_sender(cluster), lines(6))
+    tally = report.nodes[0]
+    assert (tally.too_busy, tally.blocked, tally.unreachable) == (1, 1, 1)
+    assert 0 < tally.waited_for_primary < 6
+    assert tally.rows + report.nodes[1].rows == 6
 
 
 def test_an_index_that_only_looks_healthy_is_not_hammered() -> None:

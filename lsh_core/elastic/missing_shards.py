@@ -1,0 +1,52 @@
+"""Which shards of an index have no copy, and what the cluster knows about where they were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+
+@dataclass(frozen=True)
+class MissingShard:
+    """A shard without a primary.
+
+    Attributes
+    ----------
+    reason
+        Why and since when, with the id of the node that had it, as far as the cluster knows: ``NODE_LEFT at
+        2026-01-31T00:00:00.000Z, node_left [x1Yz]``; empty where it does not say.
+    """
+
+    index: str
+    number: int
+    shards: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"shard {self.number} of {self.shards} (from 0)" + (f": {self.reason}" if self.reason else "")
+
+
+def missing_shards(client: Elasticsearch, index: str) -> tuple[MissingShard, ...]:
+    """Return the shards of `index`, a name or an alias, that have no active primary."""
+    indices = client.cluster.health(index=index, level="shards", timeout="5s").get("indices", {})
+    return tuple(
+        MissingShard(name, int(number), len(health["shards"]), _reason(client, name, int(number)))
+        for name, health in indices.items()
+        for number, shard in sorted(health["shards"].items(), key=lambda each: int(each[0]))
+        if not shard["primary_active"]
+    )
+
+
+def _reason(client: Elasticsearch, index: str, shard: int) -> str:
+    """Return why the primary of a shard is not assigned; "" where the cluster does not tell us."""
+    from elasticsearch import ApiError, TransportError
+
+    try:
+        found = client.cluster.allocation_explain(index=index, shard=shard, primary=True).get("unassigned_info", {})
+    except (ApiError, TransportError):  # Assigned meanwhile, or we may not ask.
+        return ""
+    why = f"{found['reason']} at {found['at']}" if "reason" in found and "at" in found else ""
+    return ", ".join(filter(None, (why, found.get("details", "").partition("\n")[0][:200])))
