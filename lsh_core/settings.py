@@ -182,6 +182,18 @@ class SearchSettings(Settings):
     output: str | None = Field(default=None, description="Parquet file to write the answers to.")
 
 
+class ReplaySettings(Settings):
+    """Load corrected rows in the place of dead letters of a build."""
+
+    name: IndexName = Field(description="Name of the index.")
+    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        min_length=1, description="Parquet file, folder or glob with the corrected rows: a local path, or a URL."
+    )
+    build: str | None = Field(default=None, description="Build that the rows belong to; default: the latest.")
+    id: str | None = Field(default=None, min_length=1, description="Column with the ids; default: the build's.")
+    vector: str | None = Field(default=None, min_length=1, description="Column with the vectors; default: the build's.")
+
+
 class RollbackSettings(Settings):
     """Move the alias back to an earlier build."""
 

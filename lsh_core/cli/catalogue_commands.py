@@ -1,4 +1,4 @@
-"""``airlsh models``, ``airlsh builds`` and ``airlsh dead-letters``: what there is, and moving the alias."""
+"""``airlsh models`` and ``airlsh builds``: what there is, and moving the alias."""
 
 from __future__ import annotations
 
@@ -119,28 +119,6 @@ def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
             click.echo(f"retired {len(result['retired'])} builds, kept {len(result['kept'])}")
             for build in result["retired"]:
                 click.echo(f"  {build}")
-
-
-@click.group("dead-letters")
-def dead_letters() -> None:
-    """Look at rows that could not be indexed."""
-
-
-@dead_letters.command("list")
-@click.argument("name", callback=checked_name)
-@click.option("--build", help="Build to look at; default: the latest.")
-@server_options()
-def list_dead_letters(name: str, build: str | None, es: str | None, as_json: bool) -> None:
-    """List the refused rows of a build of NAME, with their place and reason."""
-    with reported(as_json=as_json):
-        from lsh_core.jobs.builds import build_dead_letters
-
-        letters = build_dead_letters(name, build, services(es))
-        if as_json:
-            print_json([letter.facts() for letter in letters])
-        else:
-            for letter in letters:
-                click.echo(str(letter))
 
 
 def _say_moved(moved: dict[str, Any], *, as_json: bool) -> None:

@@ -14,7 +14,7 @@ _COMMANDS = {
     "search": "lsh_core.cli.search_command",
     "models": "lsh_core.cli.catalogue_commands",
     "builds": "lsh_core.cli.catalogue_commands",
-    "dead-letters": "lsh_core.cli.catalogue_commands",
+    "dead-letters": "lsh_core.cli.dead_letter_commands",
     "up": "lsh_core.cli.stack_commands",
     "down": "lsh_core.cli.stack_commands",
     "status": "lsh_core.cli.stack_commands",

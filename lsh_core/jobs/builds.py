@@ -10,7 +10,7 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.errors import NotFoundError, PromotionConflictError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.dead_letters import DeadLetter, read_dead_letters
-from lsh_core.indexing.forgetting import forget_build
+from lsh_core.indexing.forgetting import forget_build, forget_expired_letters
 from lsh_core.indexing.mapping import META_KEY
 from lsh_core.indexing.runs import VERIFIED, RunStore
 from lsh_core.jobs.services import Services
@@ -104,6 +104,7 @@ def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
         forget_build(client, build)
         runs.forget(build)
         retired.append(build)
+    forget_expired_letters(client)
     return {"name": settings.name, "retired": retired, "kept": kept}
 
 

@@ -30,7 +30,17 @@ from lsh_core.settings import IndexSettings, validated
 logger = logging.getLogger(__name__)
 
 CHANGEABLE = frozenset(
-    {"promote", "max_dead_letters", "request_bytes", "posting_threads", "node_wait_seconds", "recall_queries"}
+    {
+        "promote",
+        "max_dead_letters",
+        "stop_dead_letters",
+        "stop_dead_letter_share",
+        "dead_letter_days",
+        "request_bytes",
+        "posting_threads",
+        "node_wait_seconds",
+        "recall_queries",
+    }
 )
 """Settings that may differ when a build is gone on with: they do not decide what its documents look like."""
 

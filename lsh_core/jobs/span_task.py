@@ -56,7 +56,7 @@ def load_span(task: SpanTask) -> int:
     loader = ChunkLoader(
         task.plan,
         read_model(task.connection, task.name, task.plan.vector.model_id),
-        _sender(task.connection, write_alias(task.plan.build, task.epoch), task.index, task.wait_seconds),
+        build_sender(task.connection, write_alias(task.plan.build, task.epoch), task.index, task.wait_seconds),
         partial(_record, task),
     )
     for entry in loader.load(task.file, pending):
@@ -77,8 +77,8 @@ def _pending(task: SpanTask) -> list[Chunk]:
 
 
 @lru_cache(maxsize=2)
-def _sender(connection: Connection, alias: str, index: str, wait_seconds: float) -> BulkSender:
-    """Return the sender of this process for one build: what it learned of a node serves the next span too."""
+def build_sender(connection: Connection, alias: str, index: str, wait_seconds: float) -> BulkSender:
+    """Return this process's sender for one build: what it learned of a node serves the next span too."""
     return BulkSender(
         ElasticTransport(connection, alias),
         NodeRing(len(connection.urls), offset=crc32(alias.encode())),

@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import SourceChangedError, StoppedEarlyError
+from lsh_core.errors import SourceChangedError, SourceError, StoppedEarlyError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.ledger import ledger_totals
+from lsh_core.jobs import dead_letters as jobs_dead_letters
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import build_dead_letters
+from lsh_core.jobs.dead_letters import replay_dead_letters
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.settings import IndexSettings, TrainSettings
+from lsh_core.settings import IndexSettings, ReplaySettings, TrainSettings
 from tests.integration.made_sources import clustered, write_source
 
 ROWS, FILES, DIMS = 30_000, 3, 8
@@ -121,3 +123,70 @@ def test_a_load_that_refuses_too_much_stops_early(services: Services, tmp_path: 
     report = run_index(settings.model_copy(update={"max_dead_letters": rows}), services, build)
     assert (report["accepted"], report["dead_lettered"]) == (rows // 2, rows // 2)
     assert 0 < report["skipped"] < rows
+
+
+def test_corrected_rows_take_the_places_of_refused_ones(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = 600
+    vectors = clustered(rows, DIMS) + 10
+    ids: list[str | None] = [f"id-{row}" for row in range(rows)]
+    ids[10] = ids[400] = ids[450] = "often"  # Refused at 10 and 400, good at 450.
+    ids[20] = ids[410] = "twice"  # Refused both times.
+    ids[30] = ids[420] = "early"  # Good at 30, refused at 420.
+    ids[40] = None
+    bad = [10, 400, 20, 410, 420, 333, 334]
+    spoiled = vectors.copy()
+    spoiled[bad] = 0
+    for day, (start, stop) in enumerate([(0, 300), (300, rows)]):
+        (tmp_path / "source" / f"day={day}").mkdir(parents=True)
+        place = tmp_path / "source" / f"day={day}" / "rows.parquet"
+        write_source(place, ids[start:stop], spoiled[start:stop], price=list(range(start, stop)))
+    source = str(tmp_path / "source")
+    train(TrainSettings(name="mended", source=source, metric="cosine"), services)
+    settings = IndexSettings(name="mended", source=source, chunk_rows=50, max_dead_letters=20)
+    first = run_index(settings, services)
+    assert (first["rows_read"], first["accepted"], first["repeated"], first["dead_lettered"]) == (rows, 592, 0, 8)
+
+    def corrected(mended: list[str], **zero: int) -> ReplaySettings:
+        given = clustered(len(mended), DIMS, seed=9) + 10
+        given[list(zero.values())] = 0
+        path = write_source(tmp_path / "corrected.parquet", mended, given, price=[-1] * len(mended))
+        return ReplaySettings(name="mended", source=path)
+
+    with pytest.raises(SourceError, match=r"1 ids are of no dead letter of this build: id-77; `airlsh upsert`"):
+        replay_dead_letters(corrected(["twice", "id-77"]), services)
+
+    once = corrected(["often", "twice", "twice", "early", "id-333"], zero=4)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs_dead_letters, "write_dead_letters", killed)
+        with pytest.raises(KeyboardInterrupt):
+            replay_dead_letters(once, services)
+    winners = {identity: row for row, identity in enumerate(ids) if identity and (row not in bad)}
+    winners |= {"twice": 410, "early": 420}
+    for _ in range(2):
+        result = replay_dead_letters(once, services)
+        report = result["report"]
+        assert (result["replayed"], result["still_refused"], result["unmatched"]) == (5, 1, 2)
+        assert (report["rows_read"], report["dead_lettered"], report["state"]) == (rows, 3, "verified")
+        assert report["accepted"] == report["documents"] == len(winners) == 593
+        assert report["repeated"] == rows - 3 - len(winners)
+        assert held_rows(services, first["index"]) == winners
+    left = build_dead_letters("mended", None, services)
+    assert {letter.row + 300 * (letter.source.count("day=1")): letter.error for letter in left} == {
+        40: "null_id",
+        333: "zero_vector",
+        334: "zero_vector",
+    }
+    found = services.connection.client().get(index="mended", id="early")["_source"]
+    assert (found["day"], found["price"]) == ("1", -1)
+    assert report["promoted"]
+
+    last = replay_dead_letters(corrected(["id-333", "id-334"]), services)
+    assert (last["replayed"], last["still_refused"], last["unmatched"]) == (2, 0, 1)
+    assert held_rows(services, first["index"]) == winners | {"id-333": 333, "id-334": 334}
+    assert last["report"]["dead_lettered"] == 1

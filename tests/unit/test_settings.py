@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from lsh_core.settings import (
     IndexSettings,
+    ReplaySettings,
     RetireSettings,
     RollbackSettings,
     SearchSettings,
@@ -15,7 +16,14 @@ from lsh_core.settings import (
     check_name,
 )
 
-MODELS: list[type[Settings]] = [TrainSettings, IndexSettings, SearchSettings, RollbackSettings, RetireSettings]
+MODELS: list[type[Settings]] = [
+    TrainSettings,
+    IndexSettings,
+    SearchSettings,
+    RollbackSettings,
+    RetireSettings,
+    ReplaySettings,
+]
 SOURCE = {"name": "docs", "source": "a.parquet"}
 
 

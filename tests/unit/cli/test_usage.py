@@ -14,7 +14,15 @@ from click.testing import CliRunner, Result
 
 from lsh_core.cli.main import main
 from lsh_core.cli.options import make_settings
-from lsh_core.settings import IndexSettings, RetireSettings, RollbackSettings, SearchSettings, Settings, TrainSettings
+from lsh_core.settings import (
+    IndexSettings,
+    ReplaySettings,
+    RetireSettings,
+    RollbackSettings,
+    SearchSettings,
+    Settings,
+    TrainSettings,
+)
 
 NOWHERE = "http://127.0.0.1:9"
 HEAVY = ("tensorflow", "keras", "dask", "distributed", "sklearn", "elasticsearch", "pyarrow", "airflow", "pandas")
@@ -87,6 +95,7 @@ def test_every_command_and_option_is_explained(path: tuple[str, ...]) -> None:
         (("search",), SearchSettings),
         (("builds", "rollback"), RollbackSettings),
         (("builds", "retire"), RetireSettings),
+        (("dead-letters", "replay"), ReplaySettings),
     ],
 )
 def test_each_setting_is_an_option(path: tuple[str, ...], model: type[Settings]) -> None:

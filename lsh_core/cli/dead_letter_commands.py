@@ -1,0 +1,55 @@
+"""``airlsh dead-letters``: rows that could not be indexed, and their replay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lsh_core.cli.options import checked_name, make_settings, server_options, settings_options
+from lsh_core.cli.session import print_json, reported, services
+from lsh_core.local.interruption import endings_raised
+from lsh_core.settings import ReplaySettings
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Look at rows that could not be indexed, and load them once they are corrected."""
+
+
+@dead_letters.command("list")
+@click.argument("name", callback=checked_name)
+@click.option("--build", help="Build to look at; default: the latest.")
+@server_options()
+def list_dead_letters(name: str, build: str | None, es: str | None, as_json: bool) -> None:
+    """List the refused rows of a build of NAME, with their place and reason."""
+    with reported(as_json=as_json):
+        from lsh_core.jobs.builds import build_dead_letters
+
+        letters = build_dead_letters(name, build, services(es))
+        if as_json:
+            print_json([letter.facts() for letter in letters])
+        else:
+            for letter in letters:
+                click.echo(str(letter))
+
+
+@dead_letters.command("replay")
+@settings_options(ReplaySettings)
+@server_options()
+def replay(es: str | None, as_json: bool, **values: Any) -> None:
+    """Load corrected rows of a build of NAME in the place of those that were refused, and verify it again."""
+    with reported(as_json=as_json), endings_raised():
+        from lsh_core.cli.run_report import report_lines
+        from lsh_core.jobs.dead_letters import replay_dead_letters
+
+        result = replay_dead_letters(make_settings(ReplaySettings, values), services(es))
+        if as_json:
+            print_json(result)
+            return
+        click.echo(
+            f"{result['replayed']:,} dead letters replayed, {result['still_refused']:,} refused again, "
+            f"{result['unmatched']:,} without a corrected row"
+        )
+        for line in report_lines(result["report"]):
+            click.echo(line)

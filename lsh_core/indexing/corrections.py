@@ -1,0 +1,170 @@
+"""Corrected rows in the place of refused ones: what is sent, and what ledger and dead letters say afterwards.
+
+A corrected row goes into the index as if its first writing had been good: with the version of its place in the
+source, and under the chunk that its place belongs to. So the accounts balance as they do after a load, and a
+replay that was killed, or is run again, comes to the same end.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from lsh_core.indexing.bulk_sender import BulkSender
+from lsh_core.indexing.chunk_loader import LoadPlan, request_sizes
+from lsh_core.indexing.dead_letters import DeadLetter, expiry
+from lsh_core.indexing.documents import DocumentWriter
+from lsh_core.indexing.ledger import LedgerEntry, hash_ids
+from lsh_core.indexing.runs import now
+from lsh_core.models.contract import LSHModel
+from lsh_core.sources.row_bytes import pack_row
+from lsh_core.sources.validation import ValidRows, validate_rows
+
+ChunkUpdate = Callable[[int, npt.NDArray[np.int64], npt.NDArray[np.uint64]], None]
+"""Enters accepted rows of a chunk in the ledger: its number, places in the source (m,), hashes of the ids (m, 2)."""
+
+
+@dataclass
+class Corrected:
+    """What became of corrected rows.
+
+    Attributes
+    ----------
+    letters
+        Dead letters as they are now: replayed, or refused again with a new reason.
+    """
+
+    letters: list[DeadLetter] = field(default_factory=list)
+
+    @property
+    def replayed(self) -> int:
+        """Letters whose rows are in the index now, or lost to a later row with their id."""
+        return sum(letter.replayed_at is not None for letter in self.letters)
+
+    @property
+    def refused(self) -> int:
+        """Letters whose rows were refused again."""
+        return len(self.letters) - self.replayed
+
+
+def with_rows(entry: LedgerEntry, places: npt.NDArray[np.int64], id_hashes: npt.NDArray[np.uint64]) -> LedgerEntry:
+    """Return `entry` with rows that were refused before and are accepted now; those it knows already change nothing."""
+    offsets = places - entry.place
+    fresh = ~np.isin(offsets, entry.offsets)
+    all_offsets = np.concatenate((entry.offsets, offsets[fresh]))
+    order = np.argsort(all_offsets)
+    return replace(
+        entry,
+        offsets=all_offsets[order],
+        id_hashes=np.concatenate((entry.id_hashes, id_hashes[fresh]))[order],
+        dead_lettered=entry.dead_lettered - int(fresh.sum()),
+    )
+
+
+class CorrectionLoader:
+    """Loads corrected rows of one build.
+
+    Parameters
+    ----------
+    plan
+        What the build was loaded with; `id_column` and the vector's column are those of the corrected rows.
+    vector_column
+        Column of the corrected rows with the vectors.
+    update
+        Enters accepted rows in the ledger. Called after the index took them.
+    """
+
+    def __init__(
+        self, plan: LoadPlan, vector_column: str, model: LSHModel, sender: BulkSender, update: ChunkUpdate
+    ) -> None:
+        self._plan, self._vector_column = plan, vector_column
+        self._model, self._sender, self._update = model, sender, update
+        self._writer = DocumentWriter(plan.vector, plan.fields)
+
+    def load(self, table: pa.Table, letters: Mapping[str, Sequence[DeadLetter]]) -> Corrected:
+        """Load the rows of `table`, each with an id of its own that `letters` has.
+
+        The row of an id takes the last of its letters' places in the source; the others are repeated rows of that id.
+        """
+        field_ = self._plan.vector
+        valid = validate_rows(
+            table, id=self._plan.id_column, vector=self._vector_column, dims=field_.dims, metric=field_.metric
+        )
+        refused: dict[int, tuple[str | None, str, str]] = {
+            row.offset: (row.id, row.error, row.reason) for row in valid.refused
+        }
+        by_chunk: defaultdict[int, list[int]] = defaultdict(list)
+        for row, identity in enumerate(valid.ids):
+            by_chunk[_last(letters[identity]).chunk].append(row)
+        for chunk, rows in by_chunk.items():
+            for row, error, reason in self._send(table, valid, chunk, rows, letters):
+                refused[int(valid.offsets[row])] = (valid.ids[row], error, reason)
+        corrected = Corrected()
+        self._enter(valid, refused, letters, corrected)
+        expires_at = expiry(self._plan.dead_letter_days)
+        for offset, (of, error, reason) in refused.items():
+            data = pack_row(table, offset)
+            corrected.letters += [
+                replace(letter, error=error, reason=reason, row_bytes=data, expires_at=expires_at)
+                for letter in letters.get(of or "", ())
+                if letter.replayed_at is None  # An earlier correction of it stands.
+            ]
+        return corrected
+
+    def _send(
+        self,
+        table: pa.Table,
+        valid: ValidRows,
+        chunk: int,
+        rows: list[int],
+        letters: Mapping[str, Sequence[DeadLetter]],
+    ) -> list[tuple[int, str, str]]:
+        """Send rows that belong to `chunk`; return those that the server refused, with error and reason."""
+        vectors = valid.vectors[rows]
+        codes = self._model.encode(vectors, self._plan.vector.near)
+        lines = self._writer.rows(
+            [valid.ids[row] for row in rows],
+            vectors,
+            codes.tokens,
+            codes.near,
+            chunk=chunk,
+            places=np.array([_last(letters[valid.ids[row]]).place for row in rows], np.int64),
+            others=table.select(list(self._plan.fields)).take(pa.array(valid.offsets[rows], pa.int64())),
+        )
+        home, start = self._sender.ring.home(chunk), 0
+        refused: list[tuple[int, str, str]] = []
+        for size in request_sizes(lines, self._plan.request_bytes, last=True):
+            report = self._sender.send(home, rows[start : start + size], lines[start : start + size])
+            refused += [(each.offset, each.error, each.reason) for each in report.refusals]
+            start += size
+        return refused
+
+    def _enter(
+        self,
+        valid: ValidRows,
+        refused: Mapping[int, object],
+        letters: Mapping[str, Sequence[DeadLetter]],
+        corrected: Corrected,
+    ) -> None:
+        """Enter in the ledger what the index took, and mark the letters."""
+        places: defaultdict[int, list[int]] = defaultdict(list)
+        ids: defaultdict[int, list[str]] = defaultdict(list)
+        moment = now()
+        for offset, identity in zip(valid.offsets.tolist(), valid.ids, strict=True):
+            if offset in refused:
+                continue
+            for letter in letters[identity]:
+                places[letter.chunk].append(letter.place)
+                ids[letter.chunk].append(identity)
+                corrected.letters.append(replace(letter, replayed_at=letter.replayed_at or moment, row_bytes=None))
+        for chunk, taken in places.items():
+            self._update(chunk, np.array(taken, np.int64), hash_ids(ids[chunk]))
+
+
+def _last(letters: Sequence[DeadLetter]) -> DeadLetter:
+    return max(letters, key=lambda letter: letter.place)
