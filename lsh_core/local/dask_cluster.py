@@ -6,16 +6,22 @@ Inside an Airflow task no process can be spawned, so the cluster must be there b
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import uuid
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lsh_core.errors import StackError
 from lsh_core.local.machine import MEBIBYTE, shared_memory_bytes
 from lsh_core.local.ports import HOST, PortReservation
 from lsh_core.local.probing import get_json
 from lsh_core.local.process import Identity, ManagedProcess
-from lsh_core.local.waiting import StartablePart
+from lsh_core.local.waiting import StartablePart, wait_until_ready
+
+if TYPE_CHECKING:
+    import psutil
 
 WORKER_BYTES = 2048 * MEBIBYTE
 LEAST_WORKER_BYTES = 512 * MEBIBYTE
@@ -115,6 +121,42 @@ class DaskCluster(StartablePart):
         if counts["workers"] < self.workers:
             return f"{self.workers} workers ({counts['workers']} are registered)"
         return None
+
+    def kill_worker(self, number: int = 0) -> int:
+        """End a worker process at once, as a kill for want of memory would; return its process id.
+
+        Its nanny starts another in its place. `number` counts the live workers, by process id.
+        """
+        workers = self._worker_processes()
+        if not workers:
+            raise StackError("dask workers", "none of them is running", self.log_tail())
+        victim = workers[number % len(workers)]
+        victim.kill()
+        return int(victim.pid)
+
+    def kill_scheduler(self) -> None:
+        """End the scheduler at once. Its workers end themselves when they notice, each after the task it works on."""
+        self._scheduler.signal(signal.SIGKILL)
+        self._scheduler.stop(grace_seconds=0)
+
+    def restart(self) -> None:
+        """Start scheduler and workers again, at the same addresses; workers that are left of before are ended."""
+        self.stop()
+        self.launch()
+        wait_until_ready([self])
+
+    def _worker_processes(self) -> list[psutil.Process]:
+        """Return the processes that do the work: children of the nannies' process, but for its resource tracker."""
+        import psutil
+
+        leader = self._workers.identity
+        parent = leader.process() if leader else None
+        found = []
+        for child in parent.children() if parent else []:
+            with suppress(psutil.Error):  # ended meanwhile
+                if "resource_tracker" not in " ".join(child.cmdline()):
+                    found.append(child)
+        return sorted(found, key=lambda process: process.pid)
 
     def log_tail(self) -> str:
         """Return the last lines that the workers printed."""

@@ -110,6 +110,26 @@ def test_dask_workers_have_one_thread_and_a_memory_limit(dask_cluster: DaskClust
     assert listening_addresses(find(dask_cluster.marker)) == {"127.0.0.1"}
 
 
+def test_killed_worker_and_scheduler_come_back_at_the_same_address(servers_folder: Path) -> None:
+    from distributed import Client
+
+    with DaskCluster(workers=2, folder=servers_folder / "mortal-dask") as cluster:
+        address = cluster.address
+        with Client(address, set_as_default=False) as client:
+            before = set(client.run(os.getpid).values())
+            victim = cluster.kill_worker()
+            assert victim in before
+            while len(after := set(client.run(os.getpid, on_error="ignore").values()) - {victim}) < 2:
+                time.sleep(0.1)  # The test's own time limit ends this if the nanny does not.
+            assert after - before
+        cluster.kill_scheduler()
+        cluster.restart()
+        with Client(cluster.address, set_as_default=False) as client:
+            assert client.submit(sum, [1, 2]).result(timeout=30) == 3
+            assert not set(client.run(os.getpid).values()) & after
+        assert cluster.address == address
+
+
 def test_two_stacks_at_once_and_down_leaves_nothing_of_either(open_folder: Path) -> None:
     folders = [open_folder / "first", open_folder / "second"]
     starts = [start_elsewhere(folder) for folder in folders]
