@@ -2,10 +2,11 @@
 PYTHON ?= python3
 ROWS ?= 200000 1000000
 SOURCE ?=
+CHAOS_ROUNDS ?= 10
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help setup lock demo up down test test-unit check bench bench-models bench-load clean
+.PHONY: help setup lock demo up down test test-unit chaos check bench bench-models bench-load clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ test: setup check ## Static checks, then all tests, on real Elasticsearch, Dask 
 
 test-unit: setup ## The tests that need no server
 	$(BIN)/python -m pytest tests/unit tests/property
+
+chaos: setup ## Kill processes at random moments, ten rounds of each scenario; CHAOS_ROUNDS=3 for fewer
+	AIRLSH_CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(BIN)/python -m pytest tests/chaos
 
 check: setup ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

@@ -1,0 +1,40 @@
+"""Servers that are there to be killed, and how often.
+
+``AIRLSH_CHAOS_ROUNDS`` sets the rounds of each scenario (1 in ``make test``, 10 in ``make chaos``);
+``AIRLSH_CHAOS_SEED`` repeats the moments of an earlier run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lsh_core.local.cluster import ElasticsearchCluster
+from lsh_core.local.dask_cluster import DaskCluster
+
+ROUNDS = int(os.environ.get("AIRLSH_CHAOS_ROUNDS", "1"))
+SEED = int(os.environ.get("AIRLSH_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give every scenario with a `seed` its rounds, each with a seed of its own that its name shows."""
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", [SEED + number for number in range(ROUNDS)])
+
+
+@pytest.fixture(scope="session")
+def chaos_node(servers_folder: Path) -> Iterator[ElasticsearchCluster]:
+    """One node that may be killed; a test that does starts it again."""
+    with ElasticsearchCluster(folder=servers_folder / "chaos-node") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def chaos_dask(servers_folder: Path) -> Iterator[DaskCluster]:
+    """A scheduler with two workers that may be killed; a test that kills the scheduler restarts it."""
+    with DaskCluster(workers=2, folder=servers_folder / "chaos-dask") as cluster:
+        yield cluster
