@@ -24,6 +24,7 @@ class MemoryServer:
     def __init__(self) -> None:
         self.documents: dict[tuple[str, str], tuple[dict[str, Any], int]] = {}
         self.aliases: dict[str, dict[str, dict[str, Any]]] = {}
+        self._mappings: dict[str, dict[str, Any]] = {}
         self.between: Callable[[], None] | None = None
         self._seq_no = 0
         self.indices = self.cluster = self
@@ -36,11 +37,18 @@ class MemoryServer:
         """Take any options of a request."""
         return self
 
-    def create(self, *, index: str, aliases: Sequence[str] = (), **_: Any) -> None:
+    def create(
+        self, *, index: str, aliases: Sequence[str] = (), mappings: Mapping[str, Any] | None = None, **_: Any
+    ) -> None:
         """Make an index."""
         if index in self.aliases:
             _refuse(400, "resource_already_exists_exception")
+        self._mappings[index] = dict(mappings or {})
         self.aliases[index] = {alias: {} for alias in aliases}
+
+    def get_mapping(self, *, index: str) -> dict[str, Any]:
+        """Return the mapping that an index was made with."""
+        return {index: {"mappings": self._mappings[index]}}
 
     def exists(self, *, index: str) -> bool:
         """Whether there is such an index."""
