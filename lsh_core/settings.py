@@ -209,3 +209,29 @@ class RetireSettings(Settings):
     grace_seconds: float = Field(
         default=600, ge=0, description="Never delete a build that was live within this many seconds."
     )
+
+
+class UpsertSettings(Settings):
+    """Write rows into the live build, and into every later one."""
+
+    name: IndexName = Field(description="Name of the index.")
+    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        min_length=1, description="Parquet file, folder or glob with whole rows: ids, vectors and the other columns."
+    )
+    id: str | None = Field(default=None, min_length=1, description="Column with the ids; default: the build's own.")
+    vector: str | None = Field(
+        default=None, min_length=1, description="Column with the vectors; default: the build's own."
+    )
+    refresh: bool = Field(default=False, description="Return only when searches find the rows.")
+
+
+class DeleteSettings(Settings):
+    """Delete documents from the live build, and from every later one."""
+
+    name: IndexName = Field(description="Name of the index.")
+    ids: tuple[str, ...] = Field(default=(), description="Ids to delete, with commas between; may be repeated.")
+    ids_from: str | None = Field(default=None, min_length=1, description="Parquet source with the ids to delete.")
+    id: str | None = Field(
+        default=None, min_length=1, description="Column of --ids-from with the ids; default: the build's own."
+    )
+    refresh: bool = Field(default=False, description="Return only when searches find the documents no more.")

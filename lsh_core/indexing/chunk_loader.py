@@ -148,7 +148,9 @@ class ChunkLoader:
             )
             others = table.select(list(plan.fields))
             if len(valid.offsets) < len(table):
-                others = others.take(pa.array(valid.offsets, pa.int64()))
+                # A table without columns forgets its rows when some are taken, but not when it is cut.
+                some = pa.array(valid.offsets, pa.int64())
+                others = others.take(some) if plan.fields else others.slice(0, len(some))
         with watch("hash"):
             codes = self._model.encode(valid.vectors, plan.vector.near)
         home = self._sender.ring.home(chunk.number)

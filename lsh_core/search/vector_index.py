@@ -1,4 +1,4 @@
-"""The Python API of searches."""
+"""The Python API: searches, and live changes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import FilterError, ModelMismatchError, NotFoundError, ServerError, SettingsError, UnavailableError
 from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.live_writes import LiveWriter, Written
 from lsh_core.search.answers import Answer, read_answer
 from lsh_core.search.filters import check_filter
 from lsh_core.search.live_build import ResolvedBuild, read_build
@@ -60,6 +62,7 @@ class VectorIndex:
         self._resolved_at = 0.0
         self._lock = threading.Lock()
         self._turn = itertools.count()
+        self._writer = LiveWriter(connection, name)
 
     @property
     def build(self) -> ResolvedBuild:
@@ -162,6 +165,38 @@ class VectorIndex:
                 return [exact_body(build.field, vector.tolist(), k=k)]
 
             yield from self._ask(bodies)
+
+    def upsert(self, rows: pa.Table | Sequence[Mapping[str, Any]], *, refresh: bool = False) -> Written:
+        """Write whole documents into the live build and, through the journal, into every later one.
+
+        Parameters
+        ----------
+        rows
+            Ids, vectors (d) and other columns under the names that the source of the build had.
+        refresh
+            Whether searches must find the rows when this returns; else they do about a second later.
+
+        Raises
+        ------
+        InputError
+            A row cannot be indexed, and none was written; or the build's mapping refuses one.
+        UnavailableError
+            No live build took the rows in time; writing them again does no harm.
+        """
+        self._check_live()
+        return self._writer.upsert(rows, refreshed=refresh)
+
+    def delete(self, ids: Sequence[str], *, refresh: bool = False) -> Written:
+        """Delete documents from the live build and, through the journal, from every later one.
+
+        Raises as `upsert`; an id that is not there is no error.
+        """
+        self._check_live()
+        return self._writer.delete(ids, refreshed=refresh)
+
+    def _check_live(self) -> None:
+        if self._index is not None:
+            raise SettingsError("index", self._index, "changes go to the live build of a name, not to one index")
 
     def _build(self) -> ResolvedBuild:
         with self._lock:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import pyarrow as pa
 
 
@@ -27,3 +29,15 @@ def unpack_row(data: bytes) -> pa.Table:
     """Return the table of one row that `pack_row` wrote."""
     with pa.ipc.open_stream(data) as stream:
         return stream.read_all()
+
+
+def unpack_groups(rows: Sequence[bytes]) -> Iterator[tuple[list[int], pa.Table]]:
+    """Read many rows; yield tables of those that share a schema, each with the positions of its rows in `rows`."""
+    groups: dict[str, tuple[list[int], list[pa.Table]]] = {}
+    for position, data in enumerate(rows):
+        table = unpack_row(data)
+        positions, tables = groups.setdefault(str(table.schema), ([], []))
+        positions.append(position)
+        tables.append(table)
+    for positions, tables in groups.values():
+        yield positions, pa.concat_tables(tables).combine_chunks()

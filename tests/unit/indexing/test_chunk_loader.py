@@ -68,9 +68,10 @@ def load(
     request_bytes: int = 900,
     offset: int = 0,
     letters: int = 1_000,
+    fields: dict[str, dict[str, Any]] | None = None,
 ) -> Recorder:
     nodes = tuple(f"http://node{node}:9200" for node in range(cluster.nodes))
-    fields: dict[str, dict[str, Any]] = {"n": {"type": "long"}}
+    fields = {"n": {"type": "long"}} if fields is None else fields
     plan = LoadPlan("b1", "id", FIELD, fields, nodes, request_bytes, posting_threads=2, letters_a_chunk=letters)
     ring = NodeRing(cluster.nodes, offset=offset, clock=cluster.clock)
     sender = BulkSender(cluster, ring, "idx", 10**9, sleep=cluster.clock.sleep, clock=cluster.clock)
@@ -189,3 +190,14 @@ def test_some_chunks_of_a_file(file: SourceFile) -> None:
     assert [entry.chunk for entry in recorder.entries] == [2, 5, chunks[-1].number]
     wanted = {f"r{row}" for chunk in (chunks[2], chunks[5], chunks[-1]) for row in range(chunk.start, chunk.stop)}
     assert set(cluster.documents) == wanted
+
+
+def test_a_refused_row_in_a_source_without_other_columns(tmp_path: Path) -> None:
+    vectors = pa.array([[1.0, 1.0, 1.0, 1.0], None, [2.0, 2.0, 2.0, 2.0]], pa.list_(pa.float32()))
+    path = tmp_path / "bare.parquet"
+    pq.write_table(pa.table({"id": ["a", "b", "c"], "v": vectors}), path)
+    file = open_dataset(str(path)).files[0]
+    cluster = FakeCluster(nodes=1)
+    recorder = load(cluster, file, plan_chunks([file], chunk_rows=10), fields={})
+    assert set(cluster.documents) == {"a", "c"}
+    assert [letter.error for letter in recorder.letters] == ["null_vector"]

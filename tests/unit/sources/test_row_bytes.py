@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from lsh_core.sources.row_bytes import pack_row, unpack_row
+from lsh_core.sources.row_bytes import pack_row, unpack_groups, unpack_row
 
 TABLE = pa.table(
     {
@@ -39,3 +39,12 @@ def test_a_dictionary_is_not_kept_for_one_row() -> None:
 def test_a_row_across_chunks_of_its_table() -> None:
     both = pa.concat_tables([TABLE] * 2)
     assert unpack_row(pack_row(both, 5)).column("id").to_pylist() == ["ü🙂"]
+
+
+def test_rows_of_one_schema_come_back_together() -> None:
+    other = pa.table({"id": [1], "price": [2.5]})
+    rows = [pack_row(TABLE, 0), pack_row(other, 0), pack_row(TABLE, 2)]
+    groups = list(unpack_groups(rows))
+    assert [positions for positions, _ in groups] == [[0, 2], [1]]
+    assert groups[0][1].to_pylist() == TABLE.take([0, 2]).to_pylist()
+    assert groups[1][1].to_pylist() == [{"id": 1, "price": 2.5}]

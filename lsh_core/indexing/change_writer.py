@@ -1,0 +1,194 @@
+"""Changes written into one build, hashed with its own model, and what the server said to each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from lsh_core.elastic.bulk_answers import Verdict, judge_item
+from lsh_core.elastic.cluster import on_any_node
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import LoadError, NotFoundError
+from lsh_core.indexing.documents import DocumentWriter, delete_line
+from lsh_core.indexing.journal import Entry
+from lsh_core.indexing.mapping import META_KEY, BuildMeta, VectorField, change_fields
+from lsh_core.models.contract import LSHModel
+from lsh_core.models.store import read_model
+from lsh_core.sources.row_bytes import unpack_groups
+from lsh_core.sources.validation import validate_rows
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+ID_COLUMN, VECTOR_COLUMN = "airlsh.id", "airlsh.vector"
+"""Columns of a row in the journal; no column of a user can have such a name."""
+
+_REQUEST_BYTES = 4 * 2**20
+_AWAY = frozenset({"index_not_found_exception", "invalid_index_name_exception"})
+_PASSING = frozenset({Verdict.RETRY, Verdict.NO_PRIMARY, Verdict.BLOCKED})
+
+
+@dataclass(frozen=True)
+class WritableBuild:
+    """One build that changes are written into."""
+
+    index: str
+    meta: BuildMeta
+    fields: dict[str, dict[str, Any]]
+    model: LSHModel
+
+    @property
+    def field(self) -> VectorField:
+        """The vector column."""
+        return self.meta.vectors[0]
+
+
+@dataclass
+class Outcome:
+    """What became of some changes.
+
+    Attributes
+    ----------
+    refused
+        Changes that the build's mapping does not take, each with the reason.
+    waiting
+        Changes to send again: their shard was away, or the alias was.
+    fenced
+        Whether the alias was away.
+    reason
+        Why the last of `waiting` waits.
+    elsewhere
+        Whether another index than this build answered: the alias moved under the request.
+    """
+
+    refused: list[tuple[Entry, str]] = field(default_factory=list)
+    waiting: list[Entry] = field(default_factory=list)
+    fenced: bool = False
+    reason: str = ""
+    elsewhere: bool = False
+
+
+def read_writable(connection: Connection, index: str) -> WritableBuild:
+    """Read what changes to `index` need; an index of an older format is given the fields for them.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such index, or airlsh did not build it.
+    """
+    from elasticsearch import NotFoundError as Missing
+
+    def read(client: Elasticsearch) -> dict[str, Any]:
+        return dict(client.indices.get_mapping(index=index)[index]["mappings"])
+
+    try:
+        mapping = on_any_node(connection, read)
+    except Missing:
+        raise NotFoundError("index", index) from None
+    if META_KEY not in mapping.get("_meta", {}):
+        raise NotFoundError("airlsh index", index, "its _meta does not say that airlsh built it")
+    meta = BuildMeta.from_json(mapping["_meta"])
+    properties = mapping["properties"]
+    if "change" not in properties["airlsh"]["properties"]:
+        added = {"airlsh": {"properties": change_fields()}}
+        on_any_node(connection, lambda client: client.indices.put_mapping(index=index, properties=added))
+    own = {"airlsh", *(vector.column for vector in meta.vectors)}
+    fields = {name: kind for name, kind in properties.items() if name not in own}
+    return WritableBuild(index, meta, fields, read_model(connection, meta.name, meta.vectors[0].model_id))
+
+
+class ChangeWriter:
+    """Writes changes into one build through an alias, each with its position as its version."""
+
+    def __init__(self, connection: Connection, build: WritableBuild, alias: str) -> None:
+        self._connection, self._build = connection, build
+        self._path = (
+            f"/{alias}/_bulk?require_alias=true&timeout=5s&filter_path=items.*.status,items.*.error,items.*._index"
+        )
+        self._writer = DocumentWriter(build.field, build.fields)
+
+    def write(self, entries: Sequence[Entry]) -> Outcome:
+        """Send `entries` once; those with a later change in the build already count as done."""
+        outcome = Outcome()
+        lines = self._lines(entries, outcome)
+        part: list[tuple[Entry, bytes]] = []
+        size = 0
+        for number in sorted(lines):
+            if part and size + len(lines[number]) > _REQUEST_BYTES:
+                self._send(part, outcome)
+                part, size = [], 0
+            part.append((entries[number], lines[number]))
+            size += len(lines[number])
+        if part:
+            self._send(part, outcome)
+        return outcome
+
+    def _lines(self, entries: Sequence[Entry], outcome: Outcome) -> dict[int, bytes]:
+        lines = {
+            number: delete_line(entry.id, entry.position)
+            for number, entry in enumerate(entries)
+            if entry.kind == "delete"
+        }
+        upserts = [number for number, entry in enumerate(entries) if entry.kind == "upsert"]
+        for positions, table in unpack_groups([entries[number].row or b"" for number in upserts]):
+            numbers = [upserts[position] for position in positions]
+            lines |= self._upserts(numbers, [entries[number] for number in numbers], table, outcome)
+        return lines
+
+    def _upserts(
+        self, numbers: Sequence[int], entries: Sequence[Entry], table: pa.Table, outcome: Outcome
+    ) -> dict[int, bytes]:
+        """Return the lines of rows of one schema; columns that the build does not know are left out."""
+        field = self._build.field
+        valid = validate_rows(table, id=ID_COLUMN, vector=VECTOR_COLUMN, dims=field.dims, metric=field.metric)
+        outcome.refused += [(entries[row.offset], row.reason) for row in valid.refused]
+        offsets = valid.offsets.tolist()
+        if not offsets:
+            return {}
+        kept = [name for name in table.column_names if name in self._build.fields]
+        others = table.take(pa.array(offsets, pa.int64())).select(kept)
+        codes = self._build.model.encode(np.ascontiguousarray(valid.vectors), field.near)
+        lines = self._writer.live_rows(
+            valid.ids,
+            valid.vectors,
+            codes.tokens,
+            codes.near,
+            positions=[entries[offset].position for offset in offsets],
+            partitions=[entries[offset].partition for offset in offsets],
+            others=others,
+        )
+        return {numbers[offset]: line for offset, line in zip(offsets, lines, strict=True)}
+
+    def _send(self, part: Sequence[tuple[Entry, bytes]], outcome: Outcome) -> None:
+        body = b"".join(line for _, line in part)
+        headers = {"content-type": "application/x-ndjson", "accept": "application/json"}
+        answer = on_any_node(
+            self._connection,
+            lambda client: client.perform_request("POST", self._path, headers=headers, body=body),
+            wait_seconds=60.0,
+        )
+        for (entry, _), item in zip(part, answer.body["items"], strict=True):
+            self._judge(entry, next(iter(item.values())), outcome)
+
+    def _judge(self, entry: Entry, item: dict[str, Any], outcome: Outcome) -> None:
+        error = item.get("error") or {}
+        if error.get("type") in _AWAY:
+            outcome.fenced, outcome.reason = True, str(error.get("reason"))
+            outcome.waiting.append(entry)
+            return
+        if item.get("_index") not in (None, self._build.index):
+            outcome.elsewhere = True
+        if not error and item["status"] == 404:  # A delete of what was not there: done, and remembered.
+            return
+        judged = judge_item(item)
+        if judged.verdict in _PASSING:
+            outcome.waiting.append(entry)
+            outcome.reason = f"{judged.error}: {judged.reason}"
+        elif judged.verdict is Verdict.REFUSED:
+            outcome.refused.append((entry, judged.reason))
+        elif judged.verdict is not Verdict.DONE:
+            raise LoadError(self._build.index, f"change of {entry.id!r}", f"{judged.error}: {judged.reason}")

@@ -1,0 +1,272 @@
+"""The journal of live changes: ``airlsh-changes``, one document a change, in the order of its one shard.
+
+A change is in the journal before it is in any build, so a build that is made later can be given it too. Its
+position is the ``_seq_no`` of its document: one shard gives them out in one order.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.cluster import on_any_node, refresh, search
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.system_indices import CHANGES, ensure_system_index
+from lsh_core.errors import ServerError, UnavailableError
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+BEFORE_ALL = -1
+"""The position before the first change."""
+
+_REQUEST_BYTES = 4 * 2**20
+_PAGE = 500
+_WAIT_SECONDS = 60.0
+_PAUSE_SECONDS = 0.05
+
+Kind = Literal["upsert", "delete", "mark"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change as it is given to the journal.
+
+    Attributes
+    ----------
+    kind
+        ``mark`` changes nothing: it only takes a position.
+    row
+        Arrow IPC stream of one row, of an upsert.
+    position
+        Given only where a change is to count as older than its place in the journal.
+    key
+        Id of the document in the journal: the same key is one change however often it is appended.
+    """
+
+    id: str
+    kind: Kind
+    row: bytes | None = None
+    partition: str | None = None
+    position: int | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change as the journal holds it.
+
+    Attributes
+    ----------
+    seq_no
+        Its place in the journal.
+    position
+        What the version of its documents follows from; its `seq_no` unless it counts as older.
+    """
+
+    key: str
+    id: str
+    kind: Kind
+    row: bytes | None
+    partition: str | None
+    seq_no: int
+    position: int
+
+
+class Journal:
+    """The changes of one name."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection, self._name = connection, name
+        on_any_node(connection, lambda client: ensure_system_index(client, CHANGES))
+
+    def append(self, changes: Sequence[Change]) -> list[Entry]:
+        """Append `changes` in their order; once this returns they are on disk on every copy of the journal.
+
+        Raises
+        ------
+        UnavailableError
+            The journal did not take a change in time; whether it holds it is not known.
+        """
+        keys = [change.key or uuid.uuid4().hex for change in changes]
+        lines = [self._lines(change, key) for change, key in zip(changes, keys, strict=True)]
+        positions: dict[int, int] = {}
+        deadline = time.monotonic() + _WAIT_SECONDS
+        waiting = list(range(len(changes)))
+        while waiting:
+            left: list[int] = []
+            last = ""
+            for part in _parts(waiting, lines):
+                taken, reason = self._send(part, [lines[number] for number in part], keys)
+                positions |= taken
+                last = reason or last
+                left += [number for number in part if number not in taken]
+            if left and time.monotonic() > deadline:
+                raise UnavailableError("the journal", _WAIT_SECONDS, last)
+            if left:
+                time.sleep(_PAUSE_SECONDS)
+            waiting = left
+        return [
+            Entry(
+                key=keys[number],
+                id=change.id,
+                kind=change.kind,
+                row=change.row,
+                partition=change.partition,
+                seq_no=positions[number],
+                position=positions[number] if change.position is None else change.position,
+            )
+            for number, change in enumerate(changes)
+        ]
+
+    def read(self, *, after: int, upto: int) -> Iterator[list[Entry]]:
+        """Yield the changes with ``after < seq_no <= upto``, in order, in pages; `upto` comes from `settled`."""
+        while after < upto:
+            hits = on_any_node(self._connection, partial(self._page, after=after, upto=upto))
+            if not hits:
+                return
+            yield [_entry(hit) for hit in hits]
+            after = int(hits[-1]["_seq_no"])
+
+    def settled(self) -> int:
+        """Return the position that the journal has reached, once everything up to it can be read.
+
+        Positions are given out before their documents can be seen, so what is on the way is waited for:
+        otherwise a reader could pass over it and never come back.
+
+        Raises
+        ------
+        UnavailableError
+            The journal's shard did not answer in time.
+        """
+        deadline = time.monotonic() + _WAIT_SECONDS
+        reached, _ = on_any_node(self._connection, _sequence)
+        while True:
+            _, done = on_any_node(self._connection, _sequence)
+            if done >= reached:
+                break
+            if time.monotonic() > deadline:
+                raise UnavailableError("the journal", _WAIT_SECONDS, f"{done} of {reached} changes are on disk")
+            time.sleep(_PAUSE_SECONDS)
+        on_any_node(self._connection, lambda client: refresh(client, CHANGES))
+        return reached
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Take changes out of the journal."""
+        lines = [orjson.dumps({"delete": {"_id": key}}) + b"\n" for key in keys]
+        for part in _parts(list(range(len(keys))), lines):
+            body = b"".join(lines[number] for number in part)
+            for item in _bulk(self._connection, body):
+                if item["delete"]["status"] not in (200, 404):
+                    raise ServerError(f"{CHANGES}: a change could not be taken out: {item['delete'].get('error')}")
+
+    def _lines(self, change: Change, key: str) -> bytes:
+        document: dict[str, Any] = {
+            "name": self._name,
+            "id": change.id,
+            "kind": change.kind,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        if change.row is not None:
+            document["row"] = base64.b64encode(change.row).decode("ascii")
+        if change.partition is not None:
+            document["partition"] = change.partition
+        if change.position is not None:
+            document["position"] = change.position
+        return orjson.dumps({"create": {"_id": key}}) + b"\n" + orjson.dumps(document) + b"\n"
+
+    def _send(self, numbers: Sequence[int], lines: Sequence[bytes], keys: Sequence[str]) -> tuple[dict[int, int], str]:
+        """Send one request; return the place of each change that the journal holds now, and why others are not."""
+        taken: dict[int, int] = {}
+        there: list[int] = []
+        reason = ""
+        items = _bulk(self._connection, b"".join(lines))
+        for number, each in zip(numbers, items, strict=True):
+            item = each["create"]
+            if item["status"] == 201:
+                taken[number] = int(item["_seq_no"])
+            elif item["status"] == 409:
+                there.append(number)
+            elif item["status"] in PASSING_STATUSES:
+                reason = str(item.get("error"))
+            else:
+                raise ServerError(f"{CHANGES}: a change was refused: {item.get('error')}")
+        if there:
+            ids = [keys[number] for number in there]
+            found = on_any_node(
+                self._connection, lambda client: client.mget(index=CHANGES, ids=ids, source=False)["docs"]
+            )
+            for number, each in zip(there, found, strict=True):
+                if each.get("found"):
+                    taken[number] = int(each["_seq_no"])
+        return taken, reason
+
+    def _page(self, client: Elasticsearch, *, after: int, upto: int) -> list[dict[str, Any]]:
+        places = {"range": {"_seq_no": {"gt": after, "lte": upto}}}
+        hits: list[dict[str, Any]] = search(
+            client,
+            CHANGES,
+            query={"bool": {"filter": [{"term": {"name": self._name}}, places]}},
+            sort=[{"_seq_no": "asc"}],
+            size=_PAGE,
+            seq_no_primary_term=True,
+        )["hits"]["hits"]
+        return hits
+
+
+def _entry(hit: dict[str, Any]) -> Entry:
+    own, seq_no = hit["_source"], int(hit["_seq_no"])
+    row = own.get("row")
+    return Entry(
+        key=hit["_id"],
+        id=own["id"],
+        kind=own["kind"],
+        row=base64.b64decode(row) if row is not None else None,
+        partition=own.get("partition"),
+        seq_no=seq_no,
+        position=int(own.get("position", seq_no)),
+    )
+
+
+def _parts(numbers: Sequence[int], lines: Sequence[bytes]) -> Iterator[list[int]]:
+    """Yield the numbers of each request's lines, in order."""
+    part: list[int] = []
+    size = 0
+    for number in numbers:
+        if part and size + len(lines[number]) > _REQUEST_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(number)
+        size += len(lines[number])
+    if part:
+        yield part
+
+
+def _bulk(connection: Connection, body: bytes) -> list[dict[str, Any]]:
+    path = f"/{CHANGES}/_bulk?timeout=5s&filter_path=items.*.status,items.*.error,items.*._seq_no"
+    headers = {"content-type": "application/x-ndjson", "accept": "application/json"}
+    answer = on_any_node(
+        connection,
+        lambda client: client.perform_request("POST", path, headers=headers, body=body),
+        wait_seconds=_WAIT_SECONDS,
+    )
+    items: list[dict[str, Any]] = answer.body["items"]
+    return items
+
+
+def _sequence(client: Elasticsearch) -> tuple[int, int]:
+    """Return the highest place that the primary has given out, and the one up to which all are on disk."""
+    shards = client.indices.stats(index=CHANGES, level="shards", metric="docs")["indices"][CHANGES]["shards"]["0"]
+    primary = next((shard for shard in shards if shard["routing"]["primary"]), None)
+    if primary is None:
+        raise UnavailableError("the journal's primary shard", 0, "it is on no node")
+    return int(primary["seq_no"]["max_seq_no"]), int(primary["seq_no"]["local_checkpoint"])

@@ -1,0 +1,221 @@
+"""Live changes: into the journal first, then into the build that is live, then the answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from lsh_core.elastic.cluster import on_any_node, refresh
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import NotFoundError, SchemaError, SourceError, UnavailableError
+from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWriter, WritableBuild, read_writable
+from lsh_core.indexing.journal import Change, Entry, Journal
+from lsh_core.indexing.names import live_write_alias
+from lsh_core.sources.identifiers import MOST_ID_BYTES
+from lsh_core.sources.row_bytes import pack_row
+from lsh_core.sources.validation import validate_rows
+from lsh_core.sources.vectors import as_list_array
+
+logger = logging.getLogger(__name__)
+
+WAIT_SECONDS = 60.0
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a call changed.
+
+    Attributes
+    ----------
+    build
+        The build that was live.
+    changed
+        How many documents were written or deleted.
+    ignored
+        Columns that the build has no field for; the journal keeps them for later builds.
+    """
+
+    build: str
+    changed: int
+    ignored: tuple[str, ...] = ()
+
+
+class LiveWriter:
+    """Upserts and deletes under one name. May be shared between threads.
+
+    Parameters
+    ----------
+    wait_seconds
+        How long a write waits for the end of a promotion, or for a shard.
+    """
+
+    def __init__(self, connection: Connection, name: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._connection, self._name, self._wait_seconds = connection, name, wait_seconds
+        self._journal: Journal | None = None
+        self._known: WritableBuild | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of this name."""
+        with self._lock:
+            if self._journal is None:
+                self._journal = Journal(self._connection, self._name)
+            return self._journal
+
+    def live_build(self) -> WritableBuild:
+        """Return the build that is live now.
+
+        Raises
+        ------
+        NotFoundError
+            Nothing is live under this name.
+        """
+        index = on_any_node(self._connection, lambda client: live_index(client, self._name))
+        if index is None:
+            raise NotFoundError("live index", self._name, f"build one: airlsh index {self._name} --source ...")
+        with self._lock:
+            if self._known is None or self._known.index != index:
+                self._known = read_writable(self._connection, index)
+            return self._known
+
+    def upsert(
+        self,
+        rows: pa.Table | Sequence[Mapping[str, Any]],
+        *,
+        id_column: str | None = None,
+        vector_column: str | None = None,
+        partition: str | None = None,
+        where: str = "rows",
+        first_row: int = 0,
+        refreshed: bool = False,
+    ) -> Written:
+        """Write whole documents; those with the same id are replaced.
+
+        Of rows with one id the last wins. Once this returns, the rows outlive every rebuild.
+
+        Parameters
+        ----------
+        where, first_row
+            What errors call the rows' source, and the number of the first row in it.
+        refreshed
+            Whether searches must find the rows when this returns; else they do within a second or so.
+
+        Raises
+        ------
+        InputError
+            A row cannot be indexed; nothing is written.
+        UnavailableError
+            The rows are in the journal, but no live build took them in time; writing them again does no harm.
+        """
+        build = self.live_build()
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
+        id_name, vector_name = id_column or build.meta.id_column or "id", vector_column or build.field.column
+        if not len(table):
+            return Written(build.meta.build, 0)
+        table = _named(table, id_name, vector_name, where)
+        changes = _upserts(table, build, partition, where, first_row)
+        known = {ID_COLUMN, VECTOR_COLUMN, id_name, vector_name, *build.fields}
+        ignored = tuple(name for name in table.column_names if name not in known)
+        if ignored:
+            logger.warning("%s has no field for %s: later builds may", build.index, ", ".join(ignored))
+        return Written(self._write(changes, refreshed=refreshed), len(changes), ignored)
+
+    def delete(self, ids: Sequence[str], *, refreshed: bool = False) -> Written:
+        """Delete documents; an id that is not there is no error."""
+        wanted = list(dict.fromkeys(str(each) for each in ids))
+        for each in wanted:
+            if not 0 < len(each.encode()) <= MOST_ID_BYTES:
+                raise SourceError("ids", f"{each[:40]!r} is no id: it must have 1 to {MOST_ID_BYTES} bytes")
+        if not wanted:
+            return Written(self.live_build().meta.build, 0)
+        self.live_build()  # Nothing is written under a name that is not there.
+        changes = [Change(each, "delete") for each in wanted]
+        return Written(self._write(changes, refreshed=refreshed), len(changes))
+
+    def _write(self, changes: Sequence[Change], *, refreshed: bool) -> str:
+        """Append, then apply; return the build that holds the changes."""
+        return self.apply(self.journal.append(changes), refreshed=refreshed)
+
+    def apply(self, entries: Sequence[Entry], *, refreshed: bool = False) -> str:
+        """Write changes that are in the journal into the live build; return that build.
+
+        Raises
+        ------
+        SourceError
+            The build's mapping refuses a row; it is taken out of the journal again, the others are written.
+        UnavailableError
+            No live build took them in time.
+        """
+        deadline = time.monotonic() + self._wait_seconds
+        alias = live_write_alias(self._name)
+        waiting, pause = list(entries), 0.05
+        refused: dict[str, tuple[Entry, str]] = {}
+        while True:
+            build = self.live_build()
+            outcome = ChangeWriter(self._connection, build, alias).write(waiting)
+            refused |= {entry.key: (entry, reason) for entry, reason in outcome.refused}
+            if outcome.elsewhere:  # The alias moved: hashed with another model, they could not be found. Once more.
+                waiting = [entry for entry in entries if entry.key not in refused]
+                continue
+            waiting = outcome.waiting
+            if not waiting:
+                break
+            if time.monotonic() > deadline:
+                what = f"the live build of {self._name}"
+                raise UnavailableError(what, self._wait_seconds, outcome.reason)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        if refused:
+            self.journal.forget(list(refused))
+            entry, reason = next(iter(refused.values()))
+            where = f"{len(refused)} of {len(entries)} rows were refused by {build.index}, the others are written"
+            raise SourceError(f"id {entry.id!r}", f"{reason}; {where}")
+        if refreshed:
+            on_any_node(self._connection, lambda client: refresh(client, build.index))
+        return build.meta.build
+
+
+def _named(table: pa.Table, id_name: str, vector_name: str, where: str) -> pa.Table:
+    """Add the id and the vector under the names that the journal knows them by."""
+    for name in (id_name, vector_name):
+        if name not in table.column_names:
+            raise SchemaError(where, name, f"does not exist; there are {', '.join(table.column_names)}")
+    id_type, vectors = table.schema.field(id_name).type, table.column(vector_name)
+    if not (pa.types.is_integer(id_type) or pa.types.is_string(id_type) or pa.types.is_large_string(id_type)):
+        raise SchemaError(where, id_name, f"is {id_type}; ids must be strings or integers")
+    kind = vectors.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if is_list and pa.types.is_integer(kind.value_type):
+        vectors, kind = vectors.cast(pa.list_(pa.float32())), pa.list_(pa.float32())
+    if not is_list or not pa.types.is_floating(kind.value_type):
+        raise SchemaError(where, vector_name, f"is {kind}; vectors must be lists of floats")
+    rest = table.drop_columns([id_name, vector_name])
+    own = pa.table({ID_COLUMN: table.column(id_name), VECTOR_COLUMN: as_list_array(vectors)})
+    for position, name in enumerate(own.column_names):
+        rest = rest.add_column(position, name, own.column(name))
+    return rest
+
+
+def _upserts(table: pa.Table, build: WritableBuild, partition: str | None, where: str, first_row: int) -> list[Change]:
+    """Validate all rows, then return a change for each id, its last row."""
+    field = build.field
+    valid = validate_rows(table, id=ID_COLUMN, vector=VECTOR_COLUMN, dims=field.dims, metric=field.metric)
+    if valid.refused:
+        row = valid.refused[0]
+        more = f"; {len(valid.refused)} rows of this part were refused" if len(valid.refused) > 1 else ""
+        raise SourceError(
+            where, f"row {first_row + row.offset}: {row.error}: {row.reason}{more}; nothing of it written"
+        )
+    last = {identity: row for row, identity in enumerate(valid.ids)}
+    offsets = sorted(last.values())
+    chosen = table.take(pa.array(offsets, pa.int64()))
+    return [Change(valid.ids[row], "upsert", pack_row(chosen, place), partition) for place, row in enumerate(offsets)]

@@ -1,0 +1,138 @@
+"""The journal replayed into a build that is not live, and the proof that it holds every change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lsh_core.elastic.cluster import on_any_node
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import UnavailableError, VerificationError
+from lsh_core.indexing.change_writer import ChangeWriter, read_writable
+from lsh_core.indexing.documents import LIVE_VERSION
+from lsh_core.indexing.journal import BEFORE_ALL, Entry, Journal
+from lsh_core.indexing.ledger import hash_ids
+from lsh_core.indexing.names import replay_alias
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+_WAIT_SECONDS = 300.0
+_IDS_PER_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """How far the journal was replayed, and how many changes were applied."""
+
+    position: int
+    changes: int
+
+
+def replay_changes(connection: Connection, name: str, index: str, *, after: int = BEFORE_ALL) -> Replayed:
+    """Apply all changes of `name` that follow `after` to `index`, in order, and prove that it holds them.
+
+    The build's own model hashes the rows, and columns that its mapping does not know are left out. Changes are
+    versioned, so a replay may be repeated, and may run while others write later changes.
+
+    Raises
+    ------
+    VerificationError
+        The build does not take a change that nothing later replaces, or does not hold it.
+    UnavailableError
+        A shard stayed away.
+    """
+    journal = Journal(connection, name)
+    upto = journal.settled()
+    last: dict[str, Entry] = {}
+    refused: dict[str, str] = {}
+    applied = 0
+    alias = replay_alias(index)
+    writer: ChangeWriter | None = None
+    try:
+        for page in journal.read(after=after, upto=upto):
+            changes = [entry for entry in page if entry.kind != "mark"]
+            if not changes:
+                continue
+            if writer is None:
+                build = read_writable(connection, index)
+                _put_alias(connection, index, alias)
+                writer = ChangeWriter(connection, build, alias)
+            for entry in changes:
+                if entry.id not in last or entry.position >= last[entry.id].position:
+                    last[entry.id] = entry
+            refused |= _apply(writer, index, changes)
+            applied += len(changes)
+        _prove(connection, index, last, refused)
+    finally:
+        if writer is not None:
+            _drop_alias(connection, index, alias)
+    return Replayed(max(upto, after), applied)
+
+
+def changed_hashes(connection: Connection, name: str, *, upto: int) -> npt.NDArray[np.uint64]:
+    """Return the 128-bit hashes, (n, 2) uint64, of the distinct ids that the journal changed up to `upto`."""
+    ids: set[str] = set()
+    for page in Journal(connection, name).read(after=BEFORE_ALL, upto=upto):
+        ids.update(entry.id for entry in page if entry.kind != "mark")
+    return hash_ids(sorted(ids))
+
+
+def _apply(writer: ChangeWriter, index: str, changes: Sequence[Entry]) -> dict[str, str]:
+    """Write changes until all are answered; return why the build refused some, by id."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    refused: dict[str, str] = {}
+    waiting, pause = list(changes), 0.05
+    while waiting:
+        outcome = writer.write(waiting)
+        refused |= {entry.id: reason for entry, reason in outcome.refused}
+        waiting = outcome.waiting
+        if waiting and time.monotonic() > deadline:
+            raise UnavailableError(index, _WAIT_SECONDS, outcome.reason)
+        if waiting:
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
+    return refused
+
+
+def _prove(connection: Connection, index: str, last: dict[str, Entry], refused: dict[str, str]) -> None:
+    """Read every changed id back, in real time: it must hold its last change or a later one."""
+    ids = list(last)
+    for start in range(0, len(ids), _IDS_PER_PAGE):
+        page = ids[start : start + _IDS_PER_PAGE]
+        for document in on_any_node(connection, partial(_versions, index=index, ids=page)):
+            _check(index, last[document["_id"]], document, refused)
+
+
+def _versions(client: Elasticsearch, *, index: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return id and version of each document; ``_mget`` is real time, whatever was refreshed."""
+    return list(client.mget(index=index, ids=list(ids), source=False)["docs"])
+
+
+def _check(index: str, change: Entry, document: dict[str, Any], refused: dict[str, str]) -> None:
+    found, wanted = bool(document.get("found")), LIVE_VERSION + change.position
+    later = found and int(document["_version"]) > wanted
+    held = (found and int(document["_version"]) == wanted) if change.kind == "upsert" else not found
+    if held or later:
+        return
+    why = f" ({refused[change.id]})" if change.id in refused else ""
+    state = f"version {int(document['_version']) - LIVE_VERSION}" if found else "absent"
+    raise VerificationError(
+        index, f"live change of {change.id!r}{why}", f"the {change.kind} at position {change.position}", state
+    )
+
+
+def _put_alias(connection: Connection, index: str, alias: str) -> None:
+    action = {"add": {"index": index, "alias": alias, "is_hidden": True}}
+    on_any_node(connection, lambda client: client.indices.update_aliases(actions=[action]))
+
+
+def _drop_alias(connection: Connection, index: str, alias: str) -> None:
+    action = {"remove": {"index": index, "alias": alias, "must_exist": False}}
+    on_any_node(connection, lambda client: client.options(ignore_status=404).indices.update_aliases(actions=[action]))

@@ -1,0 +1,105 @@
+"""Upsert and delete: live changes from Parquet files, or of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lsh_core.errors import SettingsError
+from lsh_core.indexing.live_writes import LiveWriter
+from lsh_core.jobs.services import Services
+from lsh_core.settings import DeleteSettings, UpsertSettings
+
+_ROWS_AT_ONCE = 2_000
+
+
+def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
+    """Write the rows of the source into the live build, and into every later one.
+
+    Rows go in parts of some thousands, in source order. A row that cannot be indexed ends the call, with nothing of
+    its part written; the parts before it stay written.
+
+    Returns
+    -------
+    dict
+        ``name, build, upserted, ignored_columns``.
+
+    Raises
+    ------
+    InputError
+        The source or a row of it cannot be used, or nothing is live under the name.
+    UnavailableError
+        No live build took the rows in time; repeat the call.
+    """
+    from lsh_core.sources.chunks import plan_chunks
+    from lsh_core.sources.columns import check_columns
+    from lsh_core.sources.dataset import open_dataset
+    from lsh_core.sources.reading import read_span
+
+    writer = LiveWriter(services.connection, settings.name)
+    build = writer.live_build()
+    id_column, vector = settings.id or build.meta.id_column or "id", settings.vector or build.field.column
+    dataset = open_dataset(settings.source)
+    check_columns(dataset, id=id_column, vector=vector)
+    changed, live = 0, build.meta.build
+    ignored: dict[str, None] = {}
+    chunks = plan_chunks(dataset.files, chunk_rows=_ROWS_AT_ONCE)
+    for number, file in enumerate(dataset.files):
+        for chunk, table in read_span(file, [each for each in chunks if each.file == number], dataset.schema.names):
+            written = writer.upsert(
+                table,
+                id_column=id_column,
+                vector_column=vector,
+                partition=file.partition,
+                where=file.url,
+                first_row=chunk.start,
+                refreshed=settings.refresh,
+            )
+            changed, live = changed + written.changed, written.build
+            ignored |= dict.fromkeys(written.ignored)
+    return {"name": settings.name, "build": live, "upserted": changed, "ignored_columns": list(ignored)}
+
+
+def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
+    """Delete documents from the live build, and from every later one.
+
+    Returns
+    -------
+    dict
+        ``name, build, deleted``; an id that was not there counts as deleted.
+
+    Raises
+    ------
+    InputError
+        No ids were given, or both ways; an id that is none; nothing is live under the name.
+    """
+    if bool(settings.ids) == bool(settings.ids_from):
+        raise SettingsError("ids", list(settings.ids), "give either --ids or --ids-from, and not both")
+    writer = LiveWriter(services.connection, settings.name)
+    deleted, live = 0, writer.live_build().meta.build
+    column = settings.id or writer.live_build().meta.id_column or "id"
+    parts = _ids_from(settings.ids_from, column) if settings.ids_from else iter([list(settings.ids)])
+    for ids in parts:
+        written = writer.delete(ids, refreshed=settings.refresh)
+        deleted, live = deleted + written.changed, written.build
+    return {"name": settings.name, "build": live, "deleted": deleted}
+
+
+def _ids_from(source: str, column: str) -> Iterator[list[str]]:
+    """Yield the ids in a column of a Parquet source."""
+    from lsh_core.errors import SchemaError, SourceError
+    from lsh_core.sources.chunks import plan_chunks
+    from lsh_core.sources.dataset import open_dataset
+    from lsh_core.sources.identifiers import read_identifiers
+    from lsh_core.sources.reading import read_span
+
+    dataset = open_dataset(source)
+    if column not in dataset.schema.names:
+        raise SchemaError(source, column, f"does not exist; there are {', '.join(dataset.schema.names)}")
+    chunks = plan_chunks(dataset.files, chunk_rows=_ROWS_AT_ONCE)
+    for number, file in enumerate(dataset.files):
+        for chunk, table in read_span(file, [each for each in chunks if each.file == number], [column]):
+            found = read_identifiers(table.column(column))
+            for row, (_, reason) in found.refused.items():
+                raise SourceError(file.url, f"row {chunk.start + row}: {reason}")
+            yield [each for each in found.ids if each is not None]

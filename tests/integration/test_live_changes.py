@@ -1,0 +1,259 @@
+"""Live changes on a real node: at once in the live build, for ever in every later one, whoever else is at work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import NotFoundError, SourceError, UnavailableError, VerificationError
+from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.journal import Change, Journal
+from lsh_core.indexing.live_writes import LiveWriter
+from lsh_core.indexing.names import live_write_alias, replay_alias
+from lsh_core.indexing.replay import changed_hashes, replay_changes
+from lsh_core.jobs.changes import delete, upsert
+from lsh_core.jobs.index import run_index
+from lsh_core.jobs.services import Services
+from lsh_core.jobs.train import train
+from lsh_core.search.vector_index import VectorIndex
+from lsh_core.settings import DeleteSettings, IndexSettings, TrainSettings, UpsertSettings
+from lsh_core.sources.row_bytes import pack_row
+from tests.integration.made_sources import clustered, write_source
+
+ROWS, DIMS = 2_000, 16
+
+
+@pytest.fixture(scope="module")
+def services(one_node: Any, dask_cluster: Any) -> Services:
+    return Services(Connection(tuple(one_node.urls)), dask_cluster.address)
+
+
+Build = Callable[..., str]
+
+
+@pytest.fixture
+def built(services: Services, tmp_path: Path) -> Build:
+    """Index the rows under a name, and let live changes into what is live; return the index."""
+    source = write_source(tmp_path / "rows.parquet", [f"r{row}" for row in range(ROWS)], clustered(ROWS, DIMS))
+
+    def build(name: str, *, seed: int = 0, promote: bool = True) -> str:
+        train(TrainSettings(name=name, source=source, metric="l2", seed=seed), services)
+        report = run_index(IndexSettings(name=name, source=source, promote=promote, recall_queries=20), services)
+        if promote:
+            open_for_changes(services, name, report["index"])
+        return str(report["index"])
+
+    return build
+
+
+def open_for_changes(services: Services, name: str, index: str) -> None:
+    client, alias = services.connection.client(), live_write_alias(name)
+    client.indices.update_aliases(
+        actions=[
+            {"remove": {"index": "airlsh-*", "alias": alias, "must_exist": False}},
+            {"add": {"index": index, "alias": alias, "is_hidden": True}},
+        ]
+    )
+
+
+def row(identity: str, vector: npt.NDArray[np.float32], **others: Any) -> dict[str, Any]:
+    return {"id": identity, "embedding": vector.tolist(), **others}
+
+
+def versions(services: Services, index: str, ids: list[str]) -> dict[str, int | None]:
+    answer = services.connection.client().mget(index=index, ids=ids, source=False)["docs"]
+    return {each["_id"]: each.get("_version") for each in answer}
+
+
+def test_changes_are_found_at_once_and_survive_a_reindex_with_another_model(
+    services: Services, built: Build, tmp_path: Path
+) -> None:
+    first = built("fresh")
+    index = VectorIndex(services.connection, "fresh")
+    added = clustered(3, DIMS, seed=9) + 40
+    index.upsert([row("new", added[0]), row("r7", added[1]), row("new", added[2])], refresh=True)
+    index.delete(["r8", "never-there"], refresh=True)
+
+    assert index.search(added[2], k=1).ids == ["new"]
+    assert index.search(added[1], k=1).ids == ["r7"]
+    old = clustered(ROWS, DIMS)
+    assert "r8" not in index.search(old[8], k=3).ids
+
+    second = built("fresh", seed=5, promote=False)
+    replayed = replay_changes(services.connection, "fresh", second)
+
+    assert replayed.changes == 4
+    assert len(changed_hashes(services.connection, "fresh", upto=replayed.position)) == 4
+    assert versions(services, second, ["new", "r7", "r8"]) == versions(services, first, ["new", "r7", "r8"])
+    services.connection.client().indices.refresh(index=second)
+    later = VectorIndex(services.connection, "fresh", index=second)
+    assert later.build.field.fingerprint != index.build.field.fingerprint
+    assert later.search(added[2], k=1).ids == ["new"]
+    assert "r8" not in later.search(old[8], k=3).ids
+    # Nothing is left to do, and the way in is closed again.
+    assert replay_changes(services.connection, "fresh", second, after=replayed.position).changes == 0
+    aliases = services.connection.client().indices.get_alias(index=second)[second]["aliases"]
+    assert replay_alias(second) not in aliases
+
+
+def test_upsert_and_delete_read_parquet_files(services: Services, built: Build, tmp_path: Path) -> None:
+    built("files")
+    vectors = clustered(50, DIMS, seed=3) + 60
+    folder = tmp_path / "live" / "day=7"
+    folder.mkdir(parents=True)
+    write_source(folder / "a.parquet", [f"n{each}" for each in range(50)], vectors, row_group=20)
+    result = upsert(UpsertSettings(name="files", source=str(tmp_path / "live"), refresh=True), services)
+    assert (result["upserted"], result["ignored_columns"]) == (50, ["day"])
+    client = services.connection.client()
+    held = client.count(index="files", query={"term": {"airlsh.partition": "day=7"}})["count"]
+    assert held == 50
+
+    ids = tmp_path / "ids.parquet"
+    write_source(ids, [f"n{each}" for each in range(20)], vectors[:20])
+    assert delete(DeleteSettings(name="files", ids_from=str(ids), refresh=True), services)["deleted"] == 20
+    assert delete(DeleteSettings(name="files", ids=("n20", "n21"), refresh=True), services)["deleted"] == 2
+    assert client.count(index="files")["count"] == ROWS + 28
+
+    vectors[1, 3] = np.nan
+    bad = write_source(tmp_path / "bad.parquet", ["fine", "broken"], vectors[:2])
+    before = Journal(services.connection, "files").settled()
+    with pytest.raises(SourceError, match=r"bad\.parquet: row 1: nan: .*number 3"):
+        upsert(UpsertSettings(name="files", source=bad), services)
+    assert Journal(services.connection, "files").settled() == before
+    with pytest.raises(NotFoundError, match="no live index 'nobody'"):
+        delete(DeleteSettings(name="nobody", ids=("a",)), services)
+
+
+def test_what_the_mapping_refuses_is_said_and_leaves_no_trace_in_the_journal(
+    services: Services, tmp_path: Path
+) -> None:
+    vectors = clustered(200, DIMS)
+    source = write_source(tmp_path / "n.parquet", [f"r{each}" for each in range(200)], vectors, amount=[1] * 200)
+    train(TrainSettings(name="typed", source=source, metric="l2"), services)
+    report = run_index(IndexSettings(name="typed", source=source), services)
+    open_for_changes(services, "typed", report["index"])
+    index = VectorIndex(services.connection, "typed")
+    index.upsert([row("a", vectors[0], amount=1)])
+    with pytest.raises(SourceError, match=r"id 'b': .*amount.*1 of 2 rows were refused"):
+        index.upsert([row("b", vectors[1], amount=1.5), row("c", vectors[1], amount=2.0)])
+    fresh = run_index(IndexSettings(name="typed", source=source, promote=False), services)
+    replayed = replay_changes(services.connection, "typed", fresh["index"])
+    held = versions(services, fresh["index"], ["a", "b", "c"])
+    assert [identity for identity, version in held.items() if version is not None] == ["a", "c"]
+    assert replayed.changes == 2
+
+
+def test_an_older_write_never_undoes_a_newer_delete(services: Services, built: Build) -> None:
+    index = built("order")
+    journal, writer = Journal(services.connection, "order"), LiveWriter(services.connection, "order")
+    writer.upsert([row("a", clustered(1, DIMS)[0])])
+    page = next(journal.read(after=-1, upto=journal.settled()))
+    writer.delete(["a"])
+    writer.apply(page)
+    replay_changes(services.connection, "order", index)
+    assert versions(services, index, ["a"]) == {"a": None}
+
+    again = [Change("x", "delete", key="once")]
+    assert journal.append(again) == journal.append(again)
+    assert [entry.id for page in journal.read(after=-1, upto=journal.settled()) for entry in page].count("x") == 1
+
+
+def test_a_closed_way_in_is_waited_for_and_no_index_is_made_in_its_place(services: Services, built: Build) -> None:
+    index = built("closed")
+    client, alias = services.connection.client(), live_write_alias("closed")
+    client.indices.update_aliases(actions=[{"remove": {"index": index, "alias": alias}}])
+    for call in (
+        lambda writer: writer.delete(["r1"]),
+        lambda writer: writer.upsert([row("q", clustered(1, DIMS)[0])]),
+    ):
+        with pytest.raises(UnavailableError, match="live build of closed"):
+            call(LiveWriter(services.connection, "closed", wait_seconds=0.2))
+    assert not client.indices.exists(index="airlsh-live-closed")
+    written: list[Any] = []
+    waiting = threading.Thread(target=lambda: written.append(LiveWriter(services.connection, "closed").delete(["r2"])))
+    waiting.start()
+    client.indices.update_aliases(actions=[{"add": {"index": index, "alias": alias, "is_hidden": True}}])
+    waiting.join()
+    assert written[0].changed == 1
+    assert versions(services, index, ["r2"]) == {"r2": None}
+    # What was journalled while the way was closed is in the journal, and replay brings it.
+    replay_changes(services.connection, "closed", index)
+    assert versions(services, index, ["r1"]) == {"r1": None}
+
+
+def test_a_build_that_does_not_take_a_change_is_not_to_be_published(services: Services, built: Build) -> None:
+    index = built("proof")
+    LiveWriter(services.connection, "proof").upsert([row("a", clustered(1, DIMS)[0])])
+    journal = Journal(services.connection, "proof")
+    entry = next(journal.read(after=-1, upto=journal.settled()))[0]
+    short = pa.table({"airlsh.id": ["short"], "airlsh.vector": [[1.0, 2.0]]})
+    journal.append([Change("short", "upsert", pack_row(short, 0))])
+    with pytest.raises(VerificationError, match=r"change of 'short' \(the vector has 2 numbers, 16 are wanted\)"):
+        replay_changes(services.connection, "proof", index)
+    journal.append([Change("short", "delete")])
+    assert replay_changes(services.connection, "proof", index, after=entry.seq_no).changes == 2
+    assert live_index(services.connection.client(), "proof") == index
+
+
+def test_ten_writers_during_a_replay_lose_nothing_and_undo_nothing(services: Services, built: Build) -> None:
+    first = built("busy")
+    second = built("busy", seed=1, promote=False)
+    vectors = clustered(200, DIMS, seed=4)
+    model: dict[str, bool] = {}
+    troubles: list[Exception] = []
+    stopped = threading.Event()
+
+    def write(number: int) -> None:
+        generator = np.random.default_rng(number)
+        writer = LiveWriter(services.connection, "busy")
+        while not stopped.is_set():
+            identity = f"w{number}-{generator.integers(20)}"
+            gone = bool(generator.random() < 0.4)
+            try:
+                if gone:
+                    writer.delete([identity])
+                else:
+                    writer.upsert([row(identity, vectors[generator.integers(200)])])
+            except Exception as error:
+                troubles.append(error)
+                return
+            model[identity] = not gone
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    client, alias = services.connection.client(), live_write_alias("busy")
+    position = {first: -1, second: -1}
+    for target, source in ((second, first), (first, second)):  # A promotion, then a rollback.
+        position[target] = replay_changes(services.connection, "busy", target, after=position[target]).position
+        client.indices.update_aliases(actions=[{"remove": {"index": source, "alias": alias, "must_exist": True}}])
+        position[target] = replay_changes(services.connection, "busy", target, after=position[target]).position
+        client.indices.update_aliases(
+            actions=[
+                {"remove": {"index": source, "alias": "busy", "must_exist": True}},
+                {"add": {"index": target, "alias": "busy", "is_write_index": True}},
+                {"add": {"index": target, "alias": alias, "is_hidden": True}},
+            ]
+        )
+        before = len(model)
+        stopped.wait(0.5)
+        assert len(model) >= before
+    stopped.set()
+    for thread in threads:
+        thread.join()
+
+    assert not troubles
+    assert len(model) > 50
+    held = {identity: version is not None for identity, version in versions(services, first, list(model)).items()}
+    assert held == model
+    replay_changes(services.connection, "busy", second, after=position[second])
+    held = {identity: version is not None for identity, version in versions(services, second, list(model)).items()}
+    assert held == model
