@@ -27,10 +27,7 @@ _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
 _BLOCKED_PAUSE_SECONDS = 15.0
 _PRIMARY_PAUSE_SECONDS = 1.0
-_RESUME_HINT = (
-    "What is live stays live. Start the node again that had them, then go on with this build: "
-    "airlsh index NAME --source ... --resume BUILD; if it does not return, start a new build."
-)
+_RESUME_HINT = "What is live stays live; this build can be gone on with once the node that had them is back."
 
 
 class Refusal(NamedTuple):

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from lsh_core.indexing.bulk_sender import SendReport
+from lsh_core.indexing.posting_lanes import PostingLanes
+
+
+class Sender:
+    """Notes which lane each request went through; a lane may be held."""
+
+    def __init__(self, *, held: int | None = None) -> None:
+        self.sent: list[int] = []
+        self.held, self.go_on, self.begun = held, threading.Event(), threading.Event()
+
+    def send(self, home: int, offsets: Sequence[int], lines: Sequence[bytes]) -> SendReport:
+        self.begun.set()
+        if home == self.held:
+            assert self.go_on.wait(60)
+        self.sent.append(home)
+        return SendReport()
+
+
+def test_requests_go_through_their_home_lane() -> None:
+    sender = Sender()
+    lanes = PostingLanes(sender, 3, 2)  # type: ignore[arg-type]
+    for home in (2, 0, 1, 2):
+        lanes.submit(home, [0], [b"x"]).result()
+    lanes.close()
+    assert sender.sent == [2, 0, 1, 2]
+
+
+def test_a_lane_that_stays_full_is_passed_over_and_keeps_no_other_waiting() -> None:
+    sender = Sender(held=0)
+    lanes = PostingLanes(sender, 3, 2, patience_seconds=0.01)  # type: ignore[arg-type]
+    requests = [lanes.submit(0, [0], [b"x"]) for _ in range(20)]  # Returns although node 0 answers none of them.
+    waiting = [request for request in requests if not request.done()]
+    sender.go_on.set()
+    for request in requests:
+        request.result()
+    lanes.close()
+    assert sender.sent.count(0) == lanes.room // 3
+    assert len(waiting) >= lanes.room // 3
+    assert len(sender.sent) == 20
+
+
+@pytest.mark.parametrize(("nodes", "threads", "room"), [(1, 1, 2), (1, 3, 6), (3, 2, 12), (3, 9, 18), (20, 2, 80)])
+def test_room_is_bounded_by_node(nodes: int, threads: int, room: int) -> None:
+    lanes = PostingLanes(Sender(), nodes, threads)  # type: ignore[arg-type]
+    assert lanes.room == room
+    lanes.close()
+
+
+def test_closing_drops_what_nobody_began() -> None:
+    sender = Sender(held=0)
+    lanes = PostingLanes(sender, 1, 1)  # type: ignore[arg-type]
+    begun, waiting = lanes.submit(0, [0], [b"x"]), lanes.submit(0, [1], [b"y"])
+    assert sender.begun.wait(60)
+    threading.Timer(0.05, sender.go_on.set).start()
+    lanes.close()
+    assert begun.done()
+    assert not begun.cancelled()
+    assert waiting.cancelled()
