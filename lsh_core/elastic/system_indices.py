@@ -75,6 +75,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "finished_at": _DATE,
         "promoted_at": _DATE,
         "demoted_at": _DATE,
+        "replayed_to": _LONG,
         "settings": _OPAQUE,
         "plan": _OPAQUE,
         "stages": _OPAQUE,

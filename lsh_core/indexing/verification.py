@@ -22,7 +22,7 @@ _LONGEST_LIST = 5
 _COSINE_ERROR = 1e-6
 
 
-def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vector: str, *, live: int = 0) -> None:
+def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vector: str, *, live: int = 0) -> int:
     """Compare what `index` holds with what it must hold.
 
     Documents of the source, documents with a vector, and for each chunk the number of documents and the sum
@@ -33,6 +33,11 @@ def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vecto
     ----------
     live
         Ids that were changed live in this index.
+
+    Returns
+    -------
+    int
+        Documents in all.
 
     Raises
     ------
@@ -61,6 +66,7 @@ def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vecto
             [expected.chunks.get(chunk) for chunk in shown],
             [held.get(chunk) for chunk in shown],
         )
+    return found
 
 
 def verify_samples(
