@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SourceChangedError, SourceError, StoppedEarlyError
 from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.journal import Change, Journal
 from lsh_core.indexing.ledger import ledger_totals
 from lsh_core.jobs import dead_letters as jobs_dead_letters
 from lsh_core.jobs import index as stages
@@ -21,6 +23,7 @@ from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, ReplaySettings, TrainSettings
+from lsh_core.sources.row_bytes import pack_row
 from tests.integration.made_sources import clustered, write_source
 
 ROWS, FILES, DIMS = 30_000, 3, 8
@@ -190,3 +193,29 @@ def test_corrected_rows_take_the_places_of_refused_ones(
     assert (last["replayed"], last["still_refused"], last["unmatched"]) == (2, 0, 1)
     assert held_rows(services, first["index"]) == winners | {"id-333": 333, "id-334": 334}
     assert last["report"]["dead_lettered"] == 1
+
+
+def test_rows_of_ids_that_were_changed_live_count_as_replaced(services: Services, tmp_path: Path) -> None:
+    vectors = clustered(500, DIMS)
+    ids = [f"id-{row}" for row in range(400)] + [f"id-{row}" for row in range(100)]
+    source = write_source(tmp_path / "rows.parquet", ids, vectors)
+    train(TrainSettings(name="changed-live", source=source, metric="l2"), services)
+    new = pa.table({"id": ["id-7", "new"], "embedding": vectors[:2].tolist()})
+    Journal(services.connection, "changed-live").append(
+        [
+            Change("id-3", "delete"),
+            Change("id-7", "upsert", pack_row(new, 0)),
+            Change("id-300", "delete"),
+            Change("new", "upsert", pack_row(new, 1)),
+            Change("never", "delete"),
+        ]
+    )
+    report = run_index(IndexSettings(name="changed-live", source=source, chunk_rows=40), services)
+    # Both rows of id-3 and of id-7, and the one of id-300.
+    assert (report["rows_read"], report["replaced"], report["repeated"], report["accepted"]) == (500, 5, 98, 397)
+    assert report["documents"] == 397 + 2
+    client = services.connection.client()
+    assert client.count(index="changed-live")["count"] == 399
+    assert not client.exists(index="changed-live", id="id-3")
+    again = stages.verify(IndexSettings(name="changed-live", source=source), report["build"], services)
+    assert (again["replaced"], again["documents"]) == (5, 399)
