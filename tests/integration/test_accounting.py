@@ -13,6 +13,7 @@ import pytest
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SourceChangedError, SourceError, StoppedEarlyError
 from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
 from lsh_core.indexing.journal import Change, Journal
 from lsh_core.indexing.ledger import ledger_totals
 from lsh_core.jobs import dead_letters as jobs_dead_letters
@@ -200,7 +201,7 @@ def test_rows_of_ids_that_were_changed_live_count_as_replaced(services: Services
     ids = [f"id-{row}" for row in range(400)] + [f"id-{row}" for row in range(100)]
     source = write_source(tmp_path / "rows.parquet", ids, vectors)
     train(TrainSettings(name="changed-live", source=source, metric="l2"), services)
-    new = pa.table({"id": ["id-7", "new"], "embedding": vectors[:2].tolist()})
+    new = pa.table({ID_COLUMN: ["id-7", "new"], VECTOR_COLUMN: vectors[:2].tolist()})
     Journal(services.connection, "changed-live").append(
         [
             Change("id-3", "delete"),
