@@ -27,9 +27,9 @@ def retire_builds() -> None:
     @task
     def retire(**context: Any) -> dict[str, Any]:
         """Keep the live build and the newest ones; never delete a model that a kept build uses."""
-        from lsh_core.jobs import builds
+        from lsh_core.jobs import clearing
 
-        return run_job(builds.retire, RetireSettings, context)
+        return run_job(clearing.retire, RetireSettings, context)
 
     retire()
 

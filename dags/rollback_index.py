@@ -19,8 +19,8 @@ from lsh_core.settings import RollbackSettings
     catchup=False,
     max_active_runs=1,
     tags=["airlsh", "builds"],
-    # Not repeated: once the alias has moved, "the build before" is another one.
-    default_args={**REPEATABLE, "retries": 0},
+    # Once the alias has moved, "the build before" is another one: a repeated run finds the move it made.
+    default_args=REPEATABLE,
     params=form(RollbackSettings, main=("name", "build")),
 )
 def rollback_index() -> None:

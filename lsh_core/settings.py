@@ -80,6 +80,12 @@ def _reason(model: type[Settings], kind: str, message: str) -> str:
     return "must be given" if kind == "missing" else message.removeprefix("Value error, ")
 
 
+WaitGreen = Annotated[bool, Field(description="Move the alias only when every replica of the build is there.")]
+WaitGreenSeconds = Annotated[
+    float, Field(ge=1, description="How long --wait-green waits for replicas before it gives up, in seconds.")
+]
+
+
 class SourceSettings(Settings):
     """Which index, and which columns of which Parquet files go into it."""
 
@@ -162,6 +168,8 @@ class IndexSettings(SourceSettings):
     recall_queries: int = Field(
         default=200, ge=1, le=10_000, description="Indexed rows that the recall of a finished build is measured with."
     )
+    wait_green: WaitGreen = False
+    wait_green_seconds: WaitGreenSeconds = 600
 
 
 class SearchSettings(Settings):
@@ -194,11 +202,29 @@ class ReplaySettings(Settings):
     vector: str | None = Field(default=None, min_length=1, description="Column with the vectors; default: the build's.")
 
 
+class PromoteSettings(Settings):
+    """Move the alias to a verified build."""
+
+    name: IndexName = Field(description="Name of the index.")
+    build: str = Field(description="Verified build to make live.")
+    wait_green: WaitGreen = False
+    wait_green_seconds: WaitGreenSeconds = 600
+
+
+class AbandonSettings(Settings):
+    """Delete a build that is not live, with all that was recorded of it."""
+
+    name: IndexName = Field(description="Name of the index.")
+    build: str = Field(description="Build to delete; a run that still works on it must be ended first.")
+
+
 class RollbackSettings(Settings):
     """Move the alias back to an earlier build."""
 
     name: IndexName = Field(description="Name of the index.")
     build: str | None = Field(default=None, description="Build to go back to; default: the one that was live before.")
+    wait_green: WaitGreen = False
+    wait_green_seconds: WaitGreenSeconds = 600
 
 
 class RetireSettings(Settings):

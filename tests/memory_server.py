@@ -48,6 +48,8 @@ class MemoryServer:
 
     def get_mapping(self, *, index: str) -> dict[str, Any]:
         """Return the mapping that an index was made with."""
+        if index not in self._mappings:
+            _refuse(404, "index_not_found_exception")
         return {index: {"mappings": self._mappings[index]}}
 
     def exists(self, *, index: str) -> bool:

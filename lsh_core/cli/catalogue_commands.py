@@ -8,7 +8,7 @@ import click
 
 from lsh_core.cli.options import checked_name, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
-from lsh_core.settings import RetireSettings, RollbackSettings
+from lsh_core.settings import AbandonSettings, PromoteSettings, RetireSettings, RollbackSettings
 
 
 @click.group()
@@ -48,7 +48,7 @@ def show_model(model_id: str, es: str | None, as_json: bool) -> None:
 
 @click.group()
 def builds() -> None:
-    """Look at the builds of an index; promote, roll back, retire."""
+    """Look at the builds of an index; promote, roll back, abandon, retire."""
 
 
 @builds.command("list")
@@ -82,15 +82,14 @@ def show_build(name: str, build: str | None, es: str | None, as_json: bool) -> N
 
 
 @builds.command("promote")
-@click.argument("name", callback=checked_name)
-@click.option("--build", required=True, help="Verified build to make live.")
+@settings_options(PromoteSettings)
 @server_options()
-def promote_build(name: str, build: str, es: str | None, as_json: bool) -> None:
+def promote_build(es: str | None, as_json: bool, **values: Any) -> None:
     """Move the alias NAME to a verified build."""
     with reported(as_json=as_json):
         from lsh_core.jobs.builds import promote_build as promote
 
-        _say_moved(promote(name, build, services(es)), as_json=as_json)
+        _say_moved(promote(make_settings(PromoteSettings, values), services(es)), as_json=as_json)
 
 
 @builds.command("rollback")
@@ -110,7 +109,7 @@ def rollback_build(es: str | None, as_json: bool, **values: Any) -> None:
 def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
     """Delete builds of NAME that are neither live nor among the newest."""
     with reported(as_json=as_json):
-        from lsh_core.jobs.builds import retire
+        from lsh_core.jobs.clearing import retire
 
         result = retire(make_settings(RetireSettings, values), services(es))
         if as_json:
@@ -119,6 +118,21 @@ def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
             click.echo(f"retired {len(result['retired'])} builds, kept {len(result['kept'])}")
             for build in result["retired"]:
                 click.echo(f"  {build}")
+
+
+@builds.command("abandon")
+@settings_options(AbandonSettings)
+@server_options()
+def abandon_build(es: str | None, as_json: bool, **values: Any) -> None:
+    """Delete a build of NAME that is not live, with all that was recorded of it."""
+    with reported(as_json=as_json):
+        from lsh_core.jobs.clearing import abandon
+
+        result = abandon(make_settings(AbandonSettings, values), services(es))
+        if as_json:
+            print_json(result)
+        else:
+            click.echo(f"abandoned build {result['abandoned']} of {result['name']}")
 
 
 def _say_moved(moved: dict[str, Any], *, as_json: bool) -> None:

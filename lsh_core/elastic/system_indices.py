@@ -75,6 +75,9 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "finished_at": _DATE,
         "promoted_at": _DATE,
         "demoted_at": _DATE,
+        "updated_at": _DATE,
+        "expected_live": _KEYWORD,
+        "move": _OPAQUE,
         "replayed_to": _LONG,
         "settings": _OPAQUE,
         "plan": _OPAQUE,
@@ -109,21 +112,25 @@ MAPPINGS: dict[str, dict[str, Any]] = {
 
 
 def ensure_system_index(client: Elasticsearch, index: str) -> None:
-    """Create the system index `index`, or add the fields that an older airlsh did not know; repeating does no harm."""
-    from elasticsearch import BadRequestError
+    """Create the system index `index` unless it is there; two callers at once do no harm.
 
-    if client.indices.exists(index=index):
-        known = client.indices.get_mapping(index=index)[index]["mappings"].get("properties", {})
-        missing = {name: field for name, field in MAPPINGS[index].items() if name not in known}
-        if missing:
-            client.indices.put_mapping(index=index, properties=missing)
-        return
+    One that an earlier version made gets the fields that it lacks.
+    """
+    from elasticsearch import BadRequestError, NotFoundError
+
     try:
-        client.indices.create(
-            index=index,
-            settings={"number_of_shards": 1, "auto_expand_replicas": "0-1"},
-            mappings={"dynamic": "strict", "properties": MAPPINGS[index]},
-        )
-    except BadRequestError as error:
-        if error.error != "resource_already_exists_exception":
-            raise
+        found = client.indices.get_mapping(index=index)[index]["mappings"].get("properties", {})
+    except NotFoundError:
+        try:
+            client.indices.create(
+                index=index,
+                settings={"number_of_shards": 1, "auto_expand_replicas": "0-1"},
+                mappings={"dynamic": "strict", "properties": MAPPINGS[index]},
+            )
+        except BadRequestError as error:
+            if error.error != "resource_already_exists_exception":
+                raise
+        return
+    missing = {field: mapping for field, mapping in MAPPINGS[index].items() if field not in found}
+    if missing:
+        client.indices.put_mapping(index=index, properties=missing)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.errors import PromotionConflictError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
+
+_HEALTH_SECONDS = 10
 
 
 def live_index(client: Elasticsearch, alias: str) -> str | None:
@@ -32,36 +37,94 @@ def live_index(client: Elasticsearch, alias: str) -> str | None:
     return str(found[0])
 
 
-def swap(client: Elasticsearch, alias: str, *, expected: str | None, new: str) -> None:
-    """Move `alias` from `expected` to `new` in one step, or not at all.
+def swap(
+    client: Elasticsearch,
+    alias: str,
+    *,
+    expected: str | None,
+    new: str,
+    along: Sequence[Mapping[str, Any]] = (),
+) -> bool:
+    """Move `alias` from `expected` to `new` in one step, or not at all; return whether it moved.
 
     Without ``must_exist`` a swap from an index that is no longer live answers 200 and leaves two
     indices behind the alias.
+
+    Parameters
+    ----------
+    along
+        Alias actions of the same step. If one of them finds that something it removes is gone, nothing
+        is moved and the answer is False.
 
     Raises
     ------
     PromotionConflictError
         `expected` is not what is live, or `new` is red or has a shard that does not answer.
     """
-    from elasticsearch import ApiError
+    from elasticsearch import ApiError, NotFoundError
 
     require_healthy(client, alias, new)
-    if live_index(client, alias) != expected:
-        raise PromotionConflictError(alias, f"is no longer on {expected or 'nothing'}; look at it and try again")
+    require_live(client, alias, expected)
     if expected == new:
-        return
+        return False
     # An alias has at most one write index, and the server holds to that: of two first promotions one is refused.
-    actions: list[dict[str, Any]] = [{"add": {"index": new, "alias": alias, "is_write_index": True}}]
+    actions: list[Mapping[str, Any]] = [{"add": {"index": new, "alias": alias, "is_write_index": True}}, *along]
     if expected is not None:
         actions.insert(0, {"remove": {"index": expected, "alias": alias, "must_exist": True}})
     try:
         answer = client.indices.update_aliases(actions=actions)
+    except NotFoundError as error:
+        # A step that was done although its answer got lost is refused the second time.
+        if (found := live_index(client, alias)) == new:
+            return True
+        if along and found == expected:
+            return False
+        raise moved_away(alias, expected, found) from error
     except ApiError as error:
         raise PromotionConflictError(alias, f"was not moved: {error}") from error
     if not answer["acknowledged"] or answer.get("errors"):
         raise PromotionConflictError(alias, f"was not moved cleanly: {answer}")
     if (found := live_index(client, alias)) != new:
         raise PromotionConflictError(alias, f"stands for {found} after the move to {new}")
+    return True
+
+
+def require_live(client: Elasticsearch, alias: str, expected: str | None) -> None:
+    """Raise `PromotionConflictError` if `alias` is not on `expected` (None: nowhere)."""
+    if (found := live_index(client, alias)) != expected:
+        raise moved_away(alias, expected, found)
+
+
+def moved_away(alias: str, expected: str | None, found: str | None) -> PromotionConflictError:
+    """Return the error that says where the alias was to be and where it is."""
+    reason = f"is on {found or 'nothing'}, and no longer on {expected or 'nothing'}: somebody else moved it meanwhile"
+    return PromotionConflictError(alias, reason)
+
+
+def wait_green(client: Elasticsearch, alias: str, index: str, seconds: float) -> None:
+    """Wait until every replica of `index` is there.
+
+    Raises
+    ------
+    PromotionConflictError
+        That took longer than `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        # In short requests: a proxy, or the node that was asked, may go away while one waits.
+        left = min(_HEALTH_SECONDS, max(1, math.ceil(deadline - time.monotonic())))
+        health = client.options(ignore_status=408).cluster.health(
+            index=index, wait_for_status="green", timeout=f"{left}s"
+        )
+        if health["status"] == "green" and not health["timed_out"]:
+            return
+        if time.monotonic() >= deadline:
+            waiting = health["unassigned_shards"] + health["initializing_shards"]
+            raise PromotionConflictError(
+                alias,
+                f"{index} is {health['status']} after {seconds:.0f} s, {waiting} copies of shards are not there yet; "
+                "wait longer (--wait-green-seconds), add nodes, or promote without --wait-green",
+            )
 
 
 def require_healthy(client: Elasticsearch, alias: str, index: str) -> None:

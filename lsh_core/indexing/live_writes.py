@@ -13,10 +13,19 @@ import pyarrow as pa
 
 from lsh_core.elastic.cluster import on_any_node, refresh
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import NotFoundError, SchemaError, SourceError, UnavailableError
+from lsh_core.elastic.leases import ALIAS, Caller, hold
+from lsh_core.errors import (
+    LeaseHeldError,
+    LeaseLostError,
+    NotFoundError,
+    SchemaError,
+    SourceError,
+    UnavailableError,
+)
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWriter, WritableBuild, read_writable
 from lsh_core.indexing.journal import Change, Entry, Journal
+from lsh_core.indexing.live_gate import repair_live
 from lsh_core.indexing.names import live_write_alias
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 from lsh_core.sources.row_bytes import pack_row
@@ -26,6 +35,7 @@ from lsh_core.sources.vectors import as_list_array
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 60.0
+_WRITER = Caller(None, "a writer of live changes")
 _LONGEST_PAUSE_SECONDS = 1.0
 
 
@@ -172,6 +182,8 @@ class LiveWriter:
             if time.monotonic() > deadline:
                 what = f"the live build of {self._name}"
                 raise UnavailableError(what, self._wait_seconds, outcome.reason)
+            if pause >= _LONGEST_PAUSE_SECONDS:
+                self._repair()
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         if refused:
@@ -182,6 +194,16 @@ class LiveWriter:
         if refreshed:
             on_any_node(self._connection, lambda client: refresh(client, build.index))
         return build.meta.build
+
+    def _repair(self) -> None:
+        """Open the way into the live build again if a promotion died behind its fence; one that lives is waited for."""
+        try:
+            with hold(self._connection, self._name, ALIAS, _WRITER) as lease:
+                repaired = on_any_node(self._connection, lambda client: repair_live(client, self._name, lease.epoch))
+        except (LeaseHeldError, LeaseLostError):
+            return
+        if repaired:
+            logger.warning("%s: opened for live changes again; a promotion had died", self._name)
 
 
 def _named(table: pa.Table, id_name: str, vector_name: str, where: str) -> pa.Table:

@@ -35,3 +35,8 @@ def live_write_alias(name: str) -> str:
 def replay_alias(index: str) -> str:
     """Return the alias that the journal is replayed through into `index`, a build that is not live."""
     return f"airlsh-REPLAY-{index}"
+
+
+def fence_alias(name: str, epoch: int) -> str:
+    """Return the alias that says that the promotion with the lease `epoch` keeps live changes of `name` waiting."""
+    return f"airlsh-FENCED-{name}-{epoch}"

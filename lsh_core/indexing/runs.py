@@ -29,14 +29,14 @@ class RunStore:
         self._client.update(
             index=RUNS,
             id=build,
-            doc=dict(document),
-            upsert={"name": name, "build": build, "started_at": now(), **document},
+            doc={"updated_at": now(), **document},
+            upsert={"name": name, "build": build, "started_at": now(), "updated_at": now(), **document},
             retry_on_conflict=5,
         )
 
     def update(self, build: str, **fields: Any) -> None:
         """Merge `fields` into the record of `build`; fields of nested objects are merged one by one."""
-        self._client.update(index=RUNS, id=build, doc=fields, retry_on_conflict=5)
+        self._client.update(index=RUNS, id=build, doc={"updated_at": now(), **fields}, retry_on_conflict=5)
 
     def stage(self, build: str, stage: str, facts: Mapping[str, Any]) -> None:
         """Record what one stage found; an earlier failure, which a retry has mended, is forgotten."""

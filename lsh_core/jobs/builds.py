@@ -1,21 +1,20 @@
-"""Builds: list, show, promote, roll back, retire."""
+"""Builds: list, show, promote, roll back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
-from lsh_core.errors import NotFoundError, PromotionConflictError
+from lsh_core.errors import NotFoundError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.dead_letters import DeadLetter, read_dead_letters
-from lsh_core.indexing.forgetting import forget_build, forget_expired_letters
-from lsh_core.indexing.mapping import META_KEY
+from lsh_core.indexing.moves import Move, MoveStore
 from lsh_core.indexing.runs import VERIFIED, RunStore
+from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
-from lsh_core.jobs.stages.promote import make_live
-from lsh_core.settings import RetireSettings, RollbackSettings
+from lsh_core.settings import PromoteSettings, RollbackSettings
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -44,68 +43,60 @@ def show_build(name: str, build: str | None, services: Services) -> dict[str, An
     return {**_row(record, live), **record, "source_files": [file["url"] for file in plan.get("files", [])]}
 
 
-def promote_build(name: str, build: str, services: Services) -> dict[str, Any]:
-    """Move the alias to a verified build."""
-    before = live_index(answering_client(services.connection), name)
-    return {"alias": name, "build": build, "was": before, "live": make_live(name, build, services)}
+def promote_build(settings: PromoteSettings, services: Services) -> dict[str, Any]:
+    """Move the alias to a verified build, away from what is live now."""
+    return _move(settings, services, lambda _live: settings.build)
 
 
 def rollback(settings: RollbackSettings, services: Services) -> dict[str, Any]:
     """Move the alias back: to the build named, or to the one that was live last.
 
+    A run of Airflow that is cleared repeats the answer, and not the move.
+
     Raises
     ------
     NotFoundError
         There is no earlier build to go back to.
+    PromotionConflictError
+        The alias was moved meanwhile, or the build is not fit to be live.
     """
     client = answering_client(services.connection)
-    live = live_index(client, settings.name)
-    build = settings.build
-    if build is None:
-        demoted = [
-            record
-            for record in RunStore(client).of(settings.name)
-            if record.get("demoted_at") and record["index"] != live and record["state"] == VERIFIED
-        ]
-        if not demoted:
-            raise NotFoundError("earlier build of", settings.name, "no build was live before the present one")
-        build = str(max(demoted, key=lambda record: str(record["demoted_at"]))["build"])
-    return {"alias": settings.name, "build": build, "was": live, "live": make_live(settings.name, build, services)}
+
+    def choose(live: str | None) -> str:
+        return settings.build or _build_before(client, settings.name, live)
+
+    return _move(settings, services, choose)
 
 
-def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
-    """Delete builds that are neither live, nor among the newest verified, nor live a short while ago.
-
-    Builds whose run has not ended are left alone, and so are all models.
-
-    Returns
-    -------
-    dict
-        ``retired`` and ``kept``, lists of build ids.
-    """
+def _move(
+    settings: PromoteSettings | RollbackSettings, services: Services, choose: Callable[[str | None], str]
+) -> dict[str, Any]:
+    """Decide on a move once for each run, and carry it out from what was live at that moment."""
     client = answering_client(services.connection)
-    runs = RunStore(client)
-    records = runs.of(settings.name)
-    live = live_index(client, settings.name)
-    newest = [record["build"] for record in records if record["state"] == VERIFIED and record["index"] != live]
-    spared = set(newest[: settings.keep])
-    since = datetime.now(UTC) - timedelta(seconds=settings.grace_seconds)
-    retired, kept = [], []
-    for record in records:
-        build, index = record["build"], record["index"]
-        recent = any(_moment(record.get(key)) > since for key in ("demoted_at", "finished_at"))
-        ended = bool(record.get("finished_at"))
-        if index == live or build in spared or recent or not ended:
-            kept.append(build)
-            continue
-        if live_index(client, settings.name) == index:
-            raise PromotionConflictError(settings.name, f"{index} became live while it was to be retired")
-        _delete_own(client, settings.name, index)
-        forget_build(client, build)
-        runs.forget(build)
-        retired.append(build)
-    forget_expired_letters(client)
-    return {"name": settings.name, "retired": retired, "kept": kept}
+    moves, name, identity = MoveStore(client), settings.name, services.caller.identity
+    move = moves.find(name, identity) if identity else None
+    if move is None:
+        live = live_index(client, name)
+        move = Move(name, choose(live), live)
+        if identity:
+            moves.write(identity, move)
+    if not move.is_done:
+        seconds = settings.wait_green_seconds if settings.wait_green else None
+        move = replace(move, live=make_live(name, move.build, services, expected=move.was, green_seconds=seconds))
+        if identity:
+            moves.write(identity, move)
+    return asdict(move)
+
+
+def _build_before(client: Elasticsearch, name: str, live: str | None) -> str:
+    demoted = [
+        record
+        for record in RunStore(client).of(name)
+        if record.get("demoted_at") and record["index"] != live and record["state"] == VERIFIED
+    ]
+    if not demoted:
+        raise NotFoundError("earlier build of", name, "no build was live before the present one")
+    return str(max(demoted, key=lambda record: str(record["demoted_at"]))["build"])
 
 
 def build_dead_letters(name: str, build: str | None, services: Services) -> list[DeadLetter]:
@@ -134,20 +125,3 @@ def _row(record: Mapping[str, Any], live: str | None) -> dict[str, Any]:
         "started_at": record["started_at"],
         "finished_at": record.get("finished_at"),
     }
-
-
-def _moment(text: str | None) -> datetime:
-    return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
-
-
-def _delete_own(client: Elasticsearch, name: str, index: str) -> None:
-    """Delete `index` if its ``_meta`` says that it is a build of `name`; never by pattern."""
-    from elasticsearch import NotFoundError as Missing
-
-    try:
-        mapping = client.indices.get_mapping(index=index)[index]["mappings"]
-    except Missing:
-        return
-    if mapping.get("_meta", {}).get(META_KEY, {}).get("name") != name:
-        raise PromotionConflictError(name, f"{index} does not say that it is a build of {name}; it is left alone")
-    client.indices.delete(index=index)

@@ -40,6 +40,8 @@ CHANGEABLE = frozenset(
         "posting_threads",
         "node_wait_seconds",
         "recall_queries",
+        "wait_green",
+        "wait_green_seconds",
     }
 )
 """Settings that may differ when a build is gone on with: they do not decide what its documents look like."""

@@ -29,13 +29,14 @@ from lsh_core.indexing.gate import read_gate
 from lsh_core.indexing.names import write_alias
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import index as stages
-from lsh_core.jobs.builds import build_dead_letters, list_builds, promote_build, retire, rollback
+from lsh_core.jobs.builds import build_dead_letters, list_builds, promote_build, rollback
+from lsh_core.jobs.clearing import retire
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.models import list_models
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
-from lsh_core.settings import IndexSettings, RetireSettings, RollbackSettings, TrainSettings
+from lsh_core.settings import IndexSettings, PromoteSettings, RetireSettings, RollbackSettings, TrainSettings
 from tests.integration.made_sources import clustered, exact_ids, write_source
 
 ROWS, DIMS = 6_000, 24
@@ -275,7 +276,7 @@ def test_a_run_goes_on_from_its_ledger_and_notices_what_is_missing(services: Ser
     with pytest.raises(VerificationError, match="2 chunks"):
         stages.verify(settings, build, services)
     with pytest.raises(PromotionConflictError, match="is failed, not verified"):
-        promote_build("again", build, services)
+        promote_build(PromoteSettings(name="again", build=build), services)
     assert live_index(client, "again") is None
 
 
@@ -317,7 +318,7 @@ def test_builds_are_promoted_rolled_back_and_retired(
     assert not waiting["promoted"]
     assert live_index(client, "moving") == builds[2]["index"]
 
-    promote_build("moving", waiting["build"], services)
+    promote_build(PromoteSettings(name="moving", build=waiting["build"]), services)
     back = rollback(RollbackSettings(name="moving"), services)
     assert (back["was"], back["live"]) == (waiting["index"], builds[2]["index"])
 

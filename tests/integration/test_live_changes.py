@@ -13,18 +13,28 @@ import pyarrow as pa
 import pytest
 
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.leases import ALIAS, Caller, hold
 from lsh_core.errors import NotFoundError, SourceError, UnavailableError, VerificationError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.journal import Change, Journal
+from lsh_core.indexing.live_gate import fence_live
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.indexing.names import live_write_alias, replay_alias
 from lsh_core.indexing.replay import changed_hashes, replay_changes
+from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.changes import delete, upsert
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
-from lsh_core.settings import DeleteSettings, IndexSettings, TrainSettings, UpsertSettings
+from lsh_core.settings import (
+    DeleteSettings,
+    IndexSettings,
+    PromoteSettings,
+    RollbackSettings,
+    TrainSettings,
+    UpsertSettings,
+)
 from lsh_core.sources.row_bytes import pack_row
 from tests.integration.made_sources import clustered, write_source
 
@@ -47,21 +57,9 @@ def built(services: Services, tmp_path: Path) -> Build:
     def build(name: str, *, seed: int = 0, promote: bool = True) -> str:
         train(TrainSettings(name=name, source=source, metric="l2", seed=seed), services)
         report = run_index(IndexSettings(name=name, source=source, promote=promote, recall_queries=20), services)
-        if promote:
-            open_for_changes(services, name, report["index"])
         return str(report["index"])
 
     return build
-
-
-def open_for_changes(services: Services, name: str, index: str) -> None:
-    client, alias = services.connection.client(), live_write_alias(name)
-    client.indices.update_aliases(
-        actions=[
-            {"remove": {"index": "airlsh-*", "alias": alias, "must_exist": False}},
-            {"add": {"index": index, "alias": alias, "is_hidden": True}},
-        ]
-    )
 
 
 def row(identity: str, vector: npt.NDArray[np.float32], **others: Any) -> dict[str, Any]:
@@ -138,8 +136,7 @@ def test_what_the_mapping_refuses_is_said_and_leaves_no_trace_in_the_journal(
     vectors = clustered(200, DIMS)
     source = write_source(tmp_path / "n.parquet", [f"r{each}" for each in range(200)], vectors, amount=[1] * 200)
     train(TrainSettings(name="typed", source=source, metric="l2"), services)
-    report = run_index(IndexSettings(name="typed", source=source), services)
-    open_for_changes(services, "typed", report["index"])
+    run_index(IndexSettings(name="typed", source=source), services)
     index = VectorIndex(services.connection, "typed")
     index.upsert([row("a", vectors[0], amount=1)])
     with pytest.raises(SourceError, match=r"id 'b': .*amount.*1 of 2 rows were refused"):
@@ -189,6 +186,16 @@ def test_a_closed_way_in_is_waited_for_and_no_index_is_made_in_its_place(service
     assert versions(services, index, ["r1"]) == {"r1": None}
 
 
+def test_a_fence_whose_promotion_died_is_opened_by_a_writer_that_waits(services: Services, built: Build) -> None:
+    index = built("deserted")
+    client = services.connection.client()
+    with hold(services.connection, "deserted", ALIAS, Caller("dead", "a promotion that dies")) as lease:
+        assert fence_live(client, "deserted", index, lease.epoch)
+    assert LiveWriter(services.connection, "deserted").delete(["r1"]).changed == 1
+    assert versions(services, index, ["r1"]) == {"r1": None}
+    assert client.indices.exists_alias(index=index, name=live_write_alias("deserted"))
+
+
 def test_a_build_that_does_not_take_a_change_is_not_to_be_published(services: Services, built: Build) -> None:
     index = built("proof")
     LiveWriter(services.connection, "proof").upsert([row("a", clustered(1, DIMS)[0])])
@@ -203,9 +210,10 @@ def test_a_build_that_does_not_take_a_change_is_not_to_be_published(services: Se
     assert live_index(services.connection.client(), "proof") == index
 
 
-def test_ten_writers_during_a_replay_lose_nothing_and_undo_nothing(services: Services, built: Build) -> None:
+def test_ten_writers_during_a_reindex_and_a_rollback_lose_nothing_and_undo_nothing(
+    services: Services, built: Build
+) -> None:
     first = built("busy")
-    second = built("busy", seed=1, promote=False)
     vectors = clustered(200, DIMS, seed=4)
     model: dict[str, bool] = {}
     troubles: list[Exception] = []
@@ -230,30 +238,22 @@ def test_ten_writers_during_a_replay_lose_nothing_and_undo_nothing(services: Ser
     threads = [threading.Thread(target=write, args=(number,)) for number in range(10)]
     for thread in threads:
         thread.start()
-    client, alias = services.connection.client(), live_write_alias("busy")
-    position = {first: -1, second: -1}
-    for target, source in ((second, first), (first, second)):  # A promotion, then a rollback.
-        position[target] = replay_changes(services.connection, "busy", target, after=position[target]).position
-        client.indices.update_aliases(actions=[{"remove": {"index": source, "alias": alias, "must_exist": True}}])
-        position[target] = replay_changes(services.connection, "busy", target, after=position[target]).position
-        client.indices.update_aliases(
-            actions=[
-                {"remove": {"index": source, "alias": "busy", "must_exist": True}},
-                {"add": {"index": target, "alias": "busy", "is_write_index": True}},
-                {"add": {"index": target, "alias": alias, "is_hidden": True}},
-            ]
-        )
-        before = len(model)
+    try:
+        second = built("busy", seed=1)
+        assert live_index(services.connection.client(), "busy") == second
         stopped.wait(0.5)
-        assert len(model) >= before
-    stopped.set()
-    for thread in threads:
-        thread.join()
+        assert rollback(RollbackSettings(name="busy"), services)["live"] == first
+        stopped.wait(0.5)
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join()
 
     assert not troubles
     assert len(model) > 50
-    held = {identity: version is not None for identity, version in versions(services, first, list(model)).items()}
-    assert held == model
-    replay_changes(services.connection, "busy", second, after=position[second])
-    held = {identity: version is not None for identity, version in versions(services, second, list(model)).items()}
-    assert held == model
+    for index in (first, second):
+        if index == second:
+            build = second.removeprefix("airlsh-busy-")
+            promote_build(PromoteSettings(name="busy", build=build), services)
+        held = {identity: version is not None for identity, version in versions(services, index, list(model)).items()}
+        assert held == model

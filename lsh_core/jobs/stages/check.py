@@ -50,7 +50,8 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     forget_expired_letters(client)
     live = live_index(client, settings.name)
     runs = RunStore(client)
-    stored = find_model(client, settings.name, _planned_model(settings, build, runs.find(settings.name, build)))
+    record = runs.find(settings.name, build)
+    stored = find_model(client, settings.name, _planned_model(settings, build, record))
     require_same_space(settings, columns, stored)
     with dask_client(services) as dask:
         workers, threads = worker_threads(dask)
@@ -64,6 +65,8 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
             "settings": settings.model_dump(mode="json"),
             "error": None,
             "finished_at": None,
+            # What the promotion goes by: a retry keeps what was live when the run started first.
+            "expected_live": record["expected_live"] if record and "expected_live" in record else live,
         },
     )
     return {

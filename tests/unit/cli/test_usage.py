@@ -15,7 +15,9 @@ from click.testing import CliRunner, Result
 from lsh_core.cli.main import main
 from lsh_core.cli.options import make_settings
 from lsh_core.settings import (
+    AbandonSettings,
     IndexSettings,
+    PromoteSettings,
     ReplaySettings,
     RetireSettings,
     RollbackSettings,
@@ -64,6 +66,7 @@ def test_all_commands_are_there() -> None:
         "builds promote",
         "builds rollback",
         "builds retire",
+        "builds abandon",
         "dead-letters list",
         "up",
         "down",
@@ -96,6 +99,8 @@ def test_every_command_and_option_is_explained(path: tuple[str, ...]) -> None:
         (("builds", "rollback"), RollbackSettings),
         (("builds", "retire"), RetireSettings),
         (("dead-letters", "replay"), ReplaySettings),
+        (("builds", "promote"), PromoteSettings),
+        (("builds", "abandon"), AbandonSettings),
     ],
 )
 def test_each_setting_is_an_option(path: tuple[str, ...], model: type[Settings]) -> None:
@@ -122,7 +127,6 @@ BAD_USAGE = [
     ["index", "docs", "extra", "--source", "a.parquet"],
     ["search"],
     ["builds"],
-    ["builds", "promote", "docs"],
     ["up", "--nodes", "0"],
     ["up", "--nodes", "99"],
 ]
@@ -138,6 +142,8 @@ def test_bad_usage_is_two_and_says_nothing_on_standard_output(arguments: list[st
 
 BAD_INPUT = [
     (["train", "docs"], "source"),
+    (["builds", "promote", "docs"], "build=None: must be given"),
+    (["builds", "abandon", "docs"], "build=None: must be given"),
     (["train", "Docs", "--source", "a.parquet"], "name"),
     (["train", "docs", "--source", "a.parquet", "--lists", "0"], "lists"),
     (["train", "docs", "--source", "a.parquet", "--sample", "1"], "sample"),

@@ -1,0 +1,48 @@
+"""The first searches of a build, before anybody else's: they fill its caches and show that it answers."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from lsh_core.elastic.cluster import answering_client, search
+from lsh_core.elastic.connection import Connection
+from lsh_core.search.vector_index import VectorIndex
+
+QUERIES = 48
+SECONDS = 5.0
+
+
+def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUERIES, seconds: float = SECONDS) -> int:
+    """Search `index` for some of its own rows, as production does; return how many searches there were.
+
+    No search is begun after `seconds`.
+
+    Raises
+    ------
+    AirlshError
+        The build cannot be searched: its model is gone, or a shard does not answer.
+    """
+    started = time.monotonic()
+    searcher = VectorIndex(connection, name, index=index)
+    vectors = _some_vectors(connection, index, searcher.build.field.column, queries)
+    asked = 0
+    if len(vectors):
+        for _ in searcher.search_many(vectors, fields=()):
+            asked += 1
+            if time.monotonic() - started > seconds:
+                break
+    return asked
+
+
+def _some_vectors(connection: Connection, index: str, column: str, size: int) -> np.ndarray:
+    """Return vectors of up to `size` rows, (m, d) float32, found by random places: nothing is scanned for them."""
+    client = answering_client(connection)
+    last = search(client, index, size=0, aggs={"last": {"max": {"field": "airlsh.row"}}})["aggregations"]["last"]
+    places = np.random.default_rng(0).integers(int(last["value"] or 0) + 1, size=2 * size).tolist()
+    body = {"source": {"includes": [column], "exclude_vectors": False}, "size": size, "track_total_hits": False}
+    hits = search(client, index, query={"terms": {"airlsh.row": places}}, **body)["hits"]["hits"]
+    if not hits:
+        hits = search(client, index, query={"exists": {"field": column}}, **body)["hits"]["hits"]
+    return np.array([hit["_source"][column] for hit in hits if hit["_source"].get(column)], dtype=np.float32)

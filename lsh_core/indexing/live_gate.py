@@ -1,0 +1,98 @@
+"""The gate for live changes: one alias on the live build, which is turned into a fence while the tail is replayed.
+
+`live_write_alias` is the only way for live changes into a build. A promotion fences it (one step turns it into
+``airlsh-FENCED-{name}-{epoch}``), replays what was written until then into the new build, and then moves
+everything in the step that moves the name. Each step removes the state that was read (``must_exist``), so a
+promoter whose fence was taken away meanwhile is refused: changes may have gone into the old build.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.names import fence_alias, live_write_alias
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+
+@dataclass(frozen=True)
+class LiveGate:
+    """The gate on one index: open, or fenced by the promotion with the lease `epoch`."""
+
+    index: str
+    epoch: int | None
+
+    def alias(self, name: str) -> str:
+        """Return the alias that says so."""
+        return live_write_alias(name) if self.epoch is None else fence_alias(name, self.epoch)
+
+
+def read_live_gate(client: Elasticsearch, name: str, index: str) -> LiveGate | None:
+    """Return the gate on `index`, or None if it has none: it was never live."""
+    aliases = client.indices.get_alias(index=index)[index]["aliases"]
+    if live_write_alias(name) in aliases:
+        return LiveGate(index, None)
+    fence = re.compile(re.escape(fence_alias(name, 0)).removesuffix("0") + r"(\d+)")
+    epochs = [int(match[1]) for match in map(fence.fullmatch, aliases) if match]
+    return LiveGate(index, max(epochs)) if epochs else None
+
+
+def fence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
+    """Keep live changes out of `index`; return whether that is so now (False: the gate moved since it was read)."""
+    return _turn(client, name, read_live_gate(client, name, index), LiveGate(index, epoch))
+
+
+def unfence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
+    """Let live changes into `index` again, if the fence there is still that of `epoch`; return whether it was."""
+    gate = read_live_gate(client, name, index)
+    return gate == LiveGate(index, epoch) and _turn(client, name, gate, LiveGate(index, None))
+
+
+def repair_live(client: Elasticsearch, name: str, epoch: int) -> bool:
+    """Open the gate of the live build if a promotion died behind its fence; return whether there was such a fence.
+
+    To be called by whoever holds the lease ``alias`` with `epoch`: fences of earlier epochs are nobody's any more.
+    A live build that has no gate, because it was promoted before there were any, gets one.
+    """
+    live = live_index(client, name)
+    if live is None:
+        return False
+    gate = read_live_gate(client, name, live)
+    if gate is not None and (gate.epoch is None or gate.epoch >= epoch):
+        return False
+    return _turn(client, name, gate, LiveGate(live, None))
+
+
+def moving_actions(name: str, old: str | None, new: str, epoch: int) -> list[dict[str, Any]]:
+    """Return what the swap of `name` does to the gate: from the fence of `epoch` on `old` to open on `new`."""
+    actions = [_add(name, LiveGate(new, None))]
+    if old is not None:
+        actions.insert(0, _remove(name, LiveGate(old, epoch)))
+    return actions
+
+
+def _turn(client: Elasticsearch, name: str, found: LiveGate | None, wanted: LiveGate) -> bool:
+    from elasticsearch import NotFoundError
+
+    if found == wanted:
+        return True
+    actions = [_add(name, wanted)]
+    if found is not None:
+        actions.insert(0, _remove(name, found))
+    try:
+        client.indices.update_aliases(actions=actions)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _add(name: str, gate: LiveGate) -> dict[str, Any]:
+    return {"add": {"index": gate.index, "alias": gate.alias(name), "is_write_index": True, "is_hidden": True}}
+
+
+def _remove(name: str, gate: LiveGate) -> dict[str, Any]:
+    return {"remove": {"index": gate.index, "alias": gate.alias(name), "must_exist": True}}

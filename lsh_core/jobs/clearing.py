@@ -1,0 +1,120 @@
+"""Builds deleted: those that are old, and one that somebody names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.leases import ALIAS, BUILD, hold
+from lsh_core.errors import PromotionConflictError
+from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.forgetting import forget_build, forget_expired_letters
+from lsh_core.indexing.gate import close_gate
+from lsh_core.indexing.mapping import META_KEY
+from lsh_core.indexing.runs import VERIFIED, RunStore
+from lsh_core.jobs.services import Services
+from lsh_core.settings import AbandonSettings, RetireSettings
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+_LEASE_SECONDS = 30.0
+
+
+def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
+    """Delete builds that are neither live, nor among the newest verified, nor touched a short while ago.
+
+    Builds whose run was killed are among them: nobody holds the lease while this runs. All models are left alone.
+
+    Returns
+    -------
+    dict
+        ``retired`` and ``kept``, lists of build ids.
+
+    Raises
+    ------
+    LeaseHeldError
+        An index run of this name is at work.
+    """
+    client = answering_client(services.connection)
+    with hold(services.connection, settings.name, BUILD, services.caller) as lease:
+        records = RunStore(client).of(settings.name)
+        live = live_index(client, settings.name)
+        newest = [record["build"] for record in records if record["state"] == VERIFIED and record["index"] != live]
+        spared = set(newest[: settings.keep])
+        since = datetime.now(UTC) - timedelta(seconds=settings.grace_seconds)
+        retired, kept = [], []
+        for record in records:
+            build = record["build"]
+            if record["index"] == live or build in spared or _last_touched(record) > since:
+                kept.append(build)
+                continue
+            lease.require()
+            _delete(settings.name, record, services, lease.epoch)
+            retired.append(build)
+        forget_expired_letters(client)
+    return {"name": settings.name, "retired": retired, "kept": kept}
+
+
+def abandon(settings: AbandonSettings, services: Services) -> dict[str, Any]:
+    """Delete one build that is not live: its index, ledger entries, dead letters and record.
+
+    A writer that is left over from its run is refused from then on. A build whose run was killed can be abandoned
+    as soon as its lease has shown no heartbeat for some seconds.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such build.
+    PromotionConflictError
+        The build is live.
+    LeaseHeldError
+        An index run of this name is at work.
+    """
+    client = answering_client(services.connection)
+    record = RunStore(client).get(settings.name, settings.build)
+    _require_not_live(client, settings.name, record)
+    with hold(services.connection, settings.name, BUILD, services.caller, build=settings.build) as lease:
+        _delete(settings.name, record, services, lease.epoch)
+    return {"name": settings.name, "abandoned": settings.build, "index": record["index"]}
+
+
+def _delete(name: str, record: Mapping[str, Any], services: Services, epoch: int) -> None:
+    """Delete a build; under the lease of the alias, so that none becomes live while it is deleted."""
+    client = answering_client(services.connection)
+    build, index = record["build"], record["index"]
+    with hold(services.connection, name, ALIAS, services.caller, wait_seconds=_LEASE_SECONDS):
+        _require_not_live(client, name, record)
+        _delete_index(client, name, index, build, epoch)
+        forget_build(client, build)
+        RunStore(client).forget(build)
+
+
+def _require_not_live(client: Elasticsearch, name: str, record: Mapping[str, Any]) -> None:
+    if live_index(client, name) == record["index"]:
+        raise PromotionConflictError(name, f"build {record['build']} is live; promote another one, or roll back, first")
+
+
+def _delete_index(client: Elasticsearch, name: str, index: str, build: str, epoch: int) -> None:
+    """Delete `index` if its ``_meta`` says that it is this build; never by pattern.
+
+    Its gate is closed first: late loaders lose their way to the ledger with it.
+    """
+    from elasticsearch import NotFoundError as Missing
+
+    try:
+        meta = client.indices.get_mapping(index=index)[index]["mappings"].get("_meta", {}).get(META_KEY, {})
+        if (meta.get("name"), meta.get("build")) != (name, build):
+            reason = f"{index} does not say that it is build {build} of {name}; it is left alone"
+            raise PromotionConflictError(name, reason)
+        close_gate(client, index, build, epoch)
+        client.indices.delete(index=index)
+    except Missing:
+        return
+
+
+def _last_touched(record: Mapping[str, Any]) -> datetime:
+    moments = [record.get(key) for key in ("started_at", "updated_at", "finished_at", "demoted_at")]
+    return max(datetime.fromisoformat(moment) for moment in moments if moment)

@@ -1,0 +1,149 @@
+"""How a name moves to a build: healthy, warmed up, caught up with the journal, in one step and under a lease."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.leases import ALIAS, Lease, hold
+from lsh_core.errors import PromotionConflictError
+from lsh_core.evaluation.warm_up import warm_up
+from lsh_core.indexing.aliases import live_index, require_healthy, require_live, swap, wait_green
+from lsh_core.indexing.journal import BEFORE_ALL
+from lsh_core.indexing.live_gate import fence_live, moving_actions, repair_live, unfence_live
+from lsh_core.indexing.replay import replay_changes
+from lsh_core.indexing.runs import VERIFIED, RunStore, now
+from lsh_core.jobs.services import Services
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+logger = logging.getLogger(__name__)
+
+_TRIES = 3
+
+Replay = Callable[[str, str, int], int]
+"""Applies the changes of a name that follow a position to an index, and returns the position it got to."""
+
+
+def make_live(
+    name: str,
+    build: str,
+    services: Services,
+    *,
+    expected: str | None,
+    green_seconds: float | None = None,
+    lease_seconds: float = 0.0,
+    replay: Replay | None = None,
+) -> str:
+    """Move the alias `name` from `expected` to `build`, and return the index that is live now.
+
+    A build that is live already is a success: an earlier try moved the alias, and lost the answer.
+
+    Parameters
+    ----------
+    expected
+        The index that was live when the caller decided (None: nothing was); the alias moves from there only.
+    green_seconds
+        How long to wait for every replica; None: replicas may still be building.
+    lease_seconds
+        How long to wait for another promotion to end.
+    replay
+        What brings the build up to date with the journal; default: `replay_changes`.
+
+    Raises
+    ------
+    PromotionConflictError
+        The build is not verified or not fit to be searched, or the alias is somewhere else.
+    LeaseHeldError
+        Another promotion is at it.
+    """
+    client = answering_client(services.connection)
+    record = RunStore(client).get(name, build)
+    if record["state"] != VERIFIED:
+        raise PromotionConflictError(name, f"build {build} is {record['state']}, not verified")
+    index = str(record["index"])
+    for _ in range(_TRIES):
+        with hold(services.connection, name, ALIAS, services.caller, build=build, wait_seconds=lease_seconds) as lease:
+            repair_live(client, name, lease.epoch)
+            if (before := live_index(client, name)) == index:
+                _note_moved(client, name, build, before, index)
+                return index
+            _require_expected(client, name, build, expected)
+            if green_seconds is not None:
+                wait_green(client, name, index, green_seconds)
+            require_healthy(client, name, index)
+            searches = warm_up(services.connection, name, index)
+            logger.info("warm-up: %d searches of %s", searches, index)
+            if _fenced_swap(client, name, build, expected, index, lease, replay or _journal(services)):
+                _note_moved(client, name, build, expected, index)
+                return index
+        logger.warning("%s: the fence was taken away before the swap; trying it again", name)
+    raise PromotionConflictError(name, f"was not moved: its fence was taken away {_TRIES} times; try again")
+
+
+def _fenced_swap(
+    client: Elasticsearch,
+    name: str,
+    build: str,
+    expected: str | None,
+    index: str,
+    lease: Lease,
+    replay: Replay,
+) -> bool:
+    """Replay most of the journal, fence, replay the rest, swap; return False if the fence did not hold."""
+    _replay(client, name, build, index, replay)
+    lease.require()
+    if expected is None:
+        return swap(client, name, expected=None, new=index, along=moving_actions(name, None, index, lease.epoch))
+    if not fence_live(client, name, expected, lease.epoch):
+        return False
+    moved = False
+    try:
+        _replay(client, name, build, index, replay)
+        lease.require()
+        along = moving_actions(name, expected, index, lease.epoch)
+        moved = swap(client, name, expected=expected, new=index, along=along)
+    finally:
+        if not moved:
+            # Writers wait for it: it must not outlive the failure. Whoever holds the lease next would repair it.
+            unfence_live(client, name, expected, lease.epoch)
+    return moved
+
+
+def _journal(services: Services) -> Replay:
+    def replay(name: str, index: str, after: int) -> int:
+        return replay_changes(services.connection, name, index, after=after).position
+
+    return replay
+
+
+def _replay(client: Elasticsearch, name: str, build: str, index: str, replay: Replay) -> None:
+    """Bring the build up to date. A build that was live before is replayed from where it became so, which is safe."""
+    runs = RunStore(client)
+    position = replay(name, index, int(runs.get(name, build).get("replayed_to", BEFORE_ALL)))
+    runs.update(build, replayed_to=position)
+
+
+def _require_expected(client: Elasticsearch, name: str, build: str, expected: str | None) -> None:
+    try:
+        require_live(client, name, expected)
+    except PromotionConflictError as conflict:
+        raise conflict.with_note(
+            f"Build {build} was left as it is. If it is to replace what is live now: "
+            f"airlsh builds promote {name} --build {build}"
+        ) from None
+
+
+def _note_moved(client: Elasticsearch, name: str, build: str, before: str | None, index: str) -> None:
+    """Record when the builds became live and ceased to be: what a rollback goes back by."""
+    runs = RunStore(client)
+    if before == index and "promoted_at" in runs.get(name, build):
+        return
+    moment = now()
+    runs.update(build, promoted_at=moment)
+    for other in runs.of(name):
+        if other["index"] == before and before != index:
+            runs.update(other["build"], demoted_at=moment)
