@@ -174,11 +174,11 @@ def test_what_a_build_was_planned_with_does_not_change(services: Services, sourc
 
 
 def test_of_two_runs_of_one_name_the_second_is_told_who_is_at_it(services: Services, source: str) -> None:
-    train(TrainSettings(name="busy", source=source, metric="l2"), services)
+    train(TrainSettings(name="contended", source=source, metric="l2"), services)
     holder = Caller("somebody", "somebody on a machine, process 1")
     with (
-        hold(services.connection, "busy", BUILD, holder),
+        hold(services.connection, "contended", BUILD, holder),
         pytest.raises(LeaseHeldError, match="somebody on a machine, process 1"),
     ):
-        run_index(IndexSettings(name="busy", source=source), services)
-    assert run_index(IndexSettings(name="busy", source=source), services)["promoted"]
+        run_index(IndexSettings(name="contended", source=source), services)
+    assert run_index(IndexSettings(name="contended", source=source), services)["promoted"]

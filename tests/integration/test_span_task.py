@@ -38,7 +38,7 @@ def test_a_span_that_runs_again_counts_what_is_done_and_sends_nothing(services: 
         connection=services.connection,
         name=settings.name,
         index=plan.index,
-        alias="nobody-may-write",  # Any request of the loader would be refused, and raise.
+        epoch=1_000_000,  # Never opened: any request of the loader would be refused, and raise.
         plan=plan.load_plan(settings, build, services.connection.urls),
         key=ledger_key(client, plan, build),
         file=plan.files[0],
