@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.elastic.watching import SilentNodeError, watched
 from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
 if TYPE_CHECKING:
@@ -19,13 +21,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BRIEF_SECONDS = 5.0
+_HEALTH_SECONDS = 10.0
 _HINT = (
     "Is it running? `airlsh status` shows the local stack, `airlsh up` starts it; --es or AIRLSH_ES_URL choose another."
 )
 
 
 def on_any_node(
-    connection: Connection, action: Callable[[Elasticsearch], T], *, first: int = 0, wait_seconds: float = 15.0
+    connection: Connection,
+    action: Callable[[Elasticsearch], T],
+    *,
+    first: int = 0,
+    wait_seconds: float = 15.0,
+    watch: bool = False,
 ) -> T:
     """Run `action` with the client of node `first`, or of the next one that answers.
 
@@ -33,6 +41,12 @@ def on_any_node(
     than being away or overloaded, is not passed over: its answer is raised. A node that gave no answer is asked
     last for a while by all calls of this process, and then tried with a short time-out, so that one that hangs
     is waited for once. Where no node answers all are tried, each time.
+
+    Parameters
+    ----------
+    watch
+        Whether to ask a node that takes long if it lives (`watched`), so that one that hangs is left after seconds,
+        and one that waits for another is not. Costs a thread.
 
     Raises
     ------
@@ -45,16 +59,19 @@ def on_any_node(
     deadline = time.monotonic() + wait_seconds
     while True:
         last: Exception | None = None
+        answer: ApiError | None = None  # Says more than a neighbour's silence.
         for node, brief in ring.turns(first):
             client = connection.client(node)
             try:
-                result = action(client.options(request_timeout=_BRIEF_SECONDS) if brief else client)
+                if brief:
+                    client = client.options(request_timeout=_BRIEF_SECONDS)
+                result = watched(client, action) if watch and not brief else action(client)
             except ApiError as error:
                 ring.answered(node)
                 if error.status_code not in PASSING_STATUSES:
                     raise _named(error) from error
-                last = error
-            except TransportError as error:
+                answer = error
+            except (TransportError, SilentNodeError) as error:
                 ring.failed(node)
                 last = error
             except BaseException:
@@ -64,6 +81,7 @@ def on_any_node(
                 ring.answered(node)
                 return result
         if time.monotonic() >= deadline:
+            last = answer or last
             raise UnavailableError("Elasticsearch at " + ", ".join(connection.urls), wait_seconds, str(last)).with_note(
                 _HINT
             ) from last
@@ -140,6 +158,22 @@ def search(client: Elasticsearch, index: str, **body: Any) -> dict[str, Any]:
     answer = client.search(index=index, allow_partial_search_results=False, **body)
     require_all_shards("search", index, answer.body)
     return dict(answer)
+
+
+def copies_missing(client: Elasticsearch, indices: Collection[str], *, seconds: float) -> int:
+    """Wait up to `seconds` until every copy of `indices` is there; return how many are not.
+
+    In short requests: the node that was asked may go away while one waits.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        left = max(1, math.ceil(min(_HEALTH_SECONDS, deadline - time.monotonic())))
+        health = client.options(ignore_status=408).cluster.health(
+            index=list(indices), wait_for_status="green", timeout=f"{left}s"
+        )
+        missing = int(health["unassigned_shards"] + health["initializing_shards"])
+        if not missing or time.monotonic() >= deadline:
+            return missing
 
 
 def data_nodes(client: Elasticsearch) -> int:

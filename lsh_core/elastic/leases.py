@@ -182,9 +182,11 @@ class Lease:
             found = store.read(self._record.name, self._record.scope)
             if found is None or (found.epoch, found.identity) != (self._record.epoch, self._record.identity):
                 return None
+            if found.released and not released:
+                return found  # A heartbeat that was under way for long, to a node that hung: the block is over.
             return store.replace(found, document)
 
-        written = on_any_node(self._connection, write, wait_seconds=HEARTBEAT_SECONDS)
+        written = on_any_node(self._connection, write, wait_seconds=HEARTBEAT_SECONDS, watch=True)
         if written is None:
             self._lost.set()
         else:

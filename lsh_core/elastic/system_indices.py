@@ -14,6 +14,9 @@ RUNS = "airlsh-runs"
 CHANGES = "airlsh-changes"
 DEAD_LETTERS = "airlsh-dead-letters"
 
+_PRIORITY = 1000
+"""After a node died their copies are rebuilt before those of builds: without them no run goes on."""
+
 _KEYWORD = {"type": "keyword", "ignore_above": 4096}
 _TEXT_KEPT = {"type": "keyword", "index": False, "doc_values": False}
 _DATE = {"type": "date"}
@@ -124,7 +127,7 @@ def ensure_system_index(client: Elasticsearch, index: str) -> None:
         try:
             client.indices.create(
                 index=index,
-                settings={"number_of_shards": 1, "auto_expand_replicas": "0-1"},
+                settings={"number_of_shards": 1, "auto_expand_replicas": "0-1", "priority": _PRIORITY},
                 mappings={"dynamic": "strict", "properties": MAPPINGS[index]},
             )
         except BadRequestError as error:

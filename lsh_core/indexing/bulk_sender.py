@@ -6,6 +6,7 @@ the server, or as a `Refusal` with the server's reason. Anything else raises.
 
 from __future__ import annotations
 
+import copy
 import logging
 import random
 import threading
@@ -14,6 +15,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import orjson
 
 from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict, judge_item, judge_request
 from lsh_core.elastic.node_ring import NodeRing
@@ -27,6 +30,7 @@ _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
 _BLOCKED_PAUSE_SECONDS = 15.0
 _PRIMARY_PAUSE_SECONDS = 1.0
+_SHOWN_IDS = 3
 _RESUME_HINT = "What is live stays live; this build can be gone on with once the node that had them is back."
 
 
@@ -68,7 +72,8 @@ class BulkSender:
     index
         Name for messages.
     wait_seconds
-        How long to go on without a single row settled before giving up.
+        How long a request goes on without a single row settled before it gives up. Once one has, so do all others
+        of this sender at their next trouble: the build cannot be finished without it.
     """
 
     transport: BulkTransport
@@ -78,6 +83,7 @@ class BulkSender:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     _gate: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _over: UnavailableError | None = field(default=None, init=False)
 
     def send(self, home: int, offsets: Sequence[int], lines: Sequence[bytes]) -> SendReport:
         """Send rows to node `home`, or to its neighbours where it does not answer.
@@ -97,12 +103,16 @@ class BulkSender:
         report = SendReport()
         parts = [_Part(offsets, lines)] if lines else []
         deadline = self.clock() + self.wait_seconds
-        last = "no node was asked"
+        last, troubled = "no node was asked", False
         while parts:
+            if troubled and self._over is not None:
+                raise copy.deepcopy(self._over)
             if self.clock() >= deadline:
-                raise self._given_up(len(parts[-1]), last)
+                self._over = self._given_up(parts[-1], last)
+                raise self._over
             node = self._choose(home, deadline)
             if node is None:
+                troubled = True
                 continue
             part, tally = parts.pop(), report.nodes[node]
             asked_at = self.clock()
@@ -115,6 +125,7 @@ class BulkSender:
                 tally.unreachable += 1
                 tally.retried += len(part)
                 parts.append(part)
+                troubled = True
                 continue
             except BaseException:
                 self.ring.let_go(node)
@@ -127,20 +138,23 @@ class BulkSender:
             if sum(map(len, again)) < len(part):  # A row was settled: it goes on.
                 deadline = self.clock() + self.wait_seconds
             if again:
+                troubled = True
                 last = f"{verdict.error}: {verdict.reason}"
                 tally.sent_again(sum(map(len, again)), verdict)
                 parts.extend(again)
-                self._pause(verdict, again[0].attempts, deadline)
+                if self._over is None:
+                    self._pause(verdict, again[0].attempts, deadline)
         return report
 
-    def _given_up(self, rows: int, last: str) -> UnavailableError:
-        """Return the error of a request that got nowhere: which shards are gone, if that is why."""
+    def _given_up(self, part: _Part, last: str) -> UnavailableError:
+        """Return the error of a request that got nowhere: which shards are gone, if that is why, and some rows."""
         if missing := self.transport.missing_shards():
             silent = tuple(self.transport.address(node) for node in self.ring.away())
-            return ShardsMissingError(self.index, tuple(map(str, missing)), silent, self.wait_seconds, last).with_note(
-                _RESUME_HINT
-            )
-        return UnavailableError(f"{self.index}: a request of {rows} rows", self.wait_seconds, last)
+            error = ShardsMissingError(self.index, tuple(map(str, missing)), silent, self.wait_seconds, last)
+            ids = ", ".join(repr(_id_of(lines)) for lines in part.lines[:_SHOWN_IDS])
+            error.add_note(f"{len(part)} rows of one request belong there, such as ids {ids}.")
+            return error.with_note(_RESUME_HINT)
+        return UnavailableError(f"{self.index}: a request of {len(part)} rows", self.wait_seconds, last)
 
     def _choose(self, home: int, deadline: float) -> int | None:
         """Return a node that may be asked, or None after waiting a while for one.
@@ -230,6 +244,11 @@ class BulkSender:
 _NODE_IN_TROUBLE = frozenset({502, 503, 504})
 _DONE = ItemVerdict(Verdict.DONE)
 _PATIENCE = (Verdict.DONE, Verdict.RETRY, Verdict.NO_PRIMARY, Verdict.BLOCKED)
+
+
+def _id_of(lines: bytes) -> str:
+    """Return the id in the action line of a row."""
+    return str(orjson.loads(lines[: lines.index(b"\n")])["index"]["_id"])
 
 
 def _more_patient(one: ItemVerdict, other: ItemVerdict) -> ItemVerdict:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_shards import MissingShard, missing_shards
+from lsh_core.elastic.watching import SilentNodeError, watched
 from lsh_core.errors import AirlshError, LoadError
 
 if TYPE_CHECKING:
+    from elastic_transport import ApiResponse
     from elasticsearch import Elasticsearch
 
 T = TypeVar("T")
@@ -68,18 +70,20 @@ class ElasticTransport:
         from elastic_transport import ConnectionTimeout, SerializationError, TlsError
         from elasticsearch import ApiError
 
-        client = self._connection.client(node)
-        try:
-            answer = client.perform_request(
+        def ask(client: Elasticsearch) -> ApiResponse[Any]:
+            return client.perform_request(
                 "POST",
                 self._path,
                 headers={"content-type": "application/x-ndjson", "accept": "application/json"},
                 body=body,
             )
+
+        try:
+            answer = watched(self._connection.client(node), ask)
         except TlsError as error:
             # A certificate does not mend itself.
             raise LoadError(self._alias, self._connection.urls[node], str(error)) from error
-        except (Unreachable, ConnectionTimeout, SerializationError) as error:
+        except (Unreachable, ConnectionTimeout, SerializationError, SilentNodeError) as error:
             raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
         except ApiError as error:
             return BulkAnswer(error.status_code, error.body)

@@ -12,7 +12,7 @@ from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
-from lsh_core.errors import AirlshError, ServerError, SettingsError
+from lsh_core.errors import AirlshError, ServerError, SettingsError, UnavailableError
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.identity import build_id
 from lsh_core.jobs.services import Services
@@ -125,6 +125,13 @@ def _give_back(name: str, services: Services) -> None:
         logger.warning("the lease of %s could not be given back (%s); it ends by itself", name, error)
 
 
+def _is_last(error: Exception, settings: IndexSettings) -> bool:
+    """Return whether a stage that failed so is not tried again: it cannot help, or all the patience is spent."""
+    if isinstance(error, UnavailableError) and error.waited_seconds >= settings.node_wait_seconds:
+        return True
+    return isinstance(error, ServerError) and error.final
+
+
 def _run_stage(stage: Stage, settings: IndexSettings, build: str, services: Services) -> None:
     """Run a stage; again if a node went away under it. Every stage may be repeated, and knows what it has done."""
     from elasticsearch import ApiError, TransportError
@@ -133,7 +140,7 @@ def _run_stage(stage: Stage, settings: IndexSettings, build: str, services: Serv
         try:
             stage(settings, build, services)
         except (ServerError, ApiError, TransportError) as error:
-            if not left or (isinstance(error, ServerError) and error.final):
+            if not left or _is_last(error, settings):
                 raise
             logger.warning("%s failed (%s); trying it again in %.0f s", stage.__name__, error, PAUSE_SECONDS)
             time.sleep(PAUSE_SECONDS)

@@ -72,6 +72,7 @@ def _pending(task: SpanTask) -> list[Chunk]:
         task.connection,
         lambda client: Ledger(client, task.key).done(files, task.chunks),
         wait_seconds=task.wait_seconds,
+        watch=True,
     )
     return [chunk for chunk in task.chunks if chunk.number not in done]
 
@@ -94,7 +95,7 @@ def _record(task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, 
         write_dead_letters(client, letters)
         Ledger(client, task.key).write(file, entry, chunk, epoch=task.epoch)
 
-    on_any_node(task.connection, write, wait_seconds=task.wait_seconds)
+    on_any_node(task.connection, write, wait_seconds=task.wait_seconds, watch=True)
 
 
 def _announce(build: str, entry: LedgerEntry) -> None:

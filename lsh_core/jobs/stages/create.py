@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import TYPE_CHECKING, Any
 
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import answering_client, copies_missing, data_nodes
 from lsh_core.elastic.leases import Lease
+from lsh_core.elastic.system_indices import MAPPINGS
 from lsh_core.errors import LoadError
 from lsh_core.indexing.mapping import BuildMeta, build_body
 from lsh_core.indexing.names import closed_alias
 from lsh_core.indexing.runs import LOADING, RunStore
 from lsh_core.jobs.services import Services
-from lsh_core.jobs.stages.plan import read_plan
+from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.settings import IndexSettings
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+logger = logging.getLogger(__name__)
+
+_COPIES_SECONDS = 30.0
 
 
 @recorded
@@ -43,5 +52,21 @@ def create(settings: IndexSettings, build: str, services: Services, lease: Lease
         mapping = client.indices.get_mapping(index=plan.index)[plan.index]["mappings"]
         if "_meta" not in mapping or BuildMeta.from_json(mapping["_meta"]) != meta:
             raise LoadError(plan.index, "create", "an index of this name is there, and it is not this run's") from error
+    _wait_for_copies(client, plan)
     RunStore(client).update(build, state=LOADING)
     return {"index": plan.index, "created": created, "shards": plan.shards, "replicas": plan.replicas}
+
+
+def _wait_for_copies(client: Elasticsearch, plan: BuildPlan) -> None:
+    """Wait a while until a node may die: a replica that is still being made, or rebuilt, saves nothing."""
+    indices = [*MAPPINGS]
+    if plan.replicas < data_nodes(client):
+        indices.append(plan.index)
+    if missing := copies_missing(client, indices, seconds=_COPIES_SECONDS):
+        logger.warning(
+            "create: %d copies of shards of %s, or of airlsh's own indices, are not there after %.0f s: a node that "
+            "dies before they are may take rows with it",
+            missing,
+            plan.index,
+            _COPIES_SECONDS,
+        )

@@ -300,3 +300,37 @@ def test_threads_share_a_sender() -> None:
         thread.join()
     assert taken == [4] * 40
     assert len(cluster.documents) == 160
+
+
+def test_once_one_request_gave_up_the_others_do_not_wait_as_long_again() -> None:
+    cluster = FakeCluster(3, script=[PrimaryAway(seconds=10_000)])
+    sender = make_sender(cluster, wait_seconds=60)
+    with pytest.raises(ShardsMissingError) as first:
+        send(sender, lines(30))
+    given_up_at = cluster.clock()
+    with pytest.raises(ShardsMissingError) as second:
+        send(sender, lines(30), home=1)
+    assert cluster.clock() - given_up_at <= 2
+    assert second.value.args == first.value.args
+    assert second.value is not first.value
+
+
+def test_a_sender_that_gave_up_still_sends_what_meets_no_trouble() -> None:
+    cluster = FakeCluster(3, script=[PrimaryAway(seconds=10_000)])
+    sender = make_sender(cluster, wait_seconds=60)
+    with pytest.raises(ShardsMissingError):
+        send(sender, lines(30))
+    taken = len(cluster.documents)
+    reachable = [bulk_row(identity, 99) for identity in list(cluster.documents)[:2]]
+    assert send(sender, reachable).refusals == []
+    assert len(cluster.documents) == taken
+
+
+def test_rows_of_a_missing_shard_are_named() -> None:
+    cluster = FakeCluster(1, script=[PrimaryAway(seconds=10_000)])
+    with pytest.raises(ShardsMissingError) as raised:
+        send(make_sender(cluster, wait_seconds=60), lines(30))
+    lost = sorted({f"r{row}" for row in range(30)} - cluster.documents.keys(), key=lambda each: int(each[1:]))
+    assert raised.value.__notes__[0] == (
+        f"{len(lost)} rows of one request belong there, such as ids '{lost[0]}', '{lost[1]}', '{lost[2]}'."
+    )
