@@ -105,11 +105,7 @@ class BulkSender:
         deadline = self.clock() + self.wait_seconds
         last, troubled = "no node was asked", False
         while parts:
-            if troubled and self._over is not None:
-                raise copy.deepcopy(self._over)
-            if self.clock() >= deadline:
-                self._over = self._given_up(parts[-1], last)
-                raise self._over
+            self._require_hope(parts[-1], deadline, last, troubled=troubled)
             node = self._choose(home, deadline)
             if node is None:
                 troubled = True
@@ -142,9 +138,16 @@ class BulkSender:
                 last = f"{verdict.error}: {verdict.reason}"
                 tally.sent_again(sum(map(len, again)), verdict)
                 parts.extend(again)
-                if self._over is None:
-                    self._pause(verdict, again[0].attempts, deadline)
+                self._pause(verdict, again[0].attempts, deadline)
         return report
+
+    def _require_hope(self, part: _Part, deadline: float, last: str, *, troubled: bool) -> None:
+        """Raise if this request has waited in vain until its deadline, or is in trouble when another one has."""
+        if troubled and self._over is not None:
+            raise copy.deepcopy(self._over)
+        if self.clock() >= deadline:
+            self._over = self._given_up(part, last)
+            raise self._over
 
     def _given_up(self, part: _Part, last: str) -> UnavailableError:
         """Return the error of a request that got nowhere: which shards are gone, if that is why, and some rows."""
@@ -218,6 +221,8 @@ class BulkSender:
         ]
 
     def _pause(self, verdict: ItemVerdict, attempts: int, deadline: float) -> None:
+        if self._over is not None:
+            return  # The next look at it raises.
         if verdict.verdict is Verdict.NO_PRIMARY:
             self._wait_for_primaries(deadline)
         elif verdict.verdict is Verdict.BLOCKED:
