@@ -22,6 +22,9 @@ MOST_SPILL = 16
 MOST_TABLES = 512
 MOST_BITS = 32
 
+PARTITION_PATTERN = r"^[^/=\x00-\x1f]+=[^/\x00-\x1f]+(/[^/=\x00-\x1f]+=[^/\x00-\x1f]+)*$"
+"""``key=value`` folders, as Hive names them."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _RESERVED = {"w", "c", "l", "models", "ledger", "leases", "changes", "runs", "dead-letters"}
 
@@ -261,3 +264,24 @@ class DeleteSettings(Settings):
         default=None, min_length=1, description="Column of --ids-from with the ids; default: the build's own."
     )
     refresh: bool = Field(default=False, description="Return only when searches find the documents no more.")
+
+
+class RefreshSettings(Settings):
+    """Make a partition of the live build, and of every later one, what its source is."""
+
+    name: IndexName = Field(description="Name of the index.")
+    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        min_length=1,
+        description="The partition's Parquet file or folder, or the whole dataset with its key=value folders.",
+    )
+    partition: Annotated[str, StringConstraints(strip_whitespace=True, pattern=PARTITION_PATTERN)] = Field(
+        max_length=400,
+        description="The partition, as its folders are named: date=2026-11-01, or region=eu/date=2026-11-01.",
+    )
+    id: str | None = Field(default=None, min_length=1, description="Column with the ids; default: the build's own.")
+    vector: str | None = Field(
+        default=None, min_length=1, description="Column with the vectors; default: the build's own."
+    )
+    allow_empty: bool = Field(
+        default=False, description="Delete all documents of the partition if the source has no rows of it."
+    )

@@ -1,4 +1,4 @@
-"""``airlsh upsert`` and ``airlsh delete``: changes to what is live."""
+"""``airlsh upsert``, ``airlsh delete`` and ``airlsh refresh``: changes to what is live."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from lsh_core.cli.options import make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
-from lsh_core.settings import DeleteSettings, UpsertSettings
+from lsh_core.settings import DeleteSettings, RefreshSettings, UpsertSettings
 
 
 @click.command()
@@ -39,3 +39,28 @@ def delete(es: str | None, as_json: bool, **values: Any) -> None:
             print_json(result)
         else:
             click.echo(f"{result['name']}: {result['deleted']:,} ids deleted from build {result['build']}")
+
+
+@click.command()
+@settings_options(RefreshSettings)
+@server_options()
+def refresh(es: str | None, as_json: bool, **values: Any) -> None:
+    """Make a partition of NAME what its source is: upsert its rows, delete the documents that left it.
+
+    May be repeated, and killed and repeated: it happens once for the same files.
+    """
+    with reported(as_json=as_json):
+        from lsh_core.jobs.refresh import refresh_partition as run
+
+        result = run(make_settings(RefreshSettings, values), services(es))
+        if as_json:
+            print_json(result)
+            return
+        where = f"{result['name']}, partition {result['partition']}"
+        if result["unchanged"]:
+            click.echo(f"{where}: these files were refreshed before; nothing to do")
+        else:
+            click.echo(
+                f"{where}: {result['upserted']:,} documents written, {result['deleted']:,} deleted, "
+                f"live in build {result['build']}"
+            )

@@ -14,6 +14,7 @@ _COMMANDS = {
     "search": "lsh_core.cli.search_command",
     "upsert": "lsh_core.cli.change_commands",
     "delete": "lsh_core.cli.change_commands",
+    "refresh": "lsh_core.cli.change_commands",
     "models": "lsh_core.cli.catalogue_commands",
     "builds": "lsh_core.cli.catalogue_commands",
     "dead-letters": "lsh_core.cli.dead_letter_commands",

@@ -12,6 +12,7 @@ LEDGER = "airlsh-ledger"
 LEASES = "airlsh-leases"
 RUNS = "airlsh-runs"
 CHANGES = "airlsh-changes"
+PARTITIONS = "airlsh-partitions"
 DEAD_LETTERS = "airlsh-dead-letters"
 
 _PRIORITY = 1000
@@ -82,6 +83,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "expected_live": _KEYWORD,
         "move": _OPAQUE,
         "replayed_to": _LONG,
+        "journal_at": _LONG,
         "settings": _OPAQUE,
         "plan": _OPAQUE,
         "stages": _OPAQUE,
@@ -96,6 +98,16 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "partition": _KEYWORD,
         "position": _LONG,
         "at": _DATE,
+    },
+    PARTITIONS: {
+        "name": _KEYWORD,
+        "partition": _KEYWORD,
+        "fingerprint": _KEYWORD,
+        "generation": _LONG,
+        "begin": _LONG,
+        "done": {"type": "boolean"},
+        "rows": _LONG,
+        "updated_at": _DATE,
     },
     DEAD_LETTERS: {
         "build": _KEYWORD,

@@ -34,7 +34,7 @@ _PAGE = 500
 _WAIT_SECONDS = 60.0
 _PAUSE_SECONDS = 0.05
 
-Kind = Literal["upsert", "delete", "mark"]
+Kind = Literal["upsert", "delete", "mark", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Change:
     Attributes
     ----------
     kind
-        ``mark`` changes nothing: it only takes a position.
+        ``mark`` changes nothing: it only takes a position. ``sweep`` says that documents of its partition which are
+        older than its position have left it.
     row
         Arrow IPC stream of one row, of an upsert.
     position
@@ -80,6 +81,11 @@ class Entry:
     partition: str | None
     seq_no: int
     position: int
+
+    @property
+    def changes_document(self) -> bool:
+        """Whether it writes or deletes the document `id`."""
+        return self.kind in ("upsert", "delete")
 
 
 class Journal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,12 @@ from lsh_core.indexing.live_gate import repair_live
 from lsh_core.indexing.names import live_write_alias
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 from lsh_core.sources.row_bytes import pack_row
-from lsh_core.sources.validation import validate_rows
+from lsh_core.sources.validation import ValidRows, validate_rows
 from lsh_core.sources.vectors import as_list_array
 
 logger = logging.getLogger(__name__)
+
+KeyOf = Callable[[int], str]
 
 WAIT_SECONDS = 60.0
 _WRITER = Caller(None, "a writer of live changes")
@@ -107,6 +109,7 @@ class LiveWriter:
         where: str = "rows",
         first_row: int = 0,
         refreshed: bool = False,
+        key: KeyOf | None = None,
     ) -> Written:
         """Write whole documents; those with the same id are replaced.
 
@@ -118,6 +121,8 @@ class LiveWriter:
             What errors call the rows' source, and the number of the first row in it.
         refreshed
             Whether searches must find the rows when this returns; else they do within a second or so.
+        key
+            Gives each row, by its number, its key in the journal: what was written under a key is not written again.
 
         Raises
         ------
@@ -132,12 +137,18 @@ class LiveWriter:
         if not len(table):
             return Written(build.meta.build, 0)
         table = _named(table, id_name, vector_name, where)
-        changes = _upserts(table, build, partition, where, first_row)
+        changes = _upserts(table, build, partition, where, first_row, key)
         known = {ID_COLUMN, VECTOR_COLUMN, id_name, vector_name, *build.fields}
         ignored = tuple(name for name in table.column_names if name not in known)
         if ignored:
             logger.warning("%s has no field for %s: later builds may", build.index, ", ".join(ignored))
         return Written(self._write(changes, refreshed=refreshed), len(changes), ignored)
+
+    def check(self, table: pa.Table, *, id_column: str, vector_column: str, where: str, first_row: int) -> None:
+        """Raise `InputError` unless `upsert` would take all of these rows; nothing is written."""
+        build = self.live_build()
+        if len(table):
+            _valid_rows(_named(table, id_column, vector_column, where), build, where, first_row)
 
     def delete(self, ids: Sequence[str], *, refreshed: bool = False) -> Written:
         """Delete documents; an id that is not there is no error."""
@@ -227,8 +238,28 @@ def _named(table: pa.Table, id_name: str, vector_name: str, where: str) -> pa.Ta
     return rest
 
 
-def _upserts(table: pa.Table, build: WritableBuild, partition: str | None, where: str, first_row: int) -> list[Change]:
+def _upserts(
+    table: pa.Table, build: WritableBuild, partition: str | None, where: str, first_row: int, key: KeyOf | None
+) -> list[Change]:
     """Validate all rows, then return a change for each id, its last row."""
+    valid = _valid_rows(table, build, where, first_row)
+    last = {identity: row for row, identity in enumerate(valid.ids)}
+    offsets = sorted(last.values())
+    chosen = table.take(pa.array(offsets, pa.int64()))
+    return [
+        Change(
+            valid.ids[row],
+            "upsert",
+            pack_row(chosen, place),
+            partition,
+            key=key(first_row + row) if key is not None else None,
+        )
+        for place, row in enumerate(offsets)
+    ]
+
+
+def _valid_rows(table: pa.Table, build: WritableBuild, where: str, first_row: int) -> ValidRows:
+    """Return the rows if all of them can be indexed; raise `SourceError` for the first that cannot."""
     field = build.field
     valid = validate_rows(table, id=ID_COLUMN, vector=VECTOR_COLUMN, dims=field.dims, metric=field.metric)
     if valid.refused:
@@ -237,7 +268,4 @@ def _upserts(table: pa.Table, build: WritableBuild, partition: str | None, where
         raise SourceError(
             where, f"row {first_row + row.offset}: {row.error}: {row.reason}{more}; nothing of it written"
         )
-    last = {identity: row for row, identity in enumerate(valid.ids)}
-    offsets = sorted(last.values())
-    chosen = table.take(pa.array(offsets, pa.int64()))
-    return [Change(valid.ids[row], "upsert", pack_row(chosen, place), partition) for place, row in enumerate(offsets)]
+    return valid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from lsh_core.indexing.documents import LIVE_VERSION
 from lsh_core.indexing.journal import BEFORE_ALL, Entry, Journal
 from lsh_core.indexing.ledger import hash_ids
 from lsh_core.indexing.names import replay_alias
+from lsh_core.indexing.partition_sweep import sweep
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -35,11 +37,19 @@ class Replayed:
     changes: int
 
 
-def replay_changes(connection: Connection, name: str, index: str, *, after: int = BEFORE_ALL) -> Replayed:
+def replay_changes(
+    connection: Connection, name: str, index: str, *, after: int = BEFORE_ALL, planned_at: int = BEFORE_ALL
+) -> Replayed:
     """Apply all changes of `name` that follow `after` to `index`, in order, and prove that it holds them.
 
     The build's own model hashes the rows, and columns that its mapping does not know are left out. Changes are
     versioned, so a replay may be repeated, and may run while others write later changes.
+
+    Parameters
+    ----------
+    planned_at
+        Where the journal was when the source of `index` was listed: of a partition that began to be refreshed later,
+        the index may hold rows that have left it.
 
     Raises
     ------
@@ -49,56 +59,79 @@ def replay_changes(connection: Connection, name: str, index: str, *, after: int 
         A shard stayed away.
     """
     journal = Journal(connection, name)
-    upto = journal.settled()
     last: dict[str, Entry] = {}
     refused: dict[str, str] = {}
-    applied = 0
-    alias = replay_alias(index)
-    writer: ChangeWriter | None = None
-    try:
-        for page in journal.read(after=after, upto=upto):
-            changes = [entry for entry in page if entry.kind != "mark"]
-            if not changes:
-                continue
-            if writer is None:
-                build = read_writable(connection, index)
-                _put_alias(connection, index, alias)
-                writer = ChangeWriter(connection, build, alias)
-            for entry in changes:
-                if entry.id not in last or entry.position >= last[entry.id].position:
-                    last[entry.id] = entry
-            refused |= _apply(writer, index, changes)
-            applied += len(changes)
+    applied, reached = 0, after
+    with closing(_Way(connection, index)) as way:
+        while True:
+            upto = journal.settled()
+            sweeps: list[Entry] = []
+            for page in journal.read(after=reached, upto=upto):
+                changes = [entry for entry in page if entry.changes_document]
+                refused |= way.apply(changes)
+                _remember(changes, last)
+                applied += len(changes)
+                sweeps += [entry for entry in page if entry.kind == "sweep" and entry.position > planned_at]
+            reached = max(upto, reached)
+            swept = 0
+            for entry in sweeps:
+                for deletes in sweep(connection, journal, index, entry):
+                    way.apply(deletes)
+                    _remember(deletes, last)
+                    swept += len(deletes)
+            if not swept:
+                break  # Else their deletes are in the journal, behind what was read.
         _prove(connection, index, last, refused)
-    finally:
-        if writer is not None:
-            _drop_alias(connection, index, alias)
-    return Replayed(max(upto, after), applied)
+    return Replayed(reached, applied)
 
 
 def changed_hashes(connection: Connection, name: str, *, upto: int) -> npt.NDArray[np.uint64]:
     """Return the 128-bit hashes, (n, 2) uint64, of the distinct ids that the journal changed up to `upto`."""
     ids: set[str] = set()
     for page in Journal(connection, name).read(after=BEFORE_ALL, upto=upto):
-        ids.update(entry.id for entry in page if entry.kind != "mark")
+        ids.update(entry.id for entry in page if entry.changes_document)
     return hash_ids(sorted(ids))
 
 
-def _apply(writer: ChangeWriter, index: str, changes: Sequence[Entry]) -> dict[str, str]:
-    """Write changes until all are answered; return why the build refused some, by id."""
-    deadline = time.monotonic() + _WAIT_SECONDS
-    refused: dict[str, str] = {}
-    waiting, pause = list(changes), 0.05
-    while waiting:
-        outcome = writer.write(waiting)
-        refused |= {entry.id: reason for entry, reason in outcome.refused}
-        waiting = outcome.waiting
-        if waiting and time.monotonic() > deadline:
-            raise UnavailableError(index, _WAIT_SECONDS, outcome.reason)
-        if waiting:
-            time.sleep(pause)
-            pause = min(2 * pause, 2.0)
-    return refused
+class _Way:
+    """The way into a build that is not live; there is none until the first change."""
+
+    def __init__(self, connection: Connection, index: str) -> None:
+        self._connection, self._index, self._alias = connection, index, replay_alias(index)
+        self._writer: ChangeWriter | None = None
+
+    def apply(self, changes: Sequence[Entry]) -> dict[str, str]:
+        """Write changes until all are answered; return why the build refused some, by id."""
+        if not changes:
+            return {}
+        if self._writer is None:
+            build = read_writable(self._connection, self._index)
+            _put_alias(self._connection, self._index, self._alias)
+            self._writer = ChangeWriter(self._connection, build, self._alias)
+        deadline = time.monotonic() + _WAIT_SECONDS
+        refused: dict[str, str] = {}
+        waiting, pause = list(changes), 0.05
+        while waiting:
+            outcome = self._writer.write(waiting)
+            refused |= {entry.id: reason for entry, reason in outcome.refused}
+            waiting = outcome.waiting
+            if waiting and time.monotonic() > deadline:
+                raise UnavailableError(self._index, _WAIT_SECONDS, outcome.reason)
+            if waiting:
+                time.sleep(pause)
+                pause = min(2 * pause, 2.0)
+        return refused
+
+    def close(self) -> None:
+        """Take the way away again."""
+        if self._writer is not None:
+            _drop_alias(self._connection, self._index, self._alias)
+
+
+def _remember(changes: Sequence[Entry], last: dict[str, Entry]) -> None:
+    for entry in changes:
+        if entry.id not in last or entry.position >= last[entry.id].position:
+            last[entry.id] = entry
 
 
 def _prove(connection: Connection, index: str, last: dict[str, Entry], refused: dict[str, str]) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 from lsh_core.errors import SettingsError
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.jobs.services import Services
+from lsh_core.progress import progress
 from lsh_core.settings import DeleteSettings, UpsertSettings
-
-_ROWS_AT_ONCE = 2_000
 
 
 def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
@@ -31,10 +30,9 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     UnavailableError
         No live build took the rows in time; repeat the call.
     """
-    from lsh_core.sources.chunks import plan_chunks
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
-    from lsh_core.sources.reading import read_span
+    from lsh_core.sources.parts import read_parts
 
     writer = LiveWriter(services.connection, settings.name)
     build = writer.live_build()
@@ -43,20 +41,20 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     check_columns(dataset, id=id_column, vector=vector)
     changed, live = 0, build.meta.build
     ignored: dict[str, None] = {}
-    chunks = plan_chunks(dataset.files, chunk_rows=_ROWS_AT_ONCE)
-    for number, file in enumerate(dataset.files):
-        for chunk, table in read_span(file, [each for each in chunks if each.file == number], dataset.schema.names):
+    with progress("upsert", total=dataset.rows) as meter:
+        for file, first_row, table in read_parts(dataset.files, dataset.schema.names):
             written = writer.upsert(
                 table,
                 id_column=id_column,
                 vector_column=vector,
                 partition=file.partition,
                 where=file.url,
-                first_row=chunk.start,
+                first_row=first_row,
                 refreshed=settings.refresh,
             )
             changed, live = changed + written.changed, written.build
             ignored |= dict.fromkeys(written.ignored)
+            meter.advance(len(table))
     return {"name": settings.name, "build": live, "upserted": changed, "ignored_columns": list(ignored)}
 
 
@@ -88,18 +86,17 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
 def _ids_from(source: str, column: str) -> Iterator[list[str]]:
     """Yield the ids in a column of a Parquet source."""
     from lsh_core.errors import SchemaError, SourceError
-    from lsh_core.sources.chunks import plan_chunks
     from lsh_core.sources.dataset import open_dataset
     from lsh_core.sources.identifiers import read_identifiers
-    from lsh_core.sources.reading import read_span
+    from lsh_core.sources.parts import read_parts
 
     dataset = open_dataset(source)
     if column not in dataset.schema.names:
         raise SchemaError(source, column, f"does not exist; there are {', '.join(dataset.schema.names)}")
-    chunks = plan_chunks(dataset.files, chunk_rows=_ROWS_AT_ONCE)
-    for number, file in enumerate(dataset.files):
-        for chunk, table in read_span(file, [each for each in chunks if each.file == number], [column]):
+    with progress("delete", total=dataset.rows) as meter:
+        for file, first_row, table in read_parts(dataset.files, [column]):
             found = read_identifiers(table.column(column))
             for row, (_, reason) in found.refused.items():
-                raise SourceError(file.url, f"row {chunk.start + row}: {reason}")
+                raise SourceError(file.url, f"row {first_row + row}: {reason}")
             yield [each for each in found.ids if each is not None]
+            meter.advance(len(table))

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _TRIES = 3
 
-Replay = Callable[[str, str, int], int]
+Replay = Callable[[str, str, int, int], int]
 """Applies the changes of a name that follow a position to an index, and returns the position it got to."""
 
 
@@ -114,8 +114,8 @@ def _fenced_swap(
 
 
 def _journal(services: Services) -> Replay:
-    def replay(name: str, index: str, after: int) -> int:
-        return replay_changes(services.connection, name, index, after=after).position
+    def replay(name: str, index: str, after: int, planned_at: int) -> int:
+        return replay_changes(services.connection, name, index, after=after, planned_at=planned_at).position
 
     return replay
 
@@ -123,7 +123,9 @@ def _journal(services: Services) -> Replay:
 def _replay(client: Elasticsearch, name: str, build: str, index: str, replay: Replay) -> None:
     """Bring the build up to date. A build that was live before is replayed from where it became so, which is safe."""
     runs = RunStore(client)
-    position = replay(name, index, int(runs.get(name, build).get("replayed_to", BEFORE_ALL)))
+    record = runs.get(name, build)
+    after, planned_at = int(record.get("replayed_to", BEFORE_ALL)), int(record.get("journal_at", BEFORE_ALL))
+    position = replay(name, index, after, planned_at)
     runs.update(build, replayed_to=position)
 
 

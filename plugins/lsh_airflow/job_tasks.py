@@ -13,7 +13,7 @@ from lsh_airflow.forms import AnySettings, settings_from_params
 from lsh_airflow.services import services_from_connections
 from lsh_airflow.source_roots import check_source
 from lsh_core.errors import AirlshError, InputError
-from lsh_core.settings import IndexSettings, SourceSettings
+from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
@@ -61,8 +61,9 @@ def run_stage(
 
 def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:
     settings = settings_from_params(model, context["params"])
-    if isinstance(settings, SourceSettings):
-        check_source(settings.source)
+    source = getattr(settings, "source", None)
+    if source is not None:
+        check_source(source)
     return settings
 
 

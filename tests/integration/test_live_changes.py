@@ -21,7 +21,6 @@ from lsh_core.indexing.live_gate import fence_live
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.indexing.names import live_write_alias, replay_alias
 from lsh_core.indexing.replay import changed_hashes, replay_changes
-from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.changes import delete, upsert
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
@@ -30,8 +29,6 @@ from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import (
     DeleteSettings,
     IndexSettings,
-    PromoteSettings,
-    RollbackSettings,
     TrainSettings,
     UpsertSettings,
 )
@@ -208,52 +205,3 @@ def test_a_build_that_does_not_take_a_change_is_not_to_be_published(services: Se
     journal.append([Change("short", "delete")])
     assert replay_changes(services.connection, "proof", index, after=entry.seq_no).changes == 2
     assert live_index(services.connection.client(), "proof") == index
-
-
-def test_ten_writers_during_a_reindex_and_a_rollback_lose_nothing_and_undo_nothing(
-    services: Services, built: Build
-) -> None:
-    first = built("busy")
-    vectors = clustered(200, DIMS, seed=4)
-    model: dict[str, bool] = {}
-    troubles: list[Exception] = []
-    stopped = threading.Event()
-
-    def write(number: int) -> None:
-        generator = np.random.default_rng(number)
-        writer = LiveWriter(services.connection, "busy")
-        while not stopped.is_set():
-            identity = f"w{number}-{generator.integers(20)}"
-            gone = bool(generator.random() < 0.4)
-            try:
-                if gone:
-                    writer.delete([identity])
-                else:
-                    writer.upsert([row(identity, vectors[generator.integers(200)])])
-            except Exception as error:
-                troubles.append(error)
-                return
-            model[identity] = not gone
-
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(10)]
-    for thread in threads:
-        thread.start()
-    try:
-        second = built("busy", seed=1)
-        assert live_index(services.connection.client(), "busy") == second
-        stopped.wait(0.5)
-        assert rollback(RollbackSettings(name="busy"), services)["live"] == first
-        stopped.wait(0.5)
-    finally:
-        stopped.set()
-        for thread in threads:
-            thread.join()
-
-    assert not troubles
-    assert len(model) > 50
-    for index in (first, second):
-        if index == second:
-            build = second.removeprefix("airlsh-busy-")
-            promote_build(PromoteSettings(name="busy", build=build), services)
-        held = {identity: version is not None for identity, version in versions(services, index, list(model)).items()}
-        assert held == model

@@ -224,7 +224,7 @@ def test_a_promotion_that_fails_takes_its_fence_along(services: Services, make: 
     client, old, build = services.connection.client(), physical_index(NAME, live), make()
     calls: list[bool] = []
 
-    def broken_tail(_name: str, _index: str, after: int) -> int:
+    def broken_tail(_name: str, _index: str, after: int, _planned_at: int) -> int:
         calls.append(bool(client.indices.exists_alias(name=live_write_alias(NAME))))
         if len(calls) == 2:
             raise PromotionConflictError(NAME, "the tail was not taken")

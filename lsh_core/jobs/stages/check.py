@@ -13,6 +13,7 @@ from lsh_core.errors import ModelMismatchError, SourceError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.field_types import fields_for, parse_overrides
 from lsh_core.indexing.forgetting import forget_expired_letters
+from lsh_core.indexing.journal import Journal
 from lsh_core.indexing.mapping import check_dims
 from lsh_core.indexing.names import physical_index
 from lsh_core.indexing.runs import PLANNED, RunStore
@@ -38,6 +39,7 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     ServerError
         Elasticsearch or Dask is not fit for it.
     """
+    journal_at = Journal(services.connection, settings.name).settled()  # Before the source is looked at.
     dataset, columns = read_source(settings)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
@@ -67,6 +69,8 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
             "finished_at": None,
             # What the promotion goes by: a retry keeps what was live when the run started first.
             "expected_live": record["expected_live"] if record and "expected_live" in record else live,
+            # A partition that began to be refreshed later may have lost rows that this build loads.
+            "journal_at": record["journal_at"] if record and "journal_at" in record else journal_at,
         },
     )
     return {

@@ -84,8 +84,9 @@ def _replay(name: str, index: str, build: str, services: Services) -> tuple[int,
     """Bring the build up to date; return how far the journal is, and the ids that it has changed so far."""
     client = answering_client(services.connection)
     runs = RunStore(client)
-    after = runs.get(name, build).get("replayed_to", BEFORE_ALL)
-    reached = replay_changes(services.connection, name, index, after=after).position
+    record = runs.get(name, build)
+    after, planned = record.get("replayed_to", BEFORE_ALL), record.get("journal_at", BEFORE_ALL)
+    reached = replay_changes(services.connection, name, index, after=after, planned_at=planned).position
     runs.update(build, replayed_to=reached)
     refresh(client, index)
     return reached, IdHashes(changed_hashes(services.connection, name, upto=reached))

@@ -1,0 +1,83 @@
+"""Documents that left their partition: found in a build, and deleted through the journal.
+
+A refresh says at its end, by an entry of the kind ``sweep``, that its partition holds nothing that is older than
+its beginning. Every build that does not know the refreshed source yet takes that up when it is brought up to date,
+and writes the deletes of what it finds into the journal, so that all later builds know them too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import on_any_node, refresh, require_all_shards
+from lsh_core.elastic.connection import Connection
+from lsh_core.indexing.journal import Change, Entry, Journal
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+_PAGE = 2_000
+_KEEP_ALIVE = "5m"
+
+
+def sweep(connection: Connection, journal: Journal, index: str, entry: Entry) -> Iterator[list[Entry]]:
+    """Append the deletes that `entry`, a sweep, means for `index`; yield them in pages, to be applied.
+
+    The deletes are as old as the beginning of the refresh: they undo nothing that was written since.
+
+    `index` must hold all changes of the journal up to `entry`.
+    """
+    for ids in departed(connection, index, str(entry.partition), before=entry.position):
+        yield journal.append(
+            [
+                Change(each, "delete", partition=entry.partition, position=entry.position, key=_key(entry, each))
+                for each in ids
+            ]
+        )
+
+
+def departed(connection: Connection, index: str, partition: str, *, before: int) -> Iterator[list[str]]:
+    """Yield, in pages, the ids of the documents of `partition` that were loaded, or changed before a position.
+
+    All of them are seen as they were when the first page was asked for.
+    """
+    on_any_node(connection, lambda client: refresh(client, index))
+    opened = on_any_node(connection, lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE))
+    view, after = opened["id"], None
+    try:
+        while True:
+            page = partial(_page, view=view, partition=partition, before=before, after=after)
+            answer = on_any_node(connection, page)
+            require_all_shards("search", index, answer)
+            hits = answer["hits"]["hits"]
+            if not hits:
+                return
+            yield [hit["_id"] for hit in hits]
+            view, after = answer["pit_id"], hits[-1]["sort"]
+    finally:
+        on_any_node(connection, lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
+
+
+def _page(client: Elasticsearch, *, view: str, partition: str, before: int, after: list[Any] | None) -> dict[str, Any]:
+    answer = client.search(
+        pit={"id": view, "keep_alive": _KEEP_ALIVE},
+        query={
+            "bool": {
+                "filter": [{"term": {"airlsh.partition": partition}}],
+                "must_not": [{"range": {"airlsh.change": {"gte": before}}}],
+            }
+        },
+        sort=[{"_shard_doc": "asc"}],
+        search_after=after,
+        size=_PAGE,
+        source=False,
+        track_total_hits=False,
+    )
+    return dict(answer)
+
+
+def _key(entry: Entry, identity: str) -> str:
+    return hashlib.sha256(f"{entry.key}\x00{identity}".encode()).hexdigest()[:40]

@@ -1,0 +1,215 @@
+"""Refresh: a partition of the live build, and of every later one, becomes what its source is."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lsh_core.elastic.cluster import answering_client, on_any_node
+from lsh_core.elastic.cluster import refresh as make_searchable
+from lsh_core.elastic.leases import Lease, hold
+from lsh_core.errors import SourceError
+from lsh_core.indexing.change_writer import WritableBuild
+from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry
+from lsh_core.indexing.live_writes import LiveWriter
+from lsh_core.indexing.partition_state import PartitionState, PartitionStore
+from lsh_core.indexing.partition_sweep import sweep
+from lsh_core.indexing.runs import RunStore
+from lsh_core.jobs.services import Services
+from lsh_core.progress import progress
+from lsh_core.settings import RefreshSettings
+from lsh_core.sources.dataset import SourceFile, check_unchanged
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The files of one partition, and the columns to read."""
+
+    files: tuple[SourceFile, ...]
+    columns: tuple[str, ...]
+    id: str
+    vector: str
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one as soon as a file was added, removed or written anew."""
+        facts = [(file.url, file.size, file.version, file.row_group_rows) for file in self.files]
+        return hashlib.sha256(repr((facts, self.columns, self.id, self.vector)).encode()).hexdigest()
+
+
+def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str, Any]:
+    """Upsert the rows that the partition's source has, and delete the documents that left it; once.
+
+    All rows are checked before the first is written. A refresh that was killed goes on where it was, if the files are
+    the same; one of the same files that is done already does nothing. A document that was written since the refresh
+    began stays as it was written, whatever the source says; one that moved to another partition is left alone.
+
+    Returns
+    -------
+    dict
+        ``name, partition, build, generation, rows, upserted, deleted, unchanged, seconds``; ``unchanged``: these files
+        were refreshed before. After a kill, ``upserted`` and ``deleted`` are those of the last try.
+
+    Raises
+    ------
+    InputError
+        The source has no such partition, or no rows of it; or a row cannot be indexed.
+    LeaseHeldError
+        Somebody else refreshes this partition.
+    SourceChangedError
+        A file was written while it was read; the next refresh mends that.
+    """
+    started = time.monotonic()
+    writer = LiveWriter(services.connection, settings.name)
+    source = _open(settings, writer.live_build())
+    scope = f"partition:{settings.partition}"
+    with hold(services.connection, settings.name, scope, services.caller) as lease:
+        store = PartitionStore(services.connection, settings.name, settings.partition, epoch=lease.epoch)
+        unchanged = store.last is not None and store.last.done and store.last.fingerprint == source.fingerprint
+        upserted = deleted = 0
+        if not unchanged:
+            _check_rows(settings, source, writer)
+            state = _begin(store, source, writer)
+            upserted = _upsert(settings, source, state, writer, lease)
+            deleted = _delete_departed(state, services, writer, lease)
+            store.update(done=True, rows=source.rows)
+    build = writer.live_build()
+    on_any_node(services.connection, lambda client: make_searchable(client, build.index))
+    return {
+        "name": settings.name,
+        "partition": settings.partition,
+        "build": build.meta.build,
+        "generation": store.last.generation if store.last is not None else 0,
+        "rows": source.rows,
+        "upserted": upserted,
+        "deleted": deleted,
+        "unchanged": unchanged,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
+    """Find the files of the partition; files without ``key=value`` folders are all taken to be its own."""
+    from lsh_core.sources.columns import check_columns
+    from lsh_core.sources.dataset import open_dataset
+
+    id_column, vector = settings.id or build.meta.id_column or "id", settings.vector or build.field.column
+    try:
+        dataset = open_dataset(settings.source)
+    except SourceError:
+        if settings.allow_empty:
+            return _Source((), (), id_column, vector)
+        raise
+    if dataset.rows:  # Of an empty table the columns have no types.
+        check_columns(dataset, id=id_column, vector=vector)
+    wanted = tuple(tuple(level.split("=", 1)) for level in settings.partition.split("/"))
+    columns = dataset.schema.names
+    if any(file.partition_values for file in dataset.files):
+        files = tuple(file for file in dataset.files if file.partition == settings.partition)
+        there = sorted({str(file.partition) for file in dataset.files})
+        if not files and not settings.allow_empty:
+            more = f" and {len(there) - 5} more" if len(there) > 5 else ""
+            raise SourceError(
+                settings.source, f"has no partition {settings.partition!r}; there are {', '.join(there[:5])}{more}"
+            )
+    else:
+        added = tuple((key, value) for key, value in wanted if key not in columns)
+        files = tuple(replace(file, partition_values=added) for file in dataset.files)
+        columns = [*columns, *(key for key, _ in added)]
+    found = _Source(files, tuple(columns), id_column, vector)
+    if not found.rows and not settings.allow_empty:
+        raise SourceError(
+            settings.source,
+            f"has no rows of partition {settings.partition!r}; --allow-empty deletes all documents of it",
+        )
+    return found
+
+
+def _check_rows(settings: RefreshSettings, source: _Source, writer: LiveWriter) -> None:
+    from lsh_core.sources.parts import read_parts
+
+    with progress("check", total=source.rows) as meter:
+        for file, first_row, table in read_parts(source.files, source.columns):
+            writer.check(table, id_column=source.id, vector_column=source.vector, where=file.url, first_row=first_row)
+            meter.advance(len(table))
+
+
+def _begin(store: PartitionStore, source: _Source, writer: LiveWriter) -> PartitionState:
+    state = store.begin(source.fingerprint)
+    if state.begin is None:
+        mark = Change(state.partition, "mark", partition=state.partition, key=state.key("begin"))
+        state = store.update(begin=writer.journal.append([mark])[0].position)
+    return state
+
+
+def _upsert(settings: RefreshSettings, source: _Source, state: PartitionState, writer: LiveWriter, lease: Lease) -> int:
+    from lsh_core.sources.parts import read_parts
+
+    upserted = 0
+    with progress("upsert", total=source.rows) as meter:
+        for file, first_row, table in read_parts(source.files, source.columns):
+            lease.require()
+            upserted += writer.upsert(
+                table,
+                id_column=source.id,
+                vector_column=source.vector,
+                partition=settings.partition,
+                where=file.url,
+                first_row=first_row,
+                key=lambda row, url=file.url: state.key(url, row),  # type: ignore[misc]
+            ).changed
+            meter.advance(len(table))
+    for file in source.files:
+        check_unchanged(file)
+    return upserted
+
+
+def _delete_departed(state: PartitionState, services: Services, writer: LiveWriter, lease: Lease) -> int:
+    """Say in the journal that older documents left the partition, and delete them from what is live.
+
+    Repeated until the build that was live before is still live after it.
+    """
+    end = Change(state.partition, "sweep", partition=state.partition, position=state.begin, key=state.key("end"))
+    (own,) = writer.journal.append([end])
+    deleted = 0
+    with progress("delete", unit="documents") as meter:
+        while True:
+            build = writer.live_build()
+            reached, sweeps = _catch_up(own, build, services, writer, lease)
+            for entry in sweeps:
+                for deletes in sweep(services.connection, writer.journal, build.index, entry):
+                    lease.require()
+                    writer.apply(deletes)
+                    deleted += len(deletes) if entry == own else 0
+                    meter.advance(len(deletes))
+            if writer.live_build().index == build.index:
+                RunStore(answering_client(services.connection)).update(build.meta.build, replayed_to=reached)
+                return deleted
+
+
+def _catch_up(
+    own: Entry, build: WritableBuild, services: Services, writer: LiveWriter, lease: Lease
+) -> tuple[int, list[Entry]]:
+    """Apply what is in the journal and may not be in the live build: writers die between the two.
+
+    Returns
+    -------
+    tuple
+        How far the journal was, and the sweeps that the build is due: `own`, and those of refreshes that died, or
+        ended while another build was live.
+    """
+    record = RunStore(answering_client(services.connection)).find(build.meta.name, build.meta.build) or {}
+    planned = int(record.get("journal_at", BEFORE_ALL))
+    reached = writer.journal.settled()
+    sweeps = [own]
+    for page in writer.journal.read(after=int(record.get("replayed_to", BEFORE_ALL)), upto=reached):
+        lease.require()
+        writer.apply([entry for entry in page if entry.changes_document])
+        sweeps += [entry for entry in page if entry.kind == "sweep" and entry.position > planned and entry != own]
+    return reached, sweeps

@@ -1,0 +1,27 @@
+"""A whole source read in small parts, in order: for what is written row by row and not by Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from lsh_core.sources.chunks import plan_chunks
+from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.reading import read_span
+
+ROWS_AT_ONCE = 2_000
+
+
+def read_parts(files: Sequence[SourceFile], columns: Sequence[str]) -> Iterator[tuple[SourceFile, int, pa.Table]]:
+    """Yield the rows of `files` in source order: the file, the number of the part's first row in it, the rows.
+
+    Parameters
+    ----------
+    columns
+        Names of the columns to read, partition columns among them.
+    """
+    chunks = plan_chunks(files, chunk_rows=ROWS_AT_ONCE)
+    for number, file in enumerate(files):
+        for chunk, table in read_span(file, [each for each in chunks if each.file == number], columns):
+            yield file, chunk.start, table
