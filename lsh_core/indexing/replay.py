@@ -18,7 +18,7 @@ from lsh_core.errors import UnavailableError, VerificationError
 from lsh_core.indexing.change_writer import ChangeWriter, read_writable
 from lsh_core.indexing.documents import LIVE_VERSION
 from lsh_core.indexing.journal import BEFORE_ALL, Entry, Journal
-from lsh_core.indexing.ledger import hash_ids
+from lsh_core.indexing.last_changes import LastChanges
 from lsh_core.indexing.names import replay_alias
 from lsh_core.indexing.partition_sweep import sweep
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _WAIT_SECONDS = 300.0
 _IDS_PER_PAGE = 1000
+_MOST_REASONS = 1000
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def replay_changes(
         A shard stayed away.
     """
     journal = Journal(connection, name)
-    last: dict[str, Entry] = {}
+    last = LastChanges()
     refused: dict[str, str] = {}
     applied, reached = 0, after
     with closing(_Way(connection, index)) as way:
@@ -68,8 +69,8 @@ def replay_changes(
             sweeps: list[Entry] = []
             for page in journal.read(after=reached, upto=upto):
                 changes = [entry for entry in page if entry.changes_document]
-                refused |= way.apply(changes)
-                _remember(changes, last)
+                _note(refused, way.apply(changes))
+                last.add(changes)
                 applied += len(changes)
                 sweeps += [entry for entry in page if entry.kind == "sweep" and entry.position > planned_at]
             reached = max(upto, reached)
@@ -77,20 +78,28 @@ def replay_changes(
             for entry in sweeps:
                 for deletes in sweep(connection, journal, index, entry):
                     way.apply(deletes)
-                    _remember(deletes, last)
+                    _prove(connection, index, deletes, refused)
                     swept += len(deletes)
             if not swept:
                 break  # Else their deletes are in the journal, behind what was read.
-        _prove(connection, index, last, refused)
+        if applied:
+            # The journal is read a second time, so that no id has to be kept. A change that a compaction has taken out
+            # meanwhile is followed by a later one, which the next replay applies and proves.
+            for page in journal.read(after=after, upto=reached, rows=False):
+                changes = [entry for entry in page if entry.changes_document]
+                is_last = last.are_last(changes)
+                _prove(
+                    connection, index, [entry for entry, each in zip(changes, is_last, strict=True) if each], refused
+                )
     return Replayed(reached, applied)
 
 
 def changed_hashes(connection: Connection, name: str, *, upto: int) -> npt.NDArray[np.uint64]:
     """Return the 128-bit hashes, (n, 2) uint64, of the distinct ids that the journal changed up to `upto`."""
-    ids: set[str] = set()
-    for page in Journal(connection, name).read(after=BEFORE_ALL, upto=upto):
-        ids.update(entry.id for entry in page if entry.changes_document)
-    return hash_ids(sorted(ids))
+    changed = LastChanges()
+    for page in Journal(connection, name).read(after=BEFORE_ALL, upto=upto, rows=False):
+        changed.add([entry for entry in page if entry.changes_document])
+    return changed.hashes()
 
 
 class _Way:
@@ -128,19 +137,20 @@ class _Way:
             _drop_alias(self._connection, self._index, self._alias)
 
 
-def _remember(changes: Sequence[Entry], last: dict[str, Entry]) -> None:
-    for entry in changes:
-        if entry.id not in last or entry.position >= last[entry.id].position:
-            last[entry.id] = entry
+def _note(refused: dict[str, str], more: dict[str, str]) -> None:
+    """Keep the reasons of some thousands of ids: they are only told of, for the first that turns out to be missing."""
+    if len(refused) < _MOST_REASONS:
+        refused |= more
 
 
-def _prove(connection: Connection, index: str, last: dict[str, Entry], refused: dict[str, str]) -> None:
-    """Read every changed id back, in real time: it must hold its last change or a later one."""
-    ids = list(last)
+def _prove(connection: Connection, index: str, changes: Sequence[Entry], refused: dict[str, str]) -> None:
+    """Read the ids of some changes back, in real time: each must hold its change or a later one."""
+    by_id = {entry.id: entry for entry in changes}
+    ids = list(by_id)
     for start in range(0, len(ids), _IDS_PER_PAGE):
-        page = ids[start : start + _IDS_PER_PAGE]
-        for document in on_any_node(connection, partial(_versions, index=index, ids=page)):
-            _check(index, last[document["_id"]], document, refused)
+        part = ids[start : start + _IDS_PER_PAGE]
+        for document in on_any_node(connection, partial(_versions, index=index, ids=part)):
+            _check(index, by_id[document["_id"]], document, refused)
 
 
 def _versions(client: Elasticsearch, *, index: str, ids: Sequence[str]) -> list[dict[str, Any]]:
