@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk import dag, result, task
 
 from lsh_airflow.forms import form
-from lsh_airflow.job_tasks import run_job
+from lsh_airflow.job_tasks import run_job, with_partition_key
 from lsh_airflow.retries import REPEATABLE
 from lsh_core.settings import RefreshSettings
 
@@ -25,7 +25,7 @@ from lsh_core.settings import RefreshSettings
     max_active_runs=4,
     tags=["airlsh", "index"],
     default_args=REPEATABLE,
-    params=form(RefreshSettings, main=("name", "source", "partition")),
+    params=form(RefreshSettings, main=("name", "source", "partition"), given_by_run=("partition",)),
 )
 def refresh_partition() -> None:
     @result
@@ -37,12 +37,6 @@ def refresh_partition() -> None:
         return run_job(refresh.refresh_partition, RefreshSettings, with_partition_key(context))
 
     refresh()
-
-
-def with_partition_key(context: dict[str, Any]) -> dict[str, Any]:
-    """Let the partition that the run was started for win over the form's."""
-    key = context["dag_run"].partition_key
-    return context if key is None else {**context, "params": {**context["params"], "partition": key}}
 
 
 refresh_partition()

@@ -18,7 +18,11 @@ _NOT_SHOWN = ("title", "default", "description")
 
 
 def form(
-    model: type[Settings], *, main: Iterable[str], labels: Mapping[str, Mapping[str, str]] | None = None
+    model: type[Settings],
+    *,
+    main: Iterable[str],
+    labels: Mapping[str, Mapping[str, str]] | None = None,
+    given_by_run: Iterable[str] = (),
 ) -> dict[str, Param]:
     """Make the params of a DAG from a settings model.
 
@@ -29,6 +33,8 @@ def form(
         folds every section, so the others go into one section, "Advanced".
     labels
         For a field with a choice of values: what the form shows for each value.
+    given_by_run
+        Fields that must be given, but may come with the run instead of with the form.
 
     Returns
     -------
@@ -49,6 +55,8 @@ def form(
             schema["section"] = ADVANCED
         shown = properties[field]
         default = {"default": shown["default"]} if "default" in shown else {}
+        if field in given_by_run:
+            default, schema["type"] = {"default": None}, [schema["type"], "null"]
         params[field] = Param(**default, description=shown["description"], title=shown["title"], **schema)
     return params
 

@@ -59,6 +59,12 @@ def run_stage(
         return stage(_settings(IndexSettings, context), build, services_from_connections(context))
 
 
+def with_partition_key(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the context with the partition that the run was started for in the place of the form's."""
+    key = context["dag_run"].partition_key
+    return {**context, "params": {**context["params"], **({} if key is None else {"partition": key})}}
+
+
 def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:
     settings = settings_from_params(model, context["params"])
     source = getattr(settings, "source", None)

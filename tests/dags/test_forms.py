@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 
 from lsh_airflow.forms import form, settings_from_params
 from lsh_core.errors import SettingsError
-from lsh_core.settings import IndexSettings, RetireSettings, RollbackSettings, Settings, TrainSettings
+from lsh_core.settings import IndexSettings, RefreshSettings, RetireSettings, RollbackSettings, Settings, TrainSettings
 
 MODELS = {
     "train_lsh_model": TrainSettings,
     "index_vectors": IndexSettings,
+    "refresh_partition": RefreshSettings,
     "rollback_index": RollbackSettings,
     "retire_builds": RetireSettings,
 }
 
 REQUIRED = {"name": "docs", "source": "/data/docs.parquet"}
+GIVEN = REQUIRED | {"partition": "day=1"}
 
 
 def run_params(dag: Any, conf: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def test_a_form_has_the_fields_of_its_settings(dags: dict[str, Any], dag_id: str
 @pytest.mark.parametrize("dag_id", MODELS)
 def test_what_an_untouched_form_sends_are_the_defaults(dags: dict[str, Any], dag_id: str) -> None:
     model = MODELS[dag_id]
-    needed = {field: value for field, value in REQUIRED.items() if field in model.model_fields}
+    needed = {field: value for field, value in GIVEN.items() if field in model.model_fields}
     dag = dags[dag_id]
     sent = {name: dag.params.get_param(name).value for name in dag.params} | needed
     assert settings_from_params(model, sent) == model(**needed)

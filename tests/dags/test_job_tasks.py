@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
-from lsh_airflow.job_tasks import run_stage
-from lsh_core.settings import IndexSettings
+from lsh_airflow.job_tasks import run_job, run_stage, with_partition_key
+from lsh_core.settings import IndexSettings, RefreshSettings
 
 STARTED = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
 
@@ -39,3 +40,27 @@ def test_a_run_that_is_tried_again_or_cleared_keeps_its_build(source: Path) -> N
 def test_every_run_has_a_build_of_its_own(source: Path) -> None:
     others = [build_of(source, run_id="manual__2"), build_of(source, dag_id="nightly")]
     assert len({build_of(source), *others}) == 3
+
+
+def partition_of(source: Path, *, key: str | None, typed: str | None) -> str:
+    """Return the partition that a refresh is called with."""
+
+    def job(settings: RefreshSettings, services: object) -> dict[str, Any]:
+        return {"partition": settings.partition}
+
+    params = {"name": "docs", "source": str(source), "partition": typed}
+    context = {"dag_run": SimpleNamespace(dag_id="refresh_partition", run_id="1", partition_key=key), "params": params}
+    partition: str = run_job(job, RefreshSettings, with_partition_key(context))["partition"]
+    return partition
+
+
+def test_the_partition_of_the_run_wins_over_the_form(source: Path) -> None:
+    assert partition_of(source, key="day=2", typed="day=1") == "day=2"
+    assert partition_of(source, key=None, typed="day=1") == "day=1"
+    with pytest.raises(AirflowFailException, match="partition=None: must be given"):
+        partition_of(source, key=None, typed=None)
+
+
+def test_a_partition_outside_the_roots_is_refused(source: Path) -> None:
+    with pytest.raises(AirflowFailException, match="outside the allowed places"):
+        partition_of(Path("/elsewhere/docs.parquet"), key=None, typed="day=1")
