@@ -15,9 +15,14 @@ import pytest
 
 from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.dask_cluster import DaskCluster
+from tests.chaos.arena import Arena
 
 ROUNDS = int(os.environ.get("AIRLSH_CHAOS_ROUNDS", "1"))
 SEED = int(os.environ.get("AIRLSH_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
+
+
+# What has a case in a faster test of `make test` is run in the long form alone.
+collect_ignore = [] if ROUNDS > 1 else ["test_airflow_kills.py", "test_repeated_ids.py"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,3 +43,14 @@ def chaos_dask(servers_folder: Path) -> Iterator[DaskCluster]:
     """A scheduler with two workers that may be killed; a test that kills the scheduler restarts it."""
     with DaskCluster(workers=2, folder=servers_folder / "chaos-dask") as cluster:
         yield cluster
+
+
+@pytest.fixture
+def arena(
+    request: pytest.FixtureRequest, seed: int, tmp_path: Path, chaos_node: ElasticsearchCluster, chaos_dask: DaskCluster
+) -> Iterator[Arena]:
+    """A new name for the test and its seed."""
+    name = request.function.__name__.removeprefix("test_").replace("_", "-")[:40]
+    made = Arena(f"{name}-{seed}", seed, tmp_path, chaos_node, chaos_dask)
+    yield made
+    made.close()
