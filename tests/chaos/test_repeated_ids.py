@@ -18,7 +18,14 @@ from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.settings import TrainSettings
 from tests.chaos.commands import Command, wait_for_chunks
 from tests.chaos.conftest import SEED
-from tests.chaos.contents import assert_holds_source, assert_not_sent_again, index_behind, read_documents, read_ledger
+from tests.chaos.contents import (
+    LEDGER,
+    assert_holds_source,
+    assert_not_sent_again,
+    index_behind,
+    read_documents,
+    read_ledger,
+)
 from tests.chaos.source_model import read_source
 from tests.integration.made_sources import clustered, write_source
 
@@ -69,7 +76,9 @@ def test_winners_and_counts_are_exact(
     assert_not_sent_again(client, report["index"], build, entries, documents, seed=SEED)
 
     # As if no loader had lived to write its entries: every row is sent to where it is already.
-    client.delete_by_query(index="airlsh-ledger", query={"term": {"build": build}}, refresh=True)
+    deletions = [{"delete": {"_id": entry}} for entry in read_ledger(client, build)]
+    client.bulk(index=LEDGER, operations=deletions, refresh=True)
+    assert not read_ledger(client, build)
     again = index("--resume", build).report()
     check(again)
     assert again["skipped"] == 0
