@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 1.0
 """How long a request may take before its node is asked, and between one question and the next."""
-PING_SECONDS = 5.0
+PING_SECONDS = 4.0
 LONGEST_SECONDS = 120.0
 """Longer than any server holds a write: the time-out of a request whose node goes on to say that it lives."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from lsh_core.elastic.cluster import on_any_node
+from lsh_core.elastic.cluster import on_any_node, ring_of
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_shards import MissingShard, missing_shards
 from lsh_core.elastic.watching import SilentNodeError, watched
@@ -83,7 +83,10 @@ class ElasticTransport:
         except TlsError as error:
             # A certificate does not mend itself.
             raise LoadError(self._alias, self._connection.urls[node], str(error)) from error
-        except (Unreachable, ConnectionTimeout, SerializationError, SilentNodeError) as error:
+        except SilentNodeError as error:
+            ring_of(self._connection).failed(node)  # So that calls for the ledger do not wait for it as well.
+            raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
+        except (Unreachable, ConnectionTimeout, SerializationError) as error:
             raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
         except ApiError as error:
             return BulkAnswer(error.status_code, error.body)

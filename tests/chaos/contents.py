@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -89,6 +90,13 @@ def read_ledger(client: Elasticsearch, build: str) -> dict[str, Stamp]:
         )
         for hit in hits
     }
+
+
+def finished_times(client: Elasticsearch, build: str) -> list[float]:
+    """Return when each chunk of `build` entered the ledger, in seconds since 1970, earliest first."""
+    return sorted(
+        datetime.fromisoformat(stamp.finished_at).timestamp() for stamp in read_ledger(client, build).values()
+    )
 
 
 def builds_of(client: Elasticsearch, name: str) -> list[str]:

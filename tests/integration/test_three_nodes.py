@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lsh_core.elastic.cluster import copies_missing
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.system_indices import LEDGER
+from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ShardsMissingError
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
@@ -19,6 +20,8 @@ from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
+from tests.chaos.contents import Stamp, assert_holds_source, builds_of, index_behind, read_ledger
+from tests.chaos.source_model import SourceModel, make_source
 from tests.integration.made_sources import clustered, write_source
 
 if TYPE_CHECKING:
@@ -51,10 +54,10 @@ def test_one_giant_row_group_goes_evenly_over_all_nodes(services: Services, tmp_
 
 
 class Meddler:
-    """Does something to the cluster, in a thread of its own, once a build has a few chunks in the ledger."""
+    """Does something to the cluster, in a thread of its own, once the newest build has a few chunks in the ledger."""
 
-    def __init__(self, client: Elasticsearch, source: str, action: Callable[[], None]) -> None:
-        self._client, self._source, self._action = client, source, action
+    def __init__(self, client: Elasticsearch, name: str, action: Callable[[], None], known: int = 0) -> None:
+        self._client, self._name, self._action, self._known = client, name, action, known
         self._ended, self.acted = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work)
 
@@ -66,117 +69,152 @@ class Meddler:
         self._ended.set()
         self._thread.join()
 
-    def entries(self) -> list[dict[str, Any]]:
-        """Return the ledger entries of the source, as they are this moment."""
-        self._client.indices.refresh(index=LEDGER, ignore_unavailable=True)
-        hits = self._client.search(
-            index=LEDGER,
-            query={"prefix": {"source": self._source}},
-            source_includes=["chunk", "node", "nodes", "finished_at"],
-            size=1000,
-            ignore_unavailable=True,
-        )["hits"]["hits"]
-        return [hit["_source"] for hit in hits]
+    def stamps(self) -> dict[str, Stamp]:
+        """Return the ledger entries of the newest build, as they are this moment."""
+        builds = builds_of(self._client, self._name)
+        return read_ledger(self._client, builds[-1]) if len(builds) > self._known else {}
 
-    def wait_for(self, met: Callable[[list[dict[str, Any]]], bool]) -> bool:
-        """Wait until `met` holds for the entries; return False where the run ended before."""
+    def wait_for(self, chunks: int) -> bool:
+        """Wait until so many chunks are in the ledger; return False where the run ended before."""
         while not self._ended.is_set():
-            if met(self.entries()):
+            if len(self.stamps()) >= chunks:
                 return True
             self._ended.wait(0.05)
         return False
 
     def _work(self) -> None:
-        if self.wait_for(lambda entries: len(entries) >= 5):
+        if self.wait_for(5):
             self._action()
             self.acted.set()
 
 
-def prepared(services: Services, tmp_path: Path, name: str, rows: int, **options: Any) -> IndexSettings:
-    """Train on a new source, and return settings that load it slowly enough for somebody to meddle."""
-    source = write_source(tmp_path / "rows.parquet", list(range(rows)), clustered(rows, DIMS))
-    train(TrainSettings(name=name, source=source, metric="l2"), services)
-    client = services.connection.client(1)
-    client.cluster.health(index="airlsh-*", wait_for_status="green", timeout="60s")
-    return IndexSettings(name=name, source=source, shards=3, **{"chunk_rows": 200, "request_bytes": 8192, **options})
+def prepared(
+    services: Services, tmp_path: Path, name: str, looking: int, **options: Any
+) -> tuple[IndexSettings, SourceModel]:
+    """Train on a new source, and return settings that load it slowly enough for somebody to meddle.
+
+    The cluster is whole when it returns, as seen by node `looking`: the tests make one node fail at a time.
+    """
+    model = make_source(tmp_path / "source", rows=FEW_ROWS, dims=16, seed=len(name), bad=0)
+    source = str(tmp_path / "source")
+    train(TrainSettings(name=name, source=source, metric="l2", sample=2_000), services)
+    client = services.connection.client(looking)
+    for index in MAPPINGS:
+        ensure_system_index(client, index)
+    assert copies_missing(client, ["airlsh-*"], seconds=60) == 0
+    slow = {"chunk_rows": 100, "request_bytes": 8192}
+    return IndexSettings(name=name, source=source, shards=3, **{**slow, **options}), model
 
 
-@pytest.mark.parametrize("node", [0, 2])
+def master_of(services: Services, three_nodes: ElasticsearchCluster) -> int:
+    """Return the number of the elected master."""
+    name = next(iter(services.connection.client().cat.master(format="json")))["node"]
+    return next(number for number, node in enumerate(three_nodes.nodes) if node.settings.name == name)
+
+
+def assert_exact(client: Elasticsearch, report: dict[str, Any], model: SourceModel) -> None:
+    """The alias leads to exactly the source's rows, read back one by one, and the report says so."""
+    assert report["promoted"]
+    index = index_behind(client, report["alias"])
+    assert index == report["index"]
+    assert_holds_source(client, index, model, seed=0)
+    counts = {key: report[key] for key in ("rows_read", "accepted", "repeated", "dead_lettered", "documents")}
+    winners = len(model.winners)
+    assert counts == {
+        "rows_read": FEW_ROWS,
+        "accepted": winners,
+        "repeated": model.repeated,
+        "dead_lettered": 0,
+        "documents": winners,
+    }
+
+
+@pytest.mark.parametrize("who", ["plain", "master"])
 def test_a_run_completes_when_a_node_dies_in_the_middle(
-    services: Services, three_nodes: ElasticsearchCluster, tmp_path: Path, node: int
+    services: Services, three_nodes: ElasticsearchCluster, tmp_path: Path, who: str
 ) -> None:
-    settings = prepared(services, tmp_path, f"dying-{node}", FEW_ROWS, replicas=1)
-    client = services.connection.client(1)
+    victim = (master_of(services, three_nodes) + (who == "plain")) % 3
+    looking = (victim + 1) % 3
+    settings, model = prepared(services, tmp_path, f"dying-{who}", looking, replicas=1)
+    client = services.connection.client(looking)
     try:
-        with Meddler(client, str(tmp_path), lambda: three_nodes.kill_node(node)) as meddler:
+        with Meddler(client, settings.name, lambda: three_nodes.kill_node(victim)) as meddler:
             report = run_index(settings, services)
     finally:
         if meddler.acted.is_set():
-            three_nodes.restart_node(node)
+            three_nodes.restart_node(victim)
 
     assert meddler.acted.is_set()
     stories = {story["node"]: story for story in report["nodes"]}
-    assert stories[services.connection.urls[node]]["unreachable"] > 0
-    assert report["promoted"]
-    assert report["rows_read"] == report["accepted"] == report["documents"] == FEW_ROWS
+    assert stories[services.connection.urls[victim]]["unreachable"] > 0
+    assert_exact(client, report, model)
 
 
 def test_without_replicas_a_node_that_is_gone_fails_the_run_and_one_that_is_back_completes_it(
     services: Services, three_nodes: ElasticsearchCluster, tmp_path: Path
 ) -> None:
-    settings = prepared(services, tmp_path, "gone", FEW_ROWS, replicas=0, node_wait_seconds=5)
-    client = services.connection.client(1)
+    victim = (master_of(services, three_nodes) + 1) % 3
+    looking = (victim + 1) % 3
+    settings, model = prepared(services, tmp_path, "gone", looking, replicas=1)
+    client = services.connection.client(looking)
+    old = run_index(settings, services)
+    assert copies_missing(client, [old["index"]], seconds=60) == 0
+    settings = settings.model_copy(update={"replicas": 0, "node_wait_seconds": 5})
     try:
         with (
-            Meddler(client, str(tmp_path), lambda: three_nodes.kill_node(2)) as meddler,
+            Meddler(client, "gone", lambda: three_nodes.kill_node(victim), known=1) as meddler,
             pytest.raises(ShardsMissingError, match=r"shard \d of 3") as raised,
         ):
             run_index(settings, services, "gone-1")
-        assert raised.value.silent_nodes == (services.connection.urls[2],)
+        assert raised.value.silent_nodes == (services.connection.urls[victim],)
         assert "NODE_LEFT" in raised.value.shards[0]
         assert raised.value.waited_seconds == 5
-        before = {entry["chunk"] for entry in meddler.entries()}
+        assert any("such as ids" in note for note in raised.value.__notes__)
+        assert index_behind(client, "gone") == old["index"]
+        assert_holds_source(client, "gone", model, seed=1)  # Served whole, by the nodes that are left.
+        asked = VectorIndex(Connection((services.connection.urls[looking],)), "gone")
+        identity, row = next(iter(model.winners.items()))
+        assert asked.search(model.vectors[row], k=1).ids == [identity]
+        before = meddler.stamps()
     finally:
         if meddler.acted.is_set():
-            three_nodes.restart_node(2)
+            three_nodes.restart_node(victim)
 
     report = run_index(settings, services, "gone-1")
 
     assert len(before) >= 5
-    assert report["skipped"] >= 200 * len(before)
-    assert report["promoted"]
-    assert report["rows_read"] == report["accepted"] == report["documents"] == FEW_ROWS
+    assert {chunk: stamp for chunk, stamp in meddler.stamps().items() if chunk in before} == before
+    assert report["skipped"] == sum(stamp.rows for stamp in before.values())
+    assert_exact(client, report, model)
 
 
 def test_no_other_node_waits_for_one_that_hangs(
     services: Services, three_nodes: ElasticsearchCluster, tmp_path: Path
 ) -> None:
     """The node that hangs holds no shards here: a write to a shard of a node that hangs hangs at every node."""
-    settings = prepared(services, tmp_path, "hanging", FEW_ROWS, replicas=0)
-    client = services.connection.client(1)
-    master = next(iter(client.cat.master(format="json")))["node"]
-    hung = 2 if master != three_nodes.nodes[2].settings.name else 0
-    client = services.connection.client(1)
+    hung = (master_of(services, three_nodes) + 1) % 3
+    looking = (hung + 1) % 3
+    settings, model = prepared(services, tmp_path, "hanging", looking, replicas=0)
+    client = services.connection.client(looking)
     shards_elsewhere = "cluster.routing.allocation.exclude._name"
     client.cluster.put_settings(persistent={shards_elsewhere: three_nodes.nodes[hung].settings.name})
     client.cluster.health(wait_for_no_relocating_shards=True, timeout="60s")
-    done: dict[str, set[int]] = {}
+    done: dict[str, set[str]] = {}
 
     def hang() -> None:
         three_nodes.suspend_node(hung)
         try:
-            done["before"] = {entry["chunk"] for entry in meddler.entries()}
-            meddler.wait_for(lambda entries: len(entries) >= len(done["before"]) + 15)
-            done["meanwhile"] = {entry["chunk"] for entry in meddler.entries()} - done["before"]
+            done["before"] = set(meddler.stamps())
+            meddler.wait_for(len(done["before"]) + 15)
+            done["meanwhile"] = set(meddler.stamps()) - done["before"]
         finally:
             three_nodes.resume_node(hung)
 
     try:
-        with Meddler(client, str(tmp_path), hang) as meddler:
+        with Meddler(client, settings.name, hang) as meddler:
             report = run_index(settings, services)
     finally:
         client.cluster.put_settings(persistent={shards_elsewhere: None})
 
     assert len(done["meanwhile"]) >= 15  # Recorded while the node stood still.
-    assert report["promoted"]
-    assert report["rows_read"] == report["accepted"] == report["documents"] == FEW_ROWS
+    assert_exact(client, report, model)
