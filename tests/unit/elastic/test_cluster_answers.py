@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
-from lsh_core.elastic.cluster import on_any_node, require_all_shards, ring_of
+from lsh_core.elastic.cluster import copies_missing, on_any_node, require_all_shards, ring_of
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
@@ -160,3 +160,33 @@ def test_no_answer_at_all_names_the_nodes_and_what_to_do() -> None:
         on_any_node(THREE_NODES, action, wait_seconds=0)
     assert "refused" in raised.value.last
     assert any("airlsh up" in note for note in raised.value.__notes__)
+
+
+class Health:
+    """A client whose cluster has copies that are still to come, fewer each time it is asked."""
+
+    def __init__(self, *missing: int) -> None:
+        self._missing, self.cluster, self.asked = list(missing), self, 0
+
+    def options(self, **_: Any) -> Health:
+        return self
+
+    def health(self, **_: Any) -> dict[str, int]:
+        self.asked += 1
+        missing = self._missing.pop(0) if len(self._missing) > 1 else self._missing[0]
+        return {"unassigned_shards": missing // 2, "initializing_shards": missing - missing // 2}
+
+
+def test_copies_are_waited_for_and_those_that_do_not_come_are_counted() -> None:
+    coming, never = Health(3, 1, 0), Health(3)
+    assert copies_missing(coming, ["idx"], seconds=60) == 0  # type: ignore[arg-type]
+    assert coming.asked == 3
+    assert copies_missing(never, ["idx"], seconds=0) == 3  # type: ignore[arg-type]
+
+
+def test_a_node_that_answered_says_more_than_one_that_did_not() -> None:
+    def ask(client: Any) -> None:
+        raise api_error(503) if "//a:" in url_of(client) else refused()
+
+    with pytest.raises(UnavailableError, match="said so"):
+        on_any_node(THREE_NODES, ask, wait_seconds=0)
