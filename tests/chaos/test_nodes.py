@@ -1,7 +1,7 @@
 """Nodes that go away and come back, hang, refuse to write, or die at a later stage: the run completes, exactly.
 
-``make test`` runs the short form: one brief absence, one death. ``make chaos`` runs the long ones, which see the cluster
-drop a node that hangs (30 s), and every stage.
+``make test`` runs the short form: one brief absence, one death. ``make chaos`` runs the long ones, which see the
+cluster drop a node that hangs (30 s), and every stage.
 """
 
 from __future__ import annotations
