@@ -21,7 +21,7 @@ from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.cluster import on_any_node, refresh, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import CHANGES, ensure_system_index
-from lsh_core.errors import ServerError, UnavailableError
+from lsh_core.errors import LoadError, ServerError, UnavailableError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -94,10 +94,16 @@ class Entry:
 
 
 class Journal:
-    """The changes of one name."""
+    """The changes of one name.
 
-    def __init__(self, connection: Connection, name: str) -> None:
-        self._connection, self._name = connection, name
+    Parameters
+    ----------
+    through
+        Alias to append through: once it is gone, nothing is appended any more.
+    """
+
+    def __init__(self, connection: Connection, name: str, *, through: str = CHANGES) -> None:
+        self._connection, self._name, self._through = connection, name, through
         on_any_node(connection, lambda client: ensure_system_index(client, CHANGES))
 
     def append(self, changes: Sequence[Change]) -> list[Entry]:
@@ -107,6 +113,8 @@ class Journal:
         ------
         UnavailableError
             The journal did not take a change in time; whether it holds it is not known.
+        LoadError
+            The alias to append through is gone: somebody else has taken the work over.
         """
         keys = [change.key or uuid.uuid4().hex for change in changes]
         lines = [self._lines(change, key) for change, key in zip(changes, keys, strict=True)]
@@ -206,7 +214,7 @@ class Journal:
         taken: dict[int, int] = {}
         there: list[int] = []
         reason = ""
-        items = _bulk(self._connection, b"".join(lines))
+        items = _bulk(self._connection, b"".join(lines), through=self._through)
         for number, each in zip(numbers, items, strict=True):
             item = each["create"]
             if item["status"] == 201:
@@ -215,6 +223,8 @@ class Journal:
                 there.append(number)
             elif item["status"] in PASSING_STATUSES:
                 reason = str(item.get("error"))
+            elif item["status"] == 404:
+                raise LoadError(CHANGES, self._through, "the way in is closed: somebody else has taken this work over")
             else:
                 raise ServerError(f"{CHANGES}: a change was refused: {item.get('error')}")
         if there:
@@ -278,8 +288,9 @@ def _parts(numbers: Sequence[int], lines: Sequence[bytes]) -> Iterator[list[int]
         yield part
 
 
-def _bulk(connection: Connection, body: bytes) -> list[dict[str, Any]]:
-    path = f"/{CHANGES}/_bulk?timeout=5s&filter_path=items.*.status,items.*.error,items.*._seq_no"
+def _bulk(connection: Connection, body: bytes, *, through: str = CHANGES) -> list[dict[str, Any]]:
+    alias = "" if through == CHANGES else "require_alias=true&"
+    path = f"/{through}/_bulk?{alias}timeout=5s&filter_path=items.*.status,items.*.error,items.*._seq_no"
     headers = {"content-type": "application/x-ndjson", "accept": "application/json"}
     answer = on_any_node(
         connection,

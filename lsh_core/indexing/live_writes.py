@@ -14,6 +14,7 @@ import pyarrow as pa
 from lsh_core.elastic.cluster import on_any_node, refresh
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, Caller, hold
+from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.errors import (
     LeaseHeldError,
     LeaseLostError,
@@ -67,10 +68,14 @@ class LiveWriter:
     ----------
     wait_seconds
         How long a write waits for the end of a promotion, or for a shard.
+    through
+        Alias of the journal to append through.
     """
 
-    def __init__(self, connection: Connection, name: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
-        self._connection, self._name, self._wait_seconds = connection, name, wait_seconds
+    def __init__(
+        self, connection: Connection, name: str, *, wait_seconds: float = WAIT_SECONDS, through: str = CHANGES
+    ) -> None:
+        self._connection, self._name, self._wait_seconds, self._through = connection, name, wait_seconds, through
         self._journal: Journal | None = None
         self._known: WritableBuild | None = None
         self._lock = threading.Lock()
@@ -80,7 +85,7 @@ class LiveWriter:
         """The journal of this name."""
         with self._lock:
             if self._journal is None:
-                self._journal = Journal(self._connection, self._name)
+                self._journal = Journal(self._connection, self._name, through=self._through)
             return self._journal
 
     def live_build(self) -> WritableBuild:

@@ -54,17 +54,24 @@ class PartitionStore:
     """The state of one partition; every read is in real time, every write a compare-and-swap.
 
     To be used by whoever holds the partition's lease.
+
+    Attributes
+    ----------
+    digest
+        Stands for the name and the partition where neither may be written.
+    last
+        The state as it was last read or written.
     """
 
     def __init__(self, connection: Connection, name: str, partition: str, *, epoch: int) -> None:
         self._connection, self._name, self._partition, self._epoch = connection, name, partition, epoch
-        self._id = hashlib.sha256(f"{name}\x00{partition}".encode()).hexdigest()[:40]
+        self.digest = hashlib.sha256(f"{name}\x00{partition}".encode()).hexdigest()[:40]
         on_any_node(connection, lambda client: ensure_system_index(client, PARTITIONS))
         self._condition: dict[str, Any] = {}
         self.last = on_any_node(connection, self._read)
 
     def begin(self, fingerprint: str) -> PartitionState:
-        """Return the refresh to go on with: the one that was not finished, if it read the same files, else a new one.
+        """Write the refresh to go on with: the one that was not finished, if it read the same files, else a new one.
 
         Raises
         ------
@@ -72,7 +79,7 @@ class PartitionStore:
             Somebody else is at it.
         """
         if self.last is not None and self.last.fingerprint == fingerprint:
-            return self.last
+            return self.write(self.last)
         generation = 1 if self.last is None else self.last.generation + 1
         return self.write(PartitionState(self._name, self._partition, fingerprint, generation))
 
@@ -90,7 +97,7 @@ class PartitionStore:
         try:
             answer = on_any_node(
                 self._connection,
-                lambda client: client.index(index=PARTITIONS, id=self._id, document=document, **self._condition),
+                lambda client: client.index(index=PARTITIONS, id=self.digest, document=document, **self._condition),
             )
         except ConflictError:
             if on_any_node(self._connection, self._read) != state:  # Else: written, and only the answer was lost.
@@ -104,7 +111,7 @@ class PartitionStore:
         from elasticsearch import NotFoundError
 
         try:
-            answer = client.get(index=PARTITIONS, id=self._id)
+            answer = client.get(index=PARTITIONS, id=self.digest)
         except NotFoundError:
             self._condition = {"op_type": "create"}
             return None

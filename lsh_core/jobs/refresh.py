@@ -16,6 +16,7 @@ from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.indexing.partition_state import PartitionState, PartitionStore
 from lsh_core.indexing.partition_sweep import sweep
+from lsh_core.indexing.partition_way import partition_way
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.services import Services
 from lsh_core.progress import progress
@@ -75,10 +76,12 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
         upserted = deleted = 0
         if not unchanged:
             _check_rows(settings, source, writer)
-            state = _begin(store, source, writer)
-            upserted = _upsert(settings, source, state, writer, lease)
-            deleted = _delete_departed(state, services, writer, lease)
-            store.update(done=True, rows=source.rows)
+            with partition_way(services.connection, store.digest, lease.epoch) as alias:
+                writer = LiveWriter(services.connection, settings.name, through=alias)
+                state = _begin(store, source, writer)
+                upserted = _upsert(settings, source, state, writer, lease)
+                deleted = _delete_departed(state, services, writer, lease)
+                store.update(done=True, rows=source.rows)
     build = writer.live_build()
     on_any_node(services.connection, lambda client: make_searchable(client, build.index))
     return {

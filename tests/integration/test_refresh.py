@@ -13,11 +13,12 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import Caller, hold
-from lsh_core.errors import LeaseHeldError, LeaseLostError, SettingsError, SourceError
+from lsh_core.errors import LeaseHeldError, LeaseLostError, LoadError, SettingsError, SourceError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.journal import Journal
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.indexing.partition_state import PartitionState, PartitionStore
+from lsh_core.indexing.partition_way import partition_way
 from lsh_core.jobs import refresh as refreshing
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.index import run_index
@@ -117,6 +118,7 @@ def test_of_repeated_ids_the_last_row_wins_and_parts_are_of_any_size(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lsh_core.sources.parts.ROWS_AT_ONCE", 40)
+    monkeypatch.setattr("lsh_core.indexing.partition_sweep._PAGE", 50)
     lake.index()
     folder = lake.folder / "day=1"
     ids = [f"a{each % 120}" for each in range(240)]
@@ -317,6 +319,36 @@ def test_two_at_one_partition_and_two_at_two(lake: Lake) -> None:
             late.begin("another")
     assert lake.refresh("1")["generation"] == 2
     assert lake.held() == lake.wanted()
+
+
+def test_a_refresh_that_wakes_up_after_another_took_over_appends_nothing(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lsh_core.sources.parts.ROWS_AT_ONCE", 50)
+    lake.index()
+    lake.write("1", {f"a{each}": 1000 for each in range(200)})
+    journal = Journal(lake.services.connection, lake.name)
+    upsert = LiveWriter.upsert
+    calls: list[int] = []
+
+    def asleep(self: LiveWriter, *arguments: Any, **options: Any) -> Any:
+        calls.append(len(calls))
+        if len(calls) == 3:
+            store = PartitionStore(lake.services.connection, lake.name, "day=1", epoch=1000)
+            with partition_way(lake.services.connection, store.digest, 1000):
+                store.begin("of other files")
+            calls.append(journal.settled())
+        return upsert(self, *arguments, **options)
+
+    monkeypatch.setattr(LiveWriter, "upsert", asleep)
+    with pytest.raises(LoadError, match="somebody else has taken this work over"):
+        lake.refresh("1")
+    assert journal.settled() == calls[-1]
+    monkeypatch.undo()
+    assert lake.refresh("1")["generation"] == 3
+    assert lake.held() == lake.wanted()
+    aliases = lake.services.connection.client().indices.get_alias(index="airlsh-changes")["airlsh-changes"]["aliases"]
+    assert not aliases
 
 
 def test_what_cannot_be_refreshed_is_said_and_changes_nothing(lake: Lake, tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""The way into the journal for the one refresh of a partition that may write: an alias with its lease's epoch.
+
+A refresh that was thought dead and wakes up finds its alias gone, and appends nothing any more. To be opened before the
+partition's state is written by compare-and-swap: whoever opens it too late, and writes the state then, is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import on_any_node
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.system_indices import CHANGES
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+
+@contextmanager
+def partition_way(connection: Connection, digest: str, epoch: int) -> Iterator[str]:
+    """Open the way for `epoch` and close it for all others; yield the alias to append through.
+
+    Parameters
+    ----------
+    digest
+        Stands for the name and the partition in the alias.
+    """
+    alias = _alias(digest, epoch)
+    on_any_node(connection, lambda client: _open(client, digest, alias))
+    try:
+        yield alias
+    finally:
+        drop = {"remove": {"index": CHANGES, "alias": alias, "must_exist": False}}
+        on_any_node(connection, lambda client: client.options(ignore_status=404).indices.update_aliases(actions=[drop]))
+
+
+def _open(client: Elasticsearch, digest: str, alias: str) -> None:
+    found = client.options(ignore_status=404).indices.get_alias(name=_alias(digest, "*"))
+    others = set(found.body.get(CHANGES, {}).get("aliases", {})) - {alias}
+    actions: list[dict[str, Any]] = [
+        {"remove": {"index": CHANGES, "alias": other, "must_exist": False}} for other in sorted(others)
+    ]
+    client.indices.update_aliases(actions=[*actions, {"add": {"index": CHANGES, "alias": alias, "is_hidden": True}}])
+
+
+def _alias(digest: str, epoch: int | str) -> str:
+    return f"airlsh-PARTITION-{digest}-{epoch}"
