@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
@@ -41,6 +43,27 @@ def check_name(name: str) -> str:
         raise ValueError("is reserved for airlsh's own indices")
     return name
 
+
+def check_moment(text: str) -> str:
+    """Return the moment `text`, ISO 8601 with a zone or a date in UTC, in UTC and to the millisecond.
+
+    Raises ``ValueError`` for anything else, and for a moment in the future.
+    """
+    text = text.strip()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a date, or a date and time with a zone, such as 2026-11-20T22:00:00Z") from None
+    with suppress(ValueError):  # Raised by what has a time as well.
+        moment = datetime.combine(date.fromisoformat(text), time(), UTC)
+    if moment.tzinfo is None:
+        raise ValueError("has no time zone: end it with Z for UTC, or with the zone's offset, such as +01:00")
+    if moment > datetime.now(UTC):
+        raise ValueError("is in the future")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+Moment = Annotated[str, AfterValidator(check_moment)]
 
 IndexName = Annotated[
     str, AfterValidator(check_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
@@ -134,6 +157,11 @@ class IndexSettings(SourceSettings):
     )
     columns: tuple[str, ...] | None = Field(
         default=None, description="Other columns to keep; default: all of the source."
+    )
+    source_covers: Moment | None = Field(
+        default=None,
+        description="The source holds every live change that was made before this moment (a date, or ISO 8601 with a "
+        "zone), so this build takes them from it; default: as it was said for the build that is live, or none.",
     )
     shards: int | None = Field(default=None, ge=1, le=1024, description="Primary shards; default from bytes and nodes.")
     replicas: int | None = Field(default=None, ge=0, le=16, description="Replicas; default 1 with two nodes or more.")

@@ -82,6 +82,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "updated_at": _DATE,
         "expected_live": _KEYWORD,
         "move": _OPAQUE,
+        "cover": _OPAQUE,
         "replayed_to": _LONG,
         "journal_at": _LONG,
         "settings": _OPAQUE,

@@ -10,7 +10,7 @@ import base64
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 BEFORE_ALL = -1
 """The position before the first change."""
 
+_OWN_KEY = "once-"
 _REQUEST_BYTES = 4 * 2**20
 _PAGE = 500
 _PAGE_WITHOUT_ROWS = 2000
@@ -76,6 +77,8 @@ class Entry:
         What the version of its documents follows from; its `seq_no` unless it counts as older.
     at
         When it was appended, in milliseconds since 1970, by its writer's clock.
+    primary_term
+        Term of the shard that took it; known of what was read.
     """
 
     key: str
@@ -85,12 +88,18 @@ class Entry:
     partition: str | None
     seq_no: int
     position: int
-    at: int = 0
+    at: int = field(default=0, compare=False)
+    primary_term: int | None = field(default=None, compare=False)
 
     @property
     def changes_document(self) -> bool:
         """Whether it writes or deletes the document `id`."""
         return self.kind in ("upsert", "delete")
+
+
+def is_repeatable(key: str) -> bool:
+    """Return whether the key of a change was its appender's own, so that it may be appended again."""
+    return not key.startswith(_OWN_KEY)
 
 
 class Journal:
@@ -116,7 +125,7 @@ class Journal:
         LoadError
             The alias to append through is gone: somebody else has taken the work over.
         """
-        keys = [change.key or uuid.uuid4().hex for change in changes]
+        keys = [change.key or _OWN_KEY + uuid.uuid4().hex for change in changes]
         lines = [self._lines(change, key) for change, key in zip(changes, keys, strict=True)]
         positions: dict[int, int] = {}
         deadline = time.monotonic() + _WAIT_SECONDS
@@ -162,6 +171,21 @@ class Journal:
             yield [_entry(hit) for hit in hits]
             after = int(hits[-1]["_seq_no"])
 
+    def last_positions(self, ids: Sequence[str], *, upto: int) -> dict[str, int]:
+        """Return the greatest position that the changes of each id have among those with ``seq_no <= upto``."""
+        found: dict[str, int] = {}
+        for start in range(0, len(ids), _PAGE):
+            after, some = BEFORE_ALL, list(ids[start : start + _PAGE])
+            while True:
+                page = partial(self._page, after=after, upto=upto, rows=False, ids=some)
+                hits = on_any_node(self._connection, page)
+                for entry in filter(lambda each: each.changes_document, map(_entry, hits)):
+                    found[entry.id] = max(entry.position, found.get(entry.id, BEFORE_ALL))
+                if len(hits) < _PAGE_WITHOUT_ROWS:
+                    break
+                after = int(hits[-1]["_seq_no"])
+        return found
+
     def settled(self) -> int:
         """Return the position that the journal has reached, once everything up to it can be read.
 
@@ -187,12 +211,25 @@ class Journal:
 
     def forget(self, keys: Sequence[str]) -> None:
         """Take changes out of the journal."""
-        lines = [orjson.dumps({"delete": {"_id": key}}) + b"\n" for key in keys]
-        for part in _parts(list(range(len(keys))), lines):
+        self._delete([{"_id": key} for key in keys])
+
+    def take_out(self, entries: Sequence[Entry]) -> int:
+        """Take out changes that were read, each only as it was read; return how many were still there."""
+        return self._delete(
+            [{"_id": entry.key, "if_seq_no": entry.seq_no, "if_primary_term": entry.primary_term} for entry in entries]
+        )
+
+    def _delete(self, wanted: Sequence[dict[str, Any]]) -> int:
+        lines = [orjson.dumps({"delete": each}) + b"\n" for each in wanted]
+        deleted = 0
+        for part in _parts(list(range(len(lines))), lines):
             body = b"".join(lines[number] for number in part)
             for item in _bulk(self._connection, body):
-                if item["delete"]["status"] not in (200, 404):
+                status = item["delete"]["status"]
+                if status not in (200, 404, 409):
                     raise ServerError(f"{CHANGES}: a change could not be taken out: {item['delete'].get('error')}")
+                deleted += status == 200
+        return deleted
 
     def _lines(self, change: Change, key: str) -> bytes:
         document: dict[str, Any] = {
@@ -237,14 +274,21 @@ class Journal:
                     taken[number] = int(each["_seq_no"])
         return taken, reason
 
-    def _page(self, client: Elasticsearch, *, after: int, upto: int, rows: bool) -> list[dict[str, Any]]:
+    def _page(
+        self, client: Elasticsearch, *, after: int, upto: int, rows: bool, ids: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
         # Doc values spare the server the reading of the sources, which the rows are most of.
         kept = {} if rows else {"source": False, "docvalue_fields": _FIELDS}
-        places = {"range": {"_seq_no": {"gt": after, "lte": upto}}}
+        wanted: list[dict[str, Any]] = [
+            {"term": {"name": self._name}},
+            {"range": {"_seq_no": {"gt": after, "lte": upto}}},
+        ]
+        if ids is not None:
+            wanted.append({"terms": {"id": list(ids)}})
         hits: list[dict[str, Any]] = search(
             client,
             CHANGES,
-            query={"bool": {"filter": [{"term": {"name": self._name}}, places]}},
+            query={"bool": {"filter": wanted}},
             sort=[{"_seq_no": "asc"}],
             size=_PAGE if rows else _PAGE_WITHOUT_ROWS,
             **kept,
@@ -271,6 +315,7 @@ def _entry(hit: dict[str, Any]) -> Entry:
         seq_no=seq_no,
         position=int(own.get("position", seq_no)),
         at=at,
+        primary_term=hit["_primary_term"],
     )
 
 

@@ -46,6 +46,11 @@ class LastChanges:
         self._settle()
         return np.ascontiguousarray(self._rows[:, :2]).view(np.uint64)
 
+    def are_known(self, entries: Sequence[Entry]) -> npt.NDArray[np.bool_]:
+        """Return for each of `entries` whether any change of its id was added."""
+        known: npt.NDArray[np.bool_] = self._find(_hashes(entries)) >= 0
+        return known
+
     def are_last(self, entries: Sequence[Entry]) -> npt.NDArray[np.bool_]:
         """Return for each of `entries` whether it is the last change of its id."""
         at = self._find(_hashes(entries))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import on_any_node, refresh, require_all_shards
 from lsh_core.elastic.connection import Connection
-from lsh_core.indexing.journal import Change, Entry, Journal
+from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry, Journal
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -31,10 +31,13 @@ def sweep(connection: Connection, journal: Journal, index: str, entry: Entry) ->
     `index` must hold all changes of the journal up to `entry`.
     """
     for ids in departed(connection, index, str(entry.partition), before=entry.position):
+        # A source that covers live changes gives documents no position: the journal knows which are not older.
+        later = journal.last_positions(ids, upto=entry.seq_no)
         yield journal.append(
             [
                 Change(each, "delete", partition=entry.partition, position=entry.position, key=_key(entry, each))
                 for each in ids
+                if later.get(each, BEFORE_ALL) <= entry.position
             ]
         )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _WAIT_SECONDS = 300.0
 _IDS_PER_PAGE = 1000
 _MOST_REASONS = 1000
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,13 @@ class Replayed:
 
 
 def replay_changes(
-    connection: Connection, name: str, index: str, *, after: int = BEFORE_ALL, planned_at: int = BEFORE_ALL
+    connection: Connection,
+    name: str,
+    index: str,
+    *,
+    after: int = BEFORE_ALL,
+    planned_at: int = BEFORE_ALL,
+    covered: int = BEFORE_ALL,
 ) -> Replayed:
     """Apply all changes of `name` that follow `after` to `index`, in order, and prove that it holds them.
 
@@ -51,6 +59,8 @@ def replay_changes(
     planned_at
         Where the journal was when the source of `index` was listed: of a partition that began to be refreshed later,
         the index may hold rows that have left it.
+    covered
+        Place in the journal up to which the source of `index` holds all changes: those are passed over.
 
     Raises
     ------
@@ -67,8 +77,7 @@ def replay_changes(
         while True:
             upto = journal.settled()
             sweeps: list[Entry] = []
-            for page in journal.read(after=reached, upto=upto):
-                changes = [entry for entry in page if entry.changes_document]
+            for page, changes in _to_replay(journal, reached, upto, covered):
                 _note(refused, way.apply(changes))
                 last.add(changes)
                 applied += len(changes)
@@ -85,8 +94,7 @@ def replay_changes(
         if applied:
             # The journal is read a second time, so that no id has to be kept. A change that a compaction has taken out
             # meanwhile is followed by a later one, which the next replay applies and proves.
-            for page in journal.read(after=after, upto=reached, rows=False):
-                changes = [entry for entry in page if entry.changes_document]
+            for _, changes in _to_replay(journal, after, reached, covered, rows=False):
                 is_last = last.are_last(changes)
                 _prove(
                     connection, index, [entry for entry, each in zip(changes, is_last, strict=True) if each], refused
@@ -94,12 +102,28 @@ def replay_changes(
     return Replayed(reached, applied)
 
 
-def changed_hashes(connection: Connection, name: str, *, upto: int) -> npt.NDArray[np.uint64]:
-    """Return the 128-bit hashes, (n, 2) uint64, of the distinct ids that the journal changed up to `upto`."""
+def changed_hashes(
+    connection: Connection, name: str, *, upto: int, covered: int = BEFORE_ALL
+) -> npt.NDArray[np.uint64]:
+    """Return the 128-bit hashes, (n, 2) uint64, of the distinct ids that a replay up to `upto` changes."""
     changed = LastChanges()
-    for page in Journal(connection, name).read(after=BEFORE_ALL, upto=upto, rows=False):
-        changed.add([entry for entry in page if entry.changes_document])
+    for _, changes in _to_replay(Journal(connection, name), BEFORE_ALL, upto, covered, rows=False):
+        changed.add(changes)
     return changed.hashes()
+
+
+def _to_replay(
+    journal: Journal, after: int, upto: int, covered: int, *, rows: bool = True
+) -> Iterator[tuple[list[Entry], list[Entry]]]:
+    """Yield pages of the journal, each with the changes of it that are to be made."""
+    for page in journal.read(after=max(after, covered), upto=upto, rows=rows):
+        changes = [entry for entry in page if entry.changes_document]
+        # One that counts as older than what the source holds of its id would undo that, as the source has no versions.
+        older = [entry.id for entry in changes if entry.position <= covered]
+        if older:
+            held = journal.last_positions(older, upto=covered)
+            changes = [entry for entry in changes if entry.position > held.get(entry.id, BEFORE_ALL)]
+        yield page, changes
 
 
 class _Way:
@@ -166,8 +190,16 @@ def _check(index: str, change: Entry, document: dict[str, Any], refused: dict[st
         return
     why = f" ({refused[change.id]})" if change.id in refused else ""
     state = f"version {int(document['_version']) - LIVE_VERSION}" if found else "absent"
-    raise VerificationError(
+    error = VerificationError(
         index, f"live change of {change.id!r}{why}", f"the {change.kind} at position {change.position}", state
+    )
+    if change.id not in refused:
+        raise error
+    at = datetime.fromtimestamp(change.at // 1000, UTC)
+    raise error.with_note(
+        f"The build cannot hold what was written live as {change.id!r} at {at.isoformat()}. If its source holds all "
+        f"changes made before some later moment: index with --source-covers {(at + _SECOND).isoformat()}, or later. "
+        "Else delete such ids, or write them again in a form that fits both builds."
     )
 
 

@@ -11,6 +11,7 @@ from lsh_core.elastic.leases import ALIAS, Lease, hold
 from lsh_core.errors import PromotionConflictError
 from lsh_core.evaluation.warm_up import warm_up
 from lsh_core.indexing.aliases import live_index, require_healthy, require_live, swap, wait_green
+from lsh_core.indexing.covers import Cover
 from lsh_core.indexing.journal import BEFORE_ALL
 from lsh_core.indexing.live_gate import fence_live, moving_actions, repair_live, unfence_live
 from lsh_core.indexing.replay import replay_changes
@@ -77,7 +78,9 @@ def make_live(
             require_healthy(client, name, index)
             searches = warm_up(services.connection, name, index)
             logger.info("warm-up: %d searches of %s", searches, index)
-            if _fenced_swap(client, name, build, expected, index, lease, replay or _journal(services)):
+            if _fenced_swap(
+                client, name, build, expected, index, lease, replay or _journal(services, Cover.of(record).upto)
+            ):
                 _note_moved(client, name, build, expected, index)
                 return index
         logger.warning("%s: the fence was taken away before the swap; trying it again", name)
@@ -113,9 +116,11 @@ def _fenced_swap(
     return moved
 
 
-def _journal(services: Services) -> Replay:
+def _journal(services: Services, covered: int) -> Replay:
     def replay(name: str, index: str, after: int, planned_at: int) -> int:
-        return replay_changes(services.connection, name, index, after=after, planned_at=planned_at).position
+        return replay_changes(
+            services.connection, name, index, after=after, planned_at=planned_at, covered=covered
+        ).position
 
     return replay
 

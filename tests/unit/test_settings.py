@@ -143,3 +143,32 @@ def test_defaults_load_safely() -> None:
     assert settings.max_dead_letters == 0
     assert settings.request_bytes <= 16 * 2**20
     assert (settings.shards, settings.replicas, settings.chunk_rows, settings.model_id) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "moment"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00.000+00:00"),
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000+00:00"),
+        (" 2026-01-31T12:00:00.123456+01:00 ", "2026-01-31T11:00:00.123+00:00"),
+    ],
+)
+def test_moments_are_kept_in_utc(given: str, moment: str) -> None:
+    settings = IndexSettings(**SOURCE, source_covers=given)
+    assert settings.source_covers == moment
+    assert IndexSettings(**settings.model_dump()) == settings
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("2026-01-31T12:00:00", "has no time zone"),
+        ("20260131T12", "has no time zone"),
+        ("9999-01-01", "is in the future"),
+        ("yesterday", "must be a date"),
+        ("", "must be a date"),
+    ],
+)
+def test_moments_that_are_none(given: str, reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        IndexSettings(**SOURCE, source_covers=given)

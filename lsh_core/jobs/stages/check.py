@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
@@ -11,6 +12,7 @@ from lsh_core.elastic.probe import prove_semantics
 from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ModelMismatchError, SourceError
 from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.covers import Cover, cover_for
 from lsh_core.indexing.field_types import fields_for, parse_overrides
 from lsh_core.indexing.forgetting import forget_expired_letters
 from lsh_core.indexing.journal import Journal
@@ -55,6 +57,12 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     record = runs.find(settings.name, build)
     stored = find_model(client, settings.name, _planned_model(settings, build, record))
     require_same_space(settings, columns, stored)
+    known = record is not None and "expected_live" in record  # By what a retry, or a resumed run, goes on.
+    cover = (
+        Cover.of(record)
+        if known
+        else cover_for(services.connection, settings.name, settings.source_covers, live, journal_at)
+    )
     with dask_client(services) as dask:
         workers, threads = worker_threads(dask)
     runs.start(
@@ -68,9 +76,10 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
             "error": None,
             "finished_at": None,
             # What the promotion goes by: a retry keeps what was live when the run started first.
-            "expected_live": record["expected_live"] if record and "expected_live" in record else live,
+            "expected_live": record["expected_live"] if record and known else live,
             # A partition that began to be refreshed later may have lost rows that this build loads.
             "journal_at": record["journal_at"] if record and "journal_at" in record else journal_at,
+            "cover": asdict(cover),
         },
     )
     return {
@@ -83,6 +92,7 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         "workers": workers,
         "worker_threads": threads,
         "live": live,
+        "source_covers": cover.time,
     }
 
 

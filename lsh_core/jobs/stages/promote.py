@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.compaction import compact_journal
+from lsh_core.indexing.covers import Cover, droppable, note_dropped
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.settings import IndexSettings
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+logger = logging.getLogger(__name__)
 
 _LEASE_SECONDS = 60.0
 
@@ -19,6 +27,8 @@ _LEASE_SECONDS = 60.0
 @recorded
 def promote(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Move the alias from what was live when the run started to the build, unless ``promote`` is off.
+
+    Then the journal of live changes is compacted, if that is worth it.
 
     Raises
     ------
@@ -40,4 +50,27 @@ def promote(settings: IndexSettings, build: str, services: Services, lease: Leas
         green_seconds=settings.wait_green_seconds if settings.wait_green else None,
         lease_seconds=_LEASE_SECONDS,
     )
+    _compact(client, settings.name, now_live, services)
     return {"promoted": True, "live": now_live}
+
+
+def _compact(client: Elasticsearch, name: str, live: str, services: Services) -> None:
+    """Make the journal of live changes small again; a run does not fail by it.
+
+    The lease that this stage holds keeps new builds from starting meanwhile.
+    """
+    try:
+        records = RunStore(client).of(name)
+        cover = Cover.of(next((record for record in records if record["index"] == live), None))
+        covered = droppable(records, live)
+        done = compact_journal(
+            services.connection,
+            name,
+            covered=covered,
+            before=lambda: note_dropped(client, name, Cover(cover.time, covered)),
+        )
+    except Exception as error:
+        logger.warning("the journal of %s was not compacted (%s); the next run tries it again", name, error)
+    else:
+        if done.taken_out:
+            logger.info("the journal of %s: %d of %d changes were taken out", name, done.taken_out, done.changes)

@@ -8,6 +8,7 @@ from lsh_core.elastic.cluster import answering_client, refresh
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import DeadLetterLimitError, VerificationError
 from lsh_core.evaluation.build_recall import measure_recall
+from lsh_core.indexing.covers import Cover
 from lsh_core.indexing.dead_letters import read_dead_letters
 from lsh_core.indexing.journal import BEFORE_ALL, Journal
 from lsh_core.indexing.ledger import Ledger
@@ -35,6 +36,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     """Balance the accounts, compare index and ledger chunk by chunk, and measure the recall.
 
     What was changed live under the name is replayed into the build first; the rows of those ids count as replaced.
+    Changes that the source covers are passed over, and the rows of their ids are the source's.
 
     Returns
     -------
@@ -85,11 +87,15 @@ def _replay(name: str, index: str, build: str, services: Services) -> tuple[int,
     client = answering_client(services.connection)
     runs = RunStore(client)
     record = runs.get(name, build)
+    record = runs.get(name, build)
     after, planned = record.get("replayed_to", BEFORE_ALL), record.get("journal_at", BEFORE_ALL)
-    reached = replay_changes(services.connection, name, index, after=after, planned_at=planned).position
+    covered = Cover.of(record).upto
+    reached = replay_changes(
+        services.connection, name, index, after=after, planned_at=planned, covered=covered
+    ).position
     runs.update(build, replayed_to=reached)
     refresh(client, index)
-    return reached, IdHashes(changed_hashes(services.connection, name, upto=reached))
+    return reached, IdHashes(changed_hashes(services.connection, name, upto=reached, covered=covered))
 
 
 def _balance(

@@ -1,0 +1,168 @@
+"""The journal made small again: what a later change replaced, and what the source is known to hold, is taken out.
+
+What stays of an id is its last change, a delete as well: a later build from an older source must not bring it back.
+It stays in the journal all the time, so readers and replays at any moment see it, and a compaction may be killed and
+repeated at any moment.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsh_core.elastic.cluster import on_any_node, search
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.system_indices import CHANGES
+from lsh_core.indexing.journal import BEFORE_ALL, Entry, Journal, is_repeatable
+from lsh_core.indexing.last_changes import LastChanges
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+YOUNG_SECONDS = 3_600.0
+"""Younger changes stay, and replace none: their writer may take them back, because a build refused them."""
+
+REPEATABLE_SECONDS = 7 * 86_400.0
+"""So long may a refresh take, with all its tries. Younger changes of keys that may be appended again stay: appended
+anew, they would be the last of their ids. So do younger marks, and what follows one of them does not count as covered:
+what began there may still append deletes that are as old as that."""
+
+_IDS_A_ROUND = 4_000_000
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What a compaction did: how many changes of the name there were, and how many of them it took out."""
+
+    changes: int
+    taken_out: int
+
+
+class Redundant:
+    """Tells which of some changes are not needed any more. Pure.
+
+    Parameters
+    ----------
+    covered
+        Place in the journal up to which the source holds all changes.
+    young, repeatable
+        Changes from `young` on stay, and marks and what may be appended again from `repeatable` on; milliseconds since
+        1970.
+    """
+
+    def __init__(self, *, covered: int, young: int, repeatable: int) -> None:
+        self._covered, self._young, self._repeatable = covered, young, repeatable
+        self._last, self._uncovered = LastChanges(), LastChanges()
+        self._sweeps: dict[str | None, int] = {}
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Take note of `entries`: all changes of the name, in the order of the journal."""
+        for entry in entries:
+            if entry.kind == "mark" and self._stays(entry):
+                self._covered = min(self._covered, entry.seq_no - 1)
+            if entry.kind == "sweep" and entry.at < self._young:
+                self._sweeps[entry.partition] = max(entry.position, self._sweeps.get(entry.partition, BEFORE_ALL))
+        changes = [entry for entry in entries if entry.changes_document]
+        self._last.add([entry for entry in changes if entry.at < self._young])
+        # One that stays may count as older than one that is covered, which then has to stay to win over it.
+        if self._covered > BEFORE_ALL:
+            self._uncovered.add([entry for entry in changes if not self._is_covered(entry)])
+
+    def among(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return those of `entries` that may be taken out, once all were added."""
+        superseded = self._last.are_superseded(entries).tolist()
+        needed = self._uncovered.are_known(entries).tolist()
+        return [
+            entry
+            for entry, replaced, wanted in zip(entries, superseded, needed, strict=True)
+            if not self._stays(entry) and self._is_redundant(entry, replaced, wanted)
+        ]
+
+    def _stays(self, entry: Entry) -> bool:
+        return entry.at >= (self._repeatable if entry.kind == "mark" or is_repeatable(entry.key) else self._young)
+
+    def _is_redundant(self, entry: Entry, replaced: bool, wanted: bool) -> bool:
+        if entry.kind == "mark":
+            return True
+        if entry.kind == "sweep":  # A later one of its partition takes away all that it does.
+            return entry.position < self._sweeps[entry.partition]
+        return replaced or (self._is_covered(entry) and not wanted)
+
+    def _is_covered(self, entry: Entry) -> bool:
+        return entry.seq_no <= self._covered and not self._stays(entry)
+
+
+def compact_journal(
+    connection: Connection,
+    name: str,
+    *,
+    covered: int = BEFORE_ALL,
+    share: float = 0.5,
+    young_seconds: float = YOUNG_SECONDS,
+    before: Callable[[], None] = lambda: None,
+) -> Compacted:
+    """Take out of the journal what no build of `name` needs any more, if that is more than `share` of its changes.
+
+    Safe beside writers, replays, verifications and other compactions. Memory holds the last changes of four million
+    ids at most, 64 bytes each; a name with more ids is gone over in several rounds.
+
+    Parameters
+    ----------
+    covered
+        Place in the journal up to which changes are also taken out where they are the last of their id: the source
+        holds them, and no build is to replay them. Whoever gives it keeps new builds from starting meanwhile.
+    young_seconds
+        Younger changes stay.
+    before
+        Called once before anything is taken out.
+    """
+    journal = Journal(connection, name)
+    upto = journal.settled()
+    now = time.time()
+    young, repeatable = int((now - young_seconds) * 1000), int((now - REPEATABLE_SECONDS) * 1000)
+    changes, ids = on_any_node(connection, lambda client: _estimate(client, name, young, covered))
+    if changes - ids <= share * changes:
+        return Compacted(changes, 0)
+    before()
+    rounds = 1 + ids // _IDS_A_ROUND
+    taken_out = 0
+    for number in range(rounds):
+        redundant = Redundant(covered=covered, young=young, repeatable=repeatable)
+        for page in _pages(journal, upto, number, rounds):
+            redundant.add(page)
+        for page in _pages(journal, upto, number, rounds):
+            taken_out += journal.take_out(redundant.among(page))
+    return Compacted(changes, taken_out)
+
+
+def _pages(journal: Journal, upto: int, number: int, rounds: int) -> Iterator[list[Entry]]:
+    """Yield the changes of the ids of one round, and marks and sweeps, which belong to all rounds."""
+    for page in journal.read(after=BEFORE_ALL, upto=upto, rows=False):
+        if rounds == 1:
+            yield page
+        else:
+            yield [
+                entry
+                for entry in page
+                if not entry.changes_document or zlib.crc32(entry.id.encode()) % rounds == number
+            ]
+
+
+def _estimate(client: Elasticsearch, name: str, young: int, covered: int) -> tuple[int, int]:
+    """Return how many changes the name has, and about how many of them would stay."""
+    old = {"bool": {"filter": [{"range": {"at": {"lt": young, "format": "epoch_millis"}}}]}}
+    kept = {"bool": {"filter": [*old["bool"]["filter"], {"range": {"_seq_no": {"gt": covered}}}]}}
+    ids = {"ids": {"cardinality": {"field": "id", "precision_threshold": 40_000}}}
+    answer = search(
+        client,
+        CHANGES,
+        query={"term": {"name": name}},
+        size=0,
+        track_total_hits=True,
+        aggs={"old": {"filter": old}, "kept": {"filter": kept, "aggs": ids}},
+    )
+    changes, found = int(answer["hits"]["total"]["value"]), answer["aggregations"]
+    return changes, changes - int(found["old"]["doc_count"]) + int(found["kept"]["ids"]["value"])

@@ -1,0 +1,120 @@
+"""Covers: up to which live change the source of a build holds them all, so that the build need not replay those."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import answering_client, search
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.system_indices import CHANGES, RUNS, ensure_system_index
+from lsh_core.errors import SettingsError
+from lsh_core.indexing.journal import BEFORE_ALL
+from lsh_core.indexing.runs import VERIFIED, RunStore
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What a source holds of the live changes.
+
+    Attributes
+    ----------
+    time
+        What was said: the source holds all changes before this moment (ISO 8601); None: nothing was said.
+    upto
+        Place in the journal of the last change that this covers. It is worked out once, when the build is begun:
+        from then on the writers' clocks decide nothing.
+    """
+
+    time: str | None = None
+    upto: int = BEFORE_ALL
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any] | None) -> Cover:
+        """Return the cover of a build, by its record."""
+        return cls(**(record or {}).get("cover") or {})
+
+
+def cover_for(connection: Connection, name: str, time: str | None, live: str | None, journal_at: int) -> Cover:
+    """Return the cover of a build that begins now.
+
+    Parameters
+    ----------
+    time
+        What was said of its source; None: nothing, so it goes on from the cover of the build that is live.
+    live
+        Index that is live.
+    journal_at
+        Where the journal was before the source was looked at: later changes are never covered.
+
+    Raises
+    ------
+    SettingsError
+        `time` is earlier than an earlier cover whose changes were taken out of the journal since.
+    """
+    client = answering_client(connection)
+    dropped = _dropped(client, name)
+    if time is None:
+        record = next((each for each in RunStore(client).of(name) if live is not None and each["index"] == live), None)
+        return max(Cover.of(record), dropped, key=lambda cover: cover.upto)
+    upto = min(journal_at, _last_before(client, name, time))
+    if upto < dropped.upto:
+        reason = f"the source was said to hold all changes before {dropped.time}, and older ones were forgotten since"
+        raise SettingsError("source_covers", time, f"{reason}: give that time or a later one")
+    return Cover(time, upto)
+
+
+def droppable(records: Iterable[Mapping[str, Any]], live: str | None) -> int:
+    """Return the place in the journal up to which no build of a name needs the changes any more. Pure.
+
+    That is as far as the source of the build that is live covers them, and each other build has them: its source
+    does, or it was verified and holds them itself.
+    """
+    limits, upto = [], BEFORE_ALL
+    for record in records:
+        covered = Cover.of(record).upto
+        if record["index"] == live:
+            upto = covered
+        replayed = int(record.get("replayed_to", BEFORE_ALL)) if record["state"] == VERIFIED else BEFORE_ALL
+        limits.append(max(covered, replayed))
+    return min([upto, *limits])
+
+
+def note_dropped(client: Elasticsearch, name: str, cover: Cover) -> None:
+    """Record that changes up to `cover` leave the journal; before they do, so that no build counts on them."""
+    if cover.upto > _dropped(client, name).upto:
+        client.index(index=RUNS, id=_document_id(name), document={"cover": asdict(cover)})
+
+
+def _dropped(client: Elasticsearch, name: str) -> Cover:
+    """Return up to where changes may have left the journal."""
+    from elasticsearch import NotFoundError
+
+    ensure_system_index(client, RUNS)
+    try:
+        return Cover.of(client.get(index=RUNS, id=_document_id(name))["_source"])
+    except NotFoundError:
+        return Cover()
+
+
+def _last_before(client: Elasticsearch, name: str, time: str) -> int:
+    """Return the place before the first change of `time` or later."""
+    first = search(
+        client,
+        CHANGES,
+        query={"bool": {"filter": [{"term": {"name": name}}, {"range": {"at": {"gte": time}}}]}},
+        sort=[{"_seq_no": "asc"}],
+        size=1,
+        source=False,
+        seq_no_primary_term=True,
+    )["hits"]["hits"]
+    return int(first[0]["_seq_no"]) - 1 if first else sys.maxsize
+
+
+def _document_id(name: str) -> str:
+    return f"cover/{name}"
