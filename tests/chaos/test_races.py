@@ -29,6 +29,7 @@ from tests.integration.made_sources import clustered, write_source
 ROWS, DIMS, READERS = 300, 8, 2
 RACES = 5 * ROUNDS if ROUNDS > 1 else 2
 VECTORS = clustered(ROWS, DIMS)
+pytestmark = pytest.mark.timeout(600 + 60 * RACES)
 
 
 @pytest.fixture(scope="module")

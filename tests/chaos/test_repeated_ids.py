@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.jobs.services import Services
@@ -32,6 +33,7 @@ from tests.integration.made_sources import clustered, write_source
 ROWS, FILES, DIMS, CHUNK_ROWS = 300_000, 7, 8, 2_500
 DISTINCT = ROWS * 4 // 5
 NAME = "repeated-ids"
+pytestmark = pytest.mark.timeout(1_800)
 
 
 def test_winners_and_counts_are_exact(
