@@ -37,6 +37,7 @@ class Command:
         """Its process id."""
         return self._popen.pid
 
+    @property
     def runs(self) -> bool:
         """Whether it has not ended."""
         return self._popen.poll() is None
@@ -48,7 +49,7 @@ class Command:
 
     def kill(self) -> bool:
         """End it with SIGKILL; return whether it still ran."""
-        ran = self.runs()
+        ran = self.runs
         self._popen.kill()
         self._popen.wait()
         return ran

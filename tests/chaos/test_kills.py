@@ -1,4 +1,7 @@
-"""SIGKILL at random moments, then resume: the index ends with the source's rows, and nothing done is done again."""
+"""SIGKILL at random moments, then resume: the index ends with the source's rows, and nothing done is done again.
+
+Of the long form alone; in ``make test`` all of them are killed in one run (``test_kills_in_a_row.py``).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from tests.chaos.contents import assert_ledger_is_covered, assert_not_sent_again
 
 def test_killed_command_is_resumed(arena: Arena, seed: int) -> None:
     command = arena.index()
-    build = arena.wait_for_a_random_moment(command.runs)
+    build = arena.wait_for_a_random_moment(lambda: command.runs)
     assert command.kill(), f"seed {seed}: the run was over before the kill"
     entries, documents = read_ledger(arena.client, build), arena.documents(build)
 
@@ -21,9 +24,9 @@ def test_killed_command_is_resumed(arena: Arena, seed: int) -> None:
 
 def test_killed_worker_is_replaced(arena: Arena, seed: int) -> None:
     command = arena.index()
-    build = arena.wait_for_a_random_moment(command.runs)
+    build = arena.wait_for_a_random_moment(lambda: command.runs)
     arena.dask.kill_worker(arena.random.randrange(2))
-    assert command.runs(), f"seed {seed}: the run was over before the kill"
+    assert command.runs, f"seed {seed}: the run was over before the kill"
     entries, documents = read_ledger(arena.client, build), arena.documents(build)
 
     report = command.report()
@@ -34,9 +37,9 @@ def test_killed_worker_is_replaced(arena: Arena, seed: int) -> None:
 
 def test_killed_scheduler_is_restarted(arena: Arena, seed: int) -> None:
     command = arena.index()
-    build = arena.wait_for_a_random_moment(command.runs)
+    build = arena.wait_for_a_random_moment(lambda: command.runs)
     arena.dask.kill_scheduler()
-    assert command.runs(), f"seed {seed}: the run was over before the kill"
+    assert command.runs, f"seed {seed}: the run was over before the kill"
     entries, documents = read_ledger(arena.client, build), arena.documents(build)
     arena.dask.restart()
 
@@ -50,7 +53,7 @@ def test_killed_scheduler_is_restarted(arena: Arena, seed: int) -> None:
 
 def test_acknowledged_chunks_survive_their_node(arena: Arena, seed: int) -> None:
     command = arena.index()
-    build = arena.wait_for_a_random_moment(command.runs, least=1)
+    build = arena.wait_for_a_random_moment(lambda: command.runs, least=1)
     entries = read_ledger(arena.client, build)
     arena.node.kill_node(0)
     assert command.kill(), f"seed {seed}: the run was over before the kill"
@@ -62,14 +65,3 @@ def test_acknowledged_chunks_survive_their_node(arena: Arena, seed: int) -> None
 
     arena.assert_exact(report)
     assert_not_sent_again(arena.client, index, build, entries, {}, seed=seed)
-
-
-def test_two_runs_at_once_one_goes_on(arena: Arena, seed: int) -> None:
-    rivals = [arena.index(), arena.index()]
-
-    codes = [rival.wait() for rival in rivals]
-
-    assert sorted(code == 0 for code in codes) == [False, True], f"seed {seed}: {[rival.said for rival in rivals]}"
-    winner, loser = sorted(rivals, key=lambda rival: rival.wait() != 0)
-    assert f"process {winner.pid}" in loser.said
-    arena.assert_exact(winner.report())

@@ -121,7 +121,7 @@ def kill_in_its_move(changed: Changed, command: Command) -> bool:
 
     def moves() -> bool:
         holder = holder_of(changed.client, changed.name, ALIAS)
-        return not command.runs() or (holder is not None and holder.holder.endswith(f"process {command.pid}"))
+        return not command.runs or (holder is not None and holder.holder.endswith(f"process {command.pid}"))
 
     wait_until(moves)
     time.sleep(changed.random.uniform(0, LONGEST_DELAY_SECONDS))  # The moment is what is random here.

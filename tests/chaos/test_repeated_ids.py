@@ -70,7 +70,7 @@ def test_winners_and_counts_are_exact(
 
     command = index("--source", str(folder), "--chunk-rows", str(CHUNK_ROWS))
     moment = random.Random(SEED).randint(5, ROWS // CHUNK_ROWS // 2)
-    build = wait_for_chunks(client, NAME, moment, command.runs)
+    build = wait_for_chunks(client, NAME, moment, lambda: command.runs)
     assert command.kill()
     entries, documents = read_ledger(client, build), read_documents(client, f"airlsh-{NAME}-{build}")
     report = index("--resume", build).report()
