@@ -57,19 +57,13 @@ class Outcome:
         Changes that the build's mapping does not take, each with the reason.
     waiting
         Changes to send again: their shard was away, or the alias was.
-    fenced
-        Whether the alias was away.
     reason
         Why the last of `waiting` waits.
-    elsewhere
-        Whether another index than this build answered: the alias moved under the request.
     """
 
     refused: list[tuple[Entry, str]] = field(default_factory=list)
     waiting: list[Entry] = field(default_factory=list)
-    fenced: bool = False
     reason: str = ""
-    elsewhere: bool = False
 
 
 def read_writable(connection: Connection, index: str) -> WritableBuild:
@@ -106,9 +100,7 @@ class ChangeWriter:
 
     def __init__(self, connection: Connection, build: WritableBuild, alias: str) -> None:
         self._connection, self._build = connection, build
-        self._path = (
-            f"/{alias}/_bulk?require_alias=true&timeout=5s&filter_path=items.*.status,items.*.error,items.*._index"
-        )
+        self._path = f"/{alias}/_bulk?require_alias=true&timeout=5s&filter_path=items.*.status,items.*.error"
         self._writer = DocumentWriter(build.field, build.fields)
 
     def write(self, entries: Sequence[Entry]) -> Outcome:
@@ -177,11 +169,9 @@ class ChangeWriter:
     def _judge(self, entry: Entry, item: dict[str, Any], outcome: Outcome) -> None:
         error = item.get("error") or {}
         if error.get("type") in _AWAY:
-            outcome.fenced, outcome.reason = True, str(error.get("reason"))
+            outcome.reason = str(error.get("reason"))
             outcome.waiting.append(entry)
             return
-        if item.get("_index") not in (None, self._build.index):
-            outcome.elsewhere = True
         if not error and item["status"] == 404:  # A delete of what was not there: done, and remembered.
             return
         judged = judge_item(item)

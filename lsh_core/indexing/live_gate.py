@@ -1,6 +1,6 @@
 """The gate for live changes: one alias on the live build, which is turned into a fence while the tail is replayed.
 
-`live_write_alias` is the only way for live changes into a build. A promotion fences it (one step turns it into
+`live_write_alias` is the only way for live changes into a live build. A promotion fences it (one step turns it into
 ``airlsh-FENCED-{name}-{epoch}``), replays what was written until then into the new build, and then moves
 everything in the step that moves the name. Each step removes the state that was read (``must_exist``), so a
 promoter whose fence was taken away meanwhile is refused: changes may have gone into the old build.
@@ -28,13 +28,13 @@ class LiveGate:
 
     def alias(self, name: str) -> str:
         """Return the alias that says so."""
-        return live_write_alias(name) if self.epoch is None else fence_alias(name, self.epoch)
+        return live_write_alias(self.index) if self.epoch is None else fence_alias(name, self.epoch)
 
 
 def read_live_gate(client: Elasticsearch, name: str, index: str) -> LiveGate | None:
     """Return the gate on `index`, or None if it has none: it was never live."""
     aliases = client.indices.get_alias(index=index)[index]["aliases"]
-    if live_write_alias(name) in aliases:
+    if live_write_alias(index) in aliases:
         return LiveGate(index, None)
     fence = re.compile(re.escape(fence_alias(name, 0)).removesuffix("0") + r"(\d+)")
     epochs = [int(match[1]) for match in map(fence.fullmatch, aliases) if match]

@@ -182,16 +182,12 @@ class LiveWriter:
             No live build took them in time.
         """
         deadline = time.monotonic() + self._wait_seconds
-        alias = live_write_alias(self._name)
         waiting, pause = list(entries), 0.05
         refused: dict[str, tuple[Entry, str]] = {}
         while True:
             build = self.live_build()
-            outcome = ChangeWriter(self._connection, build, alias).write(waiting)
+            outcome = ChangeWriter(self._connection, build, live_write_alias(build.index)).write(waiting)
             refused |= {entry.key: (entry, reason) for entry, reason in outcome.refused}
-            if outcome.elsewhere:  # The alias moved: hashed with another model, they could not be found. Once more.
-                waiting = [entry for entry in entries if entry.key not in refused]
-                continue
             waiting = outcome.waiting
             if not waiting:
                 break

@@ -23,13 +23,15 @@ def ledger_alias(build: str, epoch: int) -> str:
     return f"airlsh-l-{build}-{epoch}"
 
 
-def live_write_alias(name: str) -> str:
-    """Return the alias that live changes of `name` are written through; it is on the live build only.
+def live_write_alias(index: str) -> str:
+    """Return the alias that live changes are written through into `index`, while that is live and not fenced.
+
+    It is another one for each build: a document that was hashed for one cannot get into the next.
 
     ``require_alias`` does not hold for deletes: one with an external version, sent to an alias that is away,
     makes an index of that name. No index may have a capital letter in its name, so this one cannot be made.
     """
-    return f"airlsh-LIVE-{name}"
+    return f"airlsh-LIVE-{index}"
 
 
 def replay_alias(index: str) -> str:

@@ -87,7 +87,6 @@ def _replay(name: str, index: str, build: str, services: Services) -> tuple[int,
     client = answering_client(services.connection)
     runs = RunStore(client)
     record = runs.get(name, build)
-    record = runs.get(name, build)
     after, planned = record.get("replayed_to", BEFORE_ALL), record.get("journal_at", BEFORE_ALL)
     covered = Cover.of(record).upto
     reached = replay_changes(

@@ -108,7 +108,7 @@ def test_shards_follow_from_bytes_and_nodes(rows: int, dims: int, nodes: int, sh
 
 
 def test_no_index_can_be_made_by_the_name_of_an_alias_that_is_deleted_through() -> None:
-    assert live_write_alias("docs") != live_write_alias("docs").lower()
+    assert live_write_alias("airlsh-docs-b1") != live_write_alias("airlsh-docs-b1").lower()
     assert replay_alias("airlsh-docs-b1") != replay_alias("airlsh-docs-b1").lower()
 
 
