@@ -16,6 +16,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, holder_of
+from lsh_core.indexing.names import live_write_alias
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 ROWS, DIMS = 2_000, 8
 MOVES = ("index", "rollback", "promote")
-LONGEST_DELAY_SECONDS = 0.5  # A promotion of so small a build takes about as long.
+LONGEST_DELAY_SECONDS = 0.1
 
 
 class Changed:
@@ -116,16 +117,26 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def kill_in_its_move(changed: Changed, command: Command) -> bool:
-    """Kill a command at a random moment of its hold of the alias; return whether it was not quicker."""
+def kill_in_its_move(changed: Changed, command: Command) -> str:
+    """Kill a command once it holds the alias, keeps writers waiting, or has moved the alias; return which.
 
-    def moves() -> bool:
-        holder = holder_of(changed.client, changed.name, ALIAS)
-        return not command.runs or (holder is not None and holder.holder.endswith(f"process {command.pid}"))
+    It may be quicker than the kill, and be over.
+    """
+    client, name, before = changed.client, changed.name, index_behind(changed.client, changed.name)
 
-    wait_until(moves)
+    def holds() -> bool:
+        holder = holder_of(client, name, ALIAS)
+        return holder is not None and holder.holder.endswith(f"process {command.pid}")
+
+    moments: dict[str, Callable[[], bool]] = {
+        "holds the lease": holds,
+        "keeps writers waiting": lambda: not client.indices.exists_alias(name=live_write_alias(name)),
+        "has moved the alias": lambda: index_behind(client, name) != before,
+    }
+    moment = changed.random.choice(sorted(moments))
+    wait_until(lambda: not command.runs or moments[moment]())
     time.sleep(changed.random.uniform(0, LONGEST_DELAY_SECONDS))  # The moment is what is random here.
-    return command.kill()
+    return moment if command.kill() else "is over"
 
 
 def assert_possible(changed: Changed, index: str, possible: dict[str, set[int | None]], seed: int) -> None:
@@ -147,11 +158,11 @@ def test_no_change_is_lost_and_no_deletion_undone(changed: Changed, seed: int) -
     def move(kind: str, start: Callable[[], Command], again: Callable[[], Command], goal: Callable[[], str]) -> None:
         command = start()
         if kind == victim:
-            in_time = kill_in_its_move(changed, command)
+            state = kill_in_its_move(changed, command)
             changed.kill_a_writer()
             # It may have moved the alias, and been killed before it could say so.
             moved = index_behind(changed.client, name) == goal()
-            print(f"seed {seed}: {kind} {'killed' if in_time else 'was over'}, {'moved' if moved else 'not moved'}")
+            print(f"seed {seed}: {kind} killed when it {state}; {'moved' if moved else 'not moved'}")
             if moved:
                 return
             command = again()
