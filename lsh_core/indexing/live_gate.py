@@ -42,8 +42,15 @@ def read_live_gate(client: Elasticsearch, name: str, index: str) -> LiveGate | N
 
 
 def fence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
-    """Keep live changes out of `index`; return whether that is so now (False: the gate moved since it was read)."""
-    return _turn(client, name, read_live_gate(client, name, index), LiveGate(index, epoch))
+    """Keep live changes out of `index`; return whether that is so now.
+
+    False: the gate moved since it was read, or it is not there, or has the fence of a later epoch. An index that is
+    live has a gate (`repair_live`), so another promotion was faster.
+    """
+    gate = read_live_gate(client, name, index)
+    if gate is None or (gate.epoch or 0) > epoch:
+        return False
+    return _turn(client, name, gate, LiveGate(index, epoch))
 
 
 def unfence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
@@ -80,9 +87,16 @@ def _turn(client: Elasticsearch, name: str, found: LiveGate | None, wanted: Live
 
     if found == wanted:
         return True
-    actions = [_add(name, wanted)]
-    if found is not None:
-        actions.insert(0, _remove(name, found))
+    if found is None:
+        # Nothing of a gate to remove; so the name is taken away and put back, for that fails if it has left meanwhile.
+        named = {"index": wanted.index, "alias": name}
+        condition = [
+            {"remove": {**named, "must_exist": True}},
+            {"add": {**named, "is_write_index": True}},
+        ]
+    else:
+        condition = [_remove(name, found)]
+    actions = [*condition, _add(name, wanted)]
     try:
         client.indices.update_aliases(actions=actions)
     except NotFoundError:

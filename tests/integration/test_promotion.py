@@ -222,6 +222,13 @@ def test_a_swap_whose_fence_was_taken_away_is_refused(services: Services, make: 
     assert behind(services, NAME) == behind(services, LIVE_WAYS) == [old]
 
 
+def test_a_live_build_without_a_gate_is_given_one(services: Services, live: str) -> None:
+    client, index = services.connection.client(), physical_index(NAME, live)
+    client.indices.delete_alias(index=index, name=live_write_alias(index))
+    assert repair_live(client, NAME, 1)
+    assert behind(services, NAME) == behind(services, LIVE_WAYS) == [index]
+
+
 def test_a_promotion_that_fails_takes_its_fence_along(services: Services, make: Make, live: str) -> None:
     client, old, build = services.connection.client(), physical_index(NAME, live), make()
     calls: list[bool] = []
