@@ -130,7 +130,7 @@ def kill_in_its_move(changed: Changed, command: Command) -> str:
 
     moments: dict[str, Callable[[], bool]] = {
         "holds the lease": holds,
-        "keeps writers waiting": lambda: not client.indices.exists_alias(name=live_write_alias(name)),
+        "keeps writers waiting": lambda: not client.indices.exists_alias(name=live_write_alias(before)),
         "has moved the alias": lambda: index_behind(client, name) != before,
     }
     moment = changed.random.choice(sorted(moments))
