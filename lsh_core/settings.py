@@ -207,7 +207,7 @@ class SearchSettings(Settings):
     """Ask for the nearest neighbours of ids or vectors."""
 
     name: IndexName = Field(description="Name of the index.")
-    id: str | None = Field(default=None, description="Neighbours of the document with this id.")
+    id: str | None = Field(default=None, min_length=1, description="Neighbours of the document with this id.")
     vectors: str | None = Field(
         default=None, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row."
     )

@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.container import ElasticsearchContainer, docker_answers
 from lsh_core.local.dask_cluster import DaskCluster
+
+
+def pytest_sessionstart() -> None:
+    """Let SIGTERM end the tests as Ctrl-C does: by itself it would leave every server running."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # A second one is not to cut off the stopping of the servers.
+    raise KeyboardInterrupt("SIGTERM")
 
 
 @pytest.fixture

@@ -118,6 +118,8 @@ def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
             click.echo(f"retired {len(result['retired'])} builds, kept {len(result['kept'])}")
             for build in result["retired"]:
                 click.echo(f"  {build}")
+            for build, reason in result["skipped"].items():
+                click.echo(f"skipped {build}: {reason}")
 
 
 @builds.command("abandon")

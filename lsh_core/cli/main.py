@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -26,6 +29,9 @@ _COMMANDS = {
 }
 
 
+_AS_JSON = "lsh_core.as_json"
+
+
 class _LazyGroup(click.Group):
     """Imports the module of a command when that command is asked for."""
 
@@ -38,6 +44,28 @@ class _LazyGroup(click.Group):
         module = importlib.import_module(_COMMANDS[cmd_name])
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_AS_JSON] = "--json" in args
+        with _usage_as_json(ctx):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _usage_as_json(ctx):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _usage_as_json(ctx: click.Context) -> Iterator[None]:
+    """Print bad usage as a JSON document too, where one was asked for: whoever reads the output expects one."""
+    try:
+        yield
+    except click.UsageError as error:
+        if ctx.meta[_AS_JSON]:
+            from lsh_core.cli.session import print_json
+
+            print_json({"error": {"type": "UsageError", "message": error.format_message()}})
+        raise
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

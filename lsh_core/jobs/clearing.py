@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
-from lsh_core.errors import PromotionConflictError
+from lsh_core.errors import LeaseHeldError, LoadError, PromotionConflictError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.forgetting import forget_build, forget_expired_letters
 from lsh_core.indexing.gate import close_gate
@@ -19,6 +20,8 @@ from lsh_core.settings import AbandonSettings, RetireSettings
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
+
+logger = logging.getLogger(__name__)
 
 _LEASE_SECONDS = 30.0
 
@@ -31,13 +34,22 @@ def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``retired`` and ``kept``, lists of build ids.
-
-    Raises
-    ------
-    LeaseHeldError
-        An index run of this name is at work.
+        ``retired`` and ``kept``, lists of build ids; ``skipped``, each build that is left for the next time, or for
+        somebody to look at, with the reason. While an index run of this name is at work that is all of them, under
+        the key ``*``.
     """
+    try:
+        return _retire(settings, services)
+    except LeaseHeldError as held:
+        if held.scope != BUILD:
+            raise
+        logger.warning("nothing is retired: %s", held)
+        return {"name": settings.name, "retired": [], "kept": [], "skipped": {"*": str(held)}}
+
+
+def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
+    from elasticsearch import ApiError
+
     client = answering_client(services.connection)
     with hold(services.connection, settings.name, BUILD, services.caller) as lease:
         records = RunStore(client).of(settings.name)
@@ -45,17 +57,23 @@ def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
         newest = [record["build"] for record in records if record["state"] == VERIFIED and record["index"] != live]
         spared = set(newest[: settings.keep])
         since = datetime.now(UTC) - timedelta(seconds=settings.grace_seconds)
-        retired, kept = [], []
+        retired, kept, skipped = [], [], dict[str, str]()
         for record in records:
             build = record["build"]
             if record["index"] == live or build in spared or _last_touched(record) > since:
                 kept.append(build)
                 continue
             lease.require()
-            _delete(settings.name, record, services, lease.epoch)
-            retired.append(build)
+            try:
+                _delete(settings.name, record, services, lease.epoch)
+            except (PromotionConflictError, LeaseHeldError, LoadError, ApiError) as error:
+                # One index that is not what its record says must not keep all others from being retired.
+                logger.warning("build %s is not retired: %s", build, error)
+                skipped[build] = str(error)
+            else:
+                retired.append(build)
         forget_expired_letters(client)
-    return {"name": settings.name, "retired": retired, "kept": kept}
+    return {"name": settings.name, "retired": retired, "kept": kept, "skipped": skipped}
 
 
 def abandon(settings: AbandonSettings, services: Services) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lsh_core.elastic.cluster import answering_client
@@ -135,13 +136,21 @@ def _replay(client: Elasticsearch, name: str, build: str, index: str, replay: Re
 
 
 def _require_expected(client: Elasticsearch, name: str, build: str, expected: str | None) -> None:
-    try:
+    with _advised(name, build):
         require_live(client, name, expected)
+
+
+@contextmanager
+def _advised(name: str, build: str) -> Iterator[None]:
+    """Say with a conflict what to do if the build is to be live all the same."""
+    try:
+        yield
     except PromotionConflictError as conflict:
-        raise conflict.with_note(
+        conflict.with_note(
             f"Build {build} was left as it is. If it is to replace what is live now: "
             f"airlsh builds promote {name} --build {build}"
-        ) from None
+        )
+        raise
 
 
 def _note_moved(client: Elasticsearch, name: str, build: str, before: str | None, index: str) -> None:

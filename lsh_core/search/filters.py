@@ -12,6 +12,8 @@ from lsh_core.errors import FilterError
 LEAF_QUERIES = frozenset({"term", "terms", "range", "exists", "ids", "match"})
 BOOL_CLAUSES = frozenset({"must", "filter", "should", "must_not"})
 _BOOL_OPTIONS = BOOL_CLAUSES | {"minimum_should_match"}
+_BOUNDS = frozenset({"gt", "gte", "lt", "lte"})
+_SCALARS = (str, int, float)
 DEEPEST = 5
 MOST_CLAUSES = 100
 MOST_TERMS = 10_000
@@ -65,13 +67,22 @@ def _check(query: object, path: str, depth: int) -> int:
         raise FilterError(here, f"is not allowed; allowed are bool, {', '.join(sorted(LEAF_QUERIES))}")
     if not isinstance(body, Mapping):
         raise FilterError(here, "must be an object")
+    _check_leaf(kind, body, here)
+    return 1
+
+
+def _check_leaf(kind: str, body: Mapping[str, Any], here: str) -> None:
     if kind == "terms":
         _check_terms(body, here)
-    if kind == "ids":
+    elif kind == "ids":
         if set(body) != {"values"}:
             raise FilterError(here, 'must be {"values": [...]}')
         _check_terms(body, here)
-    return 1
+    elif kind == "exists":
+        if set(body) != {"field"} or not isinstance(body["field"], str) or not body["field"]:
+            raise FilterError(here, 'must be {"field": "NAME"}')
+    else:
+        _check_field(kind, body, here)
 
 
 def _check_bool(body: object, path: str, depth: int) -> int:
@@ -85,10 +96,41 @@ def _check_bool(body: object, path: str, depth: int) -> int:
     return clauses
 
 
+def _check_field(kind: str, body: Mapping[str, Any], path: str) -> None:
+    """Check a ``term``, ``match`` or ``range``: one field, and nothing for it that the server cannot compare with."""
+    if len(body) != 1:
+        raise FilterError(path, "must be an object with one key, the field")
+    field, wanted = next(iter(body.items()))
+    here = f"{path}.{field}"
+    if isinstance(wanted, Mapping):
+        if not wanted:
+            raise FilterError(here, "is empty")
+        for option, value in wanted.items():
+            # A bound that is null is no bound, for the server too.
+            unbounded = kind == "range" and value is None and option in _BOUNDS
+            if not unbounded and not isinstance(value, _SCALARS):
+                raise FilterError(f"{here}.{option}", f"must be a value, not {_word(value)}")
+        if kind in ("term", "match") and (name := "value" if kind == "term" else "query") not in wanted:
+            raise FilterError(here, f'must have "{name}"')
+    elif kind == "range":
+        raise FilterError(here, 'must be an object like {"gte": 1, "lt": 10}')
+    elif not isinstance(wanted, _SCALARS):
+        raise FilterError(here, f"must be a value, not {_word(wanted)}")
+
+
+def _word(value: object) -> str:
+    return "null" if value is None else type(value).__name__
+
+
 def _check_terms(body: Mapping[str, Any], path: str) -> None:
+    if len(body) != 1:
+        raise FilterError(path, "must be an object with one key, the field")
     for field, values in body.items():
         # A look-up into another index would be an object here.
         if not isinstance(values, list):
             raise FilterError(f"{path}.{field}", "must be a list of values")
         if len(values) > MOST_TERMS:
             raise FilterError(f"{path}.{field}", f"has {len(values)} values, {MOST_TERMS} are allowed")
+        for number, value in enumerate(values):
+            if not isinstance(value, _SCALARS):
+                raise FilterError(f"{path}.{field}[{number}]", f"must be a value, not {_word(value)}")

@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResolvedBuild:
-    """One physical index, ready to be searched."""
+    """One physical index, ready to be searched.
+
+    Attributes
+    ----------
+    columns
+        The fields that its documents may have, airlsh's own left out.
+    """
 
     index: str
     meta: BuildMeta
     shards: int
     model: LSHModel
+    columns: tuple[str, ...] = ()
 
     @property
     def field(self) -> VectorField:
@@ -55,4 +62,5 @@ def read_build(connection: Connection, client: Elasticsearch, name: str, index: 
     if stored.fingerprint != field.fingerprint:
         raise ModelMismatchError(f"model {field.fingerprint}", f"{stored.fingerprint}", f"index {index}")
     model = read_model(connection, meta.name, field.model_id)
-    return ResolvedBuild(index, meta, int(settings["index.number_of_shards"]), model)
+    columns = tuple(sorted(set(mapping["properties"]) - {META_KEY}))
+    return ResolvedBuild(index, meta, int(settings["index.number_of_shards"]), model, columns)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -152,6 +153,7 @@ class VectorIndex:
         checked = check_filter(query_filter) if query_filter is not None else None
 
         def bodies(build: ResolvedBuild) -> list[dict[str, Any]]:
+            _check_fields(build, fields)
             return [id_body(build.field, build.index, identity, k=k, query_filter=checked, fields=fields)]
 
         return next(self._ask(bodies, identity=identity))
@@ -269,6 +271,7 @@ def _vector_bodies(
     fields: Sequence[str] | None,
 ) -> list[dict[str, Any]]:
     field = build.field
+    _check_fields(build, fields)
     effort = _effort(build, probes, candidates)
     tokens = build.model.probe(vectors, effort)
     return [
@@ -300,6 +303,14 @@ def _effort(build: ResolvedBuild, probes: int | None, candidates: int | None) ->
     if effort < 1 or (wanted == "candidates" and effort > most):
         raise SettingsError(wanted, effort, f"must be from 1 to {most}")
     return effort
+
+
+def _check_fields(build: ResolvedBuild, fields: Sequence[str] | None) -> None:
+    """Refuse fields that no document can have; those inside an object, and patterns, are found by their first part."""
+    for name in fields or ():
+        if not any(fnmatchcase(column, name.partition(".")[0]) for column in build.columns):
+            reason = f"is no field of {build.index}; there are {', '.join(build.columns)}"
+            raise SettingsError("fields", name, reason)
 
 
 def _check_k(k: int) -> None:

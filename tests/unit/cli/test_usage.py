@@ -140,6 +140,15 @@ def test_bad_usage_is_two_and_says_nothing_on_standard_output(arguments: list[st
     assert "Usage:" in result.stderr
 
 
+@pytest.mark.parametrize("arguments", [each for each in BAD_USAGE if len(each) > 1], ids=" ".join)
+def test_with_json_bad_usage_is_one_document(arguments: list[str]) -> None:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 2
+    error = json.loads(result.stdout)["error"]
+    assert error["type"] == "UsageError"
+    assert error["message"] in result.stderr
+
+
 BAD_INPUT = [
     (["train", "docs"], "source"),
     (["builds", "promote", "docs"], "build=None: must be given"),
@@ -151,6 +160,7 @@ BAD_INPUT = [
     (["index", "docs", "--source", "a.parquet", "--shards", "0"], "shards"),
     (["index", "docs", "--source", "a.parquet", "--max-dead-letters", "-1"], "max_dead_letters"),
     (["search", "docs", "-k", "0", "--id", "a"], "k=0"),
+    (["search", "docs", "--id", ""], "id='': "),
     (["search", "docs"], "either --id or --vectors"),
     (["search", "docs", "--id", "a", "--vectors", "b.npy"], "either --id or --vectors"),
     (["search", "docs", "--id", "a", "--probes", "4", "--es", NOWHERE], "no --probes"),
