@@ -153,6 +153,8 @@ class _Way:
             if waiting:
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
+                # Another replay into the same build may have taken the alias away when it ended.
+                _put_alias(self._connection, self._index, self._alias)
         return refused
 
     def close(self) -> None:
