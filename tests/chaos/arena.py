@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 ROWS, DIMS, CHUNK_ROWS, BAD = 12_000, 16, 100, 7
+LOADERS = 2  # Dask workers, of one thread each.
 LATEST_KILL = 90  # Of some 120 chunks: the load must still be on when the kill comes.
 LONGEST_DELAY_SECONDS = 0.2
 

@@ -5,6 +5,7 @@ The rivals and the readers are processes of their own.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.dask_cluster import DaskCluster
+from lsh_core.search.vector_index import RESOLVE_SECONDS
 from lsh_core.settings import IndexSettings, PromoteSettings, RetireSettings, RollbackSettings, TrainSettings
 from tests.chaos.conftest import ROUNDS
 from tests.chaos.contents import builds_of, index_behind
@@ -99,6 +101,7 @@ def test_promotion_beside_rollback(services: Services, racers: Racers, tmp_path:
             if len(moved) == 1:
                 refused += 1
                 assert_told(next(outcome for outcome in outcomes if outcome.error), moved[0])
+            time.sleep(RESOLVE_SECONDS)  # So that readers look where the alias leads now.
     assert refused
     assert_undisturbed(seen, builds=2)
     print(f"{RACES} races, {refused} refused; {sum(each.searches for each in seen)} searches")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,20 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
+@contextmanager
+def running(stopped: threading.Event, *targets: Callable[[], None]) -> Iterator[None]:
+    """Run `targets` on threads until the block ends, which sets `stopped`."""
+    threads = [threading.Thread(target=target) for target in targets]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join()
+
+
 def test_compaction_beside_writers_and_replays_loses_nothing(services: Services, tmp_path: Path) -> None:
     source = write_source(tmp_path / "rows.parquet", IDS, clustered(ROWS, DIMS))
     trained(services, "small", source)
@@ -95,18 +112,10 @@ def test_compaction_beside_writers_and_replays_loses_nothing(services: Services,
         except Exception as error:
             troubles.append(error)
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    threads += [threading.Thread(target=compact) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
+    with running(stopped, *(partial(write, number) for number in range(4)), compact, compact):
         while sum(taken_out) <= 10 and not troubles:
             stopped.wait(0.1)
         report = index(services, "small", source)
-    finally:
-        stopped.set()
-        for thread in threads:
-            thread.join()
 
     assert not troubles
     assert held(services, report["index"], list(model)) == model
