@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.bulk_answers import Verdict, judge_item
 from lsh_core.elastic.cluster import search
+from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import DEAD_LETTERS
 from lsh_core.errors import LoadError, UnavailableError
 
@@ -99,9 +100,9 @@ class DeadLetter:
 
 def write_dead_letters(client: Elasticsearch, letters: Sequence[DeadLetter]) -> None:
     """Store `letters`; writing the same ones again changes nothing."""
-    for start in range(0, len(letters), _PAGE):
+    for page in pages(letters, _PAGE):
         operations: list[dict[str, Any]] = []
-        for letter in letters[start : start + _PAGE]:
+        for letter in page:
             operations += [{"index": {"_id": letter.key}}, letter.to_document()]
         _write_all(client, operations)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -89,20 +90,30 @@ def field_for(source: str, column: str, arrow: pa.DataType) -> dict[str, Any]:
 
 
 def fields_for(
-    source: str, schema: pa.Schema, *, text: Sequence[str] = (), overrides: Mapping[str, str] | None = None
+    source: str, schema: pa.Schema, *, vector: str, text: Sequence[str] = (), overrides: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Return the mapping's ``properties`` for the columns of `schema`.
+    """Return the mapping's ``properties`` for the columns of `schema`, which go beside the column `vector`.
 
     A text column is full text, and under ``<column>.keyword`` a keyword too, so that it can be filtered.
+
+    Raises
+    ------
+    SchemaError
+        A column that cannot be a field, or not beside the others: ``a.b`` is a field inside ``a``.
     """
     overrides = overrides or {}
     for column in (*text, *overrides):
         if column not in schema.names:
             raise SchemaError(source, column, f"is not among the columns kept ({', '.join(schema.names) or 'none'})")
+    taken = {vector, *schema.names}
     fields = {}
     for field in schema:
         if not is_field_name(field.name):
             raise SchemaError(source, field.name, "cannot be the name of a field; leave it out with --columns")
+        parts = field.name.split(".")
+        outer = next((each for each in accumulate(parts[:-1], "{}.{}".format) if each in taken), None)
+        if outer is not None:
+            raise SchemaError(source, field.name, f"would be a field inside {outer!r}; leave one out with --columns")
         if field.name in text:
             fields[field.name] = _text_field()
         elif field.name in overrides:

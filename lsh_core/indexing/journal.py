@@ -20,6 +20,7 @@ import orjson
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.cluster import on_any_node, refresh, search
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import CHANGES, ensure_system_index
 from lsh_core.errors import LoadError, ServerError, UnavailableError
 
@@ -174,10 +175,10 @@ class Journal:
     def last_positions(self, ids: Sequence[str], *, upto: int) -> dict[str, int]:
         """Return the greatest position that the changes of each id have among those with ``seq_no <= upto``."""
         found: dict[str, int] = {}
-        for start in range(0, len(ids), _PAGE):
-            after, some = BEFORE_ALL, list(ids[start : start + _PAGE])
+        for some in pages(ids, _PAGE):
+            after = BEFORE_ALL
             while True:
-                page = partial(self._page, after=after, upto=upto, rows=False, ids=some)
+                page = partial(self._page, after=after, upto=upto, rows=False, ids=list(some))
                 hits = on_any_node(self._connection, page)
                 for entry in filter(lambda each: each.changes_document, map(_entry, hits)):
                     found[entry.id] = max(entry.position, found.get(entry.id, BEFORE_ALL))

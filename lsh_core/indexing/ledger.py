@@ -20,6 +20,7 @@ import orjson
 import xxhash
 
 from lsh_core.elastic.cluster import search
+from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LoadError
 from lsh_core.indexing.names import ledger_alias
@@ -185,7 +186,7 @@ class Ledger:
     def done(self, files: Sequence[SourceFile] | Mapping[int, SourceFile], chunks: Sequence[Chunk]) -> set[int]:
         """Return the numbers of those `chunks` that have an entry; `files` has the file of each by its number."""
         found = set()
-        for page in _pages(chunks, 1000):
+        for page in pages(chunks, 1000):
             answer = self._client.mget(
                 index=LEDGER, ids=[self._key.of(files[chunk.file], chunk) for chunk in page], source=False
             )
@@ -194,7 +195,7 @@ class Ledger:
 
     def entries(self, files: Sequence[SourceFile], chunks: Sequence[Chunk]) -> Iterator[LedgerEntry | None]:
         """Yield the entry of each of `chunks`, in order; None where there is none."""
-        for page in _pages(chunks, max(1, _ROWS_PER_PAGE // max((chunk.rows for chunk in chunks), default=1))):
+        for page in pages(chunks, max(1, _ROWS_PER_PAGE // max((chunk.rows for chunk in chunks), default=1))):
             ids = [self._key.of(files[chunk.file], chunk) for chunk in page]
             for each in self._client.mget(index=LEDGER, ids=ids)["docs"]:
                 yield LedgerEntry.from_document(each["_source"]) if each.get("found") else None
@@ -206,8 +207,3 @@ def ledger_totals(client: Elasticsearch, build: str) -> tuple[int, int]:
     sums = {field: {"sum": {"field": field}} for field in ("rows_read", "dead_lettered")}
     found = search(client, LEDGER, query={"term": {"build": build}}, size=0, aggs=sums)["aggregations"]
     return round(found["rows_read"]["value"]), round(found["dead_lettered"]["value"])
-
-
-def _pages(chunks: Sequence[Chunk], size: int) -> Iterator[Sequence[Chunk]]:
-    for start in range(0, len(chunks), size):
-        yield chunks[start : start + size]

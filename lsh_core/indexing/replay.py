@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.paging import pages
 from lsh_core.errors import UnavailableError, VerificationError
 from lsh_core.indexing.change_writer import ChangeWriter, read_writable
 from lsh_core.indexing.documents import LIVE_VERSION
@@ -172,9 +173,7 @@ def _note(refused: dict[str, str], more: dict[str, str]) -> None:
 def _prove(connection: Connection, index: str, changes: Sequence[Entry], refused: dict[str, str]) -> None:
     """Read the ids of some changes back, in real time: each must hold its change or a later one."""
     by_id = {entry.id: entry for entry in changes}
-    ids = list(by_id)
-    for start in range(0, len(ids), _IDS_PER_PAGE):
-        part = ids[start : start + _IDS_PER_PAGE]
+    for part in pages(list(by_id), _IDS_PER_PAGE):
         for document in on_any_node(connection, partial(_versions, index=index, ids=part)):
             _check(index, by_id[document["_id"]], document, refused)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lsh_core.elastic.cluster import count, search
+from lsh_core.elastic.paging import pages
 from lsh_core.errors import VerificationError
 from lsh_core.indexing.ledger import hash_ids, unpacked_vector
 from lsh_core.indexing.mapping import VectorField
@@ -96,7 +97,7 @@ def verify_samples(
         owned = replaced.contains(hash_ids([sample["id"] for sample in samples]))
         samples = [sample for sample, changed in zip(samples, owned.tolist(), strict=True) if not changed]
     compared = 0
-    for page in _pages(samples, _SAMPLES_PER_PAGE):
+    for page in pages(samples, _SAMPLES_PER_PAGE):
         found = {
             hit["_id"]: hit["_source"]
             for hit in search(
@@ -142,8 +143,3 @@ def _holdings(client: Elasticsearch, index: str) -> Iterator[tuple[int, ChunkHol
         after = answer.get("after_key")
         if after is None:
             return
-
-
-def _pages(samples: Sequence[dict[str, Any]], size: int) -> Iterator[Sequence[dict[str, Any]]]:
-    for start in range(0, len(samples), size):
-        yield samples[start : start + size]

@@ -46,7 +46,7 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
     overrides = parse_overrides(settings.field_type)
-    fields_for(settings.source, columns.others, text=settings.text_field, overrides=overrides)
+    fields_for(settings.source, columns.others, vector=settings.vector, text=settings.text_field, overrides=overrides)
     facts = prove_semantics(services.connection)
     client = answering_client(services.connection)
     for index in MAPPINGS:

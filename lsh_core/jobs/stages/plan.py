@@ -167,7 +167,11 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
         effort=model.default_effort(dataset.rows),
     )
     fields = fields_for(
-        settings.source, columns.others, text=settings.text_field, overrides=parse_overrides(settings.field_type)
+        settings.source,
+        columns.others,
+        vector=settings.vector,
+        text=settings.text_field,
+        overrides=parse_overrides(settings.field_type),
     )
     with dask_client(services) as dask:
         _, threads = worker_threads(dask)

@@ -110,7 +110,7 @@ def without_format(field: Any) -> Any:
 def test_the_table(arrow: pa.DataType, value: Any, field: dict[str, Any], json: Any) -> None:
     # A slice that does not begin at 0, with nulls around: nested columns must not slip against their parents.
     table = pa.table({"c": pa.array([None, value, None, value], arrow)})[1:]
-    fields = fields_for("s.parquet", table.schema)
+    fields = fields_for("s.parquet", vector="v", schema=table.schema)
     assert without_format(fields["c"]) == field
 
     from lsh_core.indexing.documents import _as_json
@@ -121,7 +121,7 @@ def test_the_table(arrow: pa.DataType, value: Any, field: dict[str, Any], json: 
 
 def test_a_null_column_is_a_keyword_and_stays_null() -> None:
     table = pa.table({"c": pa.nulls(2)})
-    assert fields_for("s", table.schema) == {"c": KEYWORD}
+    assert fields_for("s", vector="v", schema=table.schema) == {"c": KEYWORD}
     assert as_json_columns(table, {"c": KEYWORD}).column("c").to_pylist() == [None, None]
 
 
@@ -130,7 +130,7 @@ def test_columns_of_many_pieces_and_of_none() -> None:
     for pieces in ([], [[[1]], [], [None, [2, 3]]]):
         column = pa.chunked_array([pa.array(piece, arrow) for piece in pieces], type=arrow)
         table = pa.table({"c": column})
-        found = as_json_columns(table, fields_for("s", table.schema)).column("c").to_pylist()
+        found = as_json_columns(table, fields_for("s", vector="v", schema=table.schema)).column("c").to_pylist()
         assert found == [
             each and [f"1970-01-01T00:00:0{second}Z" for second in each] for piece in pieces for each in piece
         ]
@@ -142,21 +142,23 @@ def test_columns_of_many_pieces_and_of_none() -> None:
 )
 def test_types_without_a_field_are_refused_with_their_name(arrow: pa.DataType) -> None:
     with pytest.raises(SchemaError, match="no Elasticsearch field") as raised:
-        fields_for("s.parquet", pa.schema([("c", arrow)]))
+        fields_for("s.parquet", vector="v", schema=pa.schema([("c", arrow)]))
     assert raised.value.column == "c"
     assert "--columns" in str(raised.value)
 
 
 def test_text_columns_can_be_filtered_as_well() -> None:
     schema = pa.schema([("title", pa.string()), ("id2", pa.string())])
-    fields = fields_for("s", schema, text=["title"])
+    fields = fields_for("s", vector="v", schema=schema, text=["title"])
     assert fields["title"] == {"type": "text", "fields": {"keyword": KEYWORD}}
     assert fields["id2"] == KEYWORD
 
 
 def test_overrides_win_over_the_table() -> None:
     schema = pa.schema([("a", pa.string()), ("b", pa.int64()), ("c", pa.decimal128(5, 2)), ("d", pa.string())])
-    fields = fields_for("s", schema, overrides={"a": "ip", "b": "keyword", "c": "double", "d": "text"})
+    fields = fields_for(
+        "s", vector="v", schema=schema, overrides={"a": "ip", "b": "keyword", "c": "double", "d": "text"}
+    )
     assert fields["a"] == {"type": "ip"}
     assert fields["b"] == KEYWORD
     assert fields["c"] == number("double")
@@ -167,27 +169,33 @@ def test_overrides_win_over_the_table() -> None:
 def test_decimals_are_numbers_where_their_field_is(arrow: pa.DataType) -> None:
     value = [Decimal("1.50")] if pa.types.is_list(arrow) else Decimal("1.50")
     table = pa.table({"c": pa.array([value], arrow)})
-    fields = fields_for("s", table.schema, overrides={"c": "double"})
+    fields = fields_for("s", vector="v", schema=table.schema, overrides={"c": "double"})
     assert as_json_columns(table, fields).column("c").to_pylist() == [[1.5] if isinstance(value, list) else 1.5]
 
 
 @pytest.mark.parametrize(("text", "overrides"), [(["gone"], {}), ([], {"gone": "long"})])
 def test_a_column_that_is_not_kept_cannot_be_typed(text: list[str], overrides: dict[str, str]) -> None:
     with pytest.raises(SchemaError, match="gone"):
-        fields_for("s", pa.schema([("a", pa.string())]), text=text, overrides=overrides)
+        fields_for("s", vector="v", schema=pa.schema([("a", pa.string())]), text=text, overrides=overrides)
+
+
+@pytest.mark.parametrize("names", [["a.b", "a"], ["a", "b", "a.b.c"], ["v.norm"], ["a.b", "a.b.c.d"]])
+def test_a_column_inside_another_is_refused(names: list[str]) -> None:
+    with pytest.raises(SchemaError, match=r"would be a field inside '(a|a.b|v)'"):
+        fields_for("s", vector="v", schema=pa.schema([(name, pa.string()) for name in names]))
 
 
 @pytest.mark.parametrize("name", ["a", "a.b", "Größe", "a b", "airlsh2", "my_airlsh"])
 def test_names_of_fields(name: str) -> None:
     assert is_field_name(name)
-    assert list(fields_for("s", pa.schema([(name, pa.string())]))) == [name]
+    assert list(fields_for("s", vector="v", schema=pa.schema([(name, pa.string())]))) == [name]
 
 
 @pytest.mark.parametrize("name", ["", " ", ".", "a.", ".a", "a..b", "_id", "_source", "airlsh", "airlsh.tokens", "a*"])
 def test_names_that_are_no_fields(name: str) -> None:
     assert not is_field_name(name)
     with pytest.raises(SchemaError, match="cannot be the name of a field"):
-        fields_for("s", pa.schema([(name, pa.string())]))
+        fields_for("s", vector="v", schema=pa.schema([(name, pa.string())]))
 
 
 def test_overrides_are_parsed() -> None:
