@@ -30,25 +30,27 @@ LONGEST_DELAY_SECONDS = 0.2
 class Arena:
     """A name with a trained model and a source, and the commands that load it."""
 
-    def __init__(self, name: str, seed: int, folder: Path, node: ElasticsearchCluster, dask: DaskCluster) -> None:
-        self.name, self.seed, self.node, self.dask = name, seed, node, dask
+    def __init__(self, name: str, seed: int, folder: Path, nodes: ElasticsearchCluster, dask: DaskCluster) -> None:
+        self.name, self.seed, self.nodes, self.dask = name, seed, nodes, dask
         self.random = random.Random(f"{name} {seed}")
-        self.connection = Connection(node.urls)
+        self.connection = Connection(nodes.urls)
         self.source = folder / "source"
         self._folder = folder
         self._started: list[Command] = []
         self.model: SourceModel = make_source(self.source, rows=ROWS, dims=DIMS, seed=seed, bad=BAD)
         settings = TrainSettings(name=name, source=str(self.source), metric="l2", sample=2_000)
         train(settings, Services(self.connection, dask.address))
+        # One trouble at a time: what an earlier test killed has to be whole again.
+        self.client.options(request_timeout=100).cluster.health(wait_for_no_initializing_shards=True, timeout="90s")
 
     @property
     def client(self) -> Elasticsearch:
-        """The node's client."""
+        """The first node's client."""
         return self.connection.client()
 
-    def index(self) -> Command:
+    def index(self, *more: str) -> Command:
         """Start a run."""
-        options = ["--chunk-rows", str(CHUNK_ROWS), "--max-dead-letters", str(BAD)]
+        options = ["--chunk-rows", str(CHUNK_ROWS), "--max-dead-letters", str(BAD), *more]
         return self._command("index", self.name, "--source", str(self.source), *options)
 
     def resume(self, build: str) -> Command:
@@ -56,7 +58,7 @@ class Arena:
         return self._command("index", self.name, "--resume", build)
 
     def _command(self, *arguments: str) -> Command:
-        servers = ["--es", ",".join(self.node.urls), "--dask", self.dask.address]
+        servers = ["--es", ",".join(self.nodes.urls), "--dask", self.dask.address]
         command = Command(self._folder / "commands", *arguments, *servers)
         self._started.append(command)
         return command

@@ -31,9 +31,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def chaos_node(servers_folder: Path) -> Iterator[ElasticsearchCluster]:
-    """One node that may be killed; a test that does starts it again."""
-    with ElasticsearchCluster(folder=servers_folder / "chaos-node") as cluster:
+def chaos_nodes(servers_folder: Path) -> Iterator[ElasticsearchCluster]:
+    """Nodes that may be killed, three in the long form; a test that kills one starts it again."""
+    with ElasticsearchCluster(nodes=3 if ROUNDS > 1 else 1, folder=servers_folder / "chaos-nodes") as cluster:
         yield cluster
 
 
@@ -46,10 +46,14 @@ def chaos_dask(servers_folder: Path) -> Iterator[DaskCluster]:
 
 @pytest.fixture
 def arena(
-    request: pytest.FixtureRequest, seed: int, tmp_path: Path, chaos_node: ElasticsearchCluster, chaos_dask: DaskCluster
+    request: pytest.FixtureRequest,
+    seed: int,
+    tmp_path: Path,
+    chaos_nodes: ElasticsearchCluster,
+    chaos_dask: DaskCluster,
 ) -> Iterator[Arena]:
     """A new name for the test and its seed."""
     name = request.function.__name__.removeprefix("test_").replace("_", "-")[:40]
-    made = Arena(f"{name}-{seed}", seed, tmp_path, chaos_node, chaos_dask)
+    made = Arena(f"{name}-{seed}", seed, tmp_path, chaos_nodes, chaos_dask)
     yield made
     made.close()

@@ -32,7 +32,7 @@ LONGEST_DELAY_SECONDS = 2.0  # A stage but the load takes some two seconds, most
 
 @pytest.fixture(scope="module")
 def airflow(
-    chaos_node: ElasticsearchCluster,
+    chaos_nodes: ElasticsearchCluster,
     chaos_dask: DaskCluster,
     servers_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
@@ -42,7 +42,7 @@ def airflow(
     with AirflowStandalone(
         project=CHECKOUT,
         folder=servers_folder / "chaos-airflow",
-        elasticsearch=Connection(chaos_node.urls),
+        elasticsearch=Connection(chaos_nodes.urls),
         dask=chaos_dask.address,
     ) as standalone:
         yield AirflowTasks(standalone.url)

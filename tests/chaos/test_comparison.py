@@ -59,12 +59,12 @@ def _spoil(client: Any, identity: str) -> None:
     [(_delete, "are missing"), (_add, "not the source's"), (_move, "not their last"), (_spoil, "seed 1: id-")],
 )
 def test_every_difference_is_seen(
-    chaos_node: ElasticsearchCluster, tmp_path: Path, damage: Callable[[Any, str], None], words: str
+    chaos_nodes: ElasticsearchCluster, tmp_path: Path, damage: Callable[[Any, str], None], words: str
 ) -> None:
     from elasticsearch import Elasticsearch
 
     model = make_source(tmp_path / "source", rows=150, dims=DIMS, seed=1)
-    with Elasticsearch(chaos_node.urls[0]) as client:
+    with Elasticsearch(chaos_nodes.urls[0]) as client:
         client.indices.create(index=INDEX, mappings=MAPPINGS)
         try:
             client.bulk(index=INDEX, operations=_operations(model))

@@ -13,9 +13,9 @@ def test_everything_is_killed_in_one_run(arena: Arena, seed: int) -> None:
 
     build = arena.wait_for_a_random_moment(lambda: command.runs, least=31, most=60)
     first, held = read_ledger(arena.client, build), arena.documents(build)
-    arena.node.kill_node(0)
+    arena.nodes.kill_node(0)
     assert command.kill(), f"seed {seed}: the run was over before the kill"
-    arena.node.restart_node(0)
+    arena.nodes.restart_node(0)
     index = f"airlsh-{arena.name}-{build}"
     assert assert_ledger_is_covered(arena.client, index, build, arena.model, seed=seed) >= len(first) > 30
 

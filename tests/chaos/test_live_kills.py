@@ -103,9 +103,9 @@ class Changed:
 
 
 @pytest.fixture
-def changed(seed: int, tmp_path: Path, chaos_node: ElasticsearchCluster, chaos_dask: DaskCluster) -> Iterator[Changed]:
+def changed(seed: int, tmp_path: Path, chaos_nodes: ElasticsearchCluster, chaos_dask: DaskCluster) -> Iterator[Changed]:
     """A name of its own for each seed."""
-    made = Changed(seed, tmp_path, chaos_node, chaos_dask)
+    made = Changed(seed, tmp_path, chaos_nodes, chaos_dask)
     yield made
     made.close()
 

@@ -36,13 +36,13 @@ pytestmark = pytest.mark.timeout(600 + 60 * RACES)
 
 
 @pytest.fixture(scope="module")
-def services(chaos_node: ElasticsearchCluster, chaos_dask: DaskCluster) -> Services:
-    return Services(Connection(chaos_node.urls), chaos_dask.address)
+def services(chaos_nodes: ElasticsearchCluster, chaos_dask: DaskCluster) -> Services:
+    return Services(Connection(chaos_nodes.urls), chaos_dask.address)
 
 
 @pytest.fixture(scope="module")
-def racers(chaos_node: ElasticsearchCluster, chaos_dask: DaskCluster) -> Iterator[Racers]:
-    made = Racers(2, chaos_node.urls, chaos_dask.address)
+def racers(chaos_nodes: ElasticsearchCluster, chaos_dask: DaskCluster) -> Iterator[Racers]:
+    made = Racers(2, chaos_nodes.urls, chaos_dask.address)
     yield made
     made.close()
 
@@ -75,24 +75,29 @@ def assert_told(loser: Outcome, winner: Outcome) -> None:
         assert "somebody else moved it" in str(loser.error)
 
 
-def not_live_nor_next(services: Services, name: str, builds: list[str]) -> str:
-    """Return the build that is neither live nor the one that a rollback goes to: the rivals want different ones."""
+def not_live(services: Services, name: str, builds: list[str]) -> list[str]:
+    """Return the builds that are not live, the one that a rollback goes to last."""
     client = services.connection.client()
     demoted = {record["build"]: record.get("demoted_at", "") for record in RunStore(client).of(name)}
     away = [build for build in builds if physical_index(name, build) != index_behind(client, name)]
-    return min(away, key=lambda build: demoted[build])
+    return sorted(away, key=lambda build: demoted[build])
 
 
-def test_promotion_beside_rollback(services: Services, racers: Racers, tmp_path: Path) -> None:
-    name, client = "promoted-beside", services.connection.client()
+@pytest.mark.parametrize("rival", ["promotion", "rollback"])
+def test_promotion_beside(services: Services, racers: Racers, tmp_path: Path, rival: str) -> None:
+    name, client = f"promoted-beside-{rival}", services.connection.client()
     train(TrainSettings(name=name, source=source(tmp_path, 0), metric="l2"), services)
     builds = [run_index(settings_of(name, source(tmp_path, mark)), services)["build"] for mark in range(3)]
     refused = 0
     with reading(READERS, services.connection.urls, name, VECTORS[:50]) as seen:
         for _ in range(RACES):
-            third = not_live_nor_next(services, name, builds)
-            promotion = Action(promote_build, PromoteSettings(name=name, build=third))
-            outcomes = racers.race(promotion, Action(rollback, RollbackSettings(name=name)))
+            one, other = (
+                Action(promote_build, PromoteSettings(name=name, build=build))
+                for build in not_live(services, name, builds)
+            )
+            outcomes = racers.race(
+                one, other if rival == "promotion" else Action(rollback, RollbackSettings(name=name))
+            )
 
             moved = [outcome for outcome in outcomes if outcome.error is None]
             assert moved, outcomes

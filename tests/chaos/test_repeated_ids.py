@@ -37,7 +37,7 @@ pytestmark = pytest.mark.timeout(1_800)
 
 
 def test_winners_and_counts_are_exact(
-    chaos_node: ElasticsearchCluster, chaos_dask: DaskCluster, tmp_path: Path
+    chaos_nodes: ElasticsearchCluster, chaos_dask: DaskCluster, tmp_path: Path
 ) -> None:
     generator = np.random.default_rng(SEED)
     numbers = np.concatenate([np.arange(DISTINCT), generator.integers(DISTINCT, size=ROWS - DISTINCT)])
@@ -51,11 +51,11 @@ def test_winners_and_counts_are_exact(
         write_source(folder / f"part-{part}.parquet", ids, vectors[rows], row_group=9_000 + 1_000 * part)
     model = read_source(folder, DIMS)
     assert (len(model.winners), model.repeated) == (DISTINCT, ROWS - DISTINCT)
-    connection = Connection(chaos_node.urls)
+    connection = Connection(chaos_nodes.urls)
     client = connection.client()
     services = Services(connection, chaos_dask.address)
     train(TrainSettings(name=NAME, source=str(folder), metric="l2", lists=64, sample=5_000), services)
-    servers = ["--es", ",".join(chaos_node.urls), "--dask", chaos_dask.address]
+    servers = ["--es", ",".join(chaos_nodes.urls), "--dask", chaos_dask.address]
 
     def index(*arguments: str) -> Command:
         return Command(tmp_path / "commands", "index", NAME, *arguments, *servers)
