@@ -43,26 +43,30 @@ class Stamp(NamedTuple):
 
 
 def every_hit(client: Elasticsearch, index: str, sort: str, **body: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield every document that `index` holds now, in the order of the field `sort`."""
+    """Yield every document that `index` holds now, whatever is written meanwhile, in the order of the field `sort`."""
     client.indices.refresh(index=index)
+    point = client.open_point_in_time(index=index, keep_alive="2m", allow_partial_search_results=False)["id"]
     after = None
-    while True:
-        answer = client.search(
-            index=index,
-            size=PAGE,
-            sort=[{sort: "asc"}],
-            search_after=after,
-            track_total_hits=False,
-            allow_partial_search_results=False,
-            seq_no_primary_term=True,
-            version=True,
-            **body,
-        )
-        hits = answer["hits"]["hits"]
-        yield from hits
-        if len(hits) < PAGE:
-            return
-        after = hits[-1]["sort"]
+    try:
+        while True:
+            answer = client.search(
+                pit={"id": point, "keep_alive": "2m"},
+                size=PAGE,
+                sort=[{sort: "asc"}],
+                search_after=after,
+                track_total_hits=False,
+                seq_no_primary_term=True,
+                version=True,
+                **body,
+            )
+            assert not answer["_shards"]["failed"], answer["_shards"]
+            hits = answer["hits"]["hits"]
+            yield from hits
+            if len(hits) < PAGE:
+                return
+            after = hits[-1]["sort"]
+    finally:
+        client.close_point_in_time(id=point)
 
 
 def read_documents(client: Elasticsearch, index: str) -> dict[str, Held]:
