@@ -45,7 +45,7 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
     places = np.array(data.draw(st.lists(st.integers(0, 2**62), min_size=count, max_size=count)))
     titles = data.draw(st.lists(st.none() | texts, min_size=count, max_size=count))
     others = pa.table({"title": pa.array(titles, pa.string())})
-    writer = DocumentWriter(replace(field, column=column), fields_for("s", others.schema))
+    writer = DocumentWriter(replace(field, column=column), fields_for("s", others.schema, vector=column))
 
     rows = writer.rows(ids, vectors, tokens, near, chunk=7, places=places, others=others)
 
@@ -66,7 +66,7 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
 
 def rows_with(others: pa.Table) -> list[bytes]:
     count = len(others)
-    writer = DocumentWriter(TABLES, fields_for("s", others.schema))
+    writer = DocumentWriter(TABLES, fields_for("s", others.schema, vector=column))
     return writer.rows(
         [str(row) for row in range(count)],
         np.ones((count, 3), np.float32),
@@ -118,7 +118,7 @@ def test_other_columns(values: list[dict]) -> None:
 def test_a_slice_of_a_table_and_a_strided_view_of_vectors() -> None:
     others = pa.table({"n": [10, 11, 12, 13]}).slice(1, 2)
     vectors = np.arange(24, dtype=np.float32).reshape(4, 6)[1:3, ::2]
-    writer = DocumentWriter(TABLES, fields_for("s", others.schema))
+    writer = DocumentWriter(TABLES, fields_for("s", others.schema, vector=column))
     tokens = np.arange(8).reshape(4, 2)[1:3]
     rows = writer.rows(["a", "b"], vectors, tokens, None, chunk=0, places=np.array([5, 6]), others=others)
     documents = [lines_of(row)[1] for row in rows]
