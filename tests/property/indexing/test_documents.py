@@ -66,7 +66,7 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
 
 def rows_with(others: pa.Table) -> list[bytes]:
     count = len(others)
-    writer = DocumentWriter(TABLES, fields_for("s", others.schema, vector=column))
+    writer = DocumentWriter(TABLES, fields_for("s", others.schema, vector=TABLES.column))
     return writer.rows(
         [str(row) for row in range(count)],
         np.ones((count, 3), np.float32),
@@ -118,7 +118,7 @@ def test_other_columns(values: list[dict]) -> None:
 def test_a_slice_of_a_table_and_a_strided_view_of_vectors() -> None:
     others = pa.table({"n": [10, 11, 12, 13]}).slice(1, 2)
     vectors = np.arange(24, dtype=np.float32).reshape(4, 6)[1:3, ::2]
-    writer = DocumentWriter(TABLES, fields_for("s", others.schema, vector=column))
+    writer = DocumentWriter(TABLES, fields_for("s", others.schema, vector=TABLES.column))
     tokens = np.arange(8).reshape(4, 2)[1:3]
     rows = writer.rows(["a", "b"], vectors, tokens, None, chunk=0, places=np.array([5, 6]), others=others)
     documents = [lines_of(row)[1] for row in rows]
