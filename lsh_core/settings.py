@@ -28,7 +28,10 @@ PARTITION_PATTERN = r"^[^/=\x00-\x1f]+=[^/\x00-\x1f]+(/[^/=\x00-\x1f]+=[^/\x00-\
 """``key=value`` folders, as Hive names them."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_RESERVED = {"w", "c", "l", "models", "ledger", "leases", "changes", "runs", "dead-letters"}
+_RESERVED = frozenset(
+    {"models", "ledger", "leases", "runs", "changes", "partitions", "dead-letters"}  # What airlsh keeps its state in.
+    | {"w", "c", "l", "probe"}  # Its private aliases, and the index that it proves a server with.
+)
 
 
 def check_name(name: str) -> str:
@@ -228,7 +231,9 @@ class ReplaySettings(Settings):
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=1, description="Parquet file, folder or glob with the corrected rows: a local path, or a URL."
     )
-    build: str | None = Field(default=None, description="Build that the rows belong to; default: the latest.")
+    build: str | None = Field(
+        default=None, min_length=1, description="Build that the rows belong to; default: the latest."
+    )
     id: str | None = Field(default=None, min_length=1, description="Column with the ids; default: the build's.")
     vector: str | None = Field(default=None, min_length=1, description="Column with the vectors; default: the build's.")
 
@@ -237,7 +242,7 @@ class PromoteSettings(Settings):
     """Move the alias to a verified build."""
 
     name: IndexName = Field(description="Name of the index.")
-    build: str = Field(description="Verified build to make live.")
+    build: str = Field(min_length=1, description="Verified build to make live.")
     wait_green: WaitGreen = False
     wait_green_seconds: WaitGreenSeconds = 600
 
@@ -246,14 +251,16 @@ class AbandonSettings(Settings):
     """Delete a build that is not live, with all that was recorded of it."""
 
     name: IndexName = Field(description="Name of the index.")
-    build: str = Field(description="Build to delete; a run that still works on it must be ended first.")
+    build: str = Field(min_length=1, description="Build to delete; a run that still works on it must be ended first.")
 
 
 class RollbackSettings(Settings):
     """Move the alias back to an earlier build."""
 
     name: IndexName = Field(description="Name of the index.")
-    build: str | None = Field(default=None, description="Build to go back to; default: the one that was live before.")
+    build: str | None = Field(
+        default=None, min_length=1, description="Build to go back to; default: the one that was live before."
+    )
     wait_green: WaitGreen = False
     wait_green_seconds: WaitGreenSeconds = 600
 

@@ -24,7 +24,7 @@ def dead_letters() -> None:
 def list_dead_letters(name: str, build: str | None, es: str | None, as_json: bool) -> None:
     """List the refused rows of a build of NAME, with their place and reason."""
     with reported(as_json=as_json):
-        from lsh_core.jobs.builds import build_dead_letters
+        from lsh_core.jobs.dead_letters import build_dead_letters
 
         letters = build_dead_letters(name, build, services(es))
         if as_json:

@@ -242,13 +242,6 @@ def release(connection: Connection, name: str, scope: str, caller: Caller) -> No
     on_any_node(connection, give_back)
 
 
-def holder_of(client: Elasticsearch, name: str, scope: str) -> LeaseRecord | None:
-    """Return the lease if somebody seems to hold it now."""
-    ensure_system_index(client, LEASES)
-    found = LeaseStore(client).read(name, scope)
-    return None if found is None or found.released or found.overdue else found
-
-
 def _acquire(
     connection: Connection, name: str, scope: str, caller: Caller, build: str | None, wait_seconds: float
 ) -> LeaseRecord:

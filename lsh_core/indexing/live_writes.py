@@ -138,7 +138,7 @@ class LiveWriter:
         """
         build = self.live_build()
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
-        id_name, vector_name = id_column or build.meta.id_column or "id", vector_column or build.field.column
+        id_name, vector_name = id_column or build.meta.id_column, vector_column or build.field.column
         if not len(table):
             return Written(build.meta.build, 0)
         table = _named(table, id_name, vector_name, where)

@@ -57,7 +57,7 @@ class BuildMeta:
     format
         1: no fields for live changes, and no `id_column`. 2: with both.
     id_column
-        Column of the source that holds the ids; None where the index does not say.
+        Column of the source that holds the ids; "id" where the index does not say.
     """
 
     name: str
@@ -67,7 +67,7 @@ class BuildMeta:
     vectors: tuple[VectorField, ...]
     version: str
     format: int = FORMAT
-    id_column: str | None = None
+    id_column: str = "id"
 
     def to_json(self) -> dict[str, Any]:
         """Return the value that is stored."""

@@ -46,11 +46,13 @@ class RunStore:
         """Return the record of `build`, or None if `name` has no such build."""
         from elasticsearch import NotFoundError as Missing
 
+        if not build:
+            return None  # The client has no address for it.
         try:
             record = dict(self._client.get(index=RUNS, id=build)["_source"])
         except Missing:
             return None
-        return record if record["name"] == name else None
+        return record if record.get("name") == name else None  # Moves and covers are kept here too.
 
     def get(self, name: str, build: str) -> dict[str, Any]:
         """Return the record of `build`; raise `NotFoundError` if `name` has no such build."""
@@ -71,6 +73,13 @@ class RunStore:
             source_excludes=["plan"],
         )["hits"]["hits"]
         return [hit["_source"] for hit in hits]
+
+    def latest(self, name: str) -> dict[str, Any]:
+        """Return the record of the newest build of `name`; raise `NotFoundError` if there is none."""
+        records = self.of(name)
+        if not records:
+            raise NotFoundError("build of", name, "nothing was indexed under this name")
+        return records[0]
 
     def forget(self, build: str) -> None:
         """Delete the record of a build that was retired."""

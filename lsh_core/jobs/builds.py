@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.errors import NotFoundError
 from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.dead_letters import DeadLetter, read_dead_letters
 from lsh_core.indexing.moves import Move, MoveStore
 from lsh_core.indexing.runs import VERIFIED, RunStore
 from lsh_core.jobs.promotion import make_live
@@ -97,20 +96,6 @@ def _build_before(client: Elasticsearch, name: str, live: str | None) -> str:
     if not demoted:
         raise NotFoundError("earlier build of", name, "no build was live before the present one")
     return str(max(demoted, key=lambda record: str(record["demoted_at"]))["build"])
-
-
-def build_dead_letters(name: str, build: str | None, services: Services) -> list[DeadLetter]:
-    """Return the dead letters of `build`, in source order; default: the latest build of `name`."""
-    client = answering_client(services.connection)
-    runs = RunStore(client)
-    if build is None:
-        records = runs.of(name)
-        if not records:
-            raise NotFoundError("build of", name, "nothing was indexed under this name")
-        build = str(records[0]["build"])
-    else:
-        runs.get(name, build)
-    return list(read_dead_letters(client, build))
 
 
 def _row(record: Mapping[str, Any], live: str | None) -> dict[str, Any]:

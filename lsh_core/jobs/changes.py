@@ -36,7 +36,7 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
 
     writer = LiveWriter(services.connection, settings.name)
     build = writer.live_build()
-    id_column, vector = settings.id or build.meta.id_column or "id", settings.vector or build.field.column
+    id_column, vector = settings.id or build.meta.id_column, settings.vector or build.field.column
     dataset = open_dataset(settings.source)
     check_columns(dataset, id=id_column, vector=vector)
     changed, live = 0, build.meta.build
@@ -75,7 +75,7 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
         raise SettingsError("ids", list(settings.ids), "give either --ids or --ids-from, and not both")
     writer = LiveWriter(services.connection, settings.name)
     deleted, live = 0, writer.live_build().meta.build
-    column = settings.id or writer.live_build().meta.id_column or "id"
+    column = settings.id or writer.live_build().meta.id_column
     parts = _ids_from(settings.ids_from, column) if settings.ids_from else iter([list(settings.ids)])
     for ids in parts:
         written = writer.delete(ids, refreshed=settings.refresh)

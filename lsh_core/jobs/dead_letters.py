@@ -7,7 +7,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from lsh_core.elastic.cluster import answering_client, on_any_node, refresh
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
-from lsh_core.errors import LoadError, NotFoundError, SchemaError, SourceError
+from lsh_core.errors import LoadError, SchemaError, SourceError
 from lsh_core.indexing.corrections import CorrectionLoader, with_rows
 from lsh_core.indexing.dead_letters import DeadLetter, read_dead_letters, write_dead_letters
 from lsh_core.indexing.gate import close_gate, open_gate
@@ -35,6 +35,9 @@ from lsh_core.sources.columns import check_columns
 from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.reading import read_span
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +70,8 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> dict[st
         As after a load; the rows are in, and the report says what is wrong.
     """
     client = answering_client(services.connection)
-    build = settings.build or _latest(settings.name, services)
-    record = RunStore(client).get(settings.name, build)
+    record = _record(client, settings.name, settings.build)
+    build = str(record["build"])
     planned = validated(IndexSettings, record["settings"])
     settings = settings.model_copy(
         update={"id": settings.id or planned.id, "vector": settings.vector or planned.vector}
@@ -87,11 +90,15 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> dict[st
     return {"build": build, **result, "report": report}
 
 
-def _latest(name: str, services: Services) -> str:
-    records = RunStore(answering_client(services.connection)).of(name)
-    if not records:
-        raise NotFoundError("build of", name, "nothing was indexed under this name")
-    return str(records[0]["build"])
+def build_dead_letters(name: str, build: str | None, services: Services) -> list[DeadLetter]:
+    """Return the dead letters of `build`, in source order; default: the latest build of `name`."""
+    client = answering_client(services.connection)
+    return list(read_dead_letters(client, str(_record(client, name, build)["build"])))
+
+
+def _record(client: Elasticsearch, name: str, build: str | None) -> dict[str, Any]:
+    runs = RunStore(client)
+    return runs.latest(name) if build is None else runs.get(name, build)
 
 
 def _replay(

@@ -102,7 +102,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
 
-    id_column, vector = settings.id or build.meta.id_column or "id", settings.vector or build.field.column
+    id_column, vector = settings.id or build.meta.id_column, settings.vector or build.field.column
     try:
         dataset = open_dataset(settings.source)
     except SourceError:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow.sdk import Param
 
 from lsh_core.errors import SettingsError
-from lsh_core.settings import Settings, validated
-
-AnySettings = TypeVar("AnySettings", bound=Settings)
+from lsh_core.settings import AnySettings, Settings, validated
 
 ADVANCED = "Advanced"
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from lsh_airflow.forms import AnySettings, settings_from_params
+from lsh_airflow.forms import settings_from_params
 from lsh_airflow.services import services_from_connections
 from lsh_airflow.source_roots import check_source
 from lsh_core.errors import AirlshError, InputError
-from lsh_core.settings import IndexSettings
+from lsh_core.settings import AnySettings, IndexSettings
 
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services

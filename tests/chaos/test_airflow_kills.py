@@ -15,13 +15,14 @@ import psutil
 import pytest
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.leases import ALIAS, BUILD, holder_of
+from lsh_core.elastic.leases import ALIAS, BUILD
 from lsh_core.local.airflow_standalone import AirflowStandalone
 from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.dask_cluster import DaskCluster
 from tests.chaos.airflow_tasks import AirflowTasks, kill
 from tests.chaos.arena import BAD, CHUNK_ROWS, Arena
 from tests.chaos.contents import Stamp, assert_not_sent_again, builds_of, read_ledger
+from tests.lease_holders import holder_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DAG = "index_vectors"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.leases import ALIAS, holder_of
+from lsh_core.elastic.leases import ALIAS
 from lsh_core.indexing.names import live_write_alias
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
@@ -27,6 +27,7 @@ from tests.chaos.change_process import WRITERS, ChangeProcess
 from tests.chaos.commands import END_SECONDS, POLL_SECONDS, Command
 from tests.chaos.contents import builds_of, every_hit, index_behind
 from tests.integration.made_sources import clustered, write_source
+from tests.lease_holders import holder_of
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

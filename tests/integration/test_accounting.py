@@ -18,8 +18,7 @@ from lsh_core.indexing.journal import Change, Journal
 from lsh_core.indexing.ledger import ledger_totals
 from lsh_core.jobs import dead_letters as jobs_dead_letters
 from lsh_core.jobs import index as stages
-from lsh_core.jobs.builds import build_dead_letters
-from lsh_core.jobs.dead_letters import replay_dead_letters
+from lsh_core.jobs.dead_letters import build_dead_letters, replay_dead_letters
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

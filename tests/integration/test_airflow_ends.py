@@ -14,7 +14,7 @@ import pytest
 
 from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.leases import BUILD, holder_of
+from lsh_core.elastic.leases import BUILD
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.indexing.gate import read_gate
 from lsh_core.indexing.runs import RunStore
@@ -25,6 +25,7 @@ from lsh_core.local.airflow_rest import AirflowRest
 from lsh_core.local.airflow_standalone import AirflowStandalone
 from lsh_core.settings import TrainSettings
 from tests.integration.made_sources import clustered, write_source
+from tests.lease_holders import holder_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROWS, DIMS, CHUNK = 20_000, 24, 200

@@ -29,8 +29,9 @@ from lsh_core.indexing.gate import read_gate
 from lsh_core.indexing.names import write_alias
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import index as stages
-from lsh_core.jobs.builds import build_dead_letters, list_builds, promote_build, rollback
+from lsh_core.jobs.builds import list_builds, promote_build, rollback
 from lsh_core.jobs.clearing import retire
+from lsh_core.jobs.dead_letters import build_dead_letters
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.models import list_models
 from lsh_core.jobs.services import Services

@@ -9,9 +9,10 @@ import pytest
 
 from lsh_core.elastic import leases
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.leases import BUILD, Caller, Lease, LeaseStore, hold, holder_of, release
+from lsh_core.elastic.leases import BUILD, Caller, Lease, LeaseStore, hold, release
 from lsh_core.errors import LeaseHeldError, LeaseLostError
 from lsh_core.local.cluster import ElasticsearchCluster
+from tests.lease_holders import holder_of
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from lsh_core.indexing.gate import open_gate, read_gate
 from lsh_core.indexing.names import write_alias
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import index as stages
+from lsh_core.jobs import load_job
 from lsh_core.jobs.index import resumed_settings, run_index
-from lsh_core.jobs.services import Services
-from lsh_core.jobs.stages.load import stop_load
+from lsh_core.jobs.services import Services, dask_client
 from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, TrainSettings
 from tests.integration.made_sources import clustered, write_source
@@ -77,7 +77,13 @@ def submitter(services: Services, source: str, request: pytest.FixtureRequest) -
         process.kill()
         process.wait()
     yield settings, build
-    stop_load(name, build, services)
+    _stop_load(services, build)
+
+
+def _stop_load(services: Services, build: str) -> None:
+    """Cancel the job of `build` from outside the process that waits for it."""
+    with dask_client(services) as dask:
+        load_job.cancel(dask, build)
 
 
 def _wait_for_chunks(services: Services, build: str, least: int) -> int:
@@ -120,7 +126,7 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     services: Services, submitter: tuple[IndexSettings, str]
 ) -> None:
     settings, build = submitter
-    stop_load(settings.name, build, services)
+    _stop_load(services, build)
     client = services.connection.client()
     record = RunStore(client).get(settings.name, build)
     gate = read_gate(client, record["index"], build)

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from lsh_core.elastic.system_indices import MAPPINGS
 from lsh_core.settings import (
+    AbandonSettings,
     IndexSettings,
+    PromoteSettings,
     ReplaySettings,
     RetireSettings,
     RollbackSettings,
@@ -28,7 +31,7 @@ SOURCE = {"name": "docs", "source": "a.parquet"}
 
 
 def least(model: type[Settings]) -> dict[str, Any]:
-    return {name: SOURCE[name] for name, field in model.model_fields.items() if field.is_required()}
+    return {name: {**SOURCE, "build": "b"}[name] for name, field in model.model_fields.items() if field.is_required()}
 
 
 @pytest.mark.parametrize("name", ["docs", "d", "0", "docs-2024", "docs.v2", "a_b", "a" * 100, "w2", "models2"])
@@ -56,12 +59,10 @@ def test_names(name: str) -> None:
         "..",
         "a" * 101,
         "w",
-        "models",
-        "ledger",
-        "leases",
-        "changes",
-        "runs",
-        "dead-letters",
+        "c",
+        "l",
+        "probe",
+        *(index.removeprefix("airlsh-") for index in MAPPINGS),
         "airlsh-docs",
         "airlsh-models",
     ],
@@ -71,6 +72,12 @@ def test_names_that_are_refused(name: str) -> None:
         check_name(name)
     with pytest.raises(ValidationError):
         SearchSettings(name=name)
+
+
+@pytest.mark.parametrize("model", [PromoteSettings, AbandonSettings, RollbackSettings, ReplaySettings])
+def test_no_build_is_the_empty_text(model: type[Settings]) -> None:
+    with pytest.raises(ValidationError, match="at least 1 character"):
+        model(**{**least(model), "build": ""})
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -87,13 +87,6 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     }
 
 
-def stop_load(name: str, build: str, services: Services) -> None:
-    """Cancel the job of `build` from outside the process that waits for it."""
-    with dask_client(services) as dask:
-        if load_job.cancel(dask, build):
-            logger.warning("%s: the load of build %s was cancelled", name, build)
-
-
 def ledger_key(client: Elasticsearch, plan: BuildPlan, build: str) -> LedgerKey:
     """Return the key that the ledger entries of this build share."""
     settings = client.indices.get_settings(index=plan.index, flat_settings=True)[plan.index]["settings"]

@@ -85,7 +85,7 @@ def test_the_meta_of_an_older_index_is_still_read() -> None:
     del stored["airlsh"]["id_column"]
     stored["airlsh"]["format"] = 1
     found = BuildMeta.from_json(stored)
-    assert (found.format, found.id_column) == (1, None)
+    assert (found.format, found.id_column) == (1, "id")
 
 
 def test_an_index_that_is_not_ours_has_no_meta() -> None:
