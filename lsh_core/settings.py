@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
 
 from lsh_core.errors import SettingsError
+from lsh_core.partitions import levels_of, partition_name
 
 Metric = Literal["l2", "cosine"]
 ModelName = Literal["ivf", "hyperplane"]
@@ -67,6 +68,12 @@ def check_moment(text: str) -> str:
 
 
 Moment = Annotated[str, AfterValidator(check_moment)]
+
+Partition = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=PARTITION_PATTERN, max_length=1_000),
+    AfterValidator(lambda text: partition_name(levels_of(text.split("/")))),
+]
 
 IndexName = Annotated[
     str, AfterValidator(check_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
@@ -309,8 +316,7 @@ class RefreshSettings(Settings):
         min_length=1,
         description="The partition's Parquet file or folder, or the whole dataset with its key=value folders.",
     )
-    partition: Annotated[str, StringConstraints(strip_whitespace=True, pattern=PARTITION_PATTERN)] = Field(
-        max_length=400,
+    partition: Partition = Field(
         description="The partition, as its folders are named: date=2026-11-01, or region=eu/date=2026-11-01.",
     )
     id: str | None = Field(default=None, min_length=1, description="Column with the ids; default: the build's own.")

@@ -8,6 +8,7 @@ for a run writes through an alias with the epoch in its name (`lsh_core.indexing
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
@@ -33,6 +34,7 @@ TTL_SECONDS = 60.0
 HEARTBEAT_SECONDS = 5.0
 _MISSED_HEARTBEATS = 2.5
 _LOOK_SECONDS = 0.5
+_MOST_ID_BYTES = 512  # Elasticsearch's limit.
 
 
 @dataclass(frozen=True)
@@ -329,7 +331,10 @@ def _stop_quietly(lease: Lease, *, release: bool) -> None:
 
 
 def _document_id(name: str, scope: str) -> str:
-    return f"{name}/{scope}"
+    plain = f"{name}/{scope}"
+    if len(plain.encode()) <= _MOST_ID_BYTES:
+        return plain
+    return f"{name}/{hashlib.sha256(scope.encode()).hexdigest()}"
 
 
 def _now() -> str:

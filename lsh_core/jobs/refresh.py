@@ -19,6 +19,7 @@ from lsh_core.indexing.partition_sweep import sweep
 from lsh_core.indexing.partition_way import partition_way
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.services import Services
+from lsh_core.partitions import levels_of
 from lsh_core.progress import progress
 from lsh_core.settings import RefreshSettings
 from lsh_core.sources.dataset import SourceFile, check_unchanged
@@ -111,9 +112,8 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
         raise
     if dataset.rows:  # Of an empty table the columns have no types.
         check_columns(dataset, id=id_column, vector=vector)
-    wanted = tuple(tuple(level.split("=", 1)) for level in settings.partition.split("/"))
     columns = dataset.schema.names
-    if any(file.partition_values for file in dataset.files):
+    if any(file.partition is not None for file in dataset.files):
         files = tuple(file for file in dataset.files if file.partition == settings.partition)
         there = sorted({str(file.partition) for file in dataset.files})
         if not files and not settings.allow_empty:
@@ -122,7 +122,8 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
                 settings.source, f"has no partition {settings.partition!r}; there are {', '.join(there[:5])}{more}"
             )
     else:
-        added = tuple((key, value) for key, value in wanted if key not in columns)
+        levels = levels_of(settings.partition.split("/"))
+        added = tuple((key, value) for key, value in levels if key not in columns)
         files = tuple(replace(file, partition_values=added) for file in dataset.files)
         columns = [*columns, *(key for key, _ in added)]
     found = _Source(files, tuple(columns), id_column, vector)

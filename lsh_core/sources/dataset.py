@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lsh_core.errors import SchemaError, SourceChangedError
+from lsh_core.partitions import Levels, levels_of, partition_name
 from lsh_core.sources.listing import Listed, list_files, look_up
 from lsh_core.sources.reading import open_parquet
 
@@ -35,7 +35,7 @@ class SourceFile:
     first_place
         Place of its first row in the whole source, files in sorted order.
     partition_values
-        ``key=value`` folders on its path, keys and values as text.
+        Columns that the file lacks and a ``key=value`` folder on its path gives, keys and values as text.
     """
 
     url: str
@@ -52,8 +52,8 @@ class SourceFile:
 
     @property
     def partition(self) -> str | None:
-        """Its partition as ``key=value`` folders, joined by ``/``; None without any."""
-        return "/".join(f"{key}={value}" for key, value in self.partition_values) or None
+        """Name of its partition, by the ``key=value`` folders on its path whatever columns it has; None without any."""
+        return partition_name(_levels(self.url)) or None
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,9 @@ class Dataset:
     """All files of a source, in sorted order, and the schema that they share.
 
     The schema ends with the partition columns as strings. A key that is also a column of the files
-    is read from the files. A column that is null in all rows of a file may have the type null there; the
-    schema has the type of the other files, `read_span` gives it as the file has it.
+    is read from the files, and tells their partition all the same. A column that is null in all rows
+    of a file may have the type null there; the schema has the type of the other files, `read_span`
+    gives it as the file has it.
     """
 
     url: str
@@ -131,20 +132,15 @@ def _read_footer(listed: Listed) -> tuple[SourceFile, pa.Schema]:
     repeated = [name for name, count in Counter(schema.names).items() if count > 1]
     if repeated:
         raise SchemaError(listed.url, repeated[0], "appears more than once; write the file with distinct column names")
-    partitions = tuple(pair for pair in _partition_values(listed.url) if pair[0] not in schema.names)
-    for key, _ in partitions:
+    added = tuple((key, value) for key, value in _levels(listed.url) if key not in schema.names)
+    for key, _ in added:
         schema = schema.append(pa.field(key, pa.string()))
     row_group_rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
-    return SourceFile(listed.url, listed.size, listed.version, row_group_rows, 0, partitions), schema
+    return SourceFile(listed.url, listed.size, listed.version, row_group_rows, 0, added), schema
 
 
-def _partition_values(url: str) -> tuple[tuple[str, str], ...]:
-    values: dict[str, str] = {}
-    for folder in url.split("/")[:-1]:
-        key, equals, value = folder.partition("=")
-        if equals and key:
-            values[unquote(key)] = unquote(value)
-    return tuple(values.items())
+def _levels(url: str) -> Levels:
+    return levels_of(url.split("/")[:-1])
 
 
 def _shared_schema(schemas: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:

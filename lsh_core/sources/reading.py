@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
 from lsh_core.errors import SourceChangedError, SourceError
+from lsh_core.partitions import column_value
 from lsh_core.sources.arrays import Column
 from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _LOCAL_BUFFER_BYTES = 2**20
 _REMOTE_BUFFER_BYTES = 8 * 2**20  # a request each: few and large
-_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _MAGIC = b"PAR1"
 
 
@@ -183,7 +183,7 @@ def _with_partitions(
     stored: Mapping[str, Column], rows: int, partitions: Mapping[str, str], columns: Sequence[str]
 ) -> pa.Table:
     def constant(text: str) -> Column:
-        return pa.repeat(pa.scalar(None if text == _NULL_PARTITION else text, pa.string()), rows)
+        return pa.repeat(pa.scalar(column_value(text), pa.string()), rows)
 
     return pa.table({name: stored[name] if name in stored else constant(partitions[name]) for name in columns})
 

@@ -45,13 +45,13 @@ class Lake:
         self.services, self.folder, self.name = services, folder, name
         self.days: dict[str, Rows] = {}
 
-    def write(self, day: str, rows: Rows, *, row_group: int = 1_000_000) -> None:
+    def write(self, day: str, rows: Rows, /, *, row_group: int = 1_000_000, **columns: Any) -> None:
         folder = self.folder / f"day={day}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         stamps = list(rows.values())
         vectors = clustered(len(rows), DIMS, seed=sum(stamps) % 1000)
-        write_source(folder / "part.parquet", list(rows), vectors, row_group=row_group, stamp=stamps)
+        write_source(folder / "part.parquet", list(rows), vectors, row_group=row_group, stamp=stamps, **columns)
         self.days[day] = rows
 
     def index(self, build: str | None = None, *, promote: bool = True) -> dict[str, Any]:
@@ -111,6 +111,31 @@ def test_a_partition_becomes_what_its_source_is_once(lake: Lake) -> None:
     assert journal.settled() == before
 
     assert lake.refresh("2")["deleted"] == 299
+    assert lake.held() == lake.wanted()
+
+
+def test_a_key_that_is_also_a_column_of_the_files_tells_their_partition(services: Services, tmp_path: Path) -> None:
+    lake = Lake(services, tmp_path / "lake", "lake-stored")
+    lake.write("1", {f"a{each}": each for each in range(300)}, day=[1] * 300)
+    lake.write("2", {f"b{each}": each for each in range(300)}, day=[2] * 300)
+    lake.index()
+    assert lake.held() == lake.wanted()
+    lake.write("1", {f"a{each}": each for each in range(200)}, day=[1] * 200)
+    result = lake.refresh("1")
+    assert (result["rows"], result["deleted"]) == (200, 100)
+    assert lake.held() == lake.wanted()
+
+
+def test_every_partition_that_is_loaded_can_be_refreshed(services: Services, tmp_path: Path) -> None:
+    lake = Lake(services, tmp_path / "lake", "lake-" + "n" * 95)
+    long = f"{'ä' * 100}/kind={'ö' * 100}/town={'ü' * 100}"
+    for day in (long, "1/kind=a%2Fb/town=5%25", "2/kind=__HIVE_DEFAULT_PARTITION__/town=é"):
+        lake.write(day, {f"{day[0]}{each}": each for each in range(100)})
+    lake.index()
+    assert lake.held() == lake.wanted()
+    for day in lake.days:
+        lake.write(day, {f"{day[0]}{each}": each for each in range(40)})
+        assert lake.refresh(day)["deleted"] == 60
     assert lake.held() == lake.wanted()
 
 

@@ -48,6 +48,7 @@ def test_hive_folders_give_string_columns(tmp_path: Path, write: Write) -> None:
     assert dataset.schema.names == ["id", "embedding", "day", "kind"]
     assert dataset.schema.field("day").type == pa.string()
     assert dataset.files[0].partition_values == (("day", "2024-05-01"), ("kind", "a/b"))
+    assert dataset.files[0].partition == "day=2024-05-01/kind=a%2Fb"
 
 
 def test_a_file_has_the_same_columns_named_alone_and_with_its_folder(tmp_path: Path, write: Write) -> None:
@@ -60,6 +61,7 @@ def test_a_key_that_the_files_hold_is_read_from_them(tmp_path: Path, write: Writ
     dataset = open_dataset(str(tmp_path))
     assert dataset.schema.field("day").type == pa.int64()
     assert dataset.files[0].partition_values == ()
+    assert dataset.files[0].partition == "day=1"
 
 
 def test_other_filesystems(memory: fsspec.AbstractFileSystem, packages: Packages) -> None:
