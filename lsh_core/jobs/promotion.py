@@ -70,8 +70,9 @@ def make_live(
     for _ in range(_TRIES):
         with hold(services.connection, name, ALIAS, services.caller, build=build, wait_seconds=lease_seconds) as lease:
             repair_live(client, name, lease.epoch)
-            if (before := live_index(client, name)) == index:
-                _note_moved(client, name, build, before, index)
+            if live_index(client, name) == index:
+                if "promoted_at" not in record:
+                    _note_promoted(client, build)
                 return index
             _require_expected(client, name, build, expected)
             if green_seconds is not None:
@@ -82,7 +83,7 @@ def make_live(
             if _fenced_swap(
                 client, name, build, expected, index, lease, replay or _journal(services, Cover.of(record).upto)
             ):
-                _note_moved(client, name, build, expected, index)
+                _note_promoted(client, build)
                 return index
         logger.warning("%s: the fence was taken away before the swap; trying it again", name)
     raise PromotionConflictError(name, f"was not moved: its fence was taken away {_TRIES} times; try again")
@@ -100,6 +101,7 @@ def _fenced_swap(
     """Replay most of the journal, fence, replay the rest, swap; return False if the fence did not hold."""
     _replay(client, name, build, index, replay)
     lease.require()
+    _note_demoted(client, name, expected)
     if expected is None:
         return swap(client, name, expected=None, new=index, along=moving_actions(name, None, index, lease.epoch))
     if not fence_live(client, name, expected, lease.epoch):
@@ -153,13 +155,17 @@ def _advised(name: str, build: str) -> Iterator[None]:
         raise
 
 
-def _note_moved(client: Elasticsearch, name: str, build: str, before: str | None, index: str) -> None:
-    """Record when the builds became live and ceased to be: what a rollback goes back by."""
+def _note_demoted(client: Elasticsearch, name: str, index: str | None) -> None:
+    """Record when a build ceases to be live: what a rollback goes back by.
+
+    Before the swap, as a promoter that is killed after it notes nothing any more. Of the build that is live, because
+    there was no swap then, nobody asks it.
+    """
     runs = RunStore(client)
-    if before == index and "promoted_at" in runs.get(name, build):
-        return
-    moment = now()
-    runs.update(build, promoted_at=moment)
-    for other in runs.of(name):
-        if other["index"] == before and before != index:
-            runs.update(other["build"], demoted_at=moment)
+    for record in runs.of(name):
+        if record["index"] == index:
+            runs.update(record["build"], demoted_at=now())
+
+
+def _note_promoted(client: Elasticsearch, build: str) -> None:
+    RunStore(client).update(build, promoted_at=now())
