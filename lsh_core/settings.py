@@ -189,7 +189,10 @@ class IndexSettings(SourceSettings):
         default=0.01, ge=0, le=1, description="Share of refused rows, from 0 to 1, beyond which a load stops early."
     )
     dead_letter_days: int = Field(
-        default=30, ge=1, le=3_650, description="Days that refused rows are kept for replay before they are deleted."
+        default=30,
+        ge=1,
+        le=3_650,
+        description="Days that refused rows are kept for replay; if their build is deleted earlier, they go with it.",
     )
     chunk_rows: int | None = Field(
         default=None, ge=1, le=1_000_000, description="Rows of a chunk, the unit of retry; default from rows and nodes."
@@ -278,7 +281,13 @@ class RetireSettings(Settings):
     name: IndexName = Field(description="Name of the index.")
     keep: int = Field(default=2, ge=1, le=100, description="Verified builds to keep besides the live one.")
     grace_seconds: float = Field(
-        default=600, ge=0, description="Never delete a build that was live within this many seconds."
+        default=600, ge=0, description="Never delete a verified build that was made, or live, within this many seconds."
+    )
+    unfinished_grace_seconds: float = Field(
+        default=86_400,
+        ge=0,
+        description="Never delete a build that is not verified, and may be gone on with, within this many seconds of "
+        "the last sign of its run; the latest build is kept as long as it has dead letters to replay.",
     )
 
 

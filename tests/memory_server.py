@@ -205,7 +205,8 @@ class MemoryServer:
     def bulk(self, *, index: str, operations: Sequence[Mapping[str, Any]], **_: Any) -> Answer:
         """Do each operation by itself."""
         lines = iter(operations)
-        return Answer({"items": list(self._bulk(index, lines, require_alias=False))})
+        items = list(self._bulk(index, lines, require_alias=False))
+        return Answer({"items": items, "errors": any("error" in item for each in items for item in each.values())})
 
     def perform_request(self, method: str, path: str, *, body: bytes, **_: Any) -> Answer:
         """Answer a bulk request as it is on the wire."""

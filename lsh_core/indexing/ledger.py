@@ -207,3 +207,17 @@ def ledger_totals(client: Elasticsearch, build: str) -> tuple[int, int]:
     sums = {field: {"sum": {"field": field}} for field in ("rows_read", "dead_lettered")}
     found = search(client, LEDGER, query={"term": {"build": build}}, size=0, aggs=sums)["aggregations"]
     return round(found["rows_read"]["value"]), round(found["dead_lettered"]["value"])
+
+
+def last_entry_at(client: Elasticsearch, build: str) -> datetime | None:
+    """Return when the last entry of `build` was written, or None if it has none."""
+    client.indices.refresh(index=LEDGER)
+    newest = search(
+        client,
+        LEDGER,
+        query={"term": {"build": build}},
+        sort=[{"finished_at": "desc"}],
+        size=1,
+        source_includes=["finished_at"],
+    )["hits"]["hits"]
+    return datetime.fromisoformat(newest[0]["_source"]["finished_at"]) if newest else None

@@ -11,8 +11,10 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.errors import LeaseHeldError, LoadError, PromotionConflictError
 from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.dead_letters import read_dead_letters
 from lsh_core.indexing.forgetting import forget_build, forget_expired_letters
 from lsh_core.indexing.gate import close_gate
+from lsh_core.indexing.ledger import last_entry_at
 from lsh_core.indexing.mapping import META_KEY
 from lsh_core.indexing.runs import VERIFIED, RunStore
 from lsh_core.jobs.services import Services
@@ -29,7 +31,9 @@ _LEASE_SECONDS = 30.0
 def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
     """Delete builds that are neither live, nor among the newest verified, nor touched a short while ago.
 
-    Builds whose run was killed are among them: nobody holds the lease while this runs. All models are left alone.
+    Builds that are not verified are among them once nothing has happened to them for long: their runs may be gone on
+    with, and may be loading although their task is dead and nobody holds the lease. The latest build is kept for as
+    long as there are dead letters to replay into it. All models are left alone.
 
     Returns
     -------
@@ -52,15 +56,20 @@ def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
 
     client = answering_client(services.connection)
     with hold(services.connection, settings.name, BUILD, services.caller) as lease:
+        forget_expired_letters(client)
         records = RunStore(client).of(settings.name)
         live = live_index(client, settings.name)
         newest = [record["build"] for record in records if record["state"] == VERIFIED and record["index"] != live]
         spared = set(newest[: settings.keep])
-        since = datetime.now(UTC) - timedelta(seconds=settings.grace_seconds)
         retired, kept, skipped = [], [], dict[str, str]()
-        for record in records:
+        for number, record in enumerate(records):
             build = record["build"]
-            if record["index"] == live or build in spared or _last_touched(record) > since:
+            if (
+                record["index"] == live
+                or build in spared
+                or _is_young(client, record, settings)
+                or (number == 0 and _is_correctable(client, record))
+            ):
                 kept.append(build)
                 continue
             lease.require()
@@ -72,7 +81,6 @@ def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
                 skipped[build] = str(error)
             else:
                 retired.append(build)
-        forget_expired_letters(client)
     return {"name": settings.name, "retired": retired, "kept": kept, "skipped": skipped}
 
 
@@ -131,6 +139,21 @@ def _delete_index(client: Elasticsearch, name: str, index: str, build: str, epoc
         client.indices.delete(index=index)
     except Missing:
         return
+
+
+def _is_young(client: Elasticsearch, record: Mapping[str, Any], settings: RetireSettings) -> bool:
+    """Return whether somebody may still want a build, or work on it: its record may be older than its last chunk."""
+    now = datetime.now(UTC)
+    if record["state"] == VERIFIED:
+        return _last_touched(record) > now - timedelta(seconds=settings.grace_seconds)
+    since = now - timedelta(seconds=settings.unfinished_grace_seconds)
+    loaded_at = last_entry_at(client, record["build"])
+    return _last_touched(record) > since or (loaded_at is not None and loaded_at > since)
+
+
+def _is_correctable(client: Elasticsearch, record: Mapping[str, Any]) -> bool:
+    """Return whether a build is not verified, and has dead letters that can be replayed."""
+    return record["state"] != VERIFIED and any(read_dead_letters(client, record["build"], limit=1))
 
 
 def _last_touched(record: Mapping[str, Any]) -> datetime:

@@ -291,5 +291,5 @@ def test_an_abandoned_build_is_gone_with_all_that_led_to_it(services: Services, 
 
 def test_a_killed_runs_build_is_retired_after_the_grace_time(services: Services, make: Make, live: str) -> None:
     killed = make(state="loading")
-    assert killed in retire(RetireSettings(name=NAME, grace_seconds=600), services)["kept"]
-    assert killed in retire(RetireSettings(name=NAME, grace_seconds=0), services)["retired"]
+    assert killed in retire(RetireSettings(name=NAME, grace_seconds=0), services)["kept"]
+    assert killed in retire(RetireSettings(name=NAME, unfinished_grace_seconds=0), services)["retired"]

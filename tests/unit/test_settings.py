@@ -133,6 +133,7 @@ def test_settings_survive_json(model: type[Settings]) -> None:
         (SearchSettings, "candidates", [1, 10_000], [0, 10_001]),
         (RetireSettings, "keep", [1, 100], [0, 101]),
         (RetireSettings, "grace_seconds", [0, 600.5], [-1]),
+        (RetireSettings, "unfinished_grace_seconds", [0, 600.5], [-1]),
     ],
 )
 def test_bounds(model: type[Settings], field: str, good: list[Any], bad: list[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, ensure_system_index
 from lsh_core.errors import NotFoundError, PromotionConflictError
+from lsh_core.indexing.dead_letters import DeadLetter, write_dead_letters
 from lsh_core.indexing.gate import close_gate, open_gate
 from lsh_core.indexing.mapping import META_KEY
 from lsh_core.indexing.names import closed_alias, physical_index
-from lsh_core.indexing.runs import FAILED, VERIFIED, RunStore
+from lsh_core.indexing.runs import FAILED, LOADING, VERIFIED, RunStore
 from lsh_core.jobs import clearing
 from lsh_core.jobs.clearing import abandon, retire
 from lsh_core.jobs.services import Services
@@ -20,6 +22,7 @@ from lsh_core.settings import AbandonSettings, RetireSettings
 from tests.memory_server import MemoryServer
 
 NAME = "docs"
+AGES_AGO = "2020-01-01T00:00:00.000+00:00"
 
 
 class Made:
@@ -36,14 +39,17 @@ class Made:
         meta = {"name": NAME if own else "other", "build": build}
         aliases = [closed_alias(build, 0), *([NAME] if live else [])]
         self.server.create(index=index, aliases=aliases, mappings={"_meta": {META_KEY: meta}})
-        for kept in (LEDGER, DEAD_LETTERS):
-            self.server.index(
-                index=kept, id=f"{build}:1", document={"build": build, "expires_at": "2999-01-01T00:00:00+00:00"}
-            )
+        letter = DeadLetter(build, "a.parquet", 0, 0, 1, 1, "id", "nan", "why", "2999-01-01T00:00:00+00:00", AGES_AGO)
+        write_dead_letters(self.server, [letter])
+        self.server.index(index=LEDGER, id=f"{build}:1", document={"build": build, "finished_at": AGES_AGO})
         runs = RunStore(self.server)
         runs.start(NAME, build, {"index": index, "state": state, "model_id": "m"})
-        runs.update(build, started_at=f"2020-01-01T00:00:0{build}+00:00", updated_at="2020-01-01T00:00:00+00:00")
+        runs.update(build, started_at=f"2020-01-01T00:00:0{build}+00:00", updated_at=AGES_AGO)
         return index
+
+    def refuse_a_row(self, build: str, expires_at: str = "2999-01-01T00:00:00+00:00") -> None:
+        letter = DeadLetter(build, "a.parquet", 0, 0, 2, 2, "id", "nan", "why", expires_at)
+        write_dead_letters(self.server, [letter])
 
     def retire(self, **settings: Any) -> dict[str, Any]:
         return retire(RetireSettings(name=NAME, keep=1, **settings), self.services)
@@ -83,6 +89,27 @@ def test_what_was_touched_a_short_while_ago_is_kept(made: Made) -> None:
     RunStore(made.server).update("1", state=VERIFIED)  # Notes the time.
     assert made.retire()["kept"] == ["3", "2", "1"]
     assert made.retire(grace_seconds=0)["retired"] == ["1"]
+
+
+def test_an_unfinished_build_is_kept_for_a_day_after_the_last_sign_of_its_run(made: Made) -> None:
+    for build, state in (("1", LOADING), ("2", FAILED), ("3", LOADING), ("4", VERIFIED)):
+        made.build(build, state=state, live=build == "4")
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    RunStore(made.server).update("1", state=LOADING)
+    made.server.index(index=LEDGER, id="2:2", document={"build": "2", "finished_at": an_hour_ago})  # By a worker.
+    assert made.retire(grace_seconds=0)["kept"] == ["4", "2", "1"]
+    assert made.retire(unfinished_grace_seconds=3_000)["retired"] == ["2"]
+    assert made.retire(unfinished_grace_seconds=0)["retired"] == ["1"]
+
+
+def test_the_latest_build_is_kept_while_it_has_dead_letters_to_replay(made: Made) -> None:
+    made.build("1", live=True)
+    for build in "23":
+        made.build(build, state=FAILED)
+        made.refuse_a_row(build)
+    assert made.retire(unfinished_grace_seconds=0)["retired"] == ["2"]
+    made.refuse_a_row("3", expires_at="2020-01-01T00:00:00+00:00")
+    assert made.retire(unfinished_grace_seconds=0)["retired"] == ["3"]
 
 
 @pytest.mark.parametrize("trouble", ["foreign", "no gate", "a later epoch"])
