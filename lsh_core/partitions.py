@@ -33,6 +33,11 @@ def partition_name(levels: Levels) -> str:
     return "/".join(f"{_escaped(_IN_A_KEY, key)}={_escaped(_IN_A_VALUE, value)}" for key, value in levels)
 
 
+def partition_of(path: str) -> str | None:
+    """Return the name of the partition that the file at `path` (or URL) belongs to by its folders; None without any."""
+    return partition_name(levels_of(path.split("/")[:-1])) or None
+
+
 def column_value(value: str) -> str | None:
     """Return what the column of a key holds in the rows of a folder with this value: None for Hive's name of null."""
     return None if value == _NULL else value

@@ -239,7 +239,8 @@ class ReplaySettings(Settings):
 
     name: IndexName = Field(description="Name of the index.")
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
-        min_length=1, description="Parquet file, folder or glob with the corrected rows: a local path, or a URL."
+        min_length=1,
+        description="Parquet file, folder or glob with the corrected rows, or with all rows: a local path, or a URL.",
     )
     build: str | None = Field(
         default=None, min_length=1, description="Build that the rows belong to; default: the latest."

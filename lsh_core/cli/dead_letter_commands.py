@@ -51,5 +51,7 @@ def replay(es: str | None, as_json: bool, **values: Any) -> None:
             f"{result['replayed']:,} dead letters replayed, {result['still_refused']:,} refused again, "
             f"{result['unmatched']:,} without a corrected row"
         )
+        if result["passed_over"]:
+            click.echo(f"{result['passed_over']:,} rows of other ids changed nothing")
         for line in report_lines(result["report"]):
             click.echo(line)

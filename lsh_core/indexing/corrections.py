@@ -22,6 +22,7 @@ from lsh_core.indexing.documents import DocumentWriter
 from lsh_core.indexing.ledger import LedgerEntry, hash_ids
 from lsh_core.indexing.runs import now
 from lsh_core.models.contract import LSHModel
+from lsh_core.partitions import partition_of
 from lsh_core.sources.row_bytes import pack_row
 from lsh_core.sources.validation import ValidRows, validate_rows
 
@@ -127,14 +128,17 @@ class CorrectionLoader:
         """Send rows that belong to `chunk`; return those that the server refused, with error and reason."""
         vectors = valid.vectors[rows]
         codes = self._model.encode(vectors, self._plan.vector.near)
+        replaced = [_last(letters[valid.ids[row]]) for row in rows]
         lines = self._writer.rows(
             [valid.ids[row] for row in rows],
             vectors,
             codes.tokens,
             codes.near,
             chunk=chunk,
-            places=np.array([_last(letters[valid.ids[row]]).place for row in rows], np.int64),
-            others=table.select(list(self._plan.fields)).take(pa.array(valid.offsets[rows], pa.int64())),
+            places=np.array([letter.place for letter in replaced], np.int64),
+            # In this order: a table without columns forgets its rows when some are taken.
+            others=table.take(pa.array(valid.offsets[rows], pa.int64())).select(list(self._plan.fields)),
+            partition=partition_of(replaced[0].source),  # A chunk's rows are of one file.
         )
         home, start = self._sender.ring.home(chunk), 0
         refused: list[tuple[int, str, str]] = []

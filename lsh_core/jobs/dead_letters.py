@@ -5,23 +5,22 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from lsh_core.elastic.cluster import answering_client, on_any_node, refresh
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
-from lsh_core.errors import LoadError, SchemaError, SourceError
+from lsh_core.errors import LoadError
 from lsh_core.indexing.corrections import CorrectionLoader, with_rows
 from lsh_core.indexing.dead_letters import DeadLetter, read_dead_letters, write_dead_letters
 from lsh_core.indexing.gate import close_gate, open_gate
 from lsh_core.indexing.ledger import Ledger
 from lsh_core.indexing.names import write_alias
 from lsh_core.indexing.runs import RunStore
+from lsh_core.jobs.corrected_source import CorrectedSource
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.span_task import build_sender
 from lsh_core.jobs.stages.load import ledger_key
@@ -30,40 +29,31 @@ from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.jobs.stages.verify import verify
 from lsh_core.models.store import read_model
 from lsh_core.settings import IndexSettings, ReplaySettings, validated
-from lsh_core.sources.chunks import plan_chunks
-from lsh_core.sources.columns import check_columns
-from lsh_core.sources.dataset import Dataset, open_dataset
-from lsh_core.sources.identifiers import read_identifiers
-from lsh_core.sources.reading import read_span
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
-_ROWS_AT_ONCE = 5_000
-_SHOWN = 10
-
-Letters = Mapping[str, list[DeadLetter]]
-
 
 def replay_dead_letters(settings: ReplaySettings, services: Services) -> dict[str, Any]:
     """Load corrected rows in the place of refused ones, then verify the build and write its report again.
 
-    Each row must have the id of a dead letter of the build; of several rows with one id the last counts. A row that
-    is refused again stays a dead letter, with the new reason. A replay may be repeated, also with other
-    corrections.
+    The source may be the few corrected rows, or the whole source once it is corrected: rows whose ids no dead letter
+    has change nothing. Of several rows with one id the last counts. A row that is refused again stays a dead letter,
+    with the new reason. A replay may be repeated, also with other corrections.
 
     Returns
     -------
     dict
         ``build``; ``replayed`` letters, those of an earlier replay of the same ids among them; ``still_refused``;
-        ``unmatched`` letters that no row was given for, those without an id among them; the new ``report``.
+        ``unmatched`` letters that no row was given for, those without an id among them; ``passed_over`` rows whose
+        ids no dead letter has; the new ``report``.
 
     Raises
     ------
     SourceError
-        Rows whose ids no dead letter has, or a column that the build has and the source lacks.
+        No row has the id of a dead letter, or a column that the build has is missing.
     LeaseHeldError
         Another run works on this index.
     VerificationError, DeadLetterLimitError
@@ -115,13 +105,13 @@ def _replay(
             unmatched.add(letter.key)
         if letter.id:
             letters[letter.id].append(letter)
-    dataset = _corrected_source(settings, plan)
-    rows = _last_rows(settings, dataset, letters)
+    source = CorrectedSource(settings, plan)
+    rows, passed_over = source.last_rows(letters)
     open_gate(client, plan.index, build, lease.epoch)
     try:
         loader = _loader(settings, planned, plan, build, services, lease.epoch)
         replayed = refused = 0
-        for table in _tables(settings, plan, dataset, rows, letters):
+        for table in source.tables(rows, letters):
             lease.require()
             corrected = loader.load(table, letters)
             write_dead_letters(client, corrected.letters)
@@ -131,7 +121,12 @@ def _replay(
         close_gate(answering_client(services.connection), plan.index, build, lease.epoch)
     refresh(client, plan.index)
     logger.info("replay: %d letters replayed, %d refused again, %d had no row", replayed, refused, len(unmatched))
-    return {"replayed": replayed, "still_refused": refused, "unmatched": len(unmatched)}
+    return {
+        "replayed": replayed,
+        "still_refused": refused,
+        "unmatched": len(unmatched),
+        "passed_over": passed_over,
+    }
 
 
 def _require_loaded(plan: BuildPlan, build: str, services: Services) -> None:
@@ -141,76 +136,6 @@ def _require_loaded(plan: BuildPlan, build: str, services: Services) -> None:
     missing = len(chunks) - len(Ledger(client, ledger_key(client, plan, build)).done(plan.files, chunks))
     if missing:
         raise LoadError(plan.index, "replay", f"{missing} of {len(chunks)} chunks are not loaded yet: resume it first")
-
-
-def _corrected_source(settings: ReplaySettings, plan: BuildPlan) -> Dataset:
-    dataset = open_dataset(settings.source)
-    columns = check_columns(dataset, id=str(settings.id), vector=str(settings.vector))
-    if columns.dims != plan.vector.dims:
-        raise SchemaError(
-            settings.source, str(settings.vector), f"has vectors of {columns.dims} numbers, not {plan.vector.dims}"
-        )
-    for name in plan.fields:
-        if name not in dataset.schema.names and name not in _partition_keys(plan):
-            raise SchemaError(settings.source, name, "is missing; the build has it")
-    return dataset
-
-
-def _partition_keys(plan: BuildPlan) -> set[str]:
-    return {key for file in plan.files for key, _ in file.partition_values}
-
-
-def _last_rows(settings: ReplaySettings, dataset: Dataset, letters: Letters) -> dict[str, int]:
-    """Return for each id of the corrected source the place of its last row there.
-
-    Raises
-    ------
-    SourceError
-        Some ids are no dead letter's.
-    """
-    last: dict[str, int] = {}
-    strangers: dict[str, None] = {}
-    for place, identity in _ids(str(settings.id), dataset):
-        if identity is None or identity not in letters:
-            strangers[str(identity)] = None
-        else:
-            last[identity] = place
-    if strangers:
-        shown = ", ".join(list(strangers)[:_SHOWN])
-        raise SourceError(
-            settings.source,
-            f"{len(strangers)} ids are of no dead letter of this build: {shown}; "
-            "`airlsh upsert` is for rows that are new or changed",
-        )
-    return last
-
-
-def _ids(column: str, dataset: Dataset) -> Iterator[tuple[int, str | None]]:
-    for chunk in plan_chunks(dataset.files, chunk_rows=_ROWS_AT_ONCE):
-        for _, table in read_span(dataset.files[chunk.file], [chunk], [column]):
-            yield from enumerate(read_identifiers(table.column(column)).ids, start=chunk.place)
-
-
-def _tables(
-    settings: ReplaySettings, plan: BuildPlan, dataset: Dataset, rows: Mapping[str, int], letters: Letters
-) -> Iterator[pa.Table]:
-    """Yield the corrected rows, of each id the last one, with all columns of the build."""
-    wanted = np.array(sorted(rows.values()), np.int64)
-    own = list(dict.fromkeys([str(settings.id), str(settings.vector), *plan.fields]))
-    there = [name for name in own if name in dataset.schema.names]
-    folders = {file.url: dict(file.partition_values) for file in plan.files}
-    for chunk in plan_chunks(dataset.files, chunk_rows=_ROWS_AT_ONCE):
-        for _, read in read_span(dataset.files[chunk.file], [chunk], there):
-            kept = wanted[(wanted >= chunk.place) & (wanted < chunk.place + chunk.rows)] - chunk.place
-            table = read.take(pa.array(kept, pa.int64()))
-            sources = [
-                letters[identity or ""][-1].source for identity in read_identifiers(table.column(str(settings.id))).ids
-            ]
-            for name in own:
-                if name not in there:  # A folder of the build's source said it: so it does for the corrected row.
-                    values = [folders[source].get(name) for source in sources]
-                    table = table.append_column(name, pa.array(values, pa.string()))
-            yield table
 
 
 def _loader(

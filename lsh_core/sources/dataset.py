@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lsh_core.errors import SchemaError, SourceChangedError
-from lsh_core.partitions import Levels, levels_of, partition_name
+from lsh_core.partitions import levels_of, partition_of
 from lsh_core.sources.listing import Listed, list_files, look_up
 from lsh_core.sources.reading import open_parquet
 
@@ -53,7 +53,7 @@ class SourceFile:
     @property
     def partition(self) -> str | None:
         """Name of its partition, by the ``key=value`` folders on its path whatever columns it has; None without any."""
-        return partition_name(_levels(self.url)) or None
+        return partition_of(self.url)
 
 
 @dataclass(frozen=True)
@@ -132,15 +132,11 @@ def _read_footer(listed: Listed) -> tuple[SourceFile, pa.Schema]:
     repeated = [name for name, count in Counter(schema.names).items() if count > 1]
     if repeated:
         raise SchemaError(listed.url, repeated[0], "appears more than once; write the file with distinct column names")
-    added = tuple((key, value) for key, value in _levels(listed.url) if key not in schema.names)
+    added = tuple((key, value) for key, value in levels_of(listed.url.split("/")[:-1]) if key not in schema.names)
     for key, _ in added:
         schema = schema.append(pa.field(key, pa.string()))
     row_group_rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
     return SourceFile(listed.url, listed.size, listed.version, row_group_rows, 0, added), schema
-
-
-def _levels(url: str) -> Levels:
-    return levels_of(url.split("/")[:-1])
 
 
 def _shared_schema(schemas: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:

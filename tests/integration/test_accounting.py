@@ -157,8 +157,8 @@ def test_corrected_rows_take_the_places_of_refused_ones(
         path = write_source(tmp_path / "corrected.parquet", mended, given, price=[-1] * len(mended))
         return ReplaySettings(name="mended", source=path)
 
-    with pytest.raises(SourceError, match=r"1 ids are of no dead letter of this build: id-77; `airlsh upsert`"):
-        replay_dead_letters(corrected(["twice", "id-77"]), services)
+    with pytest.raises(SourceError, match=r"none of its 1 rows has the id of a dead letter .*: id-77; `airlsh upsert`"):
+        replay_dead_letters(corrected(["id-77"]), services)
 
     once = corrected(["often", "twice", "twice", "early", "id-333"], zero=4)
 
@@ -186,13 +186,47 @@ def test_corrected_rows_take_the_places_of_refused_ones(
         334: "zero_vector",
     }
     found = services.connection.client().get(index="mended", id="early")["_source"]
-    assert (found["day"], found["price"]) == ("1", -1)
+    assert (found["day"], found["price"], found["airlsh"]["partition"]) == ("1", -1, "day=1")
     assert report["promoted"]
 
     last = replay_dead_letters(corrected(["id-333", "id-334"]), services)
     assert (last["replayed"], last["still_refused"], last["unmatched"]) == (2, 0, 1)
     assert held_rows(services, first["index"]) == winners | {"id-333": 333, "id-334": 334}
     assert last["report"]["dead_lettered"] == 1
+
+
+def test_a_whole_source_that_was_corrected_changes_the_refused_rows_alone(services: Services, tmp_path: Path) -> None:
+    """Of ids and vectors only: no other column."""
+    rows, bad = 300, [10, 20, 250]
+    ids = [f"id-{row}" for row in range(rows)]
+    ids[251] = ids[10]  # Refused, and good later.
+    vectors = clustered(rows, DIMS) + 10
+    spoiled = vectors.copy()
+    spoiled[bad] = 0
+    folders = [tmp_path / "source" / f"day={day}" for day in (1, 2)]
+    for folder, part in zip(folders, (slice(0, 150), slice(150, rows)), strict=True):
+        folder.mkdir(parents=True)
+        write_source(folder / "rows.parquet", ids[part], spoiled[part])
+    source = str(tmp_path / "source")
+    train(TrainSettings(name="whole", source=source, metric="cosine"), services)
+    settings = IndexSettings(name="whole", source=source, columns=(), chunk_rows=40, max_dead_letters=3)
+    first = run_index(settings, services)
+    assert first["dead_lettered"] == len(bad)
+    client = services.connection.client()
+    before = {row: client.get(index="whole", id=ids[row]) for row in (11, 251)}
+
+    vectors[11] += 1  # No dead letter: not its business.
+    write_source(tmp_path / "corrected.parquet", ids, vectors)
+    result = replay_dead_letters(ReplaySettings(name="whole", source=str(tmp_path / "corrected.parquet")), services)
+
+    assert (result["replayed"], result["unmatched"], result["passed_over"]) == (3, 0, rows - 4)
+    assert (result["report"]["documents"], result["report"]["dead_lettered"]) == (rows - 1, 0)
+    assert {row: client.get(index="whole", id=ids[row]) for row in before} == before
+    held = {row: client.get(index="whole", id=ids[row])["_source"]["airlsh"] for row in (20, 250)}
+    assert {row: (own["row"], own["partition"]) for row, own in held.items()} == {
+        20: (20, "day=1"),
+        250: (250, "day=2"),
+    }
 
 
 def test_rows_of_ids_that_were_changed_live_count_as_replaced(services: Services, tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""The source of a replay: which of its rows stand for dead letters, and how they are read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from lsh_core.errors import SchemaError, SourceError
+from lsh_core.indexing.dead_letters import DeadLetter
+from lsh_core.jobs.stages.plan import BuildPlan
+from lsh_core.partitions import column_value
+from lsh_core.settings import ReplaySettings
+from lsh_core.sources.chunks import Chunk, plan_chunks
+from lsh_core.sources.columns import check_columns
+from lsh_core.sources.dataset import SourceFile, open_dataset
+from lsh_core.sources.identifiers import read_identifiers
+from lsh_core.sources.parts import read_parts
+from lsh_core.sources.reading import read_span
+
+logger = logging.getLogger(__name__)
+
+_ROWS_AT_ONCE = 5_000
+_SHOWN = 10
+
+Letters = Mapping[str, Sequence[DeadLetter]]
+"""The dead letters of each id, in source order."""
+
+
+class CorrectedSource:
+    """The few corrected rows, or the whole source of a build with the corrected rows in it.
+
+    Raises
+    ------
+    SchemaError
+        A column that the build has is missing, or the vectors have another length.
+    """
+
+    def __init__(self, settings: ReplaySettings, plan: BuildPlan) -> None:
+        self._url, self._id = settings.source, str(settings.id)
+        self._dataset = open_dataset(settings.source)
+        columns = check_columns(self._dataset, id=self._id, vector=str(settings.vector))
+        if columns.dims != plan.vector.dims:
+            raise SchemaError(
+                self._url, str(settings.vector), f"has vectors of {columns.dims} numbers, not {plan.vector.dims}"
+            )
+        self._folders = {file.url: dict(file.partition_values) for file in plan.files}
+        self._columns = list(dict.fromkeys([self._id, str(settings.vector), *plan.fields]))
+        for name in self._columns:
+            by_folders = all(name in values for values in self._folders.values())
+            if name not in self._dataset.schema.names and not by_folders:
+                raise SchemaError(self._url, name, "is missing; the build has it")
+
+    def last_rows(self, letters: Letters) -> tuple[dict[str, int], int]:
+        """Return the place of the last row of each id that a dead letter has, and how many rows have other ids.
+
+        Raises
+        ------
+        SourceError
+            All rows have other ids.
+        """
+        last: dict[str, int] = {}
+        others, examples = 0, dict[str, None]()
+        for file, first_row, table in read_parts(self._dataset.files, [self._id]):
+            ids = read_identifiers(table.column(self._id)).ids
+            for place, identity in enumerate(ids, file.first_place + first_row):
+                if identity is not None and identity in letters:
+                    last[identity] = place
+                    continue
+                others += 1
+                if len(examples) < _SHOWN:
+                    examples[str(identity)] = None
+        shown = ", ".join(examples)
+        if not last:
+            raise SourceError(
+                self._url,
+                f"none of its {others:,} rows has the id of a dead letter of this build{shown and f': {shown}'}; "
+                "`airlsh upsert` is for rows that are new or changed",
+            )
+        if others:
+            logger.info("replay: %d rows are of no dead letter and change nothing, such as %s", others, shown)
+        return last, others
+
+    def tables(self, rows: Mapping[str, int], letters: Letters) -> Iterator[pa.Table]:
+        """Yield `rows`, as `last_rows` gave them, with all columns of the build.
+
+        A column that the source lacks, and a folder of the build's source told, has the value of the letter's folder.
+        """
+        there = [name for name in self._columns if name in self._dataset.schema.names]
+        places = np.array(sorted(rows.values()), np.int64)
+        chunks = plan_chunks(self._dataset.files, chunk_rows=_ROWS_AT_ONCE)
+        for number, file in enumerate(self._dataset.files):
+            for table in _rows_at(file, [chunk for chunk in chunks if chunk.file == number], there, places):
+                ids = read_identifiers(table.column(self._id)).ids
+                folders = [self._folders[letters[str(identity)][-1].source] for identity in ids]
+                for name in self._columns:
+                    if name not in there:
+                        values = [column_value(folder[name]) for folder in folders]
+                        table = table.append_column(name, pa.array(values, pa.string()))
+                yield table
+
+
+def _rows_at(
+    file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str], places: npt.NDArray[np.int64]
+) -> Iterator[pa.Table]:
+    """Yield the rows of `file` that are at `places` of the source, in tables of some thousands."""
+    offsets: dict[int, npt.NDArray[np.int64]] = {}
+    for chunk in chunks:
+        first, stop = np.searchsorted(places, (chunk.place, chunk.place + chunk.rows))
+        if first < stop:
+            offsets[chunk.number] = places[first:stop] - chunk.place
+    parts: list[pa.Table] = []
+    for chunk, table in read_span(file, [chunk for chunk in chunks if chunk.number in offsets], columns):
+        parts.append(table.take(pa.array(offsets[chunk.number], pa.int64())))
+        if sum(map(len, parts)) >= _ROWS_AT_ONCE:
+            yield pa.concat_tables(parts)
+            parts = []
+    if parts:
+        yield pa.concat_tables(parts)
