@@ -22,6 +22,8 @@
     │   ├── SourceUnavailableError    a source whose storage did not answer: another try may succeed
     │   ├── LoadError                 a chunk that could not be loaded
     │   ├── VerificationError         the index does not hold what was loaded
+    │   ├── UnverifiedError           a build that could not be verified, though nothing was found wrong with it
+    │   │   └── ChangesGoneError      as what tells its live documents has left the journal
     │   ├── DeadLetterLimitError      more rows were refused than allowed
     │   │   └── StoppedEarlyError     so many that the load did not go on
     │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
@@ -224,6 +226,28 @@ class VerificationError(RunError):
     def __init__(self, index: str, check: str, expected: object, found: object) -> None:
         self.index, self.check, self.expected, self.found = index, check, expected, found
         super().__init__(f"{index}: {check}: expected {expected}, found {found}")
+
+
+class UnverifiedError(RunError):
+    """A build that could not be verified, though nothing was found wrong with it: it stays what it was."""
+
+    def __init__(self, index: str, reason: str) -> None:
+        self.index, self.reason = index, reason
+        super().__init__(f"{index} could not be verified, and was left as it is: {reason}")
+
+
+class ChangesGoneError(UnverifiedError):
+    """Live changes that a build holds have left the journal, so nothing tells any more which documents are theirs."""
+
+    final = True
+
+    def __init__(self, index: str, before: str) -> None:
+        reason = (
+            f"live changes made before {before} have left the journal, as the source of a later build covers them; "
+            "this build holds them, can be promoted and rolled back to, but can be neither verified nor corrected again"
+        )
+        super().__init__(index, reason)
+        self.before = before
 
 
 class DeadLetterLimitError(RunError):

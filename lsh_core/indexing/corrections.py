@@ -8,7 +8,7 @@ replay that was killed, or is run again, comes to the same end.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -44,7 +44,7 @@ class Corrected:
 
     @property
     def replayed(self) -> int:
-        """Letters whose rows are in the index now, or lost to a later row with their id."""
+        """Letters whose rows are in the index now, or lost to a later row or a live change with their id."""
         return sum(letter.replayed_at is not None for letter in self.letters)
 
     @property
@@ -78,19 +78,28 @@ class CorrectionLoader:
         Column of the corrected rows with the vectors.
     update
         Enters accepted rows in the ledger. Called after the index took them.
+    changed
+        Returns those of some ids that belong to live changes.
     """
 
     def __init__(
-        self, plan: LoadPlan, vector_column: str, model: LSHModel, sender: BulkSender, update: ChunkUpdate
+        self,
+        plan: LoadPlan,
+        vector_column: str,
+        model: LSHModel,
+        sender: BulkSender,
+        update: ChunkUpdate,
+        changed: Callable[[Sequence[str]], Collection[str]],
     ) -> None:
         self._plan, self._vector_column = plan, vector_column
-        self._model, self._sender, self._update = model, sender, update
+        self._model, self._sender, self._update, self._changed = model, sender, update, changed
         self._writer = DocumentWriter(plan.vector, plan.fields)
 
     def load(self, table: pa.Table, letters: Mapping[str, Sequence[DeadLetter]]) -> Corrected:
         """Load the rows of `table`, each with an id of its own that `letters` has.
 
         The row of an id takes the last of its letters' places in the source; the others are repeated rows of that id.
+        Rows whose ids belong to live changes count as taken, and are not sent.
         """
         field_ = self._plan.vector
         valid = validate_rows(
@@ -99,9 +108,11 @@ class CorrectionLoader:
         refused: dict[int, tuple[str | None, str, str]] = {
             row.offset: (row.id, row.error, row.reason) for row in valid.refused
         }
+        changed = self._changed(valid.ids)
         by_chunk: defaultdict[int, list[int]] = defaultdict(list)
         for row, identity in enumerate(valid.ids):
-            by_chunk[_last(letters[identity]).chunk].append(row)
+            if identity not in changed:
+                by_chunk[_last(letters[identity]).chunk].append(row)
         for chunk, rows in by_chunk.items():
             for row, error, reason in self._send(table, valid, chunk, rows, letters):
                 refused[int(valid.offsets[row])] = (valid.ids[row], error, reason)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import CHANGES, RUNS, ensure_system_index
-from lsh_core.errors import SettingsError
-from lsh_core.indexing.journal import BEFORE_ALL
+from lsh_core.errors import ChangesGoneError, SettingsError
+from lsh_core.indexing.journal import BEFORE_ALL, Journal
 from lsh_core.indexing.runs import VERIFIED, RunStore
 
 if TYPE_CHECKING:
@@ -83,6 +83,28 @@ def droppable(records: Iterable[Mapping[str, Any]], live: str | None) -> int:
         replayed = int(record.get("replayed_to", BEFORE_ALL)) if record["state"] == VERIFIED else BEFORE_ALL
         limits.append(max(covered, replayed))
     return min([upto, *limits])
+
+
+def changed_ids(connection: Connection, name: str, ids: Sequence[str], *, covered: int) -> set[str]:
+    """Return those of `ids` that belong to live changes by now, in a build whose source covers those up to `covered`.
+
+    Rows of the source must not be written under them any more: once a deleted document is forgotten by its shard, an
+    older version would bring it back.
+    """
+    journal = Journal(connection, name)
+    last = journal.last_positions(ids, upto=journal.settled())
+    held = journal.last_positions(list(last), upto=covered) if covered > BEFORE_ALL else {}
+    return {identity for identity, position in last.items() if position > held.get(identity, BEFORE_ALL)}
+
+
+def require_changes(client: Elasticsearch, name: str, record: Mapping[str, Any]) -> None:
+    """Raise `ChangesGoneError` if the journal lacks changes that tell which documents of a build are live ones.
+
+    A build that was verified before they left holds them, and can be made live; it cannot be verified again.
+    """
+    dropped = _dropped(client, name)
+    if Cover.of(record).upto < dropped.upto:
+        raise ChangesGoneError(str(record["index"]), str(dropped.time))
 
 
 def note_dropped(client: Elasticsearch, name: str, cover: Cover) -> None:

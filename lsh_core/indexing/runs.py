@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 PLANNED, LOADING, LOADED, VERIFIED, FAILED = "planned", "loading", "loaded", "verified", "failed"
+CORRECTED = "corrected"
+"""A build that was verified, and into which rows were loaded since: whether it is right is to be seen again."""
+
 _MOST_LISTED = 1000
 
 
@@ -37,6 +40,15 @@ class RunStore:
     def update(self, build: str, **fields: Any) -> None:
         """Merge `fields` into the record of `build`; fields of nested objects are merged one by one."""
         self._client.update(index=RUNS, id=build, doc={"updated_at": now(), **fields}, retry_on_conflict=5)
+
+    def advance(self, name: str, build: str, state: str) -> None:
+        """Record the state that a run has brought a build to; a repeated run takes nothing from one that was verified.
+
+        Its contents were found right, and they are still the same: only what changes them, and what finds them wrong,
+        writes another state.
+        """
+        if not was_verified(self.get(name, build)):
+            self.update(build, state=state)
 
     def stage(self, build: str, stage: str, facts: Mapping[str, Any]) -> None:
         """Record what one stage found; an earlier failure, which a retry has mended, is forgotten."""
@@ -84,6 +96,11 @@ class RunStore:
     def forget(self, build: str) -> None:
         """Delete the record of a build that was retired."""
         self._client.delete(index=RUNS, id=build, refresh=True)
+
+
+def was_verified(record: Mapping[str, Any] | None) -> bool:
+    """Return whether a build, by its record, was found right once, and never wrong since."""
+    return record is not None and record["state"] in (VERIFIED, CORRECTED)
 
 
 def now() -> str:

@@ -10,7 +10,7 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.errors import NotFoundError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.moves import Move, MoveStore
-from lsh_core.indexing.runs import VERIFIED, RunStore
+from lsh_core.indexing.runs import RunStore, was_verified
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
 from lsh_core.settings import PromoteSettings, RollbackSettings
@@ -91,7 +91,7 @@ def _build_before(client: Elasticsearch, name: str, live: str | None) -> str:
     demoted = [
         record
         for record in RunStore(client).of(name)
-        if record.get("demoted_at") and record["index"] != live and record["state"] == VERIFIED
+        if record.get("demoted_at") and record["index"] != live and was_verified(record)
     ]
     if not demoted:
         raise NotFoundError("earlier build of", name, "no build was live before the present one")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +17,12 @@ from lsh_core.elastic.cluster import answering_client, on_any_node, refresh
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
 from lsh_core.errors import LoadError
 from lsh_core.indexing.corrections import CorrectionLoader, with_rows
+from lsh_core.indexing.covers import Cover, changed_ids, require_changes
 from lsh_core.indexing.dead_letters import DeadLetter, read_dead_letters, write_dead_letters
 from lsh_core.indexing.gate import close_gate, open_gate
 from lsh_core.indexing.ledger import Ledger
 from lsh_core.indexing.names import write_alias
-from lsh_core.indexing.runs import RunStore
+from lsh_core.indexing.runs import CORRECTED, RunStore, was_verified
 from lsh_core.jobs.corrected_source import CorrectedSource
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.span_task import build_sender
@@ -58,6 +61,8 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> dict[st
         Another run works on this index.
     VerificationError, DeadLetterLimitError
         As after a load; the rows are in, and the report says what is wrong.
+    UnverifiedError
+        The build is live and too busy to be verified now; the rows are in. Or it can be corrected no more.
     """
     client = answering_client(services.connection)
     record = _record(client, settings.name, settings.build)
@@ -96,6 +101,8 @@ def _replay(
 ) -> dict[str, Any]:
     """Load the corrected rows under the gate of this call's epoch."""
     client = answering_client(services.connection)
+    record = RunStore(client).get(settings.name, build)
+    require_changes(client, settings.name, record)
     plan = read_plan(planned, build, services)
     _require_loaded(plan, build, services)
     letters: defaultdict[str, list[DeadLetter]] = defaultdict(list)
@@ -107,9 +114,10 @@ def _replay(
             letters[letter.id].append(letter)
     source = CorrectedSource(settings, plan)
     rows, passed_over = source.last_rows(letters)
+    _unverify(client, record)
     open_gate(client, plan.index, build, lease.epoch)
     try:
-        loader = _loader(settings, planned, plan, build, services, lease.epoch)
+        loader = _loader(settings, planned, plan, record, services, lease.epoch)
         replayed = refused = 0
         for table in source.tables(rows, letters):
             lease.require()
@@ -129,6 +137,15 @@ def _replay(
     }
 
 
+def _unverify(client: Elasticsearch, record: Mapping[str, Any]) -> None:
+    """Take back, before rows are added, that a build was verified: a replay that is killed leaves one to be verified.
+
+    It is no failed one either: the end of a repeated replay, or of a resumed run, makes it verified again.
+    """
+    if was_verified(record):
+        RunStore(client).update(str(record["build"]), state=CORRECTED)
+
+
 def _require_loaded(plan: BuildPlan, build: str, services: Services) -> None:
     """Raise `LoadError` unless every chunk of the build is in the ledger."""
     client = answering_client(services.connection)
@@ -139,9 +156,14 @@ def _require_loaded(plan: BuildPlan, build: str, services: Services) -> None:
 
 
 def _loader(
-    settings: ReplaySettings, planned: IndexSettings, plan: BuildPlan, build: str, services: Services, epoch: int
+    settings: ReplaySettings,
+    planned: IndexSettings,
+    plan: BuildPlan,
+    record: Mapping[str, Any],
+    services: Services,
+    epoch: int,
 ) -> CorrectionLoader:
-    connection = services.connection
+    connection, build = services.connection, str(record["build"])
     key = ledger_key(answering_client(connection), plan, build)
     chunks = plan.chunks()
 
@@ -163,4 +185,5 @@ def _loader(
         read_model(connection, settings.name, plan.vector.model_id),
         build_sender(connection, write_alias(build, epoch), plan.index, planned.node_wait_seconds),
         update,
+        partial(changed_ids, connection, settings.name, covered=Cover.of(record).upto),
     )

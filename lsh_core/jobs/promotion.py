@@ -16,7 +16,7 @@ from lsh_core.indexing.covers import Cover
 from lsh_core.indexing.journal import BEFORE_ALL
 from lsh_core.indexing.live_gate import fence_live, moving_actions, repair_live, unfence_live
 from lsh_core.indexing.replay import replay_changes
-from lsh_core.indexing.runs import VERIFIED, RunStore, now
+from lsh_core.indexing.runs import CORRECTED, VERIFIED, RunStore, now
 from lsh_core.jobs.services import Services
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def make_live(
     client = answering_client(services.connection)
     record = RunStore(client).get(name, build)
     if record["state"] != VERIFIED:
-        raise PromotionConflictError(name, f"build {build} is {record['state']}, not verified")
+        mend = ": repeat the replay of its dead letters, which verifies it" if record["state"] == CORRECTED else ""
+        raise PromotionConflictError(name, f"build {build} is {record['state']}, not verified{mend}")
     index = str(record["index"])
     for _ in range(_TRIES):
         with hold(services.connection, name, ALIAS, services.caller, build=build, wait_seconds=lease_seconds) as lease:

@@ -15,18 +15,20 @@ import numpy.typing as npt
 import pytest
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import SettingsError, VerificationError
+from lsh_core.errors import ChangesGoneError, SettingsError, VerificationError
 from lsh_core.indexing.compaction import compact_journal
 from lsh_core.indexing.covers import Cover, droppable, note_dropped
 from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry, Journal
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.indexing.replay import replay_changes
 from lsh_core.indexing.runs import RunStore
+from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import promote_build, rollback
+from lsh_core.jobs.dead_letters import replay_dead_letters
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.settings import IndexSettings, PromoteSettings, RollbackSettings, TrainSettings
+from lsh_core.settings import IndexSettings, PromoteSettings, ReplaySettings, RollbackSettings, TrainSettings
 from tests.integration.made_sources import clustered, write_source
 
 ROWS, DIMS = 400, 16
@@ -204,6 +206,17 @@ def test_a_source_that_covers_changes_is_taken_at_its_word_in_later_builds_too(
     fourth = index(services, "covered", new, promote=False)
     assert held(services, fourth["index"], list(state)) == state
     assert replay_changes(services.connection, "covered", first["index"]).changes == 5
+    # What the live build holds of those that were taken out, nothing tells any more.
+    assert rollback(RollbackSettings(name="covered", build=first["build"]), services)["live"] == first["index"]
+    settings = IndexSettings(name="covered", source=old)
+    for attempt in (
+        lambda: stages.verify(settings, first["build"], services),
+        lambda: replay_dead_letters(ReplaySettings(name="covered", source=old, build=first["build"]), services),
+    ):
+        with pytest.raises(ChangesGoneError, match="have left the journal"):
+            attempt()
+        assert RunStore(client).get("covered", first["build"])["state"] == "verified"
+    assert stages.verify(settings, third["build"], services)["replaced"] == 3
 
 
 def test_live_changes_that_no_longer_fit_have_a_way_out(services: Services, tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ EXAMPLES: list[AirlshError] = [
     errors.SourceUnavailableError("s3://b/a.parquet", "cannot be read: Slow Down"),
     errors.LoadError("i", "a row", "no such alias"),
     errors.VerificationError("i", "documents", 10_000, 9_998),
+    errors.UnverifiedError("i", "it was written to"),
+    errors.ChangesGoneError("i", "2026-01-01T00:00"),
     errors.DeadLetterLimitError("b1", 9, 0, ("a.parquet row 1: nan", "a.parquet row 2: nan")),
     errors.StoppedEarlyError("b1", 1_009, 1_000, ("a.parquet row 1: nan",), 20_000),
     errors.PromotionConflictError("docs", "moved"),

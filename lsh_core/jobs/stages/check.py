@@ -18,7 +18,7 @@ from lsh_core.indexing.forgetting import forget_expired_letters
 from lsh_core.indexing.journal import Journal
 from lsh_core.indexing.mapping import check_dims
 from lsh_core.indexing.names import physical_index
-from lsh_core.indexing.runs import PLANNED, RunStore
+from lsh_core.indexing.runs import PLANNED, RunStore, was_verified
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.models.store import find_model
@@ -70,7 +70,7 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         build,
         {
             "index": physical_index(settings.name, build),
-            "state": PLANNED,
+            "state": record["state"] if record and was_verified(record) else PLANNED,
             "model_id": stored.model_id,
             "settings": settings.model_dump(mode="json"),
             "error": None,

@@ -53,7 +53,7 @@ def create(settings: IndexSettings, build: str, services: Services, lease: Lease
         if "_meta" not in mapping or BuildMeta.from_json(mapping["_meta"]) != meta:
             raise LoadError(plan.index, "create", "an index of this name is there, and it is not this run's") from error
     _wait_for_copies(client, plan)
-    RunStore(client).update(build, state=LOADING)
+    RunStore(client).advance(settings.name, build, LOADING)
     return {"index": plan.index, "created": created, "shards": plan.shards, "replicas": plan.replicas}
 
 

@@ -12,7 +12,7 @@ from lsh_core.errors import LeaseLostError
 from lsh_core.indexing.dead_letters import read_dead_letters
 from lsh_core.indexing.gate import Gate, close_gate, open_gate, read_gate
 from lsh_core.indexing.ledger import Ledger, LedgerKey, ledger_totals
-from lsh_core.indexing.runs import LOADED, RunStore
+from lsh_core.indexing.runs import LOADED, LOADING, RunStore
 from lsh_core.jobs import load_job
 from lsh_core.jobs.load_job import LoadJob
 from lsh_core.jobs.services import Services, dask_client, worker_threads
@@ -65,6 +65,8 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
                 open_gate(client, plan.index, build, lease.epoch)
                 done = Ledger(client, key).done(plan.files, chunks)
                 pending = [chunk for chunk in chunks if chunk.number not in done]
+                if pending:
+                    RunStore(client).update(build, state=LOADING)
                 tasks = _tasks(settings, build, services, plan, key, lease.epoch, pending, dask)
                 job = load_job.submit(dask, build, lease.epoch, tasks)
             else:
@@ -78,7 +80,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     except BaseException as error:
         _close(services, plan, build, lease, error)
         raise
-    RunStore(answering_client(services.connection)).update(build, state=LOADED)
+    RunStore(answering_client(services.connection)).advance(settings.name, build, LOADED)
     return {
         "rows_read": job.rows,
         "skipped": plan.rows - job.rows,

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, Lease, hold
-from lsh_core.errors import LeaseLostError
-from lsh_core.indexing.runs import FAILED, RunStore, now
+from lsh_core.errors import LeaseLostError, VerificationError
+from lsh_core.indexing.runs import FAILED, RunStore, now, was_verified
 from lsh_core.jobs.services import Services
 from lsh_core.settings import IndexSettings
 
@@ -51,7 +51,7 @@ def recorded(stage: StageWork) -> Stage:
             except LeaseLostError:
                 raise  # The build is another run's now: its state is not ours to write.
             except BaseException as error:
-                _record_failure(name, build, services, error)
+                _record_failure(name, settings.name, build, services, error)
                 raise
             facts = {**facts, "seconds": round(time.perf_counter() - started, 3)}
             RunStore(answering_client(services.connection)).stage(build, name, facts)
@@ -61,17 +61,19 @@ def recorded(stage: StageWork) -> Stage:
     return run
 
 
-def _record_failure(stage: str, build: str, services: Services, error: BaseException) -> None:
+def _record_failure(stage: str, name: str, build: str, services: Services, error: BaseException) -> None:
     """Mark the build failed; a server that cannot be reached must not hide the error itself.
 
-    A build whose promotion failed stays verified: it can be promoted later.
+    One that was verified before stays so, unless verification has found it wrong: the failure is the run's only, and
+    the build may be live, or what a rollback goes back to.
     """
     cause = str(error) if isinstance(error, Exception) else f"ended by {type(error).__name__}"
     what = f"{stage}: {cause}"[:_LONGEST_ERROR]
-    state = {} if stage == "promote" else {"state": FAILED}
+    found_wrong = stage == "verify" and isinstance(error, VerificationError)
     try:
         runs = RunStore(answering_client(services.connection, wait_seconds=5))
-        runs.update(build, error=what, finished_at=now(), **state)
+        kept = was_verified(runs.find(name, build)) and not found_wrong
+        runs.update(build, error=what, finished_at=now(), **({} if kept else {"state": FAILED}))
     except Exception:
         logger.debug("the failure of build %s could not be recorded", build, exc_info=True)
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, refresh
 from lsh_core.elastic.leases import Lease
-from lsh_core.errors import DeadLetterLimitError, VerificationError
+from lsh_core.errors import DeadLetterLimitError, UnverifiedError, VerificationError
 from lsh_core.evaluation.build_recall import measure_recall
-from lsh_core.indexing.covers import Cover
+from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.covers import Cover, require_changes
 from lsh_core.indexing.dead_letters import read_dead_letters
 from lsh_core.indexing.journal import BEFORE_ALL, Journal
 from lsh_core.indexing.ledger import Ledger
@@ -51,21 +52,32 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         Something does not balance.
     DeadLetterLimitError
         More rows were refused than the run may have.
+    UnverifiedError
+        The build is live, and was written to whenever it was looked at.
+    ChangesGoneError
+        Changes that the build holds have left the journal.
     """
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
+    require_changes(client, settings.name, RunStore(client).get(settings.name, build))
     for left in reversed(range(_TRIES)):
+        live = live_index(client, settings.name)
         reached, replaced = _replay(settings.name, plan.index, build, services)
         accounts, expected = _balance(client, plan, build, replaced, services)
         try:
             documents = verify_holdings(client, plan.index, expected, plan.vector.column, live=len(replaced))
-        except VerificationError:
+            compared = verify_samples(client, plan.index, accounts.samples(), plan.vector, replaced)
+        except VerificationError as error:
             # A live build is written to while it is looked at.
-            if not left or Journal(services.connection, settings.name).settled() == reached:
+            if Journal(services.connection, settings.name).settled() == reached:
                 raise
+            if not left:
+                if plan.index not in (live, live_index(client, settings.name)):
+                    raise
+                reason = f"it is live, and was written to each of the {_TRIES} times that it was looked at ({error})"
+                raise UnverifiedError(plan.index, reason) from error
         else:
             break
-    compared = verify_samples(client, plan.index, accounts.samples(), plan.vector, replaced)
     if accounts.dead_lettered > settings.max_dead_letters:
         examples = tuple(str(letter) for letter in read_dead_letters(client, build, limit=_EXAMPLES))
         raise DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)

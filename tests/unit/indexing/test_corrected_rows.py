@@ -14,7 +14,7 @@ import pytest
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.indexing.bulk_sender import BulkSender
 from lsh_core.indexing.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.indexing.corrections import CorrectionLoader
+from lsh_core.indexing.corrections import Corrected, CorrectionLoader
 from lsh_core.indexing.dead_letters import DeadLetter
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import plan_chunks
@@ -51,6 +51,25 @@ def load(folder: Path, table: pa.Table, plan: LoadPlan, cluster: FakeCluster) ->
     return letters
 
 
+def correct(
+    plan: LoadPlan, cluster: FakeCluster, letters: list[DeadLetter], changed: frozenset[str] = frozenset()
+) -> tuple[Corrected, list[int]]:
+    """Load good rows in the place of the refused ones; return what became of them, and the places in the ledger."""
+    by_id = defaultdict(list)
+    for letter in letters:
+        by_id[str(letter.id)].append(letter)
+    entered: list[int] = []
+    loader = CorrectionLoader(
+        plan,
+        "v",
+        FirstNumberModel(),  # type: ignore[arg-type]
+        sender(cluster),
+        lambda chunk, places, hashes: entered.extend(places.tolist()),
+        changed.intersection,
+    )
+    return loader.load(rows([]).take(pa.array(BAD)), by_id), entered
+
+
 def sender(cluster: FakeCluster) -> BulkSender:
     ring = NodeRing(cluster.nodes, clock=cluster.clock)
     return BulkSender(cluster, ring, "idx", 10**9, sleep=cluster.clock.sleep, clock=cluster.clock)
@@ -67,21 +86,20 @@ def test_a_corrected_row_becomes_the_document_of_a_good_one(
     letters = load(tmp_path / folder, rows(BAD), plan, mended)
     assert [letter.row for letter in letters] == BAD
 
-    by_id = defaultdict(list)
-    for letter in letters:
-        by_id[str(letter.id)].append(letter)
-    entered: list[int] = []
-    loader = CorrectionLoader(
-        plan,
-        "v",
-        FirstNumberModel(),  # type: ignore[arg-type]
-        sender(mended),
-        lambda chunk, places, hashes: entered.extend(places.tolist()),
-    )
-    corrected = loader.load(rows([]).take(pa.array(BAD)), by_id)
+    corrected, entered = correct(plan, mended, letters)
 
     assert (corrected.replayed, corrected.refused) == (len(BAD), 0)
     assert sorted(entered) == BAD
     assert mended.documents == good.documents
     partitions = {document.source["airlsh"].get("partition") for document in mended.documents.values()}
     assert partitions == {None if folder == "plain" else folder}
+
+
+def test_a_row_whose_id_was_changed_live_is_accounted_for_and_not_sent(tmp_path: Path) -> None:
+    plan = LoadPlan("b1", "id", list_field(near=1), {}, ("http://a",), 10_000, posting_threads=1)
+    cluster = FakeCluster(1)
+    letters = load(tmp_path, rows(BAD), plan, cluster)
+    before = set(cluster.documents)
+    corrected, entered = correct(plan, cluster, letters, changed=frozenset({"r4", "r17"}))
+    assert (corrected.replayed, corrected.refused, sorted(entered)) == (len(BAD), 0, BAD)
+    assert set(cluster.documents) - before == {"r3", "r39"}

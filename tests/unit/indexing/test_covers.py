@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lsh_core.indexing.covers import Cover, droppable
-from lsh_core.indexing.runs import FAILED, LOADING, VERIFIED
+from lsh_core.indexing.runs import CORRECTED, FAILED, LOADING, VERIFIED
 
 
 def record(index: str, *, cover: int = -1, replayed_to: int | None = None, state: str = VERIFIED) -> dict[str, Any]:
@@ -27,6 +27,7 @@ LIVE = record("live", cover=80, replayed_to=120)
         ([record("covered further", cover=90)], 80),
         # One that is not verified yet counts its live changes again: it needs them all.
         ([record("resumable", replayed_to=100, state=FAILED)], -1),
+        ([record("corrected", replayed_to=100, state=CORRECTED)], -1),
         ([record("under way", cover=70, state=LOADING)], 70),
         ([{"index": "of an earlier version", "state": VERIFIED}], -1),
     ],
