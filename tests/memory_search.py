@@ -14,7 +14,7 @@ def matches(query: Mapping[str, Any] | None, source: Document, seq_no: int) -> b
     if query is None:
         return True
     (kind, what), *rest = query.items()
-    if rest or kind not in ("match_all", "term", "exists", "range", "bool"):
+    if rest or kind not in ("match_all", "term", "terms", "exists", "range", "bool"):
         raise NotImplementedError(f"query {query}")
     if kind == "bool":
         return _matches_all(what, source, seq_no)
@@ -26,6 +26,8 @@ def matches(query: Mapping[str, Any] | None, source: Document, seq_no: int) -> b
     found = field(source, path, seq_no)
     if kind == "term":
         return bool(found == wanted)
+    if kind == "terms":
+        return found in wanted
     return found is not None and all(_within(found, bound, limit) for bound, limit in wanted.items())
 
 

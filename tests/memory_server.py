@@ -252,6 +252,10 @@ class MemoryServer:
             }
         )
 
+    def forget_deletes(self) -> None:
+        """Remember no deleted document any more, nor the version of its delete."""
+        self.documents = {key: stored for key, stored in self.documents.items() if stored.source is not None}
+
     def _bulk(self, target: str, lines: Any, *, require_alias: bool) -> Iterable[dict[str, Any]]:
         for line in lines:
             ((verb, meta),) = line.items()
@@ -318,6 +322,8 @@ _STATUS = {
     "version_conflict_engine_exception": 409,
     "index_not_found_exception": 404,
     "invalid_index_name_exception": 400,
+    "document_parsing_exception": 400,
+    "index_closed_exception": 400,
 }
 
 

@@ -15,7 +15,7 @@ class Verdict(Enum):
     REFUSED = "the row itself is bad: a dead letter"
     RETRY = "a passing trouble: send the row again after a pause"
     NO_PRIMARY = "its primary shard is away: wait for the index, another node cannot help"
-    BLOCKED = "the index is blocked for writes, as a full disk does: wait long"
+    BLOCKED = "the index is blocked for writes, as a full disk does, or closed: wait long"
     STOP = "the run may not write here: it must end"
     SPLIT = "too large, or too much at once: send it in halves"
     BISECT = "one of its rows spoils the whole request: find that row"
@@ -39,7 +39,8 @@ PASSING_STATUSES = frozenset({429, 502, 503, 504})
 def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
     """Judge one item of a bulk answer, ``{"status": ..., "error": {...}}``.
 
-    A 409 says that the index already holds a later version of this id: superseded, not an error.
+    A 409 says that the index already holds a later version of this id: superseded, not an error. A closed index answers
+    400 for each row, whatever is in it.
     """
     status = item["status"]
     if status in (200, 201, 409):
@@ -51,6 +52,8 @@ def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
         return ItemVerdict(Verdict.NO_PRIMARY, kind, reason)
     if status in PASSING_STATUSES:
         return ItemVerdict(Verdict.RETRY, kind, reason)
+    if status == 400 and kind == "index_closed_exception":
+        return ItemVerdict(Verdict.BLOCKED, kind, reason)
     if status == 400:
         return ItemVerdict(Verdict.REFUSED, kind, reason)
     return ItemVerdict(Verdict.STOP, kind or f"status {status}", reason)

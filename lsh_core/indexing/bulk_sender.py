@@ -226,7 +226,7 @@ class BulkSender:
         if verdict.verdict is Verdict.NO_PRIMARY:
             self._wait_for_primaries(deadline)
         elif verdict.verdict is Verdict.BLOCKED:
-            logger.warning("%s: writes are blocked (%s): free disk space; waiting", self.index, verdict.reason)
+            logger.warning("%s: writes blocked (%s): free disk space, or open it; waiting", self.index, verdict.reason)
             self.sleep(min(_BLOCKED_PAUSE_SECONDS, max(deadline - self.clock(), 0)))
         elif verdict.verdict is Verdict.RETRY:
             longest = min(_FIRST_PAUSE_SECONDS * 2**attempts, _LONGEST_PAUSE_SECONDS)

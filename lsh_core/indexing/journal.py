@@ -80,6 +80,8 @@ class Entry:
         When it was appended, in milliseconds since 1970, by its writer's clock.
     primary_term
         Term of the shard that took it; known of what was read.
+    was_there
+        Whether it was in the journal before it was appended: by an earlier try, maybe long ago.
     """
 
     key: str
@@ -91,6 +93,7 @@ class Entry:
     position: int
     at: int = field(default=0, compare=False)
     primary_term: int | None = field(default=None, compare=False)
+    was_there: bool = field(default=False, compare=False)
 
     @property
     def changes_document(self) -> bool:
@@ -129,14 +132,16 @@ class Journal:
         keys = [change.key or _OWN_KEY + uuid.uuid4().hex for change in changes]
         lines = [self._lines(change, key) for change, key in zip(changes, keys, strict=True)]
         positions: dict[int, int] = {}
+        repeated: set[int] = set()
         deadline = time.monotonic() + _WAIT_SECONDS
         waiting = list(range(len(changes)))
         while waiting:
             left: list[int] = []
             last = ""
             for part in _parts(waiting, lines):
-                taken, reason = self._send(part, [lines[number] for number in part], keys)
+                taken, there, reason = self._send(part, [lines[number] for number in part], keys)
                 positions |= taken
+                repeated.update(there)
                 last = reason or last
                 left += [number for number in part if number not in taken]
             if left and time.monotonic() > deadline:
@@ -153,6 +158,7 @@ class Journal:
                 partition=change.partition,
                 seq_no=positions[number],
                 position=positions[number] if change.position is None else change.position,
+                was_there=number in repeated,
             )
             for number, change in enumerate(changes)
         ]
@@ -247,8 +253,17 @@ class Journal:
             document["position"] = change.position
         return orjson.dumps({"create": {"_id": key}}) + b"\n" + orjson.dumps(document) + b"\n"
 
-    def _send(self, numbers: Sequence[int], lines: Sequence[bytes], keys: Sequence[str]) -> tuple[dict[int, int], str]:
-        """Send one request; return the place of each change that the journal holds now, and why others are not."""
+    def _send(
+        self, numbers: Sequence[int], lines: Sequence[bytes], keys: Sequence[str]
+    ) -> tuple[dict[int, int], list[int], str]:
+        """Send one request.
+
+        Returns
+        -------
+        tuple
+            The place of each change that the journal holds now, those that were there before, and why others are not
+            there.
+        """
         taken: dict[int, int] = {}
         there: list[int] = []
         reason = ""
@@ -273,7 +288,7 @@ class Journal:
             for number, each in zip(there, found, strict=True):
                 if each.get("found"):
                     taken[number] = int(each["_seq_no"])
-        return taken, reason
+        return taken, there, reason
 
     def _page(
         self, client: Elasticsearch, *, after: int, upto: int, rows: bool, ids: Sequence[str] | None = None

@@ -22,6 +22,7 @@ from lsh_core.errors import (
     SchemaError,
     SourceError,
     UnavailableError,
+    VerificationError,
 )
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWriter, WritableBuild, read_writable
@@ -168,19 +169,48 @@ class LiveWriter:
         return Written(self._write(changes, refreshed=refreshed), len(changes))
 
     def _write(self, changes: Sequence[Change], *, refreshed: bool) -> str:
-        """Append, then apply; return the build that holds the changes."""
-        return self.apply(self.journal.append(changes), refreshed=refreshed)
+        """Append, then apply; return the build that holds the changes. What the build refuses is taken back."""
+        entries = self._still_due(self.journal.append(changes))
+        build, refused = self._apply(entries)
+        if refused:
+            self.journal.forget([entry.key for entry, _ in refused])
+            entry, reason = refused[0]
+            where = f"{len(refused)} of {len(entries)} rows were refused by {build.index}, the others are written"
+            raise SourceError(f"id {entry.id!r}", f"{reason}; {where}")
+        if refreshed:
+            on_any_node(self._connection, lambda client: refresh(client, build.index))
+        return build.meta.build
 
-    def apply(self, entries: Sequence[Entry], *, refreshed: bool = False) -> str:
-        """Write changes that are in the journal into the live build; return that build.
+    def _still_due(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Leave out what an earlier try appended and others replaced since, maybe so long ago that no build knows."""
+        earlier = [entry.id for entry in entries if entry.was_there]
+        if not earlier:
+            return list(entries)
+        last = self.journal.last_positions(earlier, upto=self.journal.settled())
+        return [entry for entry in entries if entry.position >= last.get(entry.id, entry.position)]
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Write changes that are in the journal, whoever made them, into the live build.
 
         Raises
         ------
-        SourceError
-            The build's mapping refuses a row; it is taken out of the journal again, the others are written.
+        VerificationError
+            The build's mapping refuses a change. It stays in the journal; the others are written.
         UnavailableError
             No live build took them in time.
         """
+        build, refused = self._apply(entries)
+        if refused:
+            entry, reason = refused[0]
+            raise VerificationError(
+                build.index,
+                f"live change of {entry.id!r}",
+                f"the {entry.kind} at position {entry.position}",
+                f"{reason}; {len(refused)} of {len(entries)} changes were refused",
+            ).with_note("Delete such ids, or write them again in a form that fits the build that is live.")
+
+    def _apply(self, entries: Sequence[Entry]) -> tuple[WritableBuild, list[tuple[Entry, str]]]:
+        """Write changes until all are answered; return the build that holds them, and which it refuses, and why."""
         deadline = time.monotonic() + self._wait_seconds
         waiting, pause = list(entries), 0.05
         refused: dict[str, tuple[Entry, str]] = {}
@@ -190,7 +220,7 @@ class LiveWriter:
             refused |= {entry.key: (entry, reason) for entry, reason in outcome.refused}
             waiting = outcome.waiting
             if not waiting:
-                break
+                return build, list(refused.values())
             if time.monotonic() > deadline:
                 what = f"the live build of {self._name}"
                 raise UnavailableError(what, self._wait_seconds, outcome.reason)
@@ -198,14 +228,6 @@ class LiveWriter:
                 self._repair()
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-        if refused:
-            self.journal.forget(list(refused))
-            entry, reason = next(iter(refused.values()))
-            where = f"{len(refused)} of {len(entries)} rows were refused by {build.index}, the others are written"
-            raise SourceError(f"id {entry.id!r}", f"{reason}; {where}")
-        if refreshed:
-            on_any_node(self._connection, lambda client: refresh(client, build.index))
-        return build.meta.build
 
     def _repair(self) -> None:
         """Open the way into the live build again if a promotion died behind its fence; one that lives is waited for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from lsh_core.elastic.paging import pages
 from lsh_core.errors import UnavailableError, VerificationError
 from lsh_core.indexing.change_writer import ChangeWriter, read_writable
 from lsh_core.indexing.documents import LIVE_VERSION
+from lsh_core.indexing.due_changes import due_changes, uncovered_changes
 from lsh_core.indexing.journal import BEFORE_ALL, Entry, Journal
 from lsh_core.indexing.last_changes import LastChanges
 from lsh_core.indexing.names import replay_alias
@@ -50,10 +51,10 @@ def replay_changes(
     planned_at: int = BEFORE_ALL,
     covered: int = BEFORE_ALL,
 ) -> Replayed:
-    """Apply all changes of `name` that follow `after` to `index`, in order, and prove that it holds them.
+    """Apply the changes of `name` that follow `after` to `index`, in order, and prove that it holds them.
 
     The build's own model hashes the rows, and columns that its mapping does not know are left out. Changes are
-    versioned, so a replay may be repeated, and may run while others write later changes.
+    versioned, so a replay may be repeated, and may run while others write later changes, also where `index` is live.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def replay_changes(
         while True:
             upto = journal.settled()
             sweeps: list[Entry] = []
-            for page, changes in _to_replay(journal, reached, upto, covered):
+            for page, changes in due_changes(journal, reached, upto, covered):
                 _note(refused, way.apply(changes))
                 last.add(changes)
                 applied += len(changes)
@@ -88,18 +89,17 @@ def replay_changes(
             for entry in sweeps:
                 for deletes in sweep(connection, journal, index, entry):
                     way.apply(deletes)
-                    _prove(connection, index, deletes, refused)
+                    _prove(journal, connection, index, deletes, refused)
                     swept += len(deletes)
             if not swept:
                 break  # Else their deletes are in the journal, behind what was read.
         if applied:
             # The journal is read a second time, so that no id has to be kept. A change that a compaction has taken out
             # meanwhile is followed by a later one, which the next replay applies and proves.
-            for _, changes in _to_replay(journal, after, reached, covered, rows=False):
+            for _, changes in uncovered_changes(journal, after, reached, covered, rows=False):
                 is_last = last.are_last(changes)
-                _prove(
-                    connection, index, [entry for entry, each in zip(changes, is_last, strict=True) if each], refused
-                )
+                proven = [entry for entry, each in zip(changes, is_last, strict=True) if each]
+                _prove(journal, connection, index, proven, refused)
     return Replayed(reached, applied)
 
 
@@ -108,23 +108,9 @@ def changed_hashes(
 ) -> npt.NDArray[np.uint64]:
     """Return the 128-bit hashes, (n, 2) uint64, of the distinct ids that a replay up to `upto` changes."""
     changed = LastChanges()
-    for _, changes in _to_replay(Journal(connection, name), BEFORE_ALL, upto, covered, rows=False):
+    for _, changes in uncovered_changes(Journal(connection, name), BEFORE_ALL, upto, covered, rows=False):
         changed.add(changes)
     return changed.hashes()
-
-
-def _to_replay(
-    journal: Journal, after: int, upto: int, covered: int, *, rows: bool = True
-) -> Iterator[tuple[list[Entry], list[Entry]]]:
-    """Yield pages of the journal, each with the changes of it that are to be made."""
-    for page in journal.read(after=max(after, covered), upto=upto, rows=rows):
-        changes = [entry for entry in page if entry.changes_document]
-        # One that counts as older than what the source holds of its id would undo that, as the source has no versions.
-        older = [entry.id for entry in changes if entry.position <= covered]
-        if older:
-            held = journal.last_positions(older, upto=covered)
-            changes = [entry for entry in changes if entry.position > held.get(entry.id, BEFORE_ALL)]
-        yield page, changes
 
 
 class _Way:
@@ -170,12 +156,22 @@ def _note(refused: dict[str, str], more: dict[str, str]) -> None:
         refused |= more
 
 
-def _prove(connection: Connection, index: str, changes: Sequence[Entry], refused: dict[str, str]) -> None:
+def _prove(
+    journal: Journal, connection: Connection, index: str, changes: Sequence[Entry], refused: dict[str, str]
+) -> None:
     """Read the ids of some changes back, in real time: each must hold its change or a later one."""
     by_id = {entry.id: entry for entry in changes}
+    missing: list[tuple[Entry, dict[str, Any]]] = []
     for part in pages(list(by_id), _IDS_PER_PAGE):
-        for document in on_any_node(connection, partial(_versions, index=index, ids=part)):
-            _check(index, by_id[document["_id"]], document, refused)
+        found = on_any_node(connection, partial(_versions, index=index, ids=part))
+        missing += [(by_id[each["_id"]], each) for each in found if not _holds(by_id[each["_id"]], each)]
+    if not missing:
+        return
+    # A build that is live may have been given a later delete meanwhile, which leaves nothing to be seen.
+    now = journal.last_positions([entry.id for entry, _ in missing], upto=journal.settled())
+    for entry, document in missing:
+        if now.get(entry.id) == entry.position:
+            raise _not_held(index, entry, document, refused.get(entry.id))
 
 
 def _versions(client: Elasticsearch, *, index: str, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -183,21 +179,24 @@ def _versions(client: Elasticsearch, *, index: str, ids: Sequence[str]) -> list[
     return list(client.mget(index=index, ids=list(ids), source=False)["docs"])
 
 
-def _check(index: str, change: Entry, document: dict[str, Any], refused: dict[str, str]) -> None:
-    found, wanted = bool(document.get("found")), LIVE_VERSION + change.position
-    later = found and int(document["_version"]) > wanted
-    held = (found and int(document["_version"]) == wanted) if change.kind == "upsert" else not found
-    if held or later:
-        return
-    why = f" ({refused[change.id]})" if change.id in refused else ""
-    state = f"version {int(document['_version']) - LIVE_VERSION}" if found else "absent"
+def _holds(change: Entry, document: dict[str, Any]) -> bool:
+    wanted = LIVE_VERSION + change.position
+    if not document.get("found"):
+        return change.kind == "delete"
+    version = int(document["_version"])
+    return version > wanted or (version == wanted and change.kind == "upsert")
+
+
+def _not_held(index: str, change: Entry, document: dict[str, Any], reason: str | None) -> VerificationError:
+    why = f" ({reason})" if reason is not None else ""
+    state = f"version {int(document['_version']) - LIVE_VERSION}" if document.get("found") else "absent"
     error = VerificationError(
         index, f"live change of {change.id!r}{why}", f"the {change.kind} at position {change.position}", state
     )
-    if change.id not in refused:
-        raise error
+    if reason is None:
+        return error
     at = datetime.fromtimestamp(change.at // 1000, UTC)
-    raise error.with_note(
+    return error.with_note(
         f"The build cannot hold what was written live as {change.id!r} at {at.isoformat()}. If its source holds all "
         f"changes made before some later moment: index with --source-covers {(at + _SECOND).isoformat()}, or later. "
         "Else delete such ids, or write them again in a form that fits both builds."

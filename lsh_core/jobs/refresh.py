@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
 from lsh_core.elastic.leases import Lease, hold
-from lsh_core.errors import SourceError
+from lsh_core.errors import SourceError, VerificationError
 from lsh_core.indexing.change_writer import WritableBuild
+from lsh_core.indexing.covers import Cover
+from lsh_core.indexing.due_changes import due_changes
 from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.indexing.partition_state import PartitionState, PartitionStore
@@ -23,6 +26,8 @@ from lsh_core.partitions import levels_of
 from lsh_core.progress import progress
 from lsh_core.settings import RefreshSettings
 from lsh_core.sources.dataset import SourceFile, check_unchanged
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -202,6 +207,8 @@ def _catch_up(
 ) -> tuple[int, list[Entry]]:
     """Apply what is in the journal and may not be in the live build: writers die between the two.
 
+    What the build refuses is told of, and left to its writer.
+
     Returns
     -------
     tuple
@@ -209,11 +216,15 @@ def _catch_up(
         ended while another build was live.
     """
     record = RunStore(answering_client(services.connection)).find(build.meta.name, build.meta.build) or {}
-    planned = int(record.get("journal_at", BEFORE_ALL))
+    after, planned = int(record.get("replayed_to", BEFORE_ALL)), int(record.get("journal_at", BEFORE_ALL))
     reached = writer.journal.settled()
     sweeps = [own]
-    for page in writer.journal.read(after=int(record.get("replayed_to", BEFORE_ALL)), upto=reached):
+    for page, changes in due_changes(writer.journal, after, reached, Cover.of(record).upto):
         lease.require()
-        writer.apply([entry for entry in page if entry.changes_document])
+        try:
+            writer.apply(changes)
+        except VerificationError as refused:
+            # Nobody was told that such a change is written: its writer died, or is about to take it back.
+            logger.warning("%s; it stays in the journal, and no later build is made live without it", refused)
         sweeps += [entry for entry in page if entry.kind == "sweep" and entry.position > planned and entry != own]
     return reached, sweeps

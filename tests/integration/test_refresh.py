@@ -212,7 +212,7 @@ def test_a_killed_refresh_goes_on_and_others_know_what_it_did(
         if moment == "begun":
             patch.setattr(refreshing, "_upsert", dies_after(0, refreshing._upsert))
         elif moment == "written":
-            patch.setattr(LiveWriter, "apply", dies_after(2, LiveWriter.apply))
+            patch.setattr(LiveWriter, "_apply", dies_after(2, LiveWriter._apply))
         elif moment == "sweeping":
             patch.setattr(refreshing, "sweep", dies_after(0, refreshing.sweep))
         else:

@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -32,35 +31,27 @@ from lsh_core.errors import (
     PromotionConflictError,
     UnavailableError,
 )
-from lsh_core.indexing import live_writes, replay
+from lsh_core.indexing import journal, live_writes, replay
 from lsh_core.indexing.journal import Change
 from lsh_core.indexing.live_writes import LiveWriter
-from lsh_core.indexing.mapping import BuildMeta, build_body
-from lsh_core.indexing.names import closed_alias, fence_alias, live_write_alias, physical_index
-from lsh_core.indexing.runs import VERIFIED, RunStore
+from lsh_core.indexing.names import fence_alias, live_write_alias, physical_index
 from lsh_core.jobs import promotion
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.services import Services
-from lsh_core.models.fingerprint import fingerprint
-from lsh_core.models.hyperplane import Hyperplane
-from lsh_core.models.store import store_model
 from lsh_core.settings import PromoteSettings, RollbackSettings
+from tests.memory_builds import make_build, row
 from tests.memory_line import KilledError, MemoryLine
 from tests.memory_server import MemoryServer
-from tests.vector_fields import table_field
 
 NAME = "docs"
 IDS = ("in the source", "there too", "new")
 IN_SOURCE = frozenset(IDS[:2])
 FROM_SOURCE = 0
-DIMS = 3
 FENCED = "behind a fence"
 MOST_BUILDS = 3
 PATIENCE_SECONDS = 20 * TTL_SECONDS
 REFUSALS = (LeaseHeldError, LeaseLostError, PromotionConflictError, NotFoundError, UnavailableError)
 """How a promotion may end that another one has overtaken; the last where its replay lost its way into the build."""
-
-MODEL = Hyperplane(metric="l2", tables=2, bits=2).fit(np.eye(8, DIMS, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -112,11 +103,11 @@ class LiveChanges(RuleBasedStateMachine):
             mock.patch.object(leases.Lease, "_beat", return_value=None),  # Nobody beats while another one is at it.
             mock.patch.object(live_writes, "time", self),
             mock.patch.object(replay, "time", self),
+            mock.patch.object(journal, "_PAGE", 1),  # A replay may die between any two changes.
             mock.patch.object(promotion, "warm_up", return_value=0),
         ]
         for patch in self.patches:
             patch.start()
-        store_model(self.server, NAME, MODEL, {})  # type: ignore[arg-type]
 
     def teardown(self) -> None:
         try:
@@ -148,17 +139,7 @@ class LiveChanges(RuleBasedStateMachine):
     def build(self) -> None:
         """A run has loaded and verified a build of the source; it may be promoted when many changes came later."""
         build = f"b{len(self.builds)}"
-        digest = fingerprint(MODEL)
-        field = table_field(
-            dims=DIMS, model_id=f"{NAME}-{digest[:12]}", fingerprint=digest, token_width=2, column="v", metric="l2"
-        )
-        meta = BuildMeta(NAME, build, "memory", "", (field,), "1", id_column="id")
-        body = build_body(meta, {"value": {"type": "long"}}, shards=1, replicas=0)
-        index = physical_index(NAME, build)
-        self.server.create(index=index, aliases=[closed_alias(build, 1)], mappings=body["mappings"])
-        for place, id in enumerate(sorted(IN_SOURCE)):
-            self.server._write(index, id, {"value": FROM_SOURCE, "airlsh": {"chunk": 0, "row": place}}, place)
-        RunStore(self.server).start(NAME, build, {"index": index, "state": VERIFIED, "model_id": field.model_id})  # type: ignore[arg-type]
+        make_build(self.server, NAME, build, dict.fromkeys(IN_SOURCE, FROM_SOURCE))
         self.builds.append(build)
 
     @rule(id=ids, script=scripts)
@@ -197,11 +178,28 @@ class LiveChanges(RuleBasedStateMachine):
     def roll_back(self, script: list[Event]) -> None:
         self._with(script, self._roll_back)
 
+    @rule(script=scripts)
+    def replay_what_is_live(self, script: list[Event]) -> None:
+        """The build that is live is verified again, as after dead letters; that begins where it became live."""
+        live = self._live()
+        assert live is not None
+        self._with(script, lambda line: void(replay.replay_changes(line, NAME, live)))  # type: ignore[arg-type]
+
+    @rule()
+    def hours_pass(self) -> None:
+        """What was deleted is forgotten by the builds, as `gc_deletes` says, but not by the journal."""
+        self.server.forget_deletes()
+        for key in self._positions():
+            change = self.server.documents[CHANGES, key].source
+            assert change is not None
+            change["at"] = (datetime.fromisoformat(change["at"]) - timedelta(hours=2)).isoformat()
+
     def _with(self, script: list[Event], operation: Callable[[MemoryLine], None], *, must_end: bool = False) -> None:
         """Carry out an operation, with what a script says in between."""
         line, calls, happened = MemoryLine(self.server), Counter[str](), list[Event]()
 
         def before(name: str) -> None:
+            self.every_change_is_live()  # For whoever searches in between.
             calls[name] += 1
             calls[FENCED] += self._fenced()
             for event in script:
@@ -243,8 +241,7 @@ class LiveChanges(RuleBasedStateMachine):
         if value is None:
             writer.apply(writer.journal.append([Change(id, "delete", key=key)]))
         else:
-            row = {"id": id, "v": [1.0, 2.0, float(value)], "value": value}
-            writer.upsert([row], key=lambda _: key)
+            writer.upsert([row(id, value)], key=lambda _: key)
         self.acknowledged.add(key)
 
     def _other(self, number: int) -> str:
@@ -300,6 +297,10 @@ class LiveChanges(RuleBasedStateMachine):
     def no_build_was_made_by_the_way(self) -> None:
         made = {physical_index(NAME, build) for build in self.builds}
         assert {index for index in self.server.aliases if index.startswith(f"airlsh-{NAME}")} == made
+
+
+def void(_: object) -> None:
+    """Let go of a value, where nothing is to be returned."""
 
 
 class _Clock:

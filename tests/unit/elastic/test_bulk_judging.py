@@ -22,6 +22,7 @@ def failed(status: int, kind: str, reason: str = "why") -> dict[str, Any]:
         (failed(400, "illegal_argument_exception"), Verdict.REFUSED),
         (failed(400, "document_parsing_exception"), Verdict.REFUSED),
         (failed(400, "strict_dynamic_mapping_exception"), Verdict.REFUSED),
+        (failed(400, "index_closed_exception"), Verdict.BLOCKED),
         (failed(429, "es_rejected_execution_exception"), Verdict.RETRY),
         (failed(429, "cluster_block_exception"), Verdict.BLOCKED),
         (failed(502, "node_not_connected_exception"), Verdict.RETRY),
