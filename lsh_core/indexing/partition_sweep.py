@@ -23,14 +23,23 @@ _PAGE = 2_000
 _KEEP_ALIVE = "5m"
 
 
-def sweep(connection: Connection, journal: Journal, index: str, entry: Entry) -> Iterator[list[Entry]]:
+def sweep(
+    connection: Connection, journal: Journal, index: str, entry: Entry, *, planned_at: int
+) -> Iterator[list[Entry]]:
     """Append the deletes that `entry`, a sweep, means for `index`; yield them in pages, to be applied.
 
     The deletes are as old as the beginning of the refresh: they undo nothing that was written since.
 
     `index` must hold all changes of the journal up to `entry`.
+
+    Parameters
+    ----------
+    planned_at
+        Where the journal was before the source of `index` was listed. If that is after the beginning of the refresh,
+        what was loaded is in the partition: only what was written live before can have left it.
     """
-    for ids in departed(connection, index, str(entry.partition), before=entry.position):
+    partition, loaded = str(entry.partition), entry.position > planned_at
+    for ids in departed(connection, index, partition, before=entry.position, loaded=loaded):
         # A source that covers live changes gives documents no position: the journal knows which are not older.
         later = journal.last_positions(ids, upto=entry.seq_no)
         yield journal.append(
@@ -42,17 +51,26 @@ def sweep(connection: Connection, journal: Journal, index: str, entry: Entry) ->
         )
 
 
-def departed(connection: Connection, index: str, partition: str, *, before: int) -> Iterator[list[str]]:
-    """Yield, in pages, the ids of the documents of `partition` that were loaded, or changed before a position.
+def departed(connection: Connection, index: str, partition: str, *, before: int, loaded: bool) -> Iterator[list[str]]:
+    """Yield, in pages, the ids of the documents of `partition` that were changed before a position, or were loaded.
 
     All of them are seen as they were when the first page was asked for.
+
+    Parameters
+    ----------
+    loaded
+        Whether to give those that were loaded.
     """
+    older: list[dict[str, Any]] = [{"range": {"airlsh.change": {"lt": before}}}]
+    if loaded:
+        older.append({"bool": {"must_not": [{"exists": {"field": "airlsh.change"}}]}})
+    query = {"bool": {"filter": [{"term": {"airlsh.partition": partition}}, {"bool": {"should": older}}]}}
     on_any_node(connection, lambda client: refresh(client, index))
     opened = on_any_node(connection, lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE))
     view, after = opened["id"], None
     try:
         while True:
-            page = partial(_page, view=view, partition=partition, before=before, after=after)
+            page = partial(_page, view=view, query=query, after=after)
             answer = on_any_node(connection, page)
             require_all_shards("search", index, answer)
             hits = answer["hits"]["hits"]
@@ -64,15 +82,10 @@ def departed(connection: Connection, index: str, partition: str, *, before: int)
         on_any_node(connection, lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
 
 
-def _page(client: Elasticsearch, *, view: str, partition: str, before: int, after: list[Any] | None) -> dict[str, Any]:
+def _page(client: Elasticsearch, *, view: str, query: dict[str, Any], after: list[Any] | None) -> dict[str, Any]:
     answer = client.search(
         pit={"id": view, "keep_alive": _KEEP_ALIVE},
-        query={
-            "bool": {
-                "filter": [{"term": {"airlsh.partition": partition}}],
-                "must_not": [{"range": {"airlsh.change": {"gte": before}}}],
-            }
-        },
+        query=query,
         sort=[{"_shard_doc": "asc"}],
         search_after=after,
         size=_PAGE,

@@ -87,7 +87,7 @@ def replay_changes(
             reached = max(upto, reached)
             swept = 0
             for entry in sweeps:
-                for deletes in sweep(connection, journal, index, entry):
+                for deletes in sweep(connection, journal, index, entry, planned_at=planned_at):
                     way.apply(deletes)
                     _prove(journal, connection, index, deletes, refused)
                     swept += len(deletes)

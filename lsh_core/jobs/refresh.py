@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
 from lsh_core.elastic.leases import Lease, hold
-from lsh_core.errors import SourceError, VerificationError
+from lsh_core.errors import SourceChangedError, SourceError, VerificationError
 from lsh_core.indexing.change_writer import WritableBuild
 from lsh_core.indexing.covers import Cover
 from lsh_core.indexing.due_changes import due_changes
@@ -70,11 +71,12 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
     LeaseHeldError
         Somebody else refreshes this partition.
     SourceChangedError
-        A file was written while it was read; the next refresh mends that.
+        A file was written while it was read, or added before the first row was written; the next refresh mends that.
     """
     started = time.monotonic()
     writer = LiveWriter(services.connection, settings.name)
-    source = _open(settings, writer.live_build())
+    live = writer.live_build()
+    source = _open(settings, live)
     scope = f"partition:{settings.partition}"
     with hold(services.connection, settings.name, scope, services.caller) as lease:
         store = PartitionStore(services.connection, settings.name, settings.partition, epoch=lease.epoch)
@@ -85,6 +87,7 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
             with partition_way(services.connection, store.digest, lease.epoch) as alias:
                 writer = LiveWriter(services.connection, settings.name, through=alias)
                 state = _begin(store, source, writer)
+                _check_listing(settings, source, _open(settings, live))
                 upserted = _upsert(settings, source, state, writer, lease)
                 deleted = _delete_departed(state, services, writer, lease)
                 store.update(done=True, rows=source.rows)
@@ -157,6 +160,17 @@ def _begin(store: PartitionStore, source: _Source, writer: LiveWriter) -> Partit
     return state
 
 
+def _check_listing(settings: RefreshSettings, source: _Source, now: _Source) -> None:
+    """Raise `SourceChangedError` unless the partition still has the same files.
+
+    A build that was planned before this refresh began may hold what was added since the first listing, and the sweep
+    at the end would take that for what left.
+    """
+    if now.fingerprint != source.fingerprint:
+        planned, found = (f"{len(each.files):,} files, {each.rows:,} rows" for each in (source, now))
+        raise SourceChangedError(settings.source, planned, found)
+
+
 def _upsert(settings: RefreshSettings, source: _Source, state: PartitionState, writer: LiveWriter, lease: Lease) -> int:
     from lsh_core.sources.parts import read_parts
 
@@ -190,9 +204,12 @@ def _delete_departed(state: PartitionState, services: Services, writer: LiveWrit
     with progress("delete", unit="documents") as meter:
         while True:
             build = writer.live_build()
-            reached, sweeps = _catch_up(own, build, services, writer, lease)
-            for entry in sweeps:
-                for deletes in sweep(services.connection, writer.journal, build.index, entry):
+            record = RunStore(answering_client(services.connection)).find(build.meta.name, build.meta.build) or {}
+            planned_at = int(record.get("journal_at", BEFORE_ALL))
+            reached, sweeps = _catch_up(record, writer, lease)
+            missed = [entry for entry in sweeps if entry.position > planned_at and entry != own]
+            for entry in (own, *missed):
+                for deletes in sweep(services.connection, writer.journal, build.index, entry, planned_at=planned_at):
                     lease.require()
                     writer.apply(deletes)
                     deleted += len(deletes) if entry == own else 0
@@ -202,23 +219,20 @@ def _delete_departed(state: PartitionState, services: Services, writer: LiveWrit
                 return deleted
 
 
-def _catch_up(
-    own: Entry, build: WritableBuild, services: Services, writer: LiveWriter, lease: Lease
-) -> tuple[int, list[Entry]]:
-    """Apply what is in the journal and may not be in the live build: writers die between the two.
+def _catch_up(record: Mapping[str, Any], writer: LiveWriter, lease: Lease) -> tuple[int, list[Entry]]:
+    """Apply what is in the journal and may not be in the live build, by its record: writers die between the two.
 
     What the build refuses is told of, and left to its writer.
 
     Returns
     -------
     tuple
-        How far the journal was, and the sweeps that the build is due: `own`, and those of refreshes that died, or
-        ended while another build was live.
+        How far the journal was, and the sweeps that it holds: of refreshes that died, or ended while another build
+        was live.
     """
-    record = RunStore(answering_client(services.connection)).find(build.meta.name, build.meta.build) or {}
-    after, planned = int(record.get("replayed_to", BEFORE_ALL)), int(record.get("journal_at", BEFORE_ALL))
+    after = int(record.get("replayed_to", BEFORE_ALL))
     reached = writer.journal.settled()
-    sweeps = [own]
+    sweeps: list[Entry] = []
     for page, changes in due_changes(writer.journal, after, reached, Cover.of(record).upto):
         lease.require()
         try:
@@ -226,5 +240,5 @@ def _catch_up(
         except VerificationError as refused:
             # Nobody was told that such a change is written: its writer died, or is about to take it back.
             logger.warning("%s; it stays in the journal, and no later build is made live without it", refused)
-        sweeps += [entry for entry in page if entry.kind == "sweep" and entry.position > planned and entry != own]
+        sweeps += [entry for entry in page if entry.kind == "sweep"]
     return reached, sweeps

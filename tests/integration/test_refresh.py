@@ -13,7 +13,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import Caller, hold
-from lsh_core.errors import LeaseHeldError, LeaseLostError, LoadError, SettingsError, SourceError
+from lsh_core.errors import LeaseHeldError, LeaseLostError, LoadError, SettingsError, SourceChangedError, SourceError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.journal import Journal
 from lsh_core.indexing.live_writes import LiveWriter
@@ -21,7 +21,7 @@ from lsh_core.indexing.partition_state import PartitionState, PartitionStore
 from lsh_core.indexing.partition_way import partition_way
 from lsh_core.jobs import refresh as refreshing
 from lsh_core.jobs.builds import promote_build, rollback
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import check, run_index
 from lsh_core.jobs.refresh import refresh_partition
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -259,6 +259,71 @@ def test_rows_that_a_rebuild_read_after_the_refresh_stay(lake: Lake) -> None:
     lake.write("1", {f"a{each}": 1 for each in range(100)} | {"new": 3})
     report = lake.index()
     assert report["rows_read"] == 401
+    assert lake.held() == lake.wanted()
+
+
+def add_file(lake: Lake, day: str, rows: Rows) -> None:
+    """Add a file to a partition."""
+    path = lake.folder / f"day={day}" / f"z{len(lake.days[day])}.parquet"
+    write_source(path, list(rows), clustered(len(rows), DIMS), stamp=list(rows.values()))
+    lake.days[day] = lake.days[day] | rows
+
+
+def test_a_build_that_read_more_files_of_the_partition_than_the_refresh_keeps_them(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.index()
+    lake.write("1", {f"a{each}": each for each in range(320)})
+    lake.refresh("1")
+    lake.write("1", {f"a{each}": each for each in range(200)})
+    upserted = refreshing._upsert
+
+    def meanwhile(*arguments: Any) -> int:
+        count = upserted(*arguments)
+        add_file(lake, "1", {f"new{each}": each for each in range(30)})
+        lake.index()
+        return count
+
+    with monkeypatch.context() as patch:
+        patch.setattr(refreshing, "_upsert", meanwhile)
+        lake.refresh("1")
+    # What an earlier refresh had written live, and has left since, is gone from the new build as well.
+    assert lake.held() == lake.wanted()
+    lake.index()
+    assert lake.held() == lake.wanted()
+    assert lake.refresh("1")["deleted"] == 0
+    assert lake.held() == lake.wanted()
+
+
+def test_files_that_were_added_while_rows_were_checked_are_not_passed_over(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.index()
+    lake.write("1", {f"a{each}": each for each in range(200)})
+    checked = refreshing._check_rows
+
+    def meanwhile(*arguments: Any) -> None:
+        checked(*arguments)
+        add_file(lake, "1", {"new": 1})
+        lake.index()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(refreshing, "_check_rows", meanwhile)
+        with pytest.raises(SourceChangedError, match=r"planned 1 files, 200 rows, found 2 files, 201 rows"):
+            lake.refresh("1")
+    assert lake.held() == lake.wanted()
+    assert lake.refresh("1")["rows"] == 201
+    assert lake.held() == lake.wanted()
+
+
+def test_a_build_knows_the_refreshes_before_its_files_were_listed(lake: Lake) -> None:
+    lake.index()
+    settings = IndexSettings(name=lake.name, source=str(lake.folder), recall_queries=20)
+    check(settings, "planned-later", lake.services)
+    lake.write("1", {f"a{each}": each for each in range(200)})
+    lake.refresh("1")
+    add_file(lake, "1", {f"new{each}": each for each in range(30)})
+    run_index(settings, lake.services, "planned-later")
     assert lake.held() == lake.wanted()
 
 

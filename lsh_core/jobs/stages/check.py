@@ -77,8 +77,6 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
             "finished_at": None,
             # What the promotion goes by: a retry keeps what was live when the run started first.
             "expected_live": record["expected_live"] if record and known else live,
-            # A partition that began to be refreshed later may have lost rows that this build loads.
-            "journal_at": record["journal_at"] if record and "journal_at" in record else journal_at,
             "cover": asdict(cover),
         },
     )

@@ -16,6 +16,7 @@ from lsh_core.errors import SourceChangedError
 from lsh_core.indexing.chunk_loader import LoadPlan
 from lsh_core.indexing.dead_letters import letters_kept
 from lsh_core.indexing.field_types import fields_for, parse_overrides
+from lsh_core.indexing.journal import Journal
 from lsh_core.indexing.mapping import BuildMeta, VectorField, default_shards
 from lsh_core.indexing.names import physical_index
 from lsh_core.indexing.runs import RunStore
@@ -119,6 +120,8 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     client = answering_client(services.connection)
     runs = RunStore(client)
     record = runs.get(settings.name, build)
+    # Before the files are listed: a partition that began to be refreshed later may have lost rows that are loaded.
+    journal_at = Journal(services.connection, settings.name).settled()
     made = _make_plan(settings, build, services, record["model_id"])
     if "plan" in record:
         kept = BuildPlan.from_json(record["plan"])
@@ -128,7 +131,7 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
             )
         made = kept
     else:
-        runs.update(build, plan=asdict(made))
+        runs.update(build, plan=asdict(made), journal_at=journal_at)
     return {
         "rows": made.rows,
         "files": len(made.files),

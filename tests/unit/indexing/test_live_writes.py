@@ -17,7 +17,6 @@ from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry, Journal
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.indexing.names import live_write_alias, physical_index
 from lsh_core.jobs import refresh as refreshing
-from lsh_core.jobs.services import Services
 from lsh_core.sources.row_bytes import pack_row
 from tests.memory_builds import make_build, row
 from tests.memory_server import MemoryServer, refuse
@@ -134,8 +133,7 @@ def test_a_refresh_brings_back_nothing_that_was_deleted_and_takes_back_nothing_o
     monkeypatch.setattr(lease, "require", lambda: seen.append(set(held(server))))
     (end,) = own.journal.append([Change("p=1", "sweep", partition="p=1", position=0)])
 
-    services: Any = Services(server, None)  # type: ignore[arg-type]
-    reached, sweeps = refreshing._catch_up(end, own.live_build(), services, own, lease)
+    reached, sweeps = refreshing._catch_up({}, own, lease)
 
     assert (reached, sweeps) == (end.seq_no, [end])
     assert (seen, held(server)) == ([set()] * 6, {})
