@@ -324,6 +324,7 @@ _STATUS = {
     "invalid_index_name_exception": 400,
     "document_parsing_exception": 400,
     "index_closed_exception": 400,
+    "es_rejected_execution_exception": 429,
 }
 
 
@@ -341,8 +342,8 @@ def _merged(before: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any
 
 def refuse(status: int, error: str) -> NoReturn:
     """Raise what the client raises for an answer that is an error."""
-    from elasticsearch import BadRequestError, ConflictError, NotFoundError
+    from elasticsearch import ApiError, BadRequestError, ConflictError, NotFoundError
 
-    kind = {400: BadRequestError, 404: NotFoundError, 409: ConflictError}[status]
+    kind = {400: BadRequestError, 404: NotFoundError, 409: ConflictError}.get(status, ApiError)
     meta = ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, NodeConfig("http", "memory", 9200))
     raise kind(error, meta, {"error": {"type": error}, "status": status})

@@ -7,12 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.errors import PromotionConflictError
+from lsh_core.errors import PromotionConflictError, UnavailableError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 _HEALTH_SECONDS = 10
+_KNOWN_SECONDS = 20
+"""Less than a request may take, so that the server's answer says what it waited for."""
 
 
 def live_index(client: Elasticsearch, alias: str) -> str | None:
@@ -87,6 +89,26 @@ def swap(
     if (found := live_index(client, alias)) != new:
         raise PromotionConflictError(alias, f"stands for {found} after the move to {new}")
     return True
+
+
+def change_aliases(client: Elasticsearch, actions: Sequence[Mapping[str, Any]], *, known_everywhere: bool) -> None:
+    """Carry out alias actions in one step.
+
+    Parameters
+    ----------
+    known_everywhere
+        Whether every node must know of it when this returns. One that does not still lets requests through an alias
+        that is gone.
+
+    Raises
+    ------
+    UnavailableError
+        A node does not know of it in time. It was done all the same.
+    """
+    answer = client.indices.update_aliases(actions=list(actions), timeout=f"{_KNOWN_SECONDS}s")
+    if known_everywhere and not answer["acknowledged"]:
+        aliases = ", ".join(str(what["alias"]) for action in actions for what in action.values())
+        raise UnavailableError("a node of the cluster", _KNOWN_SECONDS, f"it does not know how {aliases} changed")
 
 
 def require_live(client: Elasticsearch, alias: str, expected: str | None) -> None:

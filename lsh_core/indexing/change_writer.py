@@ -59,11 +59,14 @@ class Outcome:
         Changes to send again: their shard was away, or the alias was.
     reason
         Why the last of `waiting` waits.
+    way_is_away
+        Whether some wait because the alias to write through is not there.
     """
 
     refused: list[tuple[Entry, str]] = field(default_factory=list)
     waiting: list[Entry] = field(default_factory=list)
     reason: str = ""
+    way_is_away: bool = False
 
 
 def read_writable(connection: Connection, index: str) -> WritableBuild:
@@ -169,7 +172,7 @@ class ChangeWriter:
     def _judge(self, entry: Entry, item: dict[str, Any], outcome: Outcome) -> None:
         error = item.get("error") or {}
         if error.get("type") in _AWAY:
-            outcome.reason = str(error.get("reason"))
+            outcome.reason, outcome.way_is_away = str(error.get("reason")), True
             outcome.waiting.append(entry)
             return
         if not error and item["status"] == 404:  # A delete of what was not there: done, and remembered.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LoadError
+from lsh_core.indexing.aliases import change_aliases
 from lsh_core.indexing.names import closed_alias, ledger_alias, write_alias
 
 if TYPE_CHECKING:
@@ -60,12 +61,14 @@ def open_gate(client: Elasticsearch, index: str, build: str, epoch: int) -> None
     ------
     LoadError
         A later epoch was here before.
+    UnavailableError
+        Not every node knows of it in time: earlier loaders may still write through that one.
     """
     _move(client, index, build, Gate(True, epoch))
 
 
 def close_gate(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
-    """Let nobody write; `LoadError` if a later epoch than `epoch` was here before."""
+    """Let nobody write; raises what `open_gate` does."""
     _move(client, index, build, Gate(False, epoch))
 
 
@@ -80,7 +83,7 @@ def _move(client: Elasticsearch, index: str, build: str, wanted: Gate) -> None:
             reason = f"epoch {wanted.epoch} is over: epoch {found.epoch} works on this build"
             raise LoadError(index, "write gate", reason)
         try:
-            client.indices.update_aliases(actions=_actions(index, build, found, wanted))
+            change_aliases(client, _actions(index, build, found, wanted), known_everywhere=True)
         except NotFoundError:
             continue  # Somebody moved it since it was read.
         return

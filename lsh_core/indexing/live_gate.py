@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.aliases import change_aliases, live_index
 from lsh_core.indexing.names import fence_alias, live_write_alias
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ def fence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool
 
     False: the gate moved since it was read, or it is not there, or has the fence of a later epoch. An index that is
     live has a gate (`repair_live`), so another promotion was faster.
+
+    Raises
+    ------
+    UnavailableError
+        The fence is there, but not every node knows of it yet: changes may get past it.
     """
     gate = read_live_gate(client, name, index)
     if gate is None or (gate.epoch or 0) > epoch:
@@ -57,6 +62,15 @@ def unfence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bo
     """Let live changes into `index` again, if the fence there is still that of `epoch`; return whether it was."""
     gate = read_live_gate(client, name, index)
     return gate == LiveGate(index, epoch) and _turn(client, name, gate, LiveGate(index, None))
+
+
+def is_shut(client: Elasticsearch, name: str) -> bool:
+    """Return whether the live build has a fence, or no gate at all."""
+    live = live_index(client, name)
+    if live is None:
+        return False
+    gate = read_live_gate(client, name, live)
+    return gate is None or gate.epoch is not None
 
 
 def repair_live(client: Elasticsearch, name: str, epoch: int) -> bool:
@@ -98,7 +112,8 @@ def _turn(client: Elasticsearch, name: str, found: LiveGate | None, wanted: Live
         condition = [_remove(name, found)]
     actions = [*condition, _add(name, wanted)]
     try:
-        client.indices.update_aliases(actions=actions)
+        # A way that opens late for some node harms nobody.
+        change_aliases(client, actions, known_everywhere=wanted.epoch is not None)
     except NotFoundError:
         return False
     return True

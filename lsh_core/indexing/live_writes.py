@@ -27,7 +27,7 @@ from lsh_core.errors import (
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWriter, WritableBuild, read_writable
 from lsh_core.indexing.journal import Change, Entry, Journal
-from lsh_core.indexing.live_gate import repair_live
+from lsh_core.indexing.live_gate import is_shut, repair_live
 from lsh_core.indexing.names import live_write_alias
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 from lsh_core.sources.row_bytes import pack_row
@@ -224,13 +224,18 @@ class LiveWriter:
             if time.monotonic() > deadline:
                 what = f"the live build of {self._name}"
                 raise UnavailableError(what, self._wait_seconds, outcome.reason)
-            if pause >= _LONGEST_PAUSE_SECONDS:
+            if outcome.way_is_away and pause >= _LONGEST_PAUSE_SECONDS:
                 self._repair()
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _repair(self) -> None:
-        """Open the way into the live build again if a promotion died behind its fence; one that lives is waited for."""
+        """Open the way into the live build again if a promotion died behind its fence; one that lives is waited for.
+
+        The lease is taken only if there is such a fence: somebody who wants to promote would be refused meanwhile.
+        """
+        if not on_any_node(self._connection, lambda client: is_shut(client, self._name)):
+            return
         try:
             with hold(self._connection, self._name, ALIAS, _WRITER) as lease:
                 repaired = on_any_node(self._connection, lambda client: repair_live(client, self._name, lease.epoch))

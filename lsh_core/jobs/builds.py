@@ -18,6 +18,9 @@ from lsh_core.settings import PromoteSettings, RollbackSettings
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
+_LEASE_SECONDS = 5.0
+"""A writer that opens the way behind a dead promotion has the lease for a moment."""
+
 
 def list_builds(name: str, services: Services) -> list[dict[str, Any]]:
     """Return the builds of `name`, newest first.
@@ -81,7 +84,10 @@ def _move(
             moves.write(identity, move)
     if not move.is_done:
         seconds = settings.wait_green_seconds if settings.wait_green else None
-        move = replace(move, live=make_live(name, move.build, services, expected=move.was, green_seconds=seconds))
+        live = make_live(
+            name, move.build, services, expected=move.was, green_seconds=seconds, lease_seconds=_LEASE_SECONDS
+        )
+        move = replace(move, live=live)
         if identity:
             moves.write(identity, move)
     return asdict(move)

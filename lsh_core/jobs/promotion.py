@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.leases import ALIAS, Lease, hold
 from lsh_core.errors import PromotionConflictError
 from lsh_core.evaluation.warm_up import warm_up
 from lsh_core.indexing.aliases import live_index, require_healthy, require_live, swap, wait_green
-from lsh_core.indexing.covers import Cover
-from lsh_core.indexing.journal import BEFORE_ALL
 from lsh_core.indexing.live_gate import fence_live, moving_actions, repair_live, unfence_live
-from lsh_core.indexing.replay import replay_changes
 from lsh_core.indexing.runs import CORRECTED, VERIFIED, RunStore, now
+from lsh_core.jobs.catching_up import catch_up
 from lsh_core.jobs.services import Services
 
 if TYPE_CHECKING:
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TRIES = 3
-
-Replay = Callable[[str, str, int, int], int]
-"""Applies the changes of a name that follow a position to an index, and returns the position it got to."""
 
 
 def make_live(
@@ -38,7 +33,6 @@ def make_live(
     expected: str | None,
     green_seconds: float | None = None,
     lease_seconds: float = 0.0,
-    replay: Replay | None = None,
 ) -> str:
     """Move the alias `name` from `expected` to `build`, and return the index that is live now.
 
@@ -52,8 +46,6 @@ def make_live(
         How long to wait for every replica; None: replicas may still be building.
     lease_seconds
         How long to wait for another promotion to end.
-    replay
-        What brings the build up to date with the journal; default: `replay_changes`.
 
     Raises
     ------
@@ -61,6 +53,8 @@ def make_live(
         The build is not verified or not fit to be searched, or the alias is somewhere else.
     LeaseHeldError
         Another promotion is at it.
+    UnavailableError
+        A node does not answer, or does not know of the fence in time: changes would get past it.
     """
     client = answering_client(services.connection)
     record = RunStore(client).get(name, build)
@@ -81,9 +75,7 @@ def make_live(
             require_healthy(client, name, index)
             searches = warm_up(services.connection, name, index)
             logger.info("warm-up: %d searches of %s", searches, index)
-            if _fenced_swap(
-                client, name, build, expected, index, lease, replay or _journal(services, Cover.of(record).upto)
-            ):
+            if _fenced_swap(client, name, build, expected, index, lease, services):
                 _note_promoted(client, build)
                 return index
         logger.warning("%s: the fence was taken away before the swap; trying it again", name)
@@ -97,45 +89,26 @@ def _fenced_swap(
     expected: str | None,
     index: str,
     lease: Lease,
-    replay: Replay,
+    services: Services,
 ) -> bool:
     """Replay most of the journal, fence, replay the rest, swap; return False if the fence did not hold."""
-    _replay(client, name, build, index, replay)
+    catch_up(name, build, services)
     lease.require()
     _note_demoted(client, name, expected)
     if expected is None:
         return swap(client, name, expected=None, new=index, along=moving_actions(name, None, index, lease.epoch))
-    if not fence_live(client, name, expected, lease.epoch):
-        return False
     moved = False
     try:
-        _replay(client, name, build, index, replay)
-        lease.require()
-        along = moving_actions(name, expected, index, lease.epoch)
-        moved = swap(client, name, expected=expected, new=index, along=along)
+        if fence_live(client, name, expected, lease.epoch):
+            catch_up(name, build, services)
+            lease.require()
+            along = moving_actions(name, expected, index, lease.epoch)
+            moved = swap(client, name, expected=expected, new=index, along=along)
     finally:
         if not moved:
             # Writers wait for it: it must not outlive the failure. Whoever holds the lease next would repair it.
-            unfence_live(client, name, expected, lease.epoch)
+            on_any_node(services.connection, lambda client: unfence_live(client, name, expected, lease.epoch))
     return moved
-
-
-def _journal(services: Services, covered: int) -> Replay:
-    def replay(name: str, index: str, after: int, planned_at: int) -> int:
-        return replay_changes(
-            services.connection, name, index, after=after, planned_at=planned_at, covered=covered
-        ).position
-
-    return replay
-
-
-def _replay(client: Elasticsearch, name: str, build: str, index: str, replay: Replay) -> None:
-    """Bring the build up to date. A build that was live before is replayed from where it became so, which is safe."""
-    runs = RunStore(client)
-    record = runs.get(name, build)
-    after, planned_at = int(record.get("replayed_to", BEFORE_ALL)), int(record.get("journal_at", BEFORE_ALL))
-    position = replay(name, index, after, planned_at)
-    runs.update(build, replayed_to=position)
 
 
 def _require_expected(client: Elasticsearch, name: str, build: str, expected: str | None) -> None:

@@ -11,13 +11,14 @@ from lsh_core.evaluation.build_recall import measure_recall
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.covers import Cover, require_changes
 from lsh_core.indexing.dead_letters import read_dead_letters
-from lsh_core.indexing.journal import BEFORE_ALL, Journal
+from lsh_core.indexing.journal import Journal
 from lsh_core.indexing.ledger import Ledger
-from lsh_core.indexing.replay import changed_hashes, replay_changes
+from lsh_core.indexing.replay import changed_hashes
 from lsh_core.indexing.runs import VERIFIED, RunStore
 from lsh_core.indexing.spilling import Spill
 from lsh_core.indexing.verification import verify_holdings, verify_samples
 from lsh_core.indexing.winners import Expected, IdHashes, expected_holdings
+from lsh_core.jobs.catching_up import catch_up
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.load import ledger_key
@@ -96,16 +97,10 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
 
 def _replay(name: str, index: str, build: str, services: Services) -> tuple[int, IdHashes]:
     """Bring the build up to date; return how far the journal is, and the ids that it has changed so far."""
+    reached = catch_up(name, build, services)
     client = answering_client(services.connection)
-    runs = RunStore(client)
-    record = runs.get(name, build)
-    after, planned = record.get("replayed_to", BEFORE_ALL), record.get("journal_at", BEFORE_ALL)
-    covered = Cover.of(record).upto
-    reached = replay_changes(
-        services.connection, name, index, after=after, planned_at=planned, covered=covered
-    ).position
-    runs.update(build, replayed_to=reached)
     refresh(client, index)
+    covered = Cover.of(RunStore(client).get(name, build)).upto
     return reached, IdHashes(changed_hashes(services.connection, name, upto=reached, covered=covered))
 
 

@@ -9,11 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lsh_core.elastic.system_indices import CHANGES
+from lsh_core.elastic.leases import ALIAS
+from lsh_core.elastic.system_indices import CHANGES, LEASES
 from lsh_core.errors import SourceError, UnavailableError, VerificationError
 from lsh_core.indexing import journal as journals
+from lsh_core.indexing import live_writes
 from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
 from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.indexing.live_gate import fence_live
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.indexing.names import live_write_alias, physical_index
 from lsh_core.jobs import refresh as refreshing
@@ -28,11 +31,13 @@ INDEX = physical_index(NAME, BUILD)
 class Particular(MemoryServer):
     """A server whose mapping takes no negative value; its build may be closed."""
 
-    is_closed = False
+    is_closed = is_busy = False
 
     def _operate(self, index: str, verb: str, meta: Mapping[str, Any], document: dict[str, Any] | None) -> Any:
         if self.is_closed and index == INDEX:
             refuse(400, "index_closed_exception")
+        if self.is_busy and index == INDEX:
+            refuse(429, "es_rejected_execution_exception")
         if document is not None and document.get("value", 0) < 0:
             refuse(400, "document_parsing_exception")
         return super()._operate(index, verb, meta, document)
@@ -45,8 +50,25 @@ def server() -> Particular:
     return server
 
 
-def writer(server: MemoryServer) -> LiveWriter:
-    return LiveWriter(server, NAME, wait_seconds=0)  # type: ignore[arg-type]
+class FakeTime:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
+def writer(server: MemoryServer, wait_seconds: float = 0) -> LiveWriter:
+    return LiveWriter(server, NAME, wait_seconds=wait_seconds)  # type: ignore[arg-type]
+
+
+def leases(server: MemoryServer) -> list[str]:
+    return [id for index, id in server.documents if index == LEASES]
 
 
 def held(server: MemoryServer) -> dict[str, int]:
@@ -95,6 +117,21 @@ def test_a_closed_build_is_waited_for_and_nothing_is_taken_back(server: Particul
     server.is_closed = False
     writer(server).apply(journal(server))
     assert held(server) == {"a": 0, "c": 3}
+
+
+def test_a_writer_that_waits_for_the_build_keeps_nobody_from_promoting(
+    server: Particular, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_writes, "time", FakeTime())
+    server.is_busy = True
+    with pytest.raises(UnavailableError, match="es_rejected_execution_exception"):
+        writer(server, wait_seconds=30).upsert([row("c", 3)])
+    assert leases(server) == []
+
+    server.is_busy = False
+    fence_live(server, NAME, INDEX, 1)  # type: ignore[arg-type]
+    assert writer(server, wait_seconds=30).upsert([row("c", 3)]).changed == 1
+    assert leases(server) == [f"{NAME}/{ALIAS}"]
 
 
 def test_what_an_earlier_try_wrote_and_others_deleted_since_is_not_written_again(server: MemoryServer) -> None:

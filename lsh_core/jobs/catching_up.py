@@ -1,0 +1,36 @@
+"""A build brought up to date with the journal of live changes, and its record with it."""
+
+from __future__ import annotations
+
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.indexing.covers import Cover
+from lsh_core.indexing.journal import BEFORE_ALL
+from lsh_core.indexing.replay import replay_changes
+from lsh_core.indexing.runs import RunStore
+from lsh_core.jobs.services import Services
+
+
+def catch_up(name: str, build: str, services: Services) -> int:
+    """Replay what the journal has and the build may not; return how far the journal was.
+
+    A build that was live before is replayed from where it became so, which is safe.
+
+    Raises
+    ------
+    VerificationError
+        The build does not take a change that nothing later replaces, or does not hold it.
+    UnavailableError
+        A shard stayed away.
+    """
+    runs = RunStore(answering_client(services.connection))
+    record = runs.get(name, build)
+    reached = replay_changes(
+        services.connection,
+        name,
+        str(record["index"]),
+        after=int(record.get("replayed_to", BEFORE_ALL)),
+        planned_at=int(record.get("journal_at", BEFORE_ALL)),
+        covered=Cover.of(record).upto,
+    ).position
+    runs.update(build, replayed_to=reached)
+    return reached

@@ -1,0 +1,78 @@
+"""A fence that some node does not know of is no fence, and none outlives the promotion that put it up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from elastic_transport import ConnectionTimeout
+
+from lsh_core.elastic.leases import ALIAS, Caller, LeaseStore
+from lsh_core.errors import UnavailableError
+from lsh_core.indexing.gate import close_gate, open_gate, read_gate
+from lsh_core.indexing.live_gate import LiveGate, fence_live, read_live_gate, repair_live, unfence_live
+from lsh_core.indexing.names import fence_alias, live_write_alias, physical_index
+from lsh_core.jobs import promotion
+from lsh_core.jobs.promotion import make_live
+from lsh_core.jobs.services import Services
+from tests.memory_builds import make_build
+from tests.memory_server import Answer, MemoryServer
+
+NAME = "docs"
+OLD, NEW = physical_index(NAME, "old"), physical_index(NAME, "new")
+
+
+class SlowToTell(MemoryServer):
+    """A cluster with a node that lags behind whenever an alias with `part` in its name is added."""
+
+    def __init__(self, part: str, trouble: Exception | None) -> None:
+        super().__init__()
+        self.part, self.trouble = part, trouble
+
+    def update_aliases(self, *, actions: Any, **options: Any) -> Answer:
+        answer = super().update_aliases(actions=actions, **options)
+        if not any(self.part in action["add"]["alias"] for action in actions if "add" in action):
+            return answer
+        if self.trouble is not None:
+            raise self.trouble
+        return Answer({**answer, "acknowledged": False})
+
+
+@pytest.fixture(autouse=True)
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "warm_up", lambda *_: 0)
+
+
+@pytest.mark.parametrize("trouble", [None, ConnectionTimeout("no answer")], ids=["not acknowledged", "no answer"])
+def test_a_fence_that_may_not_hold_is_not_gone_by_and_taken_away(trouble: Exception | None) -> None:
+    server: Any = SlowToTell("FENCED", trouble)
+    make_build(server, NAME, "old", {"a": 0}, aliases=[NAME, live_write_alias(OLD)])
+    make_build(server, NAME, "new", {"a": 0})
+    with pytest.raises((UnavailableError, ConnectionTimeout), match=r"does not know how .*FENCED|timed out"):
+        make_live(NAME, "new", Services(server, None, Caller(None, "the tests")), expected=OLD)
+    assert set(server.aliases[OLD]) - {"airlsh-c-old-1"} == {NAME, live_write_alias(OLD)}
+    assert list(server.aliases[NEW]) == ["airlsh-c-new-1"]
+    lease = LeaseStore(server).read(NAME, ALIAS)
+    assert lease is not None
+    assert lease.released
+
+
+def test_a_way_that_opens_late_for_some_node_is_open() -> None:
+    server: Any = SlowToTell("", None)
+    server.create(index=OLD, aliases=[NAME])
+    assert repair_live(server, NAME, 1)
+    with pytest.raises(UnavailableError, match=r"did not answer within 20 s.*FENCED"):
+        fence_live(server, NAME, OLD, 2)
+    assert read_live_gate(server, NAME, OLD) == LiveGate(OLD, 2)
+    assert unfence_live(server, NAME, OLD, 2)
+    assert fence_alias(NAME, 2) not in server.aliases[OLD]
+
+
+@pytest.mark.parametrize("move", [open_gate, close_gate])
+def test_a_write_gate_that_some_node_does_not_know_of_has_not_moved(move: Any) -> None:
+    server: Any = SlowToTell("", None)
+    make_build(server, NAME, "new", {})
+    server.create(index="airlsh-ledger")
+    with pytest.raises(UnavailableError):
+        move(server, NEW, "new", 2)
+    assert read_gate(server, NEW, "new").epoch == 2
