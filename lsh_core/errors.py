@@ -7,7 +7,8 @@
     │   ├── SettingsError             a setting, or a name, that is not allowed
     │   ├── SourceError               a source that cannot be read as asked
     │   │   ├── SchemaError           a column that is missing or of the wrong type
-    │   │   └── SourceChangedError    a file that changed after it was planned
+    │   │   ├── SourceChangedError    a file that changed after it was planned
+    │   │   └── SourceMissingError    no file is there
     │   ├── NotFoundError             no such index, build, model or document
     │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
     │   ├── VectorError               a vector that cannot be hashed
@@ -104,6 +105,10 @@ class SourceChangedError(SourceError):
             f"changed after the run was planned (planned {planned}, found {found}); start a new run over the new file",
         )
         self.planned, self.found = planned, found
+
+
+class SourceMissingError(SourceError):
+    """A source where no file is: one that is there and cannot be read is another error."""
 
 
 class NotFoundError(InputError):

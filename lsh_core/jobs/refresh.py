@@ -12,7 +12,7 @@ from typing import Any
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
 from lsh_core.elastic.leases import Lease, hold
-from lsh_core.errors import SourceChangedError, SourceError, VerificationError
+from lsh_core.errors import SourceChangedError, SourceError, SourceMissingError, VerificationError
 from lsh_core.indexing.change_writer import WritableBuild
 from lsh_core.indexing.covers import Cover
 from lsh_core.indexing.due_changes import due_changes
@@ -114,7 +114,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
     id_column, vector = settings.id or build.meta.id_column, settings.vector or build.field.column
     try:
         dataset = open_dataset(settings.source)
-    except SourceError:
+    except SourceMissingError:
         if settings.allow_empty:
             return _Source((), (), id_column, vector)
         raise

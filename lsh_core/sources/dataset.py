@@ -88,8 +88,10 @@ def open_dataset(url: str) -> Dataset:
 
     Raises
     ------
+    SourceMissingError
+        Nothing is there.
     SourceError
-        Nothing is there, or a file is not Parquet, is truncated or cannot be read.
+        A file is not Parquet, is truncated or cannot be read.
     SourceUnavailableError
         Its storage did not answer.
     SchemaError

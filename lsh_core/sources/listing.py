@@ -14,7 +14,7 @@ import fsspec
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from lsh_core.errors import SourceError
+from lsh_core.errors import SourceError, SourceMissingError
 from lsh_core.sources.failures import judged
 
 _VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated")
@@ -69,8 +69,10 @@ def list_files(url: str) -> list[Listed]:
 
     Raises
     ------
+    SourceMissingError
+        Nothing is there, or nothing is left after the hidden names.
     SourceError
-        Nothing is there, nothing is left after the hidden names, or it cannot be listed.
+        It cannot be listed.
     SourceUnavailableError
         Its storage did not answer.
     """
@@ -80,9 +82,9 @@ def list_files(url: str) -> list[Listed]:
         # By URL: a glob such as FOLDER/** matches folders and, once more, the files in them.
         files = {file.url: file for file in _matching(filesystem, path)}
         if not files and not _GLOB_CHARACTERS & set(path) and _look(filesystem, path) is None:
-            raise SourceError(url, "there is no such file or folder")
+            raise SourceMissingError(url, "there is no such file or folder")
     if not files:
-        raise SourceError(
+        raise SourceMissingError(
             url, "no files are there (names that start with '_' or '.' do not count); give a Parquet file or its folder"
         )
     return [files[found] for found in sorted(files)]

@@ -18,6 +18,7 @@ EXAMPLES: list[AirlshError] = [
     errors.SourceError("a.parquet", "is not Parquet"),
     errors.SchemaError("a.parquet", "v", "is missing"),
     errors.SourceChangedError("a.parquet", "1", "2"),
+    errors.SourceMissingError("a.parquet", "there is no such file or folder"),
     errors.NotFoundError("model", "docs-1", "train one"),
     errors.ModelMismatchError("m1", "m2", "index i"),
     errors.VectorError(3, "is not finite"),

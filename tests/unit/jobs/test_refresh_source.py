@@ -52,6 +52,18 @@ def test_files_without_folders_are_the_partitions_own(tmp_path: Path) -> None:
     assert file.partition_values == (("kind", "a/b"),)
 
 
+def test_only_a_source_without_files_or_rows_is_empty(tmp_path: Path) -> None:
+    nothing = ([], ())
+    assert taken(tmp_path / "gone", "day=1", allow_empty=True) == nothing
+    write(tmp_path / "day=1" / "a.parquet")
+    assert taken(tmp_path, "day=2", allow_empty=True)[0] == []
+    (tmp_path / "day=1" / "b.parquet").write_bytes(b"PAR1 cut off")
+    with pytest.raises(SourceError, match="truncated"):
+        taken(tmp_path, "day=1", allow_empty=True)
+    with pytest.raises(SourceError, match="no such file"):
+        taken(tmp_path / "gone", "day=1")
+
+
 def test_a_value_that_is_escaped_can_be_named(tmp_path: Path) -> None:
     write(tmp_path / "kind=a%2Fb" / "a.parquet")
     write(tmp_path / "kind=S%C3%A3o%20Paulo" / "a.parquet")
