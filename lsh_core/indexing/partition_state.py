@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.elastic.cluster import on_any_node
+from lsh_core.elastic.cluster import on_any_node, search
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import PARTITIONS, ensure_system_index
 from lsh_core.errors import LeaseLostError
 from lsh_core.indexing.runs import now
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
+
+_PARTITIONS_PER_PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -120,3 +123,23 @@ class PartitionStore:
 
     def _remember(self, answer: Mapping[str, Any]) -> None:
         self._condition = {"if_seq_no": answer["_seq_no"], "if_primary_term": answer["_primary_term"]}
+
+
+def refreshed_partitions(client: Elasticsearch, name: str, partitions: Iterable[str], *, after: int) -> set[str]:
+    """Return those of `partitions` of `name` that began to be refreshed after a place in the journal.
+
+    One whose refresh is about to write that it begins counts as well.
+    """
+    ensure_system_index(client, PARTITIONS)
+    client.indices.refresh(index=PARTITIONS)
+    found: set[str] = set()
+    for page in pages(sorted(partitions), _PARTITIONS_PER_PAGE):
+        query = {
+            "bool": {
+                "filter": [{"term": {"name": name}}, {"terms": {"partition": list(page)}}],
+                "must_not": [{"range": {"begin": {"lte": after}}}],
+            }
+        }
+        hits = search(client, PARTITIONS, query=query, size=len(page), source_includes=["partition"])["hits"]["hits"]
+        found |= {hit["_source"]["partition"] for hit in hits}
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,15 +15,17 @@ import numpy.typing as npt
 
 from lsh_core.elastic.cluster import answering_client, on_any_node, refresh
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
-from lsh_core.errors import LoadError
+from lsh_core.errors import LoadError, SourceError
 from lsh_core.indexing.corrections import CorrectionLoader, with_rows
 from lsh_core.indexing.covers import Cover, changed_ids, require_changes
 from lsh_core.indexing.dead_letters import DeadLetter, read_dead_letters, write_dead_letters
 from lsh_core.indexing.gate import close_gate, open_gate
+from lsh_core.indexing.journal import BEFORE_ALL
 from lsh_core.indexing.ledger import Ledger
 from lsh_core.indexing.names import write_alias
+from lsh_core.indexing.partition_state import refreshed_partitions
 from lsh_core.indexing.runs import CORRECTED, RunStore, was_verified
-from lsh_core.jobs.corrected_source import CorrectedSource
+from lsh_core.jobs.corrected_source import CorrectedSource, Letters
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.span_task import build_sender
 from lsh_core.jobs.stages.load import ledger_key
@@ -31,6 +33,7 @@ from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.jobs.stages.verify import verify
 from lsh_core.models.store import read_model
+from lsh_core.partitions import partition_of
 from lsh_core.settings import IndexSettings, ReplaySettings, validated
 
 if TYPE_CHECKING:
@@ -38,13 +41,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_SHOWN = 5
+
 
 def replay_dead_letters(settings: ReplaySettings, services: Services) -> dict[str, Any]:
     """Load corrected rows in the place of refused ones, then verify the build and write its report again.
 
     The source may be the few corrected rows, or the whole source once it is corrected: rows whose ids no dead letter
     has change nothing. Of several rows with one id the last counts. A row that is refused again stays a dead letter,
-    with the new reason. A replay may be repeated, also with other corrections.
+    with the new reason. So do the rows of partitions that were refreshed since the build was planned. A replay may be
+    repeated, also with other corrections.
 
     Returns
     -------
@@ -105,23 +111,19 @@ def _replay(
     require_changes(client, settings.name, record)
     plan = read_plan(planned, build, services)
     _require_loaded(plan, build, services)
-    letters: defaultdict[str, list[DeadLetter]] = defaultdict(list)
-    unmatched: set[str] = set()
-    for letter in read_dead_letters(client, build, replayed=True):
-        if letter.replayed_at is None:
-            unmatched.add(letter.key)
-        if letter.id:
-            letters[letter.id].append(letter)
+    letters = list(read_dead_letters(client, build, replayed=True))
+    unmatched = {letter.key for letter in letters if letter.replayed_at is None}
+    by_id = _by_id(client, settings, record, letters)
     source = CorrectedSource(settings, plan)
-    rows, passed_over = source.last_rows(letters)
+    rows, passed_over = source.last_rows(by_id)
     _unverify(client, record)
     open_gate(client, plan.index, build, lease.epoch)
     try:
         loader = _loader(settings, planned, plan, record, services, lease.epoch)
         replayed = refused = 0
-        for table in source.tables(rows, letters):
+        for table in source.tables(rows, by_id):
             lease.require()
-            corrected = loader.load(table, letters)
+            corrected = loader.load(table, by_id)
             write_dead_letters(client, corrected.letters)
             replayed, refused = replayed + corrected.replayed, refused + corrected.refused
             unmatched -= {letter.key for letter in corrected.letters}
@@ -135,6 +137,31 @@ def _replay(
         "unmatched": len(unmatched),
         "passed_over": passed_over,
     }
+
+
+def _by_id(
+    client: Elasticsearch, settings: ReplaySettings, record: Mapping[str, Any], letters: Sequence[DeadLetter]
+) -> Letters:
+    """Return the dead letters of each id, but for those of partitions that were refreshed since the build was planned.
+
+    What such a partition holds is what its refresh read: a row that was not there is not to come back.
+    """
+    places = {letter.key: partition_of(letter.source) for letter in letters if letter.id}
+    planned_at = int(record.get("journal_at", BEFORE_ALL))
+    refreshed = refreshed_partitions(
+        client, settings.name, {each for each in places.values() if each is not None}, after=planned_at
+    )
+    by_id: defaultdict[str, list[DeadLetter]] = defaultdict(list)
+    for letter in letters:
+        if letter.id and places[letter.key] not in refreshed:
+            by_id[letter.id].append(letter)
+    if refreshed:
+        named = ", ".join(sorted(refreshed)[:_SHOWN])
+        reason = f"since this build was planned {named} were refreshed, and hold what the refreshes read"
+        if not by_id:
+            raise SourceError(settings.source, f"{reason}: refresh them from the corrected source")
+        logger.warning("replay: dead letters are passed over: %s", reason)
+    return by_id
 
 
 def _unverify(client: Elasticsearch, record: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import PromotionConflictError, SourceChangedError, UnverifiedError, VerificationError
+from lsh_core.errors import PromotionConflictError, SourceChangedError, SourceError, UnverifiedError, VerificationError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.indexing.runs import CORRECTED, FAILED, VERIFIED, RunStore
@@ -20,10 +20,18 @@ from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.dead_letters import replay_dead_letters
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.refresh import refresh_partition
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages import verify as verify_stage
 from lsh_core.jobs.train import train
-from lsh_core.settings import IndexSettings, PromoteSettings, ReplaySettings, RollbackSettings, TrainSettings
+from lsh_core.settings import (
+    IndexSettings,
+    PromoteSettings,
+    RefreshSettings,
+    ReplaySettings,
+    RollbackSettings,
+    TrainSettings,
+)
 from tests.integration.made_sources import clustered, write_source
 
 ROWS, DIMS = 300, 8
@@ -201,3 +209,31 @@ def test_a_corrected_row_does_not_bring_back_what_was_deleted_live(
     assert result["report"]["documents"] == ROWS - 1
     assert len(found) > 5
     assert not any(found)
+
+
+def test_a_corrected_row_does_not_come_back_into_a_partition_that_was_refreshed(
+    services: Services, tmp_path: Path
+) -> None:
+    name, vectors = "refreshed-since", VECTORS[:60].copy()
+    vectors[[7, 37]] = 0
+    for day, rows in enumerate((slice(0, 30), slice(30, 60))):
+        (tmp_path / "lake" / f"day={day}").mkdir(parents=True)
+        write_source(tmp_path / "lake" / f"day={day}" / "rows.parquet", IDS[rows], vectors[rows])
+    source = str(tmp_path / "lake")
+    train(TrainSettings(name=name, source=source, metric="cosine"), services)
+    settings = IndexSettings(name=name, source=source, max_dead_letters=2, recall_queries=10)
+    build = run_index(settings, services)["build"]
+    less = write_source(tmp_path / "less.parquet", IDS[:7], VECTORS[:7])
+    refresh_partition(RefreshSettings(name=name, source=less, partition="day=0"), services)
+    corrected = write_source(tmp_path / "corrected.parquet", ["r7", "r37"], VECTORS[[7, 37]])
+
+    replay = ReplaySettings(name=name, source=corrected, build=build)
+    result = replay_dead_letters(replay, services)
+
+    assert (result["replayed"], result["unmatched"], result["passed_over"]) == (1, 1, 1)
+    assert (result["report"]["state"], result["report"]["documents"]) == (VERIFIED, 7 + 30)
+    client = services.connection.client()
+    assert [bool(client.exists(index=name, id=each)) for each in ("r7", "r37")] == [False, True]
+    refresh_partition(RefreshSettings(name=name, source=less, partition="day=1"), services)
+    with pytest.raises(SourceError, match="day=0, day=1 were refreshed"):
+        replay_dead_letters(replay, services)
