@@ -310,7 +310,11 @@ class DeleteSettings(Settings):
     """Delete documents from the live build, and from every later one."""
 
     name: IndexName = Field(description="Name of the index.")
-    ids: tuple[str, ...] = Field(default=(), description="Ids to delete, with commas between; may be repeated.")
+    ids: tuple[str, ...] = Field(
+        default=(),
+        description="Ids to delete, with commas between and the spaces around each dropped; may be repeated. For an id "
+        "that has a comma itself: --exact-id.",
+    )
     ids_from: str | None = Field(default=None, min_length=1, description="Parquet source with the ids to delete.")
     id: str | None = Field(
         default=None, min_length=1, description="Column of --ids-from with the ids; default: the build's own."

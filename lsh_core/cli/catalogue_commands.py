@@ -8,6 +8,7 @@ import click
 
 from lsh_core.cli.options import checked_name, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
+from lsh_core.local.interruption import endings_raised
 from lsh_core.settings import AbandonSettings, PromoteSettings, RetireSettings, RollbackSettings
 
 
@@ -86,7 +87,7 @@ def show_build(name: str, build: str | None, es: str | None, as_json: bool) -> N
 @server_options()
 def promote_build(es: str | None, as_json: bool, **values: Any) -> None:
     """Move the alias NAME to a verified build."""
-    with reported(as_json=as_json):
+    with reported(as_json=as_json), endings_raised():
         from lsh_core.jobs.builds import promote_build as promote
 
         _say_moved(promote(make_settings(PromoteSettings, values), services(es)), as_json=as_json)
@@ -97,7 +98,7 @@ def promote_build(es: str | None, as_json: bool, **values: Any) -> None:
 @server_options()
 def rollback_build(es: str | None, as_json: bool, **values: Any) -> None:
     """Move the alias NAME back to the build that was live before, or to the one named."""
-    with reported(as_json=as_json):
+    with reported(as_json=as_json), endings_raised():
         from lsh_core.jobs.builds import rollback
 
         _say_moved(rollback(make_settings(RollbackSettings, values), services(es)), as_json=as_json)
@@ -108,7 +109,7 @@ def rollback_build(es: str | None, as_json: bool, **values: Any) -> None:
 @server_options()
 def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
     """Delete builds of NAME that are neither live nor among the newest."""
-    with reported(as_json=as_json):
+    with reported(as_json=as_json), endings_raised():
         from lsh_core.jobs.clearing import retire
 
         result = retire(make_settings(RetireSettings, values), services(es))
@@ -127,7 +128,7 @@ def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
 @server_options()
 def abandon_build(es: str | None, as_json: bool, **values: Any) -> None:
     """Delete a build of NAME that is not live, with all that was recorded of it."""
-    with reported(as_json=as_json):
+    with reported(as_json=as_json), endings_raised():
         from lsh_core.jobs.clearing import abandon
 
         result = abandon(make_settings(AbandonSettings, values), services(es))

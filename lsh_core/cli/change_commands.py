@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from lsh_core.cli.options import make_settings, server_options, settings_options
+from lsh_core.cli.options import given_values, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
-from lsh_core.settings import DeleteSettings, RefreshSettings, UpsertSettings
+from lsh_core.local.interruption import endings_raised
+from lsh_core.settings import DeleteSettings, RefreshSettings, UpsertSettings, validated
 
 
 @click.command()
@@ -16,7 +17,7 @@ from lsh_core.settings import DeleteSettings, RefreshSettings, UpsertSettings
 @server_options()
 def upsert(es: str | None, as_json: bool, **values: Any) -> None:
     """Write the rows of the source into the live build of NAME, and into every later build."""
-    with reported(as_json=as_json):
+    with reported(as_json=as_json), endings_raised():
         from lsh_core.jobs.changes import upsert as run
 
         result = run(make_settings(UpsertSettings, values), services(es))
@@ -28,13 +29,22 @@ def upsert(es: str | None, as_json: bool, **values: Any) -> None:
 
 @click.command()
 @settings_options(DeleteSettings)
+@click.option(
+    "--exact-id",
+    "exact_ids",
+    multiple=True,
+    metavar="TEXT",
+    help="Id to delete as it stands, with its commas and outer spaces; may be repeated.",
+)
 @server_options()
-def delete(es: str | None, as_json: bool, **values: Any) -> None:
+def delete(es: str | None, as_json: bool, exact_ids: tuple[str, ...], **values: Any) -> None:
     """Delete documents from the live build of NAME, and from every later build."""
-    with reported(as_json=as_json):
+    with reported(as_json=as_json), endings_raised():
         from lsh_core.jobs.changes import delete as run
 
-        result = run(make_settings(DeleteSettings, values), services(es))
+        given = given_values(DeleteSettings, values)
+        given["ids"] = (*given.get("ids", ()), *exact_ids)
+        result = run(validated(DeleteSettings, given), services(es))
         if as_json:
             print_json(result)
         else:
@@ -49,7 +59,7 @@ def refresh(es: str | None, as_json: bool, **values: Any) -> None:
 
     May be repeated, and killed and repeated: it happens once for the same files.
     """
-    with reported(as_json=as_json):
+    with reported(as_json=as_json), endings_raised():
         from lsh_core.jobs.refresh import refresh_partition as run
 
         result = run(make_settings(RefreshSettings, values), services(es))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -19,7 +18,6 @@ from lsh_core.errors import (
     LeaseHeldError,
     LeaseLostError,
     NotFoundError,
-    SchemaError,
     SourceError,
     UnavailableError,
     VerificationError,
@@ -28,15 +26,11 @@ from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWriter, WritableBuild, read_writable
 from lsh_core.indexing.journal import Change, Entry, Journal
 from lsh_core.indexing.live_gate import is_shut, repair_live
+from lsh_core.indexing.live_rows import KeyOf, Rows, as_table, named, upserts, valid_rows
 from lsh_core.indexing.names import live_write_alias
 from lsh_core.sources.identifiers import MOST_ID_BYTES
-from lsh_core.sources.row_bytes import pack_row
-from lsh_core.sources.validation import ValidRows, validate_rows
-from lsh_core.sources.vectors import as_list_array
 
 logger = logging.getLogger(__name__)
-
-KeyOf = Callable[[int], str]
 
 WAIT_SECONDS = 60.0
 _WRITER = Caller(None, "a writer of live changes")
@@ -107,7 +101,7 @@ class LiveWriter:
 
     def upsert(
         self,
-        rows: pa.Table | Sequence[Mapping[str, Any]],
+        rows: Rows,
         *,
         id_column: str | None = None,
         vector_column: str | None = None,
@@ -117,7 +111,7 @@ class LiveWriter:
         refreshed: bool = False,
         key: KeyOf | None = None,
     ) -> Written:
-        """Write whole documents; those with the same id are replaced.
+        """Write whole documents; those with the same id are replaced, with all columns that the rows have.
 
         Of rows with one id the last wins. Once this returns, the rows outlive every rebuild.
 
@@ -138,12 +132,12 @@ class LiveWriter:
             The rows are in the journal, but no live build took them in time; writing them again does no harm.
         """
         build = self.live_build()
-        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
+        table = as_table(rows, where, first_row)
         id_name, vector_name = id_column or build.meta.id_column, vector_column or build.field.column
         if not len(table):
             return Written(build.meta.build, 0)
-        table = _named(table, id_name, vector_name, where)
-        changes = _upserts(table, build, partition, where, first_row, key)
+        table = named(table, id=id_name, vector=vector_name, where=where)
+        changes = upserts(table, build.field, partition=partition, where=where, first_row=first_row, key=key)
         known = {ID_COLUMN, VECTOR_COLUMN, id_name, vector_name, *build.fields}
         ignored = tuple(name for name in table.column_names if name not in known)
         if ignored:
@@ -152,9 +146,9 @@ class LiveWriter:
 
     def check(self, table: pa.Table, *, id_column: str, vector_column: str, where: str, first_row: int) -> None:
         """Raise `InputError` unless `upsert` would take all of these rows; nothing is written."""
-        build = self.live_build()
         if len(table):
-            _valid_rows(_named(table, id_column, vector_column, where), build, where, first_row)
+            own = named(table, id=id_column, vector=vector_column, where=where)
+            valid_rows(own, self.live_build().field, where, first_row)
 
     def delete(self, ids: Sequence[str], *, refreshed: bool = False) -> Written:
         """Delete documents; an id that is not there is no error."""
@@ -243,57 +237,3 @@ class LiveWriter:
             return
         if repaired:
             logger.warning("%s: opened for live changes again; a promotion had died", self._name)
-
-
-def _named(table: pa.Table, id_name: str, vector_name: str, where: str) -> pa.Table:
-    """Add the id and the vector under the names that the journal knows them by."""
-    for name in (id_name, vector_name):
-        if name not in table.column_names:
-            raise SchemaError(where, name, f"does not exist; there are {', '.join(table.column_names)}")
-    id_type, vectors = table.schema.field(id_name).type, table.column(vector_name)
-    if not (pa.types.is_integer(id_type) or pa.types.is_string(id_type) or pa.types.is_large_string(id_type)):
-        raise SchemaError(where, id_name, f"is {id_type}; ids must be strings or integers")
-    kind = vectors.type
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    if is_list and pa.types.is_integer(kind.value_type):
-        vectors, kind = vectors.cast(pa.list_(pa.float32())), pa.list_(pa.float32())
-    if not is_list or not pa.types.is_floating(kind.value_type):
-        raise SchemaError(where, vector_name, f"is {kind}; vectors must be lists of floats")
-    rest = table.drop_columns([id_name, vector_name])
-    own = pa.table({ID_COLUMN: table.column(id_name), VECTOR_COLUMN: as_list_array(vectors)})
-    for position, name in enumerate(own.column_names):
-        rest = rest.add_column(position, name, own.column(name))
-    return rest
-
-
-def _upserts(
-    table: pa.Table, build: WritableBuild, partition: str | None, where: str, first_row: int, key: KeyOf | None
-) -> list[Change]:
-    """Validate all rows, then return a change for each id, its last row."""
-    valid = _valid_rows(table, build, where, first_row)
-    last = {identity: row for row, identity in enumerate(valid.ids)}
-    offsets = sorted(last.values())
-    chosen = table.take(pa.array(offsets, pa.int64()))
-    return [
-        Change(
-            valid.ids[row],
-            "upsert",
-            pack_row(chosen, place),
-            partition,
-            key=key(first_row + row) if key is not None else None,
-        )
-        for place, row in enumerate(offsets)
-    ]
-
-
-def _valid_rows(table: pa.Table, build: WritableBuild, where: str, first_row: int) -> ValidRows:
-    """Return the rows if all of them can be indexed; raise `SourceError` for the first that cannot."""
-    field = build.field
-    valid = validate_rows(table, id=ID_COLUMN, vector=VECTOR_COLUMN, dims=field.dims, metric=field.metric)
-    if valid.refused:
-        row = valid.refused[0]
-        more = f"; {len(valid.refused)} rows of this part were refused" if len(valid.refused) > 1 else ""
-        raise SourceError(
-            where, f"row {first_row + row.offset}: {row.error}: {row.reason}{more}; nothing of it written"
-        )
-    return valid

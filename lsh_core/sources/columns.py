@@ -12,6 +12,7 @@ import pyarrow.types as types
 
 from lsh_core.errors import SchemaError
 from lsh_core.sources.dataset import Dataset
+from lsh_core.sources.identifiers import check_id_type
 from lsh_core.sources.reading import open_parquet
 from lsh_core.sources.vectors import as_list_array, list_shape
 
@@ -59,7 +60,7 @@ def check_columns(dataset: Dataset, *, id: str, vector: str, columns: Sequence[s
     """
     if id == vector:
         raise SchemaError(dataset.url, id, "cannot be both the id and the vector")
-    _check_id(dataset, id)
+    check_id_type(_field(dataset, id).type, where=dataset.url, column=id)
     type_ = _check_vector(dataset, vector)
     kept = [name for name in dataset.schema.names if name not in (id, vector)]
     if columns is not None:
@@ -77,17 +78,6 @@ def _field(dataset: Dataset, name: str) -> pa.Field[Any]:
     if name not in dataset.schema.names:
         raise SchemaError(dataset.url, name, f"does not exist; there are {', '.join(dataset.schema.names)}")
     return dataset.schema.field(name)
-
-
-def _check_id(dataset: Dataset, name: str) -> None:
-    type_ = _field(dataset, name).type
-    inner = type_.value_type if types.is_dictionary(type_) else type_
-    if not (_is_string(inner) or (types.is_integer(inner) and not types.is_dictionary(type_))):
-        raise SchemaError(dataset.url, name, f"is {type_}; ids must be strings or integers")
-
-
-def _is_string(type_: pa.DataType) -> bool:
-    return types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_)
 
 
 def _check_vector(dataset: Dataset, name: str) -> pa.DataType:

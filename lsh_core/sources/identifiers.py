@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as types
 
+from lsh_core.errors import SchemaError
 from lsh_core.sources.arrays import AnyArray, Column, as_one_array, null_flags
 
 MOST_ID_BYTES = 512  # Elasticsearch's limit; one longer id fails its whole bulk request
@@ -29,6 +30,20 @@ class Identifiers:
 
     ids: list[str | None]
     refused: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+
+def check_id_type(type_: pa.DataType, *, where: str, column: str) -> None:
+    """Raise `SchemaError` unless the values of a column of `type_` can be ids."""
+    if types.is_dictionary(type_):
+        usable = _is_string(type_.value_type)
+    else:
+        usable = _is_string(type_) or types.is_integer(type_)
+    if not usable:
+        raise SchemaError(where, column, f"is {type_}; ids must be strings or integers")
+
+
+def _is_string(type_: pa.DataType) -> bool:
+    return types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_)
 
 
 def read_identifiers(column: Column) -> Identifiers:

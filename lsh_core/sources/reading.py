@@ -13,7 +13,7 @@ from fsspec import AbstractFileSystem
 
 from lsh_core.errors import SourceChangedError, SourceError
 from lsh_core.partitions import column_value
-from lsh_core.sources.arrays import Column
+from lsh_core.sources.arrays import Column, without_views
 from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.remote_file import RemoteFile
@@ -127,7 +127,7 @@ class _Rows:
             parts.append(part)
             position += part.num_rows
         table = pa.Table.from_batches(parts)
-        return {name: table.column(name) for name in self._columns}
+        return {name: without_views(table.column(name)) for name in self._columns}
 
     def _batch_at(self, position: int, chunk: Chunk) -> pa.RecordBatch:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lsh_core.elastic.connection import Connection
@@ -181,6 +182,31 @@ def test_a_closed_way_in_is_waited_for_and_no_index_is_made_in_its_place(service
     # What was journalled while the way was closed is in the journal, and replay brings it.
     replay_changes(services.connection, "closed", index)
     assert versions(services, index, ["r1"]) == {"r1": None}
+
+
+def test_a_build_that_is_closed_is_waited_for_and_its_changes_stay(services: Services, built: Build) -> None:
+    index = built("shut")
+    client, journal = services.connection.client(), Journal(services.connection, "shut")
+    new = {"id": "new", "embedding": clustered(1, DIMS)[0], "title": "added"}
+    client.indices.close(index=index)
+    with pytest.raises(UnavailableError, match="index_closed_exception"):
+        LiveWriter(services.connection, "shut", wait_seconds=0.2).upsert([row("r1", clustered(1, DIMS)[0]), new])
+    client.indices.open(index=index)
+    (page,) = journal.read(after=-1, upto=journal.settled())
+    LiveWriter(services.connection, "shut").apply(page)
+    assert None not in versions(services, index, ["r1", "new"]).values()
+
+
+def test_texts_of_every_kind_are_written_live(services: Services, built: Build, tmp_path: Path) -> None:
+    index = built("texts")
+    vectors = pa.array(list(clustered(2, DIMS)), pa.list_(pa.float32()))
+    for number, kind in enumerate((pa.string_view(), pa.dictionary(pa.int32(), pa.string()))):
+        ids = pa.array([f"{number}-{each}" for each in range(2)]).cast(kind)
+        table = pa.table({"id": ids, "embedding": vectors, "title": pa.array(["a", None], pa.string_view())})
+        assert VectorIndex(services.connection, "texts").upsert(table).changed == 2
+        pq.write_table(table.slice(0, 1), tmp_path / "one.parquet")
+        assert upsert(UpsertSettings(name="texts", source=str(tmp_path / "one.parquet")), services)["upserted"] == 1
+    assert None not in versions(services, index, ["0-0", "0-1", "1-0", "1-1"]).values()
 
 
 def test_a_fence_whose_promotion_died_is_opened_by_a_writer_that_waits(services: Services, built: Build) -> None:

@@ -13,6 +13,7 @@ import pytest
 from lsh_core.errors import SourceChangedError, SourceError, SourceUnavailableError
 from lsh_core.sources.chunks import Chunk, plan_chunks
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.parts import read_parts
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.sampling import plan_sample, read_sample_part
 from lsh_core.sources.validation import validate_rows
@@ -142,3 +143,19 @@ def test_what_is_broken_on_another_machine_is_still_broken(remote: TroubledFileS
     remote.rm("/data/a.parquet")
     with pytest.raises(SourceError, match="there is no such file"):
         list(read_span(file, [Chunk(0, 0, 0, 1, 0)], ["id"]))
+
+
+def test_texts_that_were_written_as_views_can_be_selected(tmp_path: Path) -> None:
+    texts = ["a", None, "much longer than twelve bytes"]
+    table = pa.table(
+        {
+            "text": pa.array(texts, pa.string_view()),
+            "list": pa.array([[each] for each in texts], pa.list_(pa.string_view())),
+            "struct": pa.array([{"in": each} for each in texts], pa.struct([("in", pa.string_view())])),
+        }
+    )
+    pq.write_table(table, tmp_path / "views.parquet")
+    dataset = open_dataset(str(tmp_path / "views.parquet"))
+    assert dataset.schema.field("text").type == pa.string_view()
+    ((_, _, found),) = read_parts(dataset.files, dataset.schema.names)
+    assert found.take(pa.array([2, 0])).to_pylist() == [table.to_pylist()[2], table.to_pylist()[0]]

@@ -1,0 +1,120 @@
+"""Rows given to be written live, as the journal keeps them. Pure: no I/O."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from lsh_core.errors import SchemaError, SourceError
+from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
+from lsh_core.indexing.journal import Change
+from lsh_core.indexing.mapping import VectorField
+from lsh_core.sources.arrays import AnyArray, without_views
+from lsh_core.sources.identifiers import check_id_type
+from lsh_core.sources.row_bytes import pack_row
+from lsh_core.sources.validation import ValidRows, validate_rows
+from lsh_core.sources.vectors import as_list_array
+
+KeyOf = Callable[[int], str]
+Rows = pa.Table | Sequence[Mapping[str, Any]]
+
+_NOT_OF_ONE_TYPE = (pa.ArrowException, OverflowError, TypeError, ValueError)
+_SHOWN_CHARACTERS = 60
+
+
+def as_table(rows: Rows, where: str, first_row: int) -> pa.Table:
+    """Return rows as a table with every column that one of them has; where a row lacks one, its value is null.
+
+    Raises
+    ------
+    SchemaError
+        A column's values are not of one type.
+    """
+    if isinstance(rows, pa.Table):
+        return rows
+    given: Sequence[object] = rows
+    for number, row in enumerate(given):
+        if not isinstance(row, Mapping):
+            kind = type(row).__name__
+            raise SourceError(where, f"row {first_row + number} is a {kind}; rows map names of columns to values")
+    names = dict.fromkeys(name for each in rows for name in each)
+    return pa.table({name: _column([each.get(name) for each in rows], where, name, first_row) for name in names})
+
+
+def _column(values: list[Any], where: str, name: str, first_row: int) -> AnyArray:
+    try:
+        column: AnyArray = pa.array(values)
+    except _NOT_OF_ONE_TYPE as error:
+        sizes = range(1, len(values) + 1)
+        place = bisect_left(sizes, True, key=lambda size: not _is_of_one_type(values[:size]))
+        shown = repr(values[place])[:_SHOWN_CHARACTERS]
+        before = f", and {pa.array(values[:place]).type} before that" if place else ""
+        raise SchemaError(where, name, f"holds {shown} in row {first_row + place}{before}: {error}") from None
+    return column
+
+
+def _is_of_one_type(values: list[Any]) -> bool:
+    try:
+        pa.array(values)
+    except _NOT_OF_ONE_TYPE:
+        return False
+    return True
+
+
+def named(table: pa.Table, *, id: str, vector: str, where: str) -> pa.Table:
+    """Return the table with id and vector under the names that the journal knows them by.
+
+    Raises
+    ------
+    SchemaError
+        One of them is not there, or of a type that cannot be used.
+    """
+    for name in (id, vector):
+        if name not in table.column_names:
+            raise SchemaError(where, name, f"does not exist; there are {', '.join(table.column_names)}")
+    check_id_type(table.schema.field(id).type, where=where, column=id)
+    vectors = table.column(vector)
+    kind = vectors.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if is_list and pa.types.is_integer(kind.value_type):
+        vectors, kind = vectors.cast(pa.list_(pa.float32())), pa.list_(pa.float32())
+    if not is_list or not pa.types.is_floating(kind.value_type):
+        raise SchemaError(where, vector, f"is {kind}; vectors must be lists of floats")
+    own = {ID_COLUMN: without_views(table.column(id)), VECTOR_COLUMN: as_list_array(vectors)}
+    others = {name: without_views(table.column(name)) for name in table.column_names if name not in (id, vector)}
+    return pa.table({**own, **others})
+
+
+def valid_rows(table: pa.Table, field: VectorField, where: str, first_row: int) -> ValidRows:
+    """Return the rows of a `named` table if all can be indexed; raise `SourceError` for the first that cannot."""
+    valid = validate_rows(table, id=ID_COLUMN, vector=VECTOR_COLUMN, dims=field.dims, metric=field.metric)
+    if valid.refused:
+        row = valid.refused[0]
+        more = f"; {len(valid.refused)} rows of this part were refused" if len(valid.refused) > 1 else ""
+        raise SourceError(
+            where, f"row {first_row + row.offset}: {row.error}: {row.reason}{more}; nothing of it written"
+        )
+    return valid
+
+
+def upserts(
+    table: pa.Table, field: VectorField, *, partition: str | None, where: str, first_row: int, key: KeyOf | None
+) -> list[Change]:
+    """Check all rows of a `named` table, then return a change for each id, its last row."""
+    valid = valid_rows(table, field, where, first_row)
+    last = {identity: row for row, identity in enumerate(valid.ids)}
+    offsets = sorted(last.values())
+    chosen = table.take(pa.array(offsets, pa.int64()))
+    return [
+        Change(
+            valid.ids[row],
+            "upsert",
+            pack_row(chosen, place),
+            partition,
+            key=key(first_row + row) if key is not None else None,
+        )
+        for place, row in enumerate(offsets)
+    ]

@@ -1,0 +1,75 @@
+"""Rows given to be written live: all their columns, or an error that names the row and the column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lsh_core.errors import InputError, SchemaError, SourceError
+from lsh_core.indexing.change_writer import ID_COLUMN
+from lsh_core.indexing.live_rows import as_table, named, upserts
+from lsh_core.sources.row_bytes import unpack_row
+from tests.vector_fields import table_field
+
+VECTORS = pa.array([[1.0, 2.0]] * 3, pa.list_(pa.float32()))
+FIELD = table_field(dims=2, model_id="m", fingerprint="f", token_width=2, column="v", metric="l2")
+
+
+def test_a_column_that_only_a_later_row_has_is_kept() -> None:
+    rows = [{"id": 1, "v": [1, 2]}, {"id": 2, "v": np.array([1.5, 2]), "title": "two"}, {"size": 2.5, "id": 3, "v": []}]
+    assert as_table(rows, "rows", 0).to_pylist() == [
+        {"id": 1, "v": [1.0, 2.0], "title": None, "size": None},
+        {"id": 2, "v": [1.5, 2.0], "title": "two", "size": None},
+        {"id": 3, "v": [], "title": None, "size": 2.5},
+    ]
+    assert len(as_table([], "rows", 0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ([1, 2, "a"], r"holds 'a' in row 12, and int64 before that"),
+        (["a", None, 3], r"holds 3 in row 12, and string before that"),
+        ([True, 1], r"holds 1 in row 11, and bool before that"),
+        ([2**70], r"holds 1180591620717411303424 in row 10: "),
+        ([object()], r"holds <object object at .* in row 10: "),
+    ],
+)
+def test_values_that_are_not_of_one_type_are_refused_with_their_row(values: list[Any], says: str) -> None:
+    rows = [{"id": value, "v": [1.0, 2.0]} for value in values]
+    with pytest.raises(SchemaError, match=f"rows: column 'id' {says}"):
+        as_table(rows, "rows", 10)
+
+
+def test_what_is_no_row_is_refused() -> None:
+    with pytest.raises(SourceError, match="row 1 is a list; rows map names"):
+        as_table([{"id": 1}, ["id"]], "rows", 0)  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pa.array(["a", "b", "a"]),
+        pa.array(["a", "b", "a"], pa.large_string()),
+        pa.array(["a", "b", "a"], pa.string_view()),
+        pa.array(["a", "b", "a"]).dictionary_encode(),
+        pa.array(["a", "b", "a"], pa.large_string()).dictionary_encode(),
+    ],
+    ids=lambda array: str(array.type).split(",")[0],
+)
+def test_ids_of_every_kind_of_text_and_other_columns_are_written(ids: pa.Array[Any]) -> None:
+    views = pa.array([["x"], None, ["y"]], pa.list_(pa.string_view()))
+    table = named(pa.table({"id": ids, "v": VECTORS, "tags": views}), id="id", vector="v", where="rows")
+    changes = upserts(table, FIELD, partition=None, where="rows", first_row=0, key=None)
+    assert [change.id for change in changes] == ["b", "a"]
+    packed = [unpack_row(change.row or b"").to_pylist() for change in changes]
+    assert [(each[ID_COLUMN], each["tags"]) for (each,) in packed] == [("b", None), ("a", ["y"])]
+
+
+@pytest.mark.parametrize("ids", [pa.array([1.0, 2.0, 3.0]), pa.array([1, 2, 3]).dictionary_encode(), pa.nulls(3)])
+def test_ids_that_an_index_run_would_refuse_are_refused(ids: pa.Array[Any]) -> None:
+    with pytest.raises(InputError, match="ids must be strings or integers"):
+        named(pa.table({"id": ids, "v": VECTORS}), id="id", vector="v", where="rows")
