@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from lsh_core.elastic.bulk_requests import post_bulk
 from lsh_core.elastic.cluster import on_any_node, ring_of
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_shards import MissingShard, missing_shards
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 T = TypeVar("T")
-
-SERVER_TIMEOUT = "5s"
-"""How long the server waits for a primary shard; below the client's own time-out, or its default of 60 s would look
-like a dead node."""
 
 
 class NodeUnreachableError(Exception):
@@ -60,10 +57,6 @@ class ElasticTransport:
 
     def __init__(self, connection: Connection, alias: str) -> None:
         self._connection, self._alias = connection, alias
-        self._path = (
-            f"/{alias}/_bulk?require_alias=true&timeout={SERVER_TIMEOUT}"
-            "&filter_path=errors,items.*.status,items.*.error"
-        )
 
     def post(self, node: int, body: bytes) -> BulkAnswer:
         from elastic_transport import ConnectionError as Unreachable
@@ -71,12 +64,7 @@ class ElasticTransport:
         from elasticsearch import ApiError
 
         def ask(client: Elasticsearch) -> ApiResponse[Any]:
-            return client.perform_request(
-                "POST",
-                self._path,
-                headers={"content-type": "application/x-ndjson", "accept": "application/json"},
-                body=body,
-            )
+            return post_bulk(client, self._alias, body, more=["errors"])
 
         try:
             answer = watched(self._connection.client(node), ask)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from lsh_core.elastic.bulk_answers import Verdict, judge_item
+from lsh_core.elastic.bulk_requests import post_bulk, requests
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import LoadError, NotFoundError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 ID_COLUMN, VECTOR_COLUMN = "airlsh.id", "airlsh.vector"
 """Columns of a row in the journal; no column of a user can have such a name."""
 
-_REQUEST_BYTES = 4 * 2**20
+_WAIT_SECONDS = 60.0
 _AWAY = frozenset({"index_not_found_exception", "invalid_index_name_exception"})
 _PASSING = frozenset({Verdict.RETRY, Verdict.NO_PRIMARY, Verdict.BLOCKED})
 
@@ -102,24 +103,17 @@ class ChangeWriter:
     """Writes changes into one build through an alias, each with its position as its version."""
 
     def __init__(self, connection: Connection, build: WritableBuild, alias: str) -> None:
-        self._connection, self._build = connection, build
-        self._path = f"/{alias}/_bulk?require_alias=true&timeout=5s&filter_path=items.*.status,items.*.error"
+        self._connection, self._build, self._alias = connection, build, alias
         self._writer = DocumentWriter(build.field, build.fields)
 
     def write(self, entries: Sequence[Entry]) -> Outcome:
         """Send `entries` once; those with a later change in the build already count as done."""
         outcome = Outcome()
-        lines = self._lines(entries, outcome)
-        part: list[tuple[Entry, bytes]] = []
-        size = 0
-        for number in sorted(lines):
-            if part and size + len(lines[number]) > _REQUEST_BYTES:
-                self._send(part, outcome)
-                part, size = [], 0
-            part.append((entries[number], lines[number]))
-            size += len(lines[number])
-        if part:
-            self._send(part, outcome)
+        by_number = self._lines(entries, outcome)
+        numbers = sorted(by_number)
+        lines = [by_number[number] for number in numbers]
+        for part in requests(lines):
+            self._send([entries[number] for number in numbers[part]], lines[part], outcome)
         return outcome
 
     def _lines(self, entries: Sequence[Entry], outcome: Outcome) -> dict[int, bytes]:
@@ -158,15 +152,12 @@ class ChangeWriter:
         )
         return {numbers[offset]: line for offset, line in zip(offsets, lines, strict=True)}
 
-    def _send(self, part: Sequence[tuple[Entry, bytes]], outcome: Outcome) -> None:
-        body = b"".join(line for _, line in part)
-        headers = {"content-type": "application/x-ndjson", "accept": "application/json"}
+    def _send(self, entries: Sequence[Entry], lines: Sequence[bytes], outcome: Outcome) -> None:
+        body = b"".join(lines)
         answer = on_any_node(
-            self._connection,
-            lambda client: client.perform_request("POST", self._path, headers=headers, body=body),
-            wait_seconds=60.0,
+            self._connection, lambda client: post_bulk(client, self._alias, body), wait_seconds=_WAIT_SECONDS
         )
-        for (entry, _), item in zip(part, answer.body["items"], strict=True):
+        for entry, item in zip(entries, answer.body["items"], strict=True):
             self._judge(entry, next(iter(item.values())), outcome)
 
     def _judge(self, entry: Entry, item: dict[str, Any], outcome: Outcome) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lsh_core.elastic.bulk_requests import request_sizes
 from lsh_core.indexing.bulk_sender import BulkSender, Refusal, SendReport
 from lsh_core.indexing.dead_letters import DeadLetter, expiry, letters_kept
 from lsh_core.indexing.documents import DocumentWriter
@@ -289,20 +290,3 @@ def _candidates(valid: ValidRows, chunk: Chunk) -> dict[int, dict[str, Any]]:
         }
         for row in rows.tolist()
     }
-
-
-def request_sizes(lines: Sequence[bytes], request_bytes: int, *, last: bool) -> Iterator[int]:
-    """Yield how many of `lines` go into each next request.
-
-    A request holds as many rows as fit into `request_bytes`, and at least one. Unless `last`, rows that
-    do not fill a request are left for the next call.
-    """
-    rows = size = 0
-    for line in lines:
-        if rows and size + len(line) > request_bytes:
-            yield rows
-            rows = size = 0
-        rows += 1
-        size += len(line)
-    if rows and last:
-        yield rows

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lsh_core.elastic.bulk_requests import request_sizes
 from lsh_core.indexing.bulk_sender import BulkSender
-from lsh_core.indexing.chunk_loader import LoadPlan, request_sizes
+from lsh_core.indexing.chunk_loader import LoadPlan
 from lsh_core.indexing.dead_letters import DeadLetter, expiry
 from lsh_core.indexing.documents import DocumentWriter
 from lsh_core.indexing.ledger import LedgerEntry, hash_ids

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.bulk_requests import post_bulk, requests
 from lsh_core.elastic.cluster import on_any_node, refresh, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
@@ -31,7 +32,6 @@ BEFORE_ALL = -1
 """The position before the first change."""
 
 _OWN_KEY = "once-"
-_REQUEST_BYTES = 4 * 2**20
 _PAGE = 500
 _PAGE_WITHOUT_ROWS = 2000
 _FIELDS = ["id", "kind", "partition", "position", {"field": "at", "format": "epoch_millis"}]
@@ -138,12 +138,13 @@ class Journal:
         while waiting:
             left: list[int] = []
             last = ""
-            for part in _parts(waiting, lines):
-                taken, there, reason = self._send(part, [lines[number] for number in part], keys)
+            own = [lines[number] for number in waiting]
+            for part in requests(own):
+                taken, there, reason = self._send(waiting[part], own[part], keys)
                 positions |= taken
                 repeated.update(there)
                 last = reason or last
-                left += [number for number in part if number not in taken]
+                left += [number for number in waiting[part] if number not in taken]
             if left and time.monotonic() > deadline:
                 raise UnavailableError("the journal", _WAIT_SECONDS, last)
             if left:
@@ -229,9 +230,8 @@ class Journal:
     def _delete(self, wanted: Sequence[dict[str, Any]]) -> int:
         lines = [orjson.dumps({"delete": each}) + b"\n" for each in wanted]
         deleted = 0
-        for part in _parts(list(range(len(lines))), lines):
-            body = b"".join(lines[number] for number in part)
-            for item in _bulk(self._connection, body):
+        for part in requests(lines):
+            for item in _bulk(self._connection, b"".join(lines[part])):
                 status = item["delete"]["status"]
                 if status not in (200, 404, 409):
                     raise ServerError(f"{CHANGES}: a change could not be taken out: {item['delete'].get('error')}")
@@ -335,27 +335,10 @@ def _entry(hit: dict[str, Any]) -> Entry:
     )
 
 
-def _parts(numbers: Sequence[int], lines: Sequence[bytes]) -> Iterator[list[int]]:
-    """Yield the numbers of each request's lines, in order."""
-    part: list[int] = []
-    size = 0
-    for number in numbers:
-        if part and size + len(lines[number]) > _REQUEST_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(number)
-        size += len(lines[number])
-    if part:
-        yield part
-
-
 def _bulk(connection: Connection, body: bytes, *, through: str = CHANGES) -> list[dict[str, Any]]:
-    alias = "" if through == CHANGES else "require_alias=true&"
-    path = f"/{through}/_bulk?{alias}timeout=5s&filter_path=items.*.status,items.*.error,items.*._seq_no"
-    headers = {"content-type": "application/x-ndjson", "accept": "application/json"}
     answer = on_any_node(
         connection,
-        lambda client: client.perform_request("POST", path, headers=headers, body=body),
+        lambda client: post_bulk(client, through, body, require_alias=through != CHANGES, more=["items.*._seq_no"]),
         wait_seconds=_WAIT_SECONDS,
     )
     items: list[dict[str, Any]] = answer.body["items"]

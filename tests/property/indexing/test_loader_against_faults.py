@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lsh_core.elastic.bulk_requests import request_sizes
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.errors import LoadError, UnavailableError
 from lsh_core.indexing.bulk_sender import BulkSender, SendReport
-from lsh_core.indexing.chunk_loader import ChunkLoader, LoadPlan, request_sizes
+from lsh_core.indexing.chunk_loader import ChunkLoader, LoadPlan
 from lsh_core.indexing.dead_letters import DeadLetter
 from lsh_core.indexing.ledger import LedgerEntry
 from lsh_core.indexing.winners import expected_holdings
