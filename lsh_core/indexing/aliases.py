@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+import uuid
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.errors import PromotionConflictError, UnavailableError
@@ -13,8 +15,11 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 _HEALTH_SECONDS = 10
-_KNOWN_SECONDS = 20
+_ANSWER_SECONDS = 20
 """Less than a request may take, so that the server's answer says what it waited for."""
+_PAUSE_SECONDS = 0.1
+_KNOWN_SECONDS = 90.0
+"""Longer than the cluster needs to drop a node that hangs (33 s were seen, 66 s if it is the master)."""
 
 
 def live_index(client: Elasticsearch, alias: str) -> str | None:
@@ -74,7 +79,7 @@ def swap(
     if expected is not None:
         actions.insert(0, {"remove": {"index": expected, "alias": alias, "must_exist": True}})
     try:
-        answer = client.indices.update_aliases(actions=actions)
+        answer = client.indices.update_aliases(actions=actions, timeout=f"{_ANSWER_SECONDS}s")
     except NotFoundError as error:
         # A step that was done although its answer got lost is refused the second time.
         if (found := live_index(client, alias)) == new:
@@ -84,7 +89,7 @@ def swap(
         raise moved_away(alias, expected, found) from error
     except ApiError as error:
         raise PromotionConflictError(alias, f"was not moved: {error}") from error
-    if not answer["acknowledged"] or answer.get("errors"):
+    if answer.get("errors"):
         raise PromotionConflictError(alias, f"was not moved cleanly: {answer}")
     if (found := live_index(client, alias)) != new:
         raise PromotionConflictError(alias, f"stands for {found} after the move to {new}")
@@ -105,10 +110,34 @@ def change_aliases(client: Elasticsearch, actions: Sequence[Mapping[str, Any]], 
     UnavailableError
         A node does not know of it in time. It was done all the same.
     """
-    answer = client.indices.update_aliases(actions=list(actions), timeout=f"{_KNOWN_SECONDS}s")
-    if known_everywhere and not answer["acknowledged"]:
+    answer = client.indices.update_aliases(actions=list(actions), timeout=f"{_ANSWER_SECONDS}s")
+    if known_everywhere and not answer["acknowledged"] and not _all_nodes_follow(client, str(_first(actions)["index"])):
         aliases = ", ".join(str(what["alias"]) for action in actions for what in action.values())
         raise UnavailableError("a node of the cluster", _KNOWN_SECONDS, f"it does not know how {aliases} changed")
+
+
+def _all_nodes_follow(client: Elasticsearch, index: str) -> bool:
+    """Wait until every node knows of all alias changes so far; return whether that came in time.
+
+    Nodes take changes in order, so whoever acknowledges one more, of an alias made for that, knows of the earlier ones.
+    One that hangs is dropped in the end, and not counted any more.
+    """
+    deadline = time.monotonic() + _KNOWN_SECONDS
+    sign = {"index": index, "alias": f"airlsh-known-{uuid.uuid4().hex}"}
+    known = False
+    for verb in cycle(("add", "remove")):
+        options = {"is_hidden": True} if verb == "add" else {"must_exist": False}
+        answer = client.indices.update_aliases(actions=[{verb: {**sign, **options}}], timeout=f"{_ANSWER_SECONDS}s")
+        known = known or bool(answer["acknowledged"])
+        if verb == "remove" and (known or time.monotonic() >= deadline):
+            break
+        if not answer["acknowledged"]:
+            time.sleep(_PAUSE_SECONDS)  # Most of the wait is the server's.
+    return known
+
+
+def _first(actions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return next(what for action in actions for what in action.values())
 
 
 def require_live(client: Elasticsearch, alias: str, expected: str | None) -> None:

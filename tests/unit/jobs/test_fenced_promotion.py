@@ -9,6 +9,7 @@ from elastic_transport import ConnectionTimeout
 
 from lsh_core.elastic.leases import ALIAS, Caller, LeaseStore
 from lsh_core.errors import UnavailableError
+from lsh_core.indexing import aliases
 from lsh_core.indexing.gate import close_gate, open_gate, read_gate
 from lsh_core.indexing.live_gate import LiveGate, fence_live, read_live_gate, repair_live, unfence_live
 from lsh_core.indexing.names import fence_alias, live_write_alias, physical_index
@@ -23,17 +24,22 @@ OLD, NEW = physical_index(NAME, "old"), physical_index(NAME, "new")
 
 
 class SlowToTell(MemoryServer):
-    """A cluster with a node that lags behind whenever an alias with `part` in its name is added."""
+    """A cluster with a node that lags behind, for `changes` changes, once an alias with `part` in its name is added."""
 
-    def __init__(self, part: str, trouble: Exception | None) -> None:
+    def __init__(self, part: str, trouble: Exception | None = None, changes: int | None = None) -> None:
         super().__init__()
-        self.part, self.trouble = part, trouble
+        self.part, self.trouble, self.changes = part, trouble, changes
+        self.lags = False
 
     def update_aliases(self, *, actions: Any, **options: Any) -> Answer:
         answer = super().update_aliases(actions=actions, **options)
-        if not any(self.part in action["add"]["alias"] for action in actions if "add" in action):
+        self.lags = self.lags or any(self.part in action["add"]["alias"] for action in actions if "add" in action)
+        if not self.lags or self.changes == 0:
             return answer
+        if self.changes is not None:
+            self.changes -= 1
         if self.trouble is not None:
+            self.lags = False
             raise self.trouble
         return Answer({**answer, "acknowledged": False})
 
@@ -41,6 +47,7 @@ class SlowToTell(MemoryServer):
 @pytest.fixture(autouse=True)
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(promotion, "warm_up", lambda *_: 0)
+    monkeypatch.setattr(aliases, "_KNOWN_SECONDS", 0.2)
 
 
 @pytest.mark.parametrize("trouble", [None, ConnectionTimeout("no answer")], ids=["not acknowledged", "no answer"])
@@ -58,19 +65,29 @@ def test_a_fence_that_may_not_hold_is_not_gone_by_and_taken_away(trouble: Except
 
 
 def test_a_way_that_opens_late_for_some_node_is_open() -> None:
-    server: Any = SlowToTell("", None)
+    server: Any = SlowToTell("")
     server.create(index=OLD, aliases=[NAME])
     assert repair_live(server, NAME, 1)
-    with pytest.raises(UnavailableError, match=r"did not answer within 20 s.*FENCED"):
+    with pytest.raises(UnavailableError, match=r"did not answer within 0 s.*FENCED"):
         fence_live(server, NAME, OLD, 2)
     assert read_live_gate(server, NAME, OLD) == LiveGate(OLD, 2)
     assert unfence_live(server, NAME, OLD, 2)
     assert fence_alias(NAME, 2) not in server.aliases[OLD]
 
 
+@pytest.mark.parametrize("changes", [1, 2, 3])
+def test_a_node_that_lags_is_waited_for(changes: int) -> None:
+    server: Any = SlowToTell("FENCED", changes=changes)
+    make_build(server, NAME, "old", {"a": 0}, aliases=[NAME, live_write_alias(OLD)])
+    assert fence_live(server, NAME, OLD, 2)
+    assert server.changes == 0
+    assert read_live_gate(server, NAME, OLD) == LiveGate(OLD, 2)
+    assert not any("known" in alias for alias in server.aliases[OLD])
+
+
 @pytest.mark.parametrize("move", [open_gate, close_gate])
 def test_a_write_gate_that_some_node_does_not_know_of_has_not_moved(move: Any) -> None:
-    server: Any = SlowToTell("", None)
+    server: Any = SlowToTell("")
     make_build(server, NAME, "new", {})
     server.create(index="airlsh-ledger")
     with pytest.raises(UnavailableError):
