@@ -37,6 +37,7 @@ def watched(
     *,
     patience_seconds: float = PATIENCE_SECONDS,
     ping_seconds: float = PING_SECONDS,
+    longest_seconds: float = LONGEST_SECONDS,
 ) -> T:
     """Run `action` with `client`, the client of one node, for as long as that node answers pings.
 
@@ -48,7 +49,7 @@ def watched(
     SilentNodeError
         The node does not answer a ping either.
     """
-    patient = client.options(request_timeout=LONGEST_SECONDS)
+    patient = client.options(request_timeout=longest_seconds)
     result: Future[T] = Future()
 
     def run() -> None:

@@ -9,7 +9,7 @@ from lsh_core.elastic.bulk_requests import post_bulk
 from lsh_core.elastic.cluster import on_any_node, ring_of
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_shards import MissingShard, missing_shards
-from lsh_core.elastic.watching import SilentNodeError, watched
+from lsh_core.elastic.watching import LONGEST_SECONDS, SilentNodeError, watched
 from lsh_core.errors import AirlshError, LoadError
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 T = TypeVar("T")
+
+_TRIAL_SECONDS = 10.0
+"""For a request to a node that hung: it answers pings as soon as it goes on, and what it is asked when it knows again
+what the cluster has become meanwhile."""
 
 
 class NodeUnreachableError(Exception):
@@ -57,6 +61,7 @@ class ElasticTransport:
 
     def __init__(self, connection: Connection, alias: str) -> None:
         self._connection, self._alias = connection, alias
+        self._silent: set[int] = set()
 
     def post(self, node: int, body: bytes) -> BulkAnswer:
         from elastic_transport import ConnectionError as Unreachable
@@ -67,17 +72,21 @@ class ElasticTransport:
             return post_bulk(client, self._alias, body, more=["errors"])
 
         try:
-            answer = watched(self._connection.client(node), ask)
+            longest = _TRIAL_SECONDS if node in self._silent else LONGEST_SECONDS
+            answer = watched(self._connection.client(node), ask, longest_seconds=longest)
         except TlsError as error:
             # A certificate does not mend itself.
             raise LoadError(self._alias, self._connection.urls[node], str(error)) from error
         except SilentNodeError as error:
+            self._silent.add(node)
             ring_of(self._connection).failed(node)  # So that calls for the ledger do not wait for it as well.
             raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
         except (Unreachable, ConnectionTimeout, SerializationError) as error:
             raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
         except ApiError as error:
+            self._silent.discard(node)
             return BulkAnswer(error.status_code, error.body)
+        self._silent.discard(node)
         return BulkAnswer(answer.meta.status, answer.body)
 
     def primaries_ready(self) -> bool:

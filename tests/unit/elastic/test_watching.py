@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -13,58 +12,13 @@ import pytest
 from lsh_core.elastic.cluster import on_any_node, ring_of
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.watching import SilentNodeError, answers, watched
-
-QUICK: dict[str, float] = {"patience_seconds": 0.05, "ping_seconds": 0.2}
-
-
-class Node(ThreadingHTTPServer):
-    """Answers pings while `alive`, and everything else once `done` is set."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.alive, self.done, self.closed = threading.Event(), threading.Event(), threading.Event()
-        self.alive.set()
-        self.pings = 0
-        self.ping_status = 200
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.connection = Connection((f"http://127.0.0.1:{self.server_address[1]}",))
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Holds what may not be answered yet."""
-
-    protocol_version = "HTTP/1.1"
-    server: Node
-
-    def do_GET(self) -> None:
-        ping = self.path.startswith("/_cluster/health")
-        gate = self.server.alive if ping else self.server.done
-        while not gate.wait(0.02):
-            if self.server.closed.is_set():
-                return
-        self.server.pings += ping
-        self.send_response(self.server.ping_status if ping else 200)
-        self.send_header("content-type", "application/json")
-        self.send_header("x-elastic-product", "Elasticsearch")
-        self.send_header("content-length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+from tests.silent_node import QUICK, Node, serving
 
 
 @pytest.fixture
 def node() -> Iterator[Node]:
-    server = Node()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.closed.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving() as server:
+        yield server
 
 
 def slow(client: Any) -> int:
