@@ -52,6 +52,8 @@ class MemoryServer:
         self.aliases: dict[str, dict[str, dict[str, Any]]] = {}
         self._mappings: dict[str, dict[str, Any]] = {}
         self.between: Callable[[], None] | None = None
+        self._views: dict[str, dict[tuple[str, str], Stored]] = {}
+        self._opened = 0
         self._last_seq_no: dict[str, int] = {}
         self.indices = self.cluster = self
 
@@ -93,7 +95,7 @@ class MemoryServer:
         """Return the place that the one primary has reached."""
         self._require(index)
         last = self._last_seq_no.get(index, -1)
-        shard = {"routing": {"primary": True}, "seq_no": {"max_seq_no": last, "local_checkpoint": last}}
+        shard = {"routing": {"primary": True}, "seq_no": {"max_seq_no": last, "global_checkpoint": last}}
         return Answer({"indices": {index: {"shards": {"0": [shard]}}}})
 
     def exists(self, *, index: str, id: str | None = None) -> bool:
@@ -180,16 +182,18 @@ class MemoryServer:
         if_seq_no: int | None = None,
         if_primary_term: int | None = None,
         require_alias: bool = False,
+        version: int | None = None,
         **_: Any,
     ) -> Answer:
-        """Write a document where the conditions hold."""
+        """Write a document where the conditions hold; a version is taken as ``external_gte``."""
         self._somebody_else()
         target = self._target(index, require_alias=require_alias)
         found = self._found(target, id)
         stale = if_seq_no is not None and (found is None or (found.seq_no, 1) != (if_seq_no, if_primary_term))
+        stale = stale or (version is not None and found is not None and found.version > version)
         if stale or (op_type == "create" and found is not None):
             refuse(409, "version_conflict_engine_exception")
-        return Answer(_places(self._write(target, id, dict(document))))
+        return Answer(_places(self._write(target, id, dict(document), version)))
 
     def update(
         self, *, index: str, id: str, doc: Mapping[str, Any], upsert: Mapping[str, Any] | None = None, **_: Any
@@ -200,7 +204,7 @@ class MemoryServer:
         if found is None and upsert is None:
             refuse(404, "document_missing_exception")
         merged = dict(upsert or {}) if found is None else _merged(found.source or {}, doc)
-        return Answer(_places(self._write(index, id, merged)))
+        return Answer({**_places(self._write(index, id, merged)), "get": {"_source": dict(merged)}})
 
     def bulk(self, *, index: str, operations: Sequence[Mapping[str, Any]], **_: Any) -> Answer:
         """Do each operation by itself."""
@@ -218,10 +222,23 @@ class MemoryServer:
         lines = map(orjson.loads, body.splitlines())
         return Answer({"items": list(self._bulk(target, lines, require_alias=required))})
 
+    def open_point_in_time(self, *, index: str, **_: Any) -> Answer:
+        """Keep all documents as they are now."""
+        self._opened += 1
+        view = f"{self._target(index)} {self._opened}"
+        self._views[view] = dict(self.documents)
+        return Answer({"id": view})
+
+    def close_point_in_time(self, *, id: str) -> Answer:
+        """Forget what was kept."""
+        self._views.pop(id, None)
+        return Answer({"succeeded": True})
+
     def search(
         self,
         *,
-        index: str,
+        index: str | None = None,
+        pit: Mapping[str, str] | None = None,
         query: Mapping[str, Any] | None = None,
         sort: Sequence[Any] = (),
         size: int = 10,
@@ -229,9 +246,12 @@ class MemoryServer:
         source: bool = True,
         **_: Any,
     ) -> Answer:
-        """Return what matches, as it is at this moment."""
-        target = self._target(index)
-        live = ((id, each) for (at, id), each in self.documents.items() if at == target)
+        """Return what matches, as it is at this moment, or was at a point in time."""
+        if pit is not None and pit["id"] not in self._views:
+            refuse(404, "search_phase_execution_exception")
+        documents = self.documents if pit is None else self._views[pit["id"]]
+        target = pit["id"].split()[0] if pit is not None else self._target(str(index))
+        live = ((id, each) for (at, id), each in documents.items() if at == target)
         found = [(id, each.source, each.seq_no) for id, each in live if each.source is not None]
         hits = ordered([hit for hit in found if matches(query, hit[1], hit[2])], sort or ("_seq_no",))
         return Answer(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.elastic.cluster import answering_client, search
+from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.system_indices import CHANGES, RUNS, ensure_system_index
+from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.errors import ChangesGoneError, SettingsError
 from lsh_core.indexing.journal import BEFORE_ALL, Journal
 from lsh_core.indexing.runs import VERIFIED, RunStore
@@ -62,7 +61,7 @@ def cover_for(connection: Connection, name: str, time: str | None, live: str | N
     if time is None:
         record = next((each for each in RunStore(client).of(name) if live is not None and each["index"] == live), None)
         return max(Cover.of(record), dropped, key=lambda cover: cover.upto)
-    upto = min(journal_at, _last_before(client, name, time))
+    upto = Journal(connection, name).place_before(time, upto=journal_at)
     if upto < dropped.upto:
         reason = f"the source was said to hold all changes before {dropped.time}, and older ones were forgotten since"
         raise SettingsError("source_covers", time, f"{reason}: give that time or a later one")
@@ -122,20 +121,6 @@ def _dropped(client: Elasticsearch, name: str) -> Cover:
         return Cover.of(client.get(index=RUNS, id=_document_id(name))["_source"])
     except NotFoundError:
         return Cover()
-
-
-def _last_before(client: Elasticsearch, name: str, time: str) -> int:
-    """Return the place before the first change of `time` or later."""
-    first = search(
-        client,
-        CHANGES,
-        query={"bool": {"filter": [{"term": {"name": name}}, {"range": {"at": {"gte": time}}}]}},
-        sort=[{"_seq_no": "asc"}],
-        size=1,
-        source=False,
-        seq_no_primary_term=True,
-    )["hits"]["hits"]
-    return int(first[0]["_seq_no"]) - 1 if first else sys.maxsize
 
 
 def _document_id(name: str) -> str:

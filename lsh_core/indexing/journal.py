@@ -9,24 +9,21 @@ from __future__ import annotations
 import base64
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import orjson
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.bulk_requests import post_bulk, requests
-from lsh_core.elastic.cluster import on_any_node, refresh, search
+from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import CHANGES, ensure_system_index
 from lsh_core.errors import LoadError, ServerError, UnavailableError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
+from lsh_core.indexing.journal_proof import read_settled, settle
 
 BEFORE_ALL = -1
 """The position before the first change."""
@@ -171,13 +168,22 @@ class Journal:
         ----------
         rows
             Whether the entries have their rows; without, they are read some times as fast.
+
+        Raises
+        ------
+        UnavailableError
+            No node reads from a copy that holds all of them.
         """
         while after < upto:
-            hits = on_any_node(self._connection, partial(self._page, after=after, upto=upto, rows=rows))
-            if not hits:
+            page = self._page(after=after, upto=upto, rows=rows)
+            if not page:
                 return
-            yield [_entry(hit) for hit in hits]
-            after = int(hits[-1]["_seq_no"])
+            yield page
+            after = page[-1].seq_no
+
+    def has_any(self, *, after: int) -> bool:
+        """Return whether the name has changes, marks or sweeps with ``after < seq_no``."""
+        return any(True for _ in self.read(after=after, upto=self.settled(), rows=False))
 
     def last_positions(self, ids: Sequence[str], *, upto: int) -> dict[str, int]:
         """Return the greatest position that the changes of each id have among those with ``seq_no <= upto``."""
@@ -185,37 +191,31 @@ class Journal:
         for some in pages(ids, _PAGE):
             after = BEFORE_ALL
             while True:
-                page = partial(self._page, after=after, upto=upto, rows=False, ids=list(some))
-                hits = on_any_node(self._connection, page)
-                for entry in filter(lambda each: each.changes_document, map(_entry, hits)):
+                page = self._page(after=after, upto=upto, rows=False, more={"terms": {"id": list(some)}})
+                for entry in filter(lambda each: each.changes_document, page):
                     found[entry.id] = max(entry.position, found.get(entry.id, BEFORE_ALL))
-                if len(hits) < _PAGE_WITHOUT_ROWS:
+                if len(page) < _PAGE_WITHOUT_ROWS:
                     break
-                after = int(hits[-1]["_seq_no"])
+                after = page[-1].seq_no
         return found
 
-    def settled(self) -> int:
-        """Return the position that the journal has reached, once everything up to it can be read.
+    def place_before(self, time: str, *, upto: int) -> int:
+        """Return the place before the first change of `time` (ISO 8601) or later, or `upto` if that is before it."""
+        later = {"range": {"at": {"gte": time}}}
+        first = self._page(after=BEFORE_ALL, upto=upto, rows=False, more=later, size=1)
+        return first[0].seq_no - 1 if first else upto
 
-        Positions are given out before their documents can be seen, so what is on the way is waited for:
-        otherwise a reader could pass over it and never come back.
+    def settled(self) -> int:
+        """Return a position behind every change that was acknowledged before, once all up to it can be read.
+
+        It is another one at each call: whether there was a change in between is for `has_any` to say.
 
         Raises
         ------
         UnavailableError
             The journal's shard did not answer in time.
         """
-        deadline = time.monotonic() + _WAIT_SECONDS
-        reached, _ = on_any_node(self._connection, _sequence)
-        while True:
-            _, done = on_any_node(self._connection, _sequence)
-            if done >= reached:
-                break
-            if time.monotonic() > deadline:
-                raise UnavailableError("the journal", _WAIT_SECONDS, f"{done} of {reached} changes are on disk")
-            time.sleep(_PAUSE_SECONDS)
-        on_any_node(self._connection, lambda client: refresh(client, CHANGES))
-        return reached
+        return settle(self._connection, self._name)
 
     def forget(self, keys: Sequence[str]) -> None:
         """Take changes out of the journal."""
@@ -291,26 +291,26 @@ class Journal:
         return taken, there, reason
 
     def _page(
-        self, client: Elasticsearch, *, after: int, upto: int, rows: bool, ids: Sequence[str] | None = None
-    ) -> list[dict[str, Any]]:
+        self, *, after: int, upto: int, rows: bool, more: Mapping[str, Any] | None = None, size: int | None = None
+    ) -> list[Entry]:
         # Doc values spare the server the reading of the sources, which the rows are most of.
         kept = {} if rows else {"source": False, "docvalue_fields": _FIELDS}
-        wanted: list[dict[str, Any]] = [
+        wanted: list[Mapping[str, Any]] = [
             {"term": {"name": self._name}},
             {"range": {"_seq_no": {"gt": after, "lte": upto}}},
         ]
-        if ids is not None:
-            wanted.append({"terms": {"id": list(ids)}})
-        hits: list[dict[str, Any]] = search(
-            client,
-            CHANGES,
+        if more is not None:
+            wanted.append(more)
+        hits = read_settled(
+            self._connection,
+            self._name,
+            upto,
             query={"bool": {"filter": wanted}},
             sort=[{"_seq_no": "asc"}],
-            size=_PAGE if rows else _PAGE_WITHOUT_ROWS,
+            size=size or (_PAGE if rows else _PAGE_WITHOUT_ROWS),
             **kept,
-            seq_no_primary_term=True,
-        )["hits"]["hits"]
-        return hits
+        )
+        return [_entry(hit) for hit in hits]
 
 
 def _entry(hit: dict[str, Any]) -> Entry:
@@ -343,12 +343,3 @@ def _bulk(connection: Connection, body: bytes, *, through: str = CHANGES) -> lis
     )
     items: list[dict[str, Any]] = answer.body["items"]
     return items
-
-
-def _sequence(client: Elasticsearch) -> tuple[int, int]:
-    """Return the highest place that the primary has given out, and the one up to which all are on disk."""
-    shards = client.indices.stats(index=CHANGES, level="shards", metric="docs")["indices"][CHANGES]["shards"]["0"]
-    primary = next((shard for shard in shards if shard["routing"]["primary"]), None)
-    if primary is None:
-        raise UnavailableError("the journal's primary shard", 0, "it is on no node")
-    return int(primary["seq_no"]["max_seq_no"]), int(primary["seq_no"]["local_checkpoint"])

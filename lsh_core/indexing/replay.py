@@ -161,12 +161,15 @@ def _prove(
 ) -> None:
     """Read the ids of some changes back, in real time: each must hold its change or a later one."""
     by_id = {entry.id: entry for entry in changes}
-    missing: list[tuple[Entry, dict[str, Any]]] = []
-    for part in pages(list(by_id), _IDS_PER_PAGE):
-        found = on_any_node(connection, partial(_versions, index=index, ids=part))
-        missing += [(by_id[each["_id"]], each) for each in found if not _holds(by_id[each["_id"]], each)]
-    if not missing:
-        return
+    # A node that was cut off and is back may answer from an old copy: what one does not find the others are asked for.
+    for node in range(len(connection.urls)):
+        missing: list[tuple[Entry, dict[str, Any]]] = []
+        for part in pages(list(by_id), _IDS_PER_PAGE):
+            found = on_any_node(connection, partial(_versions, index=index, ids=part), first=node)
+            missing += [(by_id[each["_id"]], each) for each in found if not _holds(by_id[each["_id"]], each)]
+        if not missing:
+            return
+        by_id = {entry.id: entry for entry, _ in missing}
     # A build that is live may have been given a later delete meanwhile, which leaves nothing to be seen.
     now = journal.last_positions([entry.id for entry, _ in missing], upto=journal.settled())
     for entry, document in missing:

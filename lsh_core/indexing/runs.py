@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.elastic.cluster import search
+from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
+from lsh_core.elastic.cluster import on_any_node, search
+from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.errors import NotFoundError
 
@@ -54,21 +56,28 @@ class RunStore:
         """Record what one stage found; an earlier failure, which a retry has mended, is forgotten."""
         self.update(build, stages={stage: dict(facts)}, error=None)
 
-    def find(self, name: str, build: str) -> dict[str, Any] | None:
-        """Return the record of `build`, or None if `name` has no such build."""
+    def find(self, name: str, build: str, *, as_acknowledged: bool = False) -> dict[str, Any] | None:
+        """Return the record of `build`, or None if `name` has no such build.
+
+        Parameters
+        ----------
+        as_acknowledged
+            Whether to read it by a write: a node that was cut off and is back may give an old state of it, but it
+            cannot acknowledge a write.
+        """
         from elasticsearch import NotFoundError as Missing
 
         if not build:
             return None  # The client has no address for it.
         try:
-            record = dict(self._client.get(index=RUNS, id=build)["_source"])
+            record = self._touched(build) if as_acknowledged else self._client.get(index=RUNS, id=build)["_source"]
         except Missing:
             return None
-        return record if record.get("name") == name else None  # Moves and covers are kept here too.
+        return dict(record) if record.get("name") == name else None  # Moves and covers are kept here too.
 
-    def get(self, name: str, build: str) -> dict[str, Any]:
-        """Return the record of `build`; raise `NotFoundError` if `name` has no such build."""
-        record = self.find(name, build)
+    def get(self, name: str, build: str, *, as_acknowledged: bool = False) -> dict[str, Any]:
+        """Return the record of `build`, as `find` does; raise `NotFoundError` if `name` has no such build."""
+        record = self.find(name, build, as_acknowledged=as_acknowledged)
         if record is None:
             raise NotFoundError("build", build, f"`airlsh builds list {name}` shows those of {name}")
         return record
@@ -93,9 +102,27 @@ class RunStore:
             raise NotFoundError("build of", name, "nothing was indexed under this name")
         return records[0]
 
+    def _touched(self, build: str) -> Mapping[str, Any]:
+        answer = self._client.update(
+            index=RUNS,
+            id=build,
+            doc={"updated_at": now()},
+            detect_noop=False,
+            source=True,
+            retry_on_conflict=5,
+            timeout=SERVER_TIMEOUT,
+        )
+        record: Mapping[str, Any] = answer["get"]["_source"]
+        return record
+
     def forget(self, build: str) -> None:
         """Delete the record of a build that was retired."""
         self._client.delete(index=RUNS, id=build, refresh=True)
+
+
+def acknowledged_record(connection: Connection, name: str, build: str) -> dict[str, Any]:
+    """Return the record of `build` as it was acknowledged last, whichever node answers."""
+    return on_any_node(connection, lambda client: RunStore(client).get(name, build, as_acknowledged=True))
 
 
 def was_verified(record: Mapping[str, Any] | None) -> bool:

@@ -6,7 +6,7 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.indexing.covers import Cover
 from lsh_core.indexing.journal import BEFORE_ALL
 from lsh_core.indexing.replay import replay_changes
-from lsh_core.indexing.runs import RunStore
+from lsh_core.indexing.runs import RunStore, acknowledged_record
 from lsh_core.jobs.services import Services
 
 
@@ -22,8 +22,7 @@ def catch_up(name: str, build: str, services: Services) -> int:
     UnavailableError
         A shard stayed away.
     """
-    runs = RunStore(answering_client(services.connection))
-    record = runs.get(name, build)
+    record = acknowledged_record(services.connection, name, build)
     reached = replay_changes(
         services.connection,
         name,
@@ -32,5 +31,5 @@ def catch_up(name: str, build: str, services: Services) -> int:
         planned_at=int(record.get("journal_at", BEFORE_ALL)),
         covered=Cover.of(record).upto,
     ).position
-    runs.update(build, replayed_to=reached)
+    RunStore(answering_client(services.connection)).update(build, replayed_to=reached)
     return reached

@@ -13,7 +13,7 @@ from lsh_core.errors import PromotionConflictError
 from lsh_core.evaluation.warm_up import warm_up
 from lsh_core.indexing.aliases import live_index, require_healthy, require_live, swap, wait_green
 from lsh_core.indexing.live_gate import fence_live, moving_actions, repair_live, unfence_live
-from lsh_core.indexing.runs import CORRECTED, VERIFIED, RunStore, now
+from lsh_core.indexing.runs import CORRECTED, VERIFIED, RunStore, acknowledged_record, now
 from lsh_core.jobs.catching_up import catch_up
 from lsh_core.jobs.services import Services
 
@@ -57,7 +57,7 @@ def make_live(
         A node does not answer, or does not know of the fence in time: changes would get past it.
     """
     client = answering_client(services.connection)
-    record = RunStore(client).get(name, build)
+    record = acknowledged_record(services.connection, name, build)
     if record["state"] != VERIFIED:
         mend = ": repeat the replay of its dead letters, which verifies it" if record["state"] == CORRECTED else ""
         raise PromotionConflictError(name, f"build {build} is {record['state']}, not verified{mend}")

@@ -7,7 +7,8 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
@@ -27,6 +28,9 @@ from lsh_core.partitions import levels_of
 from lsh_core.progress import progress
 from lsh_core.settings import RefreshSettings
 from lsh_core.sources.dataset import SourceFile, check_unchanged
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +208,7 @@ def _delete_departed(state: PartitionState, services: Services, writer: LiveWrit
     with progress("delete", unit="documents") as meter:
         while True:
             build = writer.live_build()
-            record = RunStore(answering_client(services.connection)).find(build.meta.name, build.meta.build) or {}
+            record = on_any_node(services.connection, partial(_record, build=build))
             planned_at = int(record.get("journal_at", BEFORE_ALL))
             reached, sweeps = _catch_up(record, writer, lease)
             missed = [entry for entry in sweeps if entry.position > planned_at and entry != own]
@@ -217,6 +221,11 @@ def _delete_departed(state: PartitionState, services: Services, writer: LiveWrit
             if writer.live_build().index == build.index:
                 RunStore(answering_client(services.connection)).update(build.meta.build, replayed_to=reached)
                 return deleted
+
+
+def _record(client: Elasticsearch, *, build: WritableBuild) -> dict[str, Any]:
+    """Return the record of `build`; what an old state of it lacks would pass for what the build lacks."""
+    return RunStore(client).find(build.meta.name, build.meta.build, as_acknowledged=True) or {}
 
 
 def _catch_up(record: Mapping[str, Any], writer: LiveWriter, lease: Lease) -> tuple[int, list[Entry]]:

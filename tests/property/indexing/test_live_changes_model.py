@@ -1,7 +1,8 @@
 """Journal, live gate and alias against a simple model: writers and promotions that come between each other, and die.
 
 The code is the real one; the server is in memory. Between any two calls of an operation another one may happen from
-its beginning to its end, a minute may pass, or the operation's process may die.
+its beginning to its end, a minute may pass, or the operation's process may die. The node that is asked first may have
+been cut off for a while: then it reads the journal as it was.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from lsh_core.settings import PromoteSettings, RollbackSettings
 from tests.memory_builds import make_build, row
 from tests.memory_line import KilledError, MemoryLine
 from tests.memory_server import MemoryServer
+from tests.memory_stale import StaleNode
 
 NAME = "docs"
 IDS = ("in the source", "there too", "new")
@@ -95,6 +97,7 @@ class LiveChanges(RuleBasedStateMachine):
         super().__init__()
         self.server, self.now = OneAliasServer(), 0.0
         self.builds: list[str] = []
+        self.stale: StaleNode | None = None
         self.counter = itertools.count(FROM_SOURCE + 1)
         self.changes: dict[str, tuple[str, int | None]] = {}  # By key in the journal: id, and value or None.
         self.acknowledged: set[str] = set()
@@ -133,6 +136,7 @@ class LiveChanges(RuleBasedStateMachine):
         for _ in range(2):
             self.build()
             self._promote(MemoryLine(self.server), self.builds[-1])
+        self.a_node_is_cut_off(away=True)
 
     @precondition(lambda self: len(self.builds) < MOST_BUILDS)
     @rule()
@@ -185,6 +189,11 @@ class LiveChanges(RuleBasedStateMachine):
         assert live is not None
         self._with(script, lambda line: void(replay.replay_changes(line, NAME, live)))  # type: ignore[arg-type]
 
+    @rule(away=st.booleans())
+    def a_node_is_cut_off(self, away: bool) -> None:
+        """From now on the first node reads the journal as it is now, or as it is at any time again."""
+        self.stale = StaleNode(self.server) if away else None
+
     @rule()
     def hours_pass(self) -> None:
         """What was deleted is forgotten by the builds, as `gc_deletes` says, but not by the journal."""
@@ -207,7 +216,7 @@ class LiveChanges(RuleBasedStateMachine):
                     happened.append(event)
                     self._happen(event, line)
 
-        line.before = before
+        line.before, line.stale = before, self.stale
         try:
             operation(line)
         except KilledError:

@@ -172,7 +172,8 @@ def test_a_refresh_brings_back_nothing_that_was_deleted_and_takes_back_nothing_o
 
     reached, sweeps = refreshing._catch_up({}, own, lease)
 
-    assert (reached, sweeps) == (end.seq_no, [end])
+    assert reached >= end.seq_no
+    assert sweeps == [end]
     assert (seen, held(server)) == ([set()] * 6, {})
     assert "'bad'" in caplog.text
     assert [entry.id for entry in journal(server)] == ["a", "a", "died", "p=1", "bad", "p=1"]

@@ -1,0 +1,173 @@
+"""How far the journal is, and readings of it that lack nothing up to there, whichever node answers.
+
+A node that was cut off from its cluster and is back answers for some seconds from what it knew before: its statistics
+and its copies of shards are old. It cannot acknowledge a write, because the other copies take none under its old
+primary term. So a position is proven by writes, and a copy is read once it was seen to hold the last of them.
+
+Two documents a name, written over and over. They belong to no name, so nobody takes them for changes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
+from lsh_core.elastic.cluster import on_any_node, require_all_shards
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.system_indices import CHANGES
+from lsh_core.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+_WAIT_SECONDS = 60.0
+_READ_SECONDS = 30.0
+_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
+_KEEP_ALIVE = "1m"
+_CLOSE_SECONDS = 5.0
+_LOST = (404, 500)
+"""What is answered where the copy of a point in time has gone, or its node; no other copy stands in for it."""
+_TURN, _PROOF = "turn", "settled"
+
+
+def settle(connection: Connection, name: str) -> int:
+    """Return a position behind every change that was acknowledged before, once `read_settled` can read up to it.
+
+    Positions are given out before their documents can be seen, so what is on the way is waited for: otherwise a
+    reader could pass over it and never come back.
+
+    Raises
+    ------
+    UnavailableError
+        The journal's shard did not answer in time.
+    """
+    deadline = time.monotonic() + _WAIT_SECONDS
+    position = on_any_node(connection, partial(_take_turn, name=name), wait_seconds=_WAIT_SECONDS)
+    node = 0
+    while (reached := on_any_node(connection, _on_every_copy, first=node)) < position:
+        if time.monotonic() > deadline:
+            reason = f"places up to {reached} of {position} are on every copy"
+            raise UnavailableError("the journal", _WAIT_SECONDS, reason)
+        time.sleep(_PAUSE_SECONDS)
+        node += 1
+    # Any copy that holds this was one of "every copy", so it holds all up to `position`.
+    on_any_node(connection, partial(_prove, name=name, position=position), wait_seconds=_WAIT_SECONDS)
+    return position
+
+
+def read_settled(connection: Connection, name: str, upto: int, **body: Any) -> list[dict[str, Any]]:
+    """Search one copy of the journal that holds every change up to `upto`; return the hits.
+
+    Each call looks anew: a change that its writer has taken back since is not found any more.
+
+    Parameters
+    ----------
+    upto
+        Position that `settle` has returned for `name`, now or long ago, or one before it.
+
+    Raises
+    ------
+    UnavailableError
+        No copy that answers holds them all.
+    """
+    deadline, pause = time.monotonic() + _READ_SECONDS, _PAUSE_SECONDS
+    search, node = partial(_search, name=name, upto=upto, body=body), 0
+    while (hits := on_any_node(connection, search, first=node)) is None:
+        if time.monotonic() > deadline:
+            reason = f"no node reads from a copy that is known to hold all up to place {upto}"
+            raise UnavailableError("the journal", _READ_SECONDS, reason)
+        node += 1
+        if not node % len(connection.urls):
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+    return hits
+
+
+def _take_turn(client: Elasticsearch, *, name: str) -> int:
+    answer = client.index(index=CHANGES, id=f"{_TURN}/{name}", document=_mark(_TURN, name), timeout=SERVER_TIMEOUT)
+    return int(answer["_seq_no"])
+
+
+def _on_every_copy(client: Elasticsearch) -> int:
+    """Return a place up to which every copy holds the journal; -1 if that is not known."""
+    stats = client.indices.stats(index=CHANGES, level="shards", metric="docs")
+    shards = stats["indices"].get(CHANGES, {}).get("shards", {}).get("0", ())
+    # Each copy knows of the others at most what is so. What one knows that was cut off is old, not wrong.
+    return max((int(shard["seq_no"]["global_checkpoint"]) for shard in shards), default=-1)
+
+
+def _prove(client: Elasticsearch, *, name: str, position: int) -> None:
+    """Write down, on every copy and for searches to see, that every copy holds all up to `position`."""
+    from elasticsearch import ConflictError
+
+    try:
+        client.index(
+            index=CHANGES,
+            id=f"{_PROOF}/{name}",
+            document={**_mark(_PROOF, name), "position": position},
+            version=position,
+            version_type="external_gte",
+            refresh=True,
+            timeout=SERVER_TIMEOUT,
+        )
+    except ConflictError:
+        return  # Somebody else proves more, and makes that visible; readers wait for it.
+
+
+def _mark(kind: str, name: str) -> dict[str, Any]:
+    return {"kind": kind, "id": name, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+
+
+def _search(client: Elasticsearch, *, name: str, upto: int, body: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the hits of a search, or None if the copy that this node reads from may lack changes up to `upto`.
+
+    The journal has one shard, so a point in time is of one copy. Its proof and its hits are of one moment.
+    """
+    from elasticsearch import ApiError, NotFoundError
+
+    try:
+        view = client.open_point_in_time(index=CHANGES, keep_alive=_KEEP_ALIVE)["id"]
+    except NotFoundError:
+        return None  # It does not know yet that there is a journal.
+    try:
+        proof: Sequence[dict[str, Any]] = _hits(
+            client,
+            view,
+            query={"bool": {"filter": [{"term": {"kind": _PROOF}}, {"term": {"id": name}}]}},
+            source=False,
+            docvalue_fields=["position"],
+            size=1,
+        )
+        if not proof or int(proof[0]["fields"]["position"][0]) < upto:
+            return None
+        return _hits(client, view, **body)
+    except ApiError as error:
+        if error.status_code in _LOST:
+            return None
+        raise
+    finally:
+        _close(client, view)
+
+
+def _hits(client: Elasticsearch, view: str, **body: Any) -> list[dict[str, Any]]:
+    answer = client.search(
+        pit={"id": view}, allow_partial_search_results=False, track_total_hits=False, seq_no_primary_term=True, **body
+    )
+    require_all_shards("search", CHANGES, answer.body)
+    hits: list[dict[str, Any]] = answer["hits"]["hits"]
+    return hits
+
+
+def _close(client: Elasticsearch, view: str) -> None:
+    """Close a point in time; one that cannot be closed ends by itself."""
+    from elasticsearch import ApiError, TransportError
+
+    try:
+        client.options(request_timeout=_CLOSE_SECONDS).close_point_in_time(id=view)
+    except (ApiError, TransportError):
+        return
