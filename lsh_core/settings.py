@@ -340,3 +340,8 @@ class RefreshSettings(Settings):
     allow_empty: bool = Field(
         default=False, description="Delete all documents of the partition if the source has no rows of it."
     )
+    again: bool = Field(
+        default=False,
+        description="Write the partition once more although these files were refreshed before: what was changed in it "
+        "since, by hand or by a build, gives way.",
+    )

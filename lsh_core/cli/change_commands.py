@@ -68,7 +68,7 @@ def refresh(es: str | None, as_json: bool, **values: Any) -> None:
             return
         where = f"{result['name']}, partition {result['partition']}"
         if result["unchanged"]:
-            click.echo(f"{where}: these files were refreshed before; nothing to do")
+            click.echo(f"{where}: these files were refreshed before; nothing to do (--again writes them once more)")
         else:
             click.echo(
                 f"{where}: {result['upserted']:,} documents written, {result['deleted']:,} deleted, "

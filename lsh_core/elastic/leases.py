@@ -204,6 +204,7 @@ def hold(
     *,
     build: str | None = None,
     wait_seconds: float = 0.0,
+    watch: bool = False,
     release: bool = True,
 ) -> Iterator[Lease]:
     """Hold the lease `scope` of `name` during the block.
@@ -214,6 +215,10 @@ def hold(
         The build that it is held for, for those who look.
     wait_seconds
         How long to wait for another holder to finish or to die.
+    watch
+        Whether to look some seconds for a heartbeat of another holder, and to take the lease from one that shows none:
+        for work that is repeated right after it was killed. Else that is only done where the lease is overdue, or held
+        for `build`.
     release
         Whether to give it back at the end; a lease that is kept ends a minute after its last heartbeat,
         and is taken over at once by the same caller.
@@ -223,7 +228,7 @@ def hold(
     LeaseHeldError
         Another caller holds it.
     """
-    lease = Lease(connection, _acquire(connection, name, scope, caller, build, wait_seconds))
+    lease = Lease(connection, _acquire(connection, name, scope, caller, build, wait_seconds, watch=watch))
     try:
         yield lease
     except BaseException:
@@ -245,23 +250,30 @@ def release(connection: Connection, name: str, scope: str, caller: Caller) -> No
 
 
 def _acquire(
-    connection: Connection, name: str, scope: str, caller: Caller, build: str | None, wait_seconds: float
+    connection: Connection,
+    name: str,
+    scope: str,
+    caller: Caller,
+    build: str | None,
+    wait_seconds: float,
+    *,
+    watch: bool,
 ) -> LeaseRecord:
     on_any_node(connection, lambda client: ensure_system_index(client, LEASES))
     identity = caller.identity or uuid.uuid4().hex
     deadline = time.monotonic() + wait_seconds
-    watch = _Watch()
+    seen = _Watch()
     while True:
         found = on_any_node(connection, lambda client: LeaseStore(client).read(name, scope))
-        watch.see(found)
-        suspect = found is not None and (found.overdue or (build is not None and found.build == build))
-        if found is None or found.released or found.identity == identity or (suspect and watch.is_silent):
+        seen.see(found)
+        suspect = found is not None and (watch or found.overdue or (build is not None and found.build == build))
+        if found is None or found.released or found.identity == identity or (suspect and seen.is_silent):
             after = _document(name, scope, identity, caller.description, build, found)
             record = on_any_node(connection, lambda client, found=found, after=after: _take(client, found, after))  # type: ignore[misc]
             if record is not None:
                 return record
             continue  # Somebody was faster: look who.
-        if time.monotonic() >= deadline and (watch.saw_a_beat or not suspect):
+        if time.monotonic() >= deadline and (seen.saw_a_beat or not suspect):
             raise LeaseHeldError(name, scope, found.holder, found.acquired_at, found.heartbeat_at)
         time.sleep(_LOOK_SECONDS)
 
@@ -269,7 +281,8 @@ def _acquire(
 class _Watch:
     """Whether a lease moves while we look at it: its heartbeat's time is told by another machine's clock.
 
-    A lease is suspect if it is overdue by our clock, or if it is for the very build that we are to go on with.
+    A lease is suspect if it is overdue by our clock, if it is for the very build that we are to go on with, or if the
+    caller says so.
     If no heartbeat comes while we look, its holder is dead.
     """
 

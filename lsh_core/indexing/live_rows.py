@@ -70,11 +70,14 @@ def named(table: pa.Table, *, id: str, vector: str, where: str) -> pa.Table:
     Raises
     ------
     SchemaError
-        One of them is not there, or of a type that cannot be used.
+        One of them is not there, or of a type that cannot be used; or another column has such a name.
     """
     for name in (id, vector):
         if name not in table.column_names:
             raise SchemaError(where, name, f"does not exist; there are {', '.join(table.column_names)}")
+    for name in {ID_COLUMN, VECTOR_COLUMN} - {id, vector}:
+        if name in table.column_names:
+            raise SchemaError(where, name, "cannot be the name of a field; leave it out")
     check_id_type(table.schema.field(id).type, where=where, column=id)
     vectors = table.column(vector)
     kind = vectors.type

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import numbers
 import threading
 import time
 from collections.abc import Sequence
@@ -151,11 +152,21 @@ class LiveWriter:
             valid_rows(own, self.live_build().field, where, first_row)
 
     def delete(self, ids: Sequence[str], *, refreshed: bool = False) -> Written:
-        """Delete documents; an id that is not there is no error."""
-        wanted = list(dict.fromkeys(str(each) for each in ids))
-        for each in wanted:
-            if not 0 < len(each.encode()) <= MOST_ID_BYTES:
-                raise SourceError("ids", f"{each[:40]!r} is no id: it must have 1 to {MOST_ID_BYTES} bytes")
+        """Delete documents; an id that is not there is no error.
+
+        Parameters
+        ----------
+        ids
+            Strings, or integers as they are in the sources.
+
+        Raises
+        ------
+        SourceError
+            One of them is no id; nothing is deleted.
+        """
+        if isinstance(ids, str | bytes):
+            raise SourceError("ids", f"{ids[:40]!r} is one text; give a list of ids, such as [{ids[:40]!r}]")
+        wanted = list(dict.fromkeys(_id_text(each) for each in ids))
         if not wanted:
             return Written(self.live_build().meta.build, 0)
         self.live_build()  # Nothing is written under a name that is not there.
@@ -237,3 +248,19 @@ class LiveWriter:
             return
         if repaired:
             logger.warning("%s: opened for live changes again; a promotion had died", self._name)
+
+
+def _id_text(identity: object) -> str:
+    """Return an id as documents have it."""
+    if isinstance(identity, bool) or not isinstance(identity, str | numbers.Integral):
+        raise SourceError(
+            "ids", f"{identity!r} is no id: it is a {type(identity).__name__}, not a string or an integer"
+        )
+    text = str(identity)
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise SourceError("ids", f"{text[:40]!r} is no id: {error}") from None
+    if not 0 < size <= MOST_ID_BYTES:
+        raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MOST_ID_BYTES} bytes")
+    return text

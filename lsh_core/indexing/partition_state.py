@@ -76,12 +76,14 @@ class PartitionStore:
     def begin(self, fingerprint: str) -> PartitionState:
         """Write the refresh to go on with: the one that was not finished, if it read the same files, else a new one.
 
+        To be called where a refresh of the same files is not done, or is to be done again.
+
         Raises
         ------
         LeaseLostError
             Somebody else is at it.
         """
-        if self.last is not None and self.last.fingerprint == fingerprint:
+        if self.last is not None and self.last.fingerprint == fingerprint and not self.last.done:
             return self.write(self.last)
         generation = 1 if self.last is None else self.last.generation + 1
         return self.write(PartitionState(self._name, self._partition, fingerprint, generation))

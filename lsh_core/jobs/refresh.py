@@ -59,8 +59,9 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
     """Upsert the rows that the partition's source has, and delete the documents that left it; once.
 
     All rows are checked before the first is written. A refresh that was killed goes on where it was, if the files are
-    the same; one of the same files that is done already does nothing. A document that was written since the refresh
-    began stays as it was written, whatever the source says; one that moved to another partition is left alone.
+    the same; one of the same files that is done already does nothing, unless it is to be done again. A document that
+    was written since the refresh began stays as it was written, whatever the source says; one that moved to another
+    partition is left alone.
 
     Returns
     -------
@@ -82,9 +83,10 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
     live = writer.live_build()
     source = _open(settings, live)
     scope = f"partition:{settings.partition}"
-    with hold(services.connection, settings.name, scope, services.caller) as lease:
+    with hold(services.connection, settings.name, scope, services.caller, watch=True) as lease:
         store = PartitionStore(services.connection, settings.name, settings.partition, epoch=lease.epoch)
-        unchanged = store.last is not None and store.last.done and store.last.fingerprint == source.fingerprint
+        known = store.last is not None and store.last.done and store.last.fingerprint == source.fingerprint
+        unchanged = known and not settings.again
         upserted = deleted = 0
         if not unchanged:
             _check_rows(settings, source, writer)

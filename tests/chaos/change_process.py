@@ -57,6 +57,11 @@ class ChangeProcess:
         code = self._popen.wait(END_SECONDS)
         assert code == 0, f"{self.log.name}: {self._said.read_text()[-3000:]}"
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has noted a change."""
+        return self.log.exists() and self.log.stat().st_size > 0
+
     def notes(self) -> Iterator[Noted]:
         """Yield its changes in order; those of a batch that was not answered are the last."""
         waiting: list[Noted] = []

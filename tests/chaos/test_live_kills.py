@@ -80,6 +80,8 @@ class Changed:
         assert self._present[number].kill(), f"seed {self._seed}: writer {number} had ended before"
         self._past.append(self._present[number])
         self._present[number] = self._writer(number)
+        # One that is ended before it has begun would not know how to end.
+        wait_until(lambda: self._present[number].has_begun)
 
     def end_writers(self) -> None:
         """Let all writers end."""

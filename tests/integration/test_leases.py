@@ -79,6 +79,20 @@ def test_a_kept_lease_is_its_callers_own_and_refuses_others_until_released(conne
         assert third.epoch > second.epoch
 
 
+def test_who_watches_need_not_wait_for_the_end_of_a_dead_holders_minute(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.4)
+    with hold(connection, "watched", BUILD, _caller("dead")) as lease:
+        with pytest.raises(LeaseHeldError), hold(connection, "watched", BUILD, _caller("early"), watch=True):
+            pass
+        lease._stopped.set()  # As if killed: no heartbeat any more, and nothing given back.
+        with pytest.raises(LeaseHeldError), hold(connection, "watched", BUILD, _caller("other")):
+            pass
+        with hold(connection, "watched", BUILD, _caller("again"), watch=True) as taken:
+            assert taken.epoch == lease.epoch + 1
+
+
 def test_the_lease_of_a_dead_holder_is_taken_over_and_the_dead_one_finds_out(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

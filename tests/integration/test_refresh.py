@@ -110,6 +110,13 @@ def test_a_partition_becomes_what_its_source_is_once(lake: Lake) -> None:
     assert (again["upserted"], again["deleted"], again["unchanged"], again["generation"]) == (0, 0, True, 1)
     assert not journal.has_any(after=before)
 
+    writer = LiveWriter(lake.services.connection, lake.name)
+    writer.delete(["a100"])
+    writer.upsert([{"id": "a101", "embedding": [1.0] * DIMS, "stamp": 1}])
+    assert lake.refresh("1")["unchanged"]
+    more = lake.refresh("1", again=True)
+    assert (more["upserted"], more["deleted"], more["unchanged"], more["generation"]) == (400, 0, False, 2)
+
     assert lake.refresh("2")["deleted"] == 299
     assert lake.held() == lake.wanted()
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from lsh_core.errors import InputError, SchemaError, SourceError
-from lsh_core.indexing.change_writer import ID_COLUMN
+from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
 from lsh_core.indexing.live_rows import as_table, named, upserts
 from lsh_core.sources.row_bytes import unpack_row
 from tests.vector_fields import table_field
@@ -67,6 +67,13 @@ def test_ids_of_every_kind_of_text_and_other_columns_are_written(ids: pa.Array[A
     assert [change.id for change in changes] == ["b", "a"]
     packed = [unpack_row(change.row or b"").to_pylist() for change in changes]
     assert [(each[ID_COLUMN], each["tags"]) for (each,) in packed] == [("b", None), ("a", ["y"])]
+
+
+@pytest.mark.parametrize("name", [ID_COLUMN, VECTOR_COLUMN])
+def test_a_column_under_a_name_of_the_journal_is_refused(name: str) -> None:
+    table = pa.table({"id": ["a", "b", "c"], "v": VECTORS, name: ["x", "y", "z"]})
+    with pytest.raises(SchemaError, match=f"column '{name}' cannot be the name of a field"):
+        named(table, id="id", vector="v", where="rows")
 
 
 @pytest.mark.parametrize("ids", [pa.array([1.0, 2.0, 3.0]), pa.array([1, 2, 3]).dictionary_encode(), pa.nulls(3)])

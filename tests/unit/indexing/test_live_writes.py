@@ -89,6 +89,27 @@ def hours_pass(server: MemoryServer) -> None:
             stored.source["at"] = (at - timedelta(hours=2)).isoformat()
 
 
+@pytest.mark.parametrize(
+    ("ids", "says"),
+    [
+        ("b10", "is one text; give a list of ids"),
+        (b"b10", "is one text; give a list of ids"),
+        (["a", None], "None is no id: it is a NoneType"),
+        (["a", True], "True is no id: it is a bool"),
+        (["a", 1.0], "1.0 is no id: it is a float"),
+        (["a", b"a"], "is no id: it is a bytes"),
+        (["a", "\ud800"], "surrogates not allowed"),
+        (["a", ""], "must have 1 to 512 bytes"),
+        (["a", "ü" * 257], "must have 1 to 512 bytes"),
+    ],
+)
+def test_what_is_no_list_of_ids_deletes_nothing(server: MemoryServer, ids: Any, says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        writer(server).delete(ids)
+    assert held(server) == {"a": 0}
+    assert not journal(server)
+
+
 def test_what_a_build_refuses_is_taken_back_by_its_writer_only(server: MemoryServer) -> None:
     with pytest.raises(SourceError, match=r"id 'b'.*1 of 2 rows were refused"):
         writer(server).upsert([row("b", -1), row("c", 3)])
