@@ -6,7 +6,6 @@ import math
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.errors import PromotionConflictError, UnavailableError
@@ -111,8 +110,9 @@ def change_aliases(client: Elasticsearch, actions: Sequence[Mapping[str, Any]], 
         A node does not know of it in time. It was done all the same.
     """
     answer = client.indices.update_aliases(actions=list(actions), timeout=f"{_ANSWER_SECONDS}s")
-    if known_everywhere and not answer["acknowledged"] and not _all_nodes_follow(client, str(_first(actions)["index"])):
-        aliases = ", ".join(str(what["alias"]) for action in actions for what in action.values())
+    changed = [what for action in actions for what in action.values()]
+    if known_everywhere and not answer["acknowledged"] and not _all_nodes_follow(client, str(changed[0]["index"])):
+        aliases = ", ".join(str(what["alias"]) for what in changed)
         raise UnavailableError("a node of the cluster", _KNOWN_SECONDS, f"it does not know how {aliases} changed")
 
 
@@ -124,20 +124,18 @@ def _all_nodes_follow(client: Elasticsearch, index: str) -> bool:
     """
     deadline = time.monotonic() + _KNOWN_SECONDS
     sign = {"index": index, "alias": f"airlsh-known-{uuid.uuid4().hex}"}
-    known = False
-    for verb in cycle(("add", "remove")):
-        options = {"is_hidden": True} if verb == "add" else {"must_exist": False}
+
+    def known(verb: str, **options: bool) -> bool:
         answer = client.indices.update_aliases(actions=[{verb: {**sign, **options}}], timeout=f"{_ANSWER_SECONDS}s")
-        known = known or bool(answer["acknowledged"])
-        if verb == "remove" and (known or time.monotonic() >= deadline):
-            break
-        if not answer["acknowledged"]:
-            time.sleep(_PAUSE_SECONDS)  # Most of the wait is the server's.
-    return known
+        return bool(answer["acknowledged"])
 
-
-def _first(actions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    return next(what for action in actions for what in action.values())
+    while True:
+        added, removed = known("add", is_hidden=True), known("remove", must_exist=False)
+        if added or removed:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_PAUSE_SECONDS)  # Most of the wait is the server's.
 
 
 def require_live(client: Elasticsearch, alias: str, expected: str | None) -> None:

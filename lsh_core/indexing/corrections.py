@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lsh_core.elastic.bulk_requests import request_sizes
+from lsh_core.elastic.bulk_requests import requests
 from lsh_core.indexing.bulk_sender import BulkSender
 from lsh_core.indexing.chunk_loader import LoadPlan
 from lsh_core.indexing.dead_letters import DeadLetter, expiry
@@ -152,12 +152,11 @@ class CorrectionLoader:
             others=table.take(pa.array(valid.offsets[rows], pa.int64())).select(list(self._plan.fields)),
             partition=partition_of(replaced[0].source),  # A chunk's rows are of one file.
         )
-        home, start = self._sender.ring.home(chunk), 0
+        home = self._sender.ring.home(chunk)
         refused: list[tuple[int, str, str]] = []
-        for size in request_sizes(lines, self._plan.request_bytes, last=True):
-            report = self._sender.send(home, rows[start : start + size], lines[start : start + size])
+        for part in requests(lines, self._plan.request_bytes):
+            report = self._sender.send(home, rows[part], lines[part])
             refused += [(each.offset, each.error, each.reason) for each in report.refusals]
-            start += size
         return refused
 
     def _enter(

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import orjson
@@ -24,6 +24,7 @@ from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import CHANGES, ensure_system_index
 from lsh_core.errors import LoadError, ServerError, UnavailableError
 from lsh_core.indexing.journal_proof import read_settled, settle
+from lsh_core.indexing.runs import now
 
 BEFORE_ALL = -1
 """The position before the first change."""
@@ -243,7 +244,7 @@ class Journal:
             "name": self._name,
             "id": change.id,
             "kind": change.kind,
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "at": now(),
         }
         if change.row is not None:
             document["row"] = base64.b64encode(change.row).decode("ascii")

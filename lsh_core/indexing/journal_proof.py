@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.errors import UnavailableError
+from lsh_core.indexing.runs import now
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -120,7 +120,7 @@ def _prove(client: Elasticsearch, *, name: str, position: int) -> None:
 
 
 def _mark(kind: str, name: str) -> dict[str, Any]:
-    return {"kind": kind, "id": name, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    return {"kind": kind, "id": name, "at": now()}
 
 
 def _search(client: Elasticsearch, *, name: str, upto: int, body: Mapping[str, Any]) -> list[dict[str, Any]] | None:

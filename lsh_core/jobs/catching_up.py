@@ -15,12 +15,7 @@ def catch_up(name: str, build: str, services: Services) -> int:
 
     A build that was live before is replayed from where it became so, which is safe.
 
-    Raises
-    ------
-    VerificationError
-        The build does not take a change that nothing later replaces, or does not hold it.
-    UnavailableError
-        A shard stayed away.
+    Raises as `replay_changes`.
     """
     record = acknowledged_record(services.connection, name, build)
     reached = replay_changes(

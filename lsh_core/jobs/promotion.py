@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lsh_core.elastic.cluster import answering_client, on_any_node
@@ -112,15 +110,8 @@ def _fenced_swap(
 
 
 def _require_expected(client: Elasticsearch, name: str, build: str, expected: str | None) -> None:
-    with _advised(name, build):
-        require_live(client, name, expected)
-
-
-@contextmanager
-def _advised(name: str, build: str) -> Iterator[None]:
-    """Say with a conflict what to do if the build is to be live all the same."""
     try:
-        yield
+        require_live(client, name, expected)
     except PromotionConflictError as conflict:
         conflict.with_note(
             f"Build {build} was left as it is. If it is to replace what is live now: "

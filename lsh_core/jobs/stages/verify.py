@@ -60,10 +60,12 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     """
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
-    require_changes(client, settings.name, RunStore(client).get(settings.name, build))
+    record = RunStore(client).get(settings.name, build)
+    require_changes(client, settings.name, record)
+    covered = Cover.of(record).upto
     for left in reversed(range(_TRIES)):
         live = live_index(client, settings.name)
-        reached, replaced = _replay(settings.name, plan.index, build, services)
+        reached, replaced = _replay(settings.name, plan.index, build, covered, services)
         accounts, expected = _balance(client, plan, build, replaced, services)
         try:
             documents = verify_holdings(client, plan.index, expected, plan.vector.column, live=len(replaced))
@@ -95,12 +97,10 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     }
 
 
-def _replay(name: str, index: str, build: str, services: Services) -> tuple[int, IdHashes]:
+def _replay(name: str, index: str, build: str, covered: int, services: Services) -> tuple[int, IdHashes]:
     """Bring the build up to date; return how far the journal is, and the ids that it has changed so far."""
     reached = catch_up(name, build, services)
-    client = answering_client(services.connection)
-    refresh(client, index)
-    covered = Cover.of(RunStore(client).get(name, build)).upto
+    refresh(answering_client(services.connection), index)
     return reached, IdHashes(changed_hashes(services.connection, name, upto=reached, covered=covered))
 
 
