@@ -25,8 +25,8 @@ MOST_SPILL = 16
 MOST_TABLES = 512
 MOST_BITS = 32
 
-PARTITION_PATTERN = r"^[^/=\x00-\x1f]+=[^/\x00-\x1f]+(/[^/=\x00-\x1f]+=[^/\x00-\x1f]+)*$"
-"""``key=value`` folders, as Hive names them."""
+_FOLDER = r"[^/=\x00-\x1f]+=[^/\x00-\x1f]+"
+_PARTITION = re.compile(f"{_FOLDER}(/{_FOLDER})*")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _RESERVED = frozenset(
@@ -69,10 +69,19 @@ def check_moment(text: str) -> str:
 
 Moment = Annotated[str, AfterValidator(check_moment)]
 
+
+def check_partition(text: str) -> str:
+    """Return the name of the partition in these folders; raise ``ValueError`` for what is not key=value folders."""
+    text = text.strip()
+    if len(text) > 1_000 or not _PARTITION.fullmatch(text):
+        raise ValueError("must be key=value, as the folder is named, such as day=2026-11-20; folders in it follow a /")
+    return partition_name(levels_of(text.split("/")))
+
+
 Partition = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, pattern=PARTITION_PATTERN, max_length=1_000),
-    AfterValidator(lambda text: partition_name(levels_of(text.split("/")))),
+    AfterValidator(check_partition),
+    WithJsonSchema({"type": "string", "pattern": f"^{_PARTITION.pattern}$", "maxLength": 1_000}),
 ]
 
 IndexName = Annotated[

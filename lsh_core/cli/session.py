@@ -59,6 +59,8 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
         _fail(f"{error}{notes}", error.exit_code, as_json=as_json, kind=type(error).__name__, error=error)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED, as_json=as_json, kind="KeyboardInterrupt", error=None)
+    except SystemExit as ending:  # A signal; see `endings_raised`.
+        _fail("told to end", int(ending.code or 0), as_json=as_json, kind="SystemExit", error=None)
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise
     except Exception as error:

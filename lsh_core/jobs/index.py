@@ -83,13 +83,17 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
     build = build or build_id(secrets.token_hex(16), datetime.now(UTC))
     caller = replace(services.caller, identity=services.caller.identity or secrets.token_hex(16))
     services = replace(services, caller=caller)
+    go_on = f"airlsh index {settings.name} --resume {build}"
     try:
         for stage in STAGES:
             _run_stage(stage, settings, build, services)
         return summarise(settings, build, services)
     except AirlshError as error:
         if not error.final:
-            error.add_note(f"Go on where it stopped: airlsh index {settings.name} --resume {build}")
+            error.add_note(f"Go on where it stopped: {go_on}")
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        logger.warning("build %s is not finished; go on with it: %s", build, go_on)
         raise
     finally:
         _give_back(settings.name, services)

@@ -21,7 +21,9 @@ ROUNDS = int(os.environ.get("AIRLSH_CHAOS_ROUNDS", "1"))
 SEED = int(os.environ.get("AIRLSH_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
 
 # Run in the long form alone: a faster test of `make test` has a case of each.
-collect_ignore = [] if ROUNDS > 1 else ["test_airflow_kills.py", "test_kills.py", "test_repeated_ids.py"]
+collect_ignore = (
+    [] if ROUNDS > 1 else ["test_airflow_kills.py", "test_kills.py", "test_nodes.py", "test_repeated_ids.py"]
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,8 +1,4 @@
-"""Nodes that go away and come back, hang, refuse to write, or die at a later stage: the run completes, exactly.
-
-``make test`` runs the short form: one brief absence, one death. ``make chaos`` runs the long ones, which see the
-cluster drop a node that hangs (30 s), and every stage.
-"""
+"""Nodes that go away and come back, hang, refuse to write, or die at a later stage: the run completes, exactly."""
 
 from __future__ import annotations
 
@@ -15,12 +11,10 @@ import pytest
 
 from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.dask_cluster import DaskCluster
-from tests.chaos.conftest import ROUNDS
 from tests.chaos.contents import finished_times
 from tests.chaos.nodes import NodeArena, story_of
 
-LONG = ROUNDS > 1
-AWAY_SECONDS = 30 if LONG else 3
+AWAY_SECONDS = 30
 HANG_SECONDS = 60
 BLOCK_SECONDS = 10
 HELD_SECONDS = 50
@@ -57,10 +51,10 @@ def test_without_replicas_a_node_that_comes_back_is_waited_for(arena: NodeArena)
     assert sum(story.get("waited_for_primary", 0) for story in report["nodes"]) > 0
 
 
-@pytest.mark.parametrize("stage", ["load", "settle", "verify"] if LONG else ["load"])
-@pytest.mark.parametrize("who", ["plain", "master"] if LONG else ["master"])
+@pytest.mark.parametrize("stage", ["create", "load", "settle", "verify"])
+@pytest.mark.parametrize("who", ["plain", "master"])
 def test_a_node_dies_after(arena: NodeArena, stage: str, who: str) -> None:
-    """Right after a stage: in the merge, in verification, or in the promotion."""
+    """Right after a stage: in the middle of the load, in the merge, in verification, or in the promotion."""
     victim = arena.master() if who == "master" else arena.plain()
     command = arena.index("--replicas", "1")
     build = arena.in_the_middle(command, victim)
@@ -78,67 +72,67 @@ def test_a_node_dies_after(arena: NodeArena, stage: str, who: str) -> None:
     assert status == "yellow"  # Promoted with the copies that were left.
 
 
-if LONG:  # A minute each, and more.
+@pytest.mark.parametrize("who", ["plain", "master"])
+def test_a_node_that_hangs_is_left_and_comes_back(arena: NodeArena, who: str) -> None:
+    victim = arena.master() if who == "master" else arena.plain()
+    command = arena.index("--replicas", "1")
+    build = arena.in_the_middle(command, victim)
+    arena.nodes.suspend_node(victim)
+    hung_at = time.time()
+    try:
+        time.sleep(HANG_SECONDS)
+    finally:
+        arena.nodes.resume_node(victim)
 
-    @pytest.mark.parametrize("who", ["plain", "master"])
-    def test_a_node_that_hangs_is_left_and_comes_back(arena: NodeArena, who: str) -> None:
-        victim = arena.master() if who == "master" else arena.plain()
-        command = arena.index("--replicas", "1")
+    report = command.report()
+
+    arena.assert_exact(report, victim)
+    for url in set(arena.nodes.urls) - {arena.nodes.urls[victim]}:
+        story = story_of(report, url)
+        assert story.get("unreachable", 0) == 0, f"a healthy node was taken for dead: {story}"
+    # The load stands still until the server drops the node. A new master must be elected first if it was that one:
+    # then the node may be woken before.
+    finished = [at - hung_at for at in finished_times(arena.client(victim), build)]
+    held, went_on = max((after - before, after) for before, after in pairwise(finished) if after > 0)
+    later = sum(went_on <= at < HANG_SECONDS for at in finished)
+    print(f"{who}: {held:.1f} s without a chunk, up to {went_on:.1f} s after the stop; then {later} before it woke")
+    assert went_on < (HELD_SECONDS if who == "plain" else HANG_SECONDS + HELD_SECONDS)
+
+
+def test_nobody_waits_for_a_node_without_shards_that_hangs(arena: NodeArena) -> None:
+    victim = arena.plain()
+    with arena.no_shards_on(victim):
+        command = arena.index("--replicas", "0")
         build = arena.in_the_middle(command, victim)
         arena.nodes.suspend_node(victim)
         hung_at = time.time()
         try:
             time.sleep(HANG_SECONDS)
+            meanwhile = [at - hung_at for at in finished_times(arena.client(victim), build) if at > hung_at]
         finally:
             arena.nodes.resume_node(victim)
-
         report = command.report()
 
-        arena.assert_exact(report, victim)
-        for url in set(arena.nodes.urls) - {arena.nodes.urls[victim]}:
-            story = story_of(report, url)
-            assert story.get("unreachable", 0) == 0, f"a healthy node was taken for dead: {story}"
-        # The load stands still until the server drops the node. A new master must be elected first if it was that one:
-        # then the node may be woken before.
-        finished = [at - hung_at for at in finished_times(arena.client(victim), build)]
-        held, went_on = max((after - before, after) for before, after in pairwise(finished) if after > 0)
-        later = sum(went_on <= at < HANG_SECONDS for at in finished)
-        print(f"{who}: {held:.1f} s without a chunk, up to {went_on:.1f} s after the stop; then {later} before it woke")
-        assert went_on < (HELD_SECONDS if who == "plain" else HANG_SECONDS + HELD_SECONDS)
+    arena.assert_exact(report, victim)
+    assert len(meanwhile) >= 10
+    gaps = [after - before for before, after in zip([0.0, *meanwhile], meanwhile, strict=False)]
+    assert max(gaps) < 15, f"the others stood still: {gaps}"
 
-    def test_nobody_waits_for_a_node_without_shards_that_hangs(arena: NodeArena) -> None:
-        victim = arena.plain()
-        with arena.no_shards_on(victim):
-            command = arena.index("--replicas", "0")
-            build = arena.in_the_middle(command, victim)
-            arena.nodes.suspend_node(victim)
-            hung_at = time.time()
-            try:
-                time.sleep(HANG_SECONDS)
-                meanwhile = [at - hung_at for at in finished_times(arena.client(victim), build) if at > hung_at]
-            finally:
-                arena.nodes.resume_node(victim)
-            report = command.report()
 
-        arena.assert_exact(report, victim)
-        assert len(meanwhile) >= 10
-        gaps = [after - before for before, after in zip([0.0, *meanwhile], meanwhile, strict=False)]
-        assert max(gaps) < 15, f"the others stood still: {gaps}"
+def test_a_block_on_writes_is_waited_out(arena: NodeArena) -> None:
+    command = arena.index()
+    victim = arena.plain()
+    build = arena.in_the_middle(command, victim)
+    block, client = "index.blocks.read_only_allow_delete", arena.client(victim)
+    index = f"airlsh-{arena.name}-{build}"
+    client.indices.put_settings(index=index, settings={block: True})
+    try:
+        time.sleep(BLOCK_SECONDS)
+        assert command.runs
+    finally:
+        client.indices.put_settings(index=index, settings={block: None})
 
-    def test_a_block_on_writes_is_waited_out(arena: NodeArena) -> None:
-        command = arena.index()
-        victim = arena.plain()
-        build = arena.in_the_middle(command, victim)
-        block, client = "index.blocks.read_only_allow_delete", arena.client(victim)
-        index = f"airlsh-{arena.name}-{build}"
-        client.indices.put_settings(index=index, settings={block: True})
-        try:
-            time.sleep(BLOCK_SECONDS)
-            assert command.runs
-        finally:
-            client.indices.put_settings(index=index, settings={block: None})
+    report = command.report()
 
-        report = command.report()
-
-        arena.assert_exact(report, victim)
-        assert sum(story.get("blocked", 0) for story in report["nodes"]) > 0
+    arena.assert_exact(report, victim)
+    assert sum(story.get("blocked", 0) for story in report["nodes"]) > 0

@@ -28,7 +28,7 @@ from tests.integration.made_sources import clustered, write_source
 from tests.lease_holders import holder_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-ROWS, DIMS, CHUNK = 20_000, 24, 200
+ROWS, DIMS, CHUNK = 12_000, 24, 200
 DAG = "index_vectors"
 
 

@@ -39,7 +39,7 @@ from lsh_core.settings import (
 )
 from tests.integration.made_sources import clustered, write_source
 
-ROUNDS = 50
+ROUNDS = 10
 NAME = "promoted"
 LIVE_WAYS = live_write_alias(physical_index(NAME, "*"))
 """The aliases of all builds that live changes may be written through."""

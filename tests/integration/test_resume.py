@@ -28,7 +28,7 @@ from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, TrainSettings
 from tests.integration.made_sources import clustered, write_source
 
-ROWS, DIMS = 12_000, 24
+ROWS, DIMS = 6_000, 24
 SUBMIT = """
 import sys
 from lsh_core.elastic.connection import Connection

@@ -69,5 +69,7 @@ def test_whoever_is_told_to_end_lets_go_first(
             let_go.append(True)
 
     monkeypatch.setattr(module, job, at_work)
-    assert run(*command.split()).exit_code == 128 + signal.SIGTERM
+    ended = run(*command.split())
+    assert ended.exit_code == 128 + signal.SIGTERM
+    assert "airlsh: told to end" in ended.output
     assert let_go == [True]
