@@ -77,6 +77,8 @@ def _rows(query: int, answer: Answer) -> list[dict[str, Any]]:
             "score": neighbour.score,
             "fields": dict(neighbour.fields),
             "build": answer.build,
+            "path": answer.path,
+            "scored": answer.scored,
         }
         for neighbour in answer.neighbours
     ]
@@ -84,10 +86,14 @@ def _rows(query: int, answer: Answer) -> list[dict[str, Any]]:
 
 def _lines(answers: list[Answer]) -> Iterable[str]:
     for query, answer in enumerate(answers):
-        yield f"query {query} ({len(answer.neighbours)} neighbours, build {answer.build})"
+        yield f"query {query} ({len(answer.neighbours)} neighbours, {_way(answer)}, build {answer.build})"
         for neighbour in answer.neighbours:
             fields = "  ".join(_short(value) for value in neighbour.fields.values())
             yield f"  {neighbour.rank:3d}  {neighbour.distance:10.4f}  {neighbour.id}  {fields}".rstrip()
+
+
+def _way(answer: Answer) -> str:
+    return f"{answer.scored:,} rows scored " + ("exactly" if answer.path == "exact" else f"by {answer.path}")
 
 
 def _short(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lsh_core.models.metrics import distance_from_score
+from lsh_core.search.queries import Path, Query
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,21 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Answer:
-    """The neighbours of one query, and the build that they come from."""
+    """The neighbours of one query, the build that they come from, and how they were found.
+
+    Attributes
+    ----------
+    path
+        ``lists`` or ``tables``: the rows that share a token with the query were looked at; ``exact``: all rows, or all
+        that pass the filter, so that the answer is the true one.
+    scored
+        How many rows were compared with the query exactly.
+    """
 
     build: str
     neighbours: tuple[Neighbour, ...]
+    path: Path
+    scored: int
 
     @property
     def ids(self) -> list[str]:
@@ -47,11 +59,18 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
-        return {"build": self.build, "neighbours": [asdict(neighbour) for neighbour in self.neighbours]}
+        return {
+            "build": self.build,
+            "path": self.path,
+            "scored": self.scored,
+            "neighbours": [asdict(neighbour) for neighbour in self.neighbours],
+        }
 
 
-def read_answer(hits: list[Mapping[str, Any]], metric: str, build: str) -> Answer:
-    """Turn the hits of a response into an answer."""
+def read_answer(found: Mapping[str, Any], query: Query, metric: str, build: str) -> Answer:
+    """Turn the ``hits`` of a response to `query` into an answer."""
+    hits = found["hits"]
+    matching = int(found["total"]["value"])
     scores = np.array([hit["_score"] for hit in hits], dtype=np.float64)
     distances = distance_from_score(scores, metric) if len(scores) else scores
     return Answer(
@@ -60,4 +79,6 @@ def read_answer(hits: list[Mapping[str, Any]], metric: str, build: str) -> Answe
             Neighbour(rank, hit["_id"], float(distance), float(hit["_score"]), hit.get("_source", {}))
             for rank, (hit, distance) in enumerate(zip(hits, distances, strict=True), start=1)
         ),
+        query.path,
+        matching if query.most_scored is None else min(matching, query.most_scored),
     )

@@ -1,29 +1,66 @@
 """Request bodies of searches. Pure: no I/O.
 
-Two ways, by kind of model. Lists (``ivf``): the rows in the probed lists are a filter, and the server
-scores exactly those that pass it. Tables (``hyperplane``): rows are ranked by how many tokens they share
-with the query, and the first `candidates` of them are scored exactly in the same request.
+Three ways. Lists (``ivf``): the rows in the probed lists are a filter, and the server scores exactly those that pass
+it. Tables (``hyperplane``): rows are ranked by how many tokens they share with the query, and the first `candidates`
+of them are scored exactly in the same request. Exact: every row that passes the filter is scored.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from lsh_core.indexing.mapping import VectorField, near_path, tokens_path
 
 MOST_RESULTS = 10_000
 
-
-def source_filter(fields: Sequence[str] | None) -> dict[str, Any] | bool:
-    """Return the ``_source`` of a request: the fields asked for, or all but airlsh's own."""
-    if fields is None:
-        return {"excludes": ["airlsh"]}
-    return {"includes": list(fields), "excludes": ["airlsh"]} if fields else False
+Path = Literal["lists", "tables", "exact"]
+Filter = Mapping[str, Any]
+Target = Mapping[str, Any]
+"""What rows are compared with, as a ``knn`` query names it."""
 
 
-def vector_body(
+@dataclass(frozen=True)
+class Query:
+    """One search.
+
+    Attributes
+    ----------
+    most_scored
+        How many of the rows that match are scored at most; None: all of them.
+    """
+
+    body: Mapping[str, Any]
+    path: Path
+    most_scored: int | None = None
+
+
+def given(vector: Sequence[float]) -> Target:
+    """Compare rows with `vector`."""
+    return {"query_vector": list(vector)}
+
+
+def stored(field: VectorField, index: str, identity: str) -> Target:
+    """Compare rows with the vector of the stored row `identity`, which the server looks up."""
+    return {"query_vector_builder": {"lookup": {"index": index, "id": identity, "path": field.column}}}
+
+
+def all_of(*filters: Filter | None) -> Filter | None:
+    """Return the filter that is passed by what passes all those that are not None; None if all are."""
+    wanted = [each for each in filters if each is not None]
+    if len(wanted) < 2:
+        return wanted[0] if wanted else None
+    return {"bool": {"filter": wanted}}
+
+
+def all_but(identity: str) -> Filter:
+    """Return the filter that every row but one passes."""
+    return {"bool": {"must_not": [{"ids": {"values": [identity]}}]}}
+
+
+def token_query(
     field: VectorField,
     vector: Sequence[float],
     tokens: Sequence[str],
@@ -31,10 +68,10 @@ def vector_body(
     k: int,
     effort: int,
     shards: int,
-    query_filter: Mapping[str, Any] | None = None,
+    query_filter: Filter | None = None,
     fields: Sequence[str] | None = None,
-) -> dict[str, Any]:
-    """Return the request for the `k` nearest rows to `vector` among those that share `tokens`.
+) -> Query:
+    """Return the search for the `k` nearest rows to `vector` among those that share `tokens`.
 
     Parameters
     ----------
@@ -42,8 +79,8 @@ def vector_body(
         For models of tables: how many candidates are scored exactly, over all shards; the window is per shard.
     """
     if field.has_lists:
-        query = _exact_among(field, {"query_vector": list(vector)}, k, _all_of(_any_token(field, tokens), query_filter))
-        return {"query": query, "size": k, "_source": source_filter(fields), "track_total_hits": False}
+        listed = {"terms": {tokens_path(field.column): list(tokens)}}
+        return Query(_exact_body(field, given(vector), all_of(listed, query_filter), k, fields), "lists")
     window = max(math.ceil(effort / shards), k)
     shared: dict[str, Any] = {
         "should": [{"term": {tokens_path(field.column): token}} for token in tokens],
@@ -51,68 +88,65 @@ def vector_body(
     }
     if query_filter is not None:
         shared["filter"] = [query_filter]
-    exact = {"field": field.column, "query_vector": list(vector), "k": window, "num_candidates": window}
-    return {
-        "query": {"bool": shared},
-        "rescore": {
-            "window_size": window,
-            "query": {"query_weight": 0, "rescore_query_weight": 1, "rescore_query": {"knn": exact}},
-        },
-        "size": k,
-        "_source": source_filter(fields),
-        "track_total_hits": False,
+    exact = {"field": field.column, "k": window, "num_candidates": window, **given(vector)}
+    rescored = {
+        "window_size": window,
+        "query": {"query_weight": 0, "rescore_query_weight": 1, "rescore_query": {"knn": exact}},
     }
+    return Query(_body({"bool": shared}, k, fields) | {"rescore": rescored}, "tables", window * shards)
 
 
-def id_body(
-    field: VectorField,
-    index: str,
-    identity: str,
-    *,
-    k: int,
-    query_filter: Mapping[str, Any] | None = None,
-    fields: Sequence[str] | None = None,
-) -> dict[str, Any]:
-    """Return the request for the `k` nearest rows to the stored row `identity`, itself left out.
+def id_query(field: VectorField, index: str, identity: str, *, k: int, fields: Sequence[str] | None = None) -> Query:
+    """Return the search for the `k` nearest rows to the stored row `identity`, itself left out.
 
     The server looks up both the vector and the tokens: for models of lists the nearest lists that are
     stored with each row, for models of tables the row's own tokens. All rows that share one are scored exactly.
     """
     path = near_path(field.column) if field.has_lists else tokens_path(field.column)
     shared = {"terms": {tokens_path(field.column): {"index": index, "id": identity, "path": path}}}
-    query = _exact_among(
-        field,
-        {"query_vector_builder": {"lookup": {"index": index, "id": identity, "path": field.column}}},
-        k,
-        {
-            "bool": {
-                "filter": [shared, *([query_filter] if query_filter is not None else [])],
-                "must_not": [{"ids": {"values": [identity]}}],
-            }
-        },
-    )
-    return {"query": query, "size": k, "_source": source_filter(fields), "track_total_hits": False}
+    body = _exact_body(field, stored(field, index, identity), all_of(shared, all_but(identity)), k, fields)
+    return Query(body, "lists" if field.has_lists else "tables")
 
 
-def exact_body(field: VectorField, vector: Sequence[float], *, k: int) -> dict[str, Any]:
-    """Return the request that scores every row: the exact answer."""
-    query = _exact_among(field, {"query_vector": list(vector)}, k, None)
-    return {"query": query, "size": k, "_source": False, "track_total_hits": False}
+def exact_query(
+    field: VectorField,
+    target: Target,
+    *,
+    k: int,
+    query_filter: Filter | None = None,
+    fields: Sequence[str] | None = (),
+) -> Query:
+    """Return the search that scores every row that passes the filter: the exact answer."""
+    return Query(_exact_body(field, target, query_filter, k, fields), "exact")
 
 
-def _exact_among(
-    field: VectorField, target: Mapping[str, Any], k: int, among: Mapping[str, Any] | None
+def row_query(field: VectorField, identity: str) -> Query:
+    """Return the search for a stored row, with its vector as its only field."""
+    body = _body({"ids": {"values": [identity]}}, 1, ())
+    return Query({**body, "_source": {"includes": [field.column], "exclude_vectors": False}}, "exact")
+
+
+def count_query(query_filter: Filter | None) -> Query:
+    """Return the search that finds nothing, and says how many rows pass the filter."""
+    return Query(_body(query_filter or {"match_all": {}}, 0, ()), "exact")
+
+
+def _exact_body(
+    field: VectorField, target: Target, among: Filter | None, k: int, fields: Sequence[str] | None
 ) -> dict[str, Any]:
     """Return a knn query; on a flat field it scores every row that passes the filter, exactly."""
     knn: dict[str, Any] = {"field": field.column, "k": k, "num_candidates": k, **target}
     if among is not None:
         knn["filter"] = among
-    return {"knn": knn}
+    return _body({"knn": knn}, k, fields)
 
 
-def _any_token(field: VectorField, tokens: Sequence[str]) -> dict[str, Any]:
-    return {"terms": {tokens_path(field.column): list(tokens)}}
+def _body(query: Filter, k: int, fields: Sequence[str] | None) -> dict[str, Any]:
+    return {"query": query, "size": k, "_source": source_filter(fields), "track_total_hits": True}
 
 
-def _all_of(first: dict[str, Any], second: Mapping[str, Any] | None) -> dict[str, Any]:
-    return first if second is None else {"bool": {"filter": [first, second]}}
+def source_filter(fields: Sequence[str] | None) -> dict[str, Any] | bool:
+    """Return the ``_source`` of a request: the fields asked for, or all but airlsh's own."""
+    if fields is None:
+        return {"excludes": ["airlsh"]}
+    return {"includes": list(fields), "excludes": ["airlsh"]} if fields else False

@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from lsh_core.elastic.bulk_answers import PASSING_STATUSES
-from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import FilterError, ModelMismatchError, NotFoundError, ServerError, SettingsError, UnavailableError
-from lsh_core.indexing.aliases import live_index
+from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError
 from lsh_core.indexing.live_writes import LiveWriter, Written
-from lsh_core.search.answers import Answer, read_answer
+from lsh_core.search.answers import Answer
+from lsh_core.search.asking import Asker
+from lsh_core.search.effort import effort_asked_for, effort_under_filter
 from lsh_core.search.filters import check_filter
-from lsh_core.search.live_build import ResolvedBuild, read_build
-from lsh_core.search.queries import MOST_RESULTS, exact_body, id_body, vector_body
+from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.queries import (
+    MOST_RESULTS,
+    Filter,
+    Query,
+    Target,
+    all_but,
+    all_of,
+    count_query,
+    exact_query,
+    given,
+    id_query,
+    row_query,
+    stored,
+    token_query,
+)
+from lsh_core.search.row_counts import RowCounts
 
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-
-RESOLVE_SECONDS = 1.0
 _QUERIES_PER_REQUEST = 16
-_WAIT_SECONDS = 15.0
-_AWAY_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class _Away:
-    """The index that was asked is gone, or a shard of it does not answer just now."""
-
-    reason: str
 
 
 class VectorIndex:
     """Search over the live build of a name.
 
-    The alias is resolved to its index and model once, again after a second, and at once when that index
-    is gone: a reader moves from the old build to the new one without an error and never mixes them. An
-    instance may be shared between threads.
+    A reader moves from the old build to the new one without an error and never mixes them. An instance may be shared
+    between threads.
+
+    Unless the caller sets the effort, an answer has `k` rows wherever so many pass the filter: if too few were found
+    by their tokens, all that pass are scanned.
 
     Parameters
     ----------
@@ -58,17 +58,15 @@ class VectorIndex:
     """
 
     def __init__(self, connection: Connection, name: str, *, index: str | None = None) -> None:
-        self._connection, self._name, self._index = connection, name, index
-        self._resolved: ResolvedBuild | None = None
-        self._resolved_at = 0.0
-        self._lock = threading.Lock()
-        self._turn = itertools.count()
+        self._index = index
+        self._asker = Asker(connection, name, index)
+        self._rows = RowCounts(self._count)
         self._writer = LiveWriter(connection, name)
 
     @property
     def build(self) -> ResolvedBuild:
         """The build that is searched now."""
-        return self._build()
+        return self._asker.build()
 
     def search(
         self,
@@ -103,7 +101,8 @@ class VectorIndex:
             (q, d); converted to float32.
         probes, candidates
             Effort, as the model counts it: lists to visit (``ivf``), or rows to score exactly (``hyperplane``).
-            Default: what the model holds to be enough for a recall of 0.95.
+            What is given is done, with a filter as without. Default: what the model holds to be enough for a recall
+            of 0.95, more under a filter, or a scan of all rows that pass it if they are few.
         query_filter
             Elasticsearch query that every neighbour must match; see `lsh_core.search.filters`.
         fields
@@ -119,18 +118,15 @@ class VectorIndex:
         _check_k(k)
         checked = check_filter(query_filter) if query_filter is not None else None
         vectors = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
-        build = self._build()
+        build = self.build
         if vectors.shape[1] != build.field.dims:
             raise ModelMismatchError(
                 f"vectors of {build.field.dims} numbers", f"{vectors.shape[1]}", f"index {build.index}"
             )
+        wanted = _Wanted(k, fields, checked, probes, candidates)
         for start in range(0, len(vectors), _QUERIES_PER_REQUEST):
             block = vectors[start : start + _QUERIES_PER_REQUEST]
-
-            def bodies(build: ResolvedBuild, block: np.ndarray = block) -> list[dict[str, Any]]:
-                return _vector_bodies(build, block, k, probes, candidates, checked, fields)
-
-            yield from self._ask(bodies)
+            yield from self._near(block, wanted)
 
     def search_id(
         self,
@@ -142,7 +138,8 @@ class VectorIndex:
     ) -> Answer:
         """Return the `k` nearest rows to the stored row `identity`, itself left out.
 
-        One request without the model: the server looks up the row's vector and its nearest lists.
+        Without a filter one request without the model: the server looks up the row's vector and its nearest lists.
+        Under a filter that many rows pass these lists are too few: there the row's vector is read, and searched for.
 
         Raises
         ------
@@ -150,23 +147,30 @@ class VectorIndex:
             There is no such row.
         """
         _check_k(k)
-        checked = check_filter(query_filter) if query_filter is not None else None
+        if query_filter is not None:
+            checked = check_filter(query_filter)
+            return self._near(self._vector_of(identity), _Wanted(k, fields, checked, but=identity))[0]
+        wanted = _Wanted(k, fields, but=identity)
 
-        def bodies(build: ResolvedBuild) -> list[dict[str, Any]]:
+        def by_lists(build: ResolvedBuild) -> list[Query]:
             _check_fields(build, fields)
-            return [id_body(build.field, build.index, identity, k=k, query_filter=checked, fields=fields)]
+            return [id_query(build.field, build.index, identity, k=k, fields=fields)]
 
-        return next(self._ask(bodies, identity=identity))
+        def target(build: ResolvedBuild, _: int) -> Target:
+            return stored(build.field, build.index, identity)
+
+        return self._completed(self._asker.ask(by_lists, identity=identity), wanted, target)[0]
 
     def exact(self, vectors: np.ndarray, *, k: int = 10) -> Iterator[Answer]:
         """Yield the exact answers, by scoring every row: the truth that recall is measured against."""
         _check_k(k)
         for vector in np.atleast_2d(np.asarray(vectors, dtype=np.float32)):
+            target = given(vector.tolist())
 
-            def bodies(build: ResolvedBuild, vector: np.ndarray = vector) -> list[dict[str, Any]]:
-                return [exact_body(build.field, vector.tolist(), k=k)]
+            def queries(build: ResolvedBuild, target: Target = target) -> list[Query]:
+                return [exact_query(build.field, target, k=k)]
 
-            yield from self._ask(bodies)
+            yield from self._asker.ask(queries)
 
     def upsert(self, rows: pa.Table | Sequence[Mapping[str, Any]], *, refresh: bool = False) -> Written:
         """Write whole documents into the live build and, through the journal, into every later one.
@@ -200,109 +204,95 @@ class VectorIndex:
         if self._index is not None:
             raise SettingsError("index", self._index, "changes go to the live build of a name, not to one index")
 
-    def _build(self) -> ResolvedBuild:
-        with self._lock:
-            if self._resolved is None or time.monotonic() - self._resolved_at > RESOLVE_SECONDS:
-                self._resolved = self._resolve()
-                self._resolved_at = time.monotonic()
-            return self._resolved
+    def _near(self, vectors: np.ndarray, wanted: _Wanted) -> list[Answer]:
+        """Return the answers for (q, d) vectors, all sent in one request."""
 
-    def _resolve(self) -> ResolvedBuild:
-        known = self._resolved
-        if self._index is not None and known is not None:
-            return known  # A physical index does not move.
+        def queries(build: ResolvedBuild) -> list[Query]:
+            _check_fields(build, wanted.fields)
+            effort = effort_asked_for(build, wanted.probes, wanted.candidates) or self._own_effort(build, wanted)
+            if effort is None:
+                return [self._exact(build, given(vector), wanted) for vector in vectors.tolist()]
+            tokens = build.model.probe(vectors, effort)
+            return [
+                token_query(
+                    build.field,
+                    vector,
+                    build.field.tokens.words(row),
+                    k=wanted.k,
+                    effort=effort,
+                    shards=build.shards,
+                    query_filter=wanted.among,
+                    fields=wanted.fields,
+                )
+                for vector, row in zip(vectors.tolist(), tokens, strict=True)
+            ]
 
-        def find(client: Elasticsearch) -> ResolvedBuild:
-            index = self._index or live_index(client, self._name)
-            if index is None:
-                raise NotFoundError("live index", self._name, f"build one: airlsh index {self._name} --source ...")
-            if known is not None and known.index == index:
-                return known
-            return read_build(self._connection, client, self._name, index)
+        answers = self._asker.ask(queries)
+        if wanted.probes is not None or wanted.candidates is not None:
+            return answers
+        return self._completed(answers, wanted, lambda _, number: given(vectors[number].tolist()))
 
-        return on_any_node(self._connection, find, first=self._next_node(), wait_seconds=_WAIT_SECONDS)
+    def _own_effort(self, build: ResolvedBuild, wanted: _Wanted) -> int | None:
+        """Return what is enough; None: a scan of all rows that pass the filter."""
+        if wanted.query_filter is None:
+            return build.field.effort
+        rows, passing = self._rows.passing(None), self._rows.passing(wanted.query_filter)
+        return effort_under_filter(build, rows=rows, passing=passing)
 
-    def _next_node(self) -> int:
-        """Return the node to ask next: queries go round robin."""
-        return next(self._turn) % len(self._connection.urls)
+    def _exact(self, build: ResolvedBuild, target: Target, wanted: _Wanted) -> Query:
+        return exact_query(build.field, target, k=wanted.k, query_filter=wanted.among, fields=wanted.fields)
 
-    def _ask(
-        self, bodies: Callable[[ResolvedBuild], list[dict[str, Any]]], *, identity: str | None = None
-    ) -> Iterator[Answer]:
-        """Send the bodies made for the live build; again if that build, or one of its shards, went away meanwhile."""
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while isinstance(answers := self._send(build := self._build(), bodies(build), identity), _Away):
-            if time.monotonic() > deadline:
-                raise UnavailableError(f"search of {build.index}", _WAIT_SECONDS, answers.reason)
-            time.sleep(_AWAY_SECONDS)
-            with self._lock:
-                self._resolved_at = -RESOLVE_SECONDS
-        yield from answers
-
-    def _send(self, build: ResolvedBuild, bodies: list[dict[str, Any]], identity: str | None) -> list[Answer] | _Away:
-        """Return the answers, or that the index, or one of its shards, is away."""
-        searches: list[dict[str, Any]] = []
-        for body in bodies:
-            searches += [{"index": build.index, "allow_partial_search_results": False}, body]
-
-        def ask(client: Elasticsearch) -> Any:
-            return client.msearch(searches=searches)["responses"]
-
-        answers = []
-        responses = on_any_node(self._connection, ask, first=self._next_node(), wait_seconds=_WAIT_SECONDS)
-        for response in responses:
-            if "error" in response:
-                gone = response["error"].get("type") == "index_not_found_exception"
-                if gone or response.get("status") in PASSING_STATUSES:
-                    return _Away(str(_search_error(response, build, identity)))
-                raise _search_error(response, build, identity)
-            require_all_shards("search", build.index, response)
-            answers.append(read_answer(response["hits"]["hits"], build.field.metric, build.meta.build))
+    def _completed(
+        self, answers: list[Answer], wanted: _Wanted, target: Callable[[ResolvedBuild, int], Target]
+    ) -> list[Answer]:
+        """Scan all rows that pass the filter for those queries that found fewer than are wanted, and there."""
+        short = [
+            number
+            for number, answer in enumerate(answers)
+            if answer.path != "exact" and len(answer.neighbours) < wanted.k
+        ]
+        if short:
+            there = self._rows.passing(wanted.query_filter) - (wanted.but is not None)
+            short = [number for number in short if len(answers[number].neighbours) < there]
+        if short:
+            again = self._asker.ask(lambda build: [self._exact(build, target(build, each), wanted) for each in short])
+            for number, answer in zip(short, again, strict=True):
+                answers[number] = answer
         return answers
 
+    def _vector_of(self, identity: str) -> np.ndarray:
+        """Return the vector of a stored row, (1, d) float32."""
+        answer = self._asker.ask(lambda build: [row_query(build.field, identity)])[0]
+        if not answer.neighbours:
+            raise NotFoundError("document", identity, f"not in build {answer.build}")
+        (vector,) = answer.neighbours[0].fields.values()
+        return np.array([vector], dtype=np.float32)
 
-def _vector_bodies(
-    build: ResolvedBuild,
-    vectors: np.ndarray,
-    k: int,
-    probes: int | None,
-    candidates: int | None,
-    query_filter: Mapping[str, Any] | None,
-    fields: Sequence[str] | None,
-) -> list[dict[str, Any]]:
-    field = build.field
-    _check_fields(build, fields)
-    effort = _effort(build, probes, candidates)
-    tokens = build.model.probe(vectors, effort)
-    return [
-        vector_body(
-            field,
-            vector.tolist(),
-            field.tokens.words(row),
-            k=k,
-            effort=effort,
-            shards=build.shards,
-            query_filter=query_filter,
-            fields=fields,
-        )
-        for vector, row in zip(vectors, tokens, strict=True)
-    ]
+    def _count(self, query_filter: Filter | None) -> int:
+        return self._asker.ask(lambda _: [count_query(query_filter)])[0].scored
 
 
-def _effort(build: ResolvedBuild, probes: int | None, candidates: int | None) -> int:
-    """Return the effort asked for, or the model's own; refuse the unit of another kind of model."""
-    wanted = build.model.effort_name
-    given = {"probes": probes, "candidates": candidates}
-    for unit, value in given.items():
-        if unit != wanted and value is not None:
-            raise SettingsError(unit, value, f"index {build.index} has an {build.field.kind} model: use {wanted}")
-    effort = given[wanted]
-    if effort is None:
-        return build.field.effort
-    most = MOST_RESULTS if wanted == "candidates" else build.model.token_count
-    if effort < 1 or (wanted == "candidates" and effort > most):
-        raise SettingsError(wanted, effort, f"must be from 1 to {most}")
-    return effort
+@dataclass(frozen=True)
+class _Wanted:
+    """What is asked of every query of a request.
+
+    Attributes
+    ----------
+    but
+        The row that is left out.
+    """
+
+    k: int
+    fields: Sequence[str] | None
+    query_filter: Filter | None = None
+    probes: int | None = None
+    candidates: int | None = None
+    but: str | None = None
+
+    @property
+    def among(self) -> Filter | None:
+        """The filter that every neighbour passes."""
+        return all_of(self.query_filter, all_but(self.but) if self.but is not None else None)
 
 
 def _check_fields(build: ResolvedBuild, fields: Sequence[str] | None) -> None:
@@ -316,16 +306,3 @@ def _check_fields(build: ResolvedBuild, fields: Sequence[str] | None) -> None:
 def _check_k(k: int) -> None:
     if not 1 <= k <= MOST_RESULTS:
         raise SettingsError("k", k, f"must be from 1 to {MOST_RESULTS}")
-
-
-def _search_error(response: Mapping[str, Any], build: ResolvedBuild, identity: str | None) -> Exception:
-    """Turn an error inside a multi-search answer into one that says what to do."""
-    error = response["error"]
-    reason = "; ".join(
-        dict.fromkeys(cause.get("reason", "") for cause in (*error.get("root_cause", []), error) if cause.get("reason"))
-    )
-    if identity is not None and response.get("status") == 404:
-        return NotFoundError("document", identity, f"not in index {build.index} ({reason})")
-    if response.get("status") == 400:
-        return FilterError("", f"was refused by Elasticsearch: {reason}")
-    return ServerError(f"search of {build.index}: {error.get('type')}: {reason}")

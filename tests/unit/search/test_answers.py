@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow.parquet as pq
@@ -8,12 +9,23 @@ import pytest
 
 from lsh_core.errors import SourceError
 from lsh_core.search.answer_file import write_answers
-from lsh_core.search.answers import Answer, read_answer
+from lsh_core.search.answers import Answer
+from lsh_core.search.answers import read_answer as read
+from lsh_core.search.queries import Query
 
 HITS = [
     {"_id": "a", "_score": 1.0, "_source": {"title": "A"}},
     {"_id": "b", "_score": 0.2, "_source": {"title": "B"}},
 ]
+
+LISTS = Query({}, "lists")
+
+
+def read_answer(
+    hits: list[dict[str, Any]], metric: str, build: str, query: Query = LISTS, total: int | None = None
+) -> Answer:
+    matching = len(hits) if total is None else total
+    return read({"hits": hits, "total": {"value": matching, "relation": "eq"}}, query, metric, build)
 
 
 def test_hits_become_neighbours() -> None:
@@ -33,8 +45,14 @@ def test_cosine_distances() -> None:
 
 def test_no_hits_no_neighbours() -> None:
     answer = read_answer([], "cosine", "b1")
-    assert answer == Answer("b1", ())
+    assert answer == Answer("b1", (), "lists", 0)
     assert answer.ids == []
+
+
+@pytest.mark.parametrize(("most", "scored"), [(None, 500), (100, 100), (900, 500)])
+def test_an_answer_says_how_it_was_found(most: int | None, scored: int) -> None:
+    answer = read_answer(HITS, "l2", "b1", Query({}, "tables", most), total=500)
+    assert (answer.path, answer.scored) == ("tables", scored)
 
 
 def test_hits_without_fields() -> None:
@@ -43,7 +61,7 @@ def test_hits_without_fields() -> None:
 
 def test_an_answer_is_json() -> None:
     answer = orjson.loads(orjson.dumps(read_answer(HITS, "l2", "b1").to_json()))
-    assert answer["build"] == "b1"
+    assert (answer["build"], answer["path"], answer["scored"]) == ("b1", "lists", 2)
     assert answer["neighbours"][1] == {"rank": 2, "id": "b", "distance": 2.0, "score": 0.2, "fields": {"title": "B"}}
 
 

@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 
 from lsh_core.indexing.mapping import VectorField
-from lsh_core.search.queries import exact_body, id_body, source_filter, vector_body
+from lsh_core.search.queries import (
+    all_but,
+    all_of,
+    count_query,
+    exact_query,
+    given,
+    id_query,
+    row_query,
+    source_filter,
+    stored,
+    token_query,
+)
 from tests.vector_fields import list_field, table_field
 
 LISTS = list_field()
@@ -15,8 +26,8 @@ VECTOR = [1.0, 2.0]
 
 
 def test_lists_are_a_filter_and_the_rest_is_exact() -> None:
-    body = vector_body(LISTS, VECTOR, ["Abcd01", "Abcd07"], k=10, effort=2, shards=3)
-    assert body == {
+    query = token_query(LISTS, VECTOR, ["Abcd01", "Abcd07"], k=10, effort=2, shards=3)
+    assert query.body == {
         "query": {
             "knn": {
                 "field": "v",
@@ -28,28 +39,30 @@ def test_lists_are_a_filter_and_the_rest_is_exact() -> None:
         },
         "size": 10,
         "_source": {"excludes": ["airlsh"]},
-        "track_total_hits": False,
+        "track_total_hits": True,
     }
+    assert (query.path, query.most_scored) == ("lists", None)
 
 
 def test_a_filter_holds_for_every_row_that_is_scored() -> None:
-    body = vector_body(LISTS, VECTOR, ["Abcd01"], k=1, effort=1, shards=1, query_filter=FILTER)
+    body = token_query(LISTS, VECTOR, ["Abcd01"], k=1, effort=1, shards=1, query_filter=FILTER).body
     assert body["query"]["knn"]["filter"] == {"bool": {"filter": [{"terms": {"airlsh.tokens.v": ["Abcd01"]}}, FILTER]}}
 
 
 def test_tables_rank_by_shared_tokens_and_rescore_exactly() -> None:
-    body = vector_body(TABLES, VECTOR, ["Abcd01", "Abcd07"], k=10, effort=100, shards=1)
-    assert body["query"] == {
+    query = token_query(TABLES, VECTOR, ["Abcd01", "Abcd07"], k=10, effort=100, shards=1)
+    assert query.body["query"] == {
         "bool": {
             "should": [{"term": {"airlsh.tokens.v": "Abcd01"}}, {"term": {"airlsh.tokens.v": "Abcd07"}}],
             "minimum_should_match": 1,
         }
     }
-    assert body["rescore"]["window_size"] == 100
-    rescore = body["rescore"]["query"]
+    assert query.body["rescore"]["window_size"] == 100
+    rescore = query.body["rescore"]["query"]
     assert (rescore["query_weight"], rescore["rescore_query_weight"]) == (0, 1)
     assert rescore["rescore_query"] == {"knn": {"field": "v", "query_vector": VECTOR, "k": 100, "num_candidates": 100}}
-    assert body["size"] == 10
+    assert query.body["size"] == 10
+    assert (query.path, query.most_scored) == ("tables", 100)
 
 
 @pytest.mark.parametrize(
@@ -57,41 +70,68 @@ def test_tables_rank_by_shared_tokens_and_rescore_exactly() -> None:
     [(100, 1, 10, 100), (100, 3, 10, 34), (100, 50, 10, 10), (5, 1, 10, 10), (10_000, 1, 10_000, 10_000), (1, 1, 1, 1)],
 )
 def test_candidates_are_a_total_and_the_window_is_a_shards(effort: int, shards: int, k: int, window: int) -> None:
-    body = vector_body(TABLES, VECTOR, ["Abcd01"], k=k, effort=effort, shards=shards)
-    assert body["rescore"]["window_size"] == window
-    assert body["rescore"]["query"]["rescore_query"]["knn"]["k"] == window
-    assert body["size"] == k <= window
+    query = token_query(TABLES, VECTOR, ["Abcd01"], k=k, effort=effort, shards=shards)
+    assert query.body["rescore"]["window_size"] == window
+    assert query.body["rescore"]["query"]["rescore_query"]["knn"]["k"] == window
+    assert query.body["size"] == k <= window
+    assert query.most_scored == window * shards
 
 
 def test_a_filter_with_tables_does_not_score() -> None:
-    body = vector_body(TABLES, VECTOR, ["Abcd01"], k=1, effort=1, shards=1, query_filter=FILTER)
+    body = token_query(TABLES, VECTOR, ["Abcd01"], k=1, effort=1, shards=1, query_filter=FILTER).body
     assert body["query"]["bool"]["filter"] == [FILTER]
     assert body["query"]["bool"]["minimum_should_match"] == 1  # A filter alone would make the tokens optional.
 
 
-@pytest.mark.parametrize(("field", "path"), [(LISTS, "airlsh.near.v"), (TABLES, "airlsh.tokens.v")])
-def test_by_id_the_server_looks_both_up_and_leaves_the_row_out(field: VectorField, path: str) -> None:
-    body = id_body(field, "airlsh-docs-b1", "r1", k=5)
-    knn = body["query"]["knn"]
+@pytest.mark.parametrize(
+    ("field", "path", "way"), [(LISTS, "airlsh.near.v", "lists"), (TABLES, "airlsh.tokens.v", "tables")]
+)
+def test_by_id_the_server_looks_both_up_and_leaves_the_row_out(field: VectorField, path: str, way: str) -> None:
+    query = id_query(field, "airlsh-docs-b1", "r1", k=5)
+    knn = query.body["query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
     assert knn["filter"]["bool"]["filter"] == [
-        {"terms": {"airlsh.tokens.v": {"index": "airlsh-docs-b1", "id": "r1", "path": path}}}
+        {"terms": {"airlsh.tokens.v": {"index": "airlsh-docs-b1", "id": "r1", "path": path}}},
+        {"bool": {"must_not": [{"ids": {"values": ["r1"]}}]}},
     ]
-    assert knn["filter"]["bool"]["must_not"] == [{"ids": {"values": ["r1"]}}]
     assert "query_vector" not in knn
-    assert body["size"] == 5
-
-
-def test_by_id_with_a_filter() -> None:
-    body = id_body(LISTS, "i", "r1", k=5, query_filter=FILTER)
-    assert body["query"]["knn"]["filter"]["bool"]["filter"][1:] == [FILTER]
+    assert query.body["size"] == 5
+    assert (query.path, query.most_scored) == (way, None)
 
 
 def test_exact_scores_every_row() -> None:
-    body = exact_body(LISTS, VECTOR, k=7)
-    assert body["query"] == {"knn": {"field": "v", "query_vector": VECTOR, "k": 7, "num_candidates": 7}}
-    assert body["_source"] is False
-    assert body["size"] == 7
+    query = exact_query(LISTS, given(VECTOR), k=7)
+    assert query.body["query"] == {"knn": {"field": "v", "query_vector": VECTOR, "k": 7, "num_candidates": 7}}
+    assert query.body["_source"] is False
+    assert query.body["size"] == 7
+    assert query.path == "exact"
+
+
+def test_exact_under_a_filter_by_a_stored_vector() -> None:
+    target = stored(LISTS, "i", "r1")
+    body = exact_query(LISTS, target, k=7, query_filter=all_of(FILTER, all_but("r1")), fields=None).body
+    knn = body["query"]["knn"]
+    assert knn["filter"] == {"bool": {"filter": [FILTER, {"bool": {"must_not": [{"ids": {"values": ["r1"]}}]}}]}}
+    assert knn["query_vector_builder"]["lookup"]["id"] == "r1"
+    assert body["_source"] == {"excludes": ["airlsh"]}
+
+
+def test_filters_together() -> None:
+    assert all_of(None, None) is None
+    assert all_of(None, FILTER) == FILTER
+    assert all_of(FILTER, all_but("r1"), None) == {"bool": {"filter": [FILTER, all_but("r1")]}}
+
+
+@pytest.mark.parametrize(("query_filter", "query"), [(None, {"match_all": {}}), (FILTER, FILTER)])
+def test_rows_are_counted_without_a_hit(query_filter: Any, query: Any) -> None:
+    body = count_query(query_filter).body
+    assert body == {"query": query, "size": 0, "_source": False, "track_total_hits": True}
+
+
+def test_a_stored_row_is_read_with_its_vector() -> None:
+    body = row_query(LISTS, "r1").body
+    assert body["query"] == {"ids": {"values": ["r1"]}}
+    assert body["_source"] == {"includes": ["v"], "exclude_vectors": False}
 
 
 @pytest.mark.parametrize(
@@ -105,15 +145,15 @@ def test_exact_scores_every_row() -> None:
 )
 def test_fields(fields: Any, source: Any) -> None:
     assert source_filter(fields) == source
-    assert vector_body(LISTS, VECTOR, [], k=1, effort=1, shards=1, fields=fields)["_source"] == source
-    assert id_body(LISTS, "i", "r1", k=1, fields=fields)["_source"] == source
+    assert token_query(LISTS, VECTOR, [], k=1, effort=1, shards=1, fields=fields).body["_source"] == source
+    assert id_query(LISTS, "i", "r1", k=1, fields=fields).body["_source"] == source
 
 
 def test_what_is_given_is_not_changed() -> None:
     query_filter = {"term": {"section": "web"}}
     tokens = ["Abcd01"]
     for field in (LISTS, TABLES):
-        vector_body(field, VECTOR, tokens, k=1, effort=1, shards=1, query_filter=query_filter)["query"].clear()
-        id_body(field, "i", "r1", k=1, query_filter=query_filter)["query"].clear()
+        token_query(field, VECTOR, tokens, k=1, effort=1, shards=1, query_filter=query_filter).body["query"].clear()
+        exact_query(field, given(VECTOR), k=1, query_filter=query_filter).body["query"].clear()
     assert query_filter == FILTER
     assert tokens == ["Abcd01"]

@@ -1,0 +1,132 @@
+"""Queries sent to the live build of a name, wherever that is by the time they arrive."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.cluster import on_any_node, require_all_shards
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import FilterError, NotFoundError, ServerError, UnavailableError
+from lsh_core.indexing.aliases import live_index
+from lsh_core.search.answers import Answer, read_answer
+from lsh_core.search.live_build import ResolvedBuild, read_build
+from lsh_core.search.queries import Query
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+RESOLVE_SECONDS = 1.0
+_WAIT_SECONDS = 15.0
+_AWAY_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class _Away:
+    """The index that was asked is gone, or a shard of it does not answer just now."""
+
+    reason: str
+
+
+class Asker:
+    """Asks the live build of a name, or one physical index.
+
+    The alias is resolved to its index and model once, again after a second, and at once when that index is gone.
+    May be shared between threads.
+    """
+
+    def __init__(self, connection: Connection, name: str, index: str | None) -> None:
+        self._connection, self._name, self._index = connection, name, index
+        self._resolved: ResolvedBuild | None = None
+        self._resolved_at = 0.0
+        self._lock = threading.Lock()
+        self._turn = itertools.count()
+
+    def build(self) -> ResolvedBuild:
+        """Return the build that is asked now.
+
+        Raises
+        ------
+        NotFoundError
+            Nothing is live under this name.
+        """
+        with self._lock:
+            if self._resolved is None or time.monotonic() - self._resolved_at > RESOLVE_SECONDS:
+                self._resolved = self._resolve()
+                self._resolved_at = time.monotonic()
+            return self._resolved
+
+    def ask(self, queries: Callable[[ResolvedBuild], Sequence[Query]], *, identity: str | None = None) -> list[Answer]:
+        """Send the queries made for the live build; again if that build, or one of its shards, went away meanwhile.
+
+        Parameters
+        ----------
+        identity
+            The row that the queries look up, to be named if it is not there.
+        """
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while isinstance(answers := self._send(build := self.build(), queries(build), identity), _Away):
+            if time.monotonic() > deadline:
+                raise UnavailableError(f"search of {build.index}", _WAIT_SECONDS, answers.reason)
+            time.sleep(_AWAY_SECONDS)
+            with self._lock:
+                self._resolved_at = -RESOLVE_SECONDS
+        return answers
+
+    def _resolve(self) -> ResolvedBuild:
+        known = self._resolved
+        if self._index is not None and known is not None:
+            return known  # A physical index does not move.
+
+        def find(client: Elasticsearch) -> ResolvedBuild:
+            index = self._index or live_index(client, self._name)
+            if index is None:
+                raise NotFoundError("live index", self._name, f"build one: airlsh index {self._name} --source ...")
+            if known is not None and known.index == index:
+                return known
+            return read_build(self._connection, client, self._name, index)
+
+        return on_any_node(self._connection, find, first=self._next_node(), wait_seconds=_WAIT_SECONDS)
+
+    def _next_node(self) -> int:
+        """Return the node to ask next: queries go round robin."""
+        return next(self._turn) % len(self._connection.urls)
+
+    def _send(self, build: ResolvedBuild, queries: Sequence[Query], identity: str | None) -> list[Answer] | _Away:
+        """Return the answers, or that the index, or one of its shards, is away."""
+        searches: list[Mapping[str, Any]] = []
+        for query in queries:
+            searches += [{"index": build.index, "allow_partial_search_results": False}, query.body]
+
+        def ask(client: Elasticsearch) -> Any:
+            return client.msearch(searches=searches)["responses"]
+
+        answers = []
+        responses = on_any_node(self._connection, ask, first=self._next_node(), wait_seconds=_WAIT_SECONDS)
+        for query, response in zip(queries, responses, strict=True):
+            if "error" in response:
+                gone = response["error"].get("type") == "index_not_found_exception"
+                if gone or response.get("status") in PASSING_STATUSES:
+                    return _Away(str(_search_error(response, build, identity)))
+                raise _search_error(response, build, identity)
+            require_all_shards("search", build.index, response)
+            answers.append(read_answer(response["hits"], query, build.field.metric, build.meta.build))
+        return answers
+
+
+def _search_error(response: Mapping[str, Any], build: ResolvedBuild, identity: str | None) -> Exception:
+    """Turn an error inside a multi-search answer into one that says what to do."""
+    error = response["error"]
+    reason = "; ".join(
+        dict.fromkeys(cause.get("reason", "") for cause in (*error.get("root_cause", []), error) if cause.get("reason"))
+    )
+    if identity is not None and response.get("status") == 404:
+        return NotFoundError("document", identity, f"not in index {build.index} ({reason})")
+    if response.get("status") == 400:
+        return FilterError("", f"was refused by Elasticsearch: {reason}")
+    return ServerError(f"search of {build.index}: {error.get('type')}: {reason}")
