@@ -51,15 +51,62 @@ def exact_neighbours(
         zero under ``cosine``.
     """
     _check(rows, queries, k, metric, block)
-    indices = np.empty((len(queries), k), np.int64)
-    squared = np.empty((len(queries), k), np.float64)
-    for start in range(0, len(queries), _QUERY_BLOCK):
-        part = slice(start, start + _QUERY_BLOCK)
-        indices[part], squared[part] = _nearest(
-            rows, _prepared(queries[part], metric, "query", start), k, metric, block
-        )
-    distances = squared / 2 if metric == "cosine" else np.sqrt(squared)
-    return indices, distances.astype(np.float32)
+    nearest = NearestRows(queries, k, metric)
+    for start in range(0, len(rows), block):
+        nearest.add(rows[start : start + block])
+    return nearest.rows, nearest.distances
+
+
+class NearestRows:
+    """The nearest rows to each of some queries, among rows that come a block at a time.
+
+    Parameters
+    ----------
+    queries
+        (q, d) floats.
+    k
+        How many rows are kept for each query.
+    metric
+        As of `exact_neighbours`.
+
+    Attributes
+    ----------
+    rows
+        (q, k) int64: numbers of rows, counted from the first that came, nearest first; the largest int64 where fewer
+        than `k` came.
+    seen
+        How many rows came.
+    """
+
+    def __init__(self, queries: FloatMatrix, k: int, metric: str) -> None:
+        self._k, self._metric = k, metric
+        self._queries = _prepared(queries, metric, "query", 0)
+        self.rows = np.full((len(queries), k), np.iinfo(np.int64).max)
+        self._squared = np.full((len(queries), k), np.inf)
+        self.seen = 0
+
+    @property
+    def distances(self) -> npt.NDArray[np.float32]:
+        """(q, k): infinite where fewer than `k` rows came."""
+        distances = self._squared / 2 if self._metric == "cosine" else np.sqrt(self._squared)
+        return distances.astype(np.float32)
+
+    def add(self, block: FloatMatrix) -> None:
+        """Look at more rows, (n, d); the memory that it takes grows with them.
+
+        Raises
+        ------
+        ValueError
+            A number is not finite, or a vector is zero under ``cosine``.
+        """
+        prepared = _prepared(block, self._metric, "row", self.seen)
+        for start in range(0, len(self._queries), _QUERY_BLOCK):
+            part = slice(start, start + _QUERY_BLOCK)
+            queries, rows, squared = self._queries[part], self.rows[part], self._squared[part]
+            query_numbers, row_numbers = _sieve(prepared, queries, squared[:, -1], self._k)
+            measured = _measure(prepared, queries, query_numbers, row_numbers)
+            _merge(rows, squared, query_numbers, row_numbers + self.seen, measured)
+        self.seen += len(block)
 
 
 def _check(rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: int) -> None:
@@ -84,20 +131,6 @@ def _prepared(vectors: FloatMatrix, metric: str, kind: str, first: int) -> npt.N
             raise ValueError(f"{kind} {first + int(np.argmin(norms))} is zero, cosine needs a direction")
         prepared = prepared / norms[:, None]
     return prepared
-
-
-def _nearest(
-    rows: FloatMatrix, queries: npt.NDArray[np.float64], k: int, metric: str, block: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    count = len(queries)
-    indices = np.full((count, k), np.iinfo(np.int64).max)
-    squared = np.full((count, k), np.inf)
-    for start in range(0, len(rows), block):
-        part = _prepared(rows[start : start + block], metric, "row", start)
-        query_numbers, row_numbers = _sieve(part, queries, squared[:, -1], k)
-        measured = _measure(part, queries, query_numbers, row_numbers)
-        _merge(indices, squared, query_numbers, row_numbers + start, measured)
-    return indices, squared
 
 
 def _sieve(

@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lsh_core.elastic.cluster import on_any_node, refresh, require_all_shards
+from lsh_core.elastic.cluster import on_any_node, refresh
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.scan import scan
 from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry, Journal
 
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-
 _PAGE = 2_000
-_KEEP_ALIVE = "5m"
 
 
 def sweep(
@@ -66,33 +62,8 @@ def departed(connection: Connection, index: str, partition: str, *, before: int,
         older.append({"bool": {"must_not": [{"exists": {"field": "airlsh.change"}}]}})
     query = {"bool": {"filter": [{"term": {"airlsh.partition": partition}}, {"bool": {"should": older}}]}}
     on_any_node(connection, lambda client: refresh(client, index))
-    opened = on_any_node(connection, lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE))
-    view, after = opened["id"], None
-    try:
-        while True:
-            page = partial(_page, view=view, query=query, after=after)
-            answer = on_any_node(connection, page)
-            require_all_shards("search", index, answer)
-            hits = answer["hits"]["hits"]
-            if not hits:
-                return
-            yield [hit["_id"] for hit in hits]
-            view, after = answer["pit_id"], hits[-1]["sort"]
-    finally:
-        on_any_node(connection, lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
-
-
-def _page(client: Elasticsearch, *, view: str, query: dict[str, Any], after: list[Any] | None) -> dict[str, Any]:
-    answer = client.search(
-        pit={"id": view, "keep_alive": _KEEP_ALIVE},
-        query=query,
-        sort=[{"_shard_doc": "asc"}],
-        search_after=after,
-        size=_PAGE,
-        source=False,
-        track_total_hits=False,
-    )
-    return dict(answer)
+    for hits in scan(connection, index, query, page=_PAGE):
+        yield [hit["_id"] for hit in hits]
 
 
 def _key(entry: Entry, identity: str) -> str:

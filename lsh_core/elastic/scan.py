@@ -1,0 +1,72 @@
+"""Every document of an index that a query finds, in pages, as the index was when the first was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import on_any_node, require_all_shards
+from lsh_core.elastic.connection import Connection
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+_KEEP_ALIVE = "5m"
+
+Hit = dict[str, Any]
+
+
+def scan(
+    connection: Connection,
+    index: str,
+    query: Mapping[str, Any],
+    *,
+    page: int,
+    source: Mapping[str, Any] | bool = False,
+) -> Iterator[list[Hit]]:
+    """Yield the hits of `query`, `page` at a time, in no order that means anything.
+
+    Each document is seen once: without one point in time for all pages, one that is rewritten meanwhile is seen twice
+    or not at all.
+
+    Raises
+    ------
+    PartialAnswerError
+        A shard does not answer.
+    """
+    opened = on_any_node(connection, lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE))
+    view, after = opened["id"], None
+    try:
+        while True:
+            ask = partial(_page, view=view, query=query, after=after, size=page, source=source)
+            answer = on_any_node(connection, ask)
+            require_all_shards("search", index, answer)
+            hits: list[Hit] = answer["hits"]["hits"]
+            if not hits:
+                return
+            yield hits
+            view, after = answer["pit_id"], hits[-1]["sort"]
+    finally:
+        on_any_node(connection, lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
+
+
+def _page(
+    client: Elasticsearch,
+    *,
+    view: str,
+    query: Mapping[str, Any],
+    after: list[Any] | None,
+    size: int,
+    source: Mapping[str, Any] | bool,
+) -> dict[str, Any]:
+    answer = client.search(
+        pit={"id": view, "keep_alive": _KEEP_ALIVE},
+        query=query,
+        sort=[{"_shard_doc": "asc"}],
+        search_after=after,
+        size=size,
+        source=source,
+        track_total_hits=False,
+    )
+    return dict(answer)
