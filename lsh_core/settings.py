@@ -218,8 +218,18 @@ class IndexSettings(SourceSettings):
     node_wait_seconds: float = Field(
         default=300, ge=1, description="How long a load waits for a node or a primary shard to return, in seconds."
     )
-    recall_queries: int = Field(
-        default=200, ge=1, le=10_000, description="Indexed rows that the recall of a finished build is measured with."
+    recall_target: float = Field(
+        default=0.95,
+        ge=0.5,
+        le=0.999,
+        description="Recall@10 of searches that are not told otherwise: a 95 % lower bound, measured on the finished "
+        "build.",
+    )
+    recall_queries: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Indexed rows that the recall of a finished build is measured with; default from rows.",
     )
     wait_green: WaitGreen = False
     wait_green_seconds: WaitGreenSeconds = 600
@@ -237,6 +247,9 @@ class SearchSettings(Settings):
     probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: the model's own.")
     candidates: int | None = Field(
         default=None, ge=1, le=10_000, description="hyperplane: rows to rerank exactly; default: the model's own."
+    )
+    recall: float | None = Field(
+        default=None, gt=0, le=1, description="Recall to reach, by the build's own curve; default: the build's target."
     )
     filter: str | None = Field(default=None, description="Elasticsearch query (JSON) that every neighbour must match.")
     fields: tuple[str, ...] | None = Field(default=None, description="Fields to return; default: all but the vectors.")

@@ -21,7 +21,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     if report.get("documents") is not None:
         yield f"  documents  {report['documents']:,}"
     if report.get("recall") is not None:
-        yield f"  recall@10  {report['recall']:.3f} against exact, at the default effort"
+        yield f"  recall@10  {_recall(report)}"
     for node in report["nodes"]:
         yield (
             f"  node       {node['node']}: {node['chunks']} chunks, {node['requests']} requests, "
@@ -34,6 +34,19 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _shown(key: str, count: int | None) -> bool:
     return count is not None and (count > 0 or key not in _ONLY_IF_ANY)
+
+
+def _recall(report: Mapping[str, Any]) -> str:
+    if report["effort"] is None:
+        return (
+            f"1.000: searches scan all rows, as nothing less was sure to find {report['recall_target']} of the nearest"
+        )
+    low, target = report["recall_low"], report["recall_target"]
+    met = "" if low >= target else f"; the target of {target} is not met: train a model with more to find, or ivf"
+    return (
+        f"{report['recall']:.3f}, at least {low:.3f} (95 % sure, by {report['recall_queries']:,} rows), "
+        f"at effort {report['effort']}{met}"
+    )
 
 
 def _troubles(node: Mapping[str, Any]) -> Iterator[str]:

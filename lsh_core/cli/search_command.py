@@ -49,8 +49,9 @@ def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
 
     query_filter = parse_filter(settings.filter) if settings.filter is not None else None
     if settings.id is not None:
-        if settings.probes is not None or settings.candidates is not None:
-            raise SettingsError("id", settings.id, "uses the lists stored with the row: no --probes or --candidates")
+        if (settings.probes, settings.candidates, settings.recall) != (None, None, None):
+            reason = "uses the lists stored with the row: no --probes, --candidates or --recall"
+            raise SettingsError("id", settings.id, reason)
         yield searcher.search_id(settings.id, k=settings.k, query_filter=query_filter, fields=settings.fields)
         return
     vectors = read_query_vectors(str(settings.vectors))
@@ -60,6 +61,7 @@ def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
             k=settings.k,
             probes=settings.probes,
             candidates=settings.candidates,
+            recall=settings.recall,
             query_filter=query_filter,
             fields=settings.fields,
         ):

@@ -88,6 +88,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "settings": _OPAQUE,
         "plan": _OPAQUE,
         "stages": _OPAQUE,
+        "recall_curve": _OPAQUE,
         "report": _OPAQUE,
         "error": _TEXT_KEPT,
     },

@@ -1,59 +1,57 @@
-"""The recall of one build, measured through the path that queries take."""
+"""The recall of one build, measured on the whole of it through the path that queries take."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-import numpy as np
-
-from lsh_core.elastic.cluster import answering_client, count, search
+from lsh_core.elastic.cluster import answering_client, count
 from lsh_core.elastic.connection import Connection
+from lsh_core.evaluation.curve import measure_curve
+from lsh_core.evaluation.measuring import measure
+from lsh_core.evaluation.query_set import default_queries, draw_rows
+from lsh_core.evaluation.truth import true_neighbours
+from lsh_core.progress import progress
+from lsh_core.search.effort import EXACT_ROWS, effort_range
+from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.search.vector_index import VectorIndex
 
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-
 K = 10
-_MOST_SCORED = 400_000_000
-_TIE = 1 - 1e-6
 
 
-def measure_recall(
-    connection: Connection, name: str, index: str, *, queries: int, seed: int = 0
-) -> tuple[float | None, int]:
-    """Return the mean recall@10 of `index` at its default effort, and how many queries it was measured with.
+def measure_build(
+    connection: Connection, name: str, index: str, *, queries: int | None, target: float, seed: int = 0
+) -> RecallCurve | None:
+    """Measure recall@10 of `index` by effort, and choose the effort for `target`.
 
-    Queries are indexed rows drawn at random, each left out of its own answer. The truth is the server's
-    exact scan of all rows; ties are judged by score. On very large indices fewer queries are asked, so
-    that the scans stay affordable. None for an index of a single row.
+    Queries are indexed rows drawn at random, each left out of its own answer. Where no effort meets the target, the
+    rows of a small build are all scanned by each search, so that it is met; of a large one the greatest effort is done.
+
+    Parameters
+    ----------
+    queries
+        How many rows; default from those that there are.
+
+    Returns
+    -------
+    RecallCurve or None
+        None: there are not two rows.
     """
-    client = answering_client(connection)
-    documents = count(client, index)
+    documents = count(answering_client(connection), index)
     if documents < 2:
-        return None, 0
-    asked = max(20, min(queries, _MOST_SCORED // documents))
+        return None
     searcher = VectorIndex(connection, name, index=index)
-    ids, vectors = _random_rows(client, index, searcher.build.field.column, asked, seed)
-    k = min(K, documents - 1)
-    found = searcher.search_many(vectors, k=k + 1, fields=())
-    exact = searcher.exact(vectors, k=k + 1)
-    recalls = []
-    for identity, near, true in zip(ids, found, exact, strict=True):
-        worst = [neighbour.score for neighbour in true.neighbours if neighbour.id != identity][:k][-1]
-        scores = [neighbour.score for neighbour in near.neighbours if neighbour.id != identity][:k]
-        recalls.append(sum(score >= worst * _TIE for score in scores) / k)
-    return round(float(np.mean(recalls)), 4), len(ids)
+    field = searcher.build.field
+    asked = draw_rows(connection, index, field.column, field.dims, queries or default_queries(documents), seed=seed)
+    truth = true_neighbours(connection, index, field, asked, min(K, documents - 1), rows=documents)
+    least, most = effort_range(searcher.build, K, documents)
+    with progress("recall", unit="queries") as meter:
 
+        def at(effort: int) -> CurvePoint:
+            point = measure(searcher, asked, truth, effort).point(effort)
+            meter.advance(len(asked))
+            return point
 
-def _random_rows(client: Elasticsearch, index: str, vector: str, size: int, seed: int) -> tuple[list[str], np.ndarray]:
-    """Return ids and vectors, (size, d) float32, of rows drawn at random."""
-    hits = search(
-        client,
-        index,
-        query={"function_score": {"random_score": {"seed": seed, "field": "airlsh.row"}, "boost_mode": "replace"}},
-        size=size,
-        source={"includes": [vector], "exclude_vectors": False},
-        track_total_hits=False,
-    )["hits"]["hits"]
-    vectors = np.array([hit["_source"][vector] for hit in hits], dtype=np.float32)
-    return [hit["_id"] for hit in hits], vectors
+        curve = measure_curve(at, least=least, most=most, target=target, k=truth.distances.shape[1], queries=len(asked))
+    if documents <= EXACT_ROWS and curve.effort_for(target) is None:
+        return replace(curve, effort=None)
+    return curve

@@ -7,6 +7,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+_SCORE_ERROR = 1e-6
+"""Relative error of a score: the rounding of its sum, and of itself."""
+
 Answers = Sequence[Sequence[Hashable]] | npt.NDArray[np.int64]
 Distances = Sequence[Sequence[float]] | npt.NDArray[np.floating]
 
@@ -67,3 +70,17 @@ def recall_at_k(
             right |= {answer for answer, distance in near if distance <= limit}
         recall[query] = len(right) / k
     return recall
+
+
+def indistinguishable(distances: npt.NDArray[np.floating], metric: str) -> npt.NDArray[np.float64]:
+    """Return, for each distance, the greatest that a float32 score of the server may not tell from it.
+
+    Parameters
+    ----------
+    distances
+        Any shape, as `metric` defines them.
+    """
+    exact = np.asarray(distances, dtype=np.float64)
+    if metric == "l2":  # From 1 / (1 + d²).
+        return np.sqrt(np.square(exact) + _SCORE_ERROR * (1 + np.square(exact)))
+    return exact + 2 * _SCORE_ERROR * (1 + np.abs(exact))

@@ -40,6 +40,7 @@ CHANGEABLE = frozenset(
         "posting_threads",
         "node_wait_seconds",
         "recall_queries",
+        "recall_target",
         "wait_green",
         "wait_green_seconds",
     }

@@ -1,4 +1,4 @@
-"""How much a query does: what the caller asks for, or what is enough under its filter. Pure: no I/O."""
+"""How much a query does: what the caller asks for, or what is enough for a recall. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from lsh_core.search.queries import MOST_RESULTS
 
 EXACT_ROWS = 20_000
 """Up to so many rows are scanned as fast as a query looks at its lists."""
+
+
+def effort_range(build: ResolvedBuild, k: int, rows: int) -> tuple[int, int]:
+    """Return the smallest and the greatest effort of a search for `k` of `rows` rows."""
+    if build.model.effort_name == "candidates":
+        return min(k, rows), min(rows, MOST_RESULTS)
+    return 1, build.model.token_count
 
 
 def effort_asked_for(build: ResolvedBuild, probes: int | None, candidates: int | None) -> int | None:
@@ -32,8 +39,31 @@ def effort_asked_for(build: ResolvedBuild, probes: int | None, candidates: int |
     return effort
 
 
-def effort_under_filter(build: ResolvedBuild, *, rows: int, passing: int) -> int | None:
-    """Return the effort that finds as much among the rows that pass a filter as the default does among all.
+def own_effort(build: ResolvedBuild, recall: float | None) -> int | None:
+    """Return the effort that was measured to be enough for `recall`, or for the target of the build.
+
+    Returns
+    -------
+    int or None
+        None: no effort was; all rows are scanned.
+
+    Raises
+    ------
+    SettingsError
+        A recall is asked for, and the build was not measured.
+    """
+    if recall is None:
+        return build.field.effort if build.curve is None else build.curve.effort
+    if build.curve is None:
+        reason = (
+            f"index {build.index} has no measured recall: build it again, or set {build.model.effort_name} yourself"
+        )
+        raise SettingsError("recall", recall, reason)
+    return build.curve.effort_for(recall)
+
+
+def effort_under_filter(build: ResolvedBuild, effort: int | None, *, rows: int, passing: int) -> int | None:
+    """Return the effort that finds as much among the rows that pass a filter as `effort` does among all.
 
     Lists hold fewer of such rows, so more are visited: as many as hold about as many rows that pass as are looked at
     without a filter. Tables rank the rows that pass alone, so their candidates stay as many.
@@ -50,9 +80,9 @@ def effort_under_filter(build: ResolvedBuild, *, rows: int, passing: int) -> int
     int or None
         None: there are so few that all of them are scanned.
     """
-    if passing <= EXACT_ROWS:
+    if effort is None or passing <= EXACT_ROWS:
         return None
     if not build.field.has_lists:
-        return build.field.effort
-    probes = math.ceil(build.field.effort * rows / passing)
+        return effort
+    probes = math.ceil(effort * rows / passing)
     return probes if probes < build.model.token_count else None

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError
 from lsh_core.indexing.mapping import META_KEY, BuildMeta, VectorField
+from lsh_core.indexing.runs import RunStore
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.store import find_model, read_model
+from lsh_core.search.recall_curve import RecallCurve
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -23,6 +25,8 @@ class ResolvedBuild:
     ----------
     columns
         The fields that its documents may have, airlsh's own left out.
+    curve
+        Its recall by effort; None of a build that was not measured.
     """
 
     index: str
@@ -30,6 +34,7 @@ class ResolvedBuild:
     shards: int
     model: LSHModel
     columns: tuple[str, ...] = ()
+    curve: RecallCurve | None = None
 
     @property
     def field(self) -> VectorField:
@@ -63,4 +68,6 @@ def read_build(connection: Connection, client: Elasticsearch, name: str, index: 
         raise ModelMismatchError(f"model {field.fingerprint}", f"{stored.fingerprint}", f"index {index}")
     model = read_model(connection, meta.name, field.model_id)
     columns = tuple(sorted(set(mapping["properties"]) - {META_KEY}))
-    return ResolvedBuild(index, meta, int(settings["index.number_of_shards"]), model, columns)
+    record = RunStore(client).find(meta.name, meta.build) or {}
+    curve = RecallCurve.from_json(record.get("recall_curve"))
+    return ResolvedBuild(index, meta, int(settings["index.number_of_shards"]), model, columns, curve)

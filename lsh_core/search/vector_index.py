@@ -15,7 +15,7 @@ from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError
 from lsh_core.indexing.live_writes import LiveWriter, Written
 from lsh_core.search.answers import Answer
 from lsh_core.search.asking import Asker
-from lsh_core.search.effort import effort_asked_for, effort_under_filter
+from lsh_core.search.effort import effort_asked_for, effort_under_filter, own_effort
 from lsh_core.search.filters import check_filter
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.queries import (
@@ -75,13 +75,14 @@ class VectorIndex:
         k: int = 10,
         probes: int | None = None,
         candidates: int | None = None,
+        recall: float | None = None,
         query_filter: Mapping[str, Any] | None = None,
         fields: Sequence[str] | None = None,
     ) -> Answer:
         """Return the `k` nearest rows to one vector, (d,); see `search_many`."""
         vectors = np.asarray(vector, dtype=np.float32)[np.newaxis]
-        options: dict[str, Any] = {"probes": probes, "candidates": candidates, "query_filter": query_filter}
-        return next(self.search_many(vectors, k=k, fields=fields, **options))
+        effort: dict[str, Any] = {"probes": probes, "candidates": candidates, "recall": recall}
+        return next(self.search_many(vectors, k=k, query_filter=query_filter, fields=fields, **effort))
 
     def search_many(
         self,
@@ -90,6 +91,7 @@ class VectorIndex:
         k: int = 10,
         probes: int | None = None,
         candidates: int | None = None,
+        recall: float | None = None,
         query_filter: Mapping[str, Any] | None = None,
         fields: Sequence[str] | None = None,
     ) -> Iterator[Answer]:
@@ -101,8 +103,11 @@ class VectorIndex:
             (q, d); converted to float32.
         probes, candidates
             Effort, as the model counts it: lists to visit (``ivf``), or rows to score exactly (``hyperplane``).
-            What is given is done, with a filter as without. Default: what the model holds to be enough for a recall
-            of 0.95, more under a filter, or a scan of all rows that pass it if they are few.
+            What is given is done, with a filter as without. Default: what was measured to be enough for the target of
+            the build, more under a filter, or a scan of all rows that pass it if they are few.
+        recall
+            The recall to reach instead of the target, as it was measured for ten neighbours: the smallest effort that
+            was enough is done, or a scan of all rows where none was.
         query_filter
             Elasticsearch query that every neighbour must match; see `lsh_core.search.filters`.
         fields
@@ -116,6 +121,10 @@ class VectorIndex:
             Nothing is live under this name.
         """
         _check_k(k)
+        if recall is not None and not 0 < recall <= 1:
+            raise SettingsError("recall", recall, "must be above 0, and 1 at most")
+        if recall is not None and (probes is not None or candidates is not None):
+            raise SettingsError("recall", recall, "decides the effort: give no probes or candidates")
         checked = check_filter(query_filter) if query_filter is not None else None
         vectors = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
         build = self.build
@@ -123,7 +132,7 @@ class VectorIndex:
             raise ModelMismatchError(
                 f"vectors of {build.field.dims} numbers", f"{vectors.shape[1]}", f"index {build.index}"
             )
-        wanted = _Wanted(k, fields, checked, probes, candidates)
+        wanted = _Wanted(k, fields, checked, probes, candidates, recall)
         for start in range(0, len(vectors), _QUERIES_PER_REQUEST):
             block = vectors[start : start + _QUERIES_PER_REQUEST]
             yield from self._near(block, wanted)
@@ -234,10 +243,11 @@ class VectorIndex:
 
     def _own_effort(self, build: ResolvedBuild, wanted: _Wanted) -> int | None:
         """Return what is enough; None: a scan of all rows that pass the filter."""
-        if wanted.query_filter is None:
-            return build.field.effort
+        effort = own_effort(build, wanted.recall)
+        if effort is None or wanted.query_filter is None:
+            return effort
         rows, passing = self._rows.passing(None), self._rows.passing(wanted.query_filter)
-        return effort_under_filter(build, rows=rows, passing=passing)
+        return effort_under_filter(build, effort, rows=rows, passing=passing)
 
     def _exact(self, build: ResolvedBuild, target: Target, wanted: _Wanted) -> Query:
         return exact_query(build.field, target, k=wanted.k, query_filter=wanted.among, fields=wanted.fields)
@@ -287,6 +297,7 @@ class _Wanted:
     query_filter: Filter | None = None
     probes: int | None = None
     candidates: int | None = None
+    recall: float | None = None
     but: str | None = None
 
     @property

@@ -11,6 +11,7 @@ from lsh_core.indexing.runs import RunStore, now
 from lsh_core.jobs.services import Services
 from lsh_core.settings import IndexSettings
 
+_RECALL = ("recall", "recall_low", "recall_target", "recall_queries", "effort")
 _COUNTS = ("rows_read", "accepted", "repeated", "replaced", "dead_lettered")
 
 
@@ -21,7 +22,8 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     -------
     dict
         ``build, index, alias, model_id, state, promoted, rows_read, accepted, repeated, replaced, dead_lettered,
-        skipped, documents, nodes, seconds, work_seconds, recall, error``. Counts that no stage has reached are None,
+        skipped, documents, nodes, seconds, work_seconds, recall, recall_low, recall_target, recall_queries, effort,
+        error``. Counts that no stage has reached are None,
         and so is the error of a run that did not fail.
 
     Notes
@@ -49,7 +51,7 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
         "nodes": verified.get("nodes", []),
         "seconds": {stage: facts["seconds"] for stage, facts in stages.items() if "seconds" in facts},
         "work_seconds": verified.get("work_seconds", {}),
-        "recall": verified.get("recall"),
+        **{key: verified.get(key) for key in _RECALL},
         "error": record.get("error"),
     }
     runs.update(build, report=report, finished_at=now())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import answering_client, refresh
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import DeadLetterLimitError, UnverifiedError, VerificationError
-from lsh_core.evaluation.build_recall import measure_recall
+from lsh_core.evaluation.build_recall import measure_build
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.covers import Cover, require_changes
 from lsh_core.indexing.dead_letters import read_dead_letters
@@ -24,6 +24,7 @@ from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.recording import recorded
+from lsh_core.search.recall_curve import RecallCurve
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     Returns
     -------
     dict
-        ``rows_read, accepted, repeated, replaced, dead_lettered, documents, nodes, work_seconds, recall,
-        recall_queries``. All rows are those of the whole build, whichever try loaded them:
-        ``rows_read = accepted + repeated + replaced + dead_lettered``.
+        ``rows_read, accepted, repeated, replaced, dead_lettered, documents, nodes, work_seconds``, of the whole build,
+        whichever try loaded its rows: ``rows_read = accepted + repeated + replaced + dead_lettered``. And ``recall,
+        recall_low, recall_target, recall_queries, effort, scored``, of searches that are not told otherwise: effort is
+        None if these scan all rows, recall if there are not two.
 
     Raises
     ------
@@ -86,14 +88,19 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         raise DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
     if not documents:
         raise VerificationError(plan.index, "documents", "at least one", 0)
-    recall, queries = measure_recall(services.connection, settings.name, plan.index, queries=settings.recall_queries)
-    RunStore(client).update(build, state=VERIFIED)
+    curve = measure_build(
+        services.connection,
+        settings.name,
+        plan.index,
+        queries=settings.recall_queries,
+        target=settings.recall_target,
+    )
+    RunStore(client).update(build, state=VERIFIED, recall_curve=curve.to_json() if curve else None)
     return {
         **_figures(accounts, expected, services),
         "documents": documents,
         "vectors_compared": compared,
-        "recall": recall,
-        "recall_queries": queries,
+        **_recall_figures(curve),
     }
 
 
@@ -125,6 +132,21 @@ def _balance(
             f"{accounts.rows_read} = {' + '.join(map(str, outcomes))}",
         )
     return accounts, expected
+
+
+def _recall_figures(curve: RecallCurve | None) -> dict[str, Any]:
+    """Return what the report says of searches that are not told otherwise; a scan of all rows finds everything."""
+    if curve is None:
+        return {"recall": None}
+    point = curve.at(curve.effort)
+    return {
+        "recall": point.recall if point else 1.0,
+        "recall_low": point.recall_low if point else 1.0,
+        "recall_target": curve.target,
+        "recall_queries": curve.queries,
+        "effort": curve.effort,
+        "scored": point.scored if point else None,
+    }
 
 
 def _figures(accounts: Accounts, expected: Expected, services: Services) -> dict[str, Any]:

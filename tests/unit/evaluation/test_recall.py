@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lsh_core.evaluation.recall import recall_at_k
+from lsh_core.evaluation.recall import indistinguishable, recall_at_k
+from lsh_core.models.metrics import distance_from_score
 
 
 def test_by_name() -> None:
@@ -56,3 +57,15 @@ def test_misuse_is_refused() -> None:
         recall_at_k([[1]], [[1]], found_distances=[[0.5]])
     with pytest.raises(ValueError, match="query 0 has no exact neighbours"):
         recall_at_k([[1]], [[]])
+
+
+@pytest.mark.parametrize("metric", ["l2", "cosine"])
+@pytest.mark.parametrize("scale", [1e-4, 1e-2, 1.0, 100.0])
+def test_what_a_score_cannot_tell_apart_is_a_tie_and_little_more(metric: str, scale: float) -> None:
+    distances = np.random.default_rng(0).uniform(0.1, 1, 1_000) * (scale if metric == "l2" else min(scale, 1.0))
+    scores = 1 / (1 + distances**2) if metric == "l2" else (2 - distances) / 2
+    told = distance_from_score(scores.astype(np.float32), metric)
+    limits = indistinguishable(distances, metric)
+    assert (told <= limits).all()
+    if scale >= 1:
+        assert (limits <= distances * 1.01 + 1e-4).all()

@@ -28,22 +28,22 @@ TABLES = build_of(table_field(effort=500), Hyperplane(tables=4, bits=4).fit(SAMP
 @pytest.mark.parametrize("passing", [0, 1, EXACT_ROWS])
 @pytest.mark.parametrize("build", [LISTS, TABLES])
 def test_few_rows_are_scanned(build: ResolvedBuild, passing: int) -> None:
-    assert effort_under_filter(build, rows=ROWS, passing=passing) is None
+    assert effort_under_filter(build, 8, rows=ROWS, passing=passing) is None
 
 
 @pytest.mark.parametrize(
     ("passing", "probes"), [(ROWS, 8), (ROWS // 2, 16), (ROWS // 3, 25), (ROWS // 10, 80), (ROWS // 12, 97)]
 )
 def test_as_many_rows_that_pass_are_looked_at_as_without_a_filter(passing: int, probes: int) -> None:
-    assert effort_under_filter(LISTS, rows=ROWS, passing=passing) == probes
+    assert effort_under_filter(LISTS, 8, rows=ROWS, passing=passing) == probes
 
 
 def test_where_all_lists_were_visited_all_rows_are_scanned() -> None:
-    assert effort_under_filter(LISTS, rows=ROWS, passing=ROWS * 8 // 100) is None
+    assert effort_under_filter(LISTS, 8, rows=ROWS, passing=ROWS * 8 // 100) is None
 
 
 def test_candidates_are_rows_that_pass_already() -> None:
-    assert effort_under_filter(TABLES, rows=ROWS, passing=EXACT_ROWS + 1) == 500
+    assert effort_under_filter(TABLES, 500, rows=ROWS, passing=EXACT_ROWS + 1) == 500
 
 
 def test_what_is_asked_for_is_taken_in_the_models_unit() -> None:

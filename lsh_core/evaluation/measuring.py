@@ -1,0 +1,89 @@
+"""One effort measured: the production path asked, its answers held against the truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lsh_core.evaluation.query_set import QuerySet
+from lsh_core.evaluation.recall import indistinguishable, recall_at_k
+from lsh_core.evaluation.truth import Truth
+from lsh_core.search.answers import Answer
+from lsh_core.search.recall_curve import CurvePoint
+from lsh_core.search.vector_index import VectorIndex
+
+CLIENTS = 4
+_QUERIES_EACH = 64
+_SIGMAS = NormalDist().inv_cdf(0.95)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was seen at one effort, by query.
+
+    Attributes
+    ----------
+    recall, scored
+        (q,): share of the true neighbours that were found, and rows that were compared with the query.
+    """
+
+    recall: npt.NDArray[np.float64]
+    scored: npt.NDArray[np.int64]
+
+    def point(self, effort: int) -> CurvePoint:
+        """Return the figures of all queries together."""
+        return CurvePoint(
+            effort=effort,
+            recall=round(float(self.recall.mean()), 4),
+            recall_low=round(lower_bound(self.recall), 4),
+            recall_p5=round(float(np.quantile(self.recall, 0.05, method="lower")), 4),
+            scored=round(float(self.scored.mean()), 1),
+        )
+
+
+def lower_bound(recall: npt.NDArray[np.float64]) -> float:
+    """Return the one-sided 95 % lower bound of the mean recall of which these are a sample.
+
+    By the normal approximation; for its spread one more query is counted that found nothing, since a sample without a
+    miss does not show that there are none.
+    """
+    spread = np.append(recall, 0.0).std(ddof=1)
+    return max(0.0, float(recall.mean() - _SIGMAS * spread / math.sqrt(len(recall))))
+
+
+def measure(searcher: VectorIndex, queries: QuerySet, truth: Truth, effort: int | None) -> Measured:
+    """Ask `searcher` for the neighbours of all queries at an effort; None: at its default."""
+    k = truth.distances.shape[1]
+    given: dict[str, Any] = {} if effort is None else {searcher.build.model.effort_name: effort}
+
+    def ask(part: slice) -> list[Answer]:
+        return list(searcher.search_many(queries.vectors[part], k=k + queries.left_out, fields=(), **given))
+
+    parts = [slice(start, start + _QUERIES_EACH) for start in range(0, len(queries), _QUERIES_EACH)]
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        answers = [answer for some in clients.map(ask, parts) for answer in some]
+    return Measured(_recall(answers, queries, truth, searcher), np.array([answer.scored for answer in answers]))
+
+
+def _recall(
+    answers: Iterable[Answer], queries: QuerySet, truth: Truth, searcher: VectorIndex
+) -> npt.NDArray[np.float64]:
+    own = queries.ids or [None] * len(queries)
+    kept = [
+        [neighbour for neighbour in answer.neighbours if neighbour.id != identity]
+        for answer, identity in zip(answers, own, strict=True)
+    ]
+    return recall_at_k(
+        [[neighbour.id for neighbour in row] for row in kept],
+        truth.ids,
+        found_distances=[[neighbour.distance for neighbour in row] for row in kept],
+        exact_distances=indistinguishable(truth.distances, searcher.build.field.metric),
+        tolerance=0,
+    )

@@ -1,0 +1,82 @@
+"""The true neighbours of queries: every row of an index is read, and compared here.
+
+The server could scan its rows itself, but then it would be judged by its own answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.scan import scan
+from lsh_core.evaluation.exact import NearestRows
+from lsh_core.evaluation.query_set import QuerySet, page_rows
+from lsh_core.indexing.mapping import VectorField
+from lsh_core.progress import progress
+
+_NAMES_KEPT = 4
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The `k` nearest rows to each query, nearest first.
+
+    Attributes
+    ----------
+    ids
+        (q, k)
+    distances
+        (q, k) float32, as the metric defines them.
+    """
+
+    ids: list[list[str]]
+    distances: npt.NDArray[np.float32]
+
+
+def true_neighbours(
+    connection: Connection, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int
+) -> Truth:
+    """Find the `k` nearest rows of `index` to each query, the query's own row left out; fewer if there are fewer.
+
+    Memory holds the queries, their neighbours and one page of rows, whatever the size of the index.
+
+    Parameters
+    ----------
+    rows
+        How many there are, for the progress.
+    """
+    nearest = NearestRows(queries.vectors, k + queries.left_out, field.metric)
+    names: dict[int, str] = {}
+    source = {"includes": [field.column], "exclude_vectors": False}
+    with progress("exact neighbours", total=rows) as meter:
+        for hits in scan(
+            connection, index, {"exists": {"field": field.column}}, page=page_rows(field.dims), source=source
+        ):
+            first = nearest.seen
+            nearest.add(np.array([hit["_source"][field.column] for hit in hits], dtype=np.float32))
+            kept = nearest.rows
+            for number in np.unique(kept[(kept >= first) & (kept < nearest.seen)]).tolist():
+                names[number] = hits[number - first]["_id"]
+            if len(names) > _NAMES_KEPT * kept.size:
+                names = {number: names[number] for number in np.unique(kept[kept < nearest.seen]).tolist()}
+            meter.advance(len(hits))
+    return _without_themselves(nearest, names, queries, k)
+
+
+def _without_themselves(nearest: NearestRows, names: dict[int, str], queries: QuerySet, k: int) -> Truth:
+    there = min(nearest.rows.shape[1], nearest.seen)
+    found = [[names[number] for number in row] for row in nearest.rows[:, :there].tolist()]
+    distances = nearest.distances[:, :there]
+    if queries.ids is None:
+        return Truth(found, distances)
+    k = min(k, there - 1)
+    ids, others = [], np.empty((len(found), k), np.float32)
+    for query, (own, row) in enumerate(zip(queries.ids, found, strict=True)):
+        # Where it is not among them, as many rows are just as near: any of them may be left out.
+        places = [place for place, identity in enumerate(row) if identity != own][:k]
+        ids.append([row[place] for place in places])
+        others[query] = distances[query, places]
+    return Truth(ids, others)

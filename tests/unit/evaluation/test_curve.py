@@ -1,0 +1,97 @@
+"""Which efforts are measured, and which one is chosen: on made curves, without a server."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lsh_core.evaluation.curve import efforts, measure_curve
+from lsh_core.evaluation.measuring import Measured, lower_bound
+from lsh_core.search.recall_curve import CurvePoint, RecallCurve
+
+
+def point(effort: int, recall: float, low: float | None = None) -> CurvePoint:
+    return CurvePoint(effort, recall, recall if low is None else low, 0.5, 10.0 * effort)
+
+
+def saturating(half: float) -> dict[str, object]:
+    """A build that finds half of the neighbours at effort `half`, and nearly all at many times that."""
+    asked: list[int] = []
+
+    def measure(effort: int) -> CurvePoint:
+        asked.append(effort)
+        return point(effort, 1 - 0.5 ** (effort / half))
+
+    return {"measure": measure, "asked": asked}
+
+
+@given(st.integers(1, 50), st.integers(0, 20_000))
+def test_efforts_rise_to_the_greatest(least: int, more: int) -> None:
+    found = list(efforts(least, least + more))
+    assert (found[0], found[-1]) == (least, least + more)
+    assert all(one < other <= max(one + 1, math.ceil(1.51 * one)) for one, other in pairwise(found))
+    assert len(found) <= 2 + math.log(1 + more / least, 1.5) + 2
+
+
+@pytest.mark.parametrize("target", [0.6, 0.9, 0.95, 0.99])
+def test_the_smallest_effort_that_is_enough_is_chosen_closely(target: float) -> None:
+    made = saturating(half=40)
+    curve = measure_curve(made["measure"], least=1, most=4_000, target=target, k=10, queries=200)  # type: ignore[arg-type]
+    needed = math.ceil(40 * math.log(1 - target, 0.5))
+    assert curve.effort is not None
+    assert needed <= curve.effort <= needed * 1.07 + 1
+    assert [each.effort for each in curve.points] == sorted({each.effort for each in curve.points})
+    assert curve.points[-1].recall_low >= 0.995 > curve.points[-2].recall_low  # It ends there.
+    assert len(curve.points) < 25
+
+
+def test_what_is_never_enough_is_done_at_its_greatest() -> None:
+    curve = measure_curve(lambda effort: point(effort, 0.4), least=10, most=500, target=0.95, k=10, queries=9)
+    assert curve.effort == 500
+    assert curve.effort_for(0.95) is None
+    assert curve.effort_for(0.4) == 10
+
+
+def test_what_is_enough_at_once_is_not_looked_for_any_closer() -> None:
+    curve = measure_curve(lambda effort: point(effort, 1.0), least=1, most=500, target=0.95, k=10, queries=9)
+    assert (curve.effort, len(curve.points)) == (1, 1)
+
+
+def test_the_lower_bound_counts_and_not_the_mean() -> None:
+    points = (point(1, 0.96, 0.94), point(2, 0.97, 0.96))
+    assert RecallCurve(10, 200, 0.95, 2, points).effort_for(0.95) == 2
+
+
+def test_a_curve_is_stored_whole() -> None:
+    curve = RecallCurve(10, 200, 0.95, 2, (point(1, 0.9), point(2, 0.97)))
+    assert RecallCurve.from_json(curve.to_json()) == curve
+    assert RecallCurve.from_json(None) is None
+    assert curve.at(2) == point(2, 0.97)
+    assert curve.at(3) is None
+
+
+def test_a_bound_of_perfect_answers_is_below_one_and_rises_with_their_number() -> None:
+    bounds = [lower_bound(np.ones(count)) for count in (5, 20, 200, 2_000)]
+    assert bounds == sorted(bounds)
+    assert 0.99 < bounds[2] < 0.995 < bounds[3] < 1
+    assert lower_bound(np.zeros(5)) == 0.0
+
+
+def test_the_bound_holds_as_often_as_it_says() -> None:
+    """Of many samples, 95 % have a bound below the mean that they were drawn around."""
+    generator = np.random.default_rng(0)
+    samples = generator.binomial(10, 0.95, size=(2_000, 400)) / 10
+    held = np.mean([lower_bound(sample) <= 0.95 for sample in samples])
+    assert 0.93 <= held <= 0.99
+
+
+def test_the_figures_of_a_point() -> None:
+    measured = Measured(np.array([1.0] * 95 + [0.2] * 5), np.arange(100))
+    found = measured.point(7)
+    assert (found.effort, found.recall, found.recall_p5, found.scored) == (7, 0.96, 0.2, 49.5)
+    assert 0.9 < found.recall_low < 0.96
