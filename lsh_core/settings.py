@@ -256,6 +256,20 @@ class SearchSettings(Settings):
     output: str | None = Field(default=None, description="Parquet file to write the answers to.")
 
 
+class EvaluateSettings(Settings):
+    """Measure recall and speed of what is live, by effort."""
+
+    name: IndexName = Field(description="Name of the index.")
+    queries: str | None = Field(
+        default=None,
+        min_length=1,
+        description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row; default: indexed rows, each "
+        "left out of its own answer.",
+    )
+    rows: int = Field(default=2_000, ge=20, le=10_000, description="Indexed rows to ask for where no file is given.")
+    k: int = Field(default=10, ge=1, le=100, description="Neighbours a query.")
+
+
 class ReplaySettings(Settings):
     """Load corrected rows in the place of dead letters of a build."""
 

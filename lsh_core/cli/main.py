@@ -15,6 +15,7 @@ _COMMANDS = {
     "train": "lsh_core.cli.build_commands",
     "index": "lsh_core.cli.build_commands",
     "search": "lsh_core.cli.search_command",
+    "evaluate": "lsh_core.cli.evaluate_command",
     "upsert": "lsh_core.cli.change_commands",
     "delete": "lsh_core.cli.change_commands",
     "refresh": "lsh_core.cli.change_commands",

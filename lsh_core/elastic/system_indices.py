@@ -89,6 +89,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "plan": _OPAQUE,
         "stages": _OPAQUE,
         "recall_curve": _OPAQUE,
+        "evaluation": _OPAQUE,
         "report": _OPAQUE,
         "error": _TEXT_KEPT,
     },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -32,10 +31,13 @@ class Measured:
     ----------
     recall, scored
         (q,): share of the true neighbours that were found, and rows that were compared with the query.
+    distances
+        (q, k): of what was found, nearest first; infinite where that was less.
     """
 
     recall: npt.NDArray[np.float64]
     scored: npt.NDArray[np.int64]
+    distances: npt.NDArray[np.float64]
 
     def point(self, effort: int) -> CurvePoint:
         """Return the figures of all queries together."""
@@ -69,21 +71,18 @@ def measure(searcher: VectorIndex, queries: QuerySet, truth: Truth, effort: int 
     parts = [slice(start, start + _QUERIES_EACH) for start in range(0, len(queries), _QUERIES_EACH)]
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = [answer for some in clients.map(ask, parts) for answer in some]
-    return Measured(_recall(answers, queries, truth, searcher), np.array([answer.scored for answer in answers]))
-
-
-def _recall(
-    answers: Iterable[Answer], queries: QuerySet, truth: Truth, searcher: VectorIndex
-) -> npt.NDArray[np.float64]:
-    own = queries.ids or [None] * len(queries)
-    kept = [
-        [neighbour for neighbour in answer.neighbours if neighbour.id != identity]
-        for answer, identity in zip(answers, own, strict=True)
+    found = [
+        [neighbour for neighbour in answer.neighbours if neighbour.id != own][:k]
+        for answer, own in zip(answers, queries.ids or [None] * len(queries), strict=True)
     ]
-    return recall_at_k(
-        [[neighbour.id for neighbour in row] for row in kept],
+    distances = np.full((len(queries), k), np.inf)
+    for query, row in enumerate(found):
+        distances[query, : len(row)] = [neighbour.distance for neighbour in row]
+    recall = recall_at_k(
+        [[neighbour.id for neighbour in row] for row in found],
         truth.ids,
-        found_distances=[[neighbour.distance for neighbour in row] for row in kept],
+        found_distances=distances,
         exact_distances=indistinguishable(truth.distances, searcher.build.field.metric),
         tolerance=0,
     )
+    return Measured(recall, np.array([answer.scored for answer in answers]), distances)

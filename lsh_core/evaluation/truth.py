@@ -35,6 +35,10 @@ class Truth:
     ids: list[list[str]]
     distances: npt.NDArray[np.float32]
 
+    def first(self, k: int) -> Truth:
+        """Return the `k` nearest of them."""
+        return Truth([row[:k] for row in self.ids], self.distances[:, :k])
+
 
 def true_neighbours(
     connection: Connection, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int

@@ -91,7 +91,7 @@ def test_the_bound_holds_as_often_as_it_says() -> None:
 
 
 def test_the_figures_of_a_point() -> None:
-    measured = Measured(np.array([1.0] * 95 + [0.2] * 5), np.arange(100))
+    measured = Measured(np.array([1.0] * 95 + [0.2] * 5), np.arange(100), np.zeros((100, 10)))
     found = measured.point(7)
     assert (found.effort, found.recall, found.recall_p5, found.scored) == (7, 0.96, 0.2, 49.5)
     assert 0.9 < found.recall_low < 0.96

@@ -1,0 +1,51 @@
+"""``airlsh evaluate``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from lsh_core.cli.options import make_settings, server_options, settings_options
+from lsh_core.cli.session import print_json, reported, services
+from lsh_core.local.interruption import endings_raised
+from lsh_core.settings import EvaluateSettings
+
+_COLUMNS = ("recall", "at least", "scored", "p50 ms", "p95 ms", "p99 ms", "8 clients/s")
+
+
+@click.command()
+@settings_options(EvaluateSettings)
+@server_options()
+def evaluate(es: str | None, as_json: bool, **values: Any) -> None:
+    """Measure what searches of NAME find and how fast, by effort, against the true neighbours."""
+    with reported(as_json=as_json), endings_raised():
+        from lsh_core.jobs.evaluate import evaluate as run
+
+        result = run(make_settings(EvaluateSettings, values), services(es))
+        if as_json:
+            print_json(result)
+        else:
+            click.echo("\n".join(_lines(result)))
+
+
+def _lines(result: Mapping[str, Any]) -> Iterator[str]:
+    kind = "own queries" if result["own_queries"] else "indexed rows, each left out of its own answer"
+    yield f"{result['name']}: build {result['build']}, {result['model']}, {result['metric']}, {result['rows']:,} rows"
+    yield f"{result['queries']:,} {kind}; {result['k']} neighbours; at least: 95 % lower bound of the mean"
+    yield ""
+    yield f"{result['effort_name']:>12}  " + "  ".join(f"{column:>11}" for column in _COLUMNS)
+    for point in result["curve"]:
+        mark = "*" if point["effort"] == result["effort"] else " "
+        yield (
+            f"{point['effort']:>11,}{mark}  {point['recall']:>11.4f}  {point['recall_low']:>11.4f}  "
+            f"{point['scored']:>11,.0f}  {point['p50_ms']:>11.2f}  {point['p95_ms']:>11.2f}  {point['p99_ms']:>11.2f}  "
+            f"{point['per_second']:>11,.0f}"
+        )
+    yield ""
+    effort = "a scan of all rows" if result["effort"] is None else f"{result['effort']:,} {result['effort_name']}"
+    depths = ", ".join(f"recall@{depth} {recall:.4f}" for depth, recall in result["recall_at"].items())
+    yield f"unless told otherwise: {effort}; {depths}; 5th percentile of recall@{result['k']} {result['recall_p5']:.2f}"
+    if result["distance_ratio"] is not None:
+        yield f"distances are {result['distance_ratio']:.5f} times the true ones"

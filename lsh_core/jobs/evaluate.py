@@ -1,0 +1,82 @@
+"""Evaluate: the recall and the speed of what is live, by effort, on the user's own queries."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.cluster import answering_client, count
+from lsh_core.errors import ModelMismatchError, SettingsError
+from lsh_core.indexing.runs import RunStore, now
+from lsh_core.jobs.services import Services
+from lsh_core.settings import EvaluateSettings
+
+if TYPE_CHECKING:
+    from lsh_core.evaluation.query_set import QuerySet
+    from lsh_core.search.live_build import ResolvedBuild
+
+_SEED = 1
+"""Another one than of the queries that the build's default effort was chosen with."""
+
+
+def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
+    """Measure recall, latency and rows scored of the live build over a sweep of efforts, against the true neighbours.
+
+    Returns
+    -------
+    dict
+        ``name, build, index, model, metric, rows, k, queries, own_queries, effort_name, effort, recall, recall_low,
+        recall_p5, histogram, recall_at, distance_ratio, curve, evaluated_at``. `curve` has for each effort ``recall,
+        recall_low, recall_p5, scored, p50_ms, p95_ms, p99_ms`` of one client and ``per_second`` of eight; the other
+        figures are those of searches that are not told an effort.
+
+    Raises
+    ------
+    NotFoundError
+        Nothing is live under the name.
+    InputError
+        The query file cannot be read, or its vectors are not the index's.
+    """
+    from lsh_core.evaluation.frontier import measure_frontier
+    from lsh_core.search.vector_index import VectorIndex
+
+    client = answering_client(services.connection)
+    build = VectorIndex(services.connection, settings.name).build
+    rows = count(client, build.index)
+    queries = _queries(settings, build, services)
+    if rows - queries.left_out < 1 or not len(queries):
+        raise SettingsError("name", settings.name, f"{build.index} has {rows} rows: there is nothing to be found")
+    frontier = measure_frontier(
+        services.connection,
+        VectorIndex(services.connection, settings.name, index=build.index),
+        queries,
+        settings.k,
+        rows,
+    )
+    result = {
+        "name": settings.name,
+        "build": build.meta.build,
+        "index": build.index,
+        "model": build.field.kind,
+        "metric": build.field.metric,
+        "rows": rows,
+        "own_queries": settings.queries is not None,
+        "effort_name": build.model.effort_name,
+        **asdict(frontier),
+        "evaluated_at": now(),
+    }
+    RunStore(client).update(build.meta.build, evaluation=result)
+    return result
+
+
+def _queries(settings: EvaluateSettings, build: ResolvedBuild, services: Services) -> QuerySet:
+    from lsh_core.evaluation.query_set import QuerySet, draw_rows
+    from lsh_core.search.query_file import read_query_vectors
+
+    field = build.field
+    if settings.queries is None:
+        return draw_rows(services.connection, build.index, field.column, field.dims, settings.rows, seed=_SEED)
+    vectors = read_query_vectors(settings.queries)
+    if vectors.shape[1] != field.dims:
+        raise ModelMismatchError(f"vectors of {field.dims} numbers", f"{vectors.shape[1]}", settings.queries)
+    return QuerySet(vectors)
