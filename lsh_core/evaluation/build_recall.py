@@ -51,7 +51,15 @@ def measure_build(
             meter.advance(len(asked))
             return point
 
-        curve = measure_curve(at, least=least, most=most, target=target, k=truth.distances.shape[1], queries=len(asked))
+        curve = measure_curve(
+            at,
+            least=least,
+            most=most,
+            guess=field.effort,
+            target=target,
+            k=truth.distances.shape[1],
+            queries=len(asked),
+        )
     if documents <= EXACT_ROWS and curve.effort_for(target) is None:
         return replace(curve, effort=None)
     return curve

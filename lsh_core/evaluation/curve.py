@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 
@@ -10,11 +11,14 @@ _STEP = 1.5
 _ENOUGH = 0.995
 """Where the curve ends: more effort finds next to nothing more."""
 _REFINEMENTS = 3
+_BELOW_GUESS = 8
 
 Measure = Callable[[int], CurvePoint]
 
 
-def measure_curve(measure: Measure, *, least: int, most: int, target: float, k: int, queries: int) -> RecallCurve:
+def measure_curve(
+    measure: Measure, *, least: int, most: int, guess: int, target: float, k: int, queries: int
+) -> RecallCurve:
     """Measure rising efforts until nearly all is found, and more closely where the target is met first.
 
     Parameters
@@ -23,18 +27,20 @@ def measure_curve(measure: Measure, *, least: int, most: int, target: float, k: 
         Measures one effort.
     least, most
         The smallest and the greatest effort there is.
+    guess
+        What the model holds to be enough: the curve begins at an eighth of it.
     target
         Recall that the lower bound has to meet.
     """
     points: list[CurvePoint] = []
-    for effort in efforts(least, most):
+    for effort in efforts(max(least, min(guess // _BELOW_GUESS, most)), most):
         points.append(measure(effort))
         if points[-1].recall_low >= max(_ENOUGH, target):
             break
-    points = sorted([*points, *_refined(points, measure, target)], key=lambda point: point.effort)
+    points = sorted([*points, *_refined(points, measure, target, least)], key=lambda point: point.effort)
     curve = RecallCurve(k, queries, target, None, tuple(points))
     enough = curve.effort_for(target)
-    return RecallCurve(k, queries, target, points[-1].effort if enough is None else enough, tuple(points))
+    return replace(curve, effort=points[-1].effort if enough is None else enough)
 
 
 def efforts(least: int, most: int) -> Iterator[int]:
@@ -50,19 +56,15 @@ def efforts(least: int, most: int) -> Iterator[int]:
         yield most
 
 
-def _refined(points: Iterable[CurvePoint], measure: Measure, target: float) -> Iterator[CurvePoint]:
+def _refined(points: Sequence[CurvePoint], measure: Measure, target: float, least: int) -> Iterator[CurvePoint]:
     """Yield points between the last effort that misses the target and the first that meets it."""
-    below = 0
-    for point in points:
-        if point.recall_low >= target:
-            above = point.effort
-            break
-        below = point.effort
-    else:
+    above = next((point.effort for point in points if point.recall_low >= target), None)
+    if above is None:
         return
-    for _ in range(_REFINEMENTS if below else 0):
+    below = max((point.effort for point in points if point.effort < above), default=least - 1)
+    for _ in range(_REFINEMENTS):
         middle = (below + above) // 2
-        if middle in (below, above):
+        if middle <= below:
             return
         point = measure(middle)
         yield point

@@ -10,6 +10,8 @@ from lsh_core.search.queries import MOST_RESULTS
 
 EXACT_ROWS = 20_000
 """Up to so many rows are scanned as fast as a query looks at its lists."""
+_SCANNED = 4
+"""Ranking rows by their tokens takes longer than comparing a quarter of them more."""
 
 
 def effort_range(build: ResolvedBuild, k: int, rows: int) -> tuple[int, int]:
@@ -66,7 +68,8 @@ def effort_under_filter(build: ResolvedBuild, effort: int | None, *, rows: int, 
     """Return the effort that finds as much among the rows that pass a filter as `effort` does among all.
 
     Lists hold fewer of such rows, so more are visited: as many as hold about as many rows that pass as are looked at
-    without a filter. Tables rank the rows that pass alone, so their candidates stay as many.
+    without a filter. Tables rank the rows that pass alone, but the nearest of these are further away and share fewer
+    tokens, so there are more candidates too.
 
     Parameters
     ----------
@@ -82,7 +85,7 @@ def effort_under_filter(build: ResolvedBuild, effort: int | None, *, rows: int, 
     """
     if effort is None or passing <= EXACT_ROWS:
         return None
-    if not build.field.has_lists:
-        return effort
-    probes = math.ceil(effort * rows / passing)
-    return probes if probes < build.model.token_count else None
+    scaled = math.ceil(effort * rows / passing)
+    if build.field.has_lists:
+        return scaled if scaled < build.model.token_count else None
+    return scaled if scaled <= min(MOST_RESULTS, passing // _SCANNED) else None

@@ -42,8 +42,13 @@ def test_where_all_lists_were_visited_all_rows_are_scanned() -> None:
     assert effort_under_filter(LISTS, 8, rows=ROWS, passing=ROWS * 8 // 100) is None
 
 
-def test_candidates_are_rows_that_pass_already() -> None:
-    assert effort_under_filter(TABLES, 500, rows=ROWS, passing=EXACT_ROWS + 1) == 500
+@pytest.mark.parametrize(
+    ("passing", "candidates"), [(ROWS, 500), (ROWS // 2, 1_000), (ROWS // 20, 10_000), (ROWS // 21, None)]
+)
+def test_candidates_are_more_until_a_scan_is_cheaper(passing: int, candidates: int | None) -> None:
+    assert effort_under_filter(TABLES, 500, rows=ROWS, passing=passing) == candidates
+    assert effort_under_filter(TABLES, 500, rows=50_000, passing=25_000) == 1_000
+    assert effort_under_filter(TABLES, 5_000, rows=40_000, passing=25_000) is None
 
 
 def test_what_is_asked_for_is_taken_in_the_models_unit() -> None:
