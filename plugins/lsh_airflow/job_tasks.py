@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,11 @@ logger = logging.getLogger(__name__)
 
 # At Airflow's level INFO the client logs every request: hundreds of lines around those that say something.
 _CHATTY_LOGGERS = ("elastic_transport",)
+
+
+_READ = ("source", "queries")
+"""The settings that name what is read."""
+_COLUMN = re.compile(r"\.parquet:.*", re.DOTALL)
 
 
 def run_job(
@@ -67,9 +73,9 @@ def with_partition_key(context: Mapping[str, Any]) -> dict[str, Any]:
 
 def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:
     settings = settings_from_params(model, context["params"])
-    source = getattr(settings, "source", None)
-    if source is not None:
-        check_source(source)
+    for name in _READ:
+        if (url := getattr(settings, name, None)) is not None:
+            check_source(_COLUMN.sub(".parquet", url), setting=name)
     return settings
 
 

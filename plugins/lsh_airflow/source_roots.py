@@ -18,7 +18,7 @@ def allowed_roots() -> tuple[str, ...]:
     return tuple(filter(None, (root.strip() for root in _SEPARATOR.split(os.environ.get(VARIABLE, "")))))
 
 
-def check_source(url: str) -> None:
+def check_source(url: str, *, setting: str = "source") -> None:
     """Raise `SettingsError` unless `url`, and on this machine each file that it means, lies under an allowed root.
 
     A folder under a root may hold links that leave it, so the files are looked at one by one.
@@ -29,7 +29,7 @@ def check_source(url: str) -> None:
             f"no source may be read by a DAG until {VARIABLE} is set in the environment of Airflow's workers: "
             f"folders and URL prefixes, separated by '{os.pathsep}', such as /data/embeddings{os.pathsep}s3://bucket/"
         )
-        raise SettingsError("source", url, reason)
+        raise SettingsError(setting, url, reason)
     from lsh_core.sources.access import check_allowed
 
     check_allowed(url, roots)

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from lsh_airflow.forms import form, settings_from_params
 from lsh_core.errors import SettingsError
-from lsh_core.settings import IndexSettings, RefreshSettings, RetireSettings, RollbackSettings, Settings, TrainSettings
+from lsh_core.settings import (
+    EvaluateSettings,
+    IndexSettings,
+    RefreshSettings,
+    RetireSettings,
+    RollbackSettings,
+    Settings,
+    TrainSettings,
+)
 
 MODELS = {
     "train_lsh_model": TrainSettings,
@@ -20,6 +28,7 @@ MODELS = {
     "refresh_partition": RefreshSettings,
     "rollback_index": RollbackSettings,
     "retire_builds": RetireSettings,
+    "evaluate_index": EvaluateSettings,
 }
 
 REQUIRED = {"name": "docs", "source": "/data/docs.parquet"}

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-DAG_IDS = {"train_lsh_model", "index_vectors", "refresh_partition", "rollback_index", "retire_builds"}
+DAG_IDS = {
+    "train_lsh_model",
+    "index_vectors",
+    "refresh_partition",
+    "evaluate_index",
+    "rollback_index",
+    "retire_builds",
+}
 
 STAGES = ("check", "plan", "create", "load", "settle", "verify", "promote", "summarise")
 

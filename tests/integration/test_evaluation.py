@@ -1,0 +1,132 @@
+"""Recall as it is measured on real builds, against scikit-learn's brute force over the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError
+from lsh_core.evaluation.query_set import QuerySet, draw_rows
+from lsh_core.evaluation.truth import true_neighbours
+from lsh_core.jobs.evaluate import evaluate
+from lsh_core.jobs.index import run_index
+from lsh_core.jobs.services import Services
+from lsh_core.jobs.train import train
+from lsh_core.search.vector_index import VectorIndex
+from lsh_core.settings import EvaluateSettings, IndexSettings, TrainSettings
+from tests.integration.made_sources import clustered, write_source
+
+ROWS, DIMS, K = 3_000, 16, 10
+VECTORS = clustered(ROWS, DIMS)
+VECTORS[100:140] = VECTORS[:40]  # Repeated vectors: which of them is an answer is a matter of taste.
+STRANGERS = clustered(60, DIMS, seed=9)
+
+
+@pytest.fixture(scope="module")
+def services(one_node: Any, dask_cluster: Any) -> Services:
+    return Services(Connection(tuple(one_node.urls)), dask_cluster.address)
+
+
+def indexed(services: Services, folder: Path, metric: str, shards: int = 1, **options: Any) -> str:
+    name = f"evaluated-{metric}-{shards}"
+    source = write_source(folder / "rows.parquet", [f"r{row}" for row in range(ROWS)], VECTORS)
+    train(TrainSettings(name=name, source=source, metric=metric), services)
+    run_index(IndexSettings(name=name, source=source, shards=shards, recall_queries=200, **options), services)
+    return name
+
+
+def brute_force(queries: np.ndarray, metric: str) -> np.ndarray:
+    """Return the distances to all rows, (q, ROWS) float64."""
+    from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
+
+    measure = euclidean_distances if metric == "l2" else cosine_distances
+    return measure(queries.astype(np.float64), VECTORS.astype(np.float64))
+
+
+@pytest.mark.parametrize(("metric", "shards"), [("l2", 1), ("l2", 3), ("cosine", 1), ("cosine", 3)])
+def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, metric: str, shards: int) -> None:
+    name = indexed(services, tmp_path, metric, shards)
+    build = VectorIndex(services.connection, name).build
+
+    strangers = true_neighbours(services.connection, build.index, build.field, QuerySet(STRANGERS), K, rows=ROWS)
+    distances = brute_force(STRANGERS, metric)
+    np.testing.assert_allclose(strangers.distances, np.sort(distances)[:, :K], rtol=1e-5, atol=1e-6)
+    for query, ids in enumerate(strangers.ids):
+        assert len(set(ids)) == K
+        rows = [int(identity[1:]) for identity in ids]
+        np.testing.assert_allclose(distances[query, rows], strangers.distances[query], rtol=1e-5, atol=1e-6)
+
+    own = QuerySet(VECTORS[:60], tuple(f"r{row}" for row in range(60)))
+    others = true_neighbours(services.connection, build.index, build.field, own, K, rows=ROWS)
+    distances = brute_force(VECTORS[:60], metric)
+    distances[np.arange(60), np.arange(60)] = np.inf
+    np.testing.assert_allclose(others.distances, np.sort(distances)[:, :K], rtol=1e-5, atol=1e-6)
+    assert all(f"r{row}" not in ids for row, ids in enumerate(others.ids))
+    assert (others.distances[:40, 0] < 1e-6).all()  # The row that has the same vector.
+
+
+def test_drawn_rows_are_the_same_for_the_same_seed(services: Services, tmp_path: Path) -> None:
+    name = indexed(services, tmp_path, "l2", 3)
+    build = VectorIndex(services.connection, name).build
+
+    def draw(seed: int) -> QuerySet:
+        return draw_rows(services.connection, build.index, build.field.column, DIMS, 200, seed=seed)
+
+    one, again, other = draw(1), draw(1), draw(2)
+    assert one.ids == again.ids != other.ids
+    assert one.ids is not None
+    assert len(set(one.ids)) == 200
+    np.testing.assert_array_equal(one.vectors, VECTORS[[int(identity[1:]) for identity in one.ids]])
+
+
+def test_what_is_live_is_evaluated(services: Services, tmp_path: Path) -> None:
+    name = indexed(services, tmp_path, "l2")
+    result = evaluate(EvaluateSettings(name=name, rows=200), services)
+
+    curve = result["curve"]
+    assert [point["effort"] for point in curve] == sorted({point["effort"] for point in curve})
+    assert curve[0]["recall"] < curve[-1]["recall"] >= 0.999
+    assert all(point["recall_p5"] <= point["recall"] and point["recall_low"] <= point["recall"] for point in curve)
+    assert all(0 < point["p50_ms"] <= point["p95_ms"] <= point["p99_ms"] for point in curve)
+    assert curve[0]["scored"] < curve[-1]["scored"] <= ROWS
+    assert (result["queries"], result["k"], sum(result["histogram"])) == (200, K, 200)
+    assert result["recall"] >= 0.95
+    assert set(result["recall_at"]) == {"1", "10", "100"}
+    assert 1 <= result["distance_ratio"] < 1.1
+    assert not result["own_queries"]
+
+
+def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:
+    name = indexed(services, tmp_path, "cosine")
+    np.save(tmp_path / "queries.npy", STRANGERS)
+    result = evaluate(EvaluateSettings(name=name, queries=str(tmp_path / "queries.npy"), k=5), services)
+    assert (result["queries"], result["k"], result["own_queries"]) == (len(STRANGERS), 5, True)
+    assert result["recall"] >= 0.9
+
+    np.save(tmp_path / "wide.npy", np.ones((3, DIMS + 1), np.float32))
+    with pytest.raises(ModelMismatchError, match=f"{DIMS} numbers"):
+        evaluate(EvaluateSettings(name=name, queries=str(tmp_path / "wide.npy")), services)
+    with pytest.raises(NotFoundError, match="nobody-indexed"):
+        evaluate(EvaluateSettings(name="nobody-indexed"), services)
+
+
+def test_searches_do_what_is_enough_for_a_recall(services: Services, tmp_path: Path) -> None:
+    name = indexed(services, tmp_path, "l2", recall_target=0.9)
+    searcher = VectorIndex(services.connection, name)
+    curve = searcher.build.curve
+    assert curve is not None
+    assert curve.target == 0.9
+    by_effort = {point.effort: point for point in curve.points}
+    assert by_effort[curve.effort].recall_low >= 0.9  # type: ignore[index]
+
+    def scored(**how: Any) -> float:
+        return float(np.mean([answer.scored for answer in searcher.search_many(STRANGERS, fields=(), **how)]))
+
+    assert scored() == scored(probes=curve.effort) < scored(recall=0.99)
+    assert scored(recall=1.0) == ROWS  # No bound is that high: all rows are scanned.
+    with pytest.raises(SettingsError, match="decides the effort"):
+        searcher.search(STRANGERS[0], recall=0.9, probes=3)
