@@ -2,10 +2,10 @@
 
 A float32 matrix product sieves each block of rows: it is fast but off by rounding, so it only
 discards rows that are further away than the k-th best even after its error bound is allowed for.
-What passes is measured in float64 from the differences, which is exact to the last bits and finds
-repeated vectors at the very same distance. Ties go to the row with the smaller index.
+What passes is measured in float64, for distances from the differences, which is exact to the last
+bits and finds repeated vectors at the very same distance. Ties go to the row with the smaller index.
 
-Cosine is the same search on unit vectors: 1 - cos(x, y) = |x - y|²/2 for these.
+Cosine is the search for the smallest distance on unit vectors: 1 - cos(x, y) = |x - y|²/2 for these.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from lsh_core.evaluation.sieve import sieve
+from lsh_core.models.metrics import SIMILARITY
 
 FloatMatrix: TypeAlias = npt.NDArray[np.floating]
 
@@ -33,7 +36,7 @@ def exact_neighbours(
     queries
         (q, d) floats.
     metric
-        ``l2`` (Euclidean, not squared) or ``cosine`` (1 - cos).
+        ``l2`` (Euclidean, not squared), ``cosine`` (1 - cos) or ``dot`` (-x·q).
     block
         Rows that are compared at a time.
 
@@ -82,14 +85,18 @@ class NearestRows:
         self._k, self._metric = k, metric
         self._queries = _prepared(queries, metric, "query", 0)
         self.rows = np.full((len(queries), k), np.iinfo(np.int64).max)
-        self._squared = np.full((len(queries), k), np.inf)
+        self._measures = np.full((len(queries), k), np.inf)  # Squared distances; under dot, -x·q.
         self.seen = 0
 
     @property
     def distances(self) -> npt.NDArray[np.float32]:
         """(q, k): infinite where fewer than `k` rows came."""
-        distances = self._squared / 2 if self._metric == "cosine" else np.sqrt(self._squared)
-        return distances.astype(np.float32)
+        measures = self._measures
+        if self._metric == "l2":
+            measures = np.sqrt(measures)
+        elif self._metric == "cosine":
+            measures = measures / 2
+        return measures.astype(np.float32)
 
     def add(self, block: FloatMatrix) -> None:
         """Look at more rows, (n, d); the memory that it takes grows with them.
@@ -100,18 +107,19 @@ class NearestRows:
             A number is not finite, or a vector is zero under ``cosine``.
         """
         prepared = _prepared(block, self._metric, "row", self.seen)
+        by_product = self._metric == "dot"
         for start in range(0, len(self._queries), _QUERY_BLOCK):
             part = slice(start, start + _QUERY_BLOCK)
-            queries, rows, squared = self._queries[part], self.rows[part], self._squared[part]
-            query_numbers, row_numbers = _sieve(prepared, queries, squared[:, -1], self._k)
-            measured = _measure(prepared, queries, query_numbers, row_numbers)
-            _merge(rows, squared, query_numbers, row_numbers + self.seen, measured)
+            queries, rows, measures = self._queries[part], self.rows[part], self._measures[part]
+            query_numbers, row_numbers = sieve(prepared, queries, measures[:, -1], self._k, by_product=by_product)
+            measured = _measure(prepared, queries, query_numbers, row_numbers, by_product=by_product)
+            _merge(rows, measures, query_numbers, row_numbers + self.seen, measured)
         self.seen += len(block)
 
 
 def _check(rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: int) -> None:
-    if metric not in ("l2", "cosine"):
-        raise ValueError(f"metric is {metric!r}, it must be 'l2' or 'cosine'")
+    if metric not in SIMILARITY:
+        raise ValueError(f"metric is {metric!r}, it must be one of {', '.join(SIMILARITY)}")
     if rows.ndim != 2 or queries.ndim != 2 or rows.shape[1] != queries.shape[1]:
         raise ValueError(f"rows {rows.shape} and queries {queries.shape} must be matrices of the same width")
     if not 1 <= k <= len(rows):
@@ -133,56 +141,30 @@ def _prepared(vectors: FloatMatrix, metric: str, kind: str, first: int) -> npt.N
     return prepared
 
 
-def _sieve(
-    rows: npt.NDArray[np.float64], queries: npt.NDArray[np.float64], worst: npt.NDArray[np.float64], k: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the pairs (query, row) that may be among the k nearest, in order of the queries.
-
-    With |x|², |q|² and x·q each off by at most g = (d + 4)·2⁻²³ times |x|², |q|² and |x||q|, the
-    squared distance is off by at most 2g(|x| + |q|)² (Higham, *Accuracy and Stability of Numerical
-    Algorithms*, 2nd ed., section 3.1, with a factor of two to spare).
-    """
-    row_norms = np.einsum("ij,ij->i", rows, rows)
-    query_norms = np.einsum("ij,ij->i", queries, queries)
-    # Scaled by a power of two, so that float32 can hold the squares of whatever float64 could.
-    _, exponent = np.frexp(max(float(row_norms.max()), float(query_norms.max()), np.finfo(np.float64).tiny))
-    scale = 2.0 ** -(int(exponent) // 2)
-    products = (queries * scale).astype(np.float32) @ (rows * scale).astype(np.float32).T
-    products *= np.float32(-2)
-    products += (row_norms * scale**2).astype(np.float32)[None, :]
-    base = query_norms * scale**2
-    bound = (rows.shape[1] + 4) * 2.0**-23
-    slack = 2 * bound * scale**2 * (np.sqrt(query_norms) + np.sqrt(row_norms.max())) ** 2
-    limit = worst * scale**2 - base + slack
-    if np.isinf(worst).any() and k < len(rows):
-        # Nothing to compare with yet: the k-th best of this block, by the sieve's own reckoning.
-        best = np.partition(products, k - 1, axis=1)[:, k - 1].astype(np.float64)
-        limit = np.minimum(limit, best + 2 * slack)
-    # Rounded up: a limit rounded down would lose the very row that sets it.
-    with np.errstate(over="ignore"):
-        rounded = np.nextafter(limit.astype(np.float32), np.float32(np.inf))
-    query_numbers, row_numbers = np.nonzero(products <= rounded[:, None])
-    return query_numbers, row_numbers
-
-
 def _measure(
     rows: npt.NDArray[np.float64],
     queries: npt.NDArray[np.float64],
     query_numbers: npt.NDArray[np.int64],
     row_numbers: npt.NDArray[np.int64],
+    *,
+    by_product: bool,
 ) -> npt.NDArray[np.float64]:
     measured = np.empty(len(row_numbers), np.float64)
     step = max(1, _PAIR_NUMBERS // rows.shape[1])
     for start in range(0, len(row_numbers), step):
         part = slice(start, start + step)
-        differences = rows[row_numbers[part]] - queries[query_numbers[part]]
-        measured[part] = np.einsum("ij,ij->i", differences, differences)
+        left, right = rows[row_numbers[part]], queries[query_numbers[part]]
+        if by_product:
+            measured[part] = 0.0 - np.einsum("ij,ij->i", left, right)  # So that no product is -0.
+        else:
+            left -= right
+            measured[part] = np.einsum("ij,ij->i", left, left)
     return measured
 
 
 def _merge(
     indices: npt.NDArray[np.int64],
-    squared: npt.NDArray[np.float64],
+    measures: npt.NDArray[np.float64],
     query_numbers: npt.NDArray[np.int64],
     row_numbers: npt.NDArray[np.int64],
     measured: npt.NDArray[np.float64],
@@ -191,7 +173,7 @@ def _merge(
     k = indices.shape[1]
     touched, starts, counts = np.unique(query_numbers, return_index=True, return_counts=True)
     for query, start, count in zip(touched.tolist(), starts.tolist(), counts.tolist(), strict=True):
-        distances = np.concatenate((squared[query], measured[start : start + count]))
+        distances = np.concatenate((measures[query], measured[start : start + count]))
         numbers = np.concatenate((indices[query], row_numbers[start : start + count]))
         best = np.lexsort((numbers, distances))[:k]
-        squared[query], indices[query] = distances[best], numbers[best]
+        measures[query], indices[query] = distances[best], numbers[best]

@@ -11,7 +11,7 @@ import numpy as np
 
 from lsh_core.errors import ModelMismatchError, SettingsError, VectorError
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
-from lsh_core.models.metrics import check_metric, prepare
+from lsh_core.models.metrics import check_metric, count_longer, longest_row, prepare_queries, prepare_rows
 from lsh_core.models.threads import one_blas_thread
 
 BACKEND = "numpy"
@@ -26,11 +26,15 @@ class RowCodes(NamedTuple):
     tokens : (n, tokens_per_row) int64
         What is indexed of each row.
     near : (n, near) int64 or None
-        Each row's nearest lists, nearest first; None for models without lists.
+        The lists that a query with the row's vector visits, the most promising first; None for models without lists.
+    longer
+        Under ``dot``, how many of the rows are longer than every row of the sample: they are hashed as if they were
+        as long as the longest of it, and found less surely.
     """
 
     tokens: Int64Array
     near: Int64Array | None
+    longer: int = 0
 
 
 class LSHModel(ABC):
@@ -43,9 +47,21 @@ class LSHModel(ABC):
     Parameters
     ----------
     metric
-        ``"l2"`` or ``"cosine"``.
+        ``"l2"``, ``"cosine"`` or ``"dot"``.
     seed
         0 to 2³² - 1.
+
+    Attributes
+    ----------
+    longest_
+        Under ``dot`` only: the length of the sample's longest row.
+
+    Notes
+    -----
+    What a kind of model is given is prepared (see :mod:`lsh_core.models.metrics`): under ``cosine`` of unit length,
+    under ``dot`` with one component more than `dims`. There all rows have one length, and a query's best rows are those
+    with the largest inner product with it, which are those at the smallest angle: what goes by distances takes this
+    for queries instead, and what divides space by planes puts them through the origin.
     """
 
     kind: ClassVar[str]
@@ -55,6 +71,7 @@ class LSHModel(ABC):
     sample_rows_: int
     sample_sha256_: str
     dims_: int
+    longest_: float
 
     def __init__(self, *, metric: str = "l2", seed: int = 0) -> None:
         self.metric = metric
@@ -74,7 +91,7 @@ class LSHModel(ABC):
 
     @abstractmethod
     def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        """Probe with prepared queries."""
+        """Probe with prepared queries, which under ``dot`` are not like rows."""
 
     @abstractmethod
     def _learned(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -141,7 +158,9 @@ class LSHModel(ABC):
             raise SettingsError("rows", rows, "must be at least 1")
         self._forget()
         with one_blas_thread():
-            prepared = prepare(sample, self.metric)
+            if self.metric == "dot":
+                self.longest_ = longest_row(np.ascontiguousarray(sample))
+            prepared = self._prepare_rows(sample)
             self._learn(prepared, len(sample) if rows is None else rows, np.random.default_rng(self.seed))
         self.sample_rows_, self.dims_ = sample.shape
         self.sample_sha256_ = hashlib.sha256(np.ascontiguousarray(sample).data).hexdigest()
@@ -154,7 +173,8 @@ class LSHModel(ABC):
         ----------
         vectors : (n, d) float32
         near
-            How many of each row's nearest lists to answer besides; models without lists answer None.
+            How many of the lists that a query with the row's vector visits to answer besides; models without lists
+            answer None.
 
         Raises
         ------
@@ -165,7 +185,8 @@ class LSHModel(ABC):
         """
         self._check_dims(vectors, "encode")
         with one_blas_thread():
-            return self._encode(prepare(vectors, self.metric), near)
+            codes = self._encode(self._prepare_rows(vectors), near)
+        return codes._replace(longer=count_longer(vectors, self.longest_)) if self.metric == "dot" else codes
 
     def probe(self, queries: Float32Array, effort: int) -> Int64Array:
         """The tokens to look for.
@@ -188,12 +209,14 @@ class LSHModel(ABC):
         if effort < 1:
             raise SettingsError(self.effort_name, effort, "must be at least 1")
         with one_blas_thread():
-            return self._probe(prepare(queries, self.metric), effort)
+            return self._probe(prepare_queries(queries, self.metric), effort)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Everything that was learned: a document for JSON, and arrays for ``npy``."""
         self._check_fitted()
         numbers, arrays = self._learned()
+        if self.metric == "dot":
+            numbers = {**numbers, "longest": self.longest_}
         document = {
             "kind": self.kind,
             "params": self.get_params(),
@@ -224,6 +247,9 @@ class LSHModel(ABC):
         model.dims_ = params["dims"]
         model.sample_rows_, model.sample_sha256_ = params["sample"]["rows"], params["sample"]["sha256"]
         return model
+
+    def _prepare_rows(self, vectors: Float32Array) -> Float32Array:
+        return prepare_rows(vectors, self.metric, self.longest_ if self.metric == "dot" else 0.0)
 
     def _forget(self) -> None:
         for name in vars(self).keys() - self.get_params().keys():

@@ -1,7 +1,8 @@
 """Inverted lists: each row goes to its nearest k-means lists, a query visits those nearest to it.
 
 J. Sivic and A. Zisserman, "Video Google", ICCV 2003 (inverted files over k-means words); Q. Chen et al.,
-"SPANN", NeurIPS 2021 (rows on the border of lists go into several).
+"SPANN", NeurIPS 2021 (rows on the border of lists go into several). Under dot the nearest lists of a query are those
+with the largest inner products.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from lsh_core.models.assignment import Groups, make_groups, nearest_lists
 from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.models.hierarchical import FLAT_LISTS, fit_centroids
 from lsh_core.models.kmeans import row_blocks
-from lsh_core.models.metrics import squared_norms
+from lsh_core.models.metrics import prepare_queries, squared_norms
 from lsh_core.settings import MOST_LISTS, MOST_SPILL
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ EXAMINED_SHARE = 16
 SPILL = 4
 ROWS_PER_LIST = 12
 MAX_PROBES = 64
+DOT_PROBES = 4
 SCORED_ROWS = 1000
 # 400,000 rows of 128 dimensions. With its copy of unit length and three of the centroids a fit stays under 700 MB.
 SAMPLE_BYTES = 400_000 * 128 * 4
@@ -50,7 +52,7 @@ class IVF(LSHModel):
 
     Attributes
     ----------
-    centroids_ : (lists_, d) float32
+    centroids_ : (lists_, d) float32, under ``dot`` (lists_, d + 1)
     lists_, spill_
         What was used.
     group_centres_, group_lists_
@@ -87,10 +89,13 @@ class IVF(LSHModel):
         """Lists to visit for a recall@10 of about .97, in an index of `rows` rows.
 
         √lists, at most 64, with a spill of 4; more with a smaller spill, and never fewer than hold about a
-        thousand rows, which cost nothing to score.
+        thousand rows, which cost nothing to score. Under ``dot`` four times as many: the best rows are no longer close
+        to the query. Measured with 50,000 rows of lognormal lengths (sigma 0.4), 240 probes: text embeddings .95 with
+        3.5 % of the rows scored, SIFT descriptors .99 with 5.6 %.
         """
         self._check_fitted()
         by_lists = min(MAX_PROBES, math.sqrt(self.lists_)) * SPILL / self.spill_
+        by_lists *= DOT_PROBES if self.metric == "dot" else 1
         by_rows = self.lists_ * SCORED_ROWS / (max(1, rows) * self.spill_)
         return min(self.lists_, math.ceil(max(by_lists, by_rows)))
 
@@ -150,6 +155,14 @@ class IVF(LSHModel):
         groups = self._groups
         examined = self.lists_ if groups is None else groups.examined.shape[1]
         near = min(near, examined)
+        if self.metric == "dot":
+            tokens = nearest_lists(vectors, self.centroids_, self.spill_, groups)
+            if not near:
+                return RowCodes(tokens, None)
+            # At the rows' length the nearest lists lead to more of the best rows than as many by inner product, which
+            # favours small lists: with 16 of 3,578 to .59 against .41 of them, for text embeddings.
+            queries = prepare_queries(vectors[:, :-1], self.metric) * np.float32(self.longest_)
+            return RowCodes(tokens, nearest_lists(queries, self.centroids_, near, groups))
         nearest = nearest_lists(vectors, self.centroids_, max(near, self.spill_), groups)
         tokens = np.ascontiguousarray(nearest[:, : self.spill_])
         return RowCodes(tokens, np.ascontiguousarray(nearest[:, :near]) if near else None)
@@ -160,7 +173,8 @@ class IVF(LSHModel):
         for block in row_blocks(len(queries), 64):
             gaps = queries[block] @ self.centroids_.T
             gaps *= -2.0
-            gaps += self._norms
+            if self.metric != "dot":
+                gaps += self._norms
             part = gaps.argpartition(effort - 1, axis=1)[:, :effort] if effort < self.lists_ else None
             if part is None:
                 found[block] = gaps.argsort(axis=1, kind="stable")

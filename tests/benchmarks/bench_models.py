@@ -21,8 +21,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
+from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.models import MODELS, LSHModel, default_sample, make_model
-from lsh_core.models.metrics import prepare
+from lsh_core.models.metrics import SIMILARITY
 
 
 def parse() -> argparse.Namespace:
@@ -31,7 +32,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--vector", default="embedding", help="column of the file")
     parser.add_argument("--rows", type=int, help="rows to use; default 100,000, or all of the file")
     parser.add_argument("--dims", type=int, default=128, help="dimensions of vectors that are made")
-    parser.add_argument("--metric", choices=["l2", "cosine"], default="l2")
+    parser.add_argument("--metric", choices=list(SIMILARITY), default="l2")
     parser.add_argument("--model", choices=list(MODELS), default=None, help="default: all")
     parser.add_argument("--lists", type=int)
     parser.add_argument("--spill", type=int)
@@ -71,12 +72,6 @@ def clocked(figures: dict[str, float], name: str) -> Iterator[None]:
     figures[f"{name} core-s"] = time.process_time() - core
 
 
-def nearest(rows: np.ndarray, queries: np.ndarray, metric: str, k: int = 10) -> np.ndarray:
-    rows, queries = prepare(rows, metric), prepare(queries, metric)
-    norms = np.einsum("ij,ij->i", rows, rows)
-    return np.stack([(norms - 2 * (rows @ query)).argpartition(k)[:k] for query in queries])
-
-
 def recall(tokens: np.ndarray, probes: np.ndarray, neighbours: np.ndarray, candidates: int | None) -> float:
     found = []
     for probe, wanted in zip(probes, neighbours, strict=True):
@@ -111,7 +106,7 @@ def measure(model: LSHModel, rows: np.ndarray, queries: np.ndarray, options: arg
         waits.append(time.perf_counter() - started)
     figures["probe ms p50"] = float(np.median(waits)) * 1000
     figures[model.effort_name] = effort
-    neighbours = nearest(rows, queries, model.metric)
+    neighbours, _ = exact_neighbours(rows, queries, 10, model.metric)
     candidates = None if model.has_lists else effort
     figures["recall@10"] = recall(tokens, model.probe(queries, effort), neighbours, candidates)
     return figures

@@ -10,13 +10,14 @@ from hypothesis.extra.numpy import arrays
 from lsh_core.models import fingerprint, load_model, make_model
 from lsh_core.models.assignment import make_groups, nearest_lists
 from lsh_core.models.hierarchical import fit_centroids, share_lists
+from lsh_core.models.metrics import prepare_queries, prepare_rows
 from lsh_core.models.serialisation import join_parts, split_parts
 
 # Few values, so that rows repeat.
 samples = st.tuples(st.integers(2, 60), st.integers(1, 4)).flatmap(
     lambda shape: arrays(np.float32, shape, elements=st.sampled_from([-2.0, -0.5, 0.0, 1.0, 3.0]))
 )
-metrics = st.sampled_from(["l2", "cosine"])
+metrics = st.sampled_from(["l2", "cosine", "dot"])
 
 
 def with_direction(sample: np.ndarray, metric: str) -> np.ndarray:
@@ -40,12 +41,18 @@ def test_ivf_encodes_and_probes_alike(sample, metric, lists, spill, probes):
     assert codes.near is not None
     assert codes.near.shape == asked.shape
     centroids = model.centroids_.astype(np.float64)
-    vectors = sample / np.linalg.norm(sample, axis=1, keepdims=True) if metric == "cosine" else sample
-    gaps = ((vectors[:, None].astype(np.float64) - centroids[None]) ** 2).sum(axis=2)
-    for found in (codes.near, asked):
+    queries = prepare_queries(sample, metric).astype(np.float64)
+
+    def gaps(vectors: np.ndarray) -> np.ndarray:
+        return ((vectors[:, None] - centroids[None]) ** 2).sum(axis=2)
+
+    near = queries * model.longest_ if metric == "dot" else queries
+    by_probe = -queries @ centroids.T if metric == "dot" else gaps(queries)
+    rows = prepare_rows(sample, metric, model.longest_ if metric == "dot" else 0.0).astype(np.float64)
+    for found, measures in ((codes.tokens, gaps(rows)), (codes.near, gaps(near)), (asked, by_probe)):
         assert (np.sort(found, axis=1)[:, 1:] != np.sort(found, axis=1)[:, :-1]).all()
-        chosen = np.take_along_axis(gaps, found, axis=1)
-        best = np.sort(gaps, axis=1)[:, : found.shape[1]]
+        chosen = np.take_along_axis(measures, found, axis=1)
+        best = np.sort(measures, axis=1)[:, : found.shape[1]]
         # Which of two equal distances comes first is open; the distances themselves are not.
         np.testing.assert_allclose(chosen, best, rtol=1e-3, atol=1e-4)
 
@@ -55,7 +62,8 @@ def test_hyperplane_encodes_and_probes_alike(sample, metric, tables, bits):
     sample = with_direction(sample, metric)
     model = make_model("hyperplane", metric=metric, tables=tables, bits=bits).fit(sample)
     tokens = model.encode(sample).tokens
-    assert (model.probe(sample, 1) == tokens).all()
+    assert metric == "dot" or (model.probe(sample, 1) == tokens).all()
+    assert (model.probe(sample, 1) >> bits == np.arange(tables)).all()
     assert (tokens >> bits == np.arange(tables)).all()
 
 
@@ -66,6 +74,8 @@ def test_states_come_back(sample, metric, kind, seed):
     back = load_model(kind, *model.state())
     assert fingerprint(back) == fingerprint(model)
     assert (back.encode(sample).tokens == model.encode(sample).tokens).all()
+    assert back.encode(sample * np.float32(2)).longer == model.encode(sample * np.float32(2)).longer
+    assert model.encode(sample).longer == 0
 
 
 @given(st.integers(0, 100), st.integers(1, 20), st.integers(0, 3))

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import ModelMismatchError, SettingsError, VectorError
+from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.models import MODELS, default_sample, fingerprint, load_model, make_model
+from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.serialisation import dump_array, load_array
 
 SMALL = {"ivf": {"lists": 30, "spill": 3}, "hyperplane": {"tables": 12, "bits": 6}}
@@ -17,9 +19,13 @@ LARGE = {"ivf": {"lists": 1200, "spill": 2}, "hyperplane": {"tables": 40, "bits"
 CASES = [
     pytest.param(kind, metric, knobs[kind], id=f"{kind}-{metric}-{size}")
     for kind in MODELS
-    for metric in ("l2", "cosine")
+    for metric in SIMILARITY
     for size, knobs in (("small", SMALL), ("large", LARGE))
 ]
+# Under dot a row is not its own nearest: what it is indexed under is not what a query with its vector asks for.
+NEAREST_TO_ITSELF = [case for case in CASES if "dot" not in case.values]
+# And the angles are wider: 18 planes seldom leave a query and its best row on the same sides.
+FINDING = [case for case in CASES if case.id != "hyperplane-dot-large"]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +90,8 @@ def test_shapes_and_types(kind, metric, knobs, fitted, sample):
     if codes.near is not None:
         assert codes.near.dtype == np.int64
         assert codes.near.shape == (50, 5)
-        assert (codes.near[:, : model.tokens_per_row] == codes.tokens).all()
+        assert metric == "dot" or (codes.near[:, : model.tokens_per_row] == codes.tokens).all()
+        assert all(len(np.unique(row)) == len(row) for row in codes.near)
     assert model.encode(sample[:50]).near is None
     probe = model.probe(sample[:7], 4)
     assert probe.dtype == np.int64
@@ -92,7 +99,7 @@ def test_shapes_and_types(kind, metric, knobs, fitted, sample):
     assert len(probe) == 7
 
 
-@pytest.mark.parametrize(("kind", "metric", "knobs"), CASES)
+@pytest.mark.parametrize(("kind", "metric", "knobs"), NEAREST_TO_ITSELF)
 def test_probe_of_a_row_hits_its_own_tokens(kind, metric, knobs, fitted, sample):
     model = fitted(kind, metric, knobs)
     effort = model.default_effort(100_000)
@@ -102,14 +109,12 @@ def test_probe_of_a_row_hits_its_own_tokens(kind, metric, knobs, fitted, sample)
     assert all(shared)
 
 
-@pytest.mark.parametrize(("kind", "metric", "knobs"), CASES)
+@pytest.mark.parametrize(("kind", "metric", "knobs"), FINDING)
 def test_most_neighbours_are_found(kind, metric, knobs, fitted, clustered):
     model = fitted(kind, metric, knobs)
     points = clustered(3200)
     rows, queries = points[:3000], points[3000:]
-    scaled = (lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)) if metric == "cosine" else (lambda x: x)
-    gaps = ((scaled(queries)[:, None] - scaled(rows)[None]) ** 2).sum(axis=2)
-    nearest = gaps.argmin(axis=1)
+    nearest = exact_neighbours(rows, queries, 1, metric)[0][:, 0]
     tokens, probes = model.encode(rows).tokens, model.probe(queries, model.default_effort(3000))
     found = (tokens[nearest][:, :, None] == probes[:, None, :]).any(axis=(1, 2))
     assert found.mean() >= 0.9
@@ -255,13 +260,70 @@ def test_zero_rows(kind, fitted, sample, tiny):
     for call in (cosine.encode, lambda given: cosine.probe(given, 3), make_model(kind, metric="cosine").fit):
         with pytest.raises(VectorError, match="vector 4 has no direction"):
             call(vectors)
-    assert len(fitted(kind, "l2", SMALL[kind]).encode(vectors).tokens) == 20
+    for metric in ("l2", "dot"):
+        model = fitted(kind, metric, SMALL[kind])
+        assert len(model.encode(vectors, near=2).tokens) == len(model.probe(vectors, 3)) == 20
+        make_model(kind, metric=metric).fit(vectors)
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_cosine_ignores_length(kind, fitted, sample):
     model = fitted(kind, "cosine", SMALL[kind])
     assert (model.encode(sample * np.float32(4)).tokens == model.encode(sample).tokens).all()
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_dot_ignores_the_length_of_queries(kind, fitted, sample):
+    model = fitted(kind, "dot", SMALL[kind])
+    for scale in (1e-15, 2**-9, 2**9, 1e15):
+        assert (model.probe(sample[:50] * np.float32(scale), 4) == model.probe(sample[:50], 4)).mean() > 0.99
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_rows_longer_than_the_sample_are_counted(kind, fitted, sample):
+    model = fitted(kind, "dot", SMALL[kind])
+    lengths = np.linalg.norm(sample, axis=1)
+    longer = sample[:50] * (lengths.max() / lengths[:50] * np.linspace(0.5, 2, 50))[:, None].astype(np.float32)
+    assert model.longest_ == pytest.approx(lengths.max())
+    assert model.encode(sample).longer == 0
+    assert model.encode(longer).longer == 33
+    assert model.encode(longer).tokens.shape == (50, model.tokens_per_row)
+    for metric in ("l2", "cosine"):
+        assert fitted(kind, metric, SMALL[kind]).encode(longer).longer == 0
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_what_is_found_by_dot_is_among_few_rows(kind, clustered):
+    """Rows of widely different lengths, and queries that are none of them."""
+    generator = np.random.default_rng(4)
+    points = clustered(4300, dims=12, clusters=60)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    rows = points[:4000] * generator.lognormal(0, 0.4, (4000, 1)).astype(np.float32)
+    queries = points[4000:]
+    best, _ = exact_neighbours(rows, queries, 10, "dot")
+    model = make_model(kind, metric="dot").fit(rows)
+    tokens = model.encode(rows).tokens
+    found = []
+    for probe, wanted in zip(model.probe(queries, 40), best, strict=True):
+        shared = np.isin(tokens, probe).sum(axis=1)
+        scored = np.argsort(-shared, kind="stable")[: min(400, np.count_nonzero(shared))]
+        found.append(np.isin(wanted, scored).mean())
+    assert np.mean(found) >= 0.9
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_only_models_by_dot_keep_a_length(kind, fitted):
+    """Those by other metrics are stored as they always were, and those that were stored before can be read."""
+    for metric in SIMILARITY:
+        document, _ = fitted(kind, metric, SMALL[kind]).state()
+        assert ("longest" in document["learned"]) == (metric == "dot")
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_another_length_is_another_model(kind, fitted):
+    document, arrays = fitted(kind, "dot", SMALL[kind]).state()
+    other = {**document, "learned": {**document["learned"], "longest": 99.0}}
+    assert fingerprint(load_model(kind, other, arrays)) != fingerprint(load_model(kind, document, arrays))
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -273,7 +335,7 @@ def test_use_before_fit(kind, sample):
 
 
 @pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize(("name", "value"), [("metric", "dot"), ("metric", "euclidean"), ("seed", -1), ("seed", 2**32)])
+@pytest.mark.parametrize(("name", "value"), [("metric", "jaccard"), ("metric", "ip"), ("seed", -1), ("seed", 2**32)])
 def test_shared_settings_are_checked_at_fit(kind, name, value, sample):
     with pytest.raises(SettingsError) as caught:
         make_model(kind, **{name: value}).fit(sample)
@@ -297,9 +359,9 @@ def test_samples_that_are_too_small(kind, sample):
 
 
 @pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize("metric", ["l2", "cosine"])
-def test_one_value_repeated(kind, metric):
-    same = np.full((50, 8), 2.0, dtype=np.float32)
+@pytest.mark.parametrize(("metric", "value"), [("l2", 2.0), ("cosine", 2.0), ("dot", 2.0), ("dot", 0.0)])
+def test_one_value_repeated(kind, metric, value):
+    same = np.full((50, 8), value, dtype=np.float32)
     model = make_model(kind, metric=metric).fit(same, rows=1000)
     assert all(np.isfinite(array).all() for array in model.state()[1].values())
     tokens = model.encode(same).tokens

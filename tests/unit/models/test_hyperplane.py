@@ -17,12 +17,15 @@ def test_impossible_knobs(knobs, setting, clustered):
 
 
 @pytest.mark.parametrize("bits", [1, 7, 8, 9, 16, 17, 31, 32])
-@pytest.mark.parametrize("metric", ["l2", "cosine"])
+@pytest.mark.parametrize("metric", ["l2", "cosine", "dot"])
 def test_tokens_are_tables_and_sides(bits, metric, clustered):
     rows = clustered(700)
     model = Hyperplane(metric=metric, tables=3, bits=bits).fit(rows)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if metric == "cosine":
-        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        rows = rows / lengths
+    if metric == "dot":
+        rows = np.hstack([rows, np.sqrt(np.maximum(lengths.max() ** 2 - lengths**2, 0))])
     sides = (rows.astype(np.float64) @ model.normals_.T > model.offsets_).reshape(700, 3, bits)
     codes = (sides * (1 << np.arange(bits, dtype=np.int64))).sum(axis=2)
     expected = (np.arange(3) << bits) | codes
@@ -38,8 +41,9 @@ def test_planes_bisect_two_rows_of_the_sample():
     assert np.abs(model.offsets_) == pytest.approx(np.full(5, 2.0))
 
 
-def test_angular_planes_go_through_the_origin(clustered):
-    model = Hyperplane(metric="cosine", tables=9, bits=5).fit(clustered(200))
+@pytest.mark.parametrize("metric", ["cosine", "dot"])
+def test_angular_planes_go_through_the_origin(metric, clustered):
+    model = Hyperplane(metric=metric, tables=9, bits=5).fit(clustered(200))
     assert not model.offsets_.any()
     assert np.linalg.norm(model.normals_, axis=1) == pytest.approx(1.0)
 
@@ -62,3 +66,5 @@ def test_bits_grow_with_rows():
     assert bits == sorted(bits)
     assert bits[0] >= 1
     assert bits[-1] <= 32
+    assert [Hyperplane.default_bits(10**6, metric) for metric in ("l2", "cosine", "dot")] == [14, 14, 9]
+    assert Hyperplane(metric="dot", tables=1).fit(np.eye(8, dtype=np.float32), rows=10**6).bits_ == 9

@@ -57,6 +57,39 @@ def test_lists_come_in_the_order_of_distance(clustered):
     assert (model.encode(queries, near=50).near == exact).mean() > 0.99
 
 
+def test_under_dot_lists_come_in_the_order_of_products(clustered):
+    sample, queries = clustered(2000), clustered(30, seed=2)
+    model = IVF(metric="dot", lists=50).fit(sample)
+    exact = (-queries.astype(np.float64) @ model.centroids_[:, :-1].T).argsort(axis=1)
+    assert model.centroids_.shape == (50, 17)
+    assert (model.probe(queries, 12) == exact[:, :12]).all()
+    assert (model.probe(queries, 10**6) == exact).all()
+
+
+@pytest.mark.parametrize("lists", [300, 1500])
+def test_under_dot_the_near_lists_hold_what_a_query_finds(lists, clustered):
+    """They are for queries with the row's vector; the row itself may be in none of them."""
+    rows = clustered(6000, clusters=100)
+    rows *= np.random.default_rng(0).lognormal(0, 0.4, (6000, 1)).astype(np.float32)
+    model = IVF(metric="dot", lists=lists).fit(rows)
+    codes = model.encode(rows, near=16)
+    best = (-rows[:200] @ rows.T).argpartition(10, axis=1)[:, :10]
+    shares = [
+        np.isin(codes.tokens[wanted], visited).any(axis=1).mean()
+        for lists_of in (codes.near, model.probe(rows[:200], 16), codes.tokens)
+        for wanted, visited in zip(best, lists_of, strict=False)
+    ]
+    near, probed, own = np.mean(np.reshape(shares, (3, 200)), axis=1)
+    assert near > probed - 0.02
+    assert near > own + 0.1
+
+
+def test_under_dot_more_lists_are_probed(clustered):
+    sample = clustered(3000)
+    probes = [IVF(metric=metric, lists=400, spill=4).fit(sample).default_effort(10**6) for metric in ("l2", "dot")]
+    assert probes == [20, 80]
+
+
 def test_near_is_bounded_by_the_lists(clustered):
     near = IVF(lists=10).fit(clustered(500)).encode(clustered(3), near=32).near
     assert near is not None
