@@ -28,7 +28,11 @@ from lsh_core.settings import TrainSettings
         TrainSettings,
         main=("name", "source", "vector", "metric", "model"),
         labels={
-            "metric": {"l2": "l2: Euclidean distance", "cosine": "cosine: angle between vectors"},
+            "metric": {
+                "l2": "l2: Euclidean distance",
+                "cosine": "cosine: angle between vectors",
+                "dot": "dot: largest inner product",
+            },
             "model": {"ivf": "ivf: lists around k-means centres", "hyperplane": "hyperplane: hash tables"},
         },
     ),

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from lsh_core.errors import SettingsError
 from lsh_core.partitions import levels_of, partition_name
 
-Metric = Literal["l2", "cosine"]
+Metric = Literal["l2", "cosine", "dot"]
 ModelName = Literal["ivf", "hyperplane"]
 
 MOST_LISTS = 2**20

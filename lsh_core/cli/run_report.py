@@ -18,6 +18,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield "  rows       " + ", ".join(
         f"{report[key]:,} {key.replace('_', ' ')}" for key in _COUNTS if _shown(key, report.get(key))
     )
+    if report.get("longer_rows"):
+        yield f"  longer     {report['longer_rows']:,} rows are longer than all of the model's sample"
     if report.get("documents") is not None:
         yield f"  documents  {report['documents']:,}"
     if report.get("recall") is not None:

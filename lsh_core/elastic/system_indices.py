@@ -50,6 +50,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "rows_read": _LONG,
         "valid": _LONG,
         "dead_lettered": _LONG,
+        "longer_rows": _LONG,
         "row_mask": _BYTES,
         "id_hashes": _BYTES,
         "samples": _OPAQUE,

@@ -80,6 +80,7 @@ class _OpenChunk:
     refused: tuple[RefusedRow, ...]
     refused_bytes: dict[int, bytes]
     candidates: dict[int, dict[str, Any]]
+    longer_rows: int
     requests: list[Future[SendReport]]
 
     @property
@@ -167,6 +168,7 @@ class ChunkLoader:
             tuple(valid.refused),
             {row.offset: pack_row(table, row.offset) for row in valid.refused[: plan.letters_a_chunk]},
             _candidates(valid, chunk),
+            codes.longer,
             requests,
         )
 
@@ -231,6 +233,7 @@ class ChunkLoader:
                 {"node": self._plan.nodes[node], **tally.to_document()} for node, tally in sorted(nodes.items())
             ),
             seconds=watch.take(),
+            longer_rows=opened.longer_rows,
         )
         self._record(file, chunk, entry, letters)
         return entry

@@ -65,9 +65,9 @@ class DocumentWriter:
             Id, vector (n, d) and place in the whole source of each row. The place is the document's
             version, so that of a repeated id the last in source order wins, whatever arrives first.
         tokens
-            Codes of the model, (n, t).
+            Codes of the model, (n, t); for a model with lists the primary one first.
         near
-            The nearest lists, (n, m), the primary one first; None for a model without lists.
+            The lists to look at for a query with the row's vector, (n, m); None for a model without lists.
         chunk
             Number of the chunk that the rows belong to.
         others
@@ -117,7 +117,7 @@ class DocumentWriter:
         others: pa.Table,
     ) -> list[bytes]:
         words = self._field.tokens.json_lists(tokens)
-        lists = self._list_parts(near, len(ids))
+        lists = self._list_parts(tokens, near)
         # The server reads base64 as big-endian float32; anything else would be silent rubbish.
         big_endian = memoryview(np.ascontiguousarray(vectors, dtype=">f4").data).cast("B")
         width = 4 * vectors.shape[1]
@@ -145,11 +145,11 @@ class DocumentWriter:
             )
         return lines
 
-    def _list_parts(self, near: npt.NDArray[np.int64] | None, count: int) -> list[bytes]:
+    def _list_parts(self, tokens: npt.NDArray[np.int64], near: npt.NDArray[np.int64] | None) -> list[bytes]:
         if near is None:
-            return [b"]}"] * count
+            return [b"]}"] * len(tokens)
         words = self._field.tokens.json_lists(near[:, : self._field.near])
-        primaries = near[:, 0].tolist()
+        primaries = tokens[:, 0].tolist()
         return [
             b"".join((self._list, b"%d" % primary, self._near, text, b"]}"))
             for primary, text in zip(primaries, words, strict=True)

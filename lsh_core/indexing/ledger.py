@@ -72,6 +72,8 @@ class LedgerEntry:
         repeated ids wins, over all chunks, without keeping the ids.
     samples
         A few rows as ``{"id", "place", "vector"}``, read back by verification.
+    longer_rows
+        Rows that are longer than those that the model of a ``dot`` index was fitted on.
     """
 
     chunk: int
@@ -86,6 +88,7 @@ class LedgerEntry:
     samples: tuple[dict[str, Any], ...] = ()
     nodes: tuple[dict[str, Any], ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    longer_rows: int = 0
 
     @property
     def rows_read(self) -> int:
@@ -108,6 +111,7 @@ class LedgerEntry:
             "rows_read": self.rows_read,
             "valid": len(self.offsets),
             "dead_lettered": self.dead_lettered,
+            "longer_rows": self.longer_rows,
             "row_mask": base64.b64encode(np.packbits(mask).tobytes()).decode("ascii"),
             "id_hashes": base64.b64encode(self.id_hashes.astype("<u8").tobytes()).decode("ascii"),
             "samples": list(self.samples),
@@ -135,6 +139,7 @@ class LedgerEntry:
             samples=tuple(document["samples"]),
             nodes=tuple(document["nodes"]),
             seconds=document["seconds"],
+            longer_rows=document.get("longer_rows", 0),  # Entries of earlier versions have none.
         )
 
 

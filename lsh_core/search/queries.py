@@ -100,7 +100,8 @@ def id_query(field: VectorField, index: str, identity: str, *, k: int, fields: S
     """Return the search for the `k` nearest rows to the stored row `identity`, itself left out.
 
     The server looks up both the vector and the tokens: for models of lists the nearest lists that are
-    stored with each row, for models of tables the row's own tokens. All rows that share one are scored exactly.
+    stored with each row, for models of tables the row's own tokens (not under ``dot``: `VectorField.can_look_up`). All
+    rows that share one are scored exactly.
     """
     path = near_path(field.column) if field.has_lists else tokens_path(field.column)
     shared = {"terms": {tokens_path(field.column): {"index": index, "id": identity, "path": path}}}

@@ -148,7 +148,8 @@ class VectorIndex:
         """Return the `k` nearest rows to the stored row `identity`, itself left out.
 
         Without a filter one request without the model: the server looks up the row's vector and its nearest lists.
-        Under a filter that many rows pass these lists are too few: there the row's vector is read, and searched for.
+        Under a filter that many rows pass these lists are too few: there the row's vector is read, and searched for;
+        and so it is for models of tables under ``dot``, where a row's tokens are not those that lead to its neighbours.
 
         Raises
         ------
@@ -156,8 +157,8 @@ class VectorIndex:
             There is no such row.
         """
         _check_k(k)
-        if query_filter is not None:
-            checked = check_filter(query_filter)
+        if query_filter is not None or not self.build.field.can_look_up:
+            checked = check_filter(query_filter) if query_filter is not None else None
             return self._near(self._vector_of(identity), _Wanted(k, fields, checked, but=identity))[0]
         wanted = _Wanted(k, fields, but=identity)
 

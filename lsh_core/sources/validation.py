@@ -80,7 +80,7 @@ def validate_rows(table: pa.Table, *, id: str, vector: str, dims: int, metric: s
         Numbers that each vector must have.
     metric
         Under ``cosine`` a vector needs a direction: a zero row, or one whose squared length is
-        below the smallest normal float32, is refused.
+        below the smallest normal float32, is refused. Other metrics take them.
     """
     identifiers = read_identifiers(table.column(id))
     bad_texts = _text_faults(table.drop_columns([id, vector]))

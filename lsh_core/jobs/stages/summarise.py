@@ -22,9 +22,9 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     -------
     dict
         ``build, index, alias, model_id, state, promoted, rows_read, accepted, repeated, replaced, dead_lettered,
-        skipped, documents, nodes, seconds, work_seconds, recall, recall_low, recall_target, recall_queries, effort,
-        error``. Counts that no stage has reached are None,
-        and so is the error of a run that did not fail.
+        skipped, longer_rows, documents, nodes, seconds, work_seconds, recall, recall_low, recall_target,
+        recall_queries, effort, error``. Counts that no stage has reached are None, and so is the error of a run that
+        did not fail.
 
     Notes
     -----
@@ -32,6 +32,8 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     ``rows_read = accepted + repeated + replaced + dead_lettered``, where ``repeated`` rows lost to a later row with
     their id, and ``replaced`` rows to a live change. ``skipped`` tells how many of ``rows_read`` the last try did not
     send again, because the ledger had their chunks: they are counted among the others, by what became of them.
+    ``longer_rows`` of a ``dot`` index are longer than every row that its model was fitted on: they are indexed, but
+    found less surely.
     """
     client = answering_client(services.connection)
     runs = RunStore(client)
@@ -47,6 +49,7 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
         "promoted": live_index(client, settings.name) == record["index"],
         **{key: verified.get(key) for key in _COUNTS},
         "skipped": loaded.get("skipped"),
+        "longer_rows": verified.get("longer_rows"),
         "documents": verified.get("documents"),
         "nodes": verified.get("nodes", []),
         "seconds": {stage: facts["seconds"] for stage, facts in stages.items() if "seconds" in facts},

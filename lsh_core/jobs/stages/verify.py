@@ -44,10 +44,10 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     Returns
     -------
     dict
-        ``rows_read, accepted, repeated, replaced, dead_lettered, documents, nodes, work_seconds``, of the whole build,
-        whichever try loaded its rows: ``rows_read = accepted + repeated + replaced + dead_lettered``. And ``recall,
-        recall_low, recall_target, recall_queries, effort, scored``, of searches that are not told otherwise: effort is
-        None if these scan all rows, recall if there are not two.
+        ``rows_read, accepted, repeated, replaced, dead_lettered, longer_rows, documents, nodes, work_seconds``, of the
+        whole build, whichever try loaded its rows: ``rows_read = accepted + repeated + replaced + dead_lettered``. And
+        ``recall, recall_low, recall_target, recall_queries, effort, scored``, of searches that are not told otherwise:
+        effort is None if these scan all rows, recall if there are not two.
 
     Raises
     ------
@@ -156,6 +156,7 @@ def _figures(accounts: Accounts, expected: Expected, services: Services) -> dict
         "repeated": expected.repeated,
         "replaced": expected.replaced,
         "dead_lettered": accounts.dead_lettered,
+        "longer_rows": accounts.longer_rows,
         "nodes": accounts.nodes(services.connection.urls),
         "work_seconds": accounts.work_seconds(),
     }

@@ -58,7 +58,7 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
         own = document.pop("airlsh")
         assert own.pop("tokens") == {column: [f"Abcd{code:03d}" for code in tokens[row]]}
         if near is not None:
-            assert own.pop("list") == {column: near[row, 0]}
+            assert own.pop("list") == {column: tokens[row, 0]}
             assert own.pop("near") == {column: [f"Abcd{code:03d}" for code in near[row, :2]]}
         assert own == {"chunk": 7, "row": places[row]}
         assert document == ({} if titles[row] is None else {"title": titles[row]})

@@ -120,7 +120,7 @@ def cast(number: float, width: int) -> Any:
         return {16: np.float16, 32: np.float32, 64: np.float64}[width](number)
 
 
-@given(st.data(), tables(), st.sampled_from(["l2", "cosine"]))
+@given(st.data(), tables(), st.sampled_from(["l2", "cosine", "dot"]))
 @settings(max_examples=300)
 def test_agrees_with_row_by_row(data: st.DataObject, table: pa.Table, metric: str) -> None:
     ids, vectors = table.column("id").to_pylist(), table.column("vector").to_pylist()

@@ -22,6 +22,13 @@ def node_line(node: dict[str, Any]) -> str:
     return next(line for line in report_lines(report) if line.startswith("  node"))
 
 
+def test_rows_longer_than_the_sample_are_told_where_there_are_any() -> None:
+    report = {"build": "b1", "promoted": True, "alias": "a", "index": "i", "model_id": "m", "nodes": [], "seconds": {}}
+    told = [[*report_lines({**report, "longer_rows": count})] for count in (0, None, 1_234)]
+    assert not any("longer" in line for lines in told[:2] for line in lines)
+    assert any(line.startswith("  longer     1,234 rows") for line in told[2])
+
+
 def test_a_node_without_trouble_has_a_short_story() -> None:
     assert node_line(QUIET) == "  node       http://a: 3 chunks, 4 requests, 5,000 rows, 0 sent again"
 

@@ -121,7 +121,7 @@ BAD_USAGE = [
     [],
     ["nonsense"],
     ["train"],
-    ["train", "docs", "--source", "a.parquet", "--metric", "dot"],
+    ["train", "docs", "--source", "a.parquet", "--metric", "jaccard"],
     ["train", "docs", "--source", "a.parquet", "--lists", "many"],
     ["index", "docs", "--source", "a.parquet", "--colour", "blue"],
     ["index", "docs", "extra", "--source", "a.parquet"],

@@ -33,7 +33,7 @@ class RowNumberModel:
 
     def encode(self, vectors: np.ndarray, near: int = 0) -> RowCodes:
         codes = vectors[:, :1].astype(np.int64)
-        return RowCodes(codes, codes)
+        return RowCodes(codes, codes, longer=int((codes >= 100).sum()))
 
 
 @pytest.fixture
@@ -120,6 +120,7 @@ def test_entries_come_in_order_with_what_verification_needs(file: SourceFile) ->
             (f"r{last}", last),
         ]
         assert unpacked_vector(entry.samples[0]["vector"]).tolist() == [first, 1, 2, 3]
+    assert [entry.longer_rows for entry in recorder.entries] == [0, 0, 0, 0, 20]
 
 
 def test_bodies_do_not_change_under_way(file: SourceFile) -> None:

@@ -53,9 +53,14 @@ def test_an_entry_is_json() -> None:
         samples=({"id": "a", "place": 6, "vector": "AACAPw=="},),
         nodes=({"node": "n", "requests": 1, "rows": 2, "retried": 0},),
         seconds={"wait": 0.5},
+        longer_rows=2,
     )
-    again = LedgerEntry.from_document(orjson.loads(orjson.dumps(entry.to_document("b", "uuid"))))
+    document = orjson.loads(orjson.dumps(entry.to_document("b", "uuid")))
+    again = LedgerEntry.from_document(document)
     assert again.samples == entry.samples
     assert again.nodes == entry.nodes
     assert again.seconds == {"wait": 0.5}
     assert again.rows_read == 3
+    assert again.longer_rows == 2
+    del document["longer_rows"]  # As earlier versions wrote it.
+    assert LedgerEntry.from_document(document).longer_rows == 0

@@ -67,6 +67,11 @@ def test_a_model_without_lists_has_neither_lists_nor_a_sort() -> None:
     assert "index.sort.field" not in body["settings"]
 
 
+def test_what_leads_to_the_neighbours_of_a_stored_row() -> None:
+    assert [field.can_look_up for field in (LISTS, list_field(metric="dot"), TABLES)] == [True] * 3
+    assert not table_field(metric="dot").can_look_up
+
+
 def test_the_format_knows_several_vectors() -> None:
     body = build_body(meta(LISTS, TABLES), {}, shards=1, replicas=0)
     own = body["mappings"]["properties"]["airlsh"]["properties"]

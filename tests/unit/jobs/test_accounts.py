@@ -11,7 +11,7 @@ from lsh_core.indexing.ledger import LedgerEntry
 from lsh_core.jobs.stages.accounts import Accounts
 
 
-def entry(chunk: int, node: str, *, dead: int = 0, samples: int = 0) -> LedgerEntry:
+def entry(chunk: int, node: str, *, dead: int = 0, samples: int = 0, longer: int = 0) -> LedgerEntry:
     return LedgerEntry(
         chunk=chunk,
         source="a.parquet",
@@ -25,15 +25,16 @@ def entry(chunk: int, node: str, *, dead: int = 0, samples: int = 0) -> LedgerEn
         samples=tuple({"id": f"{chunk}-{number}"} for number in range(samples)),
         nodes=({"node": "http://b", "requests": 2, "rows": 10 - dead, "retried": 1},),
         seconds={"read": 0.5, "hash": 0.25},
+        longer_rows=longer,
     )
 
 
 def test_entries_are_added_up_and_missing_ones_counted() -> None:
     accounts = Accounts()
-    given = [entry(0, "http://a", dead=3), None, entry(2, "http://b"), None]
+    given = [entry(0, "http://a", dead=3, longer=2), None, entry(2, "http://b", longer=5), None]
     assert [each.chunk for each in accounts.follow(given)] == [0, 2]
     assert (accounts.chunks, accounts.missing) == (2, 2)
-    assert (accounts.rows_read, accounts.dead_lettered) == (20, 3)
+    assert (accounts.rows_read, accounts.dead_lettered, accounts.longer_rows) == (20, 3, 7)
     assert accounts.nodes(["http://a", "http://c"]) == [
         {"node": "http://a", "chunks": 1, "requests": 0, "rows": 0, "retried": 0},
         {"node": "http://c", "chunks": 0, "requests": 0, "rows": 0, "retried": 0},

@@ -43,6 +43,12 @@ def test_cosine_distances() -> None:
     assert [neighbour.distance for neighbour in read_answer(hits, "cosine", "b").neighbours] == [0.0, 0.5, 2.0]
 
 
+def test_dot_distances() -> None:
+    """They are -x·q, negative for rows in the direction of the query; the server's scores are positive always."""
+    hits = [{"_id": str(score), "_score": score} for score in (26.0, 1.0, 0.25)]
+    assert [neighbour.distance for neighbour in read_answer(hits, "dot", "b").neighbours] == [-25.0, 0.0, 3.0]
+
+
 def test_no_hits_no_neighbours() -> None:
     answer = read_answer([], "cosine", "b1")
     assert answer == Answer("b1", (), "lists", 0)

@@ -44,6 +44,8 @@ def refused(id: Any, vector: Any, vector_type: pa.DataType = SINGLES, metric: st
         ([1e-25, 0, 0], SINGLES, "cosine", "zero_vector", "too short for cosine, its largest number is 1e-25"),
         ([1e-60, 0, 0], DOUBLES, "cosine", "zero_vector", "as float32 all 3 numbers of the vector are zero"),
         ([1, 2, math.nan], HALVES, "cosine", "nan", "1 of the vector's 3 numbers are NaN"),
+        ([1, 2, math.inf], SINGLES, "dot", "infinite", "1 of the vector's 3 numbers are not finite"),
+        ([1e30, 0, 0], SINGLES, "dot", "overflow", "its largest number is 1e+30"),
     ],
 )
 def test_vectors(vector: Any, vector_type: pa.DataType, metric: str, error: str, reason: str) -> None:
@@ -70,6 +72,13 @@ def test_ids(id: str | None, kept: str | None, error: str, reason: str) -> None:
     row = refused(id, [1, 2, 3])
     assert (row.id, row.error) == (kept, error)
     assert reason in row.reason
+
+
+@pytest.mark.parametrize("metric", ["l2", "dot"])
+@pytest.mark.parametrize("vector", [[0, 0, 0], [1e-25, 0, 0]])
+def test_only_cosine_needs_a_direction(metric: str, vector: list[float]) -> None:
+    table = pa.table({"id": ["a"], "vector": pa.array([vector], SINGLES)})
+    assert validate_rows(table, id="id", vector="vector", dims=3, metric=metric).ids == ["a"]
 
 
 def test_ids_that_are_not_utf8() -> None:
