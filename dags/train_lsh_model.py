@@ -29,7 +29,11 @@ from lsh_core.settings import TrainSettings
         main=("name", "source", "vector", "metric", "model"),
         labels={
             "metric": {"l2": "l2: Euclidean distance", "cosine": "cosine: angle between vectors"},
-            "model": {"ivf": "ivf: lists around k-means centres", "hyperplane": "hyperplane: hash tables"},
+            "model": {
+                "ivf": "ivf: lists around k-means centres",
+                "hyperplane": "hyperplane: hash tables",
+                "subspace": "subspace: words of a product quantiser",
+            },
         },
     ),
 )

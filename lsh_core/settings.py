@@ -18,12 +18,14 @@ from lsh_core.errors import SettingsError
 from lsh_core.partitions import levels_of, partition_name
 
 Metric = Literal["l2", "cosine"]
-ModelName = Literal["ivf", "hyperplane"]
+ModelName = Literal["ivf", "hyperplane", "subspace"]
 
 MOST_LISTS = 2**20
 MOST_SPILL = 16
 MOST_TABLES = 512
 MOST_BITS = 32
+MOST_PARTS = 512
+MOST_CLUSTERS = 4096
 
 _FOLDER = r"[^/=\x00-\x1f]+=[^/\x00-\x1f]+"
 _PARTITION = re.compile(f"{_FOLDER}(/{_FOLDER})*")
@@ -164,6 +166,10 @@ class TrainSettings(SourceSettings):
     bits: int | None = Field(
         default=None, ge=1, le=MOST_BITS, description="hyperplane: bits per table; default from rows."
     )
+    parts: int | None = Field(
+        default=None, ge=1, le=MOST_PARTS, description="subspace: parts of the dimensions; default from dimensions."
+    )
+    clusters: int | None = Field(default=None, ge=2, le=MOST_CLUSTERS, description="subspace: clusters of each part.")
 
 
 class IndexSettings(SourceSettings):
@@ -246,7 +252,10 @@ class SearchSettings(Settings):
     k: int = Field(default=10, ge=1, le=10_000, description="Neighbours a query.")
     probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: the model's own.")
     candidates: int | None = Field(
-        default=None, ge=1, le=10_000, description="hyperplane: rows to rerank exactly; default: the model's own."
+        default=None,
+        ge=1,
+        le=10_000,
+        description="hyperplane, subspace: rows to rerank exactly; default: the model's own.",
     )
     recall: float | None = Field(
         default=None, gt=0, le=1, description="Recall to reach, by the build's own curve; default: the build's target."

@@ -7,6 +7,7 @@ from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.ivf import IVF
 from lsh_core.models.registry import MODELS, default_sample, load_model, make_model
+from lsh_core.models.subspace import Subspace
 
 __all__ = [
     "IVF",
@@ -14,6 +15,7 @@ __all__ = [
     "Hyperplane",
     "LSHModel",
     "RowCodes",
+    "Subspace",
     "default_sample",
     "fingerprint",
     "load_model",

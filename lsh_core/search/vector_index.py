@@ -102,8 +102,8 @@ class VectorIndex:
         vectors
             (q, d); converted to float32.
         probes, candidates
-            Effort, as the model counts it: lists to visit (``ivf``), or rows to score exactly (``hyperplane``).
-            What is given is done, with a filter as without. Default: what was measured to be enough for the target of
+            Effort, as the model counts it: lists to visit (``ivf``), or rows to score exactly (``hyperplane``,
+            ``subspace``). What is given is done, with a filter as without. Default: what was measured to be enough for the target of
             the build, more under a filter, or a scan of all rows that pass it if they are few.
         recall
             The recall to reach instead of the target, as it was measured for ten neighbours: the smallest effort that
@@ -163,7 +163,7 @@ class VectorIndex:
 
         def by_lists(build: ResolvedBuild) -> list[Query]:
             _check_fields(build, fields)
-            return [id_query(build.field, build.index, identity, k=k, fields=fields)]
+            return [id_query(build.field, build.index, identity, k=k, shards=build.shards, fields=fields)]
 
         def target(build: ResolvedBuild, _: int) -> Target:
             return stored(build.field, build.index, identity)

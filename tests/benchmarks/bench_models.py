@@ -4,8 +4,8 @@
     python tests/benchmarks/bench_models.py --source base.parquet --vector embedding --metric l2
 
 Queries are rows that are left out. Recall counts a neighbour as found when one of its tokens is probed (``ivf``) or
-when it is among the `candidates` rows with most tokens in common (``hyperplane``): what an index that reranks
-exactly would answer.
+when it is among the `candidates` rows with most tokens in common (``hyperplane``, ``subspace``): what an index that
+reranks exactly would answer.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--spill", type=int)
     parser.add_argument("--tables", type=int)
     parser.add_argument("--bits", type=int)
+    parser.add_argument("--parts", type=int)
+    parser.add_argument("--clusters", type=int)
     parser.add_argument("--near", type=int, default=16)
     parser.add_argument("--sample", type=int)
     parser.add_argument("--chunk", type=int, default=50_000, help="rows of one call of encode")

@@ -11,8 +11,16 @@ from lsh_core.errors import ModelMismatchError, SettingsError, VectorError
 from lsh_core.models import MODELS, default_sample, fingerprint, load_model, make_model
 from lsh_core.models.serialisation import dump_array, load_array
 
-SMALL = {"ivf": {"lists": 30, "spill": 3}, "hyperplane": {"tables": 12, "bits": 6}}
-LARGE = {"ivf": {"lists": 1200, "spill": 2}, "hyperplane": {"tables": 40, "bits": 18}}
+SMALL = {
+    "ivf": {"lists": 30, "spill": 3},
+    "hyperplane": {"tables": 12, "bits": 6},
+    "subspace": {"parts": 3, "clusters": 5},
+}
+LARGE = {
+    "ivf": {"lists": 1200, "spill": 2},
+    "hyperplane": {"tables": 40, "bits": 18},
+    "subspace": {"parts": 5, "clusters": 20},
+}
 
 CASES = [
     pytest.param(kind, metric, knobs[kind], id=f"{kind}-{metric}-{size}")

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from lsh_core.indexing.mapping import VectorField
 from lsh_core.search.queries import (
     all_but,
     all_of,
@@ -17,6 +16,7 @@ from lsh_core.search.queries import (
     stored,
     token_query,
 )
+from lsh_core.settings import MOST_TABLES
 from tests.vector_fields import list_field, table_field
 
 LISTS = list_field()
@@ -83,20 +83,29 @@ def test_a_filter_with_tables_does_not_score() -> None:
     assert body["query"]["bool"]["minimum_should_match"] == 1  # A filter alone would make the tokens optional.
 
 
-@pytest.mark.parametrize(
-    ("field", "path", "way"), [(LISTS, "airlsh.near.v", "lists"), (TABLES, "airlsh.tokens.v", "tables")]
-)
-def test_by_id_the_server_looks_both_up_and_leaves_the_row_out(field: VectorField, path: str, way: str) -> None:
-    query = id_query(field, "airlsh-docs-b1", "r1", k=5)
+def test_by_id_the_server_looks_both_up_and_leaves_the_row_out() -> None:
+    query = id_query(LISTS, "airlsh-docs-b1", "r1", k=5, shards=2)
     knn = query.body["query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
     assert knn["filter"]["bool"]["filter"] == [
-        {"terms": {"airlsh.tokens.v": {"index": "airlsh-docs-b1", "id": "r1", "path": path}}},
+        {"terms": {"airlsh.tokens.v": {"index": "airlsh-docs-b1", "id": "r1", "path": "airlsh.near.v"}}},
         {"bool": {"must_not": [{"ids": {"values": ["r1"]}}]}},
     ]
     assert "query_vector" not in knn
     assert query.body["size"] == 5
-    assert (query.path, query.most_scored) == (way, None)
+    assert (query.path, query.most_scored) == ("lists", None)
+
+
+def test_by_id_tables_rank_as_more_like_this_does() -> None:
+    query = id_query(TABLES, "airlsh-docs-b1", "r1", k=5, shards=2)
+    alike = query.body["query"]["more_like_this"]
+    assert (alike["fields"], alike["like"]) == (["airlsh.tokens.v"], [{"_index": "airlsh-docs-b1", "_id": "r1"}])
+    assert {alike[each] for each in ("min_term_freq", "min_doc_freq", "minimum_should_match")} == {1}
+    assert alike["max_query_terms"] >= MOST_TABLES
+    knn = query.body["rescore"]["query"]["rescore_query"]["knn"]
+    assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
+    assert query.body["rescore"]["window_size"] == knn["k"] == 5
+    assert (query.path, query.most_scored) == ("tables", 10)
 
 
 def test_exact_scores_every_row() -> None:
@@ -146,7 +155,7 @@ def test_a_stored_row_is_read_with_its_vector() -> None:
 def test_fields(fields: Any, source: Any) -> None:
     assert source_filter(fields) == source
     assert token_query(LISTS, VECTOR, [], k=1, effort=1, shards=1, fields=fields).body["_source"] == source
-    assert id_query(LISTS, "i", "r1", k=1, fields=fields).body["_source"] == source
+    assert id_query(LISTS, "i", "r1", k=1, shards=1, fields=fields).body["_source"] == source
 
 
 def test_what_is_given_is_not_changed() -> None:
