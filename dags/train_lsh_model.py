@@ -33,6 +33,7 @@ from lsh_core.settings import TrainSettings
                 "ivf": "ivf: lists around k-means centres",
                 "hyperplane": "hyperplane: hash tables",
                 "subspace": "subspace: words of a product quantiser",
+                "hnsw": "hnsw: the server's own graph",
             },
         },
     ),

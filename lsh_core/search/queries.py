@@ -1,8 +1,9 @@
 """Request bodies of searches. Pure: no I/O.
 
-Three ways. Lists (``ivf``): the rows in the probed lists are a filter, and the server scores exactly those that pass
+Four ways. Lists (``ivf``): the rows in the probed lists are a filter, and the server scores exactly those that pass
 it. Tables (``hyperplane``, ``subspace``): rows are ranked by how many tokens they share with the query, and the first
-`candidates` of them are scored exactly in the same request. Exact: every row that passes the filter is scored.
+`candidates` of them are scored exactly in the same request. Graph (``hnsw``): the server goes
+through its own graph. Exact: every row that passes the filter is scored.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lsh_core.indexing.mapping import VectorField, near_path, tokens_path
+from lsh_core.indexing.mapping import VectorField, graph_path, near_path, tokens_path
 from lsh_core.settings import MOST_PARTS, MOST_TABLES
 
 MOST_RESULTS = 10_000
 MOST_TOKENS = max(MOST_TABLES, MOST_PARTS)
 """Tokens of a row, at most."""
 
-Path = Literal["lists", "tables", "exact"]
+Path = Literal["lists", "tables", "graph", "exact"]
 Filter = Mapping[str, Any]
 Target = Mapping[str, Any]
 """What rows are compared with, as a ``knn`` query names it."""
@@ -74,13 +75,16 @@ def token_query(
     query_filter: Filter | None = None,
     fields: Sequence[str] | None = None,
 ) -> Query:
-    """Return the search for the `k` nearest rows to `vector` among those that share `tokens`.
+    """Return the search for the `k` nearest rows to `vector` among those that share `tokens`, or by the graph.
 
     Parameters
     ----------
     effort
-        For models of tables: how many candidates are scored exactly, over all shards; the window is per shard.
+        For models of tables: how many candidates are scored exactly, over all shards; the window is per shard. For
+        the graph: ``num_candidates``, which the server counts for each shard.
     """
+    if field.graph is not None:
+        return _graph_query(field, given(vector), query_filter, k=k, effort=effort, fields=fields)
     if field.has_lists:
         listed = {"terms": {tokens_path(field.column): list(tokens)}}
         return Query(_exact_body(field, given(vector), all_of(listed, query_filter), k, fields), "lists")
@@ -100,9 +104,11 @@ def id_query(
 
     The server looks up both the vector and the tokens. For models of lists these are the nearest lists that are
     stored with each row, and all rows in them are scored. For models of tables they are the row's own tokens, and rows
-    are ranked by them as ``more_like_this`` does.
+    are ranked by them as ``more_like_this`` does. For the graph it is the vector alone.
     """
     target = stored(field, index, identity)
+    if field.graph is not None:
+        return _graph_query(field, target, all_but(identity), k=k, effort=field.effort, fields=fields)
     if field.has_lists:
         near = {"index": index, "id": identity, "path": near_path(field.column)}
         listed = {"terms": {tokens_path(field.column): near}}
@@ -142,6 +148,16 @@ def row_query(field: VectorField, identity: str) -> Query:
 def count_query(query_filter: Filter | None) -> Query:
     """Return the search that finds nothing, and says how many rows pass the filter."""
     return Query(_body(query_filter or {"match_all": {}}, 0, ()), "exact")
+
+
+def _graph_query(
+    field: VectorField, target: Target, among: Filter | None, *, k: int, effort: int, fields: Sequence[str] | None
+) -> Query:
+    """Go through the server's graph, which keeps the `effort` nearest rows that it comes to in each shard."""
+    knn: dict[str, Any] = {"field": graph_path(field.column), "k": k, "num_candidates": max(k, effort), **target}
+    if among is not None:
+        knn["filter"] = among
+    return Query(_body({"knn": knn}, k, fields), "graph")
 
 
 def _table_query(

@@ -24,8 +24,8 @@ ROWS, DIMS, K = 3_000, 32, 10
 VECTORS = clustered(ROWS, DIMS)
 IDS = [f"r{row}" for row in range(ROWS)]
 HALF = np.arange(ROWS) % 2 == 0
-WAYS = {"subspace": "tables"}
-UNITS = {"subspace": "candidates"}
+WAYS = {"subspace": "tables", "hnsw": "graph"}
+UNITS = {"subspace": "candidates", "hnsw": "num_candidates"}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def share_found(found: list[str], query: np.ndarray, rows: np.ndarray) -> float:
 
 
 def test_the_build_is_verified_and_live(kind: str, report: dict[str, Any], services: Services) -> None:
-    assert (report["live"], report["documents"]) == (True, ROWS)
+    assert (report["promoted"], report["documents"]) == (True, ROWS)
     assert report["recall"] >= 0.95
     shown = show_build(f"kind-{kind}", None, services)
     assert shown["model_id"] == report["model_id"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lsh_core.models import fingerprint, load_model, make_model
+from lsh_core.models import MODELS, fingerprint, load_model, make_model
 from lsh_core.models.assignment import make_groups, nearest_lists
 from lsh_core.models.hierarchical import fit_centroids, share_lists
 from lsh_core.models.serialisation import join_parts, split_parts
@@ -59,7 +59,7 @@ def test_hyperplane_encodes_and_probes_alike(sample, metric, tables, bits):
     assert (tokens >> bits == np.arange(tables)).all()
 
 
-@given(samples, metrics, st.sampled_from(["ivf", "hyperplane"]), st.integers(0, 2**32 - 1))
+@given(samples, metrics, st.sampled_from(list(MODELS)), st.integers(0, 2**32 - 1))
 def test_states_come_back(sample, metric, kind, seed):
     sample = with_direction(sample, metric)
     model = make_model(kind, metric=metric, seed=seed).fit(sample)

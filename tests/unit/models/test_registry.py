@@ -29,7 +29,7 @@ def test_knobs_of_another_kind_are_refused():
 
 def test_unknown_kinds_name_the_known_ones():
     for call in (lambda: make_model("annoy"), lambda: load_model("annoy", {}, {})):
-        with pytest.raises(SettingsError, match="ivf, hyperplane, subspace"):
+        with pytest.raises(SettingsError, match="ivf, hyperplane, subspace, hnsw"):
             call()
 
 

@@ -17,10 +17,11 @@ from lsh_core.search.queries import (
     token_query,
 )
 from lsh_core.settings import MOST_TABLES
-from tests.vector_fields import list_field, table_field
+from tests.vector_fields import graph_field, list_field, table_field
 
 LISTS = list_field()
 TABLES = table_field()
+GRAPH = graph_field()
 FILTER = {"term": {"section": "web"}}
 VECTOR = [1.0, 2.0]
 
@@ -108,6 +109,35 @@ def test_by_id_tables_rank_as_more_like_this_does() -> None:
     assert (query.path, query.most_scored) == ("tables", 10)
 
 
+def test_a_graph_is_asked_for_as_many_candidates_as_are_wanted() -> None:
+    query = token_query(GRAPH, VECTOR, [], k=10, effort=150, shards=3, query_filter=FILTER)
+    assert query.body["query"]["knn"] == {
+        "field": "airlsh.graph.v",
+        "query_vector": VECTOR,
+        "k": 10,
+        "num_candidates": 150,
+        "filter": FILTER,
+    }
+    assert query.path == "graph"
+    assert "filter" not in token_query(GRAPH, VECTOR, [], k=10, effort=150, shards=3).body["query"]["knn"]
+
+
+def test_a_graph_keeps_at_least_what_is_answered() -> None:
+    assert token_query(GRAPH, VECTOR, [], k=200, effort=150, shards=1).body["query"]["knn"]["num_candidates"] == 200
+
+
+def test_by_id_a_graph_needs_the_vector_alone() -> None:
+    query = id_query(GRAPH, "airlsh-docs-b1", "r1", k=5, shards=2)
+    knn = query.body["query"]["knn"]
+    assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
+    assert (knn["field"], knn["filter"], knn["num_candidates"]) == ("airlsh.graph.v", all_but("r1"), GRAPH.effort)
+    assert query.path == "graph"
+
+
+def test_scans_never_go_by_the_graph() -> None:
+    assert exact_query(GRAPH, given(VECTOR), k=7).body == exact_query(LISTS, given(VECTOR), k=7).body
+
+
 def test_exact_scores_every_row() -> None:
     query = exact_query(LISTS, given(VECTOR), k=7)
     assert query.body["query"] == {"knn": {"field": "v", "query_vector": VECTOR, "k": 7, "num_candidates": 7}}
@@ -161,7 +191,7 @@ def test_fields(fields: Any, source: Any) -> None:
 def test_what_is_given_is_not_changed() -> None:
     query_filter = {"term": {"section": "web"}}
     tokens = ["Abcd01"]
-    for field in (LISTS, TABLES):
+    for field in (LISTS, TABLES, GRAPH):
         token_query(field, VECTOR, tokens, k=1, effort=1, shards=1, query_filter=query_filter).body["query"].clear()
         exact_query(field, given(VECTOR), k=1, query_filter=query_filter).body["query"].clear()
     assert query_filter == FILTER
