@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lsh_core.indexing.mapping import VectorField, graph_path, near_path, tokens_path
-from lsh_core.settings import MOST_PARTS, MOST_TABLES
+from lsh_core.models.subspace import Subspace
+from lsh_core.settings import MOST_PARTS
 
 MOST_RESULTS = 10_000
-MOST_TOKENS = max(MOST_TABLES, MOST_PARTS)
-"""Tokens of a row, at most."""
 
 Path = Literal["lists", "tables", "graph", "exact"]
 Filter = Mapping[str, Any]
@@ -102,24 +101,25 @@ def id_query(
 ) -> Query:
     """Return the search for the `k` nearest rows to the stored row `identity`, itself left out.
 
-    The server looks up both the vector and the tokens. For models of lists these are the nearest lists that are
-    stored with each row, and all rows in them are scored. For models of tables they are the row's own tokens, and rows
-    are ranked by them as ``more_like_this`` does. For the graph it is the vector alone.
+    The server looks up both the vector and the tokens: for models of lists the nearest lists that are stored with each
+    row, for models of tables the row's own tokens. All rows that share one are scored exactly, but for ``subspace``:
+    there nearly all rows do, so they are ranked by ``more_like_this``. For the graph it is the vector alone.
     """
     target = stored(field, index, identity)
     if field.graph is not None:
         return _graph_query(field, target, all_but(identity), k=k, effort=field.effort, fields=fields)
-    if field.has_lists:
-        near = {"index": index, "id": identity, "path": near_path(field.column)}
-        listed = {"terms": {tokens_path(field.column): near}}
-        return Query(_exact_body(field, target, all_of(listed, all_but(identity)), k, fields), "lists")
+    if field.kind != Subspace.kind:
+        path = near_path(field.column) if field.has_lists else tokens_path(field.column)
+        shared = {"terms": {tokens_path(field.column): {"index": index, "id": identity, "path": path}}}
+        body = _exact_body(field, target, all_of(shared, all_but(identity)), k, fields)
+        return Query(body, "lists" if field.has_lists else "tables")
     # It would leave out what few rows have, which are the words that tell most, and all but 25 of the others.
     alike = {
         "fields": [tokens_path(field.column)],
         "like": [{"_index": index, "_id": identity}],
         "min_term_freq": 1,
         "min_doc_freq": 1,
-        "max_query_terms": MOST_TOKENS,
+        "max_query_terms": MOST_PARTS,
         "minimum_should_match": 1,
     }
     return _table_query(

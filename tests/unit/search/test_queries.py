@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lsh_core.indexing.mapping import VectorField
 from lsh_core.search.queries import (
     all_but,
     all_of,
@@ -16,11 +17,12 @@ from lsh_core.search.queries import (
     stored,
     token_query,
 )
-from lsh_core.settings import MOST_TABLES
+from lsh_core.settings import MOST_PARTS
 from tests.vector_fields import graph_field, list_field, table_field
 
 LISTS = list_field()
 TABLES = table_field()
+WORDS = table_field(kind="subspace")
 GRAPH = graph_field()
 FILTER = {"term": {"section": "web"}}
 VECTOR = [1.0, 2.0]
@@ -84,25 +86,28 @@ def test_a_filter_with_tables_does_not_score() -> None:
     assert body["query"]["bool"]["minimum_should_match"] == 1  # A filter alone would make the tokens optional.
 
 
-def test_by_id_the_server_looks_both_up_and_leaves_the_row_out() -> None:
-    query = id_query(LISTS, "airlsh-docs-b1", "r1", k=5, shards=2)
+@pytest.mark.parametrize(
+    ("field", "path", "way"), [(LISTS, "airlsh.near.v", "lists"), (TABLES, "airlsh.tokens.v", "tables")]
+)
+def test_by_id_the_server_looks_both_up_and_leaves_the_row_out(field: VectorField, path: str, way: str) -> None:
+    query = id_query(field, "airlsh-docs-b1", "r1", k=5, shards=2)
     knn = query.body["query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
     assert knn["filter"]["bool"]["filter"] == [
-        {"terms": {"airlsh.tokens.v": {"index": "airlsh-docs-b1", "id": "r1", "path": "airlsh.near.v"}}},
+        {"terms": {"airlsh.tokens.v": {"index": "airlsh-docs-b1", "id": "r1", "path": path}}},
         {"bool": {"must_not": [{"ids": {"values": ["r1"]}}]}},
     ]
     assert "query_vector" not in knn
     assert query.body["size"] == 5
-    assert (query.path, query.most_scored) == ("lists", None)
+    assert (query.path, query.most_scored) == (way, None)
 
 
-def test_by_id_tables_rank_as_more_like_this_does() -> None:
-    query = id_query(TABLES, "airlsh-docs-b1", "r1", k=5, shards=2)
+def test_by_id_words_rank_as_more_like_this_does() -> None:
+    query = id_query(WORDS, "airlsh-docs-b1", "r1", k=5, shards=2)
     alike = query.body["query"]["more_like_this"]
     assert (alike["fields"], alike["like"]) == (["airlsh.tokens.v"], [{"_index": "airlsh-docs-b1", "_id": "r1"}])
     assert {alike[each] for each in ("min_term_freq", "min_doc_freq", "minimum_should_match")} == {1}
-    assert alike["max_query_terms"] >= MOST_TABLES
+    assert alike["max_query_terms"] >= MOST_PARTS
     knn = query.body["rescore"]["query"]["rescore_query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
     assert query.body["rescore"]["window_size"] == knn["k"] == 5
