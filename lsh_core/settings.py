@@ -24,6 +24,7 @@ MOST_LISTS = 2**20
 MOST_SPILL = 16
 MOST_TABLES = 512
 MOST_BITS = 32
+MOST_MULTIPROBE = 64
 MOST_PARTS = 512
 MOST_CLUSTERS = 4096
 MOST_NEIGHBOURS = 512
@@ -168,6 +169,12 @@ class TrainSettings(SourceSettings):
     tables: int | None = Field(default=None, ge=1, le=MOST_TABLES, description="hyperplane: hash tables.")
     bits: int | None = Field(
         default=None, ge=1, le=MOST_BITS, description="hyperplane: bits per table; default from rows."
+    )
+    multiprobe: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_MULTIPROBE,
+        description="hyperplane: buckets of each table that a query looks into beside its own.",
     )
     parts: int | None = Field(
         default=None, ge=1, le=MOST_PARTS, description="subspace: parts of the dimensions; default from dimensions."

@@ -117,6 +117,7 @@ def test_settings_survive_json(model: type[Settings]) -> None:
         (TrainSettings, "spill", [1, 16], [0, 17]),
         (TrainSettings, "tables", [1, 512], [0, 513]),
         (TrainSettings, "bits", [1, 32], [0, 33]),
+        (TrainSettings, "multiprobe", [0, 64], [-1, 65]),
         (TrainSettings, "parts", [1, 512], [0, 513]),
         (TrainSettings, "clusters", [2, 4096], [1, 4097]),
         (TrainSettings, "m", [2, 512], [1, 513]),

@@ -13,13 +13,13 @@ from lsh_core.models.serialisation import dump_array, load_array
 
 SMALL = {
     "ivf": {"lists": 30, "spill": 3},
-    "hyperplane": {"tables": 12, "bits": 6},
+    "hyperplane": {"tables": 12, "bits": 6, "multiprobe": 2},
     "subspace": {"parts": 3, "clusters": 5},
     "hnsw": {"m": 4, "ef_construction": 20},
 }
 LARGE = {
     "ivf": {"lists": 1200, "spill": 2},
-    "hyperplane": {"tables": 40, "bits": 18},
+    "hyperplane": {"tables": 40, "bits": 18, "multiprobe": 0},
     "subspace": {"parts": 5, "clusters": 20},
     "hnsw": {"m": 64, "ef_construction": 400},
 }
