@@ -97,17 +97,29 @@ def token_query(
 
 
 def id_query(
-    field: VectorField, index: str, identity: str, *, k: int, shards: int, fields: Sequence[str] | None = None
+    field: VectorField,
+    index: str,
+    identity: str,
+    *,
+    k: int,
+    effort: int,
+    shards: int,
+    fields: Sequence[str] | None = None,
 ) -> Query:
     """Return the search for the `k` nearest rows to the stored row `identity`, itself left out.
 
     The server looks up both the vector and the tokens: for models of lists the nearest lists that are stored with each
     row, for models of tables the row's own tokens. All rows that share one are scored exactly, but for ``subspace``:
     there nearly all rows do, so they are ranked by ``more_like_this``. For the graph it is the vector alone.
+
+    Parameters
+    ----------
+    effort
+        For ``subspace`` and the graph, as in `token_query`.
     """
     target = stored(field, index, identity)
     if field.graph is not None:
-        return _graph_query(field, target, all_but(identity), k=k, effort=field.effort, fields=fields)
+        return _graph_query(field, target, all_but(identity), k=k, effort=effort, fields=fields)
     if field.kind != Subspace.kind:
         path = near_path(field.column) if field.has_lists else tokens_path(field.column)
         shared = {"terms": {tokens_path(field.column): {"index": index, "id": identity, "path": path}}}
@@ -122,9 +134,7 @@ def id_query(
         "max_query_terms": MOST_PARTS,
         "minimum_should_match": 1,
     }
-    return _table_query(
-        field, target, {"more_like_this": alike}, k=k, effort=field.effort, shards=shards, fields=fields
-    )
+    return _table_query(field, target, {"more_like_this": alike}, k=k, effort=effort, shards=shards, fields=fields)
 
 
 def exact_query(

@@ -161,14 +161,18 @@ class VectorIndex:
             return self._near(self._vector_of(identity), _Wanted(k, fields, checked, but=identity))[0]
         wanted = _Wanted(k, fields, but=identity)
 
-        def by_lists(build: ResolvedBuild) -> list[Query]:
-            _check_fields(build, fields)
-            return [id_query(build.field, build.index, identity, k=k, shards=build.shards, fields=fields)]
-
         def target(build: ResolvedBuild, _: int) -> Target:
             return stored(build.field, build.index, identity)
 
-        return self._completed(self._asker.ask(by_lists, identity=identity), wanted, target)[0]
+        def by_what_is_stored(build: ResolvedBuild) -> list[Query]:
+            _check_fields(build, fields)
+            if (effort := own_effort(build, None)) is None:
+                return [self._exact(build, target(build, 0), wanted)]
+            return [
+                id_query(build.field, build.index, identity, k=k, effort=effort, shards=build.shards, fields=fields)
+            ]
+
+        return self._completed(self._asker.ask(by_what_is_stored, identity=identity), wanted, target)[0]
 
     def exact(self, vectors: np.ndarray, *, k: int = 10) -> Iterator[Answer]:
         """Yield the exact answers, by scoring every row: the truth that recall is measured against."""

@@ -90,7 +90,7 @@ def test_a_filter_with_tables_does_not_score() -> None:
     ("field", "path", "way"), [(LISTS, "airlsh.near.v", "lists"), (TABLES, "airlsh.tokens.v", "tables")]
 )
 def test_by_id_the_server_looks_both_up_and_leaves_the_row_out(field: VectorField, path: str, way: str) -> None:
-    query = id_query(field, "airlsh-docs-b1", "r1", k=5, shards=2)
+    query = id_query(field, "airlsh-docs-b1", "r1", k=5, effort=70, shards=2)
     knn = query.body["query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
     assert knn["filter"]["bool"]["filter"] == [
@@ -103,15 +103,15 @@ def test_by_id_the_server_looks_both_up_and_leaves_the_row_out(field: VectorFiel
 
 
 def test_by_id_words_rank_as_more_like_this_does() -> None:
-    query = id_query(WORDS, "airlsh-docs-b1", "r1", k=5, shards=2)
+    query = id_query(WORDS, "airlsh-docs-b1", "r1", k=5, effort=70, shards=2)
     alike = query.body["query"]["more_like_this"]
     assert (alike["fields"], alike["like"]) == (["airlsh.tokens.v"], [{"_index": "airlsh-docs-b1", "_id": "r1"}])
     assert {alike[each] for each in ("min_term_freq", "min_doc_freq", "minimum_should_match")} == {1}
     assert alike["max_query_terms"] >= MOST_PARTS
     knn = query.body["rescore"]["query"]["rescore_query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
-    assert query.body["rescore"]["window_size"] == knn["k"] == 5
-    assert (query.path, query.most_scored) == ("tables", 10)
+    assert query.body["rescore"]["window_size"] == knn["k"] == 35
+    assert (query.path, query.most_scored) == ("tables", 70)
 
 
 def test_a_graph_is_asked_for_as_many_candidates_as_are_wanted() -> None:
@@ -132,10 +132,10 @@ def test_a_graph_keeps_at_least_what_is_answered() -> None:
 
 
 def test_by_id_a_graph_needs_the_vector_alone() -> None:
-    query = id_query(GRAPH, "airlsh-docs-b1", "r1", k=5, shards=2)
+    query = id_query(GRAPH, "airlsh-docs-b1", "r1", k=5, effort=70, shards=2)
     knn = query.body["query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
-    assert (knn["field"], knn["filter"], knn["num_candidates"]) == ("airlsh.graph.v", all_but("r1"), GRAPH.effort)
+    assert (knn["field"], knn["filter"], knn["num_candidates"]) == ("airlsh.graph.v", all_but("r1"), 70)
     assert query.path == "graph"
 
 
@@ -190,7 +190,7 @@ def test_a_stored_row_is_read_with_its_vector() -> None:
 def test_fields(fields: Any, source: Any) -> None:
     assert source_filter(fields) == source
     assert token_query(LISTS, VECTOR, [], k=1, effort=1, shards=1, fields=fields).body["_source"] == source
-    assert id_query(LISTS, "i", "r1", k=1, shards=1, fields=fields).body["_source"] == source
+    assert id_query(LISTS, "i", "r1", k=1, effort=1, shards=1, fields=fields).body["_source"] == source
 
 
 def test_what_is_given_is_not_changed() -> None:
