@@ -53,6 +53,11 @@ def test_candidates_are_more_until_a_scan_is_cheaper(passing: int, candidates: i
     assert effort_under_filter(TABLES, 5_000, rows=40_000, passing=25_000) is None
 
 
+def test_candidates_under_a_filter_are_no_fewer_than_the_models() -> None:
+    assert effort_under_filter(TABLES, 60, rows=ROWS, passing=ROWS // 2) == 500
+    assert effort_under_filter(TABLES, 60, rows=ROWS, passing=ROWS // 10) == 600
+
+
 def test_a_graph_is_gone_through_until_enough_rows_pass() -> None:
     assert effort_under_filter(GRAPH, 150, rows=ROWS, passing=EXACT_ROWS + 1) == 150
 
