@@ -33,7 +33,12 @@ from lsh_core.settings import TrainSettings
                 "cosine": "cosine: angle between vectors",
                 "dot": "dot: largest inner product",
             },
-            "model": {"ivf": "ivf: lists around k-means centres", "hyperplane": "hyperplane: hash tables"},
+            "model": {
+                "ivf": "ivf: lists around k-means centres",
+                "hyperplane": "hyperplane: hash tables",
+                "subspace": "subspace: words of a product quantiser",
+                "hnsw": "hnsw: the server's own graph",
+            },
         },
     ),
 )

@@ -18,12 +18,18 @@ from lsh_core.errors import SettingsError
 from lsh_core.partitions import levels_of, partition_name
 
 Metric = Literal["l2", "cosine", "dot"]
-ModelName = Literal["ivf", "hyperplane"]
+ModelName = Literal["ivf", "hyperplane", "subspace", "hnsw"]
 
 MOST_LISTS = 2**20
 MOST_SPILL = 16
 MOST_TABLES = 512
 MOST_BITS = 32
+MOST_MULTIPROBE = 64
+MOST_PARTS = 512
+MOST_CLUSTERS = 4096
+MOST_NEIGHBOURS = 512
+LARGEST_EF_CONSTRUCTION = 3200
+EFFORT_UNITS = ("probes", "candidates", "num_candidates")
 
 _FOLDER = r"[^/=\x00-\x1f]+=[^/\x00-\x1f]+"
 _PARTITION = re.compile(f"{_FOLDER}(/{_FOLDER})*")
@@ -164,6 +170,25 @@ class TrainSettings(SourceSettings):
     bits: int | None = Field(
         default=None, ge=1, le=MOST_BITS, description="hyperplane: bits per table; default from rows."
     )
+    multiprobe: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_MULTIPROBE,
+        description="hyperplane: buckets of each table that a query looks into beside its own.",
+    )
+    parts: int | None = Field(
+        default=None, ge=1, le=MOST_PARTS, description="subspace: parts of the dimensions; default from dimensions."
+    )
+    clusters: int | None = Field(default=None, ge=2, le=MOST_CLUSTERS, description="subspace: clusters of each part.")
+    m: int | None = Field(
+        default=None, ge=2, le=MOST_NEIGHBOURS, description="hnsw: neighbours of a row in the server's graph."
+    )
+    ef_construction: int | None = Field(
+        default=None,
+        ge=2,
+        le=LARGEST_EF_CONSTRUCTION,
+        description="hnsw: rows that are looked at for the neighbours of a new one.",
+    )
 
 
 class IndexSettings(SourceSettings):
@@ -246,7 +271,16 @@ class SearchSettings(Settings):
     k: int = Field(default=10, ge=1, le=10_000, description="Neighbours a query.")
     probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: the model's own.")
     candidates: int | None = Field(
-        default=None, ge=1, le=10_000, description="hyperplane: rows to rerank exactly; default: the model's own."
+        default=None,
+        ge=1,
+        le=10_000,
+        description="hyperplane, subspace: rows to rerank exactly; default: the model's own.",
+    )
+    num_candidates: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="hnsw: rows that the search of each shard's graph keeps; default: the model's own.",
     )
     recall: float | None = Field(
         default=None, gt=0, le=1, description="Recall to reach, by the build's own curve; default: the build's target."
@@ -254,6 +288,11 @@ class SearchSettings(Settings):
     filter: str | None = Field(default=None, description="Elasticsearch query (JSON) that every neighbour must match.")
     fields: tuple[str, ...] | None = Field(default=None, description="Fields to return; default: all but the vectors.")
     output: str | None = Field(default=None, description="Parquet file to write the answers to.")
+
+    @property
+    def effort(self) -> dict[str, int]:
+        """The efforts that are given, by their units."""
+        return {unit: value for unit in EFFORT_UNITS if (value := getattr(self, unit)) is not None}
 
 
 class EvaluateSettings(Settings):

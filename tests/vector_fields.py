@@ -26,6 +26,12 @@ def list_field(**changes: Any) -> VectorField:
     return VectorField(**{**values, **changes})
 
 
+def graph_field(**changes: Any) -> VectorField:
+    """Return a column that is searched by the server's own graph."""
+    graph = {"m": 16, "ef_construction": 100}
+    return list_field(**{"kind": "hnsw", "has_lists": False, "near": 0, "graph": graph, **changes})
+
+
 def table_field(**changes: Any) -> VectorField:
     """Return a column of a model of tables, without lists."""
     return list_field(**{"kind": "hyperplane", "has_lists": False, "near": 0, **changes})

@@ -37,10 +37,11 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"{result['effort_name']:>12}  " + "  ".join(f"{column:>11}" for column in _COLUMNS)
     for point in result["curve"]:
+        scored = "-" if point["scored"] is None else f"{point['scored']:,.0f}"
         mark = "*" if point["effort"] == result["effort"] else " "
         yield (
             f"{point['effort']:>11,}{mark}  {point['recall']:>11.4f}  {point['recall_low']:>11.4f}  "
-            f"{point['scored']:>11,.0f}  {point['p50_ms']:>11.2f}  {point['p95_ms']:>11.2f}  {point['p99_ms']:>11.2f}  "
+            f"{scored:>11}  {point['p50_ms']:>11.2f}  {point['p95_ms']:>11.2f}  {point['p99_ms']:>11.2f}  "
             f"{point['per_second']:>11,.0f}"
         )
     yield ""

@@ -49,9 +49,10 @@ def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
 
     query_filter = parse_filter(settings.filter) if settings.filter is not None else None
     if settings.id is not None:
-        if (settings.probes, settings.candidates, settings.recall) != (None, None, None):
-            reason = "uses the lists stored with the row: no --probes, --candidates or --recall"
-            raise SettingsError("id", settings.id, reason)
+        given = [*settings.effort, *([] if settings.recall is None else ["recall"])]
+        if given:
+            options = ", ".join(f"--{each.replace('_', '-')}" for each in given)
+            raise SettingsError("id", settings.id, f"uses what is stored with the row: no {options}")
         yield searcher.search_id(settings.id, k=settings.k, query_filter=query_filter, fields=settings.fields)
         return
     vectors = read_query_vectors(str(settings.vectors))
@@ -59,11 +60,10 @@ def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
         for answer in searcher.search_many(
             vectors,
             k=settings.k,
-            probes=settings.probes,
-            candidates=settings.candidates,
             recall=settings.recall,
             query_filter=query_filter,
             fields=settings.fields,
+            **settings.effort,
         ):
             meter.advance(1)
             yield answer
@@ -95,6 +95,8 @@ def _lines(answers: list[Answer]) -> Iterable[str]:
 
 
 def _way(answer: Answer) -> str:
+    if answer.scored is None:
+        return f"by {answer.path}"
     return f"{answer.scored:,} rows scored " + ("exactly" if answer.path == "exact" else f"by {answer.path}")
 
 

@@ -32,7 +32,7 @@ class FrontierPoint:
     recall: float
     recall_low: float
     recall_p5: float
-    scored: float
+    scored: float | None
     p50_ms: float
     p95_ms: float
     p99_ms: float

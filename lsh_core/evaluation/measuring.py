@@ -30,13 +30,14 @@ class Measured:
     Attributes
     ----------
     recall, scored
-        (q,): share of the true neighbours that were found, and rows that were compared with the query.
+        (q,): share of the true neighbours that were found, and rows that were compared with the query; NaN where the
+        server does not say.
     distances
         (q, k): of what was found, nearest first; infinite where that was less.
     """
 
     recall: npt.NDArray[np.float64]
-    scored: npt.NDArray[np.int64]
+    scored: npt.NDArray[np.float64]
     distances: npt.NDArray[np.float64]
 
     def point(self, effort: int) -> CurvePoint:
@@ -46,7 +47,7 @@ class Measured:
             recall=round(float(self.recall.mean()), 4),
             recall_low=round(lower_bound(self.recall), 4),
             recall_p5=round(float(np.quantile(self.recall, 0.05, method="lower")), 4),
-            scored=round(float(self.scored.mean()), 1),
+            scored=None if np.isnan(self.scored).any() else round(float(self.scored.mean()), 1),
         )
 
 
@@ -85,4 +86,4 @@ def measure(searcher: VectorIndex, queries: QuerySet, truth: Truth, effort: int 
         exact_distances=indistinguishable(truth.distances, searcher.build.field.metric),
         tolerance=0,
     )
-    return Measured(recall, np.array([answer.scored for answer in answers]), distances)
+    return Measured(recall, np.array([answer.scored for answer in answers], dtype=np.float64), distances)

@@ -41,9 +41,11 @@ class DocumentWriter:
         self._field, self._fields = field, fields
         column = orjson.dumps(field.column)
         self._vector = b',"version_type":"external_gte"}}\n{' + column + b':"'
-        self._tokens = b'","airlsh":{"tokens":{' + column + b":["
-        self._list = b']},"list":{' + column + b":"
+        self._own = b'","airlsh":{'
+        self._tokens = b',"tokens":{' + column + b":["
+        self._list = b',"list":{' + column + b":"
         self._near = b'},"near":{' + column + b":["
+        self._graph = b',"graph":{' + column + b':"'
 
     def rows(
         self,
@@ -65,7 +67,8 @@ class DocumentWriter:
             Id, vector (n, d) and place in the whole source of each row. The place is the document's
             version, so that of a repeated id the last in source order wins, whatever arrives first.
         tokens
-            Codes of the model, (n, t); for a model with lists the primary one first.
+            Codes of the model, (n, t); for a model with lists the primary one first. Not written for a model without
+            tokens.
         near
             The lists to look at for a query with the row's vector, (n, m); None for a model without lists.
         chunk
@@ -76,7 +79,7 @@ class DocumentWriter:
             The partition that the rows belong to.
         """
         rest = b"" if partition is None else b',"partition":' + orjson.dumps(partition)
-        owns = [b',"chunk":%d,"row":%d%b' % (chunk, place, rest) for place in places.tolist()]
+        owns = [b'"chunk":%d,"row":%d%b' % (chunk, place, rest) for place in places.tolist()]
         return self._lines(ids, vectors, tokens, near, places.tolist(), owns, others)
 
     def live_rows(
@@ -100,7 +103,7 @@ class DocumentWriter:
             The partition of each row, or None.
         """
         owns = [
-            b',"change":%d' % position + (b"" if partition is None else b',"partition":' + orjson.dumps(partition))
+            b'"change":%d' % position + (b"" if partition is None else b',"partition":' + orjson.dumps(partition))
             for position, partition in zip(positions, partitions, strict=True)
         ]
         versions = [LIVE_VERSION + position for position in positions]
@@ -116,7 +119,7 @@ class DocumentWriter:
         owns: Sequence[bytes],
         others: pa.Table,
     ) -> list[bytes]:
-        words = self._field.tokens.json_lists(tokens)
+        words = self._token_parts(tokens)
         lists = self._list_parts(tokens, near)
         # The server reads base64 as big-endian float32; anything else would be silent rubbish.
         big_endian = memoryview(np.ascontiguousarray(vectors, dtype=">f4").data).cast("B")
@@ -124,6 +127,8 @@ class DocumentWriter:
         rest = self._rest(others)
         lines = []
         for row, (identity, version, own) in enumerate(zip(ids, versions, owns, strict=True)):
+            vector = b2a_base64(big_endian[row * width : (row + 1) * width], newline=False)
+            graph = b"" if self._field.graph is None else b"".join((self._graph, vector, b'"}'))
             lines.append(
                 b"".join(
                     (
@@ -132,11 +137,12 @@ class DocumentWriter:
                         b',"version":',
                         b"%d" % version,
                         self._vector,
-                        b2a_base64(big_endian[row * width : (row + 1) * width], newline=False),
-                        self._tokens,
+                        vector,
+                        self._own,
+                        own,
                         words[row],
                         lists[row],
-                        own,
+                        graph,
                         b"}",
                         rest[row],
                         b"}\n",
@@ -145,9 +151,14 @@ class DocumentWriter:
             )
         return lines
 
+    def _token_parts(self, tokens: npt.NDArray[np.int64]) -> list[bytes]:
+        if self._field.graph is not None:
+            return [b""] * len(tokens)
+        return [b"".join((self._tokens, words, b"]}")) for words in self._field.tokens.json_lists(tokens)]
+
     def _list_parts(self, tokens: npt.NDArray[np.int64], near: npt.NDArray[np.int64] | None) -> list[bytes]:
         if near is None:
-            return [b"]}"] * len(tokens)
+            return [b""] * len(tokens)
         words = self._field.tokens.json_lists(near[:, : self._field.near])
         primaries = tokens[:, 0].tolist()
         return [

@@ -23,7 +23,7 @@ _LONGEST_LIST = 5
 _COSINE_ERROR = 1e-6
 
 
-def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vector: str, *, live: int = 0) -> int:
+def verify_holdings(client: Elasticsearch, index: str, expected: Expected, field: VectorField, *, live: int = 0) -> int:
     """Compare what `index` holds with what it must hold.
 
     Documents of the source, documents with a vector, and for each chunk the number of documents and the sum
@@ -52,9 +52,10 @@ def verify_holdings(client: Elasticsearch, index: str, expected: Expected, vecto
         raise VerificationError(index, "documents", expected.documents, of_source)
     if found - of_source > live:
         raise VerificationError(index, "documents of no chunk", f"at most {live}", found - of_source)
-    with_vector = count(client, index, {"exists": {"field": vector}})
-    if with_vector != found:
-        raise VerificationError(index, f"documents with a vector in {vector!r}", found, with_vector)
+    for path in field.vector_paths:
+        with_vector = count(client, index, {"exists": {"field": path}})
+        if with_vector != found:
+            raise VerificationError(index, f"documents with a vector in {path!r}", found, with_vector)
     held = dict(_holdings(client, index))
     wrong = sorted(
         chunk for chunk in expected.chunks.keys() | held.keys() if expected.chunks.get(chunk) != held.get(chunk)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lsh_core.sources.dataset import SourceFile
     from lsh_core.sources.sampling import SamplePart
 
-_KNOBS = ("lists", "spill", "tables", "bits")
+_KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "parts", "clusters", "m", "ef_construction")
 
 
 def train(settings: TrainSettings, services: Services) -> dict[str, Any]:

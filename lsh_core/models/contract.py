@@ -107,6 +107,11 @@ class LSHModel(ABC):
     def token_count(self) -> int:
         """How many different tokens there can be: codes are 0 to ``token_count - 1``."""
 
+    @property
+    def graph(self) -> dict[str, int] | None:
+        """What the server builds a graph of the vectors with; None for models that are searched by their tokens."""
+        return None
+
     @abstractmethod
     def default_effort(self, rows: int) -> int:
         """The effort of a query, in units of `effort_name`, for an index of so many rows."""

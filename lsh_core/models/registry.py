@@ -7,10 +7,12 @@ from typing import Any
 from lsh_core.errors import SettingsError
 from lsh_core.models.arrays import Array
 from lsh_core.models.contract import LSHModel
+from lsh_core.models.hnsw import HNSW
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.ivf import IVF
+from lsh_core.models.subspace import Subspace
 
-MODELS: dict[str, type[LSHModel]] = {model.kind: model for model in (IVF, Hyperplane)}
+MODELS: dict[str, type[LSHModel]] = {model.kind: model for model in (IVF, Hyperplane, Subspace, HNSW)}
 
 
 def model_class(kind: str) -> type[LSHModel]:

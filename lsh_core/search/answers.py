@@ -41,16 +41,17 @@ class Answer:
     Attributes
     ----------
     path
-        ``lists`` or ``tables``: the rows that share a token with the query were looked at; ``exact``: all rows, or all
-        that pass the filter, so that the answer is the true one.
+        ``lists`` or ``tables``: the rows that share a token with the query were looked at; ``graph``: those that the
+        server's own graph led to; ``exact``: all rows, or all that pass the filter, so that the answer is the true one.
     scored
-        How many rows were compared with the query exactly.
+        How many rows were compared with the query exactly; None where the server went through its graph, as it does
+        not say.
     """
 
     build: str
     neighbours: tuple[Neighbour, ...]
     path: Path
-    scored: int
+    scored: int | None
 
     @property
     def ids(self) -> list[str]:
@@ -80,5 +81,5 @@ def read_answer(found: Mapping[str, Any], query: Query, metric: str, build: str)
             for rank, (hit, distance) in enumerate(zip(hits, distances, strict=True), start=1)
         ),
         query.path,
-        matching if query.most_scored is None else min(matching, query.most_scored),
+        None if query.path == "graph" else min(matching, query.most_scored or matching),
     )

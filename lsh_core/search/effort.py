@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from lsh_core.errors import SettingsError
 from lsh_core.search.live_build import ResolvedBuild
@@ -16,13 +17,18 @@ _SCANNED = 4
 
 def effort_range(build: ResolvedBuild, k: int, rows: int) -> tuple[int, int]:
     """Return the smallest and the greatest effort of a search for `k` of `rows` rows."""
-    if build.model.effort_name == "candidates":
-        return min(k, rows), min(rows, MOST_RESULTS)
-    return 1, build.model.token_count
+    if build.field.has_lists:
+        return 1, build.model.token_count
+    return min(k, rows), min(rows, MOST_RESULTS)
 
 
-def effort_asked_for(build: ResolvedBuild, probes: int | None, candidates: int | None) -> int | None:
+def effort_asked_for(build: ResolvedBuild, asked: Mapping[str, int]) -> int | None:
     """Return the effort that the caller asks for, in the unit of the build's model; None: it leaves that to airlsh.
+
+    Parameters
+    ----------
+    asked
+        Efforts by their units: at most that of the build's model.
 
     Raises
     ------
@@ -30,13 +36,13 @@ def effort_asked_for(build: ResolvedBuild, probes: int | None, candidates: int |
         The unit is that of another kind of model, or there is not so much to do.
     """
     wanted = build.model.effort_name
-    asked = {"probes": probes, "candidates": candidates}
     for unit, value in asked.items():
-        if unit != wanted and value is not None:
+        if unit != wanted:
             raise SettingsError(unit, value, f"index {build.index} has an {build.field.kind} model: use {wanted}")
-    effort = asked[wanted]
-    most = MOST_RESULTS if wanted == "candidates" else build.model.token_count
-    if effort is not None and (effort < 1 or (wanted == "candidates" and effort > most)):
+    effort = asked.get(wanted)
+    most = build.model.token_count if build.field.has_lists else MOST_RESULTS
+    # To visit more lists than there are is to visit all; the server keeps no more than so many candidates.
+    if effort is not None and (effort < 1 or (effort > most and not build.field.has_lists)):
         raise SettingsError(wanted, effort, f"must be from 1 to {most}")
     return effort
 
@@ -69,7 +75,10 @@ def effort_under_filter(build: ResolvedBuild, effort: int | None, *, rows: int, 
 
     Lists hold fewer of such rows, so more are visited: as many as hold about as many rows that pass as are looked at
     without a filter. Tables rank the rows that pass alone, but the nearest of these are further away and share fewer
-    tokens, so there are more candidates too.
+    tokens, so there are more candidates too, and never fewer than the model holds to be enough: what was measured
+    holds for queries that lie among rows, not for those far from all that pass (rows on one side of a plane: .92 of
+    their neighbours at the measured effort, scaled, .99 at the model's). The server's graph is gone through until it
+    has as many rows that pass.
 
     Parameters
     ----------
@@ -85,7 +94,10 @@ def effort_under_filter(build: ResolvedBuild, effort: int | None, *, rows: int, 
     """
     if effort is None or passing <= EXACT_ROWS:
         return None
+    if build.field.graph is not None:
+        return effort
     scaled = math.ceil(effort * rows / passing)
     if build.field.has_lists:
         return scaled if scaled < build.model.token_count else None
+    scaled = max(scaled, build.field.effort)
     return scaled if scaled <= min(MOST_RESULTS, passing // _SCANNED) else None

@@ -1,8 +1,9 @@
 """Request bodies of searches. Pure: no I/O.
 
-Three ways. Lists (``ivf``): the rows in the probed lists are a filter, and the server scores exactly those that pass
-it. Tables (``hyperplane``): rows are ranked by how many tokens they share with the query, and the first `candidates`
-of them are scored exactly in the same request. Exact: every row that passes the filter is scored.
+Four ways. Lists (``ivf``): the rows in the probed lists are a filter, and the server scores exactly those that pass
+it. Tables (``hyperplane``, ``subspace``): rows are ranked by how many tokens they share with the query, and the first
+`candidates` of them are scored exactly in the same request. Graph (``hnsw``): the server goes
+through its own graph. Exact: every row that passes the filter is scored.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lsh_core.indexing.mapping import VectorField, near_path, tokens_path
+from lsh_core.indexing.mapping import VectorField, graph_path, near_path, tokens_path
+from lsh_core.models.subspace import Subspace
+from lsh_core.settings import MOST_PARTS
 
 MOST_RESULTS = 10_000
 
-Path = Literal["lists", "tables", "exact"]
+Path = Literal["lists", "tables", "graph", "exact"]
 Filter = Mapping[str, Any]
 Target = Mapping[str, Any]
 """What rows are compared with, as a ``knn`` query names it."""
@@ -71,42 +74,68 @@ def token_query(
     query_filter: Filter | None = None,
     fields: Sequence[str] | None = None,
 ) -> Query:
-    """Return the search for the `k` nearest rows to `vector` among those that share `tokens`.
+    """Return the search for the `k` nearest rows to `vector` among those that share `tokens`, or by the graph.
 
     Parameters
     ----------
     effort
-        For models of tables: how many candidates are scored exactly, over all shards; the window is per shard.
+        For models of tables: how many candidates are scored exactly, over all shards; the window is per shard. For
+        the graph: ``num_candidates``, which the server counts for each shard.
     """
+    if field.graph is not None:
+        return _graph_query(field, given(vector), query_filter, k=k, effort=effort, fields=fields)
     if field.has_lists:
         listed = {"terms": {tokens_path(field.column): list(tokens)}}
         return Query(_exact_body(field, given(vector), all_of(listed, query_filter), k, fields), "lists")
-    window = max(math.ceil(effort / shards), k)
     shared: dict[str, Any] = {
         "should": [{"term": {tokens_path(field.column): token}} for token in tokens],
         "minimum_should_match": 1,
     }
     if query_filter is not None:
         shared["filter"] = [query_filter]
-    exact = {"field": field.column, "k": window, "num_candidates": window, **given(vector)}
-    rescored = {
-        "window_size": window,
-        "query": {"query_weight": 0, "rescore_query_weight": 1, "rescore_query": {"knn": exact}},
-    }
-    return Query(_body({"bool": shared}, k, fields) | {"rescore": rescored}, "tables", window * shards)
+    return _table_query(field, given(vector), {"bool": shared}, k=k, effort=effort, shards=shards, fields=fields)
 
 
-def id_query(field: VectorField, index: str, identity: str, *, k: int, fields: Sequence[str] | None = None) -> Query:
+def id_query(
+    field: VectorField,
+    index: str,
+    identity: str,
+    *,
+    k: int,
+    effort: int,
+    shards: int,
+    fields: Sequence[str] | None = None,
+) -> Query:
     """Return the search for the `k` nearest rows to the stored row `identity`, itself left out.
 
-    The server looks up both the vector and the tokens: for models of lists the nearest lists that are
-    stored with each row, for models of tables the row's own tokens (not under ``dot``: `VectorField.can_look_up`). All
-    rows that share one are scored exactly.
+    The server looks up both the vector and the tokens: for models of lists the nearest lists that are stored with each
+    row, for models of tables the row's own tokens (not under ``dot``: `VectorField.can_look_up`). All rows that share
+    one are scored exactly, but for ``subspace``: there nearly all rows do, so they are ranked by ``more_like_this``.
+    For the graph it is the vector alone.
+
+    Parameters
+    ----------
+    effort
+        For ``subspace`` and the graph, as in `token_query`.
     """
-    path = near_path(field.column) if field.has_lists else tokens_path(field.column)
-    shared = {"terms": {tokens_path(field.column): {"index": index, "id": identity, "path": path}}}
-    body = _exact_body(field, stored(field, index, identity), all_of(shared, all_but(identity)), k, fields)
-    return Query(body, "lists" if field.has_lists else "tables")
+    target = stored(field, index, identity)
+    if field.graph is not None:
+        return _graph_query(field, target, all_but(identity), k=k, effort=effort, fields=fields)
+    if field.kind != Subspace.kind:
+        path = near_path(field.column) if field.has_lists else tokens_path(field.column)
+        shared = {"terms": {tokens_path(field.column): {"index": index, "id": identity, "path": path}}}
+        body = _exact_body(field, target, all_of(shared, all_but(identity)), k, fields)
+        return Query(body, "lists" if field.has_lists else "tables")
+    # It would leave out what few rows have, which are the words that tell most, and all but 25 of the others.
+    alike = {
+        "fields": [tokens_path(field.column)],
+        "like": [{"_index": index, "_id": identity}],
+        "min_term_freq": 1,
+        "min_doc_freq": 1,
+        "max_query_terms": MOST_PARTS,
+        "minimum_should_match": 1,
+    }
+    return _table_query(field, target, {"more_like_this": alike}, k=k, effort=effort, shards=shards, fields=fields)
 
 
 def exact_query(
@@ -130,6 +159,36 @@ def row_query(field: VectorField, identity: str) -> Query:
 def count_query(query_filter: Filter | None) -> Query:
     """Return the search that finds nothing, and says how many rows pass the filter."""
     return Query(_body(query_filter or {"match_all": {}}, 0, ()), "exact")
+
+
+def _graph_query(
+    field: VectorField, target: Target, among: Filter | None, *, k: int, effort: int, fields: Sequence[str] | None
+) -> Query:
+    """Go through the server's graph, which keeps the `effort` nearest rows that it comes to in each shard."""
+    knn: dict[str, Any] = {"field": graph_path(field.column), "k": k, "num_candidates": max(k, effort), **target}
+    if among is not None:
+        knn["filter"] = among
+    return Query(_body({"knn": knn}, k, fields), "graph")
+
+
+def _table_query(
+    field: VectorField,
+    target: Target,
+    shared: Filter,
+    *,
+    k: int,
+    effort: int,
+    shards: int,
+    fields: Sequence[str] | None,
+) -> Query:
+    """Rank rows by the tokens that they share, and score the first of them exactly."""
+    window = max(math.ceil(effort / shards), k)
+    exact = {"field": field.column, "k": window, "num_candidates": window, **target}
+    rescored = {
+        "window_size": window,
+        "query": {"query_weight": 0, "rescore_query_weight": 1, "rescore_query": {"knn": exact}},
+    }
+    return Query(_body(shared, k, fields) | {"rescore": rescored}, "tables", window * shards)
 
 
 def _exact_body(

@@ -22,14 +22,14 @@ class CurvePoint:
     recall_p5
         Recall of the query at the fifth percentile, from below.
     scored
-        Rows that a query was compared with, on average.
+        Rows that a query was compared with, on average; None where the server went through its graph.
     """
 
     effort: int
     recall: float
     recall_low: float
     recall_p5: float
-    scored: float
+    scored: float | None
 
 
 @dataclass(frozen=True)

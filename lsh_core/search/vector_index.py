@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -73,27 +73,24 @@ class VectorIndex:
         vector: Sequence[float] | np.ndarray,
         *,
         k: int = 10,
-        probes: int | None = None,
-        candidates: int | None = None,
         recall: float | None = None,
         query_filter: Mapping[str, Any] | None = None,
         fields: Sequence[str] | None = None,
+        **effort: int | None,
     ) -> Answer:
         """Return the `k` nearest rows to one vector, (d,); see `search_many`."""
         vectors = np.asarray(vector, dtype=np.float32)[np.newaxis]
-        effort: dict[str, Any] = {"probes": probes, "candidates": candidates, "recall": recall}
-        return next(self.search_many(vectors, k=k, query_filter=query_filter, fields=fields, **effort))
+        return next(self.search_many(vectors, k=k, recall=recall, query_filter=query_filter, fields=fields, **effort))
 
     def search_many(
         self,
         vectors: np.ndarray,
         *,
         k: int = 10,
-        probes: int | None = None,
-        candidates: int | None = None,
         recall: float | None = None,
         query_filter: Mapping[str, Any] | None = None,
         fields: Sequence[str] | None = None,
+        **effort: int | None,
     ) -> Iterator[Answer]:
         """Yield the `k` nearest rows to each of `vectors`, in order; one Elasticsearch query each.
 
@@ -101,10 +98,6 @@ class VectorIndex:
         ----------
         vectors
             (q, d); converted to float32.
-        probes, candidates
-            Effort, as the model counts it: lists to visit (``ivf``), or rows to score exactly (``hyperplane``).
-            What is given is done, with a filter as without. Default: what was measured to be enough for the target of
-            the build, more under a filter, or a scan of all rows that pass it if they are few.
         recall
             The recall to reach instead of the target, as it was measured for ten neighbours: the smallest effort that
             was enough is done, or a scan of all rows where none was.
@@ -112,6 +105,11 @@ class VectorIndex:
             Elasticsearch query that every neighbour must match; see `lsh_core.search.filters`.
         fields
             Fields to return; default: all but the vectors.
+        effort
+            One number, named as the model counts it: `probes`, lists to visit (``ivf``); `candidates`, rows to score
+            exactly (``hyperplane``, ``subspace``); or `num_candidates`, rows that the search of each shard's graph
+            keeps (``hnsw``). What is given is done, with a filter as without. Default: what was measured to be enough
+            for the target of the build, more under a filter, or a scan of all rows that pass it if they are few.
 
         Raises
         ------
@@ -123,8 +121,9 @@ class VectorIndex:
         _check_k(k)
         if recall is not None and not 0 < recall <= 1:
             raise SettingsError("recall", recall, "must be above 0, and 1 at most")
-        if recall is not None and (probes is not None or candidates is not None):
-            raise SettingsError("recall", recall, "decides the effort: give no probes or candidates")
+        asked = {unit: value for unit, value in effort.items() if value is not None}
+        if recall is not None and asked:
+            raise SettingsError("recall", recall, f"decides the effort: give no {', '.join(asked)}")
         checked = check_filter(query_filter) if query_filter is not None else None
         vectors = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
         build = self.build
@@ -132,7 +131,7 @@ class VectorIndex:
             raise ModelMismatchError(
                 f"vectors of {build.field.dims} numbers", f"{vectors.shape[1]}", f"index {build.index}"
             )
-        wanted = _Wanted(k, fields, checked, probes, candidates, recall)
+        wanted = _Wanted(k, fields, checked, asked, recall)
         for start in range(0, len(vectors), _QUERIES_PER_REQUEST):
             block = vectors[start : start + _QUERIES_PER_REQUEST]
             yield from self._near(block, wanted)
@@ -147,9 +146,9 @@ class VectorIndex:
     ) -> Answer:
         """Return the `k` nearest rows to the stored row `identity`, itself left out.
 
-        Without a filter one request without the model: the server looks up the row's vector and its nearest lists.
-        Under a filter that many rows pass these lists are too few: there the row's vector is read, and searched for;
-        and so it is for models of tables under ``dot``, where a row's tokens are not those that lead to its neighbours.
+        Without a filter one request without the model: the server looks up the row's vector, and its nearest lists or
+        its tokens. Under a filter that many rows pass these are too few: there the row's vector is read, and searched
+        for; and so it is for models of tables under ``dot``, where a row's tokens do not lead to its neighbours.
 
         Raises
         ------
@@ -162,14 +161,18 @@ class VectorIndex:
             return self._near(self._vector_of(identity), _Wanted(k, fields, checked, but=identity))[0]
         wanted = _Wanted(k, fields, but=identity)
 
-        def by_lists(build: ResolvedBuild) -> list[Query]:
-            _check_fields(build, fields)
-            return [id_query(build.field, build.index, identity, k=k, fields=fields)]
-
         def target(build: ResolvedBuild, _: int) -> Target:
             return stored(build.field, build.index, identity)
 
-        return self._completed(self._asker.ask(by_lists, identity=identity), wanted, target)[0]
+        def by_what_is_stored(build: ResolvedBuild) -> list[Query]:
+            _check_fields(build, fields)
+            if (effort := own_effort(build, None)) is None:
+                return [self._exact(build, target(build, 0), wanted)]
+            return [
+                id_query(build.field, build.index, identity, k=k, effort=effort, shards=build.shards, fields=fields)
+            ]
+
+        return self._completed(self._asker.ask(by_what_is_stored, identity=identity), wanted, target)[0]
 
     def exact(self, vectors: np.ndarray, *, k: int = 10) -> Iterator[Answer]:
         """Yield the exact answers, by scoring every row: the truth that recall is measured against."""
@@ -219,7 +222,7 @@ class VectorIndex:
 
         def queries(build: ResolvedBuild) -> list[Query]:
             _check_fields(build, wanted.fields)
-            effort = effort_asked_for(build, wanted.probes, wanted.candidates) or self._own_effort(build, wanted)
+            effort = effort_asked_for(build, wanted.effort) or self._own_effort(build, wanted)
             if effort is None:
                 return [self._exact(build, given(vector), wanted) for vector in vectors.tolist()]
             tokens = build.model.probe(vectors, effort)
@@ -238,7 +241,7 @@ class VectorIndex:
             ]
 
         answers = self._asker.ask(queries)
-        if wanted.probes is not None or wanted.candidates is not None:
+        if wanted.effort:
             return answers
         return self._completed(answers, wanted, lambda _, number: given(vectors[number].tolist()))
 
@@ -280,7 +283,7 @@ class VectorIndex:
         return np.array([vector], dtype=np.float32)
 
     def _count(self, query_filter: Filter | None) -> int:
-        return self._asker.ask(lambda _: [count_query(query_filter)])[0].scored
+        return self._asker.ask(lambda _: [count_query(query_filter)])[0].scored or 0
 
 
 @dataclass(frozen=True)
@@ -296,8 +299,7 @@ class _Wanted:
     k: int
     fields: Sequence[str] | None
     query_filter: Filter | None = None
-    probes: int | None = None
-    candidates: int | None = None
+    effort: Mapping[str, int] = field(default_factory=dict)
     recall: float | None = None
     but: str | None = None
 

@@ -168,6 +168,7 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
         has_lists=model.has_lists,
         near=min(NEAR_LISTS, model.token_count) if model.has_lists else 0,
         effort=model.default_effort(dataset.rows),
+        graph=model.graph,
     )
     fields = fields_for(
         settings.source,
@@ -197,7 +198,7 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
         chunk_rows=chunk_rows,
         fields=fields,
         vector=field,
-        shards=settings.shards or default_shards(dataset.rows, columns.dims, nodes),
+        shards=settings.shards or default_shards(dataset.rows, columns.dims * len(field.vector_paths), nodes),
         replicas=settings.replicas if settings.replicas is not None else int(nodes > 1),
         settings_fingerprint=hashlib.sha256(orjson.dumps(decides, option=orjson.OPT_SORT_KEYS)).hexdigest(),
         id_column=settings.id,

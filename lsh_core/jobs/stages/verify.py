@@ -70,7 +70,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         reached, replaced = _replay(settings.name, plan.index, build, covered, services)
         accounts, expected = _balance(client, plan, build, replaced, services)
         try:
-            documents = verify_holdings(client, plan.index, expected, plan.vector.column, live=len(replaced))
+            documents = verify_holdings(client, plan.index, expected, plan.vector, live=len(replaced))
             compared = verify_samples(client, plan.index, accounts.samples(), plan.vector, replaced)
         except VerificationError as error:
             # A live build is written to while it is looked at.

@@ -17,10 +17,11 @@ from hypothesis.extra.numpy import arrays
 from lsh_core.indexing.documents import DocumentWriter, delete_line
 from lsh_core.indexing.field_types import fields_for
 from lsh_core.indexing.mapping import VectorField
-from tests.vector_fields import list_field, table_field
+from tests.vector_fields import graph_field, list_field, table_field
 
 LISTS = list_field()
 TABLES = table_field()
+GRAPH = graph_field()
 
 # Arrow holds UTF-8: everything but lone surrogates.
 texts = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
@@ -35,7 +36,7 @@ def lines_of(row: bytes) -> tuple[dict, dict]:
     return orjson.loads(action), orjson.loads(document)
 
 
-@given(st.data(), st.sampled_from([LISTS, TABLES]), st.sampled_from(["v", 'a "b"', "über.v", "x\ny"]))
+@given(st.data(), st.sampled_from([LISTS, TABLES, GRAPH]), st.sampled_from(["v", 'a "b"', "über.v", "x\ny"]))
 def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column: str) -> None:
     ids = data.draw(st.lists(texts.filter(bool), min_size=1, max_size=6))
     count = len(ids)
@@ -53,10 +54,14 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
     for row, line in enumerate(rows):
         action, document = lines_of(line)
         assert action == {"index": {"_id": ids[row], "version": places[row], "version_type": "external_gte"}}
-        sent = np.frombuffer(base64.b64decode(document.pop(column), validate=True), dtype=">f4")
+        text = document.pop(column)
+        sent = np.frombuffer(base64.b64decode(text, validate=True), dtype=">f4")
         assert sent.tolist() == vectors[row].tolist()
         own = document.pop("airlsh")
-        assert own.pop("tokens") == {column: [f"Abcd{code:03d}" for code in tokens[row]]}
+        if field.graph is None:
+            assert own.pop("tokens") == {column: [f"Abcd{code:03d}" for code in tokens[row]]}
+        else:
+            assert own.pop("graph") == {column: text}
         if near is not None:
             assert own.pop("list") == {column: tokens[row, 0]}
             assert own.pop("near") == {column: [f"Abcd{code:03d}" for code in near[row, :2]]}

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lsh_core.models import fingerprint, load_model, make_model
+from lsh_core.models import MODELS, fingerprint, load_model, make_model
 from lsh_core.models.assignment import make_groups, nearest_lists
 from lsh_core.models.hierarchical import fit_centroids, share_lists
 from lsh_core.models.metrics import prepare_queries, prepare_rows
+from lsh_core.models.multiprobe import nearest_buckets
 from lsh_core.models.serialisation import join_parts, split_parts
 
 # Few values, so that rows repeat.
@@ -57,17 +58,39 @@ def test_ivf_encodes_and_probes_alike(sample, metric, lists, spill, probes):
         np.testing.assert_allclose(chosen, best, rtol=1e-3, atol=1e-4)
 
 
-@given(samples, metrics, st.integers(1, 5), st.integers(1, 32))
-def test_hyperplane_encodes_and_probes_alike(sample, metric, tables, bits):
+@given(samples, metrics, st.integers(1, 5), st.integers(1, 32), st.integers(0, 20))
+def test_hyperplane_encodes_and_probes_alike(sample, metric, tables, bits, multiprobe):
     sample = with_direction(sample, metric)
-    model = make_model("hyperplane", metric=metric, tables=tables, bits=bits).fit(sample)
+    model = make_model("hyperplane", metric=metric, tables=tables, bits=bits, multiprobe=multiprobe).fit(sample)
     tokens = model.encode(sample).tokens
-    assert metric == "dot" or (model.probe(sample, 1) == tokens).all()
-    assert (model.probe(sample, 1) >> bits == np.arange(tables)).all()
     assert (tokens >> bits == np.arange(tables)).all()
+    probes = model.probe(sample, 1).reshape(len(sample), -1, tables)
+    assert metric == "dot" or (probes[:, 0] == tokens).all()
+    assert (probes >> bits == np.arange(tables)).all()
+    assert probes.shape[1] == 1 + min(multiprobe, 2**bits - 1)
+    assert all(len(np.unique(query)) == query.size for query in probes)
 
 
-@given(samples, metrics, st.sampled_from(["ivf", "hyperplane"]), st.integers(0, 2**32 - 1))
+@given(
+    arrays(
+        np.float32,
+        st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 6)),
+        elements=st.floats(0, 9, width=32),
+    ),
+    st.integers(1, 63),
+)
+def test_the_nearest_buckets_are_those_of_the_lowest_scores(distances, count):
+    bits = distances.shape[2]
+    count = min(count, 2**bits - 1)
+    differ = nearest_buckets(distances, count)
+    every = (np.arange(1, 2**bits)[:, None] >> np.arange(bits)) & 1
+    scores = np.einsum("ntb,mb->ntm", distances.astype(np.float64) ** 2, every)
+    assert (np.sort(differ, axis=2)[:, :, 1:] != np.sort(differ, axis=2)[:, :, :-1]).all()
+    found = np.take_along_axis(scores, differ - 1, axis=2)
+    np.testing.assert_allclose(found, np.sort(scores, axis=2)[:, :, :count], rtol=1e-4, atol=1e-6)
+
+
+@given(samples, metrics, st.sampled_from(list(MODELS)), st.integers(0, 2**32 - 1))
 def test_states_come_back(sample, metric, kind, seed):
     sample = with_direction(sample, metric)
     model = make_model(kind, metric=metric, seed=seed).fit(sample)

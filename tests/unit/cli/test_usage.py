@@ -164,6 +164,7 @@ BAD_INPUT = [
     (["search", "docs"], "either --id or --vectors"),
     (["search", "docs", "--id", "a", "--vectors", "b.npy"], "either --id or --vectors"),
     (["search", "docs", "--id", "a", "--probes", "4", "--es", NOWHERE], "no --probes"),
+    (["search", "docs", "--id", "a", "--num-candidates", "4", "--es", NOWHERE], "no --num-candidates"),
     (["search", "docs", "--vectors", "gone.npy", "--es", NOWHERE], "gone.npy"),
     (["search", "docs", "--id", "a", "--filter", "{", "--es", NOWHERE], "not JSON"),
     (["search", "docs", "--id", "a", "--filter", '{"script": {}}', "--es", NOWHERE], "filter at script"),

@@ -6,10 +6,11 @@ import pytest
 from lsh_core.errors import SchemaError
 from lsh_core.indexing.mapping import BuildMeta, VectorField, build_body, check_dims, default_shards
 from lsh_core.indexing.names import live_write_alias, physical_index, replay_alias, write_alias
-from tests.vector_fields import list_field, table_field
+from tests.vector_fields import graph_field, list_field, table_field
 
 LISTS = list_field(dims=384, metric="cosine", similarity="cosine")
 TABLES = table_field(column="w")
+GRAPH = graph_field()
 
 
 def meta(*vectors: VectorField) -> BuildMeta:
@@ -72,6 +73,18 @@ def test_what_leads_to_the_neighbours_of_a_stored_row() -> None:
     assert not table_field(metric="dot").can_look_up
 
 
+def test_a_graph_is_a_second_field_that_is_never_quantised() -> None:
+    properties = build_body(meta(GRAPH), {}, shards=1, replicas=0)["mappings"]["properties"]
+    own = properties["airlsh"]["properties"]
+    assert "tokens" not in own
+    assert properties["v"]["index_options"] == {"type": "flat"}
+    graph = own["graph"]["properties"]["v"]
+    assert graph.pop("index_options") == {"type": "hnsw", "m": 16, "ef_construction": 100}
+    assert graph == {key: value for key, value in properties["v"].items() if key != "index_options"}
+    assert GRAPH.vector_paths == ("v", "airlsh.graph.v")
+    assert TABLES.vector_paths == ("w",)
+
+
 def test_the_format_knows_several_vectors() -> None:
     body = build_body(meta(LISTS, TABLES), {}, shards=1, replicas=0)
     own = body["mappings"]["properties"]["airlsh"]["properties"]
@@ -80,7 +93,7 @@ def test_the_format_knows_several_vectors() -> None:
 
 
 def test_meta_survives_the_server() -> None:
-    stored = meta(LISTS, TABLES)
+    stored = meta(LISTS, TABLES, GRAPH)
     body = orjson.loads(orjson.dumps(build_body(stored, {}, shards=1, replicas=0)))
     assert BuildMeta.from_json(body["mappings"]["_meta"]) == stored
 
@@ -89,6 +102,7 @@ def test_the_meta_of_an_older_index_is_still_read() -> None:
     stored = meta(LISTS).to_json()
     del stored["airlsh"]["id_column"]
     stored["airlsh"]["format"] = 1
+    del stored["airlsh"]["vectors"][0]["graph"]
     found = BuildMeta.from_json(stored)
     assert (found.format, found.id_column) == (1, "id")
 

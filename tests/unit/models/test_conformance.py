@@ -13,8 +13,18 @@ from lsh_core.models import MODELS, default_sample, fingerprint, load_model, mak
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.serialisation import dump_array, load_array
 
-SMALL = {"ivf": {"lists": 30, "spill": 3}, "hyperplane": {"tables": 12, "bits": 6}}
-LARGE = {"ivf": {"lists": 1200, "spill": 2}, "hyperplane": {"tables": 40, "bits": 18}}
+SMALL = {
+    "ivf": {"lists": 30, "spill": 3},
+    "hyperplane": {"tables": 12, "bits": 6, "multiprobe": 2},
+    "subspace": {"parts": 3, "clusters": 5},
+    "hnsw": {"m": 4, "ef_construction": 20},
+}
+LARGE = {
+    "ivf": {"lists": 1200, "spill": 2},
+    "hyperplane": {"tables": 40, "bits": 18, "multiprobe": 0},
+    "subspace": {"parts": 5, "clusters": 20},
+    "hnsw": {"m": 64, "ef_construction": 400},
+}
 
 CASES = [
     pytest.param(kind, metric, knobs[kind], id=f"{kind}-{metric}-{size}")
@@ -22,10 +32,12 @@ CASES = [
     for metric in SIMILARITY
     for size, knobs in (("small", SMALL), ("large", LARGE))
 ]
+WITHOUT_TOKENS = {"hnsw"}
+TOKEN_CASES = [case for case in CASES if case.values[0] not in WITHOUT_TOKENS]
 # Under dot a row is not its own nearest: what it is indexed under is not what a query with its vector asks for.
-NEAREST_TO_ITSELF = [case for case in CASES if "dot" not in case.values]
+NEAREST_TO_ITSELF = [case for case in TOKEN_CASES if "dot" not in case.values]
 # And the angles are wider: 18 planes seldom leave a query and its best row on the same sides.
-FINDING = [case for case in CASES if case.id != "hyperplane-dot-large"]
+FINDING = [case for case in TOKEN_CASES if case.id != "hyperplane-dot-large"]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +65,13 @@ def learned_names(model):
 
 def test_every_kind_has_a_case():
     assert set(SMALL) == set(LARGE) == set(MODELS)
+
+
+@pytest.mark.parametrize(("kind", "metric", "knobs"), CASES)
+def test_either_tokens_or_a_graph(kind, metric, knobs, fitted):
+    model = fitted(kind, metric, knobs)
+    assert (model.graph is not None) == (kind in WITHOUT_TOKENS)
+    assert (model.tokens_per_row > 0) == (model.token_count > 0) == (kind not in WITHOUT_TOKENS)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -127,7 +146,8 @@ def test_same_seed_and_sample_same_model(kind, metric, knobs, fitted, sample):
     other_seed = make_model(kind, metric=metric, seed=6, **knobs).fit(sample, rows=100_000)
     other_sample = make_model(kind, metric=metric, seed=5, **knobs).fit(sample[::-1].copy(), rows=100_000)
     assert fingerprint(again) == fingerprint(first)
-    assert len({fingerprint(model) for model in (first, other_seed, other_sample)}) == 3
+    distinct = {fingerprint(model) for model in (first, other_seed, other_sample)}
+    assert len(distinct) == (2 if kind in WITHOUT_TOKENS else 3)  # A graph is the server's: nothing of the sample.
 
 
 @pytest.mark.parametrize(("kind", "metric", "knobs"), CASES)

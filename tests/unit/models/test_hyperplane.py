@@ -8,7 +8,15 @@ from lsh_core.models import Hyperplane
 
 
 @pytest.mark.parametrize(
-    ("knobs", "setting"), [({"tables": 0}, "tables"), ({"bits": 0}, "bits"), ({"bits": 33}, "bits")]
+    ("knobs", "setting"),
+    [
+        ({"tables": 0}, "tables"),
+        ({"bits": 0}, "bits"),
+        ({"bits": 33}, "bits"),
+        ({"multiprobe": -1}, "multiprobe"),
+        ({"multiprobe": 65}, "multiprobe"),
+        ({"tables": 200, "multiprobe": 5}, "multiprobe"),
+    ],
 )
 def test_impossible_knobs(knobs, setting, clustered):
     with pytest.raises(SettingsError) as caught:
@@ -50,9 +58,49 @@ def test_angular_planes_go_through_the_origin(metric, clustered):
 
 def test_a_query_asks_for_what_the_row_has(clustered):
     rows = clustered(300)
-    model = Hyperplane(tables=10, bits=8).fit(rows)
-    assert (model.probe(rows, 1) == model.encode(rows).tokens).all()
-    assert (model.probe(rows, 1000) == model.encode(rows).tokens).all()
+    alone = Hyperplane(tables=10, bits=8, multiprobe=0).fit(rows)
+    several = Hyperplane(tables=10, bits=8, multiprobe=3).fit(rows)
+    for effort in (1, 1000):
+        assert (alone.probe(rows, effort) == alone.encode(rows).tokens).all()
+        assert (several.probe(rows, effort)[:, :10] == several.encode(rows).tokens).all()
+
+
+@pytest.mark.parametrize("metric", ["l2", "cosine"])
+def test_a_query_looks_beyond_its_nearest_planes(metric, clustered):
+    rows = clustered(300)
+    model = Hyperplane(metric=metric, tables=6, bits=5, multiprobe=4).fit(rows)
+    probes = model.probe(rows, 1).reshape(300, 5, 6)
+    if metric == "cosine":
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    distances = np.abs(rows @ model.normals_.T - model.offsets_).reshape(300, 6, 5)
+    scores = []
+    for bucket in range(1, 5):
+        differ = probes[:, bucket] ^ probes[:, 0]
+        assert (differ > 0).all()
+        assert (differ < 32).all()
+        sides = (differ[:, :, None] >> np.arange(5)) & 1
+        scores.append((sides * distances**2).sum(axis=2))
+    assert scores[0] == pytest.approx((distances**2).min(axis=2), rel=1e-3, abs=1e-6)
+    assert (np.diff(scores, axis=0) >= -1e-4).all()
+
+
+def test_more_buckets_than_there_are():
+    rows = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    model = Hyperplane(tables=2, bits=2, multiprobe=10).fit(rows)
+    assert model.multiprobe_ == 3
+    assert (np.sort(model.probe(rows, 1).reshape(50, 4, 2), axis=1)[:, :, 0] == np.arange(4)).all()
+
+
+def test_by_default_a_query_has_no_more_tokens_than_the_server_takes(clustered):
+    for tables in (1, 100, 512):
+        model = Hyperplane(tables=tables).fit(clustered(100), rows=10**6)
+        assert model.probe(clustered(2), 1).shape[1] <= 1024
+
+
+def test_multiprobe_changes_nothing_that_is_indexed(clustered):
+    rows = clustered(200)
+    without, several = (Hyperplane(tables=7, bits=6, multiprobe=count).fit(rows) for count in (0, 9))
+    assert (without.encode(rows).tokens == several.encode(rows).tokens).all()
 
 
 def test_the_sides_split_real_rows(clustered):

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from lsh_core.errors import SettingsError
 from lsh_core.models import MODELS, load_model, make_model
-from lsh_core.settings import TrainSettings
+from lsh_core.settings import ModelName, TrainSettings
 
 
 def test_names():
-    assert {kind: model.kind for kind, model in MODELS.items()} == {"ivf": "ivf", "hyperplane": "hyperplane"}
+    assert {kind: model.kind for kind, model in MODELS.items()} == {kind: kind for kind in get_args(ModelName)}
 
 
 def test_none_means_the_default_whoever_it_is_for():
@@ -27,7 +29,7 @@ def test_knobs_of_another_kind_are_refused():
 
 def test_unknown_kinds_name_the_known_ones():
     for call in (lambda: make_model("annoy"), lambda: load_model("annoy", {}, {})):
-        with pytest.raises(SettingsError, match="ivf, hyperplane"):
+        with pytest.raises(SettingsError, match="ivf, hyperplane, subspace, hnsw"):
             call()
 
 

@@ -61,6 +61,11 @@ def test_an_answer_says_how_it_was_found(most: int | None, scored: int) -> None:
     assert (answer.path, answer.scored) == ("tables", scored)
 
 
+def test_how_many_rows_a_graph_led_to_is_not_known() -> None:
+    answer = read_answer(HITS, "l2", "b1", Query({}, "graph"), total=2)
+    assert (answer.path, answer.scored) == ("graph", None)
+
+
 def test_hits_without_fields() -> None:
     assert read_answer([{"_id": "a", "_score": 0.5}], "l2", "b").neighbours[0].fields == {}
 

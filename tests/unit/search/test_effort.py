@@ -6,11 +6,12 @@ import pytest
 from lsh_core.errors import SettingsError
 from lsh_core.indexing.mapping import BuildMeta, VectorField
 from lsh_core.models.contract import LSHModel
+from lsh_core.models.hnsw import HNSW
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.ivf import IVF
-from lsh_core.search.effort import EXACT_ROWS, effort_asked_for, effort_under_filter
+from lsh_core.search.effort import EXACT_ROWS, effort_asked_for, effort_range, effort_under_filter
 from lsh_core.search.live_build import ResolvedBuild
-from tests.vector_fields import list_field, table_field
+from tests.vector_fields import graph_field, list_field, table_field
 
 SAMPLE = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
 ROWS = 1_000_000
@@ -23,10 +24,11 @@ def build_of(field: VectorField, model: LSHModel) -> ResolvedBuild:
 
 LISTS = build_of(list_field(effort=8), IVF(lists=100, spill=1).fit(SAMPLE))
 TABLES = build_of(table_field(effort=500), Hyperplane(tables=4, bits=4).fit(SAMPLE))
+GRAPH = build_of(graph_field(effort=150), HNSW().fit(SAMPLE))
 
 
 @pytest.mark.parametrize("passing", [0, 1, EXACT_ROWS])
-@pytest.mark.parametrize("build", [LISTS, TABLES])
+@pytest.mark.parametrize("build", [LISTS, TABLES, GRAPH])
 def test_few_rows_are_scanned(build: ResolvedBuild, passing: int) -> None:
     assert effort_under_filter(build, 8, rows=ROWS, passing=passing) is None
 
@@ -51,16 +53,44 @@ def test_candidates_are_more_until_a_scan_is_cheaper(passing: int, candidates: i
     assert effort_under_filter(TABLES, 5_000, rows=40_000, passing=25_000) is None
 
 
+def test_candidates_under_a_filter_are_no_fewer_than_the_models() -> None:
+    assert effort_under_filter(TABLES, 60, rows=ROWS, passing=ROWS // 2) == 500
+    assert effort_under_filter(TABLES, 60, rows=ROWS, passing=ROWS // 10) == 600
+
+
+def test_a_graph_is_gone_through_until_enough_rows_pass() -> None:
+    assert effort_under_filter(GRAPH, 150, rows=ROWS, passing=EXACT_ROWS + 1) == 150
+
+
+def test_from_the_least_to_the_most() -> None:
+    assert effort_range(LISTS, 10, ROWS) == (1, 100)
+    assert effort_range(TABLES, 10, ROWS) == effort_range(GRAPH, 10, ROWS) == (10, 10_000)
+    assert effort_range(GRAPH, 10, 5) == (5, 5)
+
+
 def test_what_is_asked_for_is_taken_in_the_models_unit() -> None:
-    assert effort_asked_for(LISTS, None, None) is None
-    assert effort_asked_for(LISTS, 3, None) == 3
-    assert effort_asked_for(TABLES, None, 3) == 3
+    assert effort_asked_for(LISTS, {}) is None
+    assert effort_asked_for(LISTS, {"probes": 3}) == 3
+    assert effort_asked_for(TABLES, {"candidates": 3}) == 3
+    assert effort_asked_for(GRAPH, {"num_candidates": 10_000}) == 10_000
 
 
 @pytest.mark.parametrize(
-    ("build", "probes", "candidates"),
-    [(LISTS, None, 3), (TABLES, 3, None), (LISTS, 0, None), (TABLES, None, 0), (TABLES, None, 10_001)],
+    ("build", "unit", "effort"),
+    [
+        (LISTS, "candidates", 3),
+        (LISTS, "num_candidates", 3),
+        (TABLES, "probes", 3),
+        (GRAPH, "candidates", 3),
+        (LISTS, "efforts", 3),
+        (LISTS, "probes", 0),
+        (TABLES, "candidates", 0),
+        (TABLES, "candidates", 10_001),
+        (GRAPH, "num_candidates", 0),
+        (GRAPH, "num_candidates", 10_001),
+    ],
 )
-def test_another_unit_or_no_such_effort(build: ResolvedBuild, probes: int | None, candidates: int | None) -> None:
-    with pytest.raises(SettingsError):
-        effort_asked_for(build, probes, candidates)
+def test_another_unit_or_no_such_effort(build: ResolvedBuild, unit: str, effort: int) -> None:
+    with pytest.raises(SettingsError) as caught:
+        effort_asked_for(build, {unit: effort})
+    assert (caught.value.setting, caught.value.value) == (unit, effort)

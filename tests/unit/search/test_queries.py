@@ -17,10 +17,13 @@ from lsh_core.search.queries import (
     stored,
     token_query,
 )
-from tests.vector_fields import list_field, table_field
+from lsh_core.settings import MOST_PARTS
+from tests.vector_fields import graph_field, list_field, table_field
 
 LISTS = list_field()
 TABLES = table_field()
+WORDS = table_field(kind="subspace")
+GRAPH = graph_field()
 FILTER = {"term": {"section": "web"}}
 VECTOR = [1.0, 2.0]
 
@@ -87,7 +90,7 @@ def test_a_filter_with_tables_does_not_score() -> None:
     ("field", "path", "way"), [(LISTS, "airlsh.near.v", "lists"), (TABLES, "airlsh.tokens.v", "tables")]
 )
 def test_by_id_the_server_looks_both_up_and_leaves_the_row_out(field: VectorField, path: str, way: str) -> None:
-    query = id_query(field, "airlsh-docs-b1", "r1", k=5)
+    query = id_query(field, "airlsh-docs-b1", "r1", k=5, effort=70, shards=2)
     knn = query.body["query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
     assert knn["filter"]["bool"]["filter"] == [
@@ -97,6 +100,47 @@ def test_by_id_the_server_looks_both_up_and_leaves_the_row_out(field: VectorFiel
     assert "query_vector" not in knn
     assert query.body["size"] == 5
     assert (query.path, query.most_scored) == (way, None)
+
+
+def test_by_id_words_rank_as_more_like_this_does() -> None:
+    query = id_query(WORDS, "airlsh-docs-b1", "r1", k=5, effort=70, shards=2)
+    alike = query.body["query"]["more_like_this"]
+    assert (alike["fields"], alike["like"]) == (["airlsh.tokens.v"], [{"_index": "airlsh-docs-b1", "_id": "r1"}])
+    assert {alike[each] for each in ("min_term_freq", "min_doc_freq", "minimum_should_match")} == {1}
+    assert alike["max_query_terms"] >= MOST_PARTS
+    knn = query.body["rescore"]["query"]["rescore_query"]["knn"]
+    assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
+    assert query.body["rescore"]["window_size"] == knn["k"] == 35
+    assert (query.path, query.most_scored) == ("tables", 70)
+
+
+def test_a_graph_is_asked_for_as_many_candidates_as_are_wanted() -> None:
+    query = token_query(GRAPH, VECTOR, [], k=10, effort=150, shards=3, query_filter=FILTER)
+    assert query.body["query"]["knn"] == {
+        "field": "airlsh.graph.v",
+        "query_vector": VECTOR,
+        "k": 10,
+        "num_candidates": 150,
+        "filter": FILTER,
+    }
+    assert query.path == "graph"
+    assert "filter" not in token_query(GRAPH, VECTOR, [], k=10, effort=150, shards=3).body["query"]["knn"]
+
+
+def test_a_graph_keeps_at_least_what_is_answered() -> None:
+    assert token_query(GRAPH, VECTOR, [], k=200, effort=150, shards=1).body["query"]["knn"]["num_candidates"] == 200
+
+
+def test_by_id_a_graph_needs_the_vector_alone() -> None:
+    query = id_query(GRAPH, "airlsh-docs-b1", "r1", k=5, effort=70, shards=2)
+    knn = query.body["query"]["knn"]
+    assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
+    assert (knn["field"], knn["filter"], knn["num_candidates"]) == ("airlsh.graph.v", all_but("r1"), 70)
+    assert query.path == "graph"
+
+
+def test_scans_never_go_by_the_graph() -> None:
+    assert exact_query(GRAPH, given(VECTOR), k=7).body == exact_query(LISTS, given(VECTOR), k=7).body
 
 
 def test_exact_scores_every_row() -> None:
@@ -146,13 +190,13 @@ def test_a_stored_row_is_read_with_its_vector() -> None:
 def test_fields(fields: Any, source: Any) -> None:
     assert source_filter(fields) == source
     assert token_query(LISTS, VECTOR, [], k=1, effort=1, shards=1, fields=fields).body["_source"] == source
-    assert id_query(LISTS, "i", "r1", k=1, fields=fields).body["_source"] == source
+    assert id_query(LISTS, "i", "r1", k=1, effort=1, shards=1, fields=fields).body["_source"] == source
 
 
 def test_what_is_given_is_not_changed() -> None:
     query_filter = {"term": {"section": "web"}}
     tokens = ["Abcd01"]
-    for field in (LISTS, TABLES):
+    for field in (LISTS, TABLES, GRAPH):
         token_query(field, VECTOR, tokens, k=1, effort=1, shards=1, query_filter=query_filter).body["query"].clear()
         exact_query(field, given(VECTOR), k=1, query_filter=query_filter).body["query"].clear()
     assert query_filter == FILTER

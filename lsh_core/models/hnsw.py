@@ -1,0 +1,100 @@
+"""No tokens: the server's own graph finds the neighbours.
+
+Y. Malkov and D. Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable small
+world graphs", IEEE TPAMI 42 (2020), as Elasticsearch builds it over unquantised vectors.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lsh_core.errors import SettingsError
+from lsh_core.models.arrays import Array, Float32Array, Int64Array
+from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.settings import LARGEST_EF_CONSTRUCTION, MOST_NEIGHBOURS
+
+NEIGHBOURS = 16
+EF_CONSTRUCTION = 100
+SAMPLE_ROWS = 1_000
+NUM_CANDIDATES = 150
+
+
+class HNSW(LSHModel):
+    """A model that only says how the server builds its graph.
+
+    A fit learns the number of dimensions and nothing else; rows get no tokens.
+
+    Parameters
+    ----------
+    m
+        Neighbours of a row in the graph; default 16, as the server's.
+    ef_construction
+        Rows that are looked at for the neighbours of a new one; default 100, as the server's.
+
+    Attributes
+    ----------
+    m_, ef_construction_
+        What was used.
+    """
+
+    kind: ClassVar[str] = "hnsw"
+    effort_name: ClassVar[str] = "num_candidates"
+    has_lists: ClassVar[bool] = False
+
+    m_: int
+    ef_construction_: int
+
+    def __init__(
+        self, *, metric: str = "l2", seed: int = 0, m: int | None = None, ef_construction: int | None = None
+    ) -> None:
+        super().__init__(metric=metric, seed=seed)
+        self.m = m
+        self.ef_construction = ef_construction
+
+    def default_effort(self, rows: int) -> int:
+        """Rows that the search of each shard's graph keeps: recall@10 is .98 on 63,166 text embeddings, 384-d."""
+        return NUM_CANDIDATES
+
+    @classmethod
+    def default_sample(cls, rows: int, dims: int) -> int:
+        """Rows to look at for their dimensions; more than one, as some may not be valid."""
+        return max(2, min(rows, SAMPLE_ROWS))
+
+    @property
+    def tokens_per_row(self) -> int:
+        """None."""
+        self._check_fitted()
+        return 0
+
+    @property
+    def token_count(self) -> int:
+        """None."""
+        self._check_fitted()
+        return 0
+
+    @property
+    def graph(self) -> dict[str, int]:
+        """What the server builds its graph with."""
+        self._check_fitted()
+        return {"m": self.m_, "ef_construction": self.ef_construction_}
+
+    def _check_settings(self) -> None:
+        if self.m is not None and not 2 <= self.m <= MOST_NEIGHBOURS:
+            raise SettingsError("m", self.m, f"must be from 2 to {MOST_NEIGHBOURS}")
+        if self.ef_construction is not None and not 2 <= self.ef_construction <= LARGEST_EF_CONSTRUCTION:
+            raise SettingsError("ef_construction", self.ef_construction, f"must be from 2 to {LARGEST_EF_CONSTRUCTION}")
+
+    def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
+        self.m_ = NEIGHBOURS if self.m is None else self.m
+        self.ef_construction_ = EF_CONSTRUCTION if self.ef_construction is None else self.ef_construction
+
+    def _learned(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        return self.graph, {}
+
+    def _encode(self, vectors: Float32Array, near: int) -> RowCodes:
+        return RowCodes(np.empty((len(vectors), 0), dtype=np.int64), None)
+
+    def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
+        return np.empty((len(queries), 0), dtype=np.int64)
