@@ -115,4 +115,4 @@ def test_bits_grow_with_rows():
     assert bits[0] >= 1
     assert bits[-1] <= 32
     assert [Hyperplane.default_bits(10**6, metric) for metric in ("l2", "cosine", "dot")] == [17, 17, 12]
-    assert Hyperplane(metric="dot", tables=1).fit(np.eye(8, dtype=np.float32), rows=10**6).bits_ == 9
+    assert Hyperplane(metric="dot", tables=1).fit(np.eye(8, dtype=np.float32), rows=10**6).bits_ == 12
