@@ -90,7 +90,7 @@ def test_what_is_live_is_evaluated(services: Services, tmp_path: Path) -> None:
     curve = result["curve"]
     assert [point["effort"] for point in curve] == sorted({point["effort"] for point in curve})
     assert curve[0]["recall"] < curve[-1]["recall"] >= 0.999
-    assert all(point["recall_p5"] <= point["recall"] and point["recall_low"] <= point["recall"] for point in curve)
+    assert all(point["recall_low"] <= point["recall"] for point in curve)
     assert all(0 < point["p50_ms"] <= point["p95_ms"] <= point["p99_ms"] for point in curve)
     assert curve[0]["scored"] < curve[-1]["scored"] <= ROWS
     assert (result["queries"], result["k"], sum(result["histogram"])) == (200, K, 200)
@@ -126,7 +126,8 @@ def test_searches_do_what_is_enough_for_a_recall(services: Services, tmp_path: P
     def scored(**how: Any) -> float:
         return float(np.mean([answer.scored for answer in searcher.search_many(STRANGERS, fields=(), **how)]))
 
-    assert scored() == scored(probes=curve.effort) < scored(recall=0.99)
+    # Where too few were found all rows are scanned, but not if the caller says what is done.
+    assert scored(probes=curve.effort) <= scored() < scored(recall=0.99)
     assert scored(recall=1.0) == ROWS  # No bound is that high: all rows are scanned.
     with pytest.raises(SettingsError, match="decides the effort"):
         searcher.search(STRANGERS[0], recall=0.9, probes=3)
