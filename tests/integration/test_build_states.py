@@ -174,7 +174,7 @@ def test_a_replay_of_dead_letters_that_is_killed(case: Case, monkeypatch: pytest
     with pytest.raises(PromotionConflictError, match="is corrected, not verified: repeat the replay"):
         rollback(RollbackSettings(name=case.name), case.services)
 
-    monkeypatch.setattr(verify_stage, "measure_recall", killed)
+    monkeypatch.setattr(verify_stage, "measure_build", killed)
     with pytest.raises(KeyboardInterrupt):
         case.correct(build)
     assert case.state(build) == CORRECTED
