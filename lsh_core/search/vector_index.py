@@ -138,8 +138,9 @@ class VectorIndex:
     ) -> Answer:
         """Return the `k` nearest rows to the stored row `identity`, itself left out.
 
-        Without a filter one request without the model: the server looks up the row's vector and its nearest lists.
-        Under a filter that many rows pass these lists are too few: there the row's vector is read, and searched for.
+        One request without the model: the server looks up the row's vector and its nearest lists, or scans the few
+        rows that pass the filter. Where many pass these lists are too few: there the row's vector is read, and searched
+        for.
 
         Raises
         ------
@@ -147,19 +148,21 @@ class VectorIndex:
             There is no such row.
         """
         _check_k(k)
-        if query_filter is not None:
-            checked = check_filter(query_filter)
-            return self._near(self._vector_of(identity), _Wanted(k, fields, checked, but=identity))[0]
-        wanted = _Wanted(k, fields, but=identity)
-
-        def by_lists(build: ResolvedBuild) -> list[Query]:
-            _check_fields(build, fields)
-            return [id_query(build.field, build.index, identity, k=k, fields=fields)]
+        checked = check_filter(query_filter) if query_filter is not None else None
+        wanted = _Wanted(k, fields, checked, but=identity)
+        if checked is not None and self._own_effort(self.build, wanted) is not None:
+            return self._near(self._vector_of(identity), wanted)[0]
 
         def target(build: ResolvedBuild, _: int) -> Target:
             return stored(build.field, build.index, identity)
 
-        return self._completed(self._asker.ask(by_lists, identity=identity), wanted, target)[0]
+        def looked_up(build: ResolvedBuild) -> list[Query]:
+            _check_fields(build, fields)
+            if checked is None:
+                return [id_query(build.field, build.index, identity, k=k, fields=fields)]
+            return [self._exact(build, target(build, 0), wanted)]
+
+        return self._completed(self._asker.ask(looked_up, identity=identity), wanted, target)[0]
 
     def exact(self, vectors: np.ndarray, *, k: int = 10) -> Iterator[Answer]:
         """Yield the exact answers, by scoring every row: the truth that recall is measured against."""
