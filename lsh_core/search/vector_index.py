@@ -146,9 +146,9 @@ class VectorIndex:
     ) -> Answer:
         """Return the `k` nearest rows to the stored row `identity`, itself left out.
 
-        Without a filter one request without the model: the server looks up the row's vector, and its nearest lists or
-        its tokens. Under a filter that many rows pass these are too few: there the row's vector is read, and searched
-        for; and so it is for models of tables under ``dot``, where a row's tokens do not lead to its neighbours.
+        One request without the model: the server looks up the row's vector, and its nearest lists or its tokens, or
+        scans the few rows that pass the filter. Where many pass these lists are too few, and for models of tables under
+        ``dot`` a row's tokens do not lead to its neighbours: there the row's vector is read, and searched for.
 
         Raises
         ------
@@ -156,23 +156,25 @@ class VectorIndex:
             There is no such row.
         """
         _check_k(k)
-        if query_filter is not None or not self.build.field.can_look_up:
-            checked = check_filter(query_filter) if query_filter is not None else None
-            return self._near(self._vector_of(identity), _Wanted(k, fields, checked, but=identity))[0]
-        wanted = _Wanted(k, fields, but=identity)
+        checked = check_filter(query_filter) if query_filter is not None else None
+        wanted = _Wanted(k, fields, checked, but=identity)
+        by_vector = checked is not None or not self.build.field.can_look_up
+        if by_vector and self._own_effort(self.build, wanted) is not None:
+            return self._near(self._vector_of(identity), wanted)[0]
 
         def target(build: ResolvedBuild, _: int) -> Target:
             return stored(build.field, build.index, identity)
 
-        def by_what_is_stored(build: ResolvedBuild) -> list[Query]:
+        def looked_up(build: ResolvedBuild) -> list[Query]:
             _check_fields(build, fields)
-            if (effort := own_effort(build, None)) is None:
+            effort = own_effort(build, None)
+            if checked is not None or effort is None:
                 return [self._exact(build, target(build, 0), wanted)]
             return [
                 id_query(build.field, build.index, identity, k=k, effort=effort, shards=build.shards, fields=fields)
             ]
 
-        return self._completed(self._asker.ask(by_what_is_stored, identity=identity), wanted, target)[0]
+        return self._completed(self._asker.ask(looked_up, identity=identity), wanted, target)[0]
 
     def exact(self, vectors: np.ndarray, *, k: int = 10) -> Iterator[Answer]:
         """Yield the exact answers, by scoring every row: the truth that recall is measured against."""
