@@ -47,24 +47,19 @@ def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
     from lsh_core.search.filters import parse_filter
     from lsh_core.search.query_file import read_query_vectors
 
-    query_filter = parse_filter(settings.filter) if settings.filter is not None else None
+    how: dict[str, Any] = {
+        "k": settings.k,
+        "recall": settings.recall,
+        "query_filter": parse_filter(settings.filter) if settings.filter is not None else None,
+        "fields": settings.fields,
+        **settings.effort,
+    }
     if settings.id is not None:
-        given = [*settings.effort, *([] if settings.recall is None else ["recall"])]
-        if given:
-            options = ", ".join(f"--{each.replace('_', '-')}" for each in given)
-            raise SettingsError("id", settings.id, f"uses what is stored with the row: no {options}")
-        yield searcher.search_id(settings.id, k=settings.k, query_filter=query_filter, fields=settings.fields)
+        yield searcher.search_id(settings.id, **how)
         return
     vectors = read_query_vectors(str(settings.vectors))
     with progress("search", total=len(vectors), unit="queries") as meter:
-        for answer in searcher.search_many(
-            vectors,
-            k=settings.k,
-            recall=settings.recall,
-            query_filter=query_filter,
-            fields=settings.fields,
-            **settings.effort,
-        ):
+        for answer in searcher.search_many(vectors, **how):
             meter.advance(1)
             yield answer
 

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 
 _STEP = 1.5
-_ENOUGH = 0.995
+_ENOUGH = 0.997
 """Where the curve ends: more effort finds next to nothing more."""
-_REFINEMENTS = 3
+_REFINEMENTS = 2
 _BELOW_GUESS = 8
 
 Measure = Callable[[int], CurvePoint]
 
 
 def measure_curve(
-    measure: Measure, *, least: int, most: int, guess: int, target: float, k: int, queries: int
+    sketch: Measure, measure: Measure, *, least: int, most: int, guess: int, target: float, k: int, queries: int
 ) -> RecallCurve:
-    """Measure rising efforts until nearly all is found, and more closely where the target is met first.
+    """Sketch rising efforts until nearly all is found, and measure those around the target.
 
     Parameters
     ----------
+    sketch
+        Measures one effort with a few of the queries.
     measure
-        Measures one effort.
+        Measures one effort with all of them.
     least, most
         The smallest and the greatest effort there is.
     guess
@@ -32,15 +35,27 @@ def measure_curve(
     target
         Recall that the lower bound has to meet.
     """
-    points: list[CurvePoint] = []
-    for effort in efforts(max(least, min(guess // _BELOW_GUESS, most)), most):
-        points.append(measure(effort))
-        if points[-1].recall_low >= max(_ENOUGH, target):
+    points: dict[int, CurvePoint] = {}
+    rising = efforts(max(least, min(guess // _BELOW_GUESS, most)), most)
+    below = least - 1
+    for effort in rising:
+        points[effort] = sketch(effort)
+        if points[effort].recall < target:
+            below = effort
+        if points[effort].recall >= max(_ENOUGH, target):
             break
-    points = sorted([*points, *_refined(points, measure, target, least)], key=lambda point: point.effort)
-    curve = RecallCurve(k, queries, target, None, tuple(points))
+    above = None
+    for effort in chain([each for each in points if each > below], rising):
+        points[effort] = measure(effort)
+        if points[effort].recall_low >= target:
+            above = effort
+            break
+        below = effort
+    if above is not None:
+        points |= _refined(measure, target, below, above)
+    curve = RecallCurve(k, queries, target, None, tuple(points[effort] for effort in sorted(points)))
     enough = curve.effort_for(target)
-    return replace(curve, effort=points[-1].effort if enough is None else enough)
+    return replace(curve, effort=curve.points[-1].effort if enough is None else enough)
 
 
 def efforts(least: int, most: int) -> Iterator[int]:
@@ -56,16 +71,13 @@ def efforts(least: int, most: int) -> Iterator[int]:
         yield most
 
 
-def _refined(points: Sequence[CurvePoint], measure: Measure, target: float, least: int) -> Iterator[CurvePoint]:
-    """Yield points between the last effort that misses the target and the first that meets it."""
-    above = next((point.effort for point in points if point.recall_low >= target), None)
-    if above is None:
-        return
-    below = max((point.effort for point in points if point.effort < above), default=least - 1)
+def _refined(measure: Measure, target: float, below: int, above: int) -> dict[int, CurvePoint]:
+    """Return what was measured between an effort that misses the target and one that meets it."""
+    points = {}
     for _ in range(_REFINEMENTS):
         middle = (below + above) // 2
         if middle <= below:
-            return
-        point = measure(middle)
-        yield point
-        below, above = (below, middle) if point.recall_low >= target else (middle, above)
+            break
+        points[middle] = measure(middle)
+        below, above = (below, middle) if points[middle].recall_low >= target else (middle, above)
+    return points

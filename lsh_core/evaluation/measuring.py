@@ -48,6 +48,7 @@ class Measured:
             recall_low=round(lower_bound(self.recall), 4),
             recall_p5=round(float(np.quantile(self.recall, 0.05, method="lower")), 4),
             scored=None if np.isnan(self.scored).any() else round(float(self.scored.mean()), 1),
+            queries=len(self.recall),
         )
 
 

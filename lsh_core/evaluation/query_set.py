@@ -42,6 +42,10 @@ class QuerySet:
         """How many rows are left out of each answer."""
         return 0 if self.ids is None else 1
 
+    def first(self, size: int) -> QuerySet:
+        """Return the first `size` of them."""
+        return QuerySet(self.vectors[:size], None if self.ids is None else self.ids[:size])
+
 
 def default_queries(rows: int) -> int:
     """How many indexed rows to measure recall with: a tenth of them, from 200 to 2,000.

@@ -39,6 +39,10 @@ class Truth:
         """Return the `k` nearest of them."""
         return Truth([row[:k] for row in self.ids], self.distances[:, :k])
 
+    def of_first(self, queries: int) -> Truth:
+        """Return that of the first `queries` queries."""
+        return Truth(self.ids[:queries], self.distances[:queries])
+
 
 def true_neighbours(
     connection: Connection, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int

@@ -56,11 +56,6 @@ class VectorField:
         """How this field's tokens are written."""
         return TokenFormat(self.token_prefix, self.token_width)
 
-    @property
-    def can_look_up(self) -> bool:
-        """Whether what is stored with a row leads to its neighbours: under ``dot`` the row's own tokens do not."""
-        return self.has_lists or self.graph is not None or self.metric != "dot"
-
 
 @dataclass(frozen=True)
 class BuildMeta:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 
 from lsh_core.errors import SettingsError
+from lsh_core.indexing.mapping import VectorField
+from lsh_core.models.subspace import Subspace
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.queries import MOST_RESULTS
 
@@ -101,3 +103,15 @@ def effort_under_filter(build: ResolvedBuild, effort: int | None, *, rows: int, 
         return scaled if scaled < build.model.token_count else None
     scaled = max(scaled, build.field.effort)
     return scaled if scaled <= min(MOST_RESULTS, passing // _SCANNED) else None
+
+
+def can_look_up(field: VectorField, effort: int) -> bool:
+    """Return whether what is stored with a row leads to as many of its neighbours as a search for its vector.
+
+    With each row its nearest lists are stored, `field.near` of them. A row's own tokens are all that a search uses for
+    ``subspace``; not for ``hyperplane``, which looks into more buckets than a row is in (.91 of the neighbours by its
+    tokens, .96 by its vector), nor under ``dot``, where rows and queries are hashed differently.
+    """
+    if field.has_lists:
+        return effort <= field.near
+    return field.graph is not None or (field.kind == Subspace.kind and field.metric != "dot")

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lsh_core.indexing.mapping import VectorField, graph_path, near_path, tokens_path
-from lsh_core.models.subspace import Subspace
 from lsh_core.settings import MOST_PARTS
 
 MOST_RESULTS = 10_000
@@ -108,10 +107,9 @@ def id_query(
 ) -> Query:
     """Return the search for the `k` nearest rows to the stored row `identity`, itself left out.
 
-    The server looks up both the vector and the tokens: for models of lists the nearest lists that are stored with each
-    row, for models of tables the row's own tokens (not under ``dot``: `VectorField.can_look_up`). All rows that share
-    one are scored exactly, but for ``subspace``: there nearly all rows do, so they are ranked by ``more_like_this``.
-    For the graph it is the vector alone.
+    The server looks up both the vector and where to look for its neighbours: for models of lists the nearest lists that
+    are stored with each row, all of them; for ``subspace`` the row's own tokens, which rank rows by ``more_like_this``;
+    for the graph it is the vector alone. See `lsh_core.search.effort.can_look_up` for when that is enough.
 
     Parameters
     ----------
@@ -121,11 +119,10 @@ def id_query(
     target = stored(field, index, identity)
     if field.graph is not None:
         return _graph_query(field, target, all_but(identity), k=k, effort=effort, fields=fields)
-    if field.kind != Subspace.kind:
-        path = near_path(field.column) if field.has_lists else tokens_path(field.column)
-        shared = {"terms": {tokens_path(field.column): {"index": index, "id": identity, "path": path}}}
-        body = _exact_body(field, target, all_of(shared, all_but(identity)), k, fields)
-        return Query(body, "lists" if field.has_lists else "tables")
+    if field.has_lists:
+        near = {"index": index, "id": identity, "path": near_path(field.column)}
+        listed = {"terms": {tokens_path(field.column): near}}
+        return Query(_exact_body(field, target, all_of(listed, all_but(identity)), k, fields), "lists")
     # It would leave out what few rows have, which are the words that tell most, and all but 25 of the others.
     alike = {
         "fields": [tokens_path(field.column)],

@@ -23,6 +23,8 @@ class CurvePoint:
         Recall of the query at the fifth percentile, from below.
     scored
         Rows that a query was compared with, on average; None where the server went through its graph.
+    queries
+        How many queries this was measured with.
     """
 
     effort: int
@@ -30,6 +32,7 @@ class CurvePoint:
     recall_low: float
     recall_p5: float
     scored: float | None
+    queries: int
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class RecallCurve:
     k
         Neighbours that were asked for.
     queries
-        How many queries it was measured with.
+        How many queries it was measured with around its target, and a part of these elsewhere.
     target
         The recall that searches have unless they are told otherwise.
     effort

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -15,16 +13,12 @@ from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError
 from lsh_core.indexing.live_writes import LiveWriter, Written
 from lsh_core.search.answers import Answer
 from lsh_core.search.asking import Asker
-from lsh_core.search.effort import effort_asked_for, effort_under_filter, own_effort
-from lsh_core.search.filters import check_filter
+from lsh_core.search.effort import can_look_up, effort_asked_for, effort_under_filter, own_effort
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.queries import (
-    MOST_RESULTS,
     Filter,
     Query,
     Target,
-    all_but,
-    all_of,
     count_query,
     exact_query,
     given,
@@ -33,6 +27,7 @@ from lsh_core.search.queries import (
     stored,
     token_query,
 )
+from lsh_core.search.request import Request, check_fields, check_k, checked_request
 from lsh_core.search.row_counts import RowCounts
 
 _QUERIES_PER_REQUEST = 16
@@ -118,20 +113,13 @@ class VectorIndex:
         NotFoundError
             Nothing is live under this name.
         """
-        _check_k(k)
-        if recall is not None and not 0 < recall <= 1:
-            raise SettingsError("recall", recall, "must be above 0, and 1 at most")
-        asked = {unit: value for unit, value in effort.items() if value is not None}
-        if recall is not None and asked:
-            raise SettingsError("recall", recall, f"decides the effort: give no {', '.join(asked)}")
-        checked = check_filter(query_filter) if query_filter is not None else None
+        wanted = checked_request(k, fields, query_filter, recall, effort)
         vectors = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
         build = self.build
         if vectors.shape[1] != build.field.dims:
             raise ModelMismatchError(
                 f"vectors of {build.field.dims} numbers", f"{vectors.shape[1]}", f"index {build.index}"
             )
-        wanted = _Wanted(k, fields, checked, asked, recall)
         for start in range(0, len(vectors), _QUERIES_PER_REQUEST):
             block = vectors[start : start + _QUERIES_PER_REQUEST]
             yield from self._near(block, wanted)
@@ -141,44 +129,45 @@ class VectorIndex:
         identity: str,
         *,
         k: int = 10,
+        recall: float | None = None,
         query_filter: Mapping[str, Any] | None = None,
         fields: Sequence[str] | None = None,
+        **effort: int | None,
     ) -> Answer:
-        """Return the `k` nearest rows to the stored row `identity`, itself left out.
+        """Return the `k` nearest rows to the stored row `identity`, itself left out; see `search_many`.
 
-        One request without the model: the server looks up the row's vector, and its nearest lists or its tokens, or
-        scans the few rows that pass the filter. Where many pass these lists are too few, and for models of tables under
-        ``dot`` a row's tokens do not lead to its neighbours: there the row's vector is read, and searched for.
+        One request without the model where what is stored with the row leads to enough of its neighbours (see
+        `lsh_core.search.effort.can_look_up`), or where few rows pass the filter; else the row's vector is read, and
+        searched for.
 
         Raises
         ------
         NotFoundError
             There is no such row.
         """
-        _check_k(k)
-        checked = check_filter(query_filter) if query_filter is not None else None
-        wanted = _Wanted(k, fields, checked, but=identity)
-        by_vector = checked is not None or not self.build.field.can_look_up
-        if by_vector and self._own_effort(self.build, wanted) is not None:
+        wanted = checked_request(k, fields, query_filter, recall, effort, but=identity)
+        enough = self._effort(self.build, wanted)
+        by_vector = wanted.query_filter is not None or wanted.effort
+        if enough is not None and (by_vector or not can_look_up(self.build.field, enough)):
             return self._near(self._vector_of(identity), wanted)[0]
 
         def target(build: ResolvedBuild, _: int) -> Target:
             return stored(build.field, build.index, identity)
 
         def looked_up(build: ResolvedBuild) -> list[Query]:
-            _check_fields(build, fields)
-            effort = own_effort(build, None)
-            if checked is not None or effort is None:
+            check_fields(build, fields)
+            enough = None if wanted.query_filter is not None else self._effort(build, wanted)
+            if enough is None:
                 return [self._exact(build, target(build, 0), wanted)]
             return [
-                id_query(build.field, build.index, identity, k=k, effort=effort, shards=build.shards, fields=fields)
+                id_query(build.field, build.index, identity, k=k, effort=enough, shards=build.shards, fields=fields)
             ]
 
         return self._completed(self._asker.ask(looked_up, identity=identity), wanted, target)[0]
 
     def exact(self, vectors: np.ndarray, *, k: int = 10) -> Iterator[Answer]:
         """Yield the exact answers, by scoring every row: the truth that recall is measured against."""
-        _check_k(k)
+        check_k(k)
         for vector in np.atleast_2d(np.asarray(vectors, dtype=np.float32)):
             target = given(vector.tolist())
 
@@ -219,12 +208,12 @@ class VectorIndex:
         if self._index is not None:
             raise SettingsError("index", self._index, "changes go to the live build of a name, not to one index")
 
-    def _near(self, vectors: np.ndarray, wanted: _Wanted) -> list[Answer]:
+    def _near(self, vectors: np.ndarray, wanted: Request) -> list[Answer]:
         """Return the answers for (q, d) vectors, all sent in one request."""
 
         def queries(build: ResolvedBuild) -> list[Query]:
-            _check_fields(build, wanted.fields)
-            effort = effort_asked_for(build, wanted.effort) or self._own_effort(build, wanted)
+            check_fields(build, wanted.fields)
+            effort = self._effort(build, wanted)
             if effort is None:
                 return [self._exact(build, given(vector), wanted) for vector in vectors.tolist()]
             tokens = build.model.probe(vectors, effort)
@@ -247,19 +236,22 @@ class VectorIndex:
             return answers
         return self._completed(answers, wanted, lambda _, number: given(vectors[number].tolist()))
 
-    def _own_effort(self, build: ResolvedBuild, wanted: _Wanted) -> int | None:
-        """Return what is enough; None: a scan of all rows that pass the filter."""
+    def _effort(self, build: ResolvedBuild, wanted: Request) -> int | None:
+        """Return what is asked for, or enough; None: a scan of all rows that pass the filter."""
+        asked = effort_asked_for(build, wanted.effort)
+        if asked is not None:
+            return asked
         effort = own_effort(build, wanted.recall)
         if effort is None or wanted.query_filter is None:
             return effort
         rows, passing = self._rows.passing(None), self._rows.passing(wanted.query_filter)
         return effort_under_filter(build, effort, rows=rows, passing=passing)
 
-    def _exact(self, build: ResolvedBuild, target: Target, wanted: _Wanted) -> Query:
+    def _exact(self, build: ResolvedBuild, target: Target, wanted: Request) -> Query:
         return exact_query(build.field, target, k=wanted.k, query_filter=wanted.among, fields=wanted.fields)
 
     def _completed(
-        self, answers: list[Answer], wanted: _Wanted, target: Callable[[ResolvedBuild, int], Target]
+        self, answers: list[Answer], wanted: Request, target: Callable[[ResolvedBuild, int], Target]
     ) -> list[Answer]:
         """Scan all rows that pass the filter for those queries that found fewer than are wanted, and there."""
         short = [
@@ -286,39 +278,3 @@ class VectorIndex:
 
     def _count(self, query_filter: Filter | None) -> int:
         return self._asker.ask(lambda _: [count_query(query_filter)])[0].scored or 0
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What is asked of every query of a request.
-
-    Attributes
-    ----------
-    but
-        The row that is left out.
-    """
-
-    k: int
-    fields: Sequence[str] | None
-    query_filter: Filter | None = None
-    effort: Mapping[str, int] = field(default_factory=dict)
-    recall: float | None = None
-    but: str | None = None
-
-    @property
-    def among(self) -> Filter | None:
-        """The filter that every neighbour passes."""
-        return all_of(self.query_filter, all_but(self.but) if self.but is not None else None)
-
-
-def _check_fields(build: ResolvedBuild, fields: Sequence[str] | None) -> None:
-    """Refuse fields that no document can have; those inside an object, and patterns, are found by their first part."""
-    for name in fields or ():
-        if not any(fnmatchcase(column, name.partition(".")[0]) for column in build.columns):
-            reason = f"is no field of {build.index}; there are {', '.join(build.columns)}"
-            raise SettingsError("fields", name, reason)
-
-
-def _check_k(k: int) -> None:
-    if not 1 <= k <= MOST_RESULTS:
-        raise SettingsError("k", k, f"must be from 1 to {MOST_RESULTS}")

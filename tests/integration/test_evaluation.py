@@ -11,7 +11,7 @@ import pytest
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError
 from lsh_core.evaluation.query_set import QuerySet, draw_rows
-from lsh_core.evaluation.truth import true_neighbours
+from lsh_core.evaluation.truth import Truth, true_neighbours
 from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
@@ -41,32 +41,56 @@ def indexed(services: Services, folder: Path, metric: str, shards: int = 1, **op
 
 def brute_force(queries: np.ndarray, metric: str) -> np.ndarray:
     """Return the distances to all rows, (q, ROWS) float64."""
-    from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
+    from sklearn.metrics.pairwise import cosine_distances, euclidean_distances, linear_kernel
 
+    if metric == "dot":
+        return -linear_kernel(queries.astype(np.float64), VECTORS.astype(np.float64))
     measure = euclidean_distances if metric == "l2" else cosine_distances
     return measure(queries.astype(np.float64), VECTORS.astype(np.float64))
 
 
-@pytest.mark.parametrize(("metric", "shards"), [("l2", 1), ("l2", 3), ("cosine", 1), ("cosine", 3)])
+@pytest.mark.parametrize("metric", ["l2", "cosine", "dot"])
+@pytest.mark.parametrize("shards", [1, 3])
 def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, metric: str, shards: int) -> None:
     name = indexed(services, tmp_path, metric, shards)
-    build = VectorIndex(services.connection, name).build
-
-    strangers = true_neighbours(services.connection, build.index, build.field, QuerySet(STRANGERS), K, rows=ROWS)
-    distances = brute_force(STRANGERS, metric)
-    np.testing.assert_allclose(strangers.distances, np.sort(distances)[:, :K], rtol=1e-5, atol=1e-6)
-    for query, ids in enumerate(strangers.ids):
-        assert len(set(ids)) == K
-        rows = [int(identity[1:]) for identity in ids]
-        np.testing.assert_allclose(distances[query, rows], strangers.distances[query], rtol=1e-5, atol=1e-6)
-
+    searcher = VectorIndex(services.connection, name)
+    client = services.connection.client()
     own = QuerySet(VECTORS[:60], tuple(f"r{row}" for row in range(60)))
-    others = true_neighbours(services.connection, build.index, build.field, own, K, rows=ROWS)
-    distances = brute_force(VECTORS[:60], metric)
-    distances[np.arange(60), np.arange(60)] = np.inf
-    np.testing.assert_allclose(others.distances, np.sort(distances)[:, :K], rtol=1e-5, atol=1e-6)
-    assert all(f"r{row}" not in ids for row, ids in enumerate(others.ids))
-    assert (others.distances[:40, 0] < 1e-6).all()  # The row that has the same vector.
+
+    def segments() -> int:
+        return int(client.indices.stats(index=name)["_all"]["primaries"]["segments"]["count"])
+
+    def check() -> tuple[Truth, Truth]:
+        index, field = searcher.build.index, searcher.build.field
+        strangers = true_neighbours(services.connection, index, field, QuerySet(STRANGERS), K, rows=ROWS)
+        distances = brute_force(STRANGERS, metric)
+        np.testing.assert_allclose(strangers.distances, np.sort(distances)[:, :K], rtol=1e-5, atol=1e-6)
+        for query, ids in enumerate(strangers.ids):
+            assert len(set(ids)) == K
+            rows = [int(identity[1:]) for identity in ids]
+            np.testing.assert_allclose(distances[query, rows], strangers.distances[query], rtol=1e-5, atol=1e-6)
+        # What the server scans by itself is the same, and evaluate finds nothing missing in it.
+        scanned = [answer.neighbours for answer in searcher.exact(STRANGERS, k=K)]
+        np.testing.assert_allclose(
+            [[each.distance for each in answer] for answer in scanned], strangers.distances, rtol=1e-4, atol=2e-3
+        )
+        others = true_neighbours(services.connection, index, field, own, K, rows=ROWS)
+        distances = brute_force(own.vectors, metric)
+        distances[np.arange(60), np.arange(60)] = np.inf
+        np.testing.assert_allclose(others.distances, np.sort(distances)[:, :K], rtol=1e-5, atol=1e-6)
+        assert all(f"r{row}" not in ids for row, ids in enumerate(others.ids))
+        return strangers, others
+
+    merged = check()
+    assert segments() == shards
+    if metric != "dot":
+        assert (merged[1].distances[:40, 0] < 1e-6).all()  # The row that has the same vector.
+    # The same rows, but in several segments, with deleted documents among them.
+    for some in (range(0, 900), range(600, 1_500)):
+        searcher.upsert([{"id": f"r{row}", "embedding": VECTORS[row].tolist()} for row in some], refresh=True)
+    assert segments() > shards
+    for one, other in zip(merged, check(), strict=True):
+        np.testing.assert_array_equal(one.distances, other.distances)
 
 
 def test_drawn_rows_are_the_same_for_the_same_seed(services: Services, tmp_path: Path) -> None:

@@ -68,11 +68,6 @@ def test_a_model_without_lists_has_neither_lists_nor_a_sort() -> None:
     assert "index.sort.field" not in body["settings"]
 
 
-def test_what_leads_to_the_neighbours_of_a_stored_row() -> None:
-    assert [field.can_look_up for field in (LISTS, list_field(metric="dot"), TABLES)] == [True] * 3
-    assert not table_field(metric="dot").can_look_up
-
-
 def test_a_graph_is_a_second_field_that_is_never_quantised() -> None:
     properties = build_body(meta(GRAPH), {}, shards=1, replicas=0)["mappings"]["properties"]
     own = properties["airlsh"]["properties"]

@@ -9,7 +9,7 @@ from lsh_core.models.contract import LSHModel
 from lsh_core.models.hnsw import HNSW
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.ivf import IVF
-from lsh_core.search.effort import EXACT_ROWS, effort_asked_for, effort_range, effort_under_filter
+from lsh_core.search.effort import EXACT_ROWS, can_look_up, effort_asked_for, effort_range, effort_under_filter
 from lsh_core.search.live_build import ResolvedBuild
 from tests.vector_fields import graph_field, list_field, table_field
 
@@ -94,3 +94,19 @@ def test_another_unit_or_no_such_effort(build: ResolvedBuild, unit: str, effort:
     with pytest.raises(SettingsError) as caught:
         effort_asked_for(build, {unit: effort})
     assert (caught.value.setting, caught.value.value) == (unit, effort)
+
+
+@pytest.mark.parametrize(
+    ("field", "effort", "enough"),
+    [
+        (list_field(near=16), 16, True),
+        (list_field(near=16), 17, False),
+        (list_field(near=16, metric="dot"), 16, True),
+        (table_field(kind="subspace"), 5_000, True),
+        (table_field(kind="subspace", metric="dot"), 5_000, False),
+        (table_field(), 10, False),
+        (graph_field(), 150, True),
+    ],
+)
+def test_when_what_is_stored_with_a_row_leads_to_its_neighbours(field: VectorField, effort: int, enough: bool) -> None:
+    assert can_look_up(field, effort) is enough

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from lsh_core.indexing.mapping import VectorField
 from lsh_core.search.queries import (
     all_but,
     all_of,
@@ -86,20 +85,17 @@ def test_a_filter_with_tables_does_not_score() -> None:
     assert body["query"]["bool"]["minimum_should_match"] == 1  # A filter alone would make the tokens optional.
 
 
-@pytest.mark.parametrize(
-    ("field", "path", "way"), [(LISTS, "airlsh.near.v", "lists"), (TABLES, "airlsh.tokens.v", "tables")]
-)
-def test_by_id_the_server_looks_both_up_and_leaves_the_row_out(field: VectorField, path: str, way: str) -> None:
-    query = id_query(field, "airlsh-docs-b1", "r1", k=5, effort=70, shards=2)
+def test_by_id_the_server_looks_both_up_and_leaves_the_row_out() -> None:
+    query = id_query(LISTS, "airlsh-docs-b1", "r1", k=5, effort=7, shards=2)
     knn = query.body["query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
     assert knn["filter"]["bool"]["filter"] == [
-        {"terms": {"airlsh.tokens.v": {"index": "airlsh-docs-b1", "id": "r1", "path": path}}},
+        {"terms": {"airlsh.tokens.v": {"index": "airlsh-docs-b1", "id": "r1", "path": "airlsh.near.v"}}},
         {"bool": {"must_not": [{"ids": {"values": ["r1"]}}]}},
     ]
     assert "query_vector" not in knn
     assert query.body["size"] == 5
-    assert (query.path, query.most_scored) == (way, None)
+    assert (query.path, query.most_scored) == ("lists", None)
 
 
 def test_by_id_words_rank_as_more_like_this_does() -> None:

@@ -1,0 +1,80 @@
+"""What is asked of a search, checked. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from lsh_core.errors import SettingsError
+from lsh_core.search.filters import check_filter
+from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.queries import MOST_RESULTS, Filter, all_but, all_of
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of every query of a search.
+
+    Attributes
+    ----------
+    effort
+        What the caller wants done, by unit; empty: what is enough.
+    but
+        The row that is left out.
+    """
+
+    k: int
+    fields: Sequence[str] | None
+    query_filter: Filter | None
+    recall: float | None
+    effort: Mapping[str, int]
+    but: str | None = None
+
+    @property
+    def among(self) -> Filter | None:
+        """The filter that every neighbour passes."""
+        return all_of(self.query_filter, all_but(self.but) if self.but is not None else None)
+
+
+def checked_request(
+    k: int,
+    fields: Sequence[str] | None,
+    query_filter: Mapping[str, Any] | None,
+    recall: float | None,
+    effort: Mapping[str, int | None],
+    *,
+    but: str | None = None,
+) -> Request:
+    """Return the request for what a caller gave.
+
+    Raises
+    ------
+    SettingsError
+        A `k` or a recall that cannot be, or both a recall and an effort.
+    InputError
+        A filter that is not allowed.
+    """
+    check_k(k)
+    if recall is not None and not 0 < recall <= 1:
+        raise SettingsError("recall", recall, "must be above 0, and 1 at most")
+    asked = {unit: value for unit, value in effort.items() if value is not None}
+    if recall is not None and asked:
+        raise SettingsError("recall", recall, f"decides the effort: give no {', '.join(asked)}")
+    checked = check_filter(query_filter) if query_filter is not None else None
+    return Request(k, fields, checked, recall, asked, but)
+
+
+def check_k(k: int) -> None:
+    """Raise `SettingsError` for more neighbours than the server gives, or for none."""
+    if not 1 <= k <= MOST_RESULTS:
+        raise SettingsError("k", k, f"must be from 1 to {MOST_RESULTS}")
+
+
+def check_fields(build: ResolvedBuild, fields: Sequence[str] | None) -> None:
+    """Refuse fields that no document can have; those inside an object, and patterns, are found by their first part."""
+    for name in fields or ():
+        if not any(fnmatchcase(column, name.partition(".")[0]) for column in build.columns):
+            reason = f"is no field of {build.index}; there are {', '.join(build.columns)}"
+            raise SettingsError("fields", name, reason)

@@ -1,0 +1,197 @@
+"""What every model finds, how fast, and what it costs to build: one table a data set, all in one run.
+
+    python tests/benchmarks/bench_frontier.py --source examples/debian_packages.parquet --metric cosine
+    python tests/benchmarks/bench_frontier.py --source base.parquet --queries queries.parquet --metric l2 --model ivf
+
+Queries are rows that are left out of the index, unless ``--queries`` names a file of others. Each model is trained and
+indexed as a user would do it, with its defaults; then it is evaluated over a sweep of its effort, and the efforts that
+the build itself chose for recall .9, .95 and .99 are held against the queries, which it has never seen. One node and
+two Dask workers are started for the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.evaluation.measuring import lower_bound, measure
+from lsh_core.evaluation.query_set import QuerySet
+from lsh_core.evaluation.truth import true_neighbours
+from lsh_core.jobs.evaluate import evaluate
+from lsh_core.jobs.index import run_index
+from lsh_core.jobs.services import Services
+from lsh_core.jobs.train import train
+from lsh_core.local.cluster import ElasticsearchCluster
+from lsh_core.local.dask_cluster import DaskCluster
+from lsh_core.models import MODELS
+from lsh_core.models.metrics import SIMILARITY
+from lsh_core.search.query_file import read_query_vectors
+from lsh_core.search.vector_index import VectorIndex
+from lsh_core.settings import EvaluateSettings, IndexSettings, TrainSettings
+
+K = 10
+LEVELS = (0.9, 0.95, 0.99, 0.995)
+TARGETS = (0.9, 0.95, 0.99)
+ROW_GROUP = 50_000
+SEED = 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", required=True, help="Parquet file with id and embedding")
+    parser.add_argument("--queries", help="FILE.npy, FILE.parquet or FILE.parquet:COLUMN; default: 500 rows left out")
+    parser.add_argument("--rows", type=int, help="rows to use; default: all")
+    parser.add_argument("--metric", choices=list(SIMILARITY), default="l2")
+    parser.add_argument(
+        "--model", action="append", help='model and its options, such as "ivf --lists 4096"; default: each at defaults'
+    )
+    parser.add_argument("--json", type=Path, help="write the figures here as well, after each model")
+    arguments = parser.parse_args()
+    results = []
+    with (
+        tempfile.TemporaryDirectory(prefix="airlsh-bench-") as folder,
+        ElasticsearchCluster(nodes=1, folder=Path(folder)) as cluster,
+        DaskCluster(workers=2, folder=Path(folder)) as dask,
+    ):
+        services = Services(Connection(tuple(cluster.urls)), dask.address)
+        source, queries = prepare(arguments, Path(folder))
+        for model in arguments.model or MODELS:
+            results.append(run(model, source, queries, arguments.metric, services))
+            show(results[-1])
+            if arguments.json:
+                arguments.json.write_text(json.dumps(results, indent=2))
+    sys.stdout.write("\n".join(tables(results)) + "\n")
+
+
+def prepare(arguments: argparse.Namespace, folder: Path) -> tuple[str, str]:
+    """Write the rows to index, and the queries, to files of their own."""
+    table = pq.read_table(arguments.source, columns=["id", "embedding"])
+    if arguments.rows:
+        table = table.slice(0, arguments.rows)
+    rows, queries = folder / "rows.parquet", folder / "queries.npy"
+    if arguments.queries:
+        np.save(queries, read_query_vectors(arguments.queries))
+    else:
+        apart = np.zeros(len(table), bool)
+        apart[np.random.default_rng(SEED).choice(len(table), 500, replace=False)] = True
+        vectors = table.filter(pa.array(apart))["embedding"].combine_chunks()
+        np.save(queries, vectors.flatten().to_numpy().reshape(500, -1).astype(np.float32))
+        table = table.filter(pa.array(~apart))
+    pq.write_table(table, rows, row_group_size=ROW_GROUP, compression="zstd")
+    return str(rows), str(queries)
+
+
+def run(model: str, source: str, queries: str, metric: str, services: Services) -> dict[str, Any]:
+    """Train, index and evaluate one model; delete its index; return the figures."""
+    kind, *options = shlex.split(model)
+    given = {option.removeprefix("--"): int(value) for option, value in zip(options[::2], options[1::2], strict=True)}
+    name = f"bench-{kind}"
+    trained = train(TrainSettings(name=name, source=source, metric=metric, model=kind, **given), services)
+    started = time.perf_counter()
+    report = run_index(IndexSettings(name=name, source=source), services)
+    indexing = time.perf_counter() - started
+    index = report["index"]
+    client = services.connection.client()
+    evaluated = evaluate(EvaluateSettings(name=name, queries=queries, k=K), services)
+    result = {
+        "model": model,
+        "rows": report["documents"],
+        "fit_seconds": trained["seconds"]["fit"],
+        "train_seconds": sum(trained["seconds"].values()),
+        "seconds": report["seconds"],
+        "work_seconds": report["work_seconds"],
+        "total_seconds": sum(trained["seconds"].values()) + indexing,
+        "bytes": client.indices.stats(index=index)["_all"]["primaries"]["store"]["size_in_bytes"],
+        "promises": promises(VectorIndex(services.connection, name), queries, services),
+        **evaluated,
+    }
+    client.indices.delete(index=index)
+    return result
+
+
+def promises(searcher: VectorIndex, queries: str, services: Services) -> list[dict[str, Any]]:
+    """Hold the effort that the build's own curve gives for each target against queries that it has never seen."""
+    build = searcher.build
+    asked = QuerySet(np.load(queries))
+    rows = services.connection.client().count(index=build.index)["count"]
+    truth = true_neighbours(services.connection, build.index, build.field, asked, K, rows=rows)
+    kept = []
+    for target in TARGETS:
+        effort = build.curve.effort_for(target) if build.curve else None
+        if effort is None:
+            kept.append({"target": target, "effort": None})
+            continue
+        recall = measure(searcher, asked, truth, effort).recall
+        kept.append(
+            {
+                "target": target,
+                "effort": effort,
+                "recall": float(recall.mean()),
+                "recall_low": lower_bound(recall),
+                # The queries are a sample as well: a promise is broken where even the upper bound is below it.
+                "recall_high": 2 * float(recall.mean()) - lower_bound(recall),
+            }
+        )
+    return kept
+
+
+def show(result: dict[str, Any]) -> None:
+    sys.stderr.write(f"\n{result['model']}: {result['total_seconds']:.0f} s, {result['bytes'] / 1e6:.0f} MB\n")
+    for point in result["curve"]:
+        sys.stderr.write(
+            f"  {point['effort']:>6} {point['recall']:.4f} {point['p50_ms']:>7.2f} ms {point['per_second']:>6.0f}/s\n"
+        )
+    for promise in result["promises"]:
+        sys.stderr.write(f"  {promise}\n")
+
+
+def tables(results: list[dict[str, Any]]) -> list[str]:
+    """Return what the runs cost and find, as Markdown."""
+    lines = [
+        "| model | fit, s | read and hash, core-s | load, s | merge, s | verify, s | total, s | MB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        work, seconds = result["work_seconds"], result["seconds"]
+        hashed = sum(work.get(part, 0.0) for part in ("read", "hash"))
+        lines.append(
+            f"| `{result['model']}` | {result['fit_seconds']:.0f} | {hashed:.0f} | {seconds['load']:.0f} | "
+            f"{seconds['settle']:.0f} | {seconds['verify']:.0f} | {result['total_seconds']:.0f} | "
+            f"{result['bytes'] / 1e6:.0f} |"
+        )
+    lines += ["", "| model | recall@10: effort, rows scored, p50 ms of one client, queries/s of eight |", "|---|---|"]
+    for result in results:
+        lines.append(f"| `{result['model']}` | {' · '.join(_reached(result, level) for level in LEVELS)} |")
+    lines += ["", "| model | target: recall on queries that the build has not seen (95 % interval) |", "|---|---|"]
+    for result in results:
+        lines.append(f"| `{result['model']}` | {' · '.join(_kept(each) for each in result['promises'])} |")
+    return lines
+
+
+def _reached(result: dict[str, Any], level: float) -> str:
+    point = next((point for point in result["curve"] if point["recall"] >= level), None)
+    if point is None:
+        return f"{level} not reached"
+    scored = "" if point["scored"] is None else f", {point['scored']:,.0f}"
+    return f"{point['recall']:.3f}: {point['effort']:,}{scored}, {point['p50_ms']:.1f} ms, {point['per_second']:,.0f}/s"
+
+
+def _kept(promise: dict[str, Any]) -> str:
+    if promise["effort"] is None:
+        return f"{promise['target']}: scans all rows"
+    return f"{promise['target']}: {promise['recall']:.3f} ({promise['recall_low']:.3f} to {promise['recall_high']:.3f})"
+
+
+if __name__ == "__main__":
+    main()
