@@ -151,7 +151,10 @@ def test_searches_do_what_is_enough_for_a_recall(services: Services, tmp_path: P
         return float(np.mean([answer.scored for answer in searcher.search_many(STRANGERS, fields=(), **how)]))
 
     # Where too few were found all rows are scanned, but not if the caller says what is done.
-    assert scored(probes=curve.effort) <= scored() < scored(recall=0.99)
+    more = curve.effort_for(0.99)
+    assert curve.effort < more  # type: ignore[operator]
+    assert scored(probes=curve.effort) <= scored() < ROWS / 2
+    assert scored(probes=more) <= scored(recall=0.99) < ROWS / 2
     assert scored(recall=1.0) == ROWS  # No bound is that high: all rows are scanned.
     with pytest.raises(SettingsError, match="decides the effort"):
         searcher.search(STRANGERS[0], recall=0.9, probes=3)
