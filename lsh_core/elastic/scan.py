@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,17 +37,24 @@ def scan(
         A shard does not answer.
     """
     opened = on_any_node(connection, lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE))
-    view, after = opened["id"], None
+    view = opened["id"]
+
+    def ask(after: list[Any] | None) -> dict[str, Any]:
+        page_after = partial(_page, view=view, query=query, after=after, size=page, source=source)
+        return on_any_node(connection, page_after)
+
     try:
-        while True:
-            ask = partial(_page, view=view, query=query, after=after, size=page, source=source)
-            answer = on_any_node(connection, ask)
-            require_all_shards("search", index, answer)
-            hits: list[Hit] = answer["hits"]["hits"]
-            if not hits:
-                return
-            yield hits
-            view, after = answer["pit_id"], hits[-1]["sort"]
+        with ThreadPoolExecutor(1) as ahead:  # The server makes the next page while the caller works on this one.
+            coming = ahead.submit(ask, None)
+            while True:
+                answer = coming.result()
+                require_all_shards("search", index, answer)
+                hits: list[Hit] = answer["hits"]["hits"]
+                if not hits:
+                    return
+                view = answer["pit_id"]
+                coming = ahead.submit(ask, hits[-1]["sort"])
+                yield hits
     finally:
         on_any_node(connection, lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
 

@@ -9,8 +9,9 @@ from itertools import chain
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 
 _STEP = 1.5
-_ENOUGH = 0.997
-"""Where the curve ends: more effort finds next to nothing more."""
+_ENOUGH = 0.995
+_ALL = 0.9995
+"""Where the curve ends: a bound, or a mean where so few are asked that no bound is so high."""
 _REFINEMENTS = 2
 _BELOW_GUESS = 8
 
@@ -42,7 +43,7 @@ def measure_curve(
         points[effort] = sketch(effort)
         if points[effort].recall < target:
             below = effort
-        if points[effort].recall >= max(_ENOUGH, target):
+        if points[effort].recall >= _ALL or points[effort].recall_low >= max(_ENOUGH, target):
             break
     above = None
     for effort in chain([each for each in points if each > below], rising):

@@ -5,19 +5,22 @@ The server could scan its rows itself, but then it would be judged by its own an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.scan import scan
+from lsh_core.elastic.scan import Hit, scan
 from lsh_core.evaluation.exact import NearestRows
 from lsh_core.evaluation.query_set import QuerySet, page_rows
 from lsh_core.indexing.mapping import VectorField
 from lsh_core.progress import progress
 
 _NAMES_KEPT = 4
+_BLOCK_NUMBERS = 2**20
+"""Of the vectors that are compared at a time: as lists of Python, some 32 MiB."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def true_neighbours(
 ) -> Truth:
     """Find the `k` nearest rows of `index` to each query, the query's own row left out; fewer if there are fewer.
 
-    Memory holds the queries, their neighbours and one page of rows, whatever the size of the index.
+    Memory holds the queries, their neighbours and some pages of rows, whatever the size of the index.
 
     Parameters
     ----------
@@ -58,11 +61,8 @@ def true_neighbours(
     """
     nearest = NearestRows(queries.vectors, k + queries.left_out, field.metric)
     names: dict[int, str] = {}
-    source = {"includes": [field.column], "exclude_vectors": False}
     with progress("exact neighbours", total=rows) as meter:
-        for hits in scan(
-            connection, index, {"exists": {"field": field.column}}, page=page_rows(field.dims), source=source
-        ):
+        for hits in _blocks(connection, index, field):
             first = nearest.seen
             nearest.add(np.array([hit["_source"][field.column] for hit in hits], dtype=np.float32))
             kept = nearest.rows
@@ -72,6 +72,19 @@ def true_neighbours(
                 names = {number: names[number] for number in np.unique(kept[kept < nearest.seen]).tolist()}
             meter.advance(len(hits))
     return _without_themselves(nearest, names, queries, k)
+
+
+def _blocks(connection: Connection, index: str, field: VectorField) -> Iterator[list[Hit]]:
+    """Yield all rows with a vector: of short vectors several pages at once, since comparing few rows costs as much."""
+    page, block = page_rows(field.dims), []
+    source = {"includes": [field.column], "exclude_vectors": False}
+    for hits in scan(connection, index, {"exists": {"field": field.column}}, page=page, source=source):
+        block += hits
+        if (len(block) + page) * field.dims > _BLOCK_NUMBERS:
+            yield block
+            block = []
+    if block:
+        yield block
 
 
 def _without_themselves(nearest: NearestRows, names: dict[int, str], queries: QuerySet, k: int) -> Truth:
