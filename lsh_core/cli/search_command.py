@@ -29,8 +29,12 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
         settings = make_settings(SearchSettings, values)
         if (settings.id is None) == (settings.vectors is None):
             raise SettingsError("search", settings.name, "give either --id or --vectors")
-        if settings.text is None and (settings.text_field or settings.text_weight is not None):
-            raise SettingsError("search", settings.name, "--text-weight and --text-field need a --text")
+        if settings.text is None and (settings.text_weight, settings.fusion, settings.text_field) != (
+            None,
+            "weighted",
+            (),
+        ):
+            raise SettingsError("text", None, "--text-weight, --fusion and --text-field say what is done with a --text")
         searcher = VectorIndex(services(es).connection, settings.name)
         answers = list(_ask(searcher, settings))
         if settings.output is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from lsh_core.cli.main import main
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError, SettingsError
 from lsh_core.evaluation.exact import exact_neighbours
@@ -179,6 +182,29 @@ def test_by_id_the_row_itself_is_left_out(searcher: VectorIndex, client: Elastic
 def test_more_rows_than_either_way_leads_to(searcher: VectorIndex) -> None:
     hybrid = searcher.search_hybrid(TEXT, vector=VECTORS[3], k=ROWS, fields=())
     assert (len(set(hybrid.ids)), hybrid.path) == (ROWS, "exact")
+
+
+def test_from_the_command_line(searcher: VectorIndex, one_node: Any, tmp_path: Path) -> None:
+    name, url = searcher.build.meta.name, one_node.urls[0]
+
+    def rows(*arguments: str) -> list[list[dict[str, Any]]]:
+        result = CliRunner().invoke(
+            main, ["search", name, "--text", TEXT, "-k", "5", "--es", url, "--json", *arguments]
+        )
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)  # type: ignore[no-any-return]
+
+    (by_id,) = rows("--id", "r7", "--text-weight", "0.3", "--text-field", "title", "--fields", "half")
+    expected = searcher.search_hybrid(TEXT, identity="r7", text_weight=0.3, k=5, fields=["half"])
+    assert [(row["id"], row["score"], row["text_score"]) for row in by_id] == [
+        (each.id, each.score, each.text_score) for each in expected.neighbours
+    ]
+    assert by_id[0]["fields"] == {"half": bool(HALF[int(by_id[0]["id"][1:])])}
+    np.save(tmp_path / "queries.npy", VECTORS[:2])
+    by_vector = rows("--vectors", str(tmp_path / "queries.npy"), "--fusion", "rrf")
+    assert [[row["id"] for row in each] for each in by_vector] == [
+        searcher.search_hybrid(TEXT, vector=vector, fusion="rrf", k=5).ids for vector in VECTORS[:2]
+    ]
 
 
 def test_what_is_refused(searcher: VectorIndex) -> None:
