@@ -19,6 +19,7 @@ from lsh_core.partitions import levels_of, partition_name
 
 Metric = Literal["l2", "cosine", "dot"]
 ModelName = Literal["ivf", "hyperplane", "subspace", "hnsw"]
+Fusion = Literal["weighted", "rrf"]
 
 MOST_LISTS = 2**20
 MOST_SPILL = 16
@@ -267,6 +268,18 @@ class SearchSettings(Settings):
     id: str | None = Field(default=None, min_length=1, description="Neighbours of the document with this id.")
     vectors: str | None = Field(
         default=None, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row."
+    )
+    text: str | None = Field(
+        default=None, description="Words that the rows should have as well: the best by vector and text together."
+    )
+    text_weight: float | None = Field(
+        default=None, ge=0, le=1, description="From 0, by vector alone, to 1, by text alone; default .5."
+    )
+    fusion: Fusion = Field(
+        default="weighted", description="Vector and text by a weighted sum, or by reciprocal rank fusion."
+    )
+    text_field: tuple[str, ...] = Field(
+        default=(), description="Full-text column to look for --text; may be repeated; default: all there are."
     )
     k: int = Field(default=10, ge=1, le=10_000, description="Neighbours a query.")
     probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: the model's own.")

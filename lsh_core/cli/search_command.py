@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lsh_core.cli.answer_lines import as_lines, as_rows
 from lsh_core.cli.options import make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.errors import SettingsError
@@ -16,20 +17,24 @@ if TYPE_CHECKING:
     from lsh_core.search.answers import Answer
     from lsh_core.search.vector_index import VectorIndex
 
-_WIDEST_FIELD = 60
-
 
 @click.command()
 @settings_options(SearchSettings)
 @server_options()
 def search(es: str | None, as_json: bool, **values: Any) -> None:
-    """Find the nearest neighbours of a stored row (--id) or of vectors (--vectors) in NAME."""
+    """Find the nearest neighbours of a stored row (--id) or of vectors (--vectors) in NAME, by a --text as well."""
     with reported(as_json=as_json):
         from lsh_core.search.vector_index import VectorIndex
 
         settings = make_settings(SearchSettings, values)
         if (settings.id is None) == (settings.vectors is None):
             raise SettingsError("search", settings.name, "give either --id or --vectors")
+        if settings.text is None and (settings.text_weight, settings.fusion, settings.text_field) != (
+            None,
+            "weighted",
+            (),
+        ):
+            raise SettingsError("text", None, "--text-weight, --fusion and --text-field say what is done with a --text")
         searcher = VectorIndex(services(es).connection, settings.name)
         answers = list(_ask(searcher, settings))
         if settings.output is not None:
@@ -37,9 +42,9 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
 
             write_answers(settings.output, answers)
         if as_json:
-            print_json([_rows(query, answer) for query, answer in enumerate(answers)])
+            print_json(as_rows(answers))
         elif settings.output is None:
-            click.echo("\n".join(_lines(answers)))
+            click.echo("\n".join(as_lines(answers)))
 
 
 def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
@@ -54,47 +59,25 @@ def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
         "fields": settings.fields,
         **settings.effort,
     }
+    if settings.text is not None:
+        how |= {
+            "text_weight": settings.text_weight,
+            "fusion": settings.fusion,
+            "text_fields": settings.text_field,
+        }
     if settings.id is not None:
-        yield searcher.search_id(settings.id, **how)
+        if settings.text is None:
+            yield searcher.search_id(settings.id, **how)
+        else:
+            yield searcher.search_hybrid(settings.text, identity=settings.id, **how)
         return
     vectors = read_query_vectors(str(settings.vectors))
+    answers: Iterable[Answer]
+    if settings.text is None:
+        answers = searcher.search_many(vectors, **how)
+    else:
+        answers = (searcher.search_hybrid(settings.text, vector=vector, **how) for vector in vectors)
     with progress("search", total=len(vectors), unit="queries") as meter:
-        for answer in searcher.search_many(vectors, **how):
+        for answer in answers:
             meter.advance(1)
             yield answer
-
-
-def _rows(query: int, answer: Answer) -> list[dict[str, Any]]:
-    return [
-        {
-            "query": query,
-            "rank": neighbour.rank,
-            "id": neighbour.id,
-            "distance": neighbour.distance,
-            "score": neighbour.score,
-            "fields": dict(neighbour.fields),
-            "build": answer.build,
-            "path": answer.path,
-            "scored": answer.scored,
-        }
-        for neighbour in answer.neighbours
-    ]
-
-
-def _lines(answers: list[Answer]) -> Iterable[str]:
-    for query, answer in enumerate(answers):
-        yield f"query {query} ({len(answer.neighbours)} neighbours, {_way(answer)}, build {answer.build})"
-        for neighbour in answer.neighbours:
-            fields = "  ".join(_short(value) for value in neighbour.fields.values())
-            yield f"  {neighbour.rank:3d}  {neighbour.distance:10.4f}  {neighbour.id}  {fields}".rstrip()
-
-
-def _way(answer: Answer) -> str:
-    if answer.scored is None:
-        return f"by {answer.path}"
-    return f"{answer.scored:,} rows scored " + ("exactly" if answer.path == "exact" else f"by {answer.path}")
-
-
-def _short(value: object) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= _WIDEST_FIELD else text[: _WIDEST_FIELD - 1] + "…"

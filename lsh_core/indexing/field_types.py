@@ -142,6 +142,16 @@ def is_field_name(name: str) -> bool:
     return all(part.strip() for part in parts) and parts[0] != "airlsh" and not name.startswith("_") and "*" not in name
 
 
+def text_fields(fields: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the paths of those `fields`, the ``properties`` of a mapping, that are full text, objects' fields too."""
+    found = []
+    for name, field in fields.items():
+        if field.get("type") == "text":
+            found.append(name)
+        found += [f"{name}.{inner}" for inner in text_fields(field.get("properties", {}))]
+    return tuple(found)
+
+
 def as_json_columns(table: pa.Table, fields: Mapping[str, Mapping[str, Any]]) -> pa.Table:
     """Cast the columns of `table` to types whose Python values are JSON.
 

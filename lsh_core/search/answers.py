@@ -42,7 +42,8 @@ class Answer:
     ----------
     path
         ``lists`` or ``tables``: the rows that share a token with the query were looked at; ``graph``: those that the
-        server's own graph led to; ``exact``: all rows, or all that pass the filter, so that the answer is the true one.
+        server's own graph led to; ``exact``: all rows, or all that pass the filter, so that the answer is the true one;
+        ``text``: none but the best by their text, of a hybrid search to which vectors do not matter.
     scored
         How many rows were compared with the query exactly; None where the server went through its graph, as it does
         not say.
@@ -66,6 +67,28 @@ class Answer:
             "scored": self.scored,
             "neighbours": [asdict(neighbour) for neighbour in self.neighbours],
         }
+
+
+@dataclass(frozen=True)
+class HybridNeighbour(Neighbour):
+    """One row of an answer to a vector and a text.
+
+    `distance` is that to the vector, also of rows that the text alone led to; `score` is the fused one.
+
+    Attributes
+    ----------
+    text_score
+        The server's own score (BM25) of the text, 0 where no word is in the row.
+    """
+
+    text_score: float
+
+
+@dataclass(frozen=True)
+class HybridAnswer(Answer):
+    """The best rows by a vector and a text; `path` and `scored` are those of the vector's part."""
+
+    neighbours: tuple[HybridNeighbour, ...]
 
 
 def read_answer(found: Mapping[str, Any], query: Query, metric: str, build: str) -> Answer:

@@ -27,6 +27,21 @@ _AWAY_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
+class Found:
+    """What one build answered.
+
+    Attributes
+    ----------
+    hits
+        For each query the ``hits`` of its response.
+    """
+
+    build: ResolvedBuild
+    queries: Sequence[Query]
+    hits: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class _Away:
     """The index that was asked is gone, or a shard of it does not answer just now."""
 
@@ -62,7 +77,15 @@ class Asker:
             return self._resolved
 
     def ask(self, queries: Callable[[ResolvedBuild], Sequence[Query]], *, identity: str | None = None) -> list[Answer]:
+        """Return the answers to what `find` sends."""
+        found = self.find(queries, identity=identity)
+        metric, build = found.build.field.metric, found.build.meta.build
+        return [read_answer(hits, query, metric, build) for query, hits in zip(found.queries, found.hits, strict=True)]
+
+    def find(self, queries: Callable[[ResolvedBuild], Sequence[Query]], *, identity: str | None = None) -> Found:
         """Send the queries made for the live build; again if that build, or one of its shards, went away meanwhile.
+
+        All in one request, so that one build answers them.
 
         Parameters
         ----------
@@ -70,13 +93,13 @@ class Asker:
             The row that the queries look up, to be named if it is not there.
         """
         deadline = time.monotonic() + _WAIT_SECONDS
-        while isinstance(answers := self._send(build := self.build(), queries(build), identity), _Away):
+        while isinstance(found := self._send(build := self.build(), queries(build), identity), _Away):
             if time.monotonic() > deadline:
-                raise UnavailableError(f"search of {build.index}", _WAIT_SECONDS, answers.reason)
+                raise UnavailableError(f"search of {build.index}", _WAIT_SECONDS, found.reason)
             time.sleep(_AWAY_SECONDS)
             with self._lock:
                 self._resolved_at = -RESOLVE_SECONDS
-        return answers
+        return found
 
     def _resolve(self) -> ResolvedBuild:
         known = self._resolved
@@ -97,26 +120,29 @@ class Asker:
         """Return the node to ask next: queries go round robin."""
         return next(self._turn) % len(self._connection.urls)
 
-    def _send(self, build: ResolvedBuild, queries: Sequence[Query], identity: str | None) -> list[Answer] | _Away:
-        """Return the answers, or that the index, or one of its shards, is away."""
+    def _send(self, build: ResolvedBuild, queries: Sequence[Query], identity: str | None) -> Found | _Away:
+        """Return what is found, or that the index, or one of its shards, is away."""
+        hybrid = any(query.hybrid for query in queries)
         searches: list[Mapping[str, Any]] = []
         for query in queries:
-            searches += [{"index": build.index, "allow_partial_search_results": False}, query.body]
+            header: dict[str, Any] = {"index": build.index, "allow_partial_search_results": False}
+            if query.hybrid:
+                header["search_type"] = "dfs_query_then_fetch"
+            searches += [header, query.body]
 
         def ask(client: Elasticsearch) -> Any:
-            return client.msearch(searches=searches)["responses"]
+            return client.msearch(searches=searches, include_named_queries_score=hybrid or None)["responses"]
 
-        answers = []
-        responses = on_any_node(self._connection, ask, first=self._next_node(), wait_seconds=_WAIT_SECONDS)
-        for query, response in zip(queries, responses, strict=True):
+        hits = []
+        for response in on_any_node(self._connection, ask, first=self._next_node(), wait_seconds=_WAIT_SECONDS):
             if "error" in response:
                 gone = response["error"].get("type") == "index_not_found_exception"
                 if gone or response.get("status") in PASSING_STATUSES:
                     return _Away(str(_search_error(response, build, identity)))
                 raise _search_error(response, build, identity)
             require_all_shards("search", build.index, response)
-            answers.append(read_answer(response["hits"], query, build.field.metric, build.meta.build))
-        return answers
+            hits.append(response["hits"])
+        return Found(build, queries, hits)
 
 
 def _search_error(response: Mapping[str, Any], build: ResolvedBuild, identity: str | None) -> Exception:

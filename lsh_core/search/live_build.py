@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError
+from lsh_core.indexing.field_types import text_fields
 from lsh_core.indexing.mapping import META_KEY, BuildMeta, VectorField
 from lsh_core.indexing.runs import RunStore
 from lsh_core.models.contract import LSHModel
@@ -25,6 +26,8 @@ class ResolvedBuild:
     ----------
     columns
         The fields that its documents may have, airlsh's own left out.
+    text_fields
+        Those of them that are full text; inside an object by their whole path.
     curve
         Its recall by effort; None of a build that was not measured.
     """
@@ -34,6 +37,7 @@ class ResolvedBuild:
     shards: int
     model: LSHModel
     columns: tuple[str, ...] = ()
+    text_fields: tuple[str, ...] = ()
     curve: RecallCurve | None = None
 
     @property
@@ -67,7 +71,8 @@ def read_build(connection: Connection, client: Elasticsearch, name: str, index: 
     if stored.fingerprint != field.fingerprint:
         raise ModelMismatchError(f"model {field.fingerprint}", f"{stored.fingerprint}", f"index {index}")
     model = read_model(connection, meta.name, field.model_id)
-    columns = tuple(sorted(set(mapping["properties"]) - {META_KEY}))
+    columns = {column: mapping["properties"][column] for column in sorted(set(mapping["properties"]) - {META_KEY})}
     record = RunStore(client).find(meta.name, meta.build) or {}
     curve = RecallCurve.from_json(record.get("recall_curve"))
-    return ResolvedBuild(index, meta, int(settings["index.number_of_shards"]), model, columns, curve)
+    shards = int(settings["index.number_of_shards"])
+    return ResolvedBuild(index, meta, shards, model, tuple(columns), text_fields(columns), curve)

@@ -18,7 +18,7 @@ from lsh_core.settings import MOST_PARTS
 
 MOST_RESULTS = 10_000
 
-Path = Literal["lists", "tables", "graph", "exact"]
+Path = Literal["lists", "tables", "graph", "exact", "text"]
 Filter = Mapping[str, Any]
 Target = Mapping[str, Any]
 """What rows are compared with, as a ``knn`` query names it."""
@@ -32,11 +32,14 @@ class Query:
     ----------
     most_scored
         How many of the rows that match are scored at most; None: all of them.
+    hybrid
+        Whether each hit tells the scores of the named clauses too, and words count as in all shards together.
     """
 
     body: Mapping[str, Any]
     path: Path
     most_scored: int | None = None
+    hybrid: bool = False
 
 
 def given(vector: Sequence[float]) -> Target:

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError
+from lsh_core.errors import SettingsError
 from lsh_core.indexing.live_writes import LiveWriter, Written
-from lsh_core.search.answers import Answer
+from lsh_core.search.answers import Answer, HybridAnswer
 from lsh_core.search.asking import Asker
-from lsh_core.search.effort import can_look_up, effort_asked_for, effort_under_filter, own_effort
+from lsh_core.search.hybrid_search import HybridSearch, checked_text
 from lsh_core.search.live_build import ResolvedBuild
-from lsh_core.search.queries import (
-    Filter,
-    Query,
-    Target,
-    count_query,
-    exact_query,
-    given,
-    id_query,
-    row_query,
-    stored,
-    token_query,
-)
-from lsh_core.search.request import Request, check_fields, check_k, checked_request
-from lsh_core.search.row_counts import RowCounts
+from lsh_core.search.neighbour_search import NeighbourSearch
+from lsh_core.search.queries import Query, Target, exact_query, given
+from lsh_core.search.request import check_k, checked_request
+from lsh_core.settings import Fusion
 
 _QUERIES_PER_REQUEST = 16
 
@@ -55,7 +45,8 @@ class VectorIndex:
     def __init__(self, connection: Connection, name: str, *, index: str | None = None) -> None:
         self._index = index
         self._asker = Asker(connection, name, index)
-        self._rows = RowCounts(self._count)
+        self._neighbours = NeighbourSearch(self._asker)
+        self._hybrid = HybridSearch(self._asker, self._neighbours)
         self._writer = LiveWriter(connection, name)
 
     @property
@@ -115,14 +106,9 @@ class VectorIndex:
         """
         wanted = checked_request(k, fields, query_filter, recall, effort)
         vectors = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
-        build = self.build
-        if vectors.shape[1] != build.field.dims:
-            raise ModelMismatchError(
-                f"vectors of {build.field.dims} numbers", f"{vectors.shape[1]}", f"index {build.index}"
-            )
         for start in range(0, len(vectors), _QUERIES_PER_REQUEST):
             block = vectors[start : start + _QUERIES_PER_REQUEST]
-            yield from self._near(block, wanted)
+            yield from self._neighbours.answers(self._neighbours.of_vectors(block, wanted))
 
     def search_id(
         self,
@@ -146,24 +132,61 @@ class VectorIndex:
             There is no such row.
         """
         wanted = checked_request(k, fields, query_filter, recall, effort, but=identity)
-        enough = self._effort(self.build, wanted)
-        by_vector = wanted.query_filter is not None or wanted.effort
-        if enough is not None and (by_vector or not can_look_up(self.build.field, enough)):
-            return self._near(self._vector_of(identity), wanted)[0]
+        return self._neighbours.answers(self._neighbours.of_row(identity, wanted))[0]
 
-        def target(build: ResolvedBuild, _: int) -> Target:
-            return stored(build.field, build.index, identity)
+    def search_hybrid(
+        self,
+        text: str,
+        *,
+        vector: Sequence[float] | np.ndarray | None = None,
+        identity: str | None = None,
+        text_weight: float | None = None,
+        fusion: Fusion = "weighted",
+        text_fields: Sequence[str] | None = None,
+        k: int = 10,
+        recall: float | None = None,
+        query_filter: Mapping[str, Any] | None = None,
+        fields: Sequence[str] | None = None,
+        **effort: int | None,
+    ) -> HybridAnswer:
+        """Return the `k` best rows by a text and by a vector, (d,), or by that of the row `identity`, itself left out.
 
-        def looked_up(build: ResolvedBuild) -> list[Query]:
-            check_fields(build, fields)
-            enough = None if wanted.query_filter is not None else self._effort(build, wanted)
-            if enough is None:
-                return [self._exact(build, target(build, 0), wanted)]
-            return [
-                id_query(build.field, build.index, identity, k=k, effort=enough, shards=build.shards, fields=fields)
-            ]
+        One Elasticsearch request, with two searches: the best rows by the text, and the nearest in what a search
+        without a text looks at, ten times `k` of each and 100 or more; each comes with both scores. Beside that only
+        what `search_many` and `search_id` send: a count of the rows that pass a filter, a row's vector.
 
-        return self._completed(self._asker.ask(looked_up, identity=identity), wanted, target)[0]
+        Parameters
+        ----------
+        text
+            Rows with any of its words are found; it is never parsed for operators.
+        text_weight
+            From 0, the ranking of a search without a text, to 1, that of Elasticsearch's own text search (BM25, words
+            counted over all shards); default .5. See `lsh_core.search.fusion` for what is weighted.
+        fusion
+            ``weighted``; or ``rrf``, reciprocal rank fusion, which takes no weight.
+        text_fields
+            Where to look for the text; default: all columns that are indexed as full text.
+        query_filter
+            Must be matched by what the text finds, too.
+        k, recall, fields, effort
+            As `search_many` takes them.
+
+        Raises
+        ------
+        InputError
+            As `search_many`; or a field that is not full text.
+        NotFoundError
+            Nothing is live under this name, or there is no such row.
+        """
+        asked = checked_text(text, text_fields, text_weight, fusion)
+        wanted = checked_request(k, fields, query_filter, recall, effort, but=identity)
+        if (vector is None) == (identity is None):
+            raise SettingsError("vector", vector, "give either a vector or the identity of a row")
+        if identity is not None:
+            plan = self._neighbours.of_row(identity, wanted)
+        else:
+            plan = self._neighbours.of_vectors(np.asarray(vector, dtype=np.float32)[np.newaxis], wanted)
+        return self._hybrid.answer(plan, asked)
 
     def exact(self, vectors: np.ndarray, *, k: int = 10) -> Iterator[Answer]:
         """Yield the exact answers, by scoring every row: the truth that recall is measured against."""
@@ -207,74 +230,3 @@ class VectorIndex:
     def _check_live(self) -> None:
         if self._index is not None:
             raise SettingsError("index", self._index, "changes go to the live build of a name, not to one index")
-
-    def _near(self, vectors: np.ndarray, wanted: Request) -> list[Answer]:
-        """Return the answers for (q, d) vectors, all sent in one request."""
-
-        def queries(build: ResolvedBuild) -> list[Query]:
-            check_fields(build, wanted.fields)
-            effort = self._effort(build, wanted)
-            if effort is None:
-                return [self._exact(build, given(vector), wanted) for vector in vectors.tolist()]
-            tokens = build.model.probe(vectors, effort)
-            return [
-                token_query(
-                    build.field,
-                    vector,
-                    build.field.tokens.words(row),
-                    k=wanted.k,
-                    effort=effort,
-                    shards=build.shards,
-                    query_filter=wanted.among,
-                    fields=wanted.fields,
-                )
-                for vector, row in zip(vectors.tolist(), tokens, strict=True)
-            ]
-
-        answers = self._asker.ask(queries)
-        if wanted.effort:
-            return answers
-        return self._completed(answers, wanted, lambda _, number: given(vectors[number].tolist()))
-
-    def _effort(self, build: ResolvedBuild, wanted: Request) -> int | None:
-        """Return what is asked for, or enough; None: a scan of all rows that pass the filter."""
-        asked = effort_asked_for(build, wanted.effort)
-        if asked is not None:
-            return asked
-        effort = own_effort(build, wanted.recall)
-        if effort is None or wanted.query_filter is None:
-            return effort
-        rows, passing = self._rows.passing(None), self._rows.passing(wanted.query_filter)
-        return effort_under_filter(build, effort, rows=rows, passing=passing)
-
-    def _exact(self, build: ResolvedBuild, target: Target, wanted: Request) -> Query:
-        return exact_query(build.field, target, k=wanted.k, query_filter=wanted.among, fields=wanted.fields)
-
-    def _completed(
-        self, answers: list[Answer], wanted: Request, target: Callable[[ResolvedBuild, int], Target]
-    ) -> list[Answer]:
-        """Scan all rows that pass the filter for those queries that found fewer than are wanted, and there."""
-        short = [
-            number
-            for number, answer in enumerate(answers)
-            if answer.path != "exact" and len(answer.neighbours) < wanted.k
-        ]
-        if short:
-            there = self._rows.passing(wanted.query_filter) - (wanted.but is not None)
-            short = [number for number in short if len(answers[number].neighbours) < there]
-        if short:
-            again = self._asker.ask(lambda build: [self._exact(build, target(build, each), wanted) for each in short])
-            for number, answer in zip(short, again, strict=True):
-                answers[number] = answer
-        return answers
-
-    def _vector_of(self, identity: str) -> np.ndarray:
-        """Return the vector of a stored row, (1, d) float32."""
-        answer = self._asker.ask(lambda build: [row_query(build.field, identity)])[0]
-        if not answer.neighbours:
-            raise NotFoundError("document", identity, f"not in build {answer.build}")
-        (vector,) = answer.neighbours[0].fields.values()
-        return np.array([vector], dtype=np.float32)
-
-    def _count(self, query_filter: Filter | None) -> int:
-        return self._asker.ask(lambda _: [count_query(query_filter)])[0].scored or 0

@@ -16,6 +16,7 @@ from lsh_core.indexing.field_types import (
     fields_for,
     is_field_name,
     parse_overrides,
+    text_fields,
 )
 
 KEYWORD = {"type": "keyword", "ignore_above": KEYWORD_BYTES}
@@ -152,6 +153,16 @@ def test_text_columns_can_be_filtered_as_well() -> None:
     fields = fields_for("s", vector="v", schema=schema, text=["title"])
     assert fields["title"] == {"type": "text", "fields": {"keyword": KEYWORD}}
     assert fields["id2"] == KEYWORD
+
+
+def test_which_fields_are_full_text() -> None:
+    schema = pa.schema(
+        {"title": pa.string(), "kind": pa.string(), "of": pa.struct({"name": pa.string(), "year": pa.int32()})}
+    )
+    fields = fields_for("s", schema, vector="v", text=["title"])
+    assert text_fields(fields) == ("title",)
+    fields["of"]["properties"]["name"] = fields["title"]
+    assert text_fields(fields) == ("title", "of.name")
 
 
 def test_overrides_win_over_the_table() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lsh_core.errors import SourceError
 from lsh_core.search.answer_file import write_answers
-from lsh_core.search.answers import Answer
+from lsh_core.search.answers import Answer, HybridAnswer, HybridNeighbour
 from lsh_core.search.answers import read_answer as read
 from lsh_core.search.queries import Query
 
@@ -88,6 +88,16 @@ def test_answers_as_a_file(tmp_path: Path) -> None:
         (0, 2, "b"),
         (2, 1, "b"),
     ]
+
+
+def test_the_file_of_searches_by_text_as_well(tmp_path: Path) -> None:
+    answers = [
+        HybridAnswer("b", (HybridNeighbour(1, "a", 0.5, 0.7, {}, 3.5),), "lists", 1),
+        HybridAnswer("b", (), "text", 0),
+    ]
+    write_answers(str(tmp_path / "hybrid.parquet"), answers)
+    (row,) = pq.read_table(tmp_path / "hybrid.parquet").to_pylist()
+    assert row == {"query": 0, "rank": 1, "id": "a", "distance": 0.5, "score": 0.7, "text_score": 3.5}
 
 
 def test_no_answers_are_a_file_too(tmp_path: Path) -> None:
