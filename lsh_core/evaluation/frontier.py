@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation.curve import efforts
-from lsh_core.evaluation.latency import measure_latency
+from lsh_core.evaluation.latency import Latency, measure_latency
 from lsh_core.evaluation.measuring import Measured, lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.evaluation.truth import Truth, true_neighbours
 from lsh_core.progress import progress
-from lsh_core.search.effort import effort_range
+from lsh_core.search.effort import effort_range, own_effort
+from lsh_core.search.recall_curve import CurvePoint
 from lsh_core.search.vector_index import VectorIndex
 
 DEPTHS = (1, 10, 100)
@@ -24,30 +25,32 @@ SEARCHES = 200
 _ENOUGH = 0.9995
 
 
-@dataclass(frozen=True)
-class FrontierPoint:
-    """One effort: what it finds, and what it costs. Milliseconds are those of one client."""
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """How fast searches are: milliseconds of one client, and searches a second of eight together."""
 
-    effort: int
-    recall: float
-    recall_low: float
-    recall_p5: float
-    scored: float | None
     p50_ms: float
     p95_ms: float
     p99_ms: float
     per_second: float
 
 
-@dataclass(frozen=True)
-class Frontier:
+@dataclass(frozen=True, kw_only=True)
+class FrontierPoint(Speed, CurvePoint):
+    """One effort: what it finds, and what it costs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frontier(Speed):
     """The figures of a build.
 
     Attributes
     ----------
     effort
-        What is done unless told otherwise; None: a scan of all rows. `recall`, `recall_low`, `recall_p5`, `histogram`,
-        `recall_at` and `distance_ratio` are its figures.
+        What is done unless told otherwise; None: a scan of all rows. All but `curve` are its figures, and so is one of
+        the points of `curve`, unless None.
+    scored
+        Rows that a query was compared with, on average; None where the server does not say.
     histogram
         How many queries found 0, 1, ... `k` of their neighbours.
     recall_at
@@ -66,6 +69,7 @@ class Frontier:
     histogram: list[int]
     recall_at: dict[str, float]
     distance_ratio: float | None
+    scored: float | None
     curve: list[FrontierPoint]
 
 
@@ -76,45 +80,57 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
     truth = true_neighbours(connection, build.index, build.field, queries, depths[-1], rows=rows)
     own = {depth: measure(searcher, queries, truth.first(depth), None) for depth in depths}
     k = min(k, depths[-1])
-    least, most = effort_range(build, k, rows)
-    curve: list[FrontierPoint] = []
-    with progress("evaluate", unit="efforts") as meter:
-        for effort in efforts(least, most):
-            curve.append(_point(searcher, queries, truth.first(k), effort, k))
-            meter.advance(1)
-            if curve[-1].recall >= _ENOUGH:
-                break
-    recall = own[k].recall
+    effort = own_effort(build, None)
+    curve = _measure_curve(searcher, queries, truth.first(k), effort_range(build, k, rows), effort)
+    timed = next((point for point in curve if point.effort == effort), None) or _speed(searcher, queries, k, None)
+    recall, scored = own[k].recall, own[k].scored
     return Frontier(
         k=k,
         queries=len(queries),
-        effort=None if build.curve is None else build.curve.effort,
+        effort=effort,
         recall=round(float(recall.mean()), 4),
         recall_low=round(lower_bound(recall), 4),
         recall_p5=round(float(np.quantile(recall, 0.05, method="lower")), 4),
         histogram=np.bincount(np.round(recall * k).astype(int), minlength=k + 1).tolist(),
         recall_at={str(depth): round(float(found.recall.mean()), 4) for depth, found in own.items()},
         distance_ratio=None if build.field.metric == "dot" else _ratio(own[k], truth.first(k)),
+        scored=None if np.isnan(scored).any() else round(float(scored.mean()), 1),
+        p50_ms=timed.p50_ms,
+        p95_ms=timed.p95_ms,
+        p99_ms=timed.p99_ms,
+        per_second=timed.per_second,
         curve=curve,
     )
 
 
-def _point(searcher: VectorIndex, queries: QuerySet, truth: Truth, effort: int, k: int) -> FrontierPoint:
+def _measure_curve(
+    searcher: VectorIndex, queries: QuerySet, truth: Truth, allowed: tuple[int, int], own: int | None
+) -> list[FrontierPoint]:
+    """Measure rising efforts, and the one that is done unless told otherwise."""
+    least, most = allowed
+    rising = set(efforts(least, most))
+    wanted = {own} if own is not None and least <= own <= most else set()
+    curve: list[FrontierPoint] = []
+    with progress("evaluate", unit="efforts") as meter:
+        for effort in sorted(rising | wanted):
+            if curve and curve[-1].recall >= _ENOUGH and effort > max(wanted, default=0):
+                break
+            curve.append(_point(searcher, queries, truth, effort))
+            meter.advance(1)
+    return curve
+
+
+def _point(searcher: VectorIndex, queries: QuerySet, truth: Truth, effort: int) -> FrontierPoint:
     found = measure(searcher, queries, truth, effort).point(effort)
-    timed = {"k": k, "effort": effort, "searches": SEARCHES}
-    one = measure_latency(searcher, queries.vectors, clients=1, **timed)
-    many = measure_latency(searcher, queries.vectors, clients=CLIENTS, **timed)
-    return FrontierPoint(
-        effort=effort,
-        recall=found.recall,
-        recall_low=found.recall_low,
-        recall_p5=found.recall_p5,
-        scored=found.scored,
-        p50_ms=one.p50_ms,
-        p95_ms=one.p95_ms,
-        p99_ms=one.p99_ms,
-        per_second=many.per_second,
-    )
+    return FrontierPoint(**asdict(found), **asdict(_speed(searcher, queries, truth.distances.shape[1], effort)))
+
+
+def _speed(searcher: VectorIndex, queries: QuerySet, k: int, effort: int | None) -> Speed:
+    def timed(clients: int) -> Latency:
+        return measure_latency(searcher, queries.vectors, k=k, effort=effort, clients=clients, searches=SEARCHES)
+
+    one = timed(1)
+    return Speed(p50_ms=one.p50_ms, p95_ms=one.p95_ms, p99_ms=one.p99_ms, per_second=timed(CLIENTS).per_second)
 
 
 def _ratio(found: Measured, truth: Truth) -> float:
