@@ -43,6 +43,11 @@ class RunStore:
         """Merge `fields` into the record of `build`; fields of nested objects are merged one by one."""
         self._client.update(index=RUNS, id=build, doc={"updated_at": now(), **fields}, retry_on_conflict=5)
 
+    def replace(self, build: str, **fields: Any) -> None:
+        """Put `fields` in the place of those of their names, nested objects as a whole."""
+        self.update(build, **dict.fromkeys(fields))
+        self.update(build, **fields)
+
     def advance(self, name: str, build: str, state: str) -> None:
         """Record the state that a run has brought a build to; a repeated run takes nothing from one that was verified.
 

@@ -40,3 +40,10 @@ def test_a_build_is_found_by_its_name_only(server: Any) -> None:
     assert runs.get("docs", "b1")["index"] == "b1"
     assert runs.find("other", "b1") is None
     assert runs.latest("docs")["build"] == "b2"
+
+
+def test_what_is_replaced_keeps_nothing_of_what_was_there(server: Any) -> None:
+    runs = RunStore(server)
+    runs.start("docs", "b1", {"index": "b1", "evaluation": {"recall_at": {"1": 1.0, "7": 0.9}}})
+    runs.replace("b1", evaluation={"recall_at": {"1": 0.8}})
+    assert runs.get("docs", "b1")["evaluation"] == {"recall_at": {"1": 0.8}}
