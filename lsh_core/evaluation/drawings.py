@@ -1,0 +1,95 @@
+"""The drawings of an evaluation, with what is to be seen on them in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from lsh_core.evaluation import plots
+from lsh_core.evaluation.plots import Facts, Plot
+from lsh_core.evaluation.svg import drawn
+
+_WIDTH, _HEIGHT = 7.6, 3.3
+_FRAME_HEIGHT, _BAR_HEIGHT = 0.9, 0.26
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One drawing.
+
+    Attributes
+    ----------
+    key
+        Its name in the page and in file names.
+    alt
+        What is to be seen, in words and figures.
+    """
+
+    key: str
+    alt: str
+    svg: str
+
+
+def drawings(result: Facts) -> Iterator[Drawing]:
+    """Yield the drawings of an evaluation, as `lsh_core.jobs.evaluate` returns it; of hash health where it was seen."""
+    first, last = result["curve"][0], result["curve"][-1]
+    k, unit = result["k"], result["effort_name"]
+    rising = f"from {first['effort']:,} to {last['effort']:,} {unit}"
+    own = "scan all rows" if result["effort"] is None else f"do {result['effort']:,} {unit}"
+    target = "" if result["target"] is None else f" The target is {result['target']:g}."
+    yield _drawing(
+        "recall",
+        plots.draw_recall,
+        result,
+        f"Recall@{k} by {unit}: {rising} it goes from {first['recall']:.3f} to {last['recall']:.3f}. Searches {own}, "
+        f"unless told otherwise.{target}",
+    )
+    yield _drawing(
+        "frontier",
+        plots.draw_frontier,
+        result,
+        f"Milliseconds of a search, and searches a second, by recall@{k}: {rising} the median goes from "
+        f"{first['p50_ms']:.1f} to {last['p50_ms']:.1f} ms, and eight clients go from {first['per_second']:,.0f} to "
+        f"{last['per_second']:,.0f} searches a second.",
+    )
+    yield _drawing(
+        "histogram",
+        plots.draw_histogram,
+        result,
+        f"Queries by how many of their {k} neighbours they found: {result['histogram'][-1] / result['queries']:.1%} "
+        f"found all; 19 of 20 found a share of {result['recall_p5']:.2f} or more.",
+    )
+    if all(point["scored"] is not None for point in result["curve"]):
+        yield _drawing(
+            "scored",
+            plots.draw_scored,
+            result,
+            f"Rows that are compared with a query: {rising} they go from {first['scored']:,.0f} to "
+            f"{last['scored']:,.0f}, of {result['rows']:,}.",
+        )
+    if health := result.get("health"):
+        yield from _health_drawings(health)
+
+
+def _health_drawings(health: Facts) -> Iterator[Drawing]:
+    if sizes := health["sizes"]:
+        yield _drawing(
+            "sizes",
+            plots.draw_sizes,
+            health,
+            f"Rows of tokens by rank: from the largest with {sizes[0]:,} rows to the smallest with {sizes[-1]:,}.",
+        )
+    if largest := health["largest"]:
+        yield _drawing(
+            "largest",
+            plots.draw_largest,
+            health,
+            f"The {len(largest)} largest tokens: {largest[0]['token']} has {largest[0]['rows']:,} rows, "
+            f"{largest[0]['share']:.2%} of all.",
+            height=_FRAME_HEIGHT + _BAR_HEIGHT * len(largest),
+        )
+
+
+def _drawing(key: str, plot: Plot, facts: Facts, alt: str, height: float = _HEIGHT) -> Drawing:
+    return Drawing(key, alt, drawn(partial(plot, facts), key=key, alt=alt, inches=(_WIDTH, height)))

@@ -1,0 +1,184 @@
+"""What is drawn into each figure of a report; the figures are those of `lsh_core.jobs.evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from lsh_core.evaluation import scales
+from lsh_core.evaluation.svg import ALERT, FAINT, INK, LINE, LIVE, TEXT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Facts: TypeAlias = Mapping[str, Any]
+Plot: TypeAlias = "Callable[[Facts, Figure], None]"
+
+_MOST_LABELLED_BARS = 12
+
+
+def _own_point(result: Facts) -> Facts | None:
+    return next((point for point in result["curve"] if point["effort"] == result["effort"]), None)
+
+
+def _column(result: Facts, name: str) -> list[float]:
+    return [point[name] for point in result["curve"]]
+
+
+def draw_recall(result: Facts, figure: Figure) -> None:
+    axes = figure.add_subplot()
+    efforts, recall, low = (_column(result, name) for name in ("effort", "recall", "recall_low"))
+    scales.by_effort(axes, efforts, result["effort_name"])
+    axes.fill_between(efforts, low, recall, color=FAINT, linewidth=0)
+    axes.plot(efforts, low, color=FAINT, linewidth=1)
+    axes.plot(efforts, recall, color=LINE, linewidth=1.6, marker="o", markersize=4)
+    target = result["target"]
+    axes.set_ylim(min([0.9, *low] if target is None else [0.9, target - 0.02, *low]) - 0.02, 1.01)
+    axes.set_ylabel(f"recall@{result['k']}")
+    if target is not None:
+        axes.axhline(target, color=TEXT, linewidth=1, linestyle=(0, (4, 3)))
+        met = recall[-1] >= target  # The curve is above the line on the right then, and below it all the way if not.
+        axes.annotate(
+            f"target {target:g}",
+            (0.99 if met else 0.01, target),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(0, -4 if met else 4),
+            textcoords="offset points",
+            ha="right" if met else "left",
+            va="top" if met else "bottom",
+            color=TEXT,
+        )
+    _mark_own(axes, result, "recall", f"{result['effort'] or 0:,} {result['effort_name']}")
+
+
+def draw_frontier(result: Facts, figure: Figure) -> None:
+    left, right = figure.subplots(1, 2)
+    for axes, name, label in (
+        (left, "p50_ms", "median of a search, ms"),
+        (right, "per_second", "searches/s, 8 clients"),
+    ):
+        places = scales.by_misses(axes, _column(result, "recall"), result["queries"] * result["k"])
+        values = _column(result, name)
+        scales.log_if_wide(axes, values)
+        axes.plot(places, values, color=LINE, linewidth=1.6, marker="o", markersize=4)
+        axes.set_xlabel(f"recall@{result['k']}")
+        axes.set_ylabel(label)
+        own = next((n for n, point in enumerate(result["curve"]) if point["effort"] == result["effort"]), None)
+        if own is not None:
+            axes.plot(places[own], values[own], color=LIVE, marker="o", markersize=8)
+        for n in sorted({0, len(places) - 1} | ({own} if own is not None else set())):
+            _label(axes, (places[n], values[n]), f"{result['curve'][n]['effort']:,}", live=n == own)
+    left.set_title(f"labels: {result['effort_name']}", loc="left", fontsize=9, color=TEXT)
+
+
+def draw_histogram(result: Facts, figure: Figure) -> None:
+    axes = figure.add_subplot()
+    counts, k = result["histogram"], result["k"]
+    shares = [100 * count / result["queries"] for count in counts]
+    bars = axes.bar(range(k + 1), shares, width=0.8, color=LINE)
+    if k <= _MOST_LABELLED_BARS:
+        axes.bar_label(bars, [f"{share:.1f} %" if share else "" for share in shares], padding=2, color=TEXT, fontsize=9)
+        axes.set_xticks(range(k + 1))
+    axes.margins(y=0.12)
+    axes.grid(visible=False, axis="x")
+    axes.set_xlabel(f"true neighbours that a query found, of {k}")
+    axes.set_ylabel("queries, %")
+
+
+def draw_scored(result: Facts, figure: Figure) -> None:
+    axes = figure.add_subplot()
+    efforts, scored = _column(result, "effort"), _column(result, "scored")
+    scales.by_effort(axes, efforts, result["effort_name"])
+    axes.plot(efforts, scored, color=LINE, linewidth=1.6, marker="o", markersize=4)
+    scales.log_rows(axes, [*scored, result["rows"]])
+    axes.set_ylabel("rows compared")
+    axes.axhline(result["rows"], color=TEXT, linewidth=1, linestyle=(0, (4, 3)))
+    axes.annotate(
+        f"all {result['rows']:,} rows",
+        (0.01, result["rows"]),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(0, -4),
+        textcoords="offset points",
+        va="top",
+        color=TEXT,
+    )
+    own = _own_point(result)
+    share = 0.0 if own is None else own["scored"] / result["rows"]
+    _mark_own(axes, result, "scored", f"{result['effort'] or 0:,} {result['effort_name']}: {share:.2%} of the rows")
+
+
+def _mark_own(axes: Axes, result: Facts, name: str, label: str) -> None:
+    """Mark what searches do unless they are told otherwise."""
+    own = _own_point(result)
+    if own is None:
+        return
+    axes.axvline(own["effort"], color=LIVE, linewidth=1, zorder=1.5)
+    axes.plot(own["effort"], own[name], color=LIVE, marker="o", markersize=8)
+    beyond = axes.transAxes.inverted().transform(axes.transData.transform((own["effort"], own[name])))[0] > 0.5
+    axes.annotate(
+        f"default: {label}",
+        (own["effort"], 0.04),
+        xycoords=axes.get_xaxis_transform(),
+        xytext=(-6 if beyond else 6, 0),
+        textcoords="offset points",
+        ha="right" if beyond else "left",
+        color=LIVE,
+        fontweight="bold",
+    )
+
+
+def _label(axes: Axes, place: tuple[float, float], text: str, *, live: bool) -> None:
+    axes.annotate(
+        text,
+        place,
+        xytext=(0, 7),
+        textcoords="offset points",
+        ha="center",
+        color=LIVE if live else TEXT,
+        fontweight="bold" if live else "normal",
+        fontsize=9,
+        bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 0.5},
+    )
+
+
+def draw_sizes(health: Facts, figure: Figure) -> None:
+    axes = figure.add_subplot()
+    axes.plot(health["size_ranks"], health["sizes"], color=LINE, linewidth=1.6, marker="o", markersize=3)
+    scales.log_rows(axes, health["sizes"])
+    scales.log_ranks(axes, health["size_ranks"])
+    axes.set_xlabel("tokens, the largest first (rank)")
+    axes.set_ylabel("rows")
+    largest = next(iter(health["largest"]), None)
+    if largest and largest["share"]:
+        even = largest["rows"] / largest["share"] / health["possible"]
+        axes.axhline(even, color=TEXT, linewidth=1, linestyle=(0, (4, 3)))
+        axes.annotate(
+            f"all alike: {even:,.0f}",
+            (0.01, even),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(0, -4),
+            textcoords="offset points",
+            va="top",
+            color=TEXT,
+        )
+
+
+def draw_largest(health: Facts, figure: Figure) -> None:
+    axes = figure.add_subplot()
+    largest: Sequence[Facts] = health["largest"]
+    hot = {each["token"] for each in health["hot"]}
+    places = range(len(largest))
+    bars = axes.barh(
+        places,
+        [each["rows"] for each in largest],
+        color=[ALERT if each["token"] in hot else LINE for each in largest],
+        height=0.7,
+    )
+    labels = [f"{each['rows']:,} ({each['share']:.2%})" for each in largest]
+    axes.bar_label(bars, labels, padding=4, color=TEXT, fontsize=9)
+    axes.set_yticks(places, [each["token"] for each in largest], color=INK)
+    axes.invert_yaxis()
+    axes.margins(x=0.16)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("rows")

@@ -1,0 +1,48 @@
+"""What is wrong with a build by its figures, and what helps. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_FEW_QUERIES = 100
+
+
+@dataclass(frozen=True)
+class Warned:
+    """What is wrong, and what helps."""
+
+    what: str
+    remedy: str
+
+
+def warnings_of(result: Mapping[str, Any]) -> Iterator[Warned]:
+    """Yield what is wrong by the figures of an evaluation, the most important first."""
+    name, unit, target = result["name"], result["effort_name"], result["target"]
+    if result["effort"] is None:
+        yield Warned(
+            f"Searches scan all {result['rows']:,} rows: nothing less was sure to find what the build promises.",
+            f"Train a model that finds more (`airlsh train {name} --model ivf`), and index with it again.",
+        )
+    elif target is not None and 2 * result["recall"] - result["recall_low"] < target:  # The upper bound.
+        enough = next((point["effort"] for point in result["curve"] if point["recall_low"] >= target), None)
+        yield Warned(
+            f"Searches find {result['recall']:.3f} of the nearest, less than the target of {target:g}.",
+            f"Train a model that finds more (`airlsh train {name} --model ivf`), and index with it again."
+            if enough is None
+            else f"Search with `--{unit.replace('_', '-')} {enough}`, which finds it, or index again with a higher "
+            "`--recall-target`.",
+        )
+    if result["queries"] < _FEW_QUERIES:
+        yield Warned(
+            f"{result['queries']} queries tell little: the recall of all queries there may be lies within wide bounds.",
+            f"Evaluate with {_FEW_QUERIES} queries or more, better 2,000.",
+        )
+    if result["model"] == "hnsw" and not result["own_queries"]:
+        yield Warned(
+            "The queries are rows of the index: a graph finds their neighbours more easily than those of others.",
+            f"Evaluate with queries of your own: `airlsh evaluate {name} --queries FILE`.",
+        )
+    for warning in (result.get("health") or {}).get("warnings", ()):
+        yield Warned(warning["what"], warning["remedy"])

@@ -1,0 +1,70 @@
+"""The report of an evaluation as files: a page, its drawings beside it, and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from lsh_core.sources.failures import judged
+from lsh_core.sources.listing import is_local, open_filesystem
+
+_PROBE = ".airlsh-writes-here"
+_JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS
+"""The server gives keys back in an order of its own; the same figures make the same file."""
+
+
+def check_writable(folder: str) -> None:
+    """Make `folder` if it is not there, and see that files can be written into it.
+
+    Raises
+    ------
+    SourceError
+        They cannot.
+    SourceUnavailableError
+        Its storage did not answer.
+    """
+    filesystem, path = open_filesystem(folder)
+    probe = _inside(path, _PROBE)
+    with judged(folder, "cannot be written to", local=is_local(filesystem)):
+        filesystem.makedirs(path, exist_ok=True)
+        filesystem.pipe_file(probe, b"")
+        filesystem.rm_file(probe)
+
+
+def write_report(result: Mapping[str, Any], folder: str) -> str:
+    """Write ``NAME-BUILD.html``, the drawings as ``NAME-BUILD-*.svg``, and ``NAME-BUILD.json``, over what is there.
+
+    The page holds all that it shows, and is written last.
+
+    Returns
+    -------
+    str
+        Where the page is.
+
+    Raises
+    ------
+    SourceError, SourceUnavailableError
+        As of `check_writable`.
+    """
+    from lsh_core.evaluation.drawings import drawings
+    from lsh_core.evaluation.report_page import report_page
+
+    shown = list(drawings(result))
+    stem = f"{result['name']}-{result['build']}".replace("/", "_")
+    page = f"{stem}.html"
+    files = {f"{stem}-{each.key}.svg": each.svg.encode() for each in shown}
+    files[f"{stem}.json"] = orjson.dumps(result, option=_JSON)
+    files[page] = report_page(result, shown).encode()
+    filesystem, path = open_filesystem(folder)
+    with judged(folder, "cannot be written to", local=is_local(filesystem)):
+        filesystem.makedirs(path, exist_ok=True)
+        for name, content in files.items():
+            filesystem.pipe_file(_inside(path, name), content)
+    written = _inside(path, page)
+    return written if is_local(filesystem) else filesystem.unstrip_protocol(written)
+
+
+def _inside(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}"

@@ -1,0 +1,71 @@
+"""The report of an evaluation as one HTML page that needs nothing beside it: no network, no script. Pure: no I/O."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.evaluation.drawings import Drawing
+from lsh_core.evaluation.remedies import warnings_of
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from markupsafe import Markup
+
+_TEMPLATE = "report.html.jinja"
+
+
+def report_page(result: Mapping[str, Any], drawings: Sequence[Drawing]) -> str:
+    """Return the page for what `lsh_core.jobs.evaluate` returns; the same figures give the same text.
+
+    Everything that comes from outside, such as names and tokens, is escaped by the template.
+    """
+    return _template().render(
+        result=result,
+        drawings={each.key: each for each in drawings},
+        warnings=list(warnings_of(result)),
+        depths=sorted((int(depth), recall) for depth, recall in result["recall_at"].items()),
+        health=result.get("health"),
+    )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("lsh_core.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"image": _image, "whole": _whole, "share": _share, "code": _code}
+    return environment.get_template(_TEMPLATE)
+
+
+def _image(svg: str) -> str:
+    """Return an address that holds the drawing: as an image it keeps its ids and its look to itself."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _whole(number: float | None) -> str:
+    return "-" if number is None else f"{number:,.0f}"
+
+
+def _share(part: float | None) -> str:
+    """Return a share in per cent, with the digits that small ones need."""
+    if part is None:
+        return "-"
+    return f"{100 * part:.1f} %" if part >= 0.1 else f"{100 * part:.2g} %"
+
+
+def _code(text: str) -> Markup:
+    """Return `text` with what stands between backquotes as code."""
+    from markupsafe import Markup
+
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
