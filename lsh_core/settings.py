@@ -132,6 +132,18 @@ def _reason(model: type[Settings], kind: str, message: str) -> str:
     return "must be given" if kind == "missing" else message.removeprefix("Value error, ")
 
 
+class _WrittenTo:
+    """Marks a field that names a place to write to.
+
+    It is no field of a form: whoever may trigger a DAG must not write files of the workers.
+    """
+
+
+def places_written(model: type[Settings]) -> frozenset[str]:
+    """Return the fields of `model` that name a place to write to."""
+    return frozenset(name for name, field in model.model_fields.items() if _WrittenTo in field.metadata)
+
+
 WaitGreen = Annotated[bool, Field(description="Move the alias only when every replica of the build is there.")]
 WaitGreenSeconds = Annotated[
     float, Field(ge=1, description="How long --wait-green waits for replicas before it gives up, in seconds.")
@@ -300,7 +312,7 @@ class SearchSettings(Settings):
     )
     filter: str | None = Field(default=None, description="Elasticsearch query (JSON) that every neighbour must match.")
     fields: tuple[str, ...] | None = Field(default=None, description="Fields to return; default: all but the vectors.")
-    output: str | None = Field(default=None, description="Parquet file to write the answers to.")
+    output: Annotated[str | None, _WrittenTo] = Field(default=None, description="Parquet file to write the answers to.")
 
     @property
     def effort(self) -> dict[str, int]:
@@ -320,6 +332,24 @@ class EvaluateSettings(Settings):
     )
     rows: int = Field(default=2_000, ge=20, le=10_000, description="Indexed rows to ask for where no file is given.")
     k: int = Field(default=10, ge=1, le=100, description="Neighbours a query.")
+    output: Annotated[str | None, _WrittenTo] = Field(
+        default=None,
+        min_length=1,
+        description="Folder (a local path or a URL) to write a report to: one HTML page, its drawings and its figures.",
+    )
+
+
+class ReportSettings(Settings):
+    """Write the report of the last evaluation of a build."""
+
+    name: IndexName = Field(description="Name of the index.")
+    build: str | None = Field(
+        default=None, min_length=1, description="Build that was evaluated; default: the live one."
+    )
+    output: Annotated[str, _WrittenTo] = Field(
+        min_length=1,
+        description="Folder (a local path or a URL) to write to: one HTML page, its drawings and its figures.",
+    )
 
 
 class ReplaySettings(Settings):

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from lsh_core.errors import SettingsError
-from lsh_core.settings import AnySettings, Settings, validated
+from lsh_core.settings import AnySettings, Settings, places_written, validated
 
 ADVANCED = "Advanced"
 
@@ -38,9 +38,12 @@ def form(
     -------
     dict
         One `Param` a field, with its type, bounds, default, title and description. A field without a
-        default becomes a param without one, which Airflow refuses to run without.
+        default becomes a param without one, which Airflow refuses to run without. A field that names a place to
+        write to becomes none.
     """
     properties: dict[str, dict[str, Any]] = model.model_json_schema()["properties"]
+    for written in places_written(model):
+        del properties[written]
     main = tuple(main)
     if unknown := set(main) - set(properties):
         raise SettingsError("main", sorted(unknown), f"{model.__name__} has no such fields")
@@ -70,6 +73,8 @@ def settings_from_params(model: type[AnySettings], params: Mapping[str, Any]) ->
     SettingsError
         A value that is not allowed, or a key that is no field of the form.
     """
+    for written in places_written(model) & params.keys():
+        raise SettingsError(written, params[written], "a DAG writes no files: leave it out, or use the command line")
     given = {}
     for field, value in params.items():
         typed = _typed(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,11 @@ _COLUMN = re.compile(r"\.parquet:.*", re.DOTALL)
 
 
 def run_job(
-    job: Callable[[AnySettings, Services], dict[str, Any]], model: type[AnySettings], context: Mapping[str, Any]
+    job: Callable[[AnySettings, Services], dict[str, Any]],
+    model: type[AnySettings],
+    context: Mapping[str, Any],
+    *,
+    lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
     """Call a job with the settings of this run.
 
@@ -39,6 +43,8 @@ def run_job(
     ----------
     context
         The task's context: ``params`` holds the form and the run's ``conf``.
+    lines
+        Makes lines for the task's log of what the job returns.
 
     Raises
     ------
@@ -46,7 +52,10 @@ def run_job(
         For every `InputError`: the form has to be mended, a retry cannot help.
     """
     with _readable_log():
-        return job(_settings(model, context), services_from_connections(context))
+        result = job(_settings(model, context), services_from_connections(context))
+        for line in lines(result) if lines else ():
+            logger.info("%s", line)
+        return result
 
 
 def run_stage(

@@ -20,6 +20,7 @@ from lsh_core.settings import (
     RollbackSettings,
     Settings,
     TrainSettings,
+    places_written,
 )
 
 MODELS = {
@@ -44,7 +45,15 @@ def run_params(dag: Any, conf: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("dag_id", MODELS)
 def test_a_form_has_the_fields_of_its_settings(dags: dict[str, Any], dag_id: str) -> None:
-    assert set(dags[dag_id].params) == set(MODELS[dag_id].model_fields)
+    assert set(dags[dag_id].params) == set(MODELS[dag_id].model_fields) - places_written(MODELS[dag_id])
+
+
+def test_a_form_names_no_place_to_write_to() -> None:
+    assert places_written(EvaluateSettings) == {"output"}
+    assert "output" not in form(EvaluateSettings, main=("name",))
+    for value in ("/etc", "", None):  # As it may come with a run's conf.
+        with pytest.raises(SettingsError, match=f"output={value!r}: a DAG writes no files"):
+            settings_from_params(EvaluateSettings, {"name": "docs", "output": value})
 
 
 @pytest.mark.parametrize("dag_id", MODELS)
