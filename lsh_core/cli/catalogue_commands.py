@@ -9,7 +9,7 @@ import click
 from lsh_core.cli.options import checked_name, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.local.interruption import endings_raised
-from lsh_core.settings import AbandonSettings, PromoteSettings, RetireSettings, RollbackSettings
+from lsh_core.settings import AbandonSettings, PromoteSettings, ReportSettings, RetireSettings, RollbackSettings
 
 
 @click.group()
@@ -49,7 +49,7 @@ def show_model(model_id: str, es: str | None, as_json: bool) -> None:
 
 @click.group()
 def builds() -> None:
-    """Look at the builds of an index; promote, roll back, abandon, retire."""
+    """Look at the builds of an index; report, promote, roll back, abandon, retire."""
 
 
 @builds.command("list")
@@ -80,6 +80,21 @@ def show_build(name: str, build: str | None, es: str | None, as_json: bool) -> N
         from lsh_core.jobs.builds import show_build as shown
 
         print_json(shown(name, build, services(es)))
+
+
+@builds.command("report")
+@settings_options(ReportSettings)
+@server_options()
+def report_build(es: str | None, as_json: bool, **values: Any) -> None:
+    """Write the report of the last evaluation of one build of NAME."""
+    with reported(as_json=as_json):
+        from lsh_core.jobs.report import report
+
+        result = report(make_settings(ReportSettings, values), services(es))
+        if as_json:
+            print_json(result)
+        else:
+            click.echo(f"report: {result['report']}")
 
 
 @builds.command("promote")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -12,8 +11,6 @@ from lsh_core.cli.session import print_json, reported, services
 from lsh_core.local.interruption import endings_raised
 from lsh_core.settings import EvaluateSettings
 
-_COLUMNS = ("recall", "at least", "scored", "p50 ms", "p95 ms", "p99 ms", "8 clients/s")
-
 
 @click.command()
 @settings_options(EvaluateSettings)
@@ -21,32 +18,13 @@ _COLUMNS = ("recall", "at least", "scored", "p50 ms", "p95 ms", "p99 ms", "8 cli
 def evaluate(es: str | None, as_json: bool, **values: Any) -> None:
     """Measure what searches of NAME find and how fast, by effort, against the true neighbours."""
     with reported(as_json=as_json), endings_raised():
+        from lsh_core.evaluation.report_lines import report_lines
         from lsh_core.jobs.evaluate import evaluate as run
 
         result = run(make_settings(EvaluateSettings, values), services(es))
         if as_json:
             print_json(result)
-        else:
-            click.echo("\n".join(_lines(result)))
-
-
-def _lines(result: Mapping[str, Any]) -> Iterator[str]:
-    kind = "own queries" if result["own_queries"] else "indexed rows, each left out of its own answer"
-    yield f"{result['name']}: build {result['build']}, {result['model']}, {result['metric']}, {result['rows']:,} rows"
-    yield f"{result['queries']:,} {kind}; {result['k']} neighbours; at least: 95 % lower bound of the mean"
-    yield ""
-    yield f"{result['effort_name']:>12}  " + "  ".join(f"{column:>11}" for column in _COLUMNS)
-    for point in result["curve"]:
-        scored = "-" if point["scored"] is None else f"{point['scored']:,.0f}"
-        mark = "*" if point["effort"] == result["effort"] else " "
-        yield (
-            f"{point['effort']:>11,}{mark}  {point['recall']:>11.4f}  {point['recall_low']:>11.4f}  "
-            f"{scored:>11}  {point['p50_ms']:>11.2f}  {point['p95_ms']:>11.2f}  {point['p99_ms']:>11.2f}  "
-            f"{point['per_second']:>11,.0f}"
-        )
-    yield ""
-    effort = "a scan of all rows" if result["effort"] is None else f"{result['effort']:,} {result['effort_name']}"
-    depths = ", ".join(f"recall@{depth} {recall:.4f}" for depth, recall in result["recall_at"].items())
-    yield f"unless told otherwise: {effort}; {depths}; 5th percentile of recall@{result['k']} {result['recall_p5']:.2f}"
-    if result["distance_ratio"] is not None:
-        yield f"distances are {result['distance_ratio']:.5f} times the true ones"
+            return
+        click.echo("\n".join(report_lines(result)))
+        if "report" in result:
+            click.echo(f"report: {result['report']}")

@@ -32,14 +32,19 @@ def list_builds(name: str, services: Services) -> list[dict[str, Any]]:
     return [_row(record, live) for record in RunStore(client).of(name)]
 
 
+def live_build(name: str, services: Services) -> str:
+    """Return the build of `name` that is live; raise `NotFoundError` if there is none."""
+    build = next((row["build"] for row in list_builds(name, services) if row["live"]), None)
+    if build is None:
+        raise NotFoundError("live build of", name, f"`airlsh builds list {name}` shows all")
+    return str(build)
+
+
 def show_build(name: str, build: str | None, services: Services) -> dict[str, Any]:
     """Return all that is recorded of `build`; default: the live one."""
     client = answering_client(services.connection)
     live = live_index(client, name)
-    if build is None:
-        build = next((row["build"] for row in list_builds(name, services) if row["live"]), None)
-        if build is None:
-            raise NotFoundError("live build of", name, f"`airlsh builds list {name}` shows all")
+    build = live_build(name, services) if build is None else build
     record = RunStore(client).get(name, build)
     plan = record.pop("plan", {})
     return {**_row(record, live), **record, "source_files": [file["url"] for file in plan.get("files", [])]}

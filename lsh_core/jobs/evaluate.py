@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, count
-from lsh_core.errors import ModelMismatchError, SettingsError
+from lsh_core.errors import AirlshError, ModelMismatchError, SettingsError
+from lsh_core.evaluation.report_folder import check_writable, write_report
 from lsh_core.indexing.runs import RunStore, now
 from lsh_core.jobs.services import Services
 from lsh_core.settings import EvaluateSettings
@@ -25,23 +26,27 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name, build, index, model, metric, rows, k, queries, own_queries, effort_name, effort, recall, recall_low,
-        recall_p5, histogram, recall_at, distance_ratio, curve, evaluated_at``. `curve` has for each effort ``recall,
-        recall_low, recall_p5, scored, p50_ms, p95_ms, p99_ms`` of one client and ``per_second`` of eight; the other
-        figures are those of searches that are not told an effort.
+        ``name, build, index, model, metric, rows, k, queries, own_queries, effort_name, target, effort, recall,
+        recall_low, recall_p5, histogram, recall_at, distance_ratio, scored, p50_ms, p95_ms, p99_ms, per_second, curve,
+        evaluated_at``. `curve` has for each effort ``recall, recall_low, recall_p5, scored, p50_ms, p95_ms, p99_ms`` of
+        one client and ``per_second`` of eight; the other figures are those of searches that are not told an effort.
+        With an `output` also ``report``: where the page lies.
 
     Raises
     ------
     NotFoundError
         Nothing is live under the name.
     InputError
-        The query file cannot be read, or its vectors are not the index's.
+        The query file cannot be read, its vectors are not the index's, or nothing can be written to `output`; each
+        before anything is measured.
     """
     from lsh_core.evaluation.frontier import measure_frontier
     from lsh_core.search.vector_index import VectorIndex
 
     client = answering_client(services.connection)
     build = VectorIndex(services.connection, settings.name).build
+    if settings.output is not None:
+        check_writable(settings.output)
     rows = count(client, build.index)
     queries = _queries(settings, build, services)
     if rows - queries.left_out < 1 or not len(queries):
@@ -62,11 +67,18 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         "rows": rows,
         "own_queries": settings.queries is not None,
         "effort_name": build.model.effort_name,
+        "target": None if build.curve is None else build.curve.target,
         **asdict(frontier),
         "evaluated_at": now(),
     }
-    RunStore(client).update(build.meta.build, evaluation=result)
-    return result
+    RunStore(client).replace(build.meta.build, evaluation=result)
+    if settings.output is None:
+        return result
+    try:
+        return {**result, "report": write_report(result, settings.output)}
+    except AirlshError as error:
+        note = f"the figures are kept: `airlsh builds report {settings.name} --output DIR` writes the report of them"
+        raise error.with_note(note) from None
 
 
 def _queries(settings: EvaluateSettings, build: ResolvedBuild, services: Services) -> QuerySet:

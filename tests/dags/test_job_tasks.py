@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from lsh_airflow.job_tasks import run_job, run_stage, with_partition_key
-from lsh_core.settings import IndexSettings, RefreshSettings
+from lsh_core.settings import EvaluateSettings, IndexSettings, RefreshSettings
 
 STARTED = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
 
@@ -59,6 +60,28 @@ def test_the_partition_of_the_run_wins_over_the_form(source: Path) -> None:
     assert partition_of(source, key=None, typed="day=1") == "day=1"
     with pytest.raises(AirflowFailException, match="partition=None: must be given"):
         partition_of(source, key=None, typed=None)
+
+
+def test_what_a_job_found_is_told_in_the_log(source: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def job(settings: EvaluateSettings, services: object) -> dict[str, Any]:
+        return {"recall": 0.97}
+
+    run = SimpleNamespace(dag_id="evaluate_index", run_id="1")
+    context = {"dag_run": run, "params": {"name": "docs"}}
+    with caplog.at_level(logging.INFO, "lsh_airflow.job_tasks"):
+        run_job(job, EvaluateSettings, context)
+        assert caplog.messages == []
+        found = run_job(job, EvaluateSettings, context, lines=lambda result: ["a table", f"recall {result['recall']}"])
+    assert caplog.messages == ["a table", "recall 0.97"]
+    assert found == {"recall": 0.97}
+
+
+def test_a_run_that_names_a_place_to_write_to_is_refused(source: Path) -> None:
+    def job(settings: EvaluateSettings, services: object) -> dict[str, Any]:
+        raise AssertionError("not to be called")
+
+    with pytest.raises(AirflowFailException, match="output='/srv': a DAG writes no files"):
+        run_job(job, EvaluateSettings, {"params": {"name": "docs", "output": "/srv"}})
 
 
 def test_a_partition_outside_the_roots_is_refused(source: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-HEAVY = ("tensorflow", "keras", "dask", "distributed", "sklearn", "scipy", "pyarrow", "elasticsearch")
+HEAVY = ("tensorflow", "keras", "dask", "distributed", "sklearn", "scipy", "pyarrow", "elasticsearch", "matplotlib")
 
 PARSE_AND_LIST_HEAVY = f"""
 import runpy, sys

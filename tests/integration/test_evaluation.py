@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,17 @@ import numpy as np
 import pytest
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError
+from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError, SourceError
 from lsh_core.evaluation.query_set import QuerySet, draw_rows
 from lsh_core.evaluation.truth import Truth, true_neighbours
+from lsh_core.jobs.builds import show_build
 from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.report import report
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
-from lsh_core.settings import EvaluateSettings, IndexSettings, TrainSettings
+from lsh_core.settings import EvaluateSettings, IndexSettings, ReportSettings, TrainSettings
 from tests.integration.made_sources import clustered, write_source
 
 ROWS, DIMS, K = 3_000, 16, 10
@@ -122,6 +125,10 @@ def test_what_is_live_is_evaluated(services: Services, tmp_path: Path) -> None:
     assert set(result["recall_at"]) == {"1", "10", "100"}
     assert 1 <= result["distance_ratio"] < 1.1
     assert not result["own_queries"]
+    own = next(point for point in curve if point["effort"] == result["effort"])  # What is done by default is on it.
+    assert {name: result[name] for name in own} == own
+    assert result["target"] == 0.95
+    assert "report" not in result
 
 
 def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:
@@ -136,6 +143,30 @@ def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:
         evaluate(EvaluateSettings(name=name, queries=str(tmp_path / "wide.npy")), services)
     with pytest.raises(NotFoundError, match="nobody-indexed"):
         evaluate(EvaluateSettings(name="nobody-indexed"), services)
+
+
+def test_the_report_of_an_evaluation(services: Services, tmp_path: Path) -> None:
+    name = indexed(services, tmp_path, "l2")
+    with pytest.raises(NotFoundError, match="evaluation of build"):
+        report(ReportSettings(name=name, output=str(tmp_path / "early")), services)
+    asked: dict[str, Any] = {"name": name, "rows": 20, "output": str(tmp_path / "reports")}
+    with pytest.raises(SourceError, match="cannot be written to"):
+        evaluate(EvaluateSettings(**{**asked, "output": str(tmp_path / "rows.parquet")}), services)
+    assert "evaluation" not in show_build(name, None, services)  # Refused before anything was measured.
+
+    evaluate(EvaluateSettings(**{**asked, "k": 7}), services)
+    result = evaluate(EvaluateSettings(**asked), services)
+    page = Path(result["report"])
+    assert page == tmp_path / "reports" / f"{name}-{result['build']}.html"
+    assert f"recall@10 {result['recall']:.3f}" in page.read_text()
+    kept = json.loads(page.with_suffix(".json").read_text())
+    assert kept == {key: value for key, value in result.items() if key != "report"}
+
+    again = report(ReportSettings(name=name, build=result["build"], output=str(tmp_path / "again")), services)
+    written = {file.name: file.read_bytes() for file in (tmp_path / "again").iterdir()}
+    assert written == {file.name: file.read_bytes() for file in page.parent.iterdir()}
+    assert Path(again["report"]).name == page.name
+    assert len(written) >= 6
 
 
 def test_searches_do_what_is_enough_for_a_recall(services: Services, tmp_path: Path) -> None:

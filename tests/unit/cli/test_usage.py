@@ -16,9 +16,11 @@ from lsh_core.cli.main import main
 from lsh_core.cli.options import make_settings
 from lsh_core.settings import (
     AbandonSettings,
+    EvaluateSettings,
     IndexSettings,
     PromoteSettings,
     ReplaySettings,
+    ReportSettings,
     RetireSettings,
     RollbackSettings,
     SearchSettings,
@@ -27,7 +29,10 @@ from lsh_core.settings import (
 )
 
 NOWHERE = "http://127.0.0.1:9"
-HEAVY = ("tensorflow", "keras", "dask", "distributed", "sklearn", "elasticsearch", "pyarrow", "airflow", "pandas")
+HEAVY = (
+    *("tensorflow", "keras", "dask", "distributed", "sklearn", "elasticsearch", "pyarrow", "airflow", "pandas"),
+    "matplotlib",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +72,8 @@ def test_all_commands_are_there() -> None:
         "builds rollback",
         "builds retire",
         "builds abandon",
+        "builds report",
+        "evaluate",
         "dead-letters list",
         "up",
         "down",
@@ -101,6 +108,8 @@ def test_every_command_and_option_is_explained(path: tuple[str, ...]) -> None:
         (("dead-letters", "replay"), ReplaySettings),
         (("builds", "promote"), PromoteSettings),
         (("builds", "abandon"), AbandonSettings),
+        (("builds", "report"), ReportSettings),
+        (("evaluate",), EvaluateSettings),
     ],
 )
 def test_each_setting_is_an_option(path: tuple[str, ...], model: type[Settings]) -> None:

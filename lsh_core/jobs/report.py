@@ -1,0 +1,36 @@
+"""The report of a build that was evaluated: it can be drawn again wherever its figures can be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.errors import NotFoundError
+from lsh_core.evaluation.report_folder import write_report
+from lsh_core.indexing.runs import RunStore
+from lsh_core.jobs.builds import live_build
+from lsh_core.jobs.services import Services
+from lsh_core.settings import ReportSettings
+
+
+def report(settings: ReportSettings, services: Services) -> dict[str, Any]:
+    """Write the report of the last evaluation of a build.
+
+    Returns
+    -------
+    dict
+        ``name, build, report``: the last is where the page lies.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such build, or it was not evaluated.
+    SourceError
+        Nothing can be written to `output`.
+    """
+    name = settings.name
+    build = settings.build or live_build(name, services)
+    evaluation = RunStore(answering_client(services.connection)).get(name, build).get("evaluation")
+    if evaluation is None:
+        raise NotFoundError("evaluation of build", build, f"`airlsh evaluate {name}` makes one of the live build")
+    return {"name": name, "build": build, "report": write_report(evaluation, settings.output)}
