@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from lsh_core.evaluation import plots
+from lsh_core.evaluation.numerals import per_cent
 from lsh_core.evaluation.plots import Facts, Plot
 from lsh_core.evaluation.svg import drawn
 
@@ -57,8 +58,9 @@ def drawings(result: Facts) -> Iterator[Drawing]:
         "histogram",
         plots.draw_histogram,
         result,
-        f"Queries by how many of their {k} neighbours they found: {result['histogram'][-1] / result['queries']:.1%} "
-        f"found all; 19 of 20 found a share of {result['recall_p5']:.2f} or more.",
+        f"Queries by how many of their {k} neighbours they found: "
+        f"{per_cent(result['histogram'][-1] / result['queries'])} found all; 19 of 20 found a share of "
+        f"{result['recall_p5']:.2f} or more.",
     )
     if all(point["scored"] is not None for point in result["curve"]):
         yield _drawing(
@@ -86,7 +88,7 @@ def _health_drawings(health: Facts) -> Iterator[Drawing]:
             plots.draw_largest,
             health,
             f"The {len(largest)} largest tokens: {largest[0]['token']} has {largest[0]['rows']:,} rows, "
-            f"{largest[0]['share']:.2%} of all.",
+            f"{per_cent(largest[0]['share'])} of all.",
             height=_FRAME_HEIGHT + _BAR_HEIGHT * len(largest),
         )
 

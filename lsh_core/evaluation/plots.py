@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from lsh_core.evaluation import scales
+from lsh_core.evaluation.numerals import per_cent
 from lsh_core.evaluation.svg import ALERT, FAINT, INK, LINE, LIVE, TEXT
 
 if TYPE_CHECKING:
@@ -37,23 +40,13 @@ def draw_recall(result: Facts, figure: Figure) -> None:
     axes.set_ylim(min([0.9, *low] if target is None else [0.9, target - 0.02, *low]) - 0.02, 1.01)
     axes.set_ylabel(f"recall@{result['k']}")
     if target is not None:
-        axes.axhline(target, color=TEXT, linewidth=1, linestyle=(0, (4, 3)))
         met = recall[-1] >= target  # The curve is above the line on the right then, and below it all the way if not.
-        axes.annotate(
-            f"target {target:g}",
-            (0.99 if met else 0.01, target),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(0, -4 if met else 4),
-            textcoords="offset points",
-            ha="right" if met else "left",
-            va="top" if met else "bottom",
-            color=TEXT,
-        )
+        _level(axes, target, f"target {target:g}", right=met, below=met)
     _mark_own(axes, result, "recall", f"{result['effort'] or 0:,} {result['effort_name']}")
 
 
 def draw_frontier(result: Facts, figure: Figure) -> None:
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})
     for axes, name, label in (
         (left, "p50_ms", "median of a search, ms"),
         (right, "per_second", "searches/s, 8 clients"),
@@ -93,19 +86,27 @@ def draw_scored(result: Facts, figure: Figure) -> None:
     axes.plot(efforts, scored, color=LINE, linewidth=1.6, marker="o", markersize=4)
     scales.log_rows(axes, [*scored, result["rows"]])
     axes.set_ylabel("rows compared")
-    axes.axhline(result["rows"], color=TEXT, linewidth=1, linestyle=(0, (4, 3)))
-    axes.annotate(
-        f"all {result['rows']:,} rows",
-        (0.01, result["rows"]),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(0, -4),
-        textcoords="offset points",
-        va="top",
-        color=TEXT,
-    )
+    _level(axes, result["rows"], f"all {result['rows']:,} rows")
     own = _own_point(result)
     share = 0.0 if own is None else own["scored"] / result["rows"]
-    _mark_own(axes, result, "scored", f"{result['effort'] or 0:,} {result['effort_name']}: {share:.2%} of the rows")
+    _mark_own(
+        axes, result, "scored", f"{result['effort'] or 0:,} {result['effort_name']}: {per_cent(share)} of the rows"
+    )
+
+
+def _level(axes: Axes, value: float, label: str, *, right: bool = False, below: bool = True) -> None:
+    """Draw a level to compare with."""
+    axes.axhline(value, color=TEXT, linewidth=1, linestyle=(0, (4, 3)))
+    axes.annotate(
+        label,
+        (0.99 if right else 0.01, value),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(0, -4 if below else 4),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        va="top" if below else "bottom",
+        color=TEXT,
+    )
 
 
 def _mark_own(axes: Axes, result: Facts, name: str, label: str) -> None:
@@ -144,24 +145,16 @@ def _label(axes: Axes, place: tuple[float, float], text: str, *, live: bool) -> 
 
 def draw_sizes(health: Facts, figure: Figure) -> None:
     axes = figure.add_subplot()
-    axes.plot(health["size_ranks"], health["sizes"], color=LINE, linewidth=1.6, marker="o", markersize=3)
-    scales.log_rows(axes, health["sizes"])
-    scales.log_ranks(axes, health["size_ranks"])
+    sizes, ranks = health["sizes"], health["size_ranks"]
+    each_rank = np.interp(np.arange(1, ranks[-1] + 1), ranks, sizes)
+    even = float(each_rank.sum()) / health["possible"]
+    axes.plot(ranks, sizes, color=LINE, linewidth=1.6, marker="o", markersize=3)
+    scales.log_rows(axes, [*sizes, max(1, even)])
+    scales.log_ranks(axes, ranks)
     axes.set_xlabel("tokens, the largest first (rank)")
     axes.set_ylabel("rows")
-    largest = next(iter(health["largest"]), None)
-    if largest and largest["share"]:
-        even = largest["rows"] / largest["share"] / health["possible"]
-        axes.axhline(even, color=TEXT, linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(
-            f"all alike: {even:,.0f}",
-            (0.01, even),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(0, -4),
-            textcoords="offset points",
-            va="top",
-            color=TEXT,
-        )
+    if even >= 1:
+        _level(axes, even, f"if all held as many: {even:,.0f}")
 
 
 def draw_largest(health: Facts, figure: Figure) -> None:
@@ -175,7 +168,7 @@ def draw_largest(health: Facts, figure: Figure) -> None:
         color=[ALERT if each["token"] in hot else LINE for each in largest],
         height=0.7,
     )
-    labels = [f"{each['rows']:,} ({each['share']:.2%})" for each in largest]
+    labels = [f"{each['rows']:,} ({per_cent(each['share'])})" for each in largest]
     axes.bar_label(bars, labels, padding=4, color=TEXT, fontsize=9)
     axes.set_yticks(places, [each["token"] for each in largest], color=INK)
     axes.invert_yaxis()

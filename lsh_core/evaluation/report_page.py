@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.evaluation.drawings import Drawing
+from lsh_core.evaluation.numerals import per_cent, whole
 from lsh_core.evaluation.remedies import warnings_of
 
 if TYPE_CHECKING:
@@ -43,24 +44,13 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"image": _image, "whole": _whole, "share": _share, "code": _code}
+    environment.filters |= {"image": _image, "whole": whole, "share": per_cent, "code": _code}
     return environment.get_template(_TEMPLATE)
 
 
 def _image(svg: str) -> str:
     """Return an address that holds the drawing: as an image it keeps its ids and its look to itself."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
-
-def _whole(number: float | None) -> str:
-    return "-" if number is None else f"{number:,.0f}"
-
-
-def _share(part: float | None) -> str:
-    """Return a share in per cent, with the digits that small ones need."""
-    if part is None:
-        return "-"
-    return f"{100 * part:.1f} %" if part >= 0.1 else f"{100 * part:.2g} %"
 
 
 def _code(text: str) -> Markup:

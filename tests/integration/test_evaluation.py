@@ -13,7 +13,6 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError, SourceError
 from lsh_core.evaluation.query_set import QuerySet, draw_rows
 from lsh_core.evaluation.truth import Truth, true_neighbours
-from lsh_core.jobs.builds import show_build
 from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.report import report
@@ -110,9 +109,14 @@ def test_drawn_rows_are_the_same_for_the_same_seed(services: Services, tmp_path:
     np.testing.assert_array_equal(one.vectors, VECTORS[[int(identity[1:]) for identity in one.ids]])
 
 
-def test_what_is_live_is_evaluated(services: Services, tmp_path: Path) -> None:
+def test_what_is_live_is_evaluated_and_reported(services: Services, tmp_path: Path) -> None:
     name = indexed(services, tmp_path, "l2")
-    result = evaluate(EvaluateSettings(name=name, rows=200), services)
+    asked = EvaluateSettings(name=name, rows=200, output=str(tmp_path / "reports"))
+    with pytest.raises(SourceError, match="cannot be written to"):
+        evaluate(asked.model_copy(update={"output": str(tmp_path / "rows.parquet")}), services)
+    with pytest.raises(NotFoundError, match="evaluation of build"):  # It was refused before anything was measured.
+        report(ReportSettings(name=name, output=str(tmp_path / "early")), services)
+    result = evaluate(asked, services)
 
     curve = result["curve"]
     assert [point["effort"] for point in curve] == sorted({point["effort"] for point in curve})
@@ -128,7 +132,16 @@ def test_what_is_live_is_evaluated(services: Services, tmp_path: Path) -> None:
     own = next(point for point in curve if point["effort"] == result["effort"])  # What is done by default is on it.
     assert {name: result[name] for name in own} == own
     assert result["target"] == 0.95
-    assert "report" not in result
+
+    page = Path(result.pop("report"))
+    assert page == tmp_path / "reports" / f"{name}-{result['build']}.html"
+    assert f"recall@10 {result['recall']:.3f}" in page.read_text()
+    assert json.loads(page.with_suffix(".json").read_text()) == result
+    again = report(ReportSettings(name=name, build=result["build"], output=str(tmp_path / "again")), services)
+    assert again["report"] == str(tmp_path / "again" / page.name)
+    written = {file.name: file.read_bytes() for file in page.parent.iterdir()}
+    assert written == {file.name: file.read_bytes() for file in (tmp_path / "again").iterdir()}
+    assert len(written) >= 6
 
 
 def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:
@@ -143,30 +156,6 @@ def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:
         evaluate(EvaluateSettings(name=name, queries=str(tmp_path / "wide.npy")), services)
     with pytest.raises(NotFoundError, match="nobody-indexed"):
         evaluate(EvaluateSettings(name="nobody-indexed"), services)
-
-
-def test_the_report_of_an_evaluation(services: Services, tmp_path: Path) -> None:
-    name = indexed(services, tmp_path, "l2")
-    with pytest.raises(NotFoundError, match="evaluation of build"):
-        report(ReportSettings(name=name, output=str(tmp_path / "early")), services)
-    asked: dict[str, Any] = {"name": name, "rows": 20, "output": str(tmp_path / "reports")}
-    with pytest.raises(SourceError, match="cannot be written to"):
-        evaluate(EvaluateSettings(**{**asked, "output": str(tmp_path / "rows.parquet")}), services)
-    assert "evaluation" not in show_build(name, None, services)  # Refused before anything was measured.
-
-    evaluate(EvaluateSettings(**{**asked, "k": 7}), services)
-    result = evaluate(EvaluateSettings(**asked), services)
-    page = Path(result["report"])
-    assert page == tmp_path / "reports" / f"{name}-{result['build']}.html"
-    assert f"recall@10 {result['recall']:.3f}" in page.read_text()
-    kept = json.loads(page.with_suffix(".json").read_text())
-    assert kept == {key: value for key, value in result.items() if key != "report"}
-
-    again = report(ReportSettings(name=name, build=result["build"], output=str(tmp_path / "again")), services)
-    written = {file.name: file.read_bytes() for file in (tmp_path / "again").iterdir()}
-    assert written == {file.name: file.read_bytes() for file in page.parent.iterdir()}
-    assert Path(again["report"]).name == page.name
-    assert len(written) >= 6
 
 
 def test_searches_do_what_is_enough_for_a_recall(services: Services, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ HNSW = {
     ],
 }
 LONE = {"sizes": [7], "size_ranks": [1], "largest": [{"token": "t", "rows": 7, "share": 1.0}], "hot": []}
-HUGE = {"sizes": [9_000_000, 80, 1], "size_ranks": [1, 900, 100_000]}
+HUGE = {"sizes": [9_000_000, 80, 1], "size_ranks": [1, 900, 100_000], "possible": 5_000_000_000}
 EVALUATIONS: dict[str, dict[str, Any]] = {
     "usual": made_evaluation(health=made_health()),
     "graph": made_evaluation(**HNSW),
@@ -71,7 +71,7 @@ def test_the_target_and_the_default_are_marked() -> None:
     svg = shown("usual")
     assert {"recall@10", "probes", "target 0.9", "default: 24 probes"} <= set(words(svg["recall"]))
     assert {"recall@10", "searches/s, 8 clients", "24"} <= set(words(svg["frontier"]))
-    assert {"default: 24 probes: 9.60% of the rows", "all 10,000 rows"} <= set(words(svg["scored"]))
+    assert {"default: 24 probes: 9.6 % of the rows", "all 10,000 rows"} <= set(words(svg["scored"]))
     for key in ("recall", "frontier", "scored"):
         assert LIVE in ElementTree.tostring(svg[key], "unicode")
     scan = shown("scan")["recall"]
@@ -82,8 +82,11 @@ def test_the_target_and_the_default_are_marked() -> None:
 
 def test_the_figures_of_hash_health() -> None:
     svg = shown("usual")
-    assert "all alike: 48" in words(svg["sizes"])  # 40,000 rows in 833 lists.
-    assert {"Zk3x000", "2,400 (6.00%)", "Zk3x009"} <= set(words(svg["largest"]))
+    assert "if all held as many: 7" in words(shown("one token")["sizes"])
+    assert not [word for word in words(shown("millions of rows")["sizes"]) if "if all" in word]  # Less than one.
+    alike = made_health(sizes=[50, 50, 50], size_ranks=[1, 10, 300], possible=400, used=300)
+    assert "if all held as many: 38" in words(parsed(made_evaluation(health=alike))["sizes"])
+    assert {"Zk3x000", "2,400 (6 %)", "Zk3x009"} <= set(words(svg["largest"]))
     assert ALERT in ElementTree.tostring(svg["largest"], "unicode")  # Two are hot.
     assert ALERT not in ElementTree.tostring(shown("one token")["largest"], "unicode")
 
