@@ -87,6 +87,10 @@ def test_train_index_roll_back_and_retire(services: Services, source: Path) -> N
     assert len(answer.ids) == 3
     assert answer.neighbours[0].fields["title"].startswith("title of ")
 
+    states, evaluated = run("evaluate_index", "evaluate", name=name, rows=50)
+    assert failed(states) == []
+    assert (evaluated["build"], evaluated["queries"]) == (first["build"], 50)
+
     _, second = run("index_vectors", "summarise", **columns)
     assert second["build"] != first["build"]
     assert second["promoted"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import fsspec
@@ -54,6 +56,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
             check_writable(place)
     with pytest.raises(SourceError, match="nobody://x: cannot be opened"):
         check_writable("nobody://x")
+
+
+def test_nothing_is_drawn_with_before_a_report_is_asked_for() -> None:
+    modules = "lsh_core.jobs.evaluate, lsh_core.jobs.report, lsh_core.evaluation.report_page"
+    code = f"import sys, {modules}\nprint(*{{'matplotlib', 'jinja2'}} & set(sys.modules))"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert imported.stdout.split() == []
 
 
 def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
