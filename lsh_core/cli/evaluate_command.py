@@ -9,6 +9,7 @@ import click
 
 from lsh_core.cli.options import make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
+from lsh_core.evaluation.health_lines import health_lines, warning_lines
 from lsh_core.local.interruption import endings_raised
 from lsh_core.settings import EvaluateSettings
 
@@ -50,3 +51,6 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"unless told otherwise: {effort}; {depths}; 5th percentile of recall@{result['k']} {result['recall_p5']:.2f}"
     if result["distance_ratio"] is not None:
         yield f"distances are {result['distance_ratio']:.5f} times the true ones"
+    if result["health"] is not None:
+        yield from health_lines(result["health"])
+        yield from warning_lines(result["health"]["warnings"])

@@ -26,9 +26,10 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     -------
     dict
         ``name, build, index, model, metric, rows, k, queries, own_queries, effort_name, effort, recall, recall_low,
-        recall_p5, histogram, recall_at, distance_ratio, curve, evaluated_at``. `curve` has for each effort ``recall,
-        recall_low, recall_p5, scored, p50_ms, p95_ms, p99_ms`` of one client and ``per_second`` of eight; the other
-        figures are those of searches that are not told an effort.
+        recall_p5, histogram, recall_at, distance_ratio, curve, health, evaluated_at``. `curve` has for each effort
+        ``recall, recall_low, recall_p5, scored, p50_ms, p95_ms, p99_ms`` of one client and ``per_second`` of eight; the
+        other figures are those of searches that are not told an effort. `health` is a `HashHealth`; None of a model
+        without tokens.
 
     Raises
     ------
@@ -37,7 +38,9 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     InputError
         The query file cannot be read, or its vectors are not the index's.
     """
+    from lsh_core.evaluation.build_health import measure_health
     from lsh_core.evaluation.frontier import measure_frontier
+    from lsh_core.search.effort import own_effort
     from lsh_core.search.vector_index import VectorIndex
 
     client = answering_client(services.connection)
@@ -53,6 +56,9 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         settings.k,
         rows,
     )
+    health = measure_health(
+        services.connection, build, effort=own_effort(build, None), queries=queries.vectors, seed=_SEED
+    )
     result = {
         "name": settings.name,
         "build": build.meta.build,
@@ -63,6 +69,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         "own_queries": settings.queries is not None,
         "effort_name": build.model.effort_name,
         **asdict(frontier),
+        "health": None if health is None else asdict(health),
         "evaluated_at": now(),
     }
     RunStore(client).update(build.meta.build, evaluation=result)

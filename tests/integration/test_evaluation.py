@@ -98,6 +98,10 @@ def test_what_is_live_is_evaluated(services: Services, tmp_path: Path) -> None:
     assert set(result["recall_at"]) == {"1", "10", "100"}
     assert 1 <= result["distance_ratio"] < 1.1
     assert not result["own_queries"]
+    efforts, scored = ([point[key] for point in curve] for key in ("effort", "scored"))
+    at_default = ROWS if result["effort"] is None else np.interp(result["effort"], efforts, scored)
+    assert result["health"]["touched"] * ROWS == pytest.approx(at_default, rel=0.2)
+    assert result["health"]["sizes"][0] == result["health"]["largest"][0]["rows"]
 
 
 def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:
