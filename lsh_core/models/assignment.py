@@ -57,8 +57,6 @@ def make_groups(centroids: Float32Array, examined: int, generator: np.random.Gen
         own = labels == place
         if np.count_nonzero(own) <= examined:
             gaps[own] = -np.inf
-        else:
-            gaps[~own] = np.inf
         lists[place] = np.sort(gaps.argpartition(examined - 1)[:examined])
     return Groups(centres, lists)
 

@@ -3,6 +3,12 @@
 Long lists are what a query that meets them pays for. Q. Chen et al., "SPANN: Highly-efficient billion-scale approximate
 nearest neighbor search", NeurIPS 2021, section 3.2.1 (posting lists of limited length), keeps them short by a balance
 penalty in k-means; here k-means is left as it is, and what it leaves too long is clustered once more.
+
+Simulated, largest list as a multiple of the mean, and rows scored for a recall@10 of .95, before and after (with every
+list examined, see :mod:`lsh_core.models.assignment`): 60,000 text embeddings, 384-d, 3,919 lists 10.4 to 5.2 and 2,049
+to 1,633; 12,000 of them, 1,000 lists 8.7 to 4.3 and 969 to 902; 20,000 in 350 lists 6.1 to 3.6 and 2,059 to 2,102.
+200,000 SIFT descriptors, 128-d, 7,155 lists 3.7 to 3.0 and 2,501 to 2,480. To split what holds twice the mean, at the
+cost of lists of half of it, scored 12 % more rows where lists are long (350 lists).
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ distances. (Hierarchical k-means: D. Nistér and H. Stewénius, "Scalable recogn
 CVPR 2006, section 3; shares in proportion to rows instead of a constant branching.)
 
 Lists found this way end at the borders of the clusters. On SIFT descriptors that costs nothing, on 384-d text
-embeddings 3 points of recall at equal probes; two more iterations over all lists, with rows assigned in two
-levels, win most of it back.
+embeddings 3 points of recall at equal probes; more iterations over all lists, with rows assigned in two levels, win
+most of it back. Each of them also splits what became heavy (see :mod:`lsh_core.models.balance`).
 """
 
 from __future__ import annotations

@@ -96,17 +96,18 @@ def test_searches_that_go_through_too_much() -> None:
 
 
 def test_buckets_of_one_row() -> None:
-    alone = [*[1] * 80, *[2] * 30]
+    alone = [*[1] * 30, *[2] * 35]
     (warning,) = told("hyperplane", alone, rows=1_000)
-    assert warning.what == "57% of the rows' buckets hold no other row: they lead to nothing."
+    assert warning.what == "30% of the rows' buckets hold no other row: they lead to nothing."
     assert warning.remedy == "Train with fewer bits: `airlsh train docs --model hyperplane --bits 3`."
-    assert told("hyperplane", [*[1] * 60, *[2] * 30], rows=1_000) == []
+    assert told("hyperplane", [*[1] * 20, *[2] * 30], rows=1_000) == []
 
 
 def test_rows_that_are_spread_unevenly() -> None:
-    # Eleven lists of 15,000 rows are not heavy one by one.
-    (warning,) = told("ivf", [*[15_000] * 11, *[400] * 89])
-    assert warning.what == "The rows are spread as unevenly as if there were 25 lists, not 100 (entropy 0.70)."
+    # Twelve lists of 15,000 rows are not heavy one by one.
+    (warning,) = told("ivf", [*[15_000] * 12, *[227] * 88])
+    assert told("ivf", [*[13_000] * 11, *[640] * 89]) == []
+    assert warning.what == "The rows are spread as unevenly as if there were 20 lists, not 100 (entropy 0.65)."
     assert warning.remedy == "Train on a larger `--sample` of the rows that are indexed."
     (warning,) = told("hyperplane", [*[20_000] * 19, *[183] * 109])
     assert warning.remedy.endswith("or with `--model ivf`, whose lists follow the rows.")

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lsh_core.models import IVF, fingerprint
+from lsh_core.models import IVF, fingerprint, hierarchical
 from lsh_core.models.assignment import make_groups, nearest_lists
-from lsh_core.models.balance import HEAVY, LIGHT, parted_rows, split_heavy
+from lsh_core.models.balance import HEAVY, parted_rows, split_heavy
 from lsh_core.models.kmeans import distinct_rows, nearest_centroid, row_hashes
 
 
@@ -87,10 +87,26 @@ def test_equal_rows_are_not_parted(clustered):
     assert len(np.unique(nearest_centroid(rows[:200], balanced))) == 2
 
 
-def test_places_that_there_are_not_cannot_be_taken(clustered):
-    rows = clustered(400)
-    near = np.repeat(np.arange(4), [250, 50, 50, 50])[:, np.newaxis]
-    assert LIGHT * 100 < 50 or HEAVY * 100 > 250 or split_heavy(rows, near, rows[:4], generator()).shape == (4, 16)
+def test_no_place_is_given_twice(clustered):
+    rows = clustered(1280)
+    near = np.repeat(np.arange(20), [450, 400, *[30] * 14, 3, 3, 2, 2])[:, np.newaxis]
+    balanced = split_heavy(rows, near, rows[:20].copy(), generator())
+    changed = (balanced != rows[:20]).any(axis=1)
+    assert np.flatnonzero(changed).tolist() == [0, 16, 17, 18, 19]  # The heaviest takes all that there are.
+
+
+@pytest.mark.parametrize("lists", [200, 1200])
+def test_a_fit_leaves_lists_that_are_more_of_a_size(lists, monkeypatch):
+    """Clusters of widely different sizes and widths."""
+    made = np.random.default_rng(1)
+    centres, shares = made.standard_normal((60, 16)) * 3, made.pareto(0.7, 60) + 0.1
+    owners = made.choice(60, 6000, p=shares / shares.sum())
+    widths = made.lognormal(-1, 1, 60)[owners, np.newaxis]
+    rows = (centres[owners] + widths * made.standard_normal((6000, 16))).astype(np.float32)
+    split = loads(IVF(lists=lists).fit(rows), rows)
+    monkeypatch.setattr(hierarchical, "split_heavy", lambda sample, near, centroids, *_: centroids)
+    unsplit = loads(IVF(lists=lists).fit(rows), rows)
+    assert split.max() < 0.85 * unsplit.max()
 
 
 @pytest.mark.parametrize("lists", [200, 1200])
@@ -129,8 +145,13 @@ def test_every_list_is_examined_by_a_group(clustered):
 
 
 def test_a_group_of_more_lists_than_are_examined(clustered):
-    rows = np.concatenate([clustered(900), clustered(100) + np.float32(1000)])
-    groups = make_groups(rows, 60, generator())
-    assert groups.examined.shape == (15, 60)
-    assert all(len(np.unique(examined)) == 60 for examined in groups.examined)
-    assert np.isin(groups.examined, range(1000)).all()
+    """It examines those that are nearest to its centre."""
+    rows = np.concatenate([clustered(900), clustered(100) + np.float32(30)])
+    groups = make_groups(rows, 30, generator())
+    assert all(len(np.unique(examined)) == 30 for examined in groups.examined)
+    own = nearest_centroid(rows, groups.centres)
+    large = np.flatnonzero(np.bincount(own) > 30)
+    assert large.size
+    for group in large:
+        gaps = np.linalg.norm(rows - groups.centres[group], axis=1)
+        assert gaps[groups.examined[group]].max() <= np.sort(gaps)[29] * 1.001
