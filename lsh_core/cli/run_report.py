@@ -24,6 +24,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"  documents  {report['documents']:,}"
     if report.get("recall") is not None:
         yield f"  recall@10  {_recall(report)}"
+    for warning in report.get("warnings") or ():
+        yield f"  warning    {warning['what']} {warning['remedy']}"
     for node in report["nodes"]:
         yield (
             f"  node       {node['node']}: {node['chunks']} chunks, {node['requests']} requests, "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,10 +62,25 @@ def page_rows(dims: int) -> int:
     return max(1, min(10_000, _PAGE_BYTES // (dims * _BYTES_PER_NUMBER)))
 
 
-def draw_rows(connection: Connection, index: str, column: str, dims: int, size: int, *, seed: int) -> QuerySet:
-    """Draw up to `size` rows of `index` at random; the same seed draws the same rows of the same index."""
+def draw_rows(
+    connection: Connection,
+    index: str,
+    column: str,
+    dims: int,
+    size: int,
+    *,
+    seed: int,
+    among: Mapping[str, Any] | None = None,
+) -> QuerySet:
+    """Draw up to `size` rows of `index` at random; the same seed draws the same rows of the same index.
+
+    Parameters
+    ----------
+    among
+        The query that they match; default: all.
+    """
     client = answering_client(connection)
-    ids = _random_ids(client, index, size, seed)
+    ids = random_ids(client, index, size, seed, among)
     found: dict[str, list[float]] = {}
     step = page_rows(dims)
     for start in range(0, len(ids), step):
@@ -82,12 +98,15 @@ def draw_rows(connection: Connection, index: str, column: str, dims: int, size: 
     return QuerySet(vectors, tuple(there))
 
 
-def _random_ids(client: Elasticsearch, index: str, size: int, seed: int) -> list[str]:
-    """Return ids in an order that does not depend on which copy of a shard answers."""
+def random_ids(
+    client: Elasticsearch, index: str, size: int, seed: int, among: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Return ids of up to `size` rows, in an order that does not depend on which copy of a shard answers."""
+    score = {"random_score": {"seed": seed, "field": "airlsh.row"}, "boost_mode": "replace"}
     hits = search(
         client,
         index,
-        query={"function_score": {"random_score": {"seed": seed, "field": "airlsh.row"}, "boost_mode": "replace"}},
+        query={"function_score": {"query": among or {"match_all": {}}, **score}},
         sort=["_score", {"airlsh.row": {"order": "asc", "missing": "_last"}}],
         size=size,
         source=False,

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from lsh_core.evaluation.hash_health import Warned
+
 _FEW_QUERIES = 100
-
-
-@dataclass(frozen=True)
-class Warned:
-    """What is wrong, and what helps."""
-
-    what: str
-    remedy: str
 
 
 def warnings_of(result: Mapping[str, Any]) -> Iterator[Warned]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lsh_core.evaluation.health_lines import health_lines
 from lsh_core.evaluation.remedies import warnings_of
 
 _COLUMNS = ("recall", "at least", "scored", "p50 ms", "p95 ms", "p99 ms", "8 clients/s")
@@ -31,5 +32,7 @@ def report_lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"unless told otherwise: {effort}; {depths}; 5th percentile of recall@{result['k']} {result['recall_p5']:.2f}"
     if result["distance_ratio"] is not None:
         yield f"distances are {result['distance_ratio']:.5f} times the true ones"
+    if result.get("health") is not None:
+        yield from health_lines(result["health"])
     for warning in warnings_of(result):
         yield f"warning: {warning.what} {warning.remedy}"

@@ -28,9 +28,10 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     dict
         ``name, build, index, model, metric, rows, k, queries, own_queries, effort_name, target, effort, recall,
         recall_low, recall_p5, histogram, recall_at, distance_ratio, scored, p50_ms, p95_ms, p99_ms, per_second, curve,
-        evaluated_at``. `curve` has for each effort ``recall, recall_low, recall_p5, scored, p50_ms, p95_ms, p99_ms`` of
-        one client and ``per_second`` of eight; the other figures are those of searches that are not told an effort.
-        With an `output` also ``report``: where the page lies.
+        health, evaluated_at``. `curve` has for each effort ``recall, recall_low, recall_p5, scored, p50_ms, p95_ms,
+        p99_ms`` of one client and ``per_second`` of eight; the other figures are those of searches that are not told an
+        effort. `health` is a `HashHealth`; None of a model without tokens. With an `output` also ``report``: where the
+        page lies.
 
     Raises
     ------
@@ -40,7 +41,9 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         The query file cannot be read, its vectors are not the index's, or nothing can be written to `output`; each
         before anything is measured.
     """
+    from lsh_core.evaluation.build_health import measure_health
     from lsh_core.evaluation.frontier import measure_frontier
+    from lsh_core.search.effort import own_effort
     from lsh_core.search.vector_index import VectorIndex
 
     client = answering_client(services.connection)
@@ -58,6 +61,9 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         settings.k,
         rows,
     )
+    health = measure_health(
+        services.connection, build, effort=own_effort(build, None), queries=queries.vectors, seed=_SEED
+    )
     result = {
         "name": settings.name,
         "build": build.meta.build,
@@ -69,6 +75,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         "effort_name": build.model.effort_name,
         "target": None if build.curve is None else build.curve.target,
         **asdict(frontier),
+        "health": None if health is None else asdict(health),
         "evaluated_at": now(),
     }
     RunStore(client).replace(build.meta.build, evaluation=result)

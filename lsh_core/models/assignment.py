@@ -41,13 +41,22 @@ class Groups(NamedTuple):
 
 
 def make_groups(centroids: Float32Array, examined: int, generator: np.random.Generator) -> Groups:
-    """Group lists by k-means over their centroids, about `LISTS_PER_GROUP` in each."""
+    """Group lists by k-means over their centroids, about `LISTS_PER_GROUP` in each.
+
+    A group examines its own lists first, then the nearest others. By nearness alone one list in seven of 63,666 text
+    embeddings was examined by no group: those far from all others, which lie far from their own centre too. No row
+    was in them.
+    """
     groups = min(MAX_GROUPS, len(centroids) // LISTS_PER_GROUP)
     centres = kmeans(centroids, groups, generator, iterations=10, draw=np.arange(len(centroids)))
+    labels = nearest_centroid(centroids, centres)
     norms = squared_norms(centroids)
     lists = np.empty((groups, examined), dtype=np.int32)
     for place, centre in enumerate(centres):
         gaps = norms - np.float32(2.0) * (centroids @ centre)
+        own = labels == place
+        if np.count_nonzero(own) <= examined:
+            gaps[own] = -np.inf
         lists[place] = np.sort(gaps.argpartition(examined - 1)[:examined])
     return Groups(centres, lists)
 

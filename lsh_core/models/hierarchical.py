@@ -6,8 +6,8 @@ distances. (Hierarchical k-means: D. Nistér and H. Stewénius, "Scalable recogn
 CVPR 2006, section 3; shares in proportion to rows instead of a constant branching.)
 
 Lists found this way end at the borders of the clusters. On SIFT descriptors that costs nothing, on 384-d text
-embeddings 3 points of recall at equal probes; two more iterations over all lists, with rows assigned in two
-levels, win most of it back.
+embeddings 3 points of recall at equal probes; more iterations over all lists, with rows assigned in two levels, win
+most of it back. Each of them also splits what became heavy (see :mod:`lsh_core.models.balance`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,16 @@ import numpy as np
 
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.assignment import make_groups, nearest_lists
-from lsh_core.models.kmeans import distinct_rows, group_rows, kmeans, means, nearest_centroid, replace_repeated
+from lsh_core.models.balance import split_heavy
+from lsh_core.models.kmeans import (
+    distinct_rows,
+    group_rows,
+    kmeans,
+    means,
+    nearest_centroid,
+    replace_repeated,
+    row_hashes,
+)
 
 FLAT_LISTS = 1024
 FLAT_ITERATIONS = 10
@@ -27,16 +36,18 @@ TOP_ITERATIONS = 8
 TOP_ROWS_PER_CLUSTER = 800
 INNER_ITERATIONS = 6
 PART_BYTES = 2**26
-REFINEMENTS = 2
+REFINEMENTS = 3
 REFINEMENT_EXAMINED = 512
 
 
-def fit_centroids(sample: Float32Array, lists: int, generator: np.random.Generator) -> Float32Array:
+def fit_centroids(sample: Float32Array, lists: int, generator: np.random.Generator, spill: int = 1) -> Float32Array:
     """Find centroids for `lists` lists, or for as many as the sample has distinct rows.
 
     Parameters
     ----------
     sample : (n, d) float32
+    spill
+        Into how many of its nearest lists each row will be put: what makes lists heavy.
 
     Returns
     -------
@@ -48,12 +59,15 @@ def fit_centroids(sample: Float32Array, lists: int, generator: np.random.Generat
         return sample[draw]
     if lists <= FLAT_LISTS:
         part = _part(sample, draw, lists, FLAT_ROWS_PER_LIST, generator)
-        return kmeans(part, lists, generator, iterations=FLAT_ITERATIONS, draw=np.arange(len(part)))
-    centroids = replace_repeated(_cluster_by_cluster(sample, draw, lists, generator), sample, draw)
+        centroids = kmeans(part, lists, generator, iterations=FLAT_ITERATIONS, draw=np.arange(len(part)))
+    else:
+        centroids = replace_repeated(_cluster_by_cluster(sample, draw, lists, generator), sample, draw)
+    hashes = None if len(draw) == len(sample) else row_hashes(sample)
     for _ in range(REFINEMENTS):
-        groups = make_groups(centroids, REFINEMENT_EXAMINED, generator)
-        labels = nearest_lists(sample, centroids, 1, groups)[:, 0]
-        centroids = replace_repeated(means(sample, labels, centroids, generator), sample, draw)
+        groups = make_groups(centroids, REFINEMENT_EXAMINED, generator) if lists > FLAT_LISTS else None
+        near = nearest_lists(sample, centroids, min(spill, lists), groups)
+        centroids = means(sample, near[:, 0], centroids, generator)
+        centroids = replace_repeated(split_heavy(sample, near, centroids, generator, hashes), sample, draw)
     return centroids
 
 

@@ -127,11 +127,12 @@ class IVF(LSHModel):
 
     def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
         lists = self.lists or min(self.default_lists(rows), max(1, len(sample) // MIN_SAMPLE_ROWS_PER_LIST))
-        self.centroids_ = fit_centroids(sample, lists, generator)
+        spill = SPILL if self.spill is None else self.spill
+        self.centroids_ = fit_centroids(sample, lists, generator, spill)
         self.lists_ = len(self.centroids_)
         if self.lists_ < lists:
             logger.warning("the sample has %s distinct rows: %s lists instead of %s", self.lists_, self.lists_, lists)
-        self.spill_ = min(self.lists_, SPILL if self.spill is None else self.spill)
+        self.spill_ = min(self.lists_, spill)
         if self.lists_ > FLAT_LISTS:
             examined = max(MIN_EXAMINED, self.lists_ // EXAMINED_SHARE)
             groups = make_groups(self.centroids_, examined, generator)

@@ -129,6 +129,10 @@ def test_what_is_live_is_evaluated_and_reported(services: Services, tmp_path: Pa
     assert set(result["recall_at"]) == {"1", "10", "100"}
     assert 1 <= result["distance_ratio"] < 1.1
     assert not result["own_queries"]
+    efforts, scored = ([point[key] for point in curve] for key in ("effort", "scored"))
+    at_default = ROWS if result["effort"] is None else np.interp(result["effort"], efforts, scored)
+    assert result["health"]["touched"] * ROWS == pytest.approx(at_default, rel=0.2)
+    assert result["health"]["sizes"][0] == result["health"]["largest"][0]["rows"]
     own = next(point for point in curve if point["effort"] == result["effort"])  # What is done by default is on it.
     assert {name: result[name] for name in own} == own
     assert result["target"] == 0.95

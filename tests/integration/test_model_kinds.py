@@ -10,6 +10,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError
+from lsh_core.evaluation.build_health import measure_health
 from lsh_core.jobs.builds import show_build
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.models import show_model
@@ -59,8 +60,11 @@ def share_found(found: list[str], query: np.ndarray, rows: np.ndarray) -> float:
 def test_the_build_is_verified_and_live(kind: str, report: dict[str, Any], services: Services) -> None:
     assert (report["promoted"], report["documents"]) == (True, ROWS)
     assert report["recall"] >= 0.95
+    assert report["warnings"] == []
     if kind == "hnsw":  # Rows of the graph are found more easily than other queries: no reason to do less for these.
         assert report["effort"] >= 150
+        build = VectorIndex(services.connection, f"kind-{kind}").build
+        assert measure_health(services.connection, build, effort=150) is None  # There are no tokens.
     shown = show_build(f"kind-{kind}", None, services)
     assert shown["model_id"] == report["model_id"]
     assert show_model(report["model_id"], services)["kind"] == kind

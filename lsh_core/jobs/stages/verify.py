@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, refresh
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import DeadLetterLimitError, UnverifiedError, VerificationError
+from lsh_core.evaluation.build_health import measure_health
 from lsh_core.evaluation.build_recall import measure_build
+from lsh_core.evaluation.hash_warnings import FEW_ROWS
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.covers import Cover, require_changes
 from lsh_core.indexing.dead_letters import read_dead_letters
@@ -25,6 +28,7 @@ from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.search.recall_curve import RecallCurve
+from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -47,7 +51,8 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         ``rows_read, accepted, repeated, replaced, dead_lettered, longer_rows, documents, nodes, work_seconds``, of the
         whole build, whichever try loaded its rows: ``rows_read = accepted + repeated + replaced + dead_lettered``. And
         ``recall, recall_low, recall_target, recall_queries, effort, scored``, of searches that are not told otherwise:
-        effort is None if these scan all rows, recall if there are not two.
+        effort is None if these scan all rows, recall if there are not two. And ``warnings``: what is wrong with how
+        the model spreads the rows, and what helps.
 
     Raises
     ------
@@ -101,7 +106,18 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         "documents": documents,
         "vectors_compared": compared,
         **_recall_figures(curve),
+        "warnings": _warnings(settings.name, plan.index, documents, curve, services),
     }
+
+
+def _warnings(
+    name: str, index: str, documents: int, curve: RecallCurve | None, services: Services
+) -> list[dict[str, str]]:
+    if curve is None or documents < FEW_ROWS:
+        return []
+    build = VectorIndex(services.connection, name, index=index).build
+    health = measure_health(services.connection, build, effort=curve.effort)
+    return [] if health is None else [asdict(warning) for warning in health.warnings]
 
 
 def _replay(name: str, index: str, build: str, covered: int, services: Services) -> tuple[int, IdHashes]:

@@ -29,6 +29,13 @@ def test_rows_longer_than_the_sample_are_told_where_there_are_any() -> None:
     assert any(line.startswith("  longer     1,234 rows") for line in told[2])
 
 
+def test_what_is_wrong_with_the_hash_is_told() -> None:
+    report = {"build": "b1", "promoted": True, "alias": "a", "index": "i", "model_id": "m", "nodes": [], "seconds": {}}
+    warned = {**report, "warnings": [{"what": "It rains.", "remedy": "Take a coat."}]}
+    assert "  warning    It rains. Take a coat." in [*report_lines(warned)]
+    assert not any("warning" in line for line in report_lines(report))
+
+
 def test_a_node_without_trouble_has_a_short_story() -> None:
     assert node_line(QUIET) == "  node       http://a: 3 chunks, 4 requests, 5,000 rows, 0 sent again"
 

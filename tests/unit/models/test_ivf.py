@@ -66,9 +66,12 @@ def test_under_dot_lists_come_in_the_order_of_products(clustered):
     assert (model.probe(queries, 10**6) == exact).all()
 
 
-@pytest.mark.parametrize("lists", [300, 1500])
-def test_under_dot_the_near_lists_hold_what_a_query_finds(lists, clustered):
-    """They are for queries with the row's vector; the row itself may be in none of them."""
+@pytest.mark.parametrize(("lists", "lost"), [(300, 0.02), (1500, 0.15)])
+def test_under_dot_the_near_lists_hold_what_a_query_finds(lists, lost, clustered):
+    """They are for queries with the row's vector; the row itself may be in none of them.
+
+    A row looks at two thirds of 1,500 lists, and not at all those of the longest rows; a query looks at all.
+    """
     rows = clustered(6000, clusters=100)
     rows *= np.random.default_rng(0).lognormal(0, 0.4, (6000, 1)).astype(np.float32)
     model = IVF(metric="dot", lists=lists).fit(rows)
@@ -80,7 +83,8 @@ def test_under_dot_the_near_lists_hold_what_a_query_finds(lists, clustered):
         for wanted, visited in zip(best, lists_of, strict=False)
     ]
     near, probed, own = np.mean(np.reshape(shares, (3, 200)), axis=1)
-    assert near > probed - 0.02
+    assert near > probed - lost
+    assert near > 0.85
     assert near > own + 0.1
 
 

@@ -1,0 +1,107 @@
+"""What is wrong with how a model spreads rows over its tokens, and what helps. Pure: no I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from lsh_core.evaluation.hash_health import HashHealth, TokenCounts, Warned
+from lsh_core.models.contract import LSHModel
+from lsh_core.models.hyperplane import Hyperplane
+from lsh_core.models.ivf import IVF
+from lsh_core.models.subspace import Subspace
+from lsh_core.search.effort import EXACT_ROWS
+
+FEW_ROWS = 1_000
+"""An index of fewer is searched in no time, however its rows are spread."""
+# By default, over 60,000 text embeddings and 100,000 SIFT descriptors: the largest list of ``ivf`` holds .006 of them,
+# the largest bucket of ``hyperplane`` .07; entropies are .96 to .99 (``ivf``, ``subspace``) and .78 to .87
+# (``hyperplane``). With 20 bits, 7 too many, .38 of what is stored are buckets of one row; by default .02.
+_HEAVY_SHARE = 0.1
+_HEAVY_MULTIPLE = 8
+_LOW_OCCUPANCY = 0.5
+_LOW_ENTROPY = 0.7
+_MOST_ALONE = 0.25
+_MOST_TOUCHED = {IVF.kind: 0.25, Hyperplane.kind: 0.6}
+"""By default a query of ``hyperplane`` matches up to half of the rows; with ``subspace`` nearly all share a token."""
+_TOKENS = {IVF.kind: "lists", Hyperplane.kind: "buckets", Subspace.kind: "clusters"}
+
+
+def is_heavy(counts: TokenCounts) -> bool:
+    """Whether the largest token holds far more than its share: of few tokens, half of what there is beyond it."""
+    even = counts.even_share
+    least = max(_HEAVY_SHARE, min(_HEAVY_MULTIPLE * even, (1 + even) / 2))
+    return counts.rows >= FEW_ROWS and int(counts.sizes.max(initial=0)) >= least * counts.rows
+
+
+def hash_warnings(
+    name: str, model: LSHModel, counts: TokenCounts, health: HashHealth, *, scans_all: bool, repeated: int
+) -> Iterator[Warned]:
+    """Yield what is wrong, the most important first.
+
+    Parameters
+    ----------
+    name
+        What the model is trained under.
+    scans_all
+        Whether a search scans all rows unless told otherwise: it touches all, whatever the tokens are.
+    repeated
+        Rows of the largest token that have the same vector, about; 0 where it was not looked at.
+    """
+    if counts.rows < FEW_ROWS:
+        return
+    tokens = _TOKENS[model.kind]
+    if is_heavy(counts):
+        yield _heavy(name, model, health, repeated)
+    if not scans_all and counts.rows > EXACT_ROWS and health.touched > _MOST_TOUCHED.get(model.kind, 1.0):
+        yield Warned(
+            f"A search goes through {health.touched:.0%} of the rows, unless told otherwise: that costs about as much "
+            "as a scan of all.",
+            f"Train with {_more(name, model)}, or another model.",
+        )
+    if model.kind != Hyperplane.kind and health.occupancy < _LOW_OCCUPANCY:
+        yield Warned(
+            f"{health.possible - health.used:,} of {health.possible:,} {tokens} hold no row.",
+            f"Train with {_fewer(name, model)}, or on a larger `--sample` of the rows that are indexed.",
+        )
+    if model.kind == Hyperplane.kind and counts.alone > _MOST_ALONE:
+        yield Warned(
+            f"{counts.alone:.0%} of the rows' {tokens} hold no other row: they lead to nothing.",
+            f"Train with {_fewer(name, model)}.",
+        )
+    attainable = min(counts.possible, counts.rows * counts.tokens_per_row)
+    spread = health.entropy * math.log(counts.possible)
+    if attainable > 1 and spread < _LOW_ENTROPY * math.log(attainable):
+        yield Warned(
+            f"The rows are spread as unevenly as if there were {max(1, round(math.exp(spread))):,} {tokens}, not "
+            f"{counts.possible:,} (entropy {health.entropy:.2f}).",
+            "Train on a larger `--sample` of the rows that are indexed"
+            + (", or with `--model ivf`, whose lists follow the rows." if model.kind != IVF.kind else "."),
+        )
+
+
+def _heavy(name: str, model: LSHModel, health: HashHealth, repeated: int) -> Warned:
+    largest = health.largest[0]
+    what = f"Token {largest.token} holds {largest.rows:,} rows, {largest.share:.0%} of all."
+    if 2 * repeated > largest.rows:
+        return Warned(
+            f"{what} About {repeated:,} rows have the same vector.",
+            "No model can tell repeated rows apart, so `airlsh train` has no option for it: index one of them each.",
+        )
+    return Warned(what, f"Train with {_more(name, model)}, on a larger `--sample`.")
+
+
+def _more(name: str, model: LSHModel) -> str:
+    if isinstance(model, Hyperplane):
+        return f"more bits: `airlsh train {name} --model hyperplane --bits {model.bits_ + 2}`"
+    if isinstance(model, Subspace):
+        return f"more clusters: `airlsh train {name} --model subspace --clusters {2 * model.clusters_}`"
+    return f"more lists: `airlsh train {name} --lists {2 * model.token_count}`"
+
+
+def _fewer(name: str, model: LSHModel) -> str:
+    if isinstance(model, Hyperplane):
+        return f"fewer bits: `airlsh train {name} --model hyperplane --bits {max(1, model.bits_ - 2)}`"
+    if isinstance(model, Subspace):
+        return f"fewer clusters: `airlsh train {name} --model subspace --clusters {max(2, model.clusters_ // 2)}`"
+    return f"fewer lists: `airlsh train {name} --lists {max(1, model.token_count // 2)}`"

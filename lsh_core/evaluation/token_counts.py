@@ -1,0 +1,93 @@
+"""How many rows of a build each of its tokens holds.
+
+The field of the tokens has no doc values, so the server cannot list its terms; it counts those that it is told, and
+their documents on every shard without the deleted ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lsh_core.elastic.cluster import search
+from lsh_core.elastic.paging import pages
+from lsh_core.evaluation.hash_health import TokenCounts, weigh_sample
+from lsh_core.evaluation.query_set import random_ids
+from lsh_core.indexing.mapping import META_KEY, VectorField, tokens_path
+from lsh_core.models.arrays import Int64Array
+from lsh_core.search.live_build import ResolvedBuild
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+MOST_COUNTED = 32_768
+"""Where there may be more tokens, those of some rows are counted."""
+_SAMPLED_ENTRIES = 32_768
+_LEAST_SAMPLED = 200
+_MOST_SAMPLED = 10_000
+_FILTERS_PER_REQUEST = 1_000
+_PAGE_TOKENS = 100_000
+
+
+def count_tokens(client: Elasticsearch, build: ResolvedBuild, rows: int, *, seed: int = 0) -> TokenCounts:
+    """Count the rows under each token of `build`.
+
+    All of them where there may be 32,768 or fewer. Else the tokens of some rows, each of these among all rows: what
+    they tell of all tokens is weighed, as large tokens are met more often (`weigh_sample`).
+
+    Parameters
+    ----------
+    rows
+        How many rows there are.
+    """
+    per_row, possible = build.model.tokens_per_row, build.model.token_count
+    if possible <= MOST_COUNTED:
+        words = build.field.tokens.words(np.arange(possible))
+        sizes = _sizes(client, build, words)
+        held = np.flatnonzero(sizes)
+        kept = tuple(words[place] for place in held.tolist())
+        return TokenCounts(rows, per_row, possible, kept, sizes[held], np.ones(len(held)))
+    sampled = min(_MOST_SAMPLED, max(_LEAST_SAMPLED, _SAMPLED_ENTRIES // per_row))
+    ids = random_ids(client, build.index, sampled, seed)
+    met = Counter(word for tokens in _stored_tokens(client, build, ids, per_row) for word in tokens)
+    words = sorted(met)
+    sizes = _sizes(client, build, words)
+    held = np.flatnonzero(sizes)  # Of a live build the rows of some may be gone by now.
+    kept = tuple(words[place] for place in held.tolist())
+    drawn = np.array([met[word] for word in kept], dtype=np.int64)
+    weights = weigh_sample(drawn, sizes[held], rows * per_row)
+    return TokenCounts(rows, per_row, possible, kept, sizes[held], weights, len(ids))
+
+
+def count_matches(client: Elasticsearch, index: str, filters: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return how many documents match each of `filters`."""
+    found: list[int] = []
+    for page in pages(filters, _FILTERS_PER_REQUEST):
+        aggs = {"each": {"filters": {"filters": list(page)}}}
+        answer = search(client, index, size=0, track_total_hits=False, aggs=aggs)
+        found += [bucket["doc_count"] for bucket in answer["aggregations"]["each"]["buckets"]]
+    return found
+
+
+def under_any(field: VectorField, words: Sequence[str]) -> dict[str, Any]:
+    """Return the filter that rows under one of the tokens pass."""
+    return {"terms": {tokens_path(field.column): list(words)}}
+
+
+def _sizes(client: Elasticsearch, build: ResolvedBuild, words: Sequence[str]) -> Int64Array:
+    path = tokens_path(build.field.column)
+    return np.array(count_matches(client, build.index, [{"term": {path: word}} for word in words]), dtype=np.int64)
+
+
+def _stored_tokens(
+    client: Elasticsearch, build: ResolvedBuild, ids: Sequence[str], per_row: int
+) -> Iterator[Sequence[str]]:
+    for page in pages(ids, max(1, _PAGE_TOKENS // per_row)):
+        query = {"ids": {"values": list(page)}}
+        source = [tokens_path(build.field.column)]
+        hits = search(client, build.index, query=query, size=len(page), source=source, track_total_hits=False)
+        for hit in hits["hits"]["hits"]:
+            yield hit["_source"][META_KEY]["tokens"][build.field.column]
