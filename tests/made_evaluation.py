@@ -18,6 +18,9 @@ def made_point(effort: int, half: float = 2.0, rows: int = 10_000) -> dict[str, 
         "p50_ms": round(0.8 + 0.02 * effort, 2),
         "p95_ms": round(1.5 + 0.04 * effort, 2),
         "p99_ms": round(2.5 + 0.05 * effort, 2),
+        "loaded_p50_ms": round(4 + 0.08 * effort, 2),
+        "loaded_p95_ms": round(7 + 0.16 * effort, 2),
+        "loaded_p99_ms": round(9 + 0.2 * effort, 2),
         "per_second": round(1_500 / (1 + effort / 40), 1),
     }
 
@@ -39,7 +42,11 @@ def made_evaluation(*, efforts: tuple[int, ...] = EFFORTS, half: float = 2.0, **
         "queries": 2_000,
         **own,
         "histogram": [0, 0, 1, 0, 4, 10, 25, 60, 150, 350, 1_400],
-        "recall_at": {"1": 0.991, "10": 0.974, "100": 0.911},
+        "recall_at": {
+            "1": {"recall": 0.991, "recall_p5": 1.0, "histogram": [18, 1_982]},
+            "10": {"recall": 0.974, "recall_p5": 0.8, "histogram": [0, 0, 1, 0, 4, 10, 25, 60, 150, 350, 1_400]},
+            "100": {"recall": 0.911, "recall_p5": 0.62, "histogram": [0] * 60 + [50] * 40 + [0]},
+        },
         "distance_ratio": 1.00123,
         "curve": [made_point(effort, half) for effort in efforts],
         "evaluated_at": "2026-11-21T15:51:24.602+00:00",

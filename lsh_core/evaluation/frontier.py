@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -27,17 +27,45 @@ _ENOUGH = 0.9995
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """How fast searches are: milliseconds of one client, and searches a second of eight together."""
+    """How fast searches are.
+
+    Attributes
+    ----------
+    p50_ms, p95_ms, p99_ms
+        Of one client that is alone.
+    loaded_p50_ms, loaded_p95_ms, loaded_p99_ms
+        Of each of eight clients at once.
+    per_second
+        Searches of these eight together.
+    """
 
     p50_ms: float
     p95_ms: float
     p99_ms: float
+    loaded_p50_ms: float
+    loaded_p95_ms: float
+    loaded_p99_ms: float
     per_second: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrontierPoint(Speed, CurvePoint):
     """One effort: what it finds, and what it costs."""
+
+
+@dataclass(frozen=True)
+class DepthRecall:
+    """How much is found of so many neighbours.
+
+    Attributes
+    ----------
+    histogram
+        How many queries found 0, 1, ... all of them.
+    """
+
+    recall: float
+    recall_p5: float
+    histogram: list[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +79,8 @@ class Frontier(Speed):
         the points of `curve`, unless None.
     scored
         Rows that a query was compared with, on average; None where the server does not say.
-    histogram
-        How many queries found 0, 1, ... `k` of their neighbours.
     recall_at
-        Mean recall by number of neighbours.
+        Recall by number of neighbours: 1, 10, 100 and `k`.
     distance_ratio
         Mean distance of what was found over that of the true neighbours, rank by rank; None where a distance may be
         negative.
@@ -67,7 +93,7 @@ class Frontier(Speed):
     recall_low: float
     recall_p5: float
     histogram: list[int]
-    recall_at: dict[str, float]
+    recall_at: dict[str, DepthRecall]
     distance_ratio: float | None
     scored: float | None
     curve: list[FrontierPoint]
@@ -84,22 +110,28 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
     curve = _measure_curve(searcher, queries, truth.first(k), effort_range(build, k, rows), effort)
     timed = next((point for point in curve if point.effort == effort), None) or _speed(searcher, queries, k, None)
     recall, scored = own[k].recall, own[k].scored
+    recall_at = {str(depth): _depth_recall(found.recall, depth) for depth, found in own.items()}
     return Frontier(
         k=k,
         queries=len(queries),
         effort=effort,
-        recall=round(float(recall.mean()), 4),
+        recall=recall_at[str(k)].recall,
         recall_low=round(lower_bound(recall), 4),
-        recall_p5=round(float(np.quantile(recall, 0.05, method="lower")), 4),
-        histogram=np.bincount(np.round(recall * k).astype(int), minlength=k + 1).tolist(),
-        recall_at={str(depth): round(float(found.recall.mean()), 4) for depth, found in own.items()},
+        recall_p5=recall_at[str(k)].recall_p5,
+        histogram=recall_at[str(k)].histogram,
+        recall_at=recall_at,
         distance_ratio=None if build.field.metric == "dot" else _ratio(own[k], truth.first(k)),
         scored=None if np.isnan(scored).any() else round(float(scored.mean()), 1),
-        p50_ms=timed.p50_ms,
-        p95_ms=timed.p95_ms,
-        p99_ms=timed.p99_ms,
-        per_second=timed.per_second,
         curve=curve,
+        **{each.name: getattr(timed, each.name) for each in fields(Speed)},
+    )
+
+
+def _depth_recall(recall: npt.NDArray[np.float64], depth: int) -> DepthRecall:
+    return DepthRecall(
+        recall=round(float(recall.mean()), 4),
+        recall_p5=round(float(np.quantile(recall, 0.05, method="lower")), 4),
+        histogram=np.bincount(np.round(recall * depth).astype(int), minlength=depth + 1).tolist(),
     )
 
 
@@ -129,8 +161,16 @@ def _speed(searcher: VectorIndex, queries: QuerySet, k: int, effort: int | None)
     def timed(clients: int) -> Latency:
         return measure_latency(searcher, queries.vectors, k=k, effort=effort, clients=clients, searches=SEARCHES)
 
-    one = timed(1)
-    return Speed(p50_ms=one.p50_ms, p95_ms=one.p95_ms, p99_ms=one.p99_ms, per_second=timed(CLIENTS).per_second)
+    one, many = timed(1), timed(CLIENTS)
+    return Speed(
+        p50_ms=one.p50_ms,
+        p95_ms=one.p95_ms,
+        p99_ms=one.p99_ms,
+        loaded_p50_ms=many.p50_ms,
+        loaded_p95_ms=many.p95_ms,
+        loaded_p99_ms=many.p99_ms,
+        per_second=many.per_second,
+    )
 
 
 def _ratio(found: Measured, truth: Truth) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.evaluation.drawings import Drawing
@@ -27,7 +28,7 @@ def report_page(result: Mapping[str, Any], drawings: Sequence[Drawing]) -> str:
         result=result,
         drawings={each.key: each for each in drawings},
         warnings=list(warnings_of(result)),
-        depths=sorted((int(depth), recall) for depth, recall in result["recall_at"].items()),
+        depths=sorted(((int(depth), found) for depth, found in result["recall_at"].items()), key=itemgetter(0)),
         health=result.get("health"),
     )
 

@@ -27,9 +27,10 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     -------
     dict
         ``name, build, index, model, metric, rows, k, queries, own_queries, effort_name, target, effort, recall,
-        recall_low, recall_p5, histogram, recall_at, distance_ratio, scored, p50_ms, p95_ms, p99_ms, per_second, curve,
-        health, evaluated_at``. `curve` has for each effort ``recall, recall_low, recall_p5, scored, p50_ms, p95_ms,
-        p99_ms`` of one client and ``per_second`` of eight; the other figures are those of searches that are not told an
+        recall_low, recall_p5, histogram, recall_at, distance_ratio, scored, curve, health, evaluated_at``, and what a
+        `lsh_core.evaluation.frontier.Speed` has. `curve` has for each effort the same speeds and ``recall, recall_low,
+        recall_p5, scored, queries``, and the effort twice: as ``effort``, and under the name that the model gives it
+        (``probes``, ``candidates``, ``num_candidates``). The other figures are those of searches that are not told an
         effort. `health` is a `HashHealth`; None of a model without tokens. With an `output` also ``report``: where the
         page lies.
 
@@ -75,6 +76,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         "effort_name": build.model.effort_name,
         "target": None if build.curve is None else build.curve.target,
         **asdict(frontier),
+        "curve": [{build.model.effort_name: point.effort, **asdict(point)} for point in frontier.curve],
         "health": None if health is None else asdict(health),
         "evaluated_at": now(),
     }

@@ -122,11 +122,17 @@ def test_what_is_live_is_evaluated_and_reported(services: Services, tmp_path: Pa
     assert [point["effort"] for point in curve] == sorted({point["effort"] for point in curve})
     assert curve[0]["recall"] < curve[-1]["recall"] >= 0.999
     assert all(point["recall_low"] <= point["recall"] for point in curve)
-    assert all(0 < point["p50_ms"] <= point["p95_ms"] <= point["p99_ms"] for point in curve)
+    for speed in ("p50_ms", "p95_ms", "p99_ms"), ("loaded_p50_ms", "loaded_p95_ms", "loaded_p99_ms"):
+        assert all(0 < point[speed[0]] <= point[speed[1]] <= point[speed[2]] for point in curve)
     assert curve[0]["scored"] < curve[-1]["scored"] <= ROWS
     assert (result["queries"], result["k"], sum(result["histogram"])) == (200, K, 200)
     assert result["recall"] >= 0.95
-    assert set(result["recall_at"]) == {"1", "10", "100"}
+    assert {depth: len(found["histogram"]) for depth, found in result["recall_at"].items()} == {
+        "1": 2,
+        "10": 11,
+        "100": 101,
+    }
+    assert result["recall_at"]["1"]["recall"] >= result["recall_at"]["100"]["recall"] > 0.5
     assert 1 <= result["distance_ratio"] < 1.1
     assert not result["own_queries"]
     efforts, scored = ([point[key] for point in curve] for key in ("effort", "scored"))
@@ -134,6 +140,7 @@ def test_what_is_live_is_evaluated_and_reported(services: Services, tmp_path: Pa
     assert result["health"]["touched"] * ROWS == pytest.approx(at_default, rel=0.2)
     assert result["health"]["sizes"][0] == result["health"]["largest"][0]["rows"]
     own = next(point for point in curve if point["effort"] == result["effort"])  # What is done by default is on it.
+    assert own.pop("probes") == own["effort"]
     assert {name: result[name] for name in own} == own
     assert result["target"] == 0.95
 

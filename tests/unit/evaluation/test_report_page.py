@@ -98,7 +98,7 @@ def test_every_figure_of_the_drawings_is_in_a_table() -> None:
     assert efforts[1][4:6] == ["40", "0.4 %"]
     counts = {int(row[0]): int(row[1].replace(",", "")) for row in histogram[1:]}
     assert counts == {found: count for found, count in enumerate(result["histogram"]) if count}
-    assert depths[1:] == [["1", "0.9910"], ["10", "0.9740"], ["100", "0.9110"]]
+    assert depths[1:] == [["1", "0.9910", "1.00"], ["10", "0.9740", "0.80"], ["100", "0.9110", "0.62"]]
     assert tokens[1] == ["Zk3x000", "2,400", "6 %"]
     assert len(tokens) == 11
 
