@@ -139,7 +139,9 @@ def test_what_is_live_is_evaluated_and_reported(services: Services, tmp_path: Pa
     at_default = ROWS if result["effort"] is None else np.interp(result["effort"], efforts, scored)
     assert result["health"]["touched"] * ROWS == pytest.approx(at_default, rel=0.2)
     assert result["health"]["sizes"][0] == result["health"]["largest"][0]["rows"]
-    own = next(point for point in curve if point["effort"] == result["effort"])  # What is done by default is on it.
+    own = dict(
+        next(point for point in curve if point["effort"] == result["effort"])
+    )  # What is done by default is on it.
     assert own.pop("probes") == own["effort"]
     assert {name: result[name] for name in own} == own
     assert result["target"] == 0.95
