@@ -6,7 +6,7 @@ CHAOS_ROUNDS ?= 10
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help setup lock demo up down test test-unit chaos check bench bench-models bench-load clean
+.PHONY: help setup lock demo up down test test-unit chaos check bench bench-models bench-load bench-frontier bench-filters clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,13 +47,19 @@ check: setup ## ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: bench-models bench-load ## All benchmarks
+bench: bench-models bench-load bench-frontier bench-filters ## All benchmarks
 
 bench-models: setup ## Seconds and recall of the models
 	$(BIN)/python tests/benchmarks/bench_models.py
 
 bench-load: setup ## Rows a second of `airlsh index` beside the ceiling of the server; ROWS="200000 1000000" SOURCE=file
 	$(BIN)/python tests/benchmarks/bench_load.py --rows $(ROWS) $(if $(SOURCE),--source $(SOURCE))
+
+bench-frontier: setup ## What every model finds, how fast, and what it costs to build; SOURCE=file METRIC=cosine QUERIES=file
+	$(BIN)/python tests/benchmarks/bench_frontier.py --source $(or $(SOURCE),examples/debian_packages.parquet) --metric $(or $(METRIC),cosine) $(if $(QUERIES),--queries $(QUERIES))
+
+bench-filters: setup ## Recall under filters; SOURCE=file METRIC=cosine COLUMN=section
+	$(BIN)/python tests/benchmarks/bench_filters.py --source $(or $(SOURCE),examples/debian_packages.parquet) --metric $(or $(METRIC),cosine) --column $(or $(COLUMN),section)
 
 clean: ## Remove the virtual environment and all caches
 	-$(BIN)/airlsh down

@@ -6,13 +6,25 @@ its bounds are checked by both. Units are part of the names.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
+from statistics import NormalDist
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from lsh_core.errors import SettingsError
 from lsh_core.partitions import levels_of, partition_name
@@ -204,6 +216,14 @@ class TrainSettings(SourceSettings):
     )
 
 
+def queries_to_show(recall: float) -> int:
+    """Return how many queries have a 95 % lower bound of `recall` if all of them find everything.
+
+    See `lsh_core.evaluation.measuring.lower_bound`: of n such queries it is 1 - z / √(n(n + 1)).
+    """
+    return math.ceil(NormalDist().inv_cdf(0.95) / (1 - recall))
+
+
 class IndexSettings(SourceSettings):
     """Load the source into a new build, verify it, and promote it."""
 
@@ -272,6 +292,16 @@ class IndexSettings(SourceSettings):
     wait_green: WaitGreen = False
     wait_green_seconds: WaitGreenSeconds = 600
 
+    @field_validator("recall_queries")
+    @classmethod
+    def _can_show_the_target(cls, queries: int | None, given: ValidationInfo) -> int | None:
+        target = given.data.get("recall_target")
+        if queries is not None and target is not None and queries < queries_to_show(target):
+            raise ValueError(
+                f"cannot show a recall of {target:g}, even if all are answered fully: {queries_to_show(target)} can"
+            )
+        return queries
+
 
 class SearchSettings(Settings):
     """Ask for the nearest neighbours of ids or vectors."""
@@ -294,18 +324,18 @@ class SearchSettings(Settings):
         default=(), description="Full-text column to look for --text; may be repeated; default: all there are."
     )
     k: int = Field(default=10, ge=1, le=10_000, description="Neighbours a query.")
-    probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: the model's own.")
+    probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: enough for the target.")
     candidates: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="hyperplane, subspace: rows to rerank exactly; default: the model's own.",
+        description="hyperplane, subspace: rows to rerank exactly; default: enough for the target.",
     )
     num_candidates: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="hnsw: rows that the search of each shard's graph keeps; default: the model's own.",
+        description="hnsw: rows that the search of each shard's graph keeps; default: enough for the target.",
     )
     recall: float | None = Field(
         default=None, gt=0, le=1, description="Recall to reach, by the build's own curve; default: the build's target."

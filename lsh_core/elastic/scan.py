@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
+from lsh_core.errors import AirlshError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -56,7 +58,8 @@ def scan(
                 coming = ahead.submit(ask, hits[-1]["sort"])
                 yield hits
     finally:
-        on_any_node(connection, lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
+        with suppress(AirlshError):  # It goes by itself after a while, and must not hide how the scan ended.
+            on_any_node(connection, lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
 
 
 def _page(

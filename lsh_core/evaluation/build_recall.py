@@ -44,7 +44,9 @@ def measure_build(
         return None
     searcher = VectorIndex(connection, name, index=index)
     field = searcher.build.field
-    asked = draw_rows(connection, index, field.column, field.dims, queries or default_queries(documents), seed=seed)
+    asked = draw_rows(
+        connection, index, field.column, field.dims, queries or default_queries(documents, target), seed=seed
+    )
     truth = true_neighbours(connection, index, field, asked, min(K, documents - 1), rows=documents)
     least, most = effort_range(searcher.build, K, documents)
     if field.graph is not None:
@@ -57,7 +59,7 @@ def measure_build(
 
         def at(effort: int, queries: int | None = None) -> CurvePoint:
             some = asked.first(queries or len(asked))
-            point = measure(searcher, some, truth.of_first(len(some)), effort).point(effort)
+            point = measure(searcher, some, truth.for_first(len(some)), effort).point(effort)
             meter.advance(len(some))
             return point
 

@@ -45,11 +45,14 @@ def measure_curve(
             below = effort
         if points[effort].recall >= _ALL or points[effort].recall_low >= max(_ENOUGH, target):
             break
+    last = max(points)
     above = None
-    for effort in chain([each for each in points if each > below], rising):
+    for effort in chain([each for each in points if each > below] or [last], rising):
         points[effort] = measure(effort)
         if points[effort].recall_low >= target:
             above = effort
+            break
+        if points[effort].recall >= _ALL:
             break
         below = effort
     if above is not None:

@@ -20,12 +20,13 @@ from lsh_core.models.metrics import SIMILARITY
 
 FloatMatrix: TypeAlias = npt.NDArray[np.floating]
 
+ROW_BLOCK = 8_192
 _QUERY_BLOCK = 1_024
 _PAIR_NUMBERS = 2**22  # numbers of the differences that are in memory at once: 32 MiB
 
 
 def exact_neighbours(
-    rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: int = 8_192
+    rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: int = ROW_BLOCK
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Find the `k` nearest rows of each query.
 
@@ -55,8 +56,7 @@ def exact_neighbours(
     """
     _check(rows, queries, k, metric, block)
     nearest = NearestRows(queries, k, metric)
-    for start in range(0, len(rows), block):
-        nearest.add(rows[start : start + block])
+    nearest.add(rows, block)
     return nearest.rows, nearest.distances
 
 
@@ -98,14 +98,18 @@ class NearestRows:
             measures = measures / 2
         return measures.astype(np.float32)
 
-    def add(self, block: FloatMatrix) -> None:
-        """Look at more rows, (n, d); the memory that it takes grows with them.
+    def add(self, rows: FloatMatrix, block: int = ROW_BLOCK) -> None:
+        """Look at more rows, (n, d), `block` at a time.
 
         Raises
         ------
         ValueError
             A number is not finite, or a vector is zero under ``cosine``.
         """
+        for start in range(0, len(rows), block):
+            self._add(rows[start : start + block])
+
+    def _add(self, block: FloatMatrix) -> None:
         prepared = _prepared(block, self._metric, "row", self.seen)
         by_product = self._metric == "dot"
         for start in range(0, len(self._queries), _QUERY_BLOCK):

@@ -12,6 +12,7 @@ from lsh_core.evaluation.curve import efforts
 from lsh_core.evaluation.latency import Latency, measure_latency
 from lsh_core.evaluation.measuring import Measured, lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
+from lsh_core.evaluation.recall import indistinguishable
 from lsh_core.evaluation.truth import Truth, true_neighbours
 from lsh_core.progress import progress
 from lsh_core.search.effort import effort_range, own_effort
@@ -104,10 +105,10 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
     build = searcher.build
     depths = sorted({min(depth, rows - queries.left_out) for depth in (*DEPTHS, k)})
     truth = true_neighbours(connection, build.index, build.field, queries, depths[-1], rows=rows)
-    own = {depth: measure(searcher, queries, truth.first(depth), None) for depth in depths}
+    own = {depth: measure(searcher, queries, truth.nearest(depth), None) for depth in depths}
     k = min(k, depths[-1])
     effort = own_effort(build, None)
-    curve = _measure_curve(searcher, queries, truth.first(k), effort_range(build, k, rows), effort)
+    curve = _measure_curve(searcher, queries, truth.nearest(k), effort_range(build, k, rows), effort)
     timed = next((point for point in curve if point.effort == effort), None) or _speed(searcher, queries, k, None)
     recall, scored = own[k].recall, own[k].scored
     recall_at = {str(depth): _depth_recall(found.recall, depth) for depth, found in own.items()}
@@ -120,7 +121,7 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
         recall_p5=recall_at[str(k)].recall_p5,
         histogram=recall_at[str(k)].histogram,
         recall_at=recall_at,
-        distance_ratio=None if build.field.metric == "dot" else _ratio(own[k], truth.first(k)),
+        distance_ratio=None if build.field.metric == "dot" else _ratio(own[k], truth.nearest(k), build.field.metric),
         scored=None if np.isnan(scored).any() else round(float(scored.mean()), 1),
         curve=curve,
         **{each.name: getattr(timed, each.name) for each in fields(Speed)},
@@ -173,8 +174,9 @@ def _speed(searcher: VectorIndex, queries: QuerySet, k: int, effort: int | None)
     )
 
 
-def _ratio(found: Measured, truth: Truth) -> float:
-    """Return the mean ratio of distances, over the ranks that were found and are not at no distance."""
-    usable = np.isfinite(found.distances) & (truth.distances > 0)
+def _ratio(found: Measured, truth: Truth, metric: str) -> float:
+    """Return the mean ratio of distances, over the ranks that were found and whose scores tell them to a percent."""
+    told = indistinguishable(truth.distances, metric) < 1.01 * truth.distances
+    usable = np.isfinite(found.distances) & told
     ratios: npt.NDArray[np.float64] = found.distances[usable] / truth.distances[usable]
     return round(float(ratios.mean()), 5) if len(ratios) else 1.0

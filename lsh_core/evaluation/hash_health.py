@@ -125,8 +125,8 @@ def weigh_sample(drawn: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], ent
     return weights
 
 
-def assess(counts: TokenCounts, touched: float, warnings: list[Warned] | None = None) -> HashHealth:
-    """Return the figures of `counts`."""
+def assess(counts: TokenCounts, touched: float) -> HashHealth:
+    """Return the figures of `counts`, with no warnings yet."""
     used = min(counts.possible, round(float(counts.weights.sum())))
     order = np.argsort(-counts.sizes, kind="stable")
     largest = [
@@ -146,7 +146,7 @@ def assess(counts: TokenCounts, touched: float, warnings: list[Warned] | None = 
         hot=[each for each in largest if each.rows >= hot_rows],
         touched=round(touched, 6),
         sampled_rows=counts.sampled_rows,
-        warnings=warnings or [],
+        warnings=[],
     )
 
 

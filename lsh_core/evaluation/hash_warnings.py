@@ -11,6 +11,7 @@ from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.ivf import IVF
 from lsh_core.models.subspace import Subspace
 from lsh_core.search.effort import EXACT_ROWS
+from lsh_core.settings import MOST_BITS, MOST_CLUSTERS, MOST_LISTS
 
 FEW_ROWS = 1_000
 """An index of fewer is searched in no time, however its rows are spread."""
@@ -92,16 +93,23 @@ def _heavy(name: str, model: LSHModel, health: HashHealth, repeated: int) -> War
 
 
 def _more(name: str, model: LSHModel) -> str:
-    if isinstance(model, Hyperplane):
-        return f"more bits: `airlsh train {name} --model hyperplane --bits {model.bits_ + 2}`"
-    if isinstance(model, Subspace):
-        return f"more clusters: `airlsh train {name} --model subspace --clusters {2 * model.clusters_}`"
-    return f"more lists: `airlsh train {name} --lists {2 * model.token_count}`"
+    return _train(name, model, "more", +1)
 
 
 def _fewer(name: str, model: LSHModel) -> str:
+    return _train(name, model, "fewer", -1)
+
+
+def _train(name: str, model: LSHModel, how: str, way: int) -> str:
+    """Return the option of `airlsh train` for twice as many tokens, or half; of bits for four times, or a quarter."""
     if isinstance(model, Hyperplane):
-        return f"fewer bits: `airlsh train {name} --model hyperplane --bits {max(1, model.bits_ - 2)}`"
-    if isinstance(model, Subspace):
-        return f"fewer clusters: `airlsh train {name} --model subspace --clusters {max(2, model.clusters_ // 2)}`"
-    return f"fewer lists: `airlsh train {name} --lists {max(1, model.token_count // 2)}`"
+        option, now, least, most = "bits", model.bits_, 1, MOST_BITS
+    elif isinstance(model, Subspace):
+        option, now, least, most = "clusters", model.clusters_, 2, MOST_CLUSTERS
+    else:
+        option, now, least, most = "lists", model.token_count, 1, MOST_LISTS
+    wanted = now + 2 * way if option == "bits" else int(now * 2.0**way)
+    wanted = min(max(wanted, least), most)
+    if wanted == now:
+        return f"another kind of model: {now:,} {option} is the limit"
+    return f"{how} {option}: `airlsh train {name} --source ... --model {model.kind} --{option} {wanted}`"

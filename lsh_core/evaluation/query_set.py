@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
+from lsh_core.settings import queries_to_show
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -48,13 +49,13 @@ class QuerySet:
         return QuerySet(self.vectors[:size], None if self.ids is None else self.ids[:size])
 
 
-def default_queries(rows: int) -> int:
-    """How many indexed rows to measure recall with: a tenth of them, from 200 to 2,000.
+def default_queries(rows: int, target: float) -> int:
+    """How many indexed rows to measure recall with: a tenth of them, from 200 to 2,000, and enough to show `target`.
 
     2,000 queries know a recall of .95 to within .01 (the standard error that was seen is .0025); of a small index a
     tenth of the rows tells as much.
     """
-    return min(2_000, max(200, rows // 10))
+    return max(min(2_000, max(200, rows // 10)), 2 * queries_to_show(target))
 
 
 def page_rows(dims: int) -> int:
@@ -101,13 +102,16 @@ def draw_rows(
 def random_ids(
     client: Elasticsearch, index: str, size: int, seed: int, among: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """Return ids of up to `size` rows, in an order that does not depend on which copy of a shard answers."""
-    score = {"random_score": {"seed": seed, "field": "airlsh.row"}, "boost_mode": "replace"}
+    """Return ids of up to `size` rows, in an order that does not depend on which copy of a shard answers.
+
+    By sequence numbers, which all copies share, and rows that were written live have as well.
+    """
+    score = {"random_score": {"seed": seed, "field": "_seq_no"}, "boost_mode": "replace"}
     hits = search(
         client,
         index,
         query={"function_score": {"query": among or {"match_all": {}}, **score}},
-        sort=["_score", {"airlsh.row": {"order": "asc", "missing": "_last"}}],
+        sort=["_score", "_seq_no"],
         size=size,
         source=False,
         track_total_hits=False,

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 _SCORE_ERROR = 1e-6
-"""Relative error of a score: the rounding of its sum, and of itself."""
+"""Relative error of a score's sum."""
+_ROUNDING = 2.0**-23
+"""Of a score itself, near 1."""
 
 Answers = Sequence[Sequence[Hashable]] | npt.NDArray[np.int64]
 Distances = Sequence[Sequence[float]] | npt.NDArray[np.floating]
@@ -82,5 +84,5 @@ def indistinguishable(distances: npt.NDArray[np.floating], metric: str) -> npt.N
     """
     exact = np.asarray(distances, dtype=np.float64)
     if metric == "l2":  # From 1 / (1 + d²).
-        return np.sqrt(np.square(exact) + _SCORE_ERROR * (1 + np.square(exact)))
+        return np.sqrt(np.square(exact) * (1 + _SCORE_ERROR) + _ROUNDING * (1 + np.square(exact)))
     return exact + 2 * _SCORE_ERROR * (1 + np.abs(exact))

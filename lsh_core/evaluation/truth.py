@@ -38,11 +38,11 @@ class Truth:
     ids: list[list[str]]
     distances: npt.NDArray[np.float32]
 
-    def first(self, k: int) -> Truth:
+    def nearest(self, k: int) -> Truth:
         """Return the `k` nearest of them."""
         return Truth([row[:k] for row in self.ids], self.distances[:, :k])
 
-    def of_first(self, queries: int) -> Truth:
+    def for_first(self, queries: int) -> Truth:
         """Return that of the first `queries` queries."""
         return Truth(self.ids[:queries], self.distances[:queries])
 
@@ -96,7 +96,7 @@ def _without_themselves(nearest: NearestRows, names: dict[int, str], queries: Qu
     k = min(k, there - 1)
     ids, others = [], np.empty((len(found), k), np.float32)
     for query, (own, row) in enumerate(zip(queries.ids, found, strict=True)):
-        # Where it is not among them, as many rows are just as near: any of them may be left out.
+        # Where it is not among them, as many others are as near or nearer: the last of these is left out.
         places = [place for place, identity in enumerate(row) if identity != own][:k]
         ids.append([row[place] for place in places])
         others[query] = distances[query, places]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,15 @@ class RunStore:
 
     def replace(self, build: str, **fields: Any) -> None:
         """Put `fields` in the place of those of their names, nested objects as a whole."""
-        self.update(build, **dict.fromkeys(fields))
-        self.update(build, **fields)
+        from elasticsearch import ConflictError
+
+        while True:
+            found = self._client.get(index=RUNS, id=build)
+            whole = {**found["_source"], "updated_at": now(), **fields}
+            place = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+            with suppress(ConflictError):  # Another wrote it meanwhile.
+                self._client.index(index=RUNS, id=build, document=whole, **place)
+                return
 
     def advance(self, name: str, build: str, state: str) -> None:
         """Record the state that a run has brought a build to; a repeated run takes nothing from one that was verified.

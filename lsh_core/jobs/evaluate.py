@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, count
-from lsh_core.errors import AirlshError, ModelMismatchError, SettingsError
+from lsh_core.errors import AirlshError, ModelMismatchError, SettingsError, SourceError, VectorError
 from lsh_core.evaluation.report_folder import check_writable, write_report
 from lsh_core.indexing.runs import RunStore, now
 from lsh_core.jobs.services import Services
@@ -53,7 +53,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         check_writable(settings.output)
     rows = count(client, build.index)
     queries = _queries(settings, build, services)
-    if rows - queries.left_out < 1 or not len(queries):
+    if rows - queries.left_out < 1:
         raise SettingsError("name", settings.name, f"{build.index} has {rows} rows: there is nothing to be found")
     frontier = measure_frontier(
         services.connection,
@@ -92,6 +92,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
 
 def _queries(settings: EvaluateSettings, build: ResolvedBuild, services: Services) -> QuerySet:
     from lsh_core.evaluation.query_set import QuerySet, draw_rows
+    from lsh_core.models.metrics import prepare_queries
     from lsh_core.search.query_file import read_query_vectors
 
     field = build.field
@@ -100,4 +101,10 @@ def _queries(settings: EvaluateSettings, build: ResolvedBuild, services: Service
     vectors = read_query_vectors(settings.queries)
     if vectors.shape[1] != field.dims:
         raise ModelMismatchError(f"vectors of {field.dims} numbers", f"{vectors.shape[1]}", settings.queries)
+    if not len(vectors):
+        raise SourceError(settings.queries, "has no row")
+    try:
+        prepare_queries(vectors, field.metric)
+    except VectorError as error:
+        raise SourceError(settings.queries, f"row {error.row} {error.reason}") from None
     return QuerySet(vectors)

@@ -62,7 +62,7 @@ class Hyperplane(LSHModel):
     offsets_: Float32Array
     tables_: int
     bits_: int
-    multiprobe_: int
+    multiprobe_: int = 0  # Of a model that was stored without one.
 
     def __init__(
         self,

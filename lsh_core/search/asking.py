@@ -154,5 +154,5 @@ def _search_error(response: Mapping[str, Any], build: ResolvedBuild, identity: s
     if identity is not None and response.get("status") == 404:
         return NotFoundError("document", identity, f"not in index {build.index} ({reason})")
     if response.get("status") == 400:
-        return FilterError("", f"was refused by Elasticsearch: {reason}")
+        return FilterError("", f"was refused by Elasticsearch, or else the text was: {reason}")
     return ServerError(f"search of {build.index}: {error.get('type')}: {reason}")

@@ -13,6 +13,8 @@ from lsh_core.search.queries import MOST_RESULTS
 
 EXACT_ROWS = 20_000
 """Up to so many rows are scanned as fast as a query looks at its lists."""
+MOST_TERMS = 65_536
+"""Tokens that the server takes in one filter (``index.max_terms_count``)."""
 _SCANNED = 4
 """Ranking rows by their tokens takes longer than comparing a quarter of them more."""
 
@@ -20,7 +22,7 @@ _SCANNED = 4
 def effort_range(build: ResolvedBuild, k: int, rows: int) -> tuple[int, int]:
     """Return the smallest and the greatest effort of a search for `k` of `rows` rows."""
     if build.field.has_lists:
-        return 1, build.model.token_count
+        return 1, min(build.model.token_count, MOST_TERMS)
     return min(k, rows), min(rows, MOST_RESULTS)
 
 
@@ -42,9 +44,10 @@ def effort_asked_for(build: ResolvedBuild, asked: Mapping[str, int]) -> int | No
         if unit != wanted:
             raise SettingsError(unit, value, f"index {build.index} has an {build.field.kind} model: use {wanted}")
     effort = asked.get(wanted)
-    most = build.model.token_count if build.field.has_lists else MOST_RESULTS
-    # To visit more lists than there are is to visit all; the server keeps no more than so many candidates.
-    if effort is not None and (effort < 1 or (effort > most and not build.field.has_lists)):
+    most = MOST_TERMS if build.field.has_lists else MOST_RESULTS
+    if effort is not None and build.field.has_lists:
+        effort = min(effort, build.model.token_count)  # To visit more lists than there are is to visit all.
+    if effort is not None and not 1 <= effort <= most:
         raise SettingsError(wanted, effort, f"must be from 1 to {most}")
     return effort
 
@@ -100,7 +103,7 @@ def effort_under_filter(build: ResolvedBuild, effort: int | None, *, rows: int, 
         return effort
     scaled = math.ceil(effort * rows / passing)
     if build.field.has_lists:
-        return scaled if scaled < build.model.token_count else None
+        return scaled if scaled < min(build.model.token_count, MOST_TERMS) else None
     scaled = max(scaled, build.field.effort)
     return scaled if scaled <= min(MOST_RESULTS, passing // _SCANNED) else None
 

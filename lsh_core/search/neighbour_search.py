@@ -112,9 +112,10 @@ class NeighbourSearch:
         NotFoundError
             The row's vector has to be read, and there is no such row.
         """
-        enough = self._effort(self._asker.build(), request)
+        build = self._asker.build()
+        enough = self._effort(build, request)
         by_vector = request.query_filter is not None or request.effort
-        if enough is not None and (by_vector or not can_look_up(self._asker.build().field, enough)):
+        if enough is not None and (by_vector or not can_look_up(build.field, enough)):
             return self.of_vectors(self._vector_of(identity), request)
 
         def target(build: ResolvedBuild) -> Target:
@@ -123,7 +124,7 @@ class NeighbourSearch:
         def queries(build: ResolvedBuild) -> list[Query]:
             check_fields(build, request.fields)
             enough = None if request.query_filter is not None else self._effort(build, request)
-            if enough is None:
+            if enough is None or not can_look_up(build.field, enough):  # The build may be another one by now.
                 return [_scan(build, target(build), request)]
             return [
                 id_query(

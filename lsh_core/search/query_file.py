@@ -18,12 +18,16 @@ def read_query_vectors(name: str) -> np.ndarray:
     SourceError
         No such file, not vectors, or a row that is not a finite vector of the common length.
     """
-    path, _, column = name.partition(".parquet:")
-    if column:
-        return _from_parquet(Path(f"{path}.parquet"), column)
-    if name.endswith(".parquet"):
-        return _from_parquet(Path(name), None)
-    return _from_npy(Path(name))
+    file, column = file_and_column(name)
+    if file.endswith(".parquet"):
+        return _from_parquet(Path(file), column)
+    return _from_npy(Path(file))
+
+
+def file_and_column(name: str) -> tuple[str, str | None]:
+    """Return the file that is read for `name`, and the column of it that is named."""
+    path, separator, column = name.partition(".parquet:")
+    return (f"{path}.parquet", column) if separator else (name, None)
 
 
 def _from_npy(path: Path) -> np.ndarray:

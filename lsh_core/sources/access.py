@@ -16,7 +16,7 @@ from lsh_core.errors import SettingsError
 ALLOWED_SCHEMES = ("file", "s3", "gs", "abfs")
 
 
-def check_allowed(url: str, roots: Sequence[str]) -> None:
+def check_allowed(url: str, roots: Sequence[str], *, setting: str = "source") -> None:
     """Check that `url` lies under one of `roots`.
 
     Local paths are compared after symbolic links are resolved. A folder or a glob under a root may
@@ -28,6 +28,8 @@ def check_allowed(url: str, roots: Sequence[str]) -> None:
         What the form names: a local path or a URL, perhaps with wildcards.
     roots
         Allowed folders, buckets or parts of buckets, as paths or URLs.
+    setting
+        What the errors name.
 
     Raises
     ------
@@ -36,18 +38,18 @@ def check_allowed(url: str, roots: Sequence[str]) -> None:
         all roots.
     """
     if "::" in url:
-        raise SettingsError("source", url, "chained URLs ('::') are not allowed here")
+        raise SettingsError(setting, url, "chained URLs ('::') are not allowed here")
     if "\0" in url:
-        raise SettingsError("source", url, "a null character is not allowed")
+        raise SettingsError(setting, url, "a null character is not allowed")
     scheme = _scheme(url)
     if scheme not in ALLOWED_SCHEMES:
-        raise SettingsError("source", url, f"scheme {scheme!r} is not one of {', '.join(ALLOWED_SCHEMES)}")
+        raise SettingsError(setting, url, f"scheme {scheme!r} is not one of {', '.join(ALLOWED_SCHEMES)}")
     if ".." in url.replace("\\", "/").split("/"):
-        raise SettingsError("source", url, "'..' is not allowed in a source")
+        raise SettingsError(setting, url, "'..' is not allowed in a source")
     place = _place(url)
     if not any(_is_under(place, _place(root)) for root in roots):
         allowed = ", ".join(roots) if roots else "none"
-        raise SettingsError("source", url, f"is outside the allowed places ({allowed})")
+        raise SettingsError(setting, url, f"is outside the allowed places ({allowed})")
 
 
 def _scheme(url: str) -> str:

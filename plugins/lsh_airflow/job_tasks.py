@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,10 +23,8 @@ logger = logging.getLogger(__name__)
 # At Airflow's level INFO the client logs every request: hundreds of lines around those that say something.
 _CHATTY_LOGGERS = ("elastic_transport",)
 
-
 _READ = ("source", "queries")
 """The settings that name what is read."""
-_COLUMN = re.compile(r"\.parquet:.*", re.DOTALL)
 
 
 def run_job(
@@ -81,10 +78,12 @@ def with_partition_key(context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:
+    from lsh_core.search.query_file import file_and_column
+
     settings = settings_from_params(model, context["params"])
     for name in _READ:
         if (url := getattr(settings, name, None)) is not None:
-            check_source(_COLUMN.sub(".parquet", url), setting=name)
+            check_source(file_and_column(url)[0] if name == "queries" else url, setting=name)
     return settings
 
 

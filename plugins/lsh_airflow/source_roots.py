@@ -32,9 +32,9 @@ def check_source(url: str, *, setting: str = "source") -> None:
         raise SettingsError(setting, url, reason)
     from lsh_core.sources.access import check_allowed
 
-    check_allowed(url, roots)
+    check_allowed(url, roots, setting=setting)
     for file in _local_files(url):
-        check_allowed(file, roots)
+        check_allowed(file, roots, setting=setting)
 
 
 def _local_files(url: str) -> list[str]:

@@ -128,16 +128,16 @@ def under(
     """Ask for all queries under a filter; return recall, its bound, the ways taken, rows scored, and the time."""
     metric = searcher.build.field.metric
     kept = np.flatnonzero(passing)
-    exact, distances = exact_neighbours(rows[kept], queries, K, metric)
     wanted = min(K, len(kept))
+    exact, distances = exact_neighbours(rows[kept], queries, wanted, metric)
     started = time.perf_counter()
     answers = list(searcher.search_many(queries, k=K, query_filter=query_filter, fields=()))
     milliseconds = 1000 * (time.perf_counter() - started) / len(queries)
     shares = recall_at_k(
         [answer.ids for answer in answers],
-        [[ids[row] for row in kept[near[:wanted]].tolist()] for near in exact],
+        [[ids[row] for row in kept[near].tolist()] for near in exact],
         found_distances=[[neighbour.distance for neighbour in answer.neighbours] for answer in answers],
-        exact_distances=indistinguishable(distances[:, :wanted], metric),
+        exact_distances=indistinguishable(distances, metric),
         tolerance=0,
     )
     scored = [answer.scored for answer in answers if answer.scored is not None]

@@ -53,7 +53,7 @@ def source(folder: Path, mark: int) -> str:
 
 
 def settings_of(name: str, path: str) -> IndexSettings:
-    return IndexSettings(name=name, source=path, chunk_rows=100, recall_queries=5)
+    return IndexSettings(name=name, source=path, chunk_rows=100, recall_queries=40)
 
 
 def assert_undisturbed(seen: list[Seen], builds: int) -> None:

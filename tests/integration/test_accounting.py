@@ -70,7 +70,7 @@ def test_repeated_ids_loaded_twice_and_resumed_once(services: Services, tmp_path
     winners = {identity: place for place, identity in enumerate(ids)}  # The last one stays.
     assert len(winners) == ROWS * 4 // 5
     name, build = "counted", "counted-1"
-    settings = IndexSettings(name=name, source=str(folder), chunk_rows=700, recall_queries=20)
+    settings = IndexSettings(name=name, source=str(folder), chunk_rows=700, recall_queries=40)
     train(TrainSettings(name=name, source=str(folder), metric="l2", lists=32, sample=5_000), services)
 
     for stage in (stages.check, stages.plan, stages.create):

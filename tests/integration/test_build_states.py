@@ -54,7 +54,7 @@ class Case:
         spoiled = VECTORS.copy()
         spoiled[7] = 0
         self.source = write_source(folder / "rows.parquet", IDS, spoiled)
-        self.settings = IndexSettings(name=name, source=self.source, max_dead_letters=1, recall_queries=10)
+        self.settings = IndexSettings(name=name, source=self.source, max_dead_letters=1, recall_queries=40)
         train(TrainSettings(name=name, source=self.source, metric="cosine"), services)
 
     def index(self) -> str:
@@ -221,7 +221,7 @@ def test_a_corrected_row_does_not_come_back_into_a_partition_that_was_refreshed(
         write_source(tmp_path / "lake" / f"day={day}" / "rows.parquet", IDS[rows], vectors[rows])
     source = str(tmp_path / "lake")
     train(TrainSettings(name=name, source=source, metric="cosine"), services)
-    settings = IndexSettings(name=name, source=source, max_dead_letters=2, recall_queries=10)
+    settings = IndexSettings(name=name, source=source, max_dead_letters=2, recall_queries=40)
     build = run_index(settings, services)["build"]
     less = write_source(tmp_path / "less.parquet", IDS[:7], VECTORS[:7])
     refresh_partition(RefreshSettings(name=name, source=less, partition="day=0"), services)

@@ -45,7 +45,7 @@ def trained(services: Services, name: str, source: str) -> str:
 
 
 def index(services: Services, name: str, source: str, **others: Any) -> dict[str, Any]:
-    return run_index(IndexSettings(name=name, source=source, recall_queries=10, **others), services)
+    return run_index(IndexSettings(name=name, source=source, recall_queries=40, **others), services)
 
 
 def row(identity: str, vector: npt.NDArray[np.float32]) -> dict[str, Any]:

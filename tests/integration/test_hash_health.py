@@ -37,7 +37,7 @@ def indexed(services: Services, folder: Path, model: str, **knobs: Any) -> dict[
     source = write_source(folder / "rows.parquet", [f"r{row}" for row in range(ROWS)], VECTORS)
     name = f"healthy-{model}"
     train(TrainSettings(name=name, source=source, metric="l2", model=model, **knobs), services)
-    return run_index(IndexSettings(name=name, source=source, shards=3, recall_queries=20), services)
+    return run_index(IndexSettings(name=name, source=source, shards=3, recall_queries=40), services)
 
 
 def test_every_list_is_counted_in_what_is_live_now(services: Services, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def built(services: Services, tmp_path: Path) -> Build:
 
     def build(name: str, *, seed: int = 0, promote: bool = True) -> str:
         train(TrainSettings(name=name, source=source, metric="l2", seed=seed), services)
-        report = run_index(IndexSettings(name=name, source=source, promote=promote, recall_queries=20), services)
+        report = run_index(IndexSettings(name=name, source=source, promote=promote, recall_queries=40), services)
         return str(report["index"])
 
     return build

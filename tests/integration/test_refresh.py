@@ -56,7 +56,7 @@ class Lake:
 
     def index(self, build: str | None = None, *, promote: bool = True) -> dict[str, Any]:
         train(TrainSettings(name=self.name, source=str(self.folder), metric="l2"), self.services)
-        settings = IndexSettings(name=self.name, source=str(self.folder), promote=promote, recall_queries=20)
+        settings = IndexSettings(name=self.name, source=str(self.folder), promote=promote, recall_queries=40)
         return run_index(settings, self.services, build)
 
     def refresh(self, day: str, **options: Any) -> dict[str, Any]:
@@ -325,7 +325,7 @@ def test_files_that_were_added_while_rows_were_checked_are_not_passed_over(
 
 def test_a_build_knows_the_refreshes_before_its_files_were_listed(lake: Lake) -> None:
     lake.index()
-    settings = IndexSettings(name=lake.name, source=str(lake.folder), recall_queries=20)
+    settings = IndexSettings(name=lake.name, source=str(lake.folder), recall_queries=40)
     check(settings, "planned-later", lake.services)
     lake.write("1", {f"a{each}": each for each in range(200)})
     lake.refresh("1")

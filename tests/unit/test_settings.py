@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from lsh_core.elastic.system_indices import MAPPINGS
+from lsh_core.errors import SettingsError
 from lsh_core.settings import (
     AbandonSettings,
     IndexSettings,
@@ -17,6 +18,7 @@ from lsh_core.settings import (
     Settings,
     TrainSettings,
     check_name,
+    validated,
 )
 
 MODELS: list[type[Settings]] = [
@@ -186,3 +188,10 @@ def test_moments_are_kept_in_utc(given: str, moment: str) -> None:
 def test_moments_that_are_none(given: str, reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         IndexSettings(**SOURCE, source_covers=given)
+
+
+def test_few_queries_cannot_show_a_high_recall() -> None:
+    given = {"name": "docs", "source": "rows.parquet", "recall_target": 0.99}
+    with pytest.raises(SettingsError, match=r"recall_queries=50: cannot show a recall of 0.99.*165 can"):
+        validated(IndexSettings, {**given, "recall_queries": 50})
+    assert validated(IndexSettings, {**given, "recall_queries": 165}).recall_queries == 165

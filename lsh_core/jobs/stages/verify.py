@@ -159,7 +159,7 @@ def _recall_figures(curve: RecallCurve | None) -> dict[str, Any]:
         "recall": point.recall if point else 1.0,
         "recall_low": point.recall_low if point else 1.0,
         "recall_target": curve.target,
-        "recall_queries": curve.queries,
+        "recall_queries": point.queries if point else curve.queries,
         "effort": curve.effort,
         "scored": point.scored if point else None,
     }

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from lsh_core.evaluation.curve import efforts, measure_curve
 from lsh_core.evaluation.measuring import Measured, lower_bound
+from lsh_core.evaluation.query_set import default_queries
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
+from lsh_core.settings import queries_to_show
 
 
 def point(effort: int, recall: float, low: float | None = None) -> CurvePoint:
@@ -77,6 +79,29 @@ def test_with_few_queries_the_curve_ends_where_nothing_is_missed() -> None:
     assert curve.effort_for(0.99) == max(asked)
 
 
+def test_what_no_bound_can_show_ends_where_nothing_is_missed() -> None:
+    def measure(effort: int) -> CurvePoint:
+        return point(effort, min(1.0, effort / 100), 0.9 * min(1.0, effort / 100))
+
+    curve = measure_curve(measure, measure, least=1, most=16_384, guess=80, target=0.95, k=10, queries=20)
+    assert curve.effort is not None
+    assert 100 <= curve.effort <= 150
+
+
+def test_what_a_sketch_holds_to_be_too_little_is_measured_with_all_before_it_is_said() -> None:
+    curve = measure_curve(
+        lambda effort: point(effort, 0.94),
+        lambda effort: point(effort, 0.97, 0.96),
+        least=10,
+        most=500,
+        guess=100,
+        target=0.95,
+        k=10,
+        queries=2_000,
+    )
+    assert curve.effort_for(0.95) is not None
+
+
 def test_a_sketch_tells_where_to_measure_and_the_bound_of_all_queries_decides() -> None:
     """A few queries say that 40 is enough; all of them, that it is not."""
     asked = []
@@ -113,6 +138,14 @@ def test_a_bound_of_perfect_answers_is_below_one_and_rises_with_their_number() -
     assert bounds == sorted(bounds)
     assert 0.99 < bounds[2] < 0.995 < bounds[3] < 1
     assert lower_bound(np.zeros(5)) == 0.0
+
+
+@pytest.mark.parametrize("recall", [0.5, 0.9, 0.95, 0.99, 0.999])
+def test_so_many_queries_show_a_recall_and_hardly_fewer(recall: float) -> None:
+    needed = queries_to_show(recall)
+    assert lower_bound(np.ones(needed)) >= recall
+    assert lower_bound(np.ones(max(1, needed - 2))) < recall
+    assert default_queries(10, recall) >= needed
 
 
 def test_the_bound_holds_as_often_as_it_says() -> None:

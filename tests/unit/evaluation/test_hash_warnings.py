@@ -48,7 +48,7 @@ def test_nothing_is_wrong_with_what_is_even() -> None:
 def test_a_list_that_holds_too_much() -> None:
     (warning,) = told("ivf", [20_000, *[1_818] * 99])
     assert warning.what == "Token w0 holds 20,000 rows, 20% of all."
-    assert "`airlsh train docs --lists 200`" in warning.remedy
+    assert "`airlsh train docs --source ... --model ivf --lists 200`" in warning.remedy
     assert "`--sample`" in warning.remedy
     assert told("ivf", [15_000, *[1_868] * 99]) == []  # Less than eight times its share.
 
@@ -64,19 +64,19 @@ def test_repeated_rows_have_no_remedy_in_training() -> None:
 
 def test_of_few_tokens_one_is_heavy_beyond_half_the_rest() -> None:
     (warning,) = told("subspace", [70_000, 10_000, 10_000, 10_000, *[25_000] * 28], touched=1.0)
-    assert "`airlsh train docs --model subspace --clusters 8`" in warning.remedy
+    assert "`airlsh train docs --source ... --model subspace --clusters 8`" in warning.remedy
     assert told("subspace", [60_000, 14_000, 13_000, 13_000, *[25_000] * 28], touched=1.0) == []
 
 
 def test_a_bucket_that_holds_too_much() -> None:
     (warning,) = told("hyperplane", [60_000, *[2_677] * 127], touched=0.5)
-    assert "`airlsh train docs --model hyperplane --bits 7`" in warning.remedy
+    assert "`airlsh train docs --source ... --model hyperplane --bits 7`" in warning.remedy
 
 
 def test_empty_lists() -> None:
     (warning,) = told("ivf", [5_000] * 40)
     assert warning.what == "60 of 100 lists hold no row."
-    assert "`airlsh train docs --lists 50`" in warning.remedy
+    assert "`airlsh train docs --source ... --model ivf --lists 50`" in warning.remedy
     assert "`--sample`" in warning.remedy
     assert told("ivf", [4_000] * 50) == []
     (warning,) = told("subspace", [50_000] * 15, touched=1.0)
@@ -99,7 +99,7 @@ def test_buckets_of_one_row() -> None:
     alone = [*[1] * 30, *[2] * 35]
     (warning,) = told("hyperplane", alone, rows=1_000)
     assert warning.what == "30% of the rows' buckets hold no other row: they lead to nothing."
-    assert warning.remedy == "Train with fewer bits: `airlsh train docs --model hyperplane --bits 3`."
+    assert warning.remedy == "Train with fewer bits: `airlsh train docs --source ... --model hyperplane --bits 3`."
     assert told("hyperplane", [*[1] * 20, *[2] * 30], rows=1_000) == []
 
 
