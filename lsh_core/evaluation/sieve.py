@@ -61,9 +61,12 @@ def _squared_gaps(rows: Matrix, queries: Matrix) -> _Estimates:
     """Estimate |x - q|² by |x|² - 2x·q, less |q|²: off by at most 2g(|x| + |q|)²."""
     row_norms, query_norms = _squared(rows), _squared(queries)
     scale = float(_inverse_length(max(float(row_norms.max()), float(query_norms.max()))))
-    found = (queries * scale).astype(np.float32) @ (rows * scale).astype(np.float32).T
-    found *= np.float32(-2)
-    found += (row_norms * scale**2).astype(np.float32)[None, :]
+    # |x|² is one more term of the product: to add it later would be another pass over all of them.
+    left = np.ones((len(queries), queries.shape[1] + 1), np.float32)
+    left[:, :-1] = queries * (-2 * scale)
+    right = np.empty((len(rows), rows.shape[1] + 1), np.float32)
+    right[:, :-1], right[:, -1] = rows * scale, row_norms * scale**2
+    found = left @ right.T
     slack = 2 * _bound(rows) * scale**2 * (np.sqrt(query_norms) + np.sqrt(row_norms.max())) ** 2
     return _Estimates(found, np.full(len(queries), scale**2), query_norms * scale**2, slack)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from elasticsearch import BadRequestError
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.scan import scan
@@ -55,6 +54,8 @@ def test_a_scan_that_is_left_early_closes_its_view(connection: Connection) -> No
 
 
 def test_a_page_that_fails_ends_the_scan(connection: Connection) -> None:
+    from elasticsearch import BadRequestError
+
     before = open_views(connection)
     with pytest.raises(BadRequestError, match="no_such_query"):
         list(scan(connection, INDEX, {"no_such_query": {}}, page=5))
