@@ -10,7 +10,13 @@ import numpy as np
 from lsh_core.errors import ModelMismatchError, NotFoundError
 from lsh_core.search.answers import Answer
 from lsh_core.search.asking import Asker
-from lsh_core.search.effort import can_look_up, effort_asked_for, effort_under_filter, own_effort
+from lsh_core.search.effort import (
+    can_look_up,
+    effort_asked_for,
+    effort_under_filter,
+    own_effort,
+    own_effort_among_filtered,
+)
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.queries import (
     Filter,
@@ -145,9 +151,9 @@ class NeighbourSearch:
         asked = effort_asked_for(build, request.effort)
         if asked is not None:
             return asked
-        effort = own_effort(build, request.recall)
-        if effort is None or request.query_filter is None:
-            return effort
+        if request.query_filter is None:
+            return own_effort(build, request.recall)
+        effort = own_effort_among_filtered(build, request.recall)
         rows, passing = self._rows.passing(None), self._rows.passing(request.query_filter)
         return effort_under_filter(build, effort, rows=rows, passing=passing)
 

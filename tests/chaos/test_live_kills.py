@@ -176,7 +176,7 @@ def test_no_change_is_lost_and_no_deletion_undone(changed: Changed, seed: int) -
         return f"airlsh-{name}-{builds_of(changed.client, name)[-1]}"
 
     def index(*arguments: str) -> Command:
-        return changed.command("index", name, *arguments, "--recall-queries", "5", dask=True)
+        return changed.command("index", name, *arguments, "--recall-queries", "40", dask=True)
 
     def roll_back() -> Command:
         return changed.command("builds", "rollback", name)

@@ -9,17 +9,27 @@ from lsh_core.models.contract import LSHModel
 from lsh_core.models.hnsw import HNSW
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.ivf import IVF
-from lsh_core.search.effort import EXACT_ROWS, can_look_up, effort_asked_for, effort_range, effort_under_filter
+from lsh_core.search.effort import (
+    EXACT_ROWS,
+    can_look_up,
+    effort_asked_for,
+    effort_range,
+    effort_under_filter,
+    own_effort,
+    own_effort_among_filtered,
+)
 from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from tests.vector_fields import graph_field, list_field, table_field
 
 SAMPLE = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
 ROWS = 1_000_000
+BOUNDS = {7: 0.8, 12: 0.9, 20: 0.95, 40: 0.97}
 
 
-def build_of(field: VectorField, model: LSHModel) -> ResolvedBuild:
+def build_of(field: VectorField, model: LSHModel, curve: RecallCurve | None = None) -> ResolvedBuild:
     meta = BuildMeta("docs", "b1", "rows.parquet", "f" * 8, (field,), "0")
-    return ResolvedBuild("airlsh-docs-b1", meta, 1, model)
+    return ResolvedBuild("airlsh-docs-b1", meta, 1, model, curve=curve)
 
 
 LISTS = build_of(list_field(effort=8), IVF(lists=100, spill=1).fit(SAMPLE))
@@ -110,3 +120,18 @@ def test_another_unit_or_no_such_effort(build: ResolvedBuild, unit: str, effort:
 )
 def test_when_what_is_stored_with_a_row_leads_to_its_neighbours(field: VectorField, effort: int, enough: bool) -> None:
     assert can_look_up(field, effort) is enough
+
+
+@pytest.mark.parametrize(
+    ("recall", "plain", "filtered"),
+    [(None, 12, 20), (0.8, 7, 12), (0.9, 12, 20), (0.95, 20, 40), (0.97, 40, 40), (0.999, None, None)],
+)
+def test_under_a_filter_half_as_many_misses_are_allowed(
+    recall: float | None, plain: int | None, filtered: int | None
+) -> None:
+    points = [CurvePoint(effort, low + 0.01, low, 0.5, 10.0, 200) for effort, low in BOUNDS.items()]
+    curve = RecallCurve(10, 200, 0.9, 12, tuple(points))
+    build = build_of(list_field(effort=8), LISTS.model, curve)
+    assert own_effort(build, recall) == plain
+    assert own_effort_among_filtered(build, recall) == filtered
+    assert own_effort_among_filtered(LISTS, None) == own_effort(LISTS, None) == 8  # It was not measured.
