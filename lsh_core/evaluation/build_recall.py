@@ -9,7 +9,7 @@ from lsh_core.elastic.cluster import answering_client, count
 from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation.curve import measure_curve
 from lsh_core.evaluation.measuring import measure
-from lsh_core.evaluation.query_set import default_queries, draw_rows
+from lsh_core.evaluation.query_set import default_queries, draw_unseen
 from lsh_core.evaluation.truth import true_neighbours
 from lsh_core.progress import progress
 from lsh_core.search.effort import EXACT_ROWS, effort_range
@@ -44,7 +44,7 @@ def measure_build(
         return None
     searcher = VectorIndex(connection, name, index=index)
     field = searcher.build.field
-    asked = draw_rows(
+    asked = draw_unseen(
         connection, index, field.column, field.dims, queries or default_queries(documents, target), seed=seed
     )
     truth = true_neighbours(connection, index, field, asked, min(K, documents - 1), rows=documents)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,13 @@ import numpy.typing as npt
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.settings import queries_to_show
+from lsh_core.sources.held_out import LEAST, are_held_out
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
+_MOST_HITS = 10_000
+_PLACE = "airlsh.row"
 _PAGE_BYTES = 4 * 2**20
 _BYTES_PER_NUMBER = 20
 """Of a vector in JSON."""
@@ -81,14 +84,68 @@ def draw_rows(
         The query that they match; default: all.
     """
     client = answering_client(connection)
-    ids = random_ids(client, index, size, seed, among)
+    return _read(client, index, column, dims, random_ids(client, index, size, seed, among))
+
+
+def draw_unseen(connection: Connection, index: str, column: str, dims: int, size: int, *, seed: int) -> QuerySet:
+    """Draw up to `size` rows at random of those that no model is trained on; of all, where there are few of these.
+
+    Rows that were written live are among them: they are in no source.
+    """
+    client = answering_client(connection)
+    drawn: list[str] = []
+    unseen: list[str] = []
+    after: list[Any] | None = None
+    while len(unseen) < size and (hits := _random_hits(client, index, _MOST_HITS, seed, after=after)):
+        places = np.array([hit.get("fields", {}).get(_PLACE, [-1])[0] for hit in hits], dtype=np.int64)
+        fresh = are_held_out(places) | (places < 0)
+        drawn += [hit["_id"] for hit in hits]
+        unseen += [hit["_id"] for hit, each in zip(hits, fresh.tolist(), strict=True) if each]
+        after = hits[-1]["sort"]
+    ids = unseen if len(unseen) >= min(size, LEAST) else drawn
+    return _read(client, index, column, dims, ids[:size])
+
+
+def random_ids(
+    client: Elasticsearch, index: str, size: int, seed: int, among: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Return ids of up to `size` rows, in an order that does not depend on which copy of a shard answers."""
+    return [hit["_id"] for hit in _random_hits(client, index, size, seed, among)]
+
+
+def _random_hits(
+    client: Elasticsearch,
+    index: str,
+    size: int,
+    seed: int,
+    among: Mapping[str, Any] | None = None,
+    *,
+    after: list[Any] | None = None,
+) -> list[dict[str, Any]]:
+    """Return rows in a random order, by sequence numbers: all copies share them, and live rows have them as well."""
+    score = {"random_score": {"seed": seed, "field": "_seq_no"}, "boost_mode": "replace"}
+    hits: list[dict[str, Any]] = search(
+        client,
+        index,
+        query={"function_score": {"query": among or {"match_all": {}}, **score}},
+        sort=["_score", "_seq_no"],
+        search_after=after,
+        size=size,
+        source=False,
+        docvalue_fields=[_PLACE],
+        track_total_hits=False,
+    )["hits"]["hits"]
+    return hits
+
+
+def _read(client: Elasticsearch, index: str, column: str, dims: int, ids: Sequence[str]) -> QuerySet:
     found: dict[str, list[float]] = {}
     step = page_rows(dims)
     for start in range(0, len(ids), step):
         hits = search(
             client,
             index,
-            query={"ids": {"values": ids[start : start + step]}},
+            query={"ids": {"values": list(ids[start : start + step])}},
             size=step,
             source={"includes": [column], "exclude_vectors": False},
             track_total_hits=False,
@@ -97,23 +154,3 @@ def draw_rows(
     there = [identity for identity in ids if identity in found]  # Of a live index some may be gone by now.
     vectors = np.array([found[identity] for identity in there], dtype=np.float32).reshape(-1, dims)
     return QuerySet(vectors, tuple(there))
-
-
-def random_ids(
-    client: Elasticsearch, index: str, size: int, seed: int, among: Mapping[str, Any] | None = None
-) -> list[str]:
-    """Return ids of up to `size` rows, in an order that does not depend on which copy of a shard answers.
-
-    By sequence numbers, which all copies share, and rows that were written live have as well.
-    """
-    score = {"random_score": {"seed": seed, "field": "_seq_no"}, "boost_mode": "replace"}
-    hits = search(
-        client,
-        index,
-        query={"function_score": {"query": among or {"match_all": {}}, **score}},
-        sort=["_score", "_seq_no"],
-        size=size,
-        source=False,
-        track_total_hits=False,
-    )["hits"]["hits"]
-    return [hit["_id"] for hit in hits]

@@ -91,13 +91,13 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
 
 
 def _queries(settings: EvaluateSettings, build: ResolvedBuild, services: Services) -> QuerySet:
-    from lsh_core.evaluation.query_set import QuerySet, draw_rows
+    from lsh_core.evaluation.query_set import QuerySet, draw_unseen
     from lsh_core.models.metrics import prepare_queries
     from lsh_core.search.query_file import read_query_vectors
 
     field = build.field
     if settings.queries is None:
-        return draw_rows(services.connection, build.index, field.column, field.dims, settings.rows, seed=_SEED)
+        return draw_unseen(services.connection, build.index, field.column, field.dims, settings.rows, seed=_SEED)
     vectors = read_query_vectors(settings.queries)
     if vectors.shape[1] != field.dims:
         raise ModelMismatchError(f"vectors of {field.dims} numbers", f"{vectors.shape[1]}", settings.queries)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lsh_core.elastic.connection import Connection
-    from lsh_core.sources.dataset import SourceFile
+    from lsh_core.sources.dataset import Dataset, SourceFile
     from lsh_core.sources.sampling import SamplePart
 
 _KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "parts", "clusters", "m", "ef_construction")
@@ -41,7 +41,6 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     from lsh_core.models.registry import default_sample, make_model
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
-    from lsh_core.sources.sampling import plan_sample
 
     started = time.perf_counter()
     knobs = {knob: value for knob in _KNOBS if (value := getattr(settings, knob)) is not None}
@@ -51,7 +50,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     check_dims(settings.source, settings.vector, columns.dims)
     answering_client(services.connection)
     size = settings.sample or default_sample(settings.model, dataset.rows, columns.dims)
-    parts = plan_sample(dataset.files, size, settings.seed)
+    parts = _plan(dataset, size, settings.seed)
     read = time.perf_counter()
     with dask_client(services) as client, progress("sample", unit="parts", total=len(parts)) as meter:
         from distributed import as_completed
@@ -85,6 +84,18 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
             "total": round(ended - started, 3),
         },
     }
+
+
+def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
+    """Choose the sample, without the rows that are held out unless there are too few others."""
+    from lsh_core.sources.held_out import ONE_IN, holds_out
+    from lsh_core.sources.sampling import plan_sample, without_held_out
+
+    if holds_out(dataset.rows):
+        parts = without_held_out(plan_sample(dataset.files, size * ONE_IN // (ONE_IN - 1), seed), dataset.files)
+        if sum(len(part.offsets) for part in parts) >= min(size, dataset.rows) // 2:
+            return parts
+    return plan_sample(dataset.files, size, seed)
 
 
 def _read_part(file: SourceFile, part: SamplePart, vector: str, dims: int, metric: str) -> np.ndarray:

@@ -11,7 +11,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError, SourceError
-from lsh_core.evaluation.query_set import QuerySet, draw_rows
+from lsh_core.evaluation.query_set import QuerySet, draw_rows, draw_unseen
 from lsh_core.evaluation.truth import Truth, true_neighbours
 from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
@@ -20,6 +20,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import EvaluateSettings, IndexSettings, ReportSettings, TrainSettings
+from lsh_core.sources.held_out import are_held_out
 from tests.integration.made_sources import clustered, write_source
 
 ROWS, DIMS, K = 3_000, 16, 10
@@ -107,6 +108,23 @@ def test_drawn_rows_are_the_same_for_the_same_seed(services: Services, tmp_path:
     assert one.ids is not None
     assert len(set(one.ids)) == 200
     np.testing.assert_array_equal(one.vectors, VECTORS[[int(identity[1:]) for identity in one.ids]])
+
+
+def test_recall_is_measured_with_rows_that_the_model_has_not_seen(services: Services, tmp_path: Path) -> None:
+    name = indexed(services, tmp_path, "cosine", 2)
+    searcher = VectorIndex(services.connection, name)
+
+    def draw(size: int) -> list[str]:
+        field = searcher.build.field
+        return list(draw_unseen(services.connection, searcher.build.index, field.column, DIMS, size, seed=1).ids or ())
+
+    held_out = {f"r{row}" for row in np.flatnonzero(are_held_out(np.arange(ROWS)))}
+    assert len(draw(300)) == len(set(draw(300))) == 300
+    assert set(draw(300)) < held_out == set(draw(ROWS))
+    assert searcher.build.model.sample_rows_ == ROWS - len(held_out)
+    searcher.upsert([{"id": "live", "embedding": VECTORS[0].tolist()}], refresh=True)
+    assert set(draw(ROWS)) == {*held_out, "live"}
+    searcher.delete(["live"], refresh=True)
 
 
 def test_what_is_live_is_evaluated_and_reported(services: Services, tmp_path: Path) -> None:
