@@ -15,6 +15,7 @@ from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import LoadError, NotFoundError
 from lsh_core.indexing.documents import DocumentWriter, delete_line
+from lsh_core.indexing.field_types import field_paths
 from lsh_core.indexing.journal import Entry
 from lsh_core.indexing.mapping import META_KEY, BuildMeta, VectorField, change_fields
 from lsh_core.models.contract import LSHModel
@@ -94,8 +95,9 @@ def read_writable(connection: Connection, index: str) -> WritableBuild:
     if "change" not in properties["airlsh"]["properties"]:
         added = {"airlsh": {"properties": change_fields()}}
         on_any_node(connection, lambda client: client.indices.put_mapping(index=index, properties=added))
-    own = {"airlsh", *(vector.column for vector in meta.vectors)}
-    fields = {name: kind for name, kind in properties.items() if name not in own}
+    columns = {name: kind for name, kind in properties.items() if name != META_KEY}
+    vectors = {vector.column for vector in meta.vectors}
+    fields = {path: dict(kind) for path, kind in field_paths(columns).items() if path not in vectors}
     return WritableBuild(index, meta, fields, read_model(connection, meta.name, meta.vectors[0].model_id))
 
 

@@ -144,12 +144,19 @@ def is_field_name(name: str) -> bool:
 
 def text_fields(fields: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """Return the paths of those `fields`, the ``properties`` of a mapping, that are full text, objects' fields too."""
-    found = []
+    return tuple(path for path, field in field_paths(fields).items() if field.get("type") == "text")
+
+
+def field_paths(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return all `fields`, the ``properties`` of a mapping, by their paths: objects, and the fields inside them.
+
+    A column named ``a.b`` is mapped as a field ``b`` inside an object ``a``, as a column ``a`` of structs is.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
     for name, field in fields.items():
-        if field.get("type") == "text":
-            found.append(name)
-        found += [f"{name}.{inner}" for inner in text_fields(field.get("properties", {}))]
-    return tuple(found)
+        found[name] = field
+        found |= {f"{name}.{path}": inner for path, inner in field_paths(field.get("properties", {})).items()}
+    return found
 
 
 def as_json_columns(table: pa.Table, fields: Mapping[str, Mapping[str, Any]]) -> pa.Table:

@@ -100,6 +100,25 @@ def test_changes_are_found_at_once_and_survive_a_reindex_with_another_model(
     assert replay_alias(second) not in aliases
 
 
+def test_columns_with_dots_and_objects_keep_their_values(services: Services, tmp_path: Path) -> None:
+    rows = [{"a.b": f"old {each}", "of": {"name": "old"}} for each in range(ROWS)]
+    columns = {"a.b": [each["a.b"] for each in rows], "of": [each["of"] for each in rows]}
+    ids = [f"r{each}" for each in range(ROWS)]
+    source = write_source(tmp_path / "rows.parquet", ids, clustered(ROWS, DIMS), **columns)
+    train(TrainSettings(name="dotted", source=source, metric="l2"), services)
+    settings = IndexSettings(name="dotted", source=source, recall_queries=40)
+    run_index(settings, services)
+    index = VectorIndex(services.connection, "dotted")
+    changed = row("r3", clustered(1, DIMS)[0], **{"a.b": "new", "of": {"name": "newer"}})
+    assert index.upsert([changed], refresh=True).ignored == ()
+    for path, value in (("a.b", "new"), ("of.name", "newer")):
+        assert index.search(clustered(1, DIMS)[0], k=ROWS, query_filter={"term": {path: value}}).ids == ["r3"]
+    run_index(settings, services)
+    later = VectorIndex(services.connection, "dotted")
+    for path, value in (("a.b", "new"), ("of.name", "newer")):
+        assert later.search(clustered(1, DIMS)[0], k=ROWS, query_filter={"term": {path: value}}).ids == ["r3"]
+
+
 def test_upsert_and_delete_read_parquet_files(services: Services, built: Build, tmp_path: Path) -> None:
     built("files")
     vectors = clustered(50, DIMS, seed=3) + 60
