@@ -338,7 +338,10 @@ class SearchSettings(Settings):
         description="hnsw: rows that the search of each shard's graph keeps; default: enough for the target.",
     )
     recall: float | None = Field(
-        default=None, gt=0, le=1, description="Recall to reach, by the build's own curve; default: the build's target."
+        default=None,
+        gt=0,
+        le=1,
+        description="Recall of the ten nearest to reach, by the build's own curve; default: its target.",
     )
     filter: str | None = Field(default=None, description="Elasticsearch query (JSON) that every neighbour must match.")
     fields: tuple[str, ...] | None = Field(default=None, description="Fields to return; default: all but the vectors.")

@@ -8,6 +8,8 @@ from typing import Any
 from lsh_core.evaluation.hash_health import Warned
 
 _FEW_QUERIES = 100
+_K = 10
+"""Neighbours that the target of a build is for."""
 
 
 def warnings_of(result: Mapping[str, Any]) -> Iterator[Warned]:
@@ -18,7 +20,7 @@ def warnings_of(result: Mapping[str, Any]) -> Iterator[Warned]:
             f"Searches scan all {result['rows']:,} rows: nothing less was sure to find what the build promises.",
             f"Train a model that finds more (`airlsh train {name} --model ivf`), and index with it again.",
         )
-    elif target is not None and 2 * result["recall"] - result["recall_low"] < target:  # The upper bound.
+    elif target is not None and result["k"] == _K and _upper_bound(result) < target:
         enough = next((point["effort"] for point in result["curve"] if point["recall_low"] >= target), None)
         yield Warned(
             f"Searches find {result['recall']:.3f} of the nearest, less than the target of {target:g}.",
@@ -26,6 +28,12 @@ def warnings_of(result: Mapping[str, Any]) -> Iterator[Warned]:
             if enough is None
             else f"Search with `--{unit.replace('_', '-')} {enough}`, which finds it, or index again with a higher "
             "`--recall-target`.",
+        )
+    if result.get("changes"):
+        yield Warned(
+            f"{result['changes']:,} rows were written or deleted meanwhile: what was true at first is not what was "
+            "searched, so the recall seems lower than it is.",
+            "Evaluate again when nobody writes.",
         )
     if result["queries"] < _FEW_QUERIES:
         yield Warned(
@@ -39,3 +47,8 @@ def warnings_of(result: Mapping[str, Any]) -> Iterator[Warned]:
         )
     for warning in (result.get("health") or {}).get("warnings", ()):
         yield Warned(warning["what"], warning["remedy"])
+
+
+def _upper_bound(result: Mapping[str, Any]) -> float:
+    """As far above the mean as the lower bound is below it."""
+    return float(2 * result["recall"] - result["recall_low"])

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lsh_core.errors import SchemaError
+from lsh_core.indexing.field_types import is_field_name
 from lsh_core.indexing.token_format import TokenFormat
 
 META_KEY = "airlsh"
@@ -90,8 +91,10 @@ class BuildMeta:
         return cls(vectors=vectors, **own)
 
 
-def check_dims(source: str, column: str, dims: int) -> None:
-    """Raise `SchemaError` for vectors that are longer than the server can index."""
+def check_vector_column(source: str, column: str, dims: int) -> None:
+    """Raise `SchemaError` for a column that cannot be a field, or vectors longer than the server can index."""
+    if not is_field_name(column):
+        raise SchemaError(source, column, "cannot be the name of a field: give the column another one")
     if dims > MOST_DIMS:
         raise SchemaError(source, column, f"has vectors of {dims} numbers; Elasticsearch indexes {MOST_DIMS} at most")
 

@@ -13,6 +13,8 @@ from lsh_core.jobs.services import Services
 from lsh_core.settings import EvaluateSettings
 
 if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
     from lsh_core.evaluation.query_set import QuerySet
     from lsh_core.search.live_build import ResolvedBuild
 
@@ -27,12 +29,12 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     -------
     dict
         ``name, build, index, model, metric, rows, k, queries, own_queries, effort_name, target, effort, recall,
-        recall_low, recall_p5, histogram, recall_at, distance_ratio, scored, curve, health, evaluated_at``, and what a
-        `lsh_core.evaluation.frontier.Speed` has. `curve` has for each effort the same speeds and ``recall, recall_low,
-        recall_p5, scored, queries``, and the effort twice: as ``effort``, and under the name that the model gives it
-        (``probes``, ``candidates``, ``num_candidates``). The other figures are those of searches that are not told an
-        effort. `health` is a `HashHealth`; None of a model without tokens. With an `output` also ``report``: where the
-        page lies.
+        recall_low, recall_p5, histogram, recall_at, distance_ratio, scored, curve, health, changes, evaluated_at``,
+        and what a `lsh_core.evaluation.frontier.Speed` has: the figures of searches that are not told an effort.
+        `curve` has for each effort the same speeds and ``recall, recall_low, recall_p5, scored, queries``, and the
+        effort twice: as ``effort``, and under the name that the model gives it (``probes``, ``candidates``,
+        ``num_candidates``). `health` is a `HashHealth`; None of a model without tokens. `changes` tells how many rows
+        were written or deleted meanwhile. With an `output` also ``report``: where the page lies.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     build = VectorIndex(services.connection, settings.name).build
     if settings.output is not None:
         check_writable(settings.output)
-    rows = count(client, build.index)
+    rows, before = count(client, build.index), _operations(client, build.index)
     queries = _queries(settings, build, services)
     if rows - queries.left_out < 1:
         raise SettingsError("name", settings.name, f"{build.index} has {rows} rows: there is nothing to be found")
@@ -78,6 +80,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         **asdict(frontier),
         "curve": [{build.model.effort_name: point.effort, **asdict(point)} for point in frontier.curve],
         "health": None if health is None else asdict(health),
+        "changes": _operations(client, build.index) - before,
         "evaluated_at": now(),
     }
     RunStore(client).replace(build.meta.build, evaluation=result)
@@ -88,6 +91,12 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     except AirlshError as error:
         note = f"the figures are kept: `airlsh builds report {settings.name} --output DIR` writes the report of them"
         raise error.with_note(note) from None
+
+
+def _operations(client: Elasticsearch, index: str) -> int:
+    """Return how many writes and deletions there have been in the shards of `index`."""
+    shards = client.indices.stats(index=index, metric="docs", level="shards")["indices"][index]["shards"]
+    return sum(max(int(copy["seq_no"]["max_seq_no"]) + 1 for copy in copies) for copies in shards.values())
 
 
 def _queries(settings: EvaluateSettings, build: ResolvedBuild, services: Services) -> QuerySet:

@@ -81,6 +81,7 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
     AirlshError
         A stage failed; the build is recorded as failed and the live index is unchanged.
     """
+    recorded = build is not None
     build = build or build_id(secrets.token_hex(16), datetime.now(UTC))
     caller = replace(services.caller, identity=services.caller.identity or secrets.token_hex(16))
     services = replace(services, caller=caller)
@@ -88,13 +89,15 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
     try:
         for stage in STAGES:
             _run_stage(stage, settings, build, services)
+            recorded = True
         return summarise(settings, build, services)
     except AirlshError as error:
-        if not error.final:
+        if recorded and not error.final:
             error.add_note(f"Go on where it stopped: {go_on}")
         raise
     except (KeyboardInterrupt, SystemExit):
-        logger.warning("build %s is not finished; go on with it: %s", build, go_on)
+        if recorded:
+            logger.warning("build %s is not finished; go on with it: %s", build, go_on)
         raise
     finally:
         _give_back(settings.name, services)

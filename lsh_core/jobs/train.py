@@ -37,7 +37,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     InputError
         The source or a setting does not allow it.
     """
-    from lsh_core.indexing.mapping import check_dims
+    from lsh_core.indexing.mapping import check_vector_column
     from lsh_core.models.registry import default_sample, make_model
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
@@ -47,7 +47,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs)
     dataset = open_dataset(settings.source)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
-    check_dims(settings.source, settings.vector, columns.dims)
+    check_vector_column(settings.source, settings.vector, columns.dims)
     answering_client(services.connection)
     size = settings.sample or default_sample(settings.model, dataset.rows, columns.dims)
     parts = _plan(dataset, size, settings.seed)

@@ -153,6 +153,7 @@ def test_what_is_live_is_evaluated_and_reported(services: Services, tmp_path: Pa
     assert result["recall_at"]["1"]["recall"] >= result["recall_at"]["100"]["recall"] > 0.5
     assert 1 <= result["distance_ratio"] < 1.1
     assert not result["own_queries"]
+    assert result["changes"] == 0
     efforts, scored = ([point[key] for point in curve] for key in ("effort", "scored"))
     at_default = ROWS if result["effort"] is None else np.interp(result["effort"], efforts, scored)
     assert result["health"]["touched"] * ROWS == pytest.approx(at_default, rel=0.2)

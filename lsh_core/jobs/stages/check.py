@@ -16,7 +16,7 @@ from lsh_core.indexing.covers import Cover, cover_for
 from lsh_core.indexing.field_types import fields_for, parse_overrides
 from lsh_core.indexing.forgetting import forget_expired_letters
 from lsh_core.indexing.journal import Journal
-from lsh_core.indexing.mapping import check_dims
+from lsh_core.indexing.mapping import check_vector_column
 from lsh_core.indexing.names import physical_index
 from lsh_core.indexing.runs import PLANNED, RunStore, was_verified
 from lsh_core.jobs.services import Services, dask_client, worker_threads
@@ -101,7 +101,7 @@ def read_source(settings: IndexSettings) -> tuple[Dataset, SourceColumns]:
 
     dataset = open_dataset(settings.source)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=settings.columns)
-    check_dims(settings.source, settings.vector, columns.dims)
+    check_vector_column(settings.source, settings.vector, columns.dims)
     return dataset, columns
 
 

@@ -31,7 +31,7 @@ def test_a_target_is_missed_only_where_chance_does_not_explain_it() -> None:
     assert "airlsh train packages --model ivf" in remedy
 
 
-def test_a_scan_of_all_rows_is_told() -> None:
+def test_a_scan_of_all_rows_is_warned() -> None:
     ((what, remedy),) = warned(effort=None)
     assert "scan all 10,000 rows" in what
     assert "--model ivf" in remedy
@@ -59,3 +59,14 @@ def test_the_lines_for_a_log() -> None:
     assert any("24 probes (*); recall@1 0.9910, recall@10 0.9740" in line for line in lines)
     assert lines[-1] == "warning: 2 lists hold 9 % of the rows. Train with `--lists 1600`."
     assert any("a scan of all rows" in line for line in report_lines(made_evaluation(effort=None)))
+
+
+def test_rows_that_were_written_meanwhile() -> None:
+    ((what, remedy),) = warned(changes=1_234)
+    assert "1,234 rows" in what
+    assert "nobody writes" in remedy
+
+
+def test_a_target_is_for_ten_neighbours() -> None:
+    assert warned(k=10, recall=0.8, recall_low=0.79, target=0.95) != []
+    assert warned(k=100, recall=0.8, recall_low=0.79, target=0.95) == []

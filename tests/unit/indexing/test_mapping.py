@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from lsh_core.errors import SchemaError
-from lsh_core.indexing.mapping import BuildMeta, VectorField, build_body, check_dims, default_shards
+from lsh_core.indexing.mapping import BuildMeta, VectorField, build_body, check_vector_column, default_shards
 from lsh_core.indexing.names import live_write_alias, physical_index, replay_alias, write_alias
 from tests.vector_fields import graph_field, list_field, table_field
 
@@ -133,6 +133,6 @@ def test_names() -> None:
 
 
 def test_vectors_that_the_server_cannot_index_are_refused_before_any_work() -> None:
-    check_dims("rows.parquet", "v", 4096)
+    check_vector_column("rows.parquet", "v", 4096)
     with pytest.raises(SchemaError, match=r"rows\.parquet: column 'v' has vectors of 4097 numbers"):
-        check_dims("rows.parquet", "v", 4097)
+        check_vector_column("rows.parquet", "v", 4097)
