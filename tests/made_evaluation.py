@@ -50,6 +50,7 @@ def made_evaluation(*, efforts: tuple[int, ...] = EFFORTS, half: float = 2.0, **
         "distance_ratio": 1.00123,
         "curve": [made_point(effort, half) for effort in efforts],
         "changes": 0,
+        "blurred": 0.01,
         "evaluated_at": "2026-11-21T15:51:24.602+00:00",
         **changes,
     }

@@ -82,6 +82,9 @@ class Frontier(Speed):
         Rows that a query was compared with, on average; None where the server does not say.
     recall_at
         Recall by number of neighbours: 1, 10, 100 and `k`.
+    blurred
+        Share of the queries whose last neighbour is so near that scores do not tell it from others a twentieth further
+        away; these count as found.
     distance_ratio
         Mean distance of what was found over that of the true neighbours, rank by rank; None where a distance may be
         negative.
@@ -95,6 +98,7 @@ class Frontier(Speed):
     recall_p5: float
     histogram: list[int]
     recall_at: dict[str, DepthRecall]
+    blurred: float
     distance_ratio: float | None
     scored: float | None
     curve: list[FrontierPoint]
@@ -121,6 +125,7 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
         recall_p5=recall_at[str(k)].recall_p5,
         histogram=recall_at[str(k)].histogram,
         recall_at=recall_at,
+        blurred=0.0 if build.field.metric == "dot" else _blurred(truth.nearest(k), build.field.metric),
         distance_ratio=None if build.field.metric == "dot" else _ratio(own[k], truth.nearest(k), build.field.metric),
         scored=None if np.isnan(scored).any() else round(float(scored.mean()), 1),
         curve=curve,
@@ -172,6 +177,11 @@ def _speed(searcher: VectorIndex, queries: QuerySet, k: int, effort: int | None)
         loaded_p99_ms=many.p99_ms,
         per_second=many.per_second,
     )
+
+
+def _blurred(truth: Truth, metric: str) -> float:
+    last = truth.distances[:, -1]
+    return round(float(((last > 0) & (indistinguishable(last, metric) > 1.05 * last)).mean()), 4)
 
 
 def _ratio(found: Measured, truth: Truth, metric: str) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from lsh_core.evaluation.hash_health import Warned
 
 _FEW_QUERIES = 100
+_MOST_BLURRED = 0.05
 _K = 10
 """Neighbours that the target of a build is for."""
 
@@ -28,6 +29,12 @@ def warnings_of(result: Mapping[str, Any]) -> Iterator[Warned]:
             if enough is None
             else f"Search with `--{unit.replace('_', '-')} {enough}`, which finds it, or index again with a higher "
             "`--recall-target`.",
+        )
+    if result.get("blurred", 0.0) > _MOST_BLURRED:
+        yield Warned(
+            f"The neighbours of {result['blurred']:.0%} of the queries are so near that a float32 score does not tell "
+            "them from others close by: what is found may be those others, and is counted as right.",
+            "Index the vectors multiplied by a number, such as 1,000.",
         )
     if result.get("changes"):
         yield Warned(

@@ -70,3 +70,9 @@ def test_rows_that_were_written_meanwhile() -> None:
 def test_a_target_is_for_ten_neighbours() -> None:
     assert warned(k=10, recall=0.8, recall_low=0.79, target=0.95) != []
     assert warned(k=100, recall=0.8, recall_low=0.79, target=0.95) == []
+
+
+def test_neighbours_that_scores_do_not_tell_apart() -> None:
+    ((what, remedy),) = warned(blurred=0.4)
+    assert "40%" in what
+    assert "multiplied" in remedy
