@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from numbers import Integral, Real
 from typing import Any
 
 from lsh_core.errors import SettingsError
@@ -57,19 +58,36 @@ def checked_request(
         A filter that is not allowed.
     """
     check_k(k)
-    if recall is not None and not 0 < recall <= 1:
+    if but is not None and not _is_text(but):
+        raise SettingsError("id", but, "must be the id of a row, a text")
+    if recall is not None and not (_is_number(recall) and 0 < recall <= 1):
         raise SettingsError("recall", recall, "must be above 0, and 1 at most")
-    asked = {unit: value for unit, value in effort.items() if value is not None}
+    for unit, value in effort.items():
+        if value is not None and not _is_whole(value):
+            raise SettingsError(unit, value, "must be a whole number")
+    asked = {unit: int(value) for unit, value in effort.items() if value is not None}
     if recall is not None and asked:
         raise SettingsError("recall", recall, f"decides the effort: give no {', '.join(asked)}")
     checked = check_filter(query_filter) if query_filter is not None else None
-    return Request(k, fields, checked, recall, asked, but)
+    return Request(int(k), fields, checked, recall, asked, but)
 
 
 def check_k(k: int) -> None:
     """Raise `SettingsError` for more neighbours than the server gives, or for none."""
-    if not 1 <= k <= MOST_RESULTS:
-        raise SettingsError("k", k, f"must be from 1 to {MOST_RESULTS}")
+    if not _is_whole(k) or not 1 <= k <= MOST_RESULTS:
+        raise SettingsError("k", k, f"must be a whole number from 1 to {MOST_RESULTS}")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def check_fields(build: ResolvedBuild, fields: Sequence[str] | None) -> None:
