@@ -139,12 +139,13 @@ def test_between_both_matter(searcher: VectorIndex, client: Elasticsearch) -> No
     for fusion in ("weighted", "rrf"):
         near, text = 0, 0
         for vector in clustered(10, DIMS, seed=7):
-            nearest = searcher.search(vector, k=K, fields=()).ids
-            found = set(searcher.search_hybrid(TEXT, vector=vector, fusion=fusion, k=K, fields=()).ids)  # type: ignore[arg-type]
+            nearest = searcher.search(vector, k=K, fields=(), **effort(searcher)).ids
+            hybrid = searcher.search_hybrid(TEXT, vector=vector, fusion=fusion, k=K, fields=(), **effort(searcher))  # type: ignore[arg-type]
+            found = set(hybrid.ids)
             near += len(found & (set(nearest) - set(matching[:K])))
             text += len(found & (set(matching[:K]) - set(nearest)))
-        assert near >= 5, fusion
-        assert text >= 5, fusion
+        assert near >= 3, fusion
+        assert text >= 3, fusion
 
 
 def test_reciprocal_ranks_are_those_of_the_two_rankings(searcher: VectorIndex, client: Elasticsearch) -> None:
