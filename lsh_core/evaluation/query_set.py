@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.paging import pages
 from lsh_core.settings import queries_to_show
 from lsh_core.sources.held_out import LEAST, are_held_out
 
@@ -140,13 +141,12 @@ def _random_hits(
 
 def _read(client: Elasticsearch, index: str, column: str, dims: int, ids: Sequence[str]) -> QuerySet:
     found: dict[str, list[float]] = {}
-    step = page_rows(dims)
-    for start in range(0, len(ids), step):
+    for page in pages(ids, page_rows(dims)):
         hits = search(
             client,
             index,
-            query={"ids": {"values": list(ids[start : start + step])}},
-            size=step,
+            query={"ids": {"values": list(page)}},
+            size=len(page),
             source={"includes": [column], "exclude_vectors": False},
             track_total_hits=False,
         )["hits"]["hits"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ class WritableBuild:
 
     index: str
     meta: BuildMeta
-    fields: dict[str, dict[str, Any]]
+    fields: dict[str, Mapping[str, Any]]
     model: LSHModel
 
     @property
@@ -97,7 +97,7 @@ def read_writable(connection: Connection, index: str) -> WritableBuild:
         on_any_node(connection, lambda client: client.indices.put_mapping(index=index, properties=added))
     columns = {name: kind for name, kind in properties.items() if name != META_KEY}
     vectors = {vector.column for vector in meta.vectors}
-    fields = {path: dict(kind) for path, kind in field_paths(columns).items() if path not in vectors}
+    fields = {path: kind for path, kind in field_paths(columns).items() if path not in vectors}
     return WritableBuild(index, meta, fields, read_model(connection, meta.name, meta.vectors[0].model_id))
 
 

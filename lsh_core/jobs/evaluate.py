@@ -31,9 +31,8 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         ``name, build, index, model, metric, rows, k, queries, own_queries, effort_name, target, effort, recall,
         recall_low, recall_p5, histogram, recall_at, blurred, distance_ratio, scored, curve, health, changes,
         evaluated_at``, and what a `lsh_core.evaluation.frontier.Speed` has: the figures of searches that are told no
-        effort.
-        `curve` has for each effort the same speeds and ``recall, recall_low, recall_p5, scored, queries``, and the
-        effort twice: as ``effort``, and under the name that the model gives it (``probes``, ``candidates``,
+        effort. `curve` has for each effort the same speeds and ``recall, recall_low, recall_p5, scored, queries``, and
+        the effort twice: as ``effort``, and under the name that the model gives it (``probes``, ``candidates``,
         ``num_candidates``). `health` is a `HashHealth`; None of a model without tokens. `changes` tells how many rows
         were written or deleted meanwhile. With an `output` also ``report``: where the page lies.
 

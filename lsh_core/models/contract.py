@@ -16,6 +16,8 @@ from lsh_core.models.threads import one_blas_thread
 
 BACKEND = "numpy"
 DTYPE = "float32"
+SAMPLE_ROWS = 20_000
+SAMPLE_BYTES = 64 * 2**20
 
 
 class RowCodes(NamedTuple):
@@ -117,9 +119,9 @@ class LSHModel(ABC):
         """The effort of a query, in units of `effort_name`, for an index of so many rows."""
 
     @classmethod
-    @abstractmethod
     def default_sample(cls, rows: int, dims: int) -> int:
-        """How many of `rows` rows to fit on; bounded in bytes, so that a worker's memory is."""
+        """How many of `rows` rows to fit on: 20,000 and 64 MiB at most, so that a worker's memory is bounded."""
+        return max(2, min(rows, SAMPLE_ROWS, SAMPLE_BYTES // (4 * dims)))
 
     @property
     def dims(self) -> int:

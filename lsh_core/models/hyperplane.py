@@ -28,7 +28,6 @@ DOT_FEWER_BITS = 5
 MULTIPROBE = 4
 # What the server takes as clauses of one query, however small its heap.
 MOST_QUERY_TOKENS = 1024
-SAMPLE_BYTES = 64 * 2**20
 BLOCK_BITS = 2**18
 QUERY_BLOCK = 64
 
@@ -95,11 +94,6 @@ class Hyperplane(LSHModel):
     def default_effort(self, rows: int) -> int:
         """Rows to rerank exactly: a tenth of `rows`, from 200 to 2,000."""
         return max(200, min(2000, rows // 10))
-
-    @classmethod
-    def default_sample(cls, rows: int, dims: int) -> int:
-        """Rows to draw the planes from: at most 20,000, and 64 MiB."""
-        return max(2, min(rows, 20_000, SAMPLE_BYTES // (4 * dims)))
 
     @property
     def tokens_per_row(self) -> int:

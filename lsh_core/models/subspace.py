@@ -20,7 +20,6 @@ from lsh_core.settings import MOST_CLUSTERS, MOST_PARTS
 
 CLUSTERS = 8
 ITERATIONS = 10
-SAMPLE_BYTES = 64 * 2**20
 BLOCK_DISTANCES = 2**18
 
 
@@ -74,11 +73,6 @@ class Subspace(LSHModel):
     def default_effort(self, rows: int) -> int:
         """Rows to rerank exactly: a tenth of `rows`, from 200 to 5,000; to rank them all is what costs."""
         return max(200, min(5000, rows // 10))
-
-    @classmethod
-    def default_sample(cls, rows: int, dims: int) -> int:
-        """Rows to fit on: at most 20,000, and 64 MiB."""
-        return max(2, min(rows, 20_000, SAMPLE_BYTES // (4 * dims)))
 
     @property
     def tokens_per_row(self) -> int:
