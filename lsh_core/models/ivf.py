@@ -18,15 +18,15 @@ from lsh_core.errors import SettingsError
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.assignment import Groups, make_groups, nearest_lists
 from lsh_core.models.contract import LSHModel, RowCodes
-from lsh_core.models.hierarchical import FLAT_LISTS, fit_centroids
+from lsh_core.models.hierarchical import fit_centroids
 from lsh_core.models.kmeans import row_blocks
 from lsh_core.models.metrics import prepare_queries, squared_norms
 from lsh_core.settings import MOST_LISTS, MOST_SPILL
 
 logger = logging.getLogger(__name__)
 
-MIN_EXAMINED = 1024
-EXAMINED_SHARE = 16
+MIN_EXAMINED = 2048
+EXAMINED_SHARE = 8
 SPILL = 4
 ROWS_PER_LIST = 12
 MAX_PROBES = 64
@@ -56,7 +56,7 @@ class IVF(LSHModel):
     lists_, spill_
         What was used.
     group_centres_, group_lists_
-        The two-level assignment of models beyond 1,024 lists (see :mod:`lsh_core.models.assignment`); absent in
+        The two-level assignment of models beyond 2,048 lists (see :mod:`lsh_core.models.assignment`); absent in
         others. Part of the model, since it decides tokens.
     """
 
@@ -133,7 +133,7 @@ class IVF(LSHModel):
         if self.lists_ < lists:
             logger.warning("the sample has %s distinct rows: %s lists instead of %s", self.lists_, self.lists_, lists)
         self.spill_ = min(self.lists_, spill)
-        if self.lists_ > FLAT_LISTS:
+        if self.lists_ > MIN_EXAMINED:
             examined = max(MIN_EXAMINED, self.lists_ // EXAMINED_SHARE)
             groups = make_groups(self.centroids_, examined, generator)
             self.group_centres_, self.group_lists_ = groups
