@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from lsh_core.search.vector_index import VectorIndex
 
 
+_OF_A_TEXT = ("text_weight", "fusion", "text_field")
+
+
 @click.command()
 @settings_options(SearchSettings)
 @server_options()
@@ -26,14 +29,10 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
     with reported(as_json=as_json):
         from lsh_core.search.vector_index import VectorIndex
 
-        settings = make_settings(SearchSettings, values)
+        settings, fields = make_settings(SearchSettings, values), SearchSettings.model_fields
         if (settings.id is None) == (settings.vectors is None):
             raise SettingsError("search", settings.name, "give either --id or --vectors")
-        if settings.text is None and (settings.text_weight, settings.fusion, settings.text_field) != (
-            None,
-            "weighted",
-            (),
-        ):
+        if settings.text is None and any(getattr(settings, each) != fields[each].default for each in _OF_A_TEXT):
             raise SettingsError("text", None, "--text-weight, --fusion and --text-field say what is done with a --text")
         searcher = VectorIndex(services(es).connection, settings.name)
         answers = list(_ask(searcher, settings))

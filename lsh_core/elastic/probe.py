@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.errors import UnsupportedServerError
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def server_facts(client: Elasticsearch) -> ServerFacts:
 def prove_semantics(connection: Connection) -> ServerFacts:
     """Check the version and the query semantics of the server behind `connection`.
 
-    Twenty rows on a line, vector ``[i, 0]`` for row i, even rows tagged. Three facts are proved: a
+    Twenty rows on a line, vector ``[i, 0]`` for row i, even rows tagged. Four facts are proved: a
     ``knn`` query with a filter on a flat field scores exactly the rows that pass the filter; a ``knn``
-    rescore reranks its window only; the vector of a stored row can be looked up by id.
+    rescore reranks its window only; the vector of a stored row can be looked up by id, and
+    read back as base64.
 
     Raises
     ------
@@ -81,14 +83,14 @@ def prove_semantics(connection: Connection) -> ServerFacts:
         name = f"Elasticsearch {', '.join(facts.versions)}"
         for fact, (found, expected) in _facts(client, index).items():
             if found != expected:
-                raise UnsupportedServerError(name, f"{fact}: expected rows {expected}, got {found}")
+                raise UnsupportedServerError(name, f"{fact}: expected {expected}, got {found}")
     finally:
         client.indices.delete(index=index, ignore_unavailable=True)
     return facts
 
 
 def _facts(client: Elasticsearch, index: str) -> dict[str, tuple[list[str], list[str]]]:
-    """Return for each fact the ids found and the ids expected."""
+    """Return for each fact what was found and what was expected."""
     even = {"term": {"tag": "even"}}
     near_nine = {"field": "vector", "query_vector": [9.2, 0.0], "k": 3, "num_candidates": 3}
     rescored = {
@@ -119,7 +121,19 @@ def _facts(client: Elasticsearch, index: str) -> dict[str, tuple[list[str], list
             _ids(client, index, query={"knn": looked_up}, size=1),
             ["4"],
         ),
+        "a stored vector is read back as base64": (
+            [str(each) for each in vectors_of(_read(client, index, "4"), "vector", 2).tolist()],
+            ["[4.0, 0.0]"],
+        ),
     }
+
+
+def _read(client: Elasticsearch, index: str, identity: str) -> list[dict[str, Any]]:
+    query = {"ids": {"values": [identity]}}
+    hits: list[dict[str, Any]] = search(
+        client, index, query=query, source=False, docvalue_fields=asked_for("vector"), size=1
+    )["hits"]["hits"]
+    return hits
 
 
 def _ids(client: Elasticsearch, index: str, **body: Any) -> list[str]:

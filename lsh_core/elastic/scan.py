@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -26,12 +26,17 @@ def scan(
     query: Mapping[str, Any],
     *,
     page: int,
-    source: Mapping[str, Any] | bool = False,
+    docvalue_fields: Sequence[Mapping[str, str]] = (),
 ) -> Iterator[list[Hit]]:
     """Yield the hits of `query`, `page` at a time, in no order that means anything.
 
     Each document is seen once: without one point in time for all pages, one that is rewritten meanwhile is seen twice
     or not at all.
+
+    Parameters
+    ----------
+    docvalue_fields
+        What each hit brings beside its id.
 
     Raises
     ------
@@ -42,7 +47,7 @@ def scan(
     view = opened["id"]
 
     def ask(after: list[Any] | None) -> dict[str, Any]:
-        page_after = partial(_page, view=view, query=query, after=after, size=page, source=source)
+        page_after = partial(_page, view=view, query=query, after=after, size=page, fields=docvalue_fields)
         return on_any_node(connection, page_after)
 
     try:
@@ -69,7 +74,7 @@ def _page(
     query: Mapping[str, Any],
     after: list[Any] | None,
     size: int,
-    source: Mapping[str, Any] | bool,
+    fields: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
     answer = client.search(
         pit={"id": view, "keep_alive": _KEEP_ALIVE},
@@ -77,7 +82,8 @@ def _page(
         sort=[{"_shard_doc": "asc"}],
         search_after=after,
         size=size,
-        source=source,
+        source=False,
+        docvalue_fields=fields,
         track_total_hits=False,
     )
     return dict(answer)

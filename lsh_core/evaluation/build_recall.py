@@ -22,9 +22,9 @@ _SKETCHED = 200
 
 
 def measure_build(
-    connection: Connection, name: str, index: str, *, queries: int | None, target: float, seed: int = 0
+    connection: Connection, searcher: VectorIndex, *, queries: int | None, target: float, seed: int = 0
 ) -> RecallCurve | None:
-    """Measure recall@10 of `index` by effort, and choose the effort for `target`.
+    """Measure recall@10 of the build that `searcher` searches by effort, and choose the effort for `target`.
 
     Queries are indexed rows drawn at random, each left out of its own answer. Where no effort meets the target, the
     rows of a small build are all scanned by each search, so that it is met; of a large one the greatest effort is done.
@@ -39,11 +39,10 @@ def measure_build(
     RecallCurve or None
         None: there are not two rows.
     """
+    index, field = searcher.build.index, searcher.build.field
     documents = count(answering_client(connection), index)
     if documents < 2:
         return None
-    searcher = VectorIndex(connection, name, index=index)
-    field = searcher.build.field
     asked = draw_unseen(
         connection, index, field.column, field.dims, queries or default_queries(documents, target), seed=seed
     )
@@ -54,7 +53,7 @@ def measure_build(
         # 12 num_candidates found .95 for rows of the index, .90 for queries that were left out. So what rows measure
         # is not taken for less than the model's own.
         least = min(most, field.effort)
-    few = max(_SKETCHED, len(asked) // 4)
+    few = max(_SKETCHED, len(asked) // 8)
     with progress("recall", unit="queries") as meter:
 
         def at(effort: int, queries: int | None = None) -> CurvePoint:

@@ -149,12 +149,12 @@ def _measure_curve(
     rising = set(efforts(least, most))
     wanted = {own} if own is not None and least <= own <= most else set()
     curve: list[FrontierPoint] = []
-    with progress("evaluate", unit="efforts") as meter:
+    with progress("evaluate", unit="searches") as meter:
         for effort in sorted(rising | wanted):
             if curve and curve[-1].recall >= _ENOUGH and effort > max(wanted, default=0):
                 break
             curve.append(_point(searcher, queries, truth, effort))
-            meter.advance(1)
+            meter.advance(len(queries) + 2 * SEARCHES)
     return curve
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.evaluation.warned import Warned
+
 LISTED = 10
 """Tokens that are named."""
 _POINTS = 200
@@ -60,14 +62,6 @@ class TokenShare:
     token: str
     rows: int
     share: float
-
-
-@dataclass(frozen=True)
-class Warned:
-    """What is wrong, and what helps."""
-
-    what: str
-    remedy: str
 
 
 @dataclass(frozen=True)

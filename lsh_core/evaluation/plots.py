@@ -30,6 +30,7 @@ def _column(result: Facts, name: str) -> list[float]:
 
 
 def draw_recall(result: Facts, figure: Figure) -> None:
+    """Draw recall by effort, its lower bound, and the target."""
     axes = figure.add_subplot()
     efforts, recall, low = (_column(result, name) for name in ("effort", "recall", "recall_low"))
     scales.by_effort(axes, efforts, result["effort_name"])
@@ -46,6 +47,7 @@ def draw_recall(result: Facts, figure: Figure) -> None:
 
 
 def draw_frontier(result: Facts, figure: Figure) -> None:
+    """Draw what a search costs by what it finds: milliseconds of one client, searches a second of eight."""
     left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})
     for axes, name, label in (
         (left, "p50_ms", "median of a search, ms"),
@@ -66,6 +68,7 @@ def draw_frontier(result: Facts, figure: Figure) -> None:
 
 
 def draw_histogram(result: Facts, figure: Figure) -> None:
+    """Draw how many queries found how many of their neighbours."""
     axes = figure.add_subplot()
     counts, k = result["histogram"], result["k"]
     shares = [100 * count / result["queries"] for count in counts]
@@ -80,6 +83,7 @@ def draw_histogram(result: Facts, figure: Figure) -> None:
 
 
 def draw_scored(result: Facts, figure: Figure) -> None:
+    """Draw the rows that are compared with a query, by effort."""
     axes = figure.add_subplot()
     efforts, scored = _column(result, "effort"), _column(result, "scored")
     scales.by_effort(axes, efforts, result["effort_name"])
@@ -144,6 +148,7 @@ def _label(axes: Axes, place: tuple[float, float], text: str, *, live: bool) -> 
 
 
 def draw_sizes(health: Facts, figure: Figure) -> None:
+    """Draw the rows of each token, the largest first."""
     axes = figure.add_subplot()
     sizes, ranks = health["sizes"], health["size_ranks"]
     each_rank = np.interp(np.arange(1, ranks[-1] + 1), ranks, sizes)
@@ -158,6 +163,7 @@ def draw_sizes(health: Facts, figure: Figure) -> None:
 
 
 def draw_largest(health: Facts, figure: Figure) -> None:
+    """Draw the largest tokens, those that hold far more than their share by colour."""
     axes = figure.add_subplot()
     largest: Sequence[Facts] = health["largest"]
     hot = {each["token"] for each in health["hot"]}

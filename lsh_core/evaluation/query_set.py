@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
+from lsh_core.elastic.stored_vectors import asked_for, has_vector, vectors_of
 from lsh_core.settings import queries_to_show
 from lsh_core.sources.held_out import LEAST, are_held_out
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 _MOST_HITS = 10_000
 _PLACE = "airlsh.row"
 _PAGE_BYTES = 4 * 2**20
-_BYTES_PER_NUMBER = 20
-"""Of a vector in JSON."""
+_BYTES_PER_NUMBER = 6
+"""Of a vector in base64, and what is around it."""
 
 
 @dataclass(frozen=True)
@@ -140,17 +141,19 @@ def _random_hits(
 
 
 def _read(client: Elasticsearch, index: str, column: str, dims: int, ids: Sequence[str]) -> QuerySet:
-    found: dict[str, list[float]] = {}
+    found: dict[str, npt.NDArray[np.float32]] = {}
     for page in pages(ids, page_rows(dims)):
         hits = search(
             client,
             index,
             query={"ids": {"values": list(page)}},
             size=len(page),
-            source={"includes": [column], "exclude_vectors": False},
+            source=False,
+            docvalue_fields=asked_for(column),
             track_total_hits=False,
         )["hits"]["hits"]
-        found |= {hit["_id"]: hit["_source"][column] for hit in hits}
+        hits = [hit for hit in hits if has_vector(hit, column)]
+        found |= zip((hit["_id"] for hit in hits), vectors_of(hits, column, dims), strict=True)
     there = [identity for identity in ids if identity in found]  # Of a live index some may be gone by now.
     vectors = np.array([found[identity] for identity in there], dtype=np.float32).reshape(-1, dims)
     return QuerySet(vectors, tuple(there))

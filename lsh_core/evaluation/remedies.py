@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lsh_core.evaluation.hash_health import Warned
+from lsh_core.evaluation.hash_warnings import FEW_ROWS
+from lsh_core.evaluation.warned import Warned
 
 _FEW_QUERIES = 100
 _MOST_BLURRED = 0.05
@@ -17,10 +18,11 @@ def warnings_of(result: Mapping[str, Any]) -> Iterator[Warned]:
     """Yield what is wrong by the figures of an evaluation, the most important first."""
     name, unit, target = result["name"], result["effort_name"], result["target"]
     if result["effort"] is None:
-        yield Warned(
-            f"Searches scan all {result['rows']:,} rows: nothing less was sure to find what the build promises.",
-            f"Train a model that finds more (`airlsh train {name} --model ivf`), and index with it again.",
-        )
+        if result["rows"] >= FEW_ROWS:
+            yield Warned(
+                f"Searches scan all {result['rows']:,} rows: nothing less was sure to find what the build promises.",
+                f"Train a model that finds more (`airlsh train {name} --model ivf`), and index with it again.",
+            )
     elif target is not None and result["k"] == _K and _upper_bound(result) < target:
         enough = next((point["effort"] for point in result["curve"] if point["recall_low"] >= target), None)
         yield Warned(

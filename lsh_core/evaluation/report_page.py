@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _TEMPLATE = "report.html.jinja"
+_MOST_HISTOGRAM_ROWS = 20
 
 
 def report_page(result: Mapping[str, Any], drawings: Sequence[Drawing]) -> str:
@@ -30,7 +32,19 @@ def report_page(result: Mapping[str, Any], drawings: Sequence[Drawing]) -> str:
         warnings=list(warnings_of(result)),
         depths=sorted(((int(depth), found) for depth, found in result["recall_at"].items()), key=itemgetter(0)),
         health=result.get("health"),
+        counted=any(point["scored"] is not None for point in result["curve"]),
+        histogram=list(histogram_rows(result["histogram"])),
     )
+
+
+def histogram_rows(counts: Sequence[int]) -> Iterator[tuple[str, int]]:
+    """Yield how many queries found how many neighbours, most first: of many neighbours in about ten ranges."""
+    most = len(counts) - 1
+    width = 1 if most <= _MOST_HISTOGRAM_ROWS else math.ceil(most / 10)
+    for upper in range(most, -1, -width):
+        lower = max(0, upper - width + 1)
+        if queries := sum(counts[lower : upper + 1]):
+            yield f"{upper}" if lower == upper else f"{lower} to {upper}", queries
 
 
 @cache

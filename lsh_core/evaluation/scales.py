@@ -100,4 +100,4 @@ def _powers(axis: Axis) -> None:
 
 
 def _number(value: float, _position: float) -> str:
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    return f"{value:,.0f}" if value == round(value) else f"{value:g}"

@@ -8,6 +8,8 @@ import numpy as np
 
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.stored_vectors import asked_for, has_vector, vectors_of
+from lsh_core.indexing.mapping import VectorField
 from lsh_core.search.vector_index import VectorIndex
 
 QUERIES = 48
@@ -26,7 +28,7 @@ def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUE
     """
     started = time.monotonic()
     searcher = VectorIndex(connection, name, index=index)
-    vectors = _some_vectors(connection, index, searcher.build.field.column, queries)
+    vectors = _some_vectors(connection, index, searcher.build.field, queries)
     asked = 0
     if len(vectors):
         for _ in searcher.search_many(vectors, fields=()):
@@ -36,13 +38,14 @@ def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUE
     return asked
 
 
-def _some_vectors(connection: Connection, index: str, column: str, size: int) -> np.ndarray:
+def _some_vectors(connection: Connection, index: str, field: VectorField, size: int) -> np.ndarray:
     """Return vectors of up to `size` rows, (m, d) float32, found by random places: nothing is scanned for them."""
+    column = field.column
     client = answering_client(connection)
     last = search(client, index, size=0, aggs={"last": {"max": {"field": "airlsh.row"}}})["aggregations"]["last"]
     places = np.random.default_rng(0).integers(int(last["value"] or 0) + 1, size=2 * size).tolist()
-    body = {"source": {"includes": [column], "exclude_vectors": False}, "size": size, "track_total_hits": False}
+    body = {"source": False, "docvalue_fields": asked_for(column), "size": size, "track_total_hits": False}
     hits = search(client, index, query={"terms": {"airlsh.row": places}}, **body)["hits"]["hits"]
     if not hits:
         hits = search(client, index, query={"exists": {"field": column}}, **body)["hits"]["hits"]
-    return np.array([hit["_source"][column] for hit in hits if hit["_source"].get(column)], dtype=np.float32)
+    return vectors_of([hit for hit in hits if has_vector(hit, column)], column, field.dims)

@@ -9,6 +9,7 @@ import numpy as np
 
 from lsh_core.elastic.cluster import count, search
 from lsh_core.elastic.paging import pages
+from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.errors import VerificationError
 from lsh_core.indexing.ledger import hash_ids, unpacked_vector
 from lsh_core.indexing.mapping import VectorField
@@ -100,21 +101,22 @@ def verify_samples(
     compared = 0
     for page in pages(samples, _SAMPLES_PER_PAGE):
         found = {
-            hit["_id"]: hit["_source"]
+            hit["_id"]: hit
             for hit in search(
                 client,
                 index,
                 query={"ids": {"values": [sample["id"] for sample in page]}},
                 size=len(page),
-                source={"includes": [field.column, "airlsh.row"], "exclude_vectors": False},
+                source=False,
+                docvalue_fields=[*asked_for(field.column), "airlsh.row"],
             )["hits"]["hits"]
         }
         for sample in page:
-            if (source := found.get(sample["id"])) is None:
+            if (hit := found.get(sample["id"])) is None:
                 raise VerificationError(index, f"document {sample['id']!r}", "present", "missing")
-            if source["airlsh"]["row"] != sample["place"]:
+            if hit["fields"].get("airlsh.row") != [sample["place"]]:
                 continue
-            sent, held = unpacked_vector(sample["vector"]), np.array(source[field.column], dtype=np.float32)
+            sent, held = unpacked_vector(sample["vector"]), vectors_of([hit], field.column, field.dims)[0]
             allowed = _COSINE_ERROR * np.linalg.norm(sent) if field.metric == "cosine" else 0.0
             if sent.shape != held.shape or np.abs(sent - held).max() > allowed:
                 raise VerificationError(index, f"vector of document {sample['id']!r}", "as it was sent", "another")

@@ -110,8 +110,6 @@ def _queries(settings: EvaluateSettings, build: ResolvedBuild, services: Service
     vectors = read_query_vectors(settings.queries)
     if vectors.shape[1] != field.dims:
         raise ModelMismatchError(f"vectors of {field.dims} numbers", f"{vectors.shape[1]}", settings.queries)
-    if not len(vectors):
-        raise SourceError(settings.queries, "has no row")
     try:
         prepare_queries(vectors, field.metric)
     except VectorError as error:

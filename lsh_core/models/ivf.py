@@ -25,6 +25,8 @@ from lsh_core.settings import MOST_LISTS, MOST_SPILL
 
 logger = logging.getLogger(__name__)
 
+ALL_EXAMINED = 4096
+"""Up to so many lists, each row is compared with all."""
 MIN_EXAMINED = 2048
 EXAMINED_SHARE = 8
 SPILL = 4
@@ -56,7 +58,7 @@ class IVF(LSHModel):
     lists_, spill_
         What was used.
     group_centres_, group_lists_
-        The two-level assignment of models beyond 2,048 lists (see :mod:`lsh_core.models.assignment`); absent in
+        The two-level assignment of models beyond 4,096 lists (see :mod:`lsh_core.models.assignment`); absent in
         others. Part of the model, since it decides tokens.
     """
 
@@ -133,7 +135,7 @@ class IVF(LSHModel):
         if self.lists_ < lists:
             logger.warning("the sample has %s distinct rows: %s lists instead of %s", self.lists_, self.lists_, lists)
         self.spill_ = min(self.lists_, spill)
-        if self.lists_ > MIN_EXAMINED:
+        if self.lists_ > ALL_EXAMINED:
             examined = max(MIN_EXAMINED, self.lists_ // EXAMINED_SHARE)
             groups = make_groups(self.centroids_, examined, generator)
             self.group_centres_, self.group_lists_ = groups

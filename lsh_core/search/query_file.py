@@ -16,12 +16,13 @@ def read_query_vectors(name: str) -> np.ndarray:
     Raises
     ------
     SourceError
-        No such file, not vectors, or a row that is not a finite vector of the common length.
+        No such file, not vectors, no row, or a row that is not a finite vector of the common length.
     """
     file, column = file_and_column(name)
-    if file.endswith(".parquet"):
-        return _from_parquet(Path(file), column)
-    return _from_npy(Path(file))
+    vectors = _from_parquet(Path(file), column) if file.endswith(".parquet") else _from_npy(Path(file))
+    if not len(vectors):
+        raise SourceError(file, "has no row")
+    return vectors
 
 
 def file_and_column(name: str) -> tuple[str, str | None]:
@@ -71,6 +72,8 @@ def _from_parquet(path: Path, column: str | None) -> np.ndarray:
     except (OSError, pa.ArrowInvalid) as error:
         raise SourceError(str(path), f"cannot be read as Parquet: {error}") from error
     lengths = [len(value) for value in values.slice(0, 1).to_pylist() if value is not None]
+    if not len(values):
+        return np.empty((0, 0), np.float32)
     if not lengths:
         raise SourceError(str(path), f"row 0 has no vector in {column!r}")
     _, vectors, faults = valid_vectors(values, dims=lengths[0], metric="l2")

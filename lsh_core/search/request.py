@@ -53,7 +53,7 @@ def checked_request(
     Raises
     ------
     SettingsError
-        A `k` or a recall that cannot be, or both a recall and an effort.
+        A `k`, a recall or fields that cannot be, or both a recall and an effort.
     InputError
         A filter that is not allowed.
     """
@@ -65,6 +65,8 @@ def checked_request(
     for unit, value in effort.items():
         if value is not None and not _is_whole(value):
             raise SettingsError(unit, value, "must be a whole number")
+    if isinstance(fields, str):
+        raise SettingsError("fields", fields, "must be a list of names, not one text")
     asked = {unit: int(value) for unit, value in effort.items() if value is not None}
     if recall is not None and asked:
         raise SettingsError("recall", recall, f"decides the effort: give no {', '.join(asked)}")

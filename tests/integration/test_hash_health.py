@@ -10,7 +10,6 @@ import pytest
 
 from lsh_core.elastic.cluster import answering_client, count, refresh
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.scan import scan
 from lsh_core.evaluation import token_counts
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.evaluation.token_counts import count_tokens
@@ -59,8 +58,9 @@ def test_every_list_is_counted_in_what_is_live_now(services: Services, tmp_path:
 
     model = index.build.model
     words = index.build.field.tokens.words(np.arange(60))
-    pages = scan(services.connection, index.build.index, {"match_all": {}}, page=1_000, source=True)
-    stored = [hit["_source"]["airlsh"]["tokens"]["embedding"] for hits in pages for hit in hits]
+    hits = client.search(index=index.build.index, size=10_000)["hits"]["hits"]
+    stored = [hit["_source"]["airlsh"]["tokens"]["embedding"] for hit in hits]
+    assert len(stored) == len(left)
     tokens = np.array([[words.index(word) for word in row] for row in stored])
     rows_of = np.bincount(tokens.ravel(), minlength=60)
     # Lists that are as near as each other to repeated rows may change places where rows are hashed together.

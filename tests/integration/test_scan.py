@@ -34,9 +34,10 @@ def open_views(connection: Connection) -> int:
 def test_each_document_is_seen_once_as_it_was(connection: Connection, page: int) -> None:
     before = open_views(connection)
     seen = []
-    for number, hits in enumerate(scan(connection, INDEX, {"match_all": {}}, page=page, source=True)):
+    pages = scan(connection, INDEX, {"match_all": {}}, page=page, docvalue_fields=[{"field": "number"}])
+    for number, hits in enumerate(pages):
         assert len(hits) <= page
-        seen += [(hit["_id"], hit["_source"]["number"]) for hit in hits]
+        seen += [(hit["_id"], hit["fields"]["number"][0]) for hit in hits]
         if number == 0:
             connection.client().index(index=INDEX, id="0", document={"number": -1}, refresh=True)
             connection.client().index(index=INDEX, id="new", document={"number": 99}, refresh=True)

@@ -27,6 +27,7 @@ from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.recording import recorded
+from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.recall_curve import RecallCurve
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings
@@ -93,10 +94,10 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         raise DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
     if not documents:
         raise VerificationError(plan.index, "documents", "at least one", 0)
+    searcher = VectorIndex(services.connection, settings.name, index=plan.index)
     curve = measure_build(
         services.connection,
-        settings.name,
-        plan.index,
+        searcher,
         queries=settings.recall_queries,
         target=settings.recall_target,
     )
@@ -106,16 +107,15 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         "documents": documents,
         "vectors_compared": compared,
         **_recall_figures(curve),
-        "warnings": _warnings(settings.name, plan.index, documents, curve, services),
+        "warnings": _warnings(searcher.build, documents, curve, services),
     }
 
 
 def _warnings(
-    name: str, index: str, documents: int, curve: RecallCurve | None, services: Services
+    build: ResolvedBuild, documents: int, curve: RecallCurve | None, services: Services
 ) -> list[dict[str, str]]:
     if curve is None or documents < FEW_ROWS:
         return []
-    build = VectorIndex(services.connection, name, index=index).build
     health = measure_health(services.connection, build, effort=curve.effort)
     return [] if health is None else [asdict(warning) for warning in health.warnings]
 

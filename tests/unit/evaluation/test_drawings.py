@@ -67,6 +67,15 @@ def test_a_drawing_for_each_question() -> None:
     assert set(parsed(made_evaluation(health=None))) == set(CURVE)
 
 
+def test_no_two_ticks_read_alike() -> None:
+    few = made_evaluation()
+    few["curve"] = [{**point, "p50_ms": 1.8 + 0.01 * point["effort"] ** 0.2} for point in few["curve"]]
+    for name, svg in [("frontier", parsed(few)["frontier"])]:
+        for axis in (each for each in svg.iter(f"{SVG}g") if "matplotlib.axis" in each.get("id", "")):
+            ticks = [word for word in words(axis) if word.replace(",", "").replace(".", "").isdigit()]
+            assert len(ticks) == len(set(ticks)), (name, ticks)
+
+
 def test_the_target_and_the_default_are_marked() -> None:
     svg = shown("usual")
     assert {"recall@10", "probes", "target 0.9", "default: 24 probes"} <= set(words(svg["recall"]))

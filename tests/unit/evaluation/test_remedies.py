@@ -35,6 +35,7 @@ def test_a_scan_of_all_rows_is_warned() -> None:
     ((what, remedy),) = warned(effort=None)
     assert "scan all 10,000 rows" in what
     assert "--model ivf" in remedy
+    assert warned(effort=None, rows=900) == []  # What so few rows cost is nothing.
 
 
 @pytest.mark.parametrize(("changes", "told"), [

@@ -11,8 +11,8 @@ from lsh_core.models import fingerprint, load_model, make_model
 SCRIPT = """
 import numpy as np
 from lsh_core.models import fingerprint, make_model
-sample = np.random.default_rng(0).standard_normal((2400, 12), dtype=np.float32)
-print(fingerprint(make_model("ivf", lists=2300).fit(sample)))
+sample = np.random.default_rng(0).standard_normal((4300, 12), dtype=np.float32)
+print(fingerprint(make_model("ivf", lists=4200).fit(sample)))
 """
 
 

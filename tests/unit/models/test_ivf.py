@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import SettingsError
-from lsh_core.models import IVF
+from lsh_core.models import IVF, ivf
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,15 @@ def test_under_dot_lists_come_in_the_order_of_products(clustered):
     assert (model.probe(queries, 10**6) == exact).all()
 
 
-@pytest.mark.parametrize("lists", [300, 2600])
+@pytest.fixture
+def two_levels_early(monkeypatch):
+    """Few lists are grouped as many are."""
+    monkeypatch.setattr(ivf, "ALL_EXAMINED", 1024)
+    monkeypatch.setattr(ivf, "MIN_EXAMINED", 1024)
+
+
+@pytest.mark.usefixtures("two_levels_early")
+@pytest.mark.parametrize("lists", [300, 1500])
 def test_under_dot_the_near_lists_are_those_that_a_query_visits(lists, clustered):
     """They are for queries with the row's vector; the row itself may be in none of them."""
     rows = clustered(6000, clusters=100)
@@ -89,20 +97,22 @@ def test_near_is_bounded_by_the_lists(clustered):
     assert near.shape == (3, 10)
 
 
+@pytest.mark.usefixtures("two_levels_early")
 def test_two_levels_give_nearly_the_exact_lists(clustered):
-    sample = clustered(8000, clusters=300)
-    model = IVF(lists=2600, spill=4).fit(sample)
+    sample = clustered(6000, clusters=200)
+    model = IVF(lists=2048, spill=4).fit(sample)
     tokens, exact = model.encode(sample).tokens, model.probe(sample, 4)
     agree = [np.intersect1d(mine, right).size / 4 for mine, right in zip(tokens, exact, strict=True)]
-    assert model.group_lists_.shape == (81, 2048)
+    assert model.group_lists_.shape == (64, 1024)
     assert np.mean(agree) > 0.95
 
 
+@pytest.mark.usefixtures("two_levels_early")
 def test_tokens_do_not_depend_on_the_chunk(clustered):
-    sample = clustered(6000, clusters=300)
-    model = IVF(lists=2600).fit(sample)
+    sample = clustered(4000, clusters=200)
+    model = IVF(lists=1500).fit(sample)
     whole = model.encode(sample, near=8)
-    parts = [model.encode(sample[start : start + 37], near=8) for start in range(0, 6000, 37)]
+    parts = [model.encode(sample[start : start + 37], near=8) for start in range(0, 4000, 37)]
     # The last bit of a distance may differ with the shape of a block, and then two lists at one distance swap.
     assert np.mean(np.concatenate([part.tokens for part in parts]) == whole.tokens) > 0.999
 

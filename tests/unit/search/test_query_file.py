@@ -48,6 +48,16 @@ def test_what_is_no_number_is_refused(tmp_path: Path, array: np.ndarray) -> None
         read_query_vectors(save(tmp_path / "q.npy", array))
 
 
+def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
+    none = [
+        save(tmp_path / "q.npy", np.empty((0, 2))),
+        write(tmp_path / "q.parquet", v=pa.array([], pa.list_(pa.float32()))),
+    ]
+    for name in none:
+        with pytest.raises(SourceError, match="has no row"):
+            read_query_vectors(name)
+
+
 class Trap:
     """Leaves a file behind when it is unpickled."""
 

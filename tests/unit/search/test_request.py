@@ -26,6 +26,7 @@ ASKED: dict[str, Any] = {"k": 5, "fields": (), "query_filter": None, "recall": N
         ({"recall": 0.9, "effort": {"probes": 2}}, "decides the effort"),
         ({"but": ""}, "id=''"),
         ({"but": 5}, "id=5"),
+        ({"fields": "score"}, "fields='score'"),
     ],
 )
 def test_what_cannot_be_asked_for(wrong: dict[str, Any], named: str) -> None:

@@ -1,0 +1,13 @@
+"""A warning is of use if it says what helps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Warned:
+    """What is wrong, and what helps."""
+
+    what: str
+    remedy: str
