@@ -53,7 +53,7 @@ def measure_build(
         # 12 num_candidates found .95 for rows of the index, .90 for queries that were left out. So what rows measure
         # is not taken for less than the model's own.
         least = min(most, field.effort)
-    few = max(_SKETCHED, len(asked) // 8)
+    few = max(_SKETCHED, len(asked) // 4)
     with progress("recall", unit="queries") as meter:
 
         def at(effort: int, queries: int | None = None) -> CurvePoint:

@@ -8,11 +8,12 @@ from itertools import chain
 
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 
+_SKETCH_STEP = 2.0
 _STEP = 1.5
 _ENOUGH = 0.995
 _ALL = 0.9995
 """Where the curve ends: a bound, or a mean where so few are asked that no bound is so high."""
-_REFINEMENTS = 2
+_REFINEMENTS = 3
 _BELOW_GUESS = 8
 
 Measure = Callable[[int], CurvePoint]
@@ -37,7 +38,7 @@ def measure_curve(
         Recall that the lower bound has to meet.
     """
     points: dict[int, CurvePoint] = {}
-    rising = efforts(max(least, min(guess // _BELOW_GUESS, most)), most)
+    rising = efforts(max(least, min(guess // _BELOW_GUESS, most)), most, step=_SKETCH_STEP)
     below = least - 1
     for effort in rising:
         points[effort] = sketch(effort)
@@ -62,15 +63,15 @@ def measure_curve(
     return replace(curve, effort=curve.points[-1].effort if enough is None else enough)
 
 
-def efforts(least: int, most: int) -> Iterator[int]:
-    """Yield efforts that rise by half each time, from `least` to `most`, both included."""
+def efforts(least: int, most: int, *, step: float = _STEP) -> Iterator[int]:
+    """Yield efforts that rise by half each time, or `step` times, from `least` to `most`, both included."""
     effort = float(least)
     last = 0
     while effort < most:
         if round(effort) > last:
             last = round(effort)
             yield last
-        effort *= _STEP
+        effort *= step
     if most > last:
         yield most
 

@@ -1,13 +1,17 @@
-"""Query vectors from a file: ``FILE.npy``, ``FILE.parquet`` or ``FILE.parquet:COLUMN``."""
+"""Query vectors from a file, local or by URL: ``FILE.npy``, ``FILE.parquet`` or ``FILE.parquet:COLUMN``."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, cast
 
 import numpy as np
 
 from lsh_core.errors import SchemaError, SourceError
+from lsh_core.sources.failures import judged
+from lsh_core.sources.listing import is_local, open_filesystem
+from lsh_core.sources.remote_file import RemoteFile
 
 
 def read_query_vectors(name: str) -> np.ndarray:
@@ -19,7 +23,8 @@ def read_query_vectors(name: str) -> np.ndarray:
         No such file, not vectors, no row, or a row that is not a finite vector of the common length.
     """
     file, column = file_and_column(name)
-    vectors = _from_parquet(Path(file), column) if file.endswith(".parquet") else _from_npy(Path(file))
+    with _opened(file) as content:
+        vectors = _from_parquet(file, content, column) if file.endswith(".parquet") else _from_npy(file, content)
     if not len(vectors):
         raise SourceError(file, "has no row")
     return vectors
@@ -31,55 +36,65 @@ def file_and_column(name: str) -> tuple[str, str | None]:
     return (f"{path}.parquet", column) if separator else (name, None)
 
 
-def _from_npy(path: Path) -> np.ndarray:
+@contextmanager
+def _opened(url: str) -> Iterator[IO[bytes]]:
+    filesystem, path = open_filesystem(url)
+    local = is_local(filesystem)
+    with judged(url, "cannot be read", local=local):
+        file = filesystem.open(path, "rb")
+    with file:
+        yield file if local else cast("IO[bytes]", RemoteFile(url, file))
+
+
+def _from_npy(url: str, content: IO[bytes]) -> np.ndarray:
     try:
-        with path.open("rb") as file:
-            vectors = np.lib.format.read_array(file, allow_pickle=False)
+        vectors = np.lib.format.read_array(content, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise SourceError(str(path), f"cannot be read as .npy without pickle: {error}") from error
+        raise SourceError(url, f"cannot be read as .npy without pickle: {error}") from error
     if vectors.ndim not in (1, 2) or vectors.dtype.kind not in "fiu":
-        raise SourceError(str(path), "must hold numbers, one row a query")
+        raise SourceError(url, "must hold numbers, one row a query")
     with np.errstate(over="ignore"):
         vectors = np.atleast_2d(vectors).astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(bad):
-        raise SourceError(str(path), f"row {bad[0]} has a number that is not finite in float32")
+        raise SourceError(url, f"row {bad[0]} has a number that is not finite in float32")
     return vectors
 
 
-def _from_parquet(path: Path, column: str | None) -> np.ndarray:
+def _from_parquet(url: str, content: IO[bytes], column: str | None) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from lsh_core.sources.validation import valid_vectors
 
     try:
-        schema = pq.read_schema(path)
+        parquet = pq.ParquetFile(content)
+        schema = parquet.schema_arrow
     except (OSError, pa.ArrowInvalid) as error:
-        raise SourceError(str(path), f"cannot be read as Parquet: {error}") from error
+        raise SourceError(url, f"cannot be read as Parquet: {error}") from error
     lists = [field.name for field in schema if _holds_vectors(field.type)]
     if column is None:
         if len(lists) != 1:
             found = f"has {len(lists)} columns with lists of floats ({', '.join(lists)})"
-            raise SourceError(str(path), f"{found}: say which, FILE.parquet:COLUMN")
+            raise SourceError(url, f"{found}: say which, FILE.parquet:COLUMN")
         column = lists[0]
     elif column not in schema.names:
-        raise SchemaError(str(path), column, f"is missing; there are {', '.join(schema.names)}")
+        raise SchemaError(url, column, f"is missing; there are {', '.join(schema.names)}")
     elif column not in lists:
-        raise SchemaError(str(path), column, f"has type {schema.field(column).type}, not lists of floats")
+        raise SchemaError(url, column, f"has type {schema.field(column).type}, not lists of floats")
     try:
-        values = pq.read_table(path, columns=[column]).column(column)
+        values = parquet.read(columns=[column]).column(column)
     except (OSError, pa.ArrowInvalid) as error:
-        raise SourceError(str(path), f"cannot be read as Parquet: {error}") from error
+        raise SourceError(url, f"cannot be read as Parquet: {error}") from error
     lengths = [len(value) for value in values.slice(0, 1).to_pylist() if value is not None]
     if not len(values):
         return np.empty((0, 0), np.float32)
     if not lengths:
-        raise SourceError(str(path), f"row 0 has no vector in {column!r}")
+        raise SourceError(url, f"row 0 has no vector in {column!r}")
     _, vectors, faults = valid_vectors(values, dims=lengths[0], metric="l2")
     if faults:
         row, (_, reason) = min(faults.items())
-        raise SourceError(str(path), f"row {row}: {reason}")
+        raise SourceError(url, f"row {row}: {reason}")
     return vectors
 
 

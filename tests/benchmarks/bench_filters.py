@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,16 +20,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from own_servers import held_out, own_servers, vectors_of
 
-from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.evaluation.measuring import lower_bound
 from lsh_core.evaluation.recall import indistinguishable, recall_at_k
 from lsh_core.jobs.index import run_index
-from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.local.cluster import ElasticsearchCluster
-from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.models import MODELS
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.search.vector_index import VectorIndex
@@ -39,7 +34,6 @@ from lsh_core.settings import IndexSettings, TrainSettings
 
 K = 10
 SHARES = (0.5, 0.1, 0.01, 0.001)
-QUERIES = 500
 CLUSTERS = 200
 VALUES = 4
 
@@ -58,10 +52,8 @@ def main() -> None:
     arguments = parser.parse_args()
     table = pq.read_table(arguments.source, columns=["id", "embedding", *filter(None, [arguments.column])])
     table = table.slice(0, arguments.rows)
-    vectors = vectors_of(table)
-    apart = np.zeros(len(table), bool)
-    apart[np.random.default_rng(0).choice(len(table), QUERIES, replace=False)] = True
-    queries, rows, table = vectors[apart], vectors[~apart], table.filter(pa.array(~apart))
+    queries, table = held_out(table)
+    rows = vectors_of(table)
     filters = dict(made_filters(rows, arguments.metric))
     for name, passing in filters.items():
         table = table.append_column(name, pa.array(passing))
@@ -71,14 +63,9 @@ def main() -> None:
         for value in commonest(table[arguments.column]):
             same = pc.equal(table[arguments.column], value).fill_null(False).to_numpy()
             asked[f"{arguments.column}={value}"] = (same, {"term": {arguments.column: value}})
-    with (
-        tempfile.TemporaryDirectory(prefix="airlsh-bench-") as folder,
-        ElasticsearchCluster(nodes=1, folder=Path(folder)) as cluster,
-        DaskCluster(workers=2, folder=Path(folder)) as dask,
-    ):
-        source = str(Path(folder) / "rows.parquet")
+    with own_servers() as (services, folder):
+        source = str(folder / "rows.parquet")
         pq.write_table(table, source)
-        services = Services(Connection(tuple(cluster.urls)), dask.address)
         sys.stdout.write("| model | filter | rows that pass | recall@10 | at least | path | scored | ms a query |\n")
         sys.stdout.write("|---|---|---|---|---|---|---|---|\n")
         for model in arguments.model or MODELS:
@@ -90,11 +77,6 @@ def main() -> None:
                 measured = under(searcher, queries, rows, table["id"].to_pylist(), passing, query_filter)
                 sys.stdout.write(f"| `{model}` | {name} | {passing.sum():,} | {measured} |\n")
                 sys.stdout.flush()
-
-
-def vectors_of(table: pa.Table) -> npt.NDArray[np.float32]:
-    column = table["embedding"].combine_chunks()
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1).astype(np.float32)
 
 
 def made_filters(rows: npt.NDArray[np.float32], metric: str) -> Iterator[tuple[str, Passing]]:

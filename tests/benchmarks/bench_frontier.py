@@ -15,16 +15,14 @@ import argparse
 import json
 import shlex
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
+from own_servers import held_out, own_servers
 
-from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation.measuring import lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.evaluation.truth import true_neighbours
@@ -32,8 +30,6 @@ from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.local.cluster import ElasticsearchCluster
-from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.models import MODELS
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.search.query_file import read_query_vectors
@@ -44,7 +40,6 @@ K = 10
 LEVELS = (0.9, 0.95, 0.99)
 TARGETS = (0.9, 0.95, 0.99)
 ROW_GROUP = 50_000
-SEED = 0
 
 
 def main() -> None:
@@ -59,13 +54,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here as well, after each model")
     arguments = parser.parse_args()
     results = []
-    with (
-        tempfile.TemporaryDirectory(prefix="airlsh-bench-") as folder,
-        ElasticsearchCluster(nodes=1, folder=Path(folder)) as cluster,
-        DaskCluster(workers=2, folder=Path(folder)) as dask,
-    ):
-        services = Services(Connection(tuple(cluster.urls)), dask.address)
-        source, queries = prepare(arguments, Path(folder))
+    with own_servers() as (services, folder):
+        source, queries = prepare(arguments, folder)
         for model in arguments.model or MODELS:
             results.append(run(model, source, queries, arguments.metric, services))
             show(results[-1])
@@ -83,11 +73,8 @@ def prepare(arguments: argparse.Namespace, folder: Path) -> tuple[str, str]:
     if arguments.queries:
         np.save(queries, read_query_vectors(arguments.queries))
     else:
-        apart = np.zeros(len(table), bool)
-        apart[np.random.default_rng(SEED).choice(len(table), 500, replace=False)] = True
-        vectors = table.filter(pa.array(apart))["embedding"].combine_chunks()
-        np.save(queries, vectors.flatten().to_numpy().reshape(500, -1).astype(np.float32))
-        table = table.filter(pa.array(~apart))
+        apart, table = held_out(table)
+        np.save(queries, apart)
     pq.write_table(table, rows, row_group_size=ROW_GROUP, compression="zstd")
     return str(rows), str(queries)
 

@@ -10,16 +10,13 @@ are made: 2,000 clusters with sizes and spreads that differ, 128 dimensions, flo
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
 import multiprocessing
 import os
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,8 +25,8 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from own_servers import own_servers
 
-from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.indexing.bulk_sender import BulkSender
 from lsh_core.indexing.bulk_transport import BulkAnswer
@@ -56,27 +53,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     arguments = parser.parse_args()
     results = []
-    with tempfile.TemporaryDirectory(prefix="airlsh-bench-") as folder, servers(arguments, Path(folder)) as services:
+    with own_servers(arguments.es, arguments.dask) as (services, folder):
         # A JVM that has just started compiles for its first rows, and a worker imports: neither side should pay here.
-        run(WARM_UP_ROWS, prepare(arguments.source, WARM_UP_ROWS, Path(folder)), arguments.metric, services)
+        run(WARM_UP_ROWS, prepare(arguments.source, WARM_UP_ROWS, folder), arguments.metric, services)
         for rows in arguments.rows:
-            source = prepare(arguments.source, rows, Path(folder))
+            source = prepare(arguments.source, rows, folder)
             results.append(run(rows, source, arguments.metric, services))
             show(results[-1])
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2))
-
-
-@contextlib.contextmanager
-def servers(arguments: argparse.Namespace, folder: Path) -> Iterator[Services]:
-    """The servers named, or a node and two workers for this run."""
-    from lsh_core.local.cluster import ElasticsearchCluster
-    from lsh_core.local.dask_cluster import DaskCluster
-
-    with contextlib.ExitStack() as stack:
-        urls = arguments.es or ",".join(stack.enter_context(ElasticsearchCluster(nodes=1, folder=folder)).urls)
-        dask = arguments.dask or stack.enter_context(DaskCluster(workers=2, folder=folder)).address
-        yield Services(Connection.from_urls(urls), dask)
 
 
 def prepare(source: str | None, rows: int, folder: Path) -> str:

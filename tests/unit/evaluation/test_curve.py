@@ -61,8 +61,8 @@ def test_less_than_was_guessed_may_be_enough() -> None:
         return point(effort, 1.0)
 
     curve = measure_curve(measure, measure, least=1, most=500, guess=100, target=0.95, k=10, queries=9)
-    assert [each.effort for each in curve.points] == [3, 6, 12]
-    assert curve.effort == 3
+    assert [each.effort for each in curve.points] == [1, 3, 6, 12]
+    assert curve.effort == 1
     lists = measure_curve(measure, measure, least=1, most=3, guess=900, target=0.9, k=10, queries=9)
     assert [each.effort for each in lists.points] == [1, 3]
 
@@ -75,8 +75,8 @@ def test_with_few_queries_the_curve_ends_where_nothing_is_missed() -> None:
         return point(effort, min(1.0, effort / 100), 0.99 * min(1.0, effort / 100))
 
     curve = measure_curve(sketch, sketch, least=1, most=5_000, guess=80, target=0.9, k=10, queries=20)
-    assert 100 <= max(asked) <= 150
-    assert curve.effort_for(0.99) == max(asked)
+    assert 100 <= max(asked) <= 160
+    assert curve.effort_for(0.99) == 100
 
 
 def test_what_no_bound_can_show_ends_where_nothing_is_missed() -> None:
@@ -85,7 +85,7 @@ def test_what_no_bound_can_show_ends_where_nothing_is_missed() -> None:
 
     curve = measure_curve(measure, measure, least=1, most=16_384, guess=80, target=0.95, k=10, queries=20)
     assert curve.effort is not None
-    assert 100 <= curve.effort <= 150
+    assert 100 <= curve.effort <= 160
 
 
 def test_what_a_sketch_holds_to_be_too_little_is_measured_with_all_before_it_is_said() -> None:

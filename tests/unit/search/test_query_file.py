@@ -4,6 +4,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,6 +35,19 @@ def test_npy_of_any_number(tmp_path: Path, dtype: str) -> None:
 
 def test_one_vector_is_one_row(tmp_path: Path) -> None:
     assert read_query_vectors(save(tmp_path / "q.npy", VECTORS[0])).tolist() == [[1.0, 2.0]]
+
+
+def test_files_are_read_by_url(tmp_path: Path) -> None:
+    save(tmp_path / "q.npy", VECTORS)
+    write(tmp_path / "q.parquet", v=VECTORS.tolist(), w=VECTORS[::-1].tolist())
+    memory = fsspec.filesystem("memory")
+    for name in ("q.npy", "q.parquet"):
+        memory.pipe_file(f"/queries/{name}", (tmp_path / name).read_bytes())
+    for place in ("memory://queries", f"file://{tmp_path}"):
+        assert read_query_vectors(f"{place}/q.npy").tolist() == VECTORS.tolist()
+        assert read_query_vectors(f"{place}/q.parquet:w").tolist() == VECTORS[::-1].tolist()
+    with pytest.raises(SourceError, match=r"memory://queries/none\.npy"):
+        read_query_vectors("memory://queries/none.npy")
 
 
 @pytest.mark.parametrize("shape", [(), (2, 2, 2)])
