@@ -31,6 +31,9 @@ class VectorField:
     graph
         What the server builds its own graph of the vectors with (``m``, ``ef_construction``), for models without
         tokens; None for those with.
+    encoder
+        What made the vectors, as `lsh_core.sources.encoded_by.EncodedBy` has it, where the source says so: by it texts
+        and images become queries.
     """
 
     column: str
@@ -46,6 +49,7 @@ class VectorField:
     near: int
     effort: int
     graph: dict[str, int] | None = None
+    encoder: dict[str, Any] | None = None
 
     @property
     def vector_paths(self) -> tuple[str, ...]:

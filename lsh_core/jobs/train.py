@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from lsh_core.elastic.connection import Connection
     from lsh_core.sources.dataset import Dataset, SourceFile
+    from lsh_core.sources.encoded_by import EncodedBy
     from lsh_core.sources.sampling import SamplePart
 
 _KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "parts", "clusters", "m", "ef_construction")
@@ -68,7 +70,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
         sampled = time.perf_counter()
         with progress("fit", unit="models", total=1) as fitting:
             result = client.submit(
-                _fit_and_store, samples, settings, dataset.rows, knobs, services.connection, pure=False
+                _fit_and_store, samples, settings, dataset.rows, columns.encoder, knobs, services.connection, pure=False
             ).result()
             fitting.advance(1)
     if result is None:
@@ -106,7 +108,12 @@ def _read_part(file: SourceFile, part: SamplePart, vector: str, dims: int, metri
 
 
 def _fit_and_store(
-    samples: list[np.ndarray], settings: TrainSettings, rows: int, knobs: dict[str, int], connection: Connection
+    samples: list[np.ndarray],
+    settings: TrainSettings,
+    rows: int,
+    encoder: EncodedBy | None,
+    knobs: dict[str, int],
+    connection: Connection,
 ) -> dict[str, Any] | None:
     """Fit on the joined sample and store the model; None if the sample has no row. Runs on a worker."""
     import numpy as np
@@ -120,7 +127,12 @@ def _fit_and_store(
     if len(sample) < 2:
         raise SettingsError("sample", len(sample), "a model needs two rows or more to learn from")
     model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs).fit(sample, rows=rows)
-    facts = {"rows": rows, "source": settings.source, "sample_rows": len(sample)}
+    facts = {
+        "rows": rows,
+        "source": settings.source,
+        "sample_rows": len(sample),
+        "encoder": None if encoder is None else asdict(encoder),
+    }
     stored = store_model(answering_client(connection), settings.name, model, facts)
     return {
         "model_id": stored.model_id,

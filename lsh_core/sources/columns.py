@@ -12,6 +12,7 @@ import pyarrow.types as types
 
 from lsh_core.errors import SchemaError
 from lsh_core.sources.dataset import Dataset
+from lsh_core.sources.encoded_by import EncodedBy
 from lsh_core.sources.identifiers import check_id_type
 from lsh_core.sources.reading import open_parquet
 from lsh_core.sources.vectors import as_list_array, list_shape
@@ -31,12 +32,15 @@ class SourceColumns:
         Numbers of a vector.
     others
         The other columns that are kept, partition columns among them.
+    encoder
+        What made the vectors, where the files say so.
     """
 
     id: str
     vector: str
     dims: int
     others: pa.Schema
+    encoder: EncodedBy | None = None
 
 
 def check_columns(dataset: Dataset, *, id: str, vector: str, columns: Sequence[str] | None = None) -> SourceColumns:
@@ -71,7 +75,8 @@ def check_columns(dataset: Dataset, *, id: str, vector: str, columns: Sequence[s
     dims = type_.list_size if isinstance(type_, pa.FixedSizeListType) else _dims_from_rows(dataset, vector)
     if dims < 1:
         raise SchemaError(dataset.url, vector, f"is {type_}: its vectors have no numbers")
-    return SourceColumns(id, vector, dims, others)
+    made_them = dataset.encoder is not None and dataset.encoder.column == vector
+    return SourceColumns(id, vector, dims, others, dataset.encoder if made_them else None)
 
 
 def _field(dataset: Dataset, name: str) -> pa.Field[Any]:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from lsh_core.errors import SchemaError, SourceChangedError
 from lsh_core.partitions import levels_of, partition_of
+from lsh_core.sources.encoded_by import EncodedBy, the_one_encoder
 from lsh_core.sources.listing import Listed, list_files, look_up
 from lsh_core.sources.reading import open_parquet
 
@@ -64,11 +65,17 @@ class Dataset:
     is read from the files, and tells their partition all the same. A column that is null in all rows
     of a file may have the type null there; the schema has the type of the other files, `read_span`
     gives it as the file has it.
+
+    Attributes
+    ----------
+    encoder
+        What made the vectors, where the files say so.
     """
 
     url: str
     files: tuple[SourceFile, ...]
     schema: pa.Schema
+    encoder: EncodedBy | None = None
 
     @property
     def rows(self) -> int:
@@ -96,16 +103,20 @@ def open_dataset(url: str) -> Dataset:
         Its storage did not answer.
     SchemaError
         Two files differ in a column, or in their partition keys.
+    ModelMismatchError
+        The vectors of two files were made by different encoders.
     """
     listed = list_files(url)
     with ThreadPoolExecutor(min(_FOOTER_THREADS, len(listed))) as pool:
         footers = list(pool.map(_read_footer, listed))
     files: list[SourceFile] = []
     place = 0
-    for file, _ in footers:
+    for file, _, _ in footers:
         files.append(replace(file, first_place=place))
         place += file.rows
-    return Dataset(url, tuple(files), _shared_schema([(file.url, schema) for file, schema in footers]))
+    schema = _shared_schema([(file.url, schema) for file, schema, _ in footers])
+    encoder = the_one_encoder([(file.url, encoder) for file, _, encoder in footers])
+    return Dataset(url, tuple(files), schema, encoder)
 
 
 def check_unchanged(file: SourceFile) -> None:
@@ -127,10 +138,11 @@ def check_unchanged(file: SourceFile) -> None:
         )
 
 
-def _read_footer(listed: Listed) -> tuple[SourceFile, pa.Schema]:
+def _read_footer(listed: Listed) -> tuple[SourceFile, pa.Schema, EncodedBy | None]:
     with open_parquet(listed.url, listed.size) as parquet:
         metadata: pq.FileMetaData = parquet.metadata
-        schema = parquet.schema_arrow.remove_metadata()
+        written = parquet.schema_arrow
+    encoder, schema = EncodedBy.of_schema(written, listed.url), written.remove_metadata()
     repeated = [name for name, count in Counter(schema.names).items() if count > 1]
     if repeated:
         raise SchemaError(listed.url, repeated[0], "appears more than once; write the file with distinct column names")
@@ -138,7 +150,7 @@ def _read_footer(listed: Listed) -> tuple[SourceFile, pa.Schema]:
     for key, _ in added:
         schema = schema.append(pa.field(key, pa.string()))
     row_group_rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
-    return SourceFile(listed.url, listed.size, listed.version, row_group_rows, 0, added), schema
+    return SourceFile(listed.url, listed.size, listed.version, row_group_rows, 0, added), schema, encoder
 
 
 def _shared_schema(schemas: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:

@@ -116,10 +116,17 @@ def _planned_model(settings: IndexSettings, build: str, record: Mapping[str, Any
 
 
 def require_same_space(settings: IndexSettings, columns: SourceColumns, stored: StoredModel) -> None:
-    """Raise `ModelMismatchError` if the source's vectors are not of the length that the model learned."""
+    """Raise `ModelMismatchError` if the model learned from vectors of another length, or of another encoder."""
+    where = f"{settings.source} column {settings.vector!r}"
     if columns.dims != stored.dims:
         raise ModelMismatchError(
             f"vectors of {stored.dims} numbers (model {stored.model_id})",
             f"vectors of {columns.dims} numbers",
-            f"{settings.source} column {settings.vector!r}",
+            where,
+        )
+    learned = stored.facts.get("encoder")
+    if columns.encoder and learned and learned["fingerprint"] != columns.encoder.fingerprint:
+        known = f"{learned['name']} {learned['fingerprint'][:12]}"
+        raise ModelMismatchError(
+            f"vectors of encoder {known} (model {stored.model_id})", f"vectors of encoder {columns.encoder}", where
         )

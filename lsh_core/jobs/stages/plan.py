@@ -169,6 +169,7 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
         near=min(NEAR_LISTS, model.token_count) if model.has_lists else 0,
         effort=model.default_effort(dataset.rows),
         graph=model.graph,
+        encoder=None if columns.encoder is None else asdict(columns.encoder),
     )
     fields = fields_for(
         settings.source,
