@@ -311,6 +311,17 @@ class SearchSettings(Settings):
     vectors: str | None = Field(
         default=None, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row."
     )
+    encode_text: str | None = Field(
+        default=None, description="Neighbours of this text, encoded as the rows were: of what `airlsh features` wrote."
+    )
+    image: str | None = Field(
+        default=None, min_length=1, description="Neighbours of this image file, encoded as the rows were."
+    )
+    weights: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Where the encoder's weights are on this machine; default: where they were for the rows.",
+    )
     text: str | None = Field(
         default=None, description="Words that the rows should have as well: the best by vector and text together."
     )

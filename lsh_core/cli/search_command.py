@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lsh_core.search.vector_index import VectorIndex
 
 
+_QUERIES = ("id", "vectors", "encode_text", "image")
 _OF_A_TEXT = ("text_weight", "fusion", "text_field")
 
 
@@ -25,16 +26,17 @@ _OF_A_TEXT = ("text_weight", "fusion", "text_field")
 @settings_options(SearchSettings)
 @server_options()
 def search(es: str | None, as_json: bool, **values: Any) -> None:
-    """Find the nearest neighbours of a stored row (--id) or of vectors (--vectors) in NAME, by a --text as well."""
+    """Find the nearest neighbours of a stored row (--id), vectors, a text or an image in NAME, by a --text as well."""
     with reported(as_json=as_json):
+        from lsh_core.search.query_encoder import QueryEncoder
         from lsh_core.search.vector_index import VectorIndex
 
         settings, fields = make_settings(SearchSettings, values), SearchSettings.model_fields
-        if (settings.id is None) == (settings.vectors is None):
-            raise SettingsError("search", settings.name, "give either --id or --vectors")
+        if sum(getattr(settings, each) is not None for each in _QUERIES) != 1:
+            raise SettingsError("search", settings.name, "give one of --id, --vectors, --encode-text and --image")
         if settings.text is None and any(getattr(settings, each) != fields[each].default for each in _OF_A_TEXT):
             raise SettingsError("text", None, "--text-weight, --fusion and --text-field say what is done with a --text")
-        searcher = VectorIndex(services(es).connection, settings.name)
+        searcher = VectorIndex(services(es).connection, settings.name, encoder=QueryEncoder(settings.weights))
         answers = list(_ask(searcher, settings))
         if settings.output is not None:
             from lsh_core.search.answer_file import write_answers
@@ -47,6 +49,8 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
 
 
 def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
+    import numpy as np
+
     from lsh_core.progress import progress
     from lsh_core.search.filters import parse_filter
     from lsh_core.search.query_file import read_query_vectors
@@ -70,7 +74,13 @@ def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
         else:
             yield searcher.search_hybrid(settings.text, identity=settings.id, **how)
         return
-    vectors = read_query_vectors(str(settings.vectors))
+    if settings.vectors is None and settings.text is None:
+        yield searcher.search(text_query=settings.encode_text, image=settings.image, **how)
+        return
+    if settings.vectors is None:
+        vectors = searcher.encode(text_query=settings.encode_text, image=settings.image)[np.newaxis]
+    else:
+        vectors = read_query_vectors(settings.vectors)
     answers: Iterable[Answer]
     if settings.text is None:
         answers = searcher.search_many(vectors, **how)

@@ -17,6 +17,7 @@ from lsh_core.search.hybrid_search import HybridSearch, checked_text
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.neighbour_search import NeighbourSearch
 from lsh_core.search.queries import Query, Target, exact_query, given
+from lsh_core.search.query_encoder import Image, QueryEncoder
 from lsh_core.search.request import check_k, checked_request
 from lsh_core.settings import Fusion
 
@@ -40,14 +41,19 @@ class VectorIndex:
         The alias.
     index
         One physical index instead of the live one.
+    encoder
+        Makes queries of texts and images; default: one of the encoder that the index names.
     """
 
-    def __init__(self, connection: Connection, name: str, *, index: str | None = None) -> None:
+    def __init__(
+        self, connection: Connection, name: str, *, index: str | None = None, encoder: QueryEncoder | None = None
+    ) -> None:
         self._index = index
         self._asker = Asker(connection, name, index)
         self._neighbours = NeighbourSearch(self._asker)
         self._hybrid = HybridSearch(self._asker, self._neighbours)
         self._writer = LiveWriter(connection, name)
+        self._encoder = encoder or QueryEncoder()
 
     @property
     def build(self) -> ResolvedBuild:
@@ -56,17 +62,55 @@ class VectorIndex:
 
     def search(
         self,
-        vector: Sequence[float] | np.ndarray,
+        vector: Sequence[float] | np.ndarray | None = None,
         *,
+        text_query: str | None = None,
+        image: Image | None = None,
         k: int = 10,
         recall: float | None = None,
         query_filter: Mapping[str, Any] | None = None,
         fields: Sequence[str] | None = None,
         **effort: int | None,
     ) -> Answer:
-        """Return the `k` nearest rows to one vector, (d,); see `search_many`."""
-        vectors = np.asarray(vector, dtype=np.float32)[np.newaxis]
-        return next(self.search_many(vectors, k=k, recall=recall, query_filter=query_filter, fields=fields, **effort))
+        """Return the `k` nearest rows to one vector, (d,), or to a text or an image; see `search_many`.
+
+        Parameters
+        ----------
+        text_query, image
+            Encoded by the encoder that made the vectors of the index; see `lsh_core.search.query_encoder`.
+
+        Raises
+        ------
+        ModelMismatchError
+            The encoder that was found is not the one that made the vectors.
+        """
+        if sum(each is not None for each in (vector, text_query, image)) != 1:
+            raise SettingsError("vector", None, "give one of a vector, a text_query and an image")
+        how: dict[str, Any] = {"k": k, "recall": recall, "query_filter": query_filter, "fields": fields, **effort}
+        if vector is not None:
+            return self._nearest(np.asarray(vector, dtype=np.float32), how)
+        while True:
+            build = self.build
+            encoded = self._encoded(build, text_query, image)
+            if self.build.field.encoder != build.field.encoder:  # Encoding takes a while, and may take long at first.
+                continue
+            answer = self._nearest(encoded, how)
+            if answer.build == build.meta.build or self.build.field.encoder == build.field.encoder:
+                return answer
+
+    def encode(self, *, text_query: str | None = None, image: Image | None = None) -> np.ndarray:
+        """Return the vector of a text or an image, (d,) float32, by the encoder of the index, as `search` does."""
+        if (text_query is None) == (image is None):
+            raise SettingsError("text_query", text_query, "give either a text_query or an image")
+        return self._encoded(self.build, text_query, image)
+
+    def _encoded(self, build: ResolvedBuild, text: str | None, image: Image | None) -> np.ndarray:
+        if text is not None:
+            return self._encoder.of_text(build, text)
+        return self._encoder.of_image(build, image or b"")
+
+    def _nearest(self, vector: np.ndarray, how: Mapping[str, Any]) -> Answer:
+        return next(self.search_many(vector[np.newaxis], **how))
 
     def search_many(
         self,

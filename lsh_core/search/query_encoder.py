@@ -1,0 +1,82 @@
+"""Texts and images as queries: by the encoder that made the rows' vectors, and by no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from lsh_core.errors import ModelMismatchError, SettingsError
+from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.sources.encoded_by import EncodedBy
+
+if TYPE_CHECKING:
+    from lsh_core.features.encoder import Encoder
+
+Image = bytes | str | Path
+"""The bytes of an image file, or its path."""
+
+
+class QueryEncoder:
+    """Makes queries of texts and images. May be shared between threads.
+
+    TensorFlow is imported with the first of them, not before.
+
+    Parameters
+    ----------
+    weights
+        Where the encoder's weights are on this machine; default: where they were when the vectors were made.
+    encoder
+        The encoder itself, for one that is not registered: what an index names is only looked up among registered ones.
+    """
+
+    def __init__(self, weights: str | None = None, encoder: Encoder | None = None) -> None:
+        self._weights, self._encoder = weights, encoder
+
+    def of_text(self, build: ResolvedBuild, text: str) -> npt.NDArray[np.float32]:
+        """Return the vector of a text, (d,), as it stands: without the template that rows went through.
+
+        Raises
+        ------
+        SettingsError
+            The build does not say which encoder made its vectors, or that encodes no texts; or the text is empty.
+        ModelMismatchError
+            The encoder that was found is not the one that made the vectors.
+        """
+        if not text.strip():
+            raise SettingsError("text_query", text, "is empty")
+        return self._for(build, "text").encode([text])[0]
+
+    def of_image(self, build: ResolvedBuild, image: Image) -> npt.NDArray[np.float32]:
+        """Return the vector of an image, (d,); raises as `of_text`, and `SourceError` for what is no image."""
+        from lsh_core.features.decoding import decode_image
+
+        encoder = self._for(build, "image")
+        return encoder.encode(decode_image(_content(image), encoder)[np.newaxis])[0]
+
+    def _for(self, build: ResolvedBuild, modality: str) -> Encoder:
+        """Return the encoder of the build, which encodes `modality`."""
+        from lsh_core.features.registry import worker_encoder
+        from lsh_core.features.specification import EncoderSpec
+
+        if build.field.encoder is None:
+            reason = f"index {build.index} does not say what made its vectors: index what `airlsh features` wrote"
+            raise SettingsError(f"{modality}_query", "", reason)
+        made_by = EncodedBy(**build.field.encoder)
+        encoder = self._encoder
+        if encoder is None:
+            spec = EncoderSpec.from_json(made_by.spec)
+            encoder = worker_encoder(replace(spec, weights=self._weights or spec.weights))
+        if encoder.fingerprint != made_by.fingerprint:
+            found = f"encoder {encoder.name} {encoder.fingerprint[:12]}"
+            raise ModelMismatchError(f"vectors of encoder {made_by}", found, f"index {build.index}")
+        if modality not in encoder.modalities:
+            raise SettingsError(f"{modality}_query", "", f"encoder {made_by} takes {' and '.join(encoder.modalities)}")
+        return encoder
+
+
+def _content(image: Image) -> bytes:
+    return image if isinstance(image, bytes) else Path(image).read_bytes()
