@@ -12,7 +12,10 @@
     │   ├── NotFoundError             no such index, build, model or document
     │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
     │   ├── VectorError               a vector that cannot be hashed
-    │   └── FilterError               a search filter outside the allow-list
+    │   ├── FilterError               a search filter outside the allow-list
+    │   ├── ImageError                an image that cannot be decoded
+    │   └── EncoderError              an encoder that cannot be made as asked
+    │       └── WeightsError          weights that are not there, or that cannot be fetched
     ├── ServerError                   exit code 1: Elasticsearch could not do its part
     │   ├── UnsupportedServerError    too old, or its answers are not the ones airlsh leans on
     │   ├── AccessError               it does not let us in
@@ -30,6 +33,7 @@
     │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
     │   ├── LeaseHeldError            somebody else works on this name
     │   ├── LeaseLostError            somebody else took over the work on this name
+    │   ├── DeviceMemoryError         not even one text or image fits the device's memory
     │   └── DagRunError               a run of a DAG that failed, as seen from outside Airflow
     └── StackError                    exit code 1: the local stack could not start or stop
 
@@ -141,6 +145,34 @@ class FilterError(InputError):
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"filter at {path or 'its top'}: {reason}")
+
+
+class ImageError(InputError, ValueError):
+    """An image that cannot be decoded: the row that it stands in is refused, the others are not."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class EncoderError(InputError):
+    """An encoder that cannot be made as asked, or that cannot take what it was given."""
+
+    def __init__(self, encoder: str, reason: str) -> None:
+        self.encoder, self.reason = encoder, reason
+        super().__init__(f"encoder {encoder}: {reason}")
+
+
+class WeightsError(EncoderError):
+    """Weights that are not there, or that cannot be fetched; `choices` says what can be given."""
+
+    def __init__(self, encoder: str, weights: str, reason: str, choices: tuple[str, ...]) -> None:
+        self.weights, self.choices = weights, choices
+        super().__init__(encoder, reason)
+        self.args = (
+            f"encoder {encoder}: weights {weights!r}: {reason}; give one of: "
+            + "; ".join(f"({place}) {choice}" for place, choice in enumerate(choices, 1)),
+        )
 
 
 class ServerError(AirlshError):
@@ -315,6 +347,19 @@ class LeaseLostError(RunError):
         self.name, self.scope, self.epoch = name, scope, epoch
         super().__init__(
             f"{name}: the lease {scope!r} (epoch {epoch}) was taken over by another run; this one has stopped writing"
+        )
+
+
+class DeviceMemoryError(RunError):
+    """Not even one text or image fits the memory of the device that the network runs on."""
+
+    final = True
+
+    def __init__(self, device: str, reason: str) -> None:
+        self.device, self.reason = device, reason
+        super().__init__(
+            f"{device} has not the memory for one row at a time; run on another device, or with shorter texts, smaller "
+            f"images or a smaller network: {reason}"
         )
 
 

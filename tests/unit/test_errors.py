@@ -23,6 +23,9 @@ EXAMPLES: list[AirlshError] = [
     errors.ModelMismatchError("m1", "m2", "index i"),
     errors.VectorError(3, "is not finite"),
     errors.FilterError("bool.filter[0]", "is not allowed"),
+    errors.ImageError("is truncated"),
+    errors.EncoderError("text", "text 3 is a float"),
+    errors.WeightsError("image", "imagenet", "no network", ("imagenet", "a file", "none")),
     errors.ServerError("why"),
     errors.UnsupportedServerError("Elasticsearch 8.0", "too old"),
     errors.AccessError(401, "no key"),
@@ -40,6 +43,7 @@ EXAMPLES: list[AirlshError] = [
     errors.PromotionConflictError("docs", "moved"),
     errors.LeaseHeldError("docs", "build", "airlsh by me on here", "2026-01-01T00:00", "2026-01-01T00:01"),
     errors.LeaseLostError("docs", "build", 7),
+    errors.DeviceMemoryError("/GPU:0", "OOM when allocating"),
     errors.DagRunError("index_vectors", "run-1", "load", "line 1\nline 2"),
     errors.StackError("Elasticsearch", "died", "line 1\nline 2", "do this"),
 ]
