@@ -29,7 +29,9 @@
     │   ├── UnverifiedError           a build that could not be verified, though nothing was found wrong with it
     │   │   └── ChangesGoneError      as what tells its live documents has left the journal
     │   ├── DeadLetterLimitError      more rows were refused than allowed
-    │   │   └── StoppedEarlyError     so many that the load did not go on
+    │   │   ├── StoppedEarlyError     so many that the load did not go on
+    │   │   └── FeatureLimitError     so many that the features are not published
+    │   ├── FeaturesError             a chunk whose features could not be made
     │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
     │   ├── LeaseHeldError            somebody else works on this name
     │   ├── LeaseLostError            somebody else took over the work on this name
@@ -309,6 +311,25 @@ class StoppedEarlyError(DeadLetterLimitError):
             "and more than the share that is allowed (--stop-dead-letters, --stop-dead-letter-share)"
             f"; the live index is unchanged{_shown(examples)}",
         )
+
+
+class FeatureLimitError(DeadLetterLimitError):
+    """More rows got no vector than allowed; `build` is the folder with the features, which is not published."""
+
+    def __init__(self, output: str, dead_lettered: int, limit: int, examples: tuple[str, ...]) -> None:
+        super().__init__(output, dead_lettered, limit, examples)
+        self.args = (
+            f"{output}: {dead_lettered} rows got no vector, {limit} are allowed (--max-dead-letters); nothing was "
+            f"published, what is done is kept for the next run, and its dead-letters tell of each{_shown(examples)}",
+        )
+
+
+class FeaturesError(RunError):
+    """A chunk whose features could not be made."""
+
+    def __init__(self, output: str, where: str, reason: str) -> None:
+        self.output, self.where, self.reason = output, where, reason
+        super().__init__(f"{output}: {where}: {reason}")
 
 
 def _shown(examples: tuple[str, ...]) -> str:

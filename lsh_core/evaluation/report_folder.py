@@ -46,4 +46,3 @@ def write_report(result: Mapping[str, Any], folder: str) -> str:
             filesystem.pipe_file(inside(path, name), content)
     written = inside(path, page)
     return written if is_local(filesystem) else filesystem.unstrip_protocol(written)
-
