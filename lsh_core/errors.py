@@ -12,7 +12,10 @@
     │   ├── NotFoundError             no such index, build, model or document
     │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
     │   ├── VectorError               a vector that cannot be hashed
-    │   └── FilterError               a search filter outside the allow-list
+    │   ├── FilterError               a search filter outside the allow-list
+    │   ├── ImageError                an image that cannot be decoded
+    │   └── EncoderError              an encoder that cannot be made as asked
+    │       └── WeightsError          weights that are not there, or that cannot be fetched
     ├── ServerError                   exit code 1: Elasticsearch could not do its part
     │   ├── UnsupportedServerError    too old, or its answers are not the ones airlsh leans on
     │   ├── AccessError               it does not let us in
@@ -26,10 +29,13 @@
     │   ├── UnverifiedError           a build that could not be verified, though nothing was found wrong with it
     │   │   └── ChangesGoneError      as what tells its live documents has left the journal
     │   ├── DeadLetterLimitError      more rows were refused than allowed
-    │   │   └── StoppedEarlyError     so many that the load did not go on
+    │   │   ├── StoppedEarlyError     so many that the load did not go on
+    │   │   └── FeatureLimitError     so many that the features are not published
+    │   ├── FeaturesError             a chunk whose features could not be made
     │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
     │   ├── LeaseHeldError            somebody else works on this name
     │   ├── LeaseLostError            somebody else took over the work on this name
+    │   ├── DeviceMemoryError         not even one text or image fits the device's memory
     │   └── DagRunError               a run of a DAG that failed, as seen from outside Airflow
     └── StackError                    exit code 1: the local stack could not start or stop
 
@@ -141,6 +147,34 @@ class FilterError(InputError):
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"filter at {path or 'its top'}: {reason}")
+
+
+class ImageError(InputError, ValueError):
+    """An image that cannot be decoded: the row that it stands in is refused, the others are not."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class EncoderError(InputError):
+    """An encoder that cannot be made as asked, or that cannot take what it was given."""
+
+    def __init__(self, encoder: str, reason: str) -> None:
+        self.encoder, self.reason = encoder, reason
+        super().__init__(f"encoder {encoder}: {reason}")
+
+
+class WeightsError(EncoderError):
+    """Weights that are not there, or that cannot be fetched; `choices` says what can be given."""
+
+    def __init__(self, encoder: str, weights: str, reason: str, choices: tuple[str, ...]) -> None:
+        self.weights, self.choices = weights, choices
+        super().__init__(encoder, reason)
+        self.args = (
+            f"encoder {encoder}: weights {weights!r}: {reason}; give one of: "
+            + "; ".join(f"({place}) {choice}" for place, choice in enumerate(choices, 1)),
+        )
 
 
 class ServerError(AirlshError):
@@ -279,6 +313,25 @@ class StoppedEarlyError(DeadLetterLimitError):
         )
 
 
+class FeatureLimitError(DeadLetterLimitError):
+    """More rows got no vector than allowed; `build` is the folder with the features, which is not published."""
+
+    def __init__(self, output: str, dead_lettered: int, limit: int, examples: tuple[str, ...]) -> None:
+        super().__init__(output, dead_lettered, limit, examples)
+        self.args = (
+            f"{output}: {dead_lettered} rows got no vector, {limit} are allowed (--max-dead-letters); nothing was "
+            f"published, what is done is kept for the next run, and its dead-letters tell of each{_shown(examples)}",
+        )
+
+
+class FeaturesError(RunError):
+    """A chunk whose features could not be made."""
+
+    def __init__(self, output: str, where: str, reason: str) -> None:
+        self.output, self.where, self.reason = output, where, reason
+        super().__init__(f"{output}: {where}: {reason}")
+
+
 def _shown(examples: tuple[str, ...]) -> str:
     return "".join(f"\n  {example}" for example in examples)
 
@@ -315,6 +368,19 @@ class LeaseLostError(RunError):
         self.name, self.scope, self.epoch = name, scope, epoch
         super().__init__(
             f"{name}: the lease {scope!r} (epoch {epoch}) was taken over by another run; this one has stopped writing"
+        )
+
+
+class DeviceMemoryError(RunError):
+    """Not even one text or image fits the memory of the device that the network runs on."""
+
+    final = True
+
+    def __init__(self, device: str, reason: str) -> None:
+        self.device, self.reason = device, reason
+        super().__init__(
+            f"{device} has not the memory for one row at a time; run on another device, or with shorter texts, smaller "
+            f"images or a smaller network: {reason}"
         )
 
 

@@ -32,6 +32,9 @@ from lsh_core.partitions import levels_of, partition_name
 Metric = Literal["l2", "cosine", "dot"]
 ModelName = Literal["ivf", "hyperplane", "subspace", "hnsw"]
 Fusion = Literal["weighted", "rrf"]
+Device = Literal["auto", "cpu", "gpu"]
+Precision = Literal["float32", "float16", "bfloat16"]
+Pixels = Literal["0..255", "0..1", "-1..1"]
 
 MOST_LISTS = 2**20
 MOST_SPILL = 16
@@ -222,6 +225,78 @@ def queries_to_show(recall: float) -> int:
     See `lsh_core.evaluation.measuring.lower_bound`: of n such queries it is 1 - z / √(n(n + 1)).
     """
     return math.ceil(NormalDist().inv_cdf(0.95) / (1 - recall))
+
+
+class FeaturesSettings(Settings):
+    """Turn texts or images into vectors, as Parquet files that the other verbs read."""
+
+    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        min_length=1,
+        description="Parquet file, folder or glob; or, without --text and --image, a folder, zip or tar of images. A "
+        "local path, or a URL that fsspec reads.",
+    )
+    id: str = Field(
+        default="id", min_length=1, description="Column with the ids; of images in folders their paths are the ids."
+    )
+    text: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Column with the texts, or a template of columns such as '{id}: {description}'.",
+    )
+    image: str | None = Field(
+        default=None, min_length=1, description="Column with images: their bytes, or their paths or URLs."
+    )
+    encoder: str = Field(min_length=1, description="text, image, clip, or the name of a registered encoder.")
+    weights: str | None = Field(
+        default=None, min_length=1, description="Folder, file or preset with the weights, imagenet, or none."
+    )
+    output: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        min_length=1, description="Folder to write to: a local path, or a URL that fsspec writes."
+    )
+    architecture: str | None = Field(
+        default=None, min_length=1, description="image: architecture of keras.applications, such as MobileNetV2."
+    )
+    image_size: int | None = Field(
+        default=None, ge=8, le=4_096, description="image: height and width that images are scaled to, in pixels."
+    )
+    pixels: Pixels = Field(
+        default="0..255", description="image: range in which a model of your own expects the numbers of a pixel."
+    )
+    max_tokens: int | None = Field(
+        default=None, ge=3, le=8_192, description="text: tokens that are looked at; longer texts are cut."
+    )
+    batch_size: int | None = Field(
+        default=None, ge=1, le=4_096, description="Rows that go through the network at once; default: the encoder's."
+    )
+    device: Device = Field(default="auto", description="Where the network runs; auto is the GPU where there is one.")
+    precision: Precision = Field(default="float32", description="What the network calculates in; vectors are float32.")
+    vector: str = Field(default="embedding", min_length=1, description="Name of the column that is added.")
+    columns: tuple[str, ...] | None = Field(
+        default=None, description="Other columns to keep beside the id; default: all of the source but image bytes."
+    )
+    keep_bytes: bool = Field(default=False, description="Keep the column with the bytes of the images too.")
+    replace: bool = Field(default=False, description="Write the vectors in the place of a column of that name.")
+    image_root: tuple[str, ...] = Field(
+        default=(),
+        description="Folder or URL prefix (https:// for all public servers) that images named in a column may lie in; "
+        "may be repeated; default: the source's own folder.",
+    )
+    chunk_rows: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Rows of a chunk, the unit of retry; default from each file's."
+    )
+    chunk_bytes: int = Field(
+        default=64 * 2**20, ge=2**16, description="Upper bound for one chunk as the source stores it, in bytes."
+    )
+    max_dead_letters: int = Field(
+        default=0, ge=0, description="Rows without a vector that a run may have and still be published."
+    )
+
+    @field_validator("image")
+    @classmethod
+    def _one_of_the_two(cls, image: str | None, given: ValidationInfo) -> str | None:
+        if image is not None and given.data.get("text") is not None:
+            raise ValueError("cannot be given with --text: a row is encoded once")
+        return image
 
 
 class IndexSettings(SourceSettings):

@@ -12,6 +12,7 @@ import click
 from lsh_core import __version__
 
 _COMMANDS = {
+    "features": "lsh_core.cli.features_command",
     "train": "lsh_core.cli.build_commands",
     "index": "lsh_core.cli.build_commands",
     "search": "lsh_core.cli.search_command",

@@ -36,16 +36,9 @@ def server_options(*, dask: bool = False) -> Callable[[Command], Command]:
     """Give a command ``--es``, ``--json`` and, where it computes, ``--dask``."""
 
     def decorate(command: Command) -> Command:
-        command = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")(
-            command
-        )
+        command = json_option(command)
         if dask:
-            command = click.option(
-                "--dask",
-                envvar="AIRLSH_DASK",
-                metavar="ADDRESS",
-                help="Dask scheduler; default: the running local stack's, else two workers of its own.",
-            )(command)
+            command = dask_option(command)
         return click.option(
             "--es",
             envvar="AIRLSH_ES_URL",
@@ -54,6 +47,21 @@ def server_options(*, dask: bool = False) -> Callable[[Command], Command]:
         )(command)
 
     return decorate
+
+
+def json_option(command: Command) -> Command:
+    """Give a command ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")(command)
+
+
+def dask_option(command: Command) -> Command:
+    """Give a command ``--dask``."""
+    return click.option(
+        "--dask",
+        envvar="AIRLSH_DASK",
+        metavar="ADDRESS",
+        help="Dask scheduler; default: the running local stack's, else two workers of its own.",
+    )(command)
 
 
 def _parameter(name: str, field: FieldInfo, *, required: bool) -> Callable[[Command], Command]:

@@ -40,6 +40,17 @@ def services(es: str | None, dask: str | None = None) -> Services:
     return Services(Connection.from_urls(urls), address or None)
 
 
+def dask_address(dask: str | None) -> str | None:
+    """Return the Dask scheduler to use where no Elasticsearch is needed: the one given, else the running local stack's.
+
+    None if neither is there: then a verb starts two workers of its own.
+    """
+    from lsh_core.local.state import running_stack
+
+    stack = None if dask else running_stack()
+    return dask or (stack.dask if stack else None) or None
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output."""
     import orjson

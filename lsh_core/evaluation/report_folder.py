@@ -9,28 +9,10 @@ import orjson
 
 from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
+from lsh_core.sources.places import inside
 
-_PROBE = ".airlsh-writes-here"
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS
 """The server gives keys back in an order of its own; the same figures make the same file."""
-
-
-def check_writable(folder: str) -> None:
-    """Make `folder` if it is not there, and see that files can be written into it.
-
-    Raises
-    ------
-    SourceError
-        They cannot.
-    SourceUnavailableError
-        Its storage did not answer.
-    """
-    filesystem, path = open_filesystem(folder)
-    probe = _inside(path, _PROBE)
-    with judged(folder, "cannot be written to", local=is_local(filesystem)):
-        filesystem.makedirs(path, exist_ok=True)
-        filesystem.pipe_file(probe, b"")
-        filesystem.rm_file(probe)
 
 
 def write_report(result: Mapping[str, Any], folder: str) -> str:
@@ -46,7 +28,7 @@ def write_report(result: Mapping[str, Any], folder: str) -> str:
     Raises
     ------
     SourceError, SourceUnavailableError
-        As of `check_writable`.
+        As of `lsh_core.sources.places.check_writable`.
     """
     from lsh_core.evaluation.drawings import drawings
     from lsh_core.evaluation.report_page import report_page
@@ -61,10 +43,6 @@ def write_report(result: Mapping[str, Any], folder: str) -> str:
     with judged(folder, "cannot be written to", local=is_local(filesystem)):
         filesystem.makedirs(path, exist_ok=True)
         for name, content in files.items():
-            filesystem.pipe_file(_inside(path, name), content)
-    written = _inside(path, page)
+            filesystem.pipe_file(inside(path, name), content)
+    written = inside(path, page)
     return written if is_local(filesystem) else filesystem.unstrip_protocol(written)
-
-
-def _inside(folder: str, name: str) -> str:
-    return f"{folder.rstrip('/')}/{name}"

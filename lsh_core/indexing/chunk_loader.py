@@ -20,13 +20,13 @@ from lsh_core.indexing.ledger import LedgerEntry, hash_ids, packed_vector
 from lsh_core.indexing.mapping import VectorField
 from lsh_core.indexing.node_tally import NodeTally
 from lsh_core.indexing.posting_lanes import PATIENCE_SECONDS, PostingLanes
-from lsh_core.indexing.stopwatch import Stopwatch
 from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.row_bytes import pack_row
 from lsh_core.sources.validation import RefusedRow, ValidRows, validate_rows
+from lsh_core.stopwatch import Stopwatch
 
 _CANDIDATES = 16
 _FIRST_GUESS_BYTES = 700

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, count
 from lsh_core.errors import AirlshError, ModelMismatchError, SettingsError, SourceError, VectorError
-from lsh_core.evaluation.report_folder import check_writable, write_report
+from lsh_core.evaluation.report_folder import write_report
 from lsh_core.indexing.runs import RunStore, now
 from lsh_core.jobs.services import Services
 from lsh_core.settings import EvaluateSettings
+from lsh_core.sources.places import check_writable
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

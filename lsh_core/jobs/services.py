@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import Caller
-from lsh_core.errors import SettingsError, UnavailableError
+from lsh_core.jobs.dask_workers import check_address, dask_at, worker_threads
 
 if TYPE_CHECKING:
     from distributed import Client
 
-_CONNECT_SECONDS = 15
-_DASK_ADDRESS = re.compile(r"(\w+://)?(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}")
+__all__ = ["Services", "dask_client", "this_process", "worker_threads"]
 
 
 def this_process() -> Caller:
@@ -43,42 +40,9 @@ class Services:
     caller: Caller = field(default_factory=this_process, compare=False)
 
     def __post_init__(self) -> None:
-        if self.dask is not None and not _DASK_ADDRESS.fullmatch(self.dask):
-            raise SettingsError("dask", self.dask, "must look like tcp://host:8786")
+        check_address(self.dask)
 
 
-@contextmanager
-def dask_client(services: Services) -> Iterator[Client]:
-    """Connect to the Dask cluster of `services`, and let go of it at the end of the block.
-
-    Raises
-    ------
-    UnavailableError
-        The scheduler does not answer, or has no worker.
-    """
-    from distributed import Client, LocalCluster
-
-    if services.dask is None:
-        with (
-            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=40) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
-            yield client
-        return
-    what = f"Dask scheduler at {services.dask}"
-    try:
-        client = Client(services.dask, set_as_default=False, timeout=_CONNECT_SECONDS, direct_to_workers=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UnavailableError(what, _CONNECT_SECONDS, str(error)) from error
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
-        except TimeoutError as error:
-            raise UnavailableError(what, _CONNECT_SECONDS, "it has no worker") from error
-        yield client
-
-
-def worker_threads(client: Client) -> tuple[int, int]:
-    """Return how many workers the cluster has, and how many threads they have together."""
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    return len(workers), sum(worker["nthreads"] for worker in workers)
+def dask_client(services: Services) -> AbstractContextManager[Client]:
+    """Connect to the Dask cluster of `services`; see `dask_at`."""
+    return dask_at(services.dask)

@@ -129,6 +129,7 @@ class AirflowStandalone(StartablePart):
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
             # One user, on their own machine: a form may read what they may.
             "AIRLSH_SOURCE_ROOTS": os.environ.get("AIRLSH_SOURCE_ROOTS") or "/",
+            "AIRLSH_OUTPUT_ROOTS": os.environ.get("AIRLSH_OUTPUT_ROOTS") or str(self.project),
         }
         if self.elasticsearch:
             settings[_variable(ELASTICSEARCH_CONNECTION)] = json.dumps(_elasticsearch_fields(self.elasticsearch))

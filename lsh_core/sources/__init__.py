@@ -15,6 +15,7 @@ module          decides
 ``validation``  which rows are refused, and why
 ``sampling``    which rows a model is trained on
 ``access``      which URLs a form may name
+``places``      folders that are written to
 ==============  =====================================================================
 
 Nothing is imported here, so that ``access`` stays light.

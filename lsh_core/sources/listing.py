@@ -90,6 +90,29 @@ def list_files(url: str) -> list[Listed]:
     return [files[found] for found in sorted(files)]
 
 
+def base_of(url: str) -> str:
+    """Return what the URLs of the files that `url` means have in common because of it, with a slash at its end.
+
+    The folder itself, the folder of a file, or what comes before the first wildcard of a glob.
+
+    Raises
+    ------
+    SourceError
+        It cannot be looked up.
+    SourceUnavailableError
+        Its storage did not answer.
+    """
+    filesystem, path = open_filesystem(url)
+    with judged(url, "cannot be looked up", local=is_local(filesystem)):
+        info = _look(filesystem, path)
+        if info is not None and _is_folder(filesystem, path, info):
+            base = path
+        else:
+            base = _before_wildcards(path) if info is None and _GLOB_CHARACTERS & set(path) else path.rpartition("/")[0]
+    base = base.rstrip("/")
+    return f"{base if is_local(filesystem) else filesystem.unstrip_protocol(base).rstrip('/')}/"
+
+
 def look_up(url: str) -> Listed | None:
     """Return the file at `url` as it is now, or None where there is none.
 

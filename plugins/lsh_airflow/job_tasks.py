@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from lsh_airflow.forms import settings_from_params
-from lsh_airflow.services import services_from_connections
-from lsh_airflow.source_roots import check_source
+from lsh_airflow.services import dask_from_connection, services_from_connections
+from lsh_airflow.source_roots import check_image_root, check_output, check_source, check_weights
 from lsh_core.errors import AirlshError, InputError
-from lsh_core.settings import AnySettings, IndexSettings
+from lsh_core.settings import AnySettings, FeaturesSettings, IndexSettings
 
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
@@ -49,10 +49,19 @@ def run_job(
         For every `InputError`: the form has to be mended, a retry cannot help.
     """
     with _readable_log():
-        result = job(_settings(model, context), services_from_connections(context))
-        for line in lines(result) if lines else ():
-            logger.info("%s", line)
-        return result
+        return _logged(job(_settings(model, context), services_from_connections(context)), lines)
+
+
+def run_dask_job(
+    job: Callable[[AnySettings, str], dict[str, Any]],
+    model: type[AnySettings],
+    context: Mapping[str, Any],
+    *,
+    lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+) -> dict[str, Any]:
+    """Call a job that needs no Elasticsearch with the address of the Dask scheduler; else as `run_job`."""
+    with _readable_log():
+        return _logged(job(_settings(model, context), dask_from_connection()), lines)
 
 
 def run_stage(
@@ -77,6 +86,12 @@ def with_partition_key(context: Mapping[str, Any]) -> dict[str, Any]:
     return {**context, "params": {**context["params"], **({} if key is None else {"partition": key})}}
 
 
+def _logged(result: dict[str, Any], lines: Callable[[Mapping[str, Any]], Iterable[str]] | None) -> dict[str, Any]:
+    for line in lines(result) if lines else ():
+        logger.info("%s", line)
+    return result
+
+
 def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:
     from lsh_core.search.query_file import file_and_column
 
@@ -84,6 +99,12 @@ def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettin
     for name in _READ:
         if (url := getattr(settings, name, None)) is not None:
             check_source(file_and_column(url)[0] if name == "queries" else url, setting=name)
+    if isinstance(settings, FeaturesSettings):
+        check_output(settings.output)
+        for root in settings.image_root:
+            check_image_root(root)
+        if settings.weights is not None:
+            check_weights(settings.weights)
     return settings
 
 

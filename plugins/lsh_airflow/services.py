@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
 
 
+def dask_from_connection() -> str:
+    """Return the address of the scheduler that the connection ``dask_default`` points to.
+
+    Raises
+    ------
+    SettingsError
+        It is not there, or is incomplete.
+    """
+    try:
+        return DaskHook().address
+    except AirflowNotFoundException as error:
+        raise _missing(error) from None
+
+
 def services_from_connections(context: Mapping[str, Any]) -> Services:
     """Return what the connections ``airlsh_elasticsearch_default`` and ``dask_default`` point to.
 
@@ -37,5 +51,9 @@ def services_from_connections(context: Mapping[str, Any]) -> Services:
     try:
         return Services(connection=ElasticsearchHook().connection, dask=DaskHook().address, caller=caller)
     except AirflowNotFoundException as error:
-        reason = "create it under Admin > Connections, or give it to the workers as AIRFLOW_CONN_<ID>"
-        raise SettingsError("connection", str(error), reason) from None
+        raise _missing(error) from None
+
+
+def _missing(error: AirflowNotFoundException) -> SettingsError:
+    reason = "create it under Admin > Connections, or give it to the workers as AIRFLOW_CONN_<ID>"
+    return SettingsError("connection", str(error), reason)

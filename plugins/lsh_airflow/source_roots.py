@@ -1,4 +1,4 @@
-"""Which sources a form may name: whoever can trigger a DAG must not read every file of the workers."""
+"""Which places a form may name: whoever can trigger a DAG must not read, or write, every file of the workers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import re
 from lsh_core.errors import SettingsError, SourceError
 
 VARIABLE = "AIRLSH_SOURCE_ROOTS"
+OUTPUT_VARIABLE = "AIRLSH_OUTPUT_ROOTS"
+
+_WEB = ("http://", "https://")
 
 # The separator of paths on POSIX is also the colon of s3://: only one that no "//" follows separates.
 _SEPARATOR = re.compile(re.escape(os.pathsep) + r"(?!//)")
 
 
-def allowed_roots() -> tuple[str, ...]:
-    """Return the folders and URL prefixes that ``AIRLSH_SOURCE_ROOTS`` lists."""
-    return tuple(filter(None, (root.strip() for root in _SEPARATOR.split(os.environ.get(VARIABLE, "")))))
+def allowed_roots(variable: str = VARIABLE) -> tuple[str, ...]:
+    """Return the folders and URL prefixes that a variable of the environment lists."""
+    return tuple(filter(None, (root.strip() for root in _SEPARATOR.split(os.environ.get(variable, "")))))
 
 
 def check_source(url: str, *, setting: str = "source") -> None:
@@ -35,6 +38,37 @@ def check_source(url: str, *, setting: str = "source") -> None:
     check_allowed(url, roots, setting=setting)
     for file in _local_files(url):
         check_allowed(file, roots, setting=setting)
+
+
+def check_output(url: str, *, setting: str = "output") -> None:
+    """Raise `SettingsError` unless `url` lies under a root that may be written to: reading is not writing."""
+    roots = allowed_roots(OUTPUT_VARIABLE)
+    if not roots:
+        reason = (
+            f"nothing may be written by a DAG until {OUTPUT_VARIABLE} is set in the environment of Airflow's workers: "
+            f"folders and URL prefixes, separated by '{os.pathsep}', such as /data/features{os.pathsep}s3://bucket/"
+        )
+        raise SettingsError(setting, url, reason)
+    from lsh_core.sources.access import check_allowed
+
+    check_allowed(url, roots, setting=setting)
+
+
+def check_image_root(url: str) -> None:
+    """Raise `SettingsError` unless images may be read from `url`: a root of the sources, or a web server among them."""
+    if not url.startswith(_WEB):
+        check_source(url, setting="image_root")
+        return
+    from lsh_core.features.public_http import under_roots
+
+    if not under_roots(url, [root for root in allowed_roots() if root.startswith(_WEB)]):
+        raise SettingsError("image_root", url, f"is outside the allowed places; list it in {VARIABLE}")
+
+
+def check_weights(weights: str) -> None:
+    """Raise `SettingsError` unless `weights` are a bare name, as a preset's, or lie under a root of the sources."""
+    if "/" in weights or os.sep in weights or os.path.exists(weights):
+        check_source(weights, setting="weights")
 
 
 def _local_files(url: str) -> list[str]:

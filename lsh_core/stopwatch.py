@@ -23,6 +23,10 @@ class Stopwatch:
         finally:
             self._seconds[stage] += time.perf_counter() - started
 
+    def add(self, stage: str, seconds: float) -> None:
+        """Count to `stage` what was measured elsewhere, in another thread for instance."""
+        self._seconds[stage] += seconds
+
     def take(self) -> dict[str, float]:
         """Return what was counted since the last call."""
         taken = {stage: round(seconds, 4) for stage, seconds in self._seconds.items()}

@@ -1,0 +1,110 @@
+"""Images in a zip or tar archive, read where they are: nothing is unpacked to a disk.
+
+A zip has a directory and a plain tar can be skipped through; a compressed tar is decompressed from its beginning,
+once to see what is in it and once to read it.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
+from typing import IO, cast
+
+from lsh_core.errors import ImageError, SourceError
+from lsh_core.sources.failures import judged
+from lsh_core.sources.listing import is_local, open_filesystem
+from lsh_core.sources.remote_file import RemoteFile
+
+ZIP_SUFFIXES = (".zip",)
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+MOST_IMAGE_BYTES = 64 * 2**20
+
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
+# A zip member that is encrypted is a RuntimeError, one packed in a way that Python lacks a NotImplementedError.
+_UNREADABLE = (*_BROKEN, RuntimeError, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file in an archive; `read` works until the next member is asked for."""
+
+    name: str
+    size: int
+    read: Callable[[], bytes]
+
+
+def is_archive(url: str) -> bool:
+    """Whether the name of a file is that of a zip or tar archive."""
+    return url.lower().endswith((*ZIP_SUFFIXES, *TAR_SUFFIXES))
+
+
+def is_random_access(url: str) -> bool:
+    """Whether members can be read without reading what lies before them."""
+    return url.lower().endswith(ZIP_SUFFIXES)
+
+
+def archive_members(url: str) -> Iterator[Member]:
+    """Yield the files in an archive in its order, without folders, links, and names that start with ``_`` or ``.``.
+
+    Raises
+    ------
+    SourceError
+        It is no archive, is truncated, or cannot be read.
+    SourceUnavailableError
+        Its storage did not answer.
+    """
+    filesystem, path = open_filesystem(url)
+    local = is_local(filesystem)
+    with judged(url, "cannot be opened", local=local):
+        opened = filesystem.open(path, "rb")
+    with opened:
+        file = cast("IO[bytes]", opened if local else RemoteFile(url, opened))
+        members = _zip_members(file) if url.lower().endswith(ZIP_SUFFIXES) else _tar_members(file)
+        while True:
+            try:
+                member = next(members, None)
+            except _BROKEN as error:
+                raise SourceError(url, f"cannot be read as an archive: {str(error) or 'it is cut off'}") from error
+            if member is None:
+                return
+            yield member
+
+
+def _zip_members(file: IO[bytes]) -> Iterator[Member]:
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            if not info.is_dir() and not _is_hidden(info.filename):
+                yield Member(info.filename, info.file_size, partial(_read, partial(archive.open, info), info.file_size))
+
+
+def _tar_members(file: IO[bytes]) -> Iterator[Member]:
+    with tarfile.open(fileobj=file, mode="r:*") as archive:
+        while (info := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined]  # It would keep all of them for a look back.
+            if info.isfile() and not _is_hidden(info.name):
+                yield Member(info.name, info.size, partial(_read, partial(archive.extractfile, info), info.size))
+
+
+def _read(opened: Callable[[], IO[bytes] | None], size: int) -> bytes:
+    """Read one member; raise `ImageError` if it is too large or broken."""
+    if size > MOST_IMAGE_BYTES:
+        raise ImageError(f"has {size:,} bytes, at most {MOST_IMAGE_BYTES:,} are read")
+    try:
+        file = opened()
+        if file is None:
+            raise ImageError("is no file")
+        with file:
+            return file.read(MOST_IMAGE_BYTES)
+    except _UNREADABLE as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"cannot be read from its archive: {str(error) or type(error).__name__}") from error
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(("_", ".")) and part not in {".", ".."} for part in PurePosixPath(name).parts)

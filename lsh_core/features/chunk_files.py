@@ -1,0 +1,179 @@
+"""One chunk of features as files: the rows with their vectors, and those that have none.
+
+A chunk's files are named by its key, so that what was computed once is found again by whoever wants the same. The
+file with the rows is written last and tells in its footer what it is: a chunk is done when that footer can be read and
+carries the chunk's key. A run that was killed, or the worker of one, leaves chunks that are done or are not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lsh_core.errors import SourceError
+from lsh_core.features.output_folder import OutputFolder
+from lsh_core.sources.reading import open_parquet
+
+FORMAT = 1
+CHUNKS, DEAD_LETTERS = "chunks", "dead-letters"
+ENCODER_METADATA, CHUNK_METADATA = b"airlsh.encoder", b"airlsh.chunk"
+_LONGEST_REASON = 1_000
+_LONGEST_ID = 600
+
+_LETTER_TYPES: dict[str, pa.DataType] = {
+    "source": pa.string(),
+    "row": pa.int64(),
+    "id": pa.string(),
+    "error": pa.string(),
+    "reason": pa.string(),
+}
+LETTER_SCHEMA = pa.schema(_LETTER_TYPES)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A row that got no vector.
+
+    Attributes
+    ----------
+    source, row
+        Its file, and its row in it from 0; an image of an archive is a row of it, an image file has row 0.
+    id
+        Its id as far as there is one.
+    error, reason
+        The kind, and a sentence with the figures.
+    """
+
+    source: str
+    row: int
+    id: str | None
+    error: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.source} row {self.row:,}: {self.error}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class ChunkRecord:
+    """What is known of a chunk that is done, as its own file tells.
+
+    Attributes
+    ----------
+    source, start, stop
+        Rows [`start`, `stop`) of the file `source`; of image files, the first one and how many.
+    rows_read, rows_written, dead_lettered
+        The first is the sum of the others.
+    passing
+        Of the dead letters those whose storage did not answer: a later run tries them again.
+    bytes
+        Size of the file with the rows.
+    """
+
+    key: str
+    source: str
+    start: int
+    stop: int
+    rows_read: int
+    rows_written: int
+    dead_lettered: int
+    passing: int = 0
+    bytes: int = 0
+
+    @property
+    def file(self) -> str:
+        """Name of the file with the rows."""
+        return chunk_file(self.key)
+
+    @property
+    def letters_file(self) -> str | None:
+        """Name of the file with the dead letters, if there are any."""
+        return letters_file(self.key) if self.dead_lettered else None
+
+
+def chunk_key(identity: Mapping[str, Any]) -> str:
+    """Return the name of a chunk: a hash of everything that decides what its file holds."""
+    facts = {"format": FORMAT, **identity}
+    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:40]
+
+
+def chunk_file(key: str) -> str:
+    """Return the name of the file with the rows of chunk `key`."""
+    return f"{CHUNKS}/{key}.parquet"
+
+
+def letters_file(key: str) -> str:
+    """Return the name of the file with the dead letters of chunk `key`."""
+    return f"{DEAD_LETTERS}/{key}.parquet"
+
+
+def write_chunk(
+    folder: OutputFolder, record: ChunkRecord, rows: pa.Table, letters: Sequence[Letter], encoder: Mapping[str, Any]
+) -> ChunkRecord:
+    """Write a chunk; return its record with the bytes that it has.
+
+    Parameters
+    ----------
+    rows
+        The kept columns and the vectors, in source order.
+    encoder
+        What made the vectors; it goes into the file's schema, as ``airlsh.encoder``.
+    """
+    if letters:
+        cut = [
+            replace(each, id=each.id and each.id[:_LONGEST_ID], reason=each.reason[:_LONGEST_REASON])
+            for each in letters
+        ]
+        refused = pa.Table.from_pylist([asdict(each) for each in cut], LETTER_SCHEMA)
+        folder.write(letters_file(record.key), _parquet(refused))
+    told = {ENCODER_METADATA: orjson.dumps(dict(encoder)), CHUNK_METADATA: orjson.dumps(asdict(record))}
+    data = _parquet(rows.replace_schema_metadata(told))
+    folder.write(record.file, data)
+    return replace(record, bytes=len(data))
+
+
+def read_record(folder: OutputFolder, key: str) -> ChunkRecord | None:
+    """Return the record of a chunk that is done; None where there is none, or a file without its end."""
+    name = chunk_file(key)
+    size = folder.size(name)
+    if not size:
+        return None
+    try:
+        with open_parquet(folder.place(name), size) as parquet:
+            told = (parquet.schema_arrow.metadata or {}).get(CHUNK_METADATA)
+            rows = parquet.metadata.num_rows
+    except SourceError:
+        return None
+    if told is None:
+        return None
+    record = replace(ChunkRecord(**orjson.loads(told)), bytes=size)
+    return record if record.key == key and record.rows_written == rows else None
+
+
+def read_letters(folder: OutputFolder, record: ChunkRecord) -> list[Letter]:
+    """Return the dead letters of a chunk, in source order."""
+    data = folder.read(record.letters_file) if record.letters_file else None
+    if data is None:
+        return []
+    return [Letter(**row) for row in pq.read_table(pa.BufferReader(data)).to_pylist()]
+
+
+def _parquet(table: pa.Table) -> bytes:
+    flat = [field.name for field in table.schema if not pa.types.is_nested(field.type)]
+    sink = pa.BufferOutputStream()
+    # Vectors have no values that repeat: a dictionary of them would be made in vain.
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=max(1, len(table)),
+        use_dictionary=flat,  # type: ignore[arg-type]
+        compression="zstd",
+    )
+    data: bytes = sink.getvalue().to_pybytes()
+    return data

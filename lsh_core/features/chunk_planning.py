@@ -1,0 +1,109 @@
+"""Which rows are one chunk of features, and by which key they are found again.
+
+Where chunks begin and end follows from the files alone: not from how many workers there are, nor from the other files
+of the source. So a file that is added, or a worker that is gone, changes no chunk but those that have to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import xxhash
+
+from lsh_core.features.chunk_files import chunk_key
+from lsh_core.features.work import RowColumns, WorkChunk
+from lsh_core.sources.chunks import plan_chunks
+from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.listing import Listed
+
+CHUNKS_A_FILE = 32
+LEAST_ROWS, MOST_ROWS = 256, 8_192
+IMAGES_A_CHUNK = 256
+_SHARE_FOR_BORDERS = 2
+_SHARE_AT_LEAST = 4
+
+
+def rows_a_chunk(file: SourceFile, *, chunk_rows: int | None, chunk_bytes: int, images: bool) -> int:
+    """Return how many rows a chunk of `file` may have.
+
+    Where the user does not say: `CHUNKS_A_FILE` chunks, of `LEAST_ROWS` to `MOST_ROWS` texts or at most
+    `IMAGES_A_CHUNK` images. Never more than `chunk_bytes` of the file's bytes a row, as they are stored.
+    """
+    wanted = chunk_rows or min(max(file.rows // CHUNKS_A_FILE, LEAST_ROWS), IMAGES_A_CHUNK if images else MOST_ROWS)
+    bytes_a_row = -(-file.size // max(1, file.rows))
+    return max(1, min(wanted, chunk_bytes // max(1, bytes_a_row)))
+
+
+def chunks_of_file(
+    file: SourceFile, columns: RowColumns, fingerprint: str, rows: int, names: Sequence[str] = ()
+) -> list[WorkChunk]:
+    """Cut a file into chunks of at most `rows` rows; see `lsh_core.sources.chunks.plan_chunks`.
+
+    Parameters
+    ----------
+    fingerprint
+        The encoder's.
+    names
+        Of an archive the names of its images.
+    """
+    same = _shared(columns, fingerprint) | {
+        "file": [file.url, file.size, file.version, file.partition_values, file.rows],
+    }
+    return [
+        WorkChunk(
+            key=chunk_key(same | {"rows": [chunk.start, chunk.stop]}),
+            source=file.url,
+            start=chunk.start,
+            stop=chunk.stop,
+            names=tuple(names[chunk.start : chunk.stop]),
+        )
+        for chunk in plan_chunks([file], chunk_rows=rows)
+    ]
+
+
+def chunks_of_images(
+    images: Sequence[Listed], columns: RowColumns, fingerprint: str, chunk_rows: int | None
+) -> list[WorkChunk]:
+    """Cut sorted image files into chunks.
+
+    The borders follow from the names [1]_: a file that is added or gone changes its own chunk, and not the place of
+    every chunk behind it.
+
+    References
+    ----------
+    .. [1] A. Muthitacharoen, B. Chen, D. Mazières, "A low-bandwidth network file system", SOSP 2001, section 3.1.
+    """
+    same = _shared(columns, fingerprint)
+    chunks = []
+    for part in _cut_by_names(images, chunk_rows or IMAGES_A_CHUNK, columns.base):
+        files = [[image.url.removeprefix(columns.base), image.size, image.version] for image in part]
+        chunks.append(WorkChunk(chunk_key(same | {"images": files}), part[0].url, 0, len(part), images=tuple(part)))
+    return chunks
+
+
+def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[list[Listed]]:
+    part: list[Listed] = []
+    for image in images:
+        part.append(image)
+        is_border = (
+            xxhash.xxh3_64_intdigest(image.url.removeprefix(base).encode()) % max(1, most // _SHARE_FOR_BORDERS) == 0
+        )
+        if len(part) == most or (is_border and len(part) * _SHARE_AT_LEAST >= most):
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _shared(columns: RowColumns, fingerprint: str) -> dict[str, Any]:
+    """What decides the content of every chunk alike."""
+    return {
+        "encoder": fingerprint,
+        "id": columns.id,
+        "text": columns.template,
+        "image": columns.image,
+        "vector": columns.vector,
+        "kept": [[field.name, str(field.type)] for field in columns.kept],
+        "places": list(columns.places) if columns.image else [],
+    }

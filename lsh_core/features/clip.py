@@ -1,0 +1,182 @@
+"""The encoder for texts and images in one space (Radford et al., Learning Transferable Visual Models, 2021)."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from lsh_core.errors import SettingsError, WeightsError
+from lsh_core.features.batches import Batches
+from lsh_core.features.decoding import Fit
+from lsh_core.features.devices import calculating_in, device_for, tensorflow
+from lsh_core.features.encoder import Batch, Float32Array
+from lsh_core.features.image import checked_images
+from lsh_core.features.specification import EncoderSpec
+from lsh_core.features.template import TextTemplate
+from lsh_core.features.text import checked_texts
+from lsh_core.features.tokens import Tokens, longest_first
+from lsh_core.features.weights import fingerprint_of, loading, plain_config
+
+CHOICES = (
+    "the folder of a preset that keras_hub has saved",
+    "the name of a preset of keras_hub such as clip_vit_base_patch32, where the network allows it",
+    "hf://OWNER/MODEL or kaggle://OWNER/MODEL of one in keras_hub's format, where the network allows it",
+)
+BATCH_SIZE = 16
+GPU_BATCH_SIZE = 128
+_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+"""Of red, green, blue, where a preset does not say how its pixels are scaled: those of the original networks."""
+
+
+class ClipEncoder:
+    """Texts or images to vectors of unit length in one space. See :class:`lsh_core.features.encoder.Encoder`."""
+
+    name = "clip"
+    metric = "cosine"
+    modalities = frozenset({"text", "image"})
+
+    def __init__(
+        self, backbone: Any, tokens: Tokens, pixels: Pixels, *, device: str, batches: Batches, fingerprint: str
+    ) -> None:
+        self._backbone, self._tokens, self._pixels = backbone, tokens, pixels
+        self._device, self._batches = device, batches
+        self.fingerprint = fingerprint
+        self.dims = int(backbone.projection_dim)
+        height, width = backbone.vision_encoder.image_shape[:2]
+        self.image_size: tuple[int, int] = (height, width)
+        self.image_fit: Fit = pixels.fit
+        tf = tensorflow()
+        texts, images = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, height, width, 3], tf.uint8)
+        self._of_texts = tf.function(self._text, input_signature=[texts], autograph=False)
+        self._of_images = tf.function(self._image, input_signature=[images], autograph=False)
+
+    def encode(self, batch: Batch) -> Float32Array:
+        """Encode texts, or images of `image_size`.
+
+        Returns
+        -------
+        (n, dims) float32
+
+        Raises
+        ------
+        EncoderError
+            Neither texts nor images of this size.
+        DeviceMemoryError
+            Not even one fits the device's memory.
+        """
+        if isinstance(batch, np.ndarray):
+            images = checked_images(self.name, batch, self.image_size)
+            return self._batches.run(len(images), self.dims, lambda part: self._run(self._of_images, images[part]))
+        rows = self._tokens.of(checked_texts(self.name, batch))
+        order = longest_first(rows)
+        found = np.empty((len(rows), self.dims), dtype=np.float32)
+        found[order] = self._batches.run(
+            len(rows),
+            self.dims,
+            lambda part: self._run(self._of_texts, self._tokens.padded([rows[place] for place in order[part]])),
+        )
+        return found
+
+    def _run(self, network: Any, batch: np.ndarray[Any, Any]) -> Float32Array:
+        tf = tensorflow()
+        with tf.device(self._device):
+            return cast("Float32Array", network(tf.constant(batch)).numpy())
+
+    def _text(self, tokens: Any) -> Any:
+        # What follows the end of a text is not looked at: each token sees only those before it.
+        return _unit(self._backbone.get_text_embeddings(tokens))
+
+    def _image(self, images: Any) -> Any:
+        tf = tensorflow()
+        return _unit(self._backbone.get_vision_embeddings(self._pixels.scaled(tf.cast(images, tf.float32))))
+
+
+class Pixels:
+    """How a preset wants its images.
+
+    Parameters
+    ----------
+    converter
+        The preset's own, of keras_hub; None where it has none.
+    """
+
+    def __init__(self, converter: Any) -> None:
+        deviation = np.array(_DEVIATION, dtype=np.float32)
+        scale = 1 / (255 * deviation) if converter is None else converter.scale
+        offset = -np.array(_MEAN, dtype=np.float32) / deviation if converter is None else converter.offset
+        self._scale = np.asarray(1 if scale is None else scale, dtype=np.float32)
+        self._offset = np.asarray(0 if offset is None else offset, dtype=np.float32)
+        self.fit: Fit = "crop" if converter is None or converter.crop_to_aspect_ratio else "squash"
+
+    def scaled(self, images: Any) -> Any:
+        """Return pixels of 0 to 255 as the network wants them."""
+        return images * self._scale + self._offset
+
+    def facts(self) -> dict[str, Any]:
+        """Return what decides the numbers."""
+        return {"scale": self._scale.tolist(), "offset": self._offset.tolist(), "fit": self.fit}
+
+
+def make_clip_encoder(spec: EncoderSpec) -> ClipEncoder:
+    """Make the CLIP encoder that `spec` asks for.
+
+    Raises
+    ------
+    WeightsError
+        No weights are given, they are not there, or cannot be fetched or read.
+    SettingsError
+        A device that is not there, more tokens than the model has positions, or a template that is none.
+    """
+    if spec.weights in (None, "none", "imagenet"):
+        raise WeightsError("clip", str(spec.weights).lower(), "CLIP needs a trained network", CHOICES)
+    device = device_for(spec.device)
+    template = TextTemplate.parse(spec.template).canonical if spec.template is not None else None
+    weights = str(spec.weights)
+    with calculating_in(spec.precision), tensorflow().device(device), loading("clip", weights, CHOICES):
+        backbone, preprocessor = _loaded(weights)
+    tokens = Tokens(
+        preprocessor.tokenizer, _most_tokens(spec.max_tokens, backbone, preprocessor), lowercase=preprocessor.to_lower
+    )
+    pixels = Pixels(preprocessor.image_converter)
+    facts = {
+        "family": "clip",
+        "version": 1,
+        "network": plain_config(backbone.get_config()),
+        "tokens": tokens.facts(),
+        "pixels": pixels.facts(),
+        "unit": True,
+        "template": template,
+        "precision": spec.precision,
+    }
+    size = spec.batch_size or (GPU_BATCH_SIZE if "GPU" in device else BATCH_SIZE)
+    return ClipEncoder(
+        backbone,
+        tokens,
+        pixels,
+        device=device,
+        batches=Batches(size, device),
+        fingerprint=fingerprint_of(facts, backbone.weights),
+    )
+
+
+def _loaded(weights: str) -> tuple[Any, Any]:
+    import keras_hub
+
+    backbone = keras_hub.models.Backbone.from_preset(weights)
+    if not isinstance(backbone, keras_hub.models.CLIPBackbone):
+        raise TypeError(f"this is a {type(backbone).__name__}, not a CLIPBackbone")
+    return backbone, keras_hub.models.CLIPPreprocessor.from_preset(weights)
+
+
+def _most_tokens(asked: int | None, backbone: Any, preprocessor: Any) -> int:
+    positions = int(backbone.text_encoder.max_sequence_length)
+    if asked is not None and asked > positions:
+        raise SettingsError("max_tokens", asked, f"the model has {positions} positions")
+    return asked or min(positions, int(preprocessor.sequence_length or positions))
+
+
+def _unit(vectors: Any) -> Any:
+    tf = tensorflow()
+    return tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=1)

@@ -1,0 +1,182 @@
+"""How the bytes of an image become pixels.
+
+Pillow reads them; what is refused here is refused for that image alone. Every reason is one line, as it ends in a dead
+letter.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lsh_core.errors import ImageError
+from lsh_core.features.encoder import Encoder, Images
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Fit = Literal["squash", "crop"]
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
+"""What is read. Others are left out, as Pillow starts programs for some, and parsers that hardly anybody uses."""
+MOST_PIXELS = 2**26
+"""67 megapixels: 270 MB as red, green, blue and alpha."""
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class ImageDecoder:
+    """Turns the bytes of an image into what an encoder takes. It pickles.
+
+    Attributes
+    ----------
+    height, width
+        Of what comes out, in pixels.
+    fit
+        "squash" the whole image into that shape, or "crop" what is too much of the longer side, half at each end.
+    most_pixels
+        Images with more are refused before their pixels are read.
+    """
+
+    height: int
+    width: int
+    fit: Fit = "squash"
+    most_pixels: int = MOST_PIXELS
+
+    @classmethod
+    def of(cls, encoder: Encoder, *, most_pixels: int = MOST_PIXELS) -> ImageDecoder:
+        """Return the decoder for what `encoder` takes: its `image_size`, and its `image_fit` if it has one.
+
+        Raises
+        ------
+        ImageError
+            It takes no images.
+        """
+        if encoder.image_size is None:
+            raise ImageError(f"encoder {encoder.name} takes no images")
+        return cls(*encoder.image_size, fit=getattr(encoder, "image_fit", "squash"), most_pixels=most_pixels)
+
+    def decode(self, data: bytes) -> Images:
+        """Decode one image: the first frame, turned as its EXIF says, over white where it is transparent.
+
+        Returns
+        -------
+        (height, width, 3) uint8
+            Red, green, blue.
+
+        Raises
+        ------
+        ImageError
+            Nothing, no image, one of too many pixels, or one that breaks off.
+        """
+        if not data:
+            raise ImageError("is empty")
+        try:
+            with self._opened(data) as image:
+                return self._pixels(image)
+        except ImageError:
+            raise
+        except MemoryError as error:
+            raise ImageError("takes more memory than there is") from error
+        # Broken files make Pillow's readers raise errors of every class, from struct.error to SyntaxError.
+        except Exception as error:
+            raise ImageError(f"cannot be decoded: {_first_line(error)}") from error
+
+    def _opened(self, data: bytes) -> Image.Image:
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError as error:
+            raise ImageError(f"is no image that can be read ({', '.join(FORMATS)})") from error
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise ImageError(f"has too many pixels: {_first_line(error)}") from error
+        if image.width * image.height > self.most_pixels:
+            raise ImageError(
+                f"has too many pixels: {image.width} x {image.height} are {image.width * image.height}, "
+                f"{self.most_pixels} are allowed"
+            )
+        return image
+
+    def _pixels(self, image: Image.Image) -> Images:
+        from PIL import Image
+
+        turn = _turn(image)
+        sideways = turn in (5, 6, 7, 8)
+        height, width = (self.width, self.height) if sideways else (self.height, self.width)
+        whole = (0.0, 0.0, float(image.width), float(image.height))
+        box = _box(image.size, (width, height)) if self.fit == "crop" else whole
+        kept = (box[2] - box[0]) / image.width, (box[3] - box[1]) / image.height
+        before = image.width
+        # JPEG alone: an eighth, a quarter or half of the size comes straight from the coefficients, and is enough.
+        drafted = image.draft("RGB", (round(width / kept[0]), round(height / kept[1])))
+        if drafted is not None:
+            scale = drafted[1][2] / before
+            box = (box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale)
+        rgb = as_rgb(image)
+        if rgb.size != (width, height) or box != (0.0, 0.0, float(width), float(height)):
+            rgb = rgb.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
+        if turn in _TRANSPOSED:
+            rgb = rgb.transpose(Image.Transpose(_TRANSPOSED[turn]))
+        return np.asarray(rgb, dtype=np.uint8)
+
+
+_TRANSPOSED = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+"""From EXIF's orientation to Pillow's `Transpose`, as in `ImageOps.exif_transpose`."""
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return an image of any mode as red, green and blue, over white where it is transparent.
+
+    Numbers of more than eight bits are scaled to eight: 16-bit ones by their range, others by the least and largest of
+    the image.
+    """
+    from PIL import Image
+
+    image.load()
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        return Image.fromarray(_as_bytes(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        above = image.convert("RGBA")
+        white = Image.new("RGBA", above.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, above).convert("RGB")
+    return image.convert("RGB")
+
+
+def _as_bytes(values: np.ndarray[Any, Any]) -> Images:
+    if not np.isfinite(values).all():
+        raise ImageError("has pixels that are not numbers")
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind == "i" and low >= 0 and high <= 0xFFFF:
+        return (values >> 8).astype(np.uint8)  # Pillow reads some 16-bit images as 32 bits.
+    scaled = (values.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)
+    return np.rint(scaled).astype(np.uint8)
+
+
+def _turn(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where there is none or it cannot be read: a broken note spoils no picture."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns these itself.
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        return 1
+
+
+def _box(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest box (left, upper, right, lower) of the shape of `wanted`, in the middle of an image of `size`."""
+    scale = min(size[0] / wanted[0], size[1] / wanted[1])
+    width, height = wanted[0] * scale, wanted[1] * scale
+    left, upper = (size[0] - width) / 2, (size[1] - height) / 2
+    return left, upper, left + width, upper + height
+
+
+def _first_line(error: BaseException) -> str:
+    said = str(error).strip().partition("\n")[0] or type(error).__name__
+    return said if len(said) <= 200 else said[:199] + "…"

@@ -1,0 +1,110 @@
+"""Where a network runs, with how many threads, in which precision.
+
+Workers share a machine: unless told otherwise TensorFlow starts a thread a core in each of them, and two workers on two
+cores get in each other's way. The number is to be set before TensorFlow is first used.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lsh_core.errors import EncoderError, SettingsError
+from lsh_core.features.specification import Device, Precision
+
+_POLICIES: dict[Precision, str] = {"float32": "float32", "float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
+
+
+def limit_threads(threads: int) -> None:
+    """Let TensorFlow, and what makes tokens, use `threads` threads of this process.
+
+    One operation after the other, each by `threads` threads: networks that encode have few branches, so operations side
+    by side would only ask for more threads than there are cores. It costs nothing, as TensorFlow is not imported.
+
+    Raises
+    ------
+    SettingsError
+        Less than one, or TensorFlow already runs with another number.
+    """
+    if threads < 1:
+        raise SettingsError("threads", threads, "must be 1 or more")
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(threads)
+    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    if "tensorflow" not in sys.modules:
+        return
+    setter = tensorflow().config.threading
+    try:
+        setter.set_intra_op_parallelism_threads(threads)
+        setter.set_inter_op_parallelism_threads(1)
+    except RuntimeError as error:
+        raise SettingsError("threads", threads, "TensorFlow has already started with another number") from error
+
+
+def tensorflow() -> Any:
+    """Import TensorFlow, and Keras on it, without the pages that they write to the terminal.
+
+    Raises
+    ------
+    EncoderError
+        Keras was told to use another backend.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        raise EncoderError("keras", f"needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
+    keras.config.disable_interactive_logging()  # Of this thread: a download would write into what we print.
+    return tf
+
+
+def device_for(wanted: Device) -> str:
+    """Return the name by which TensorFlow knows the device that is wanted.
+
+    A GPU's memory is taken as it is needed, not all at once: other processes may use it as well.
+
+    Raises
+    ------
+    SettingsError
+        A GPU is asked for and there is none.
+    """
+    config = tensorflow().config
+    if wanted == "cpu":
+        return "/CPU:0"
+    gpus = config.list_physical_devices("GPU")
+    if not gpus:
+        if wanted == "gpu":
+            raise SettingsError("device", wanted, "TensorFlow finds no GPU here; say cpu, or auto for what there is")
+        return "/CPU:0"
+    for gpu in gpus:
+        try:
+            config.experimental.set_memory_growth(gpu, True)
+        except (RuntimeError, ValueError):  # It is in use already, as it was set up then.
+            break
+    return "/GPU:0"
+
+
+@contextmanager
+def calculating_in(precision: Precision) -> Iterator[None]:
+    """Build networks that calculate in `precision` while the block runs; their weights stay float32.
+
+    Keras keeps a policy for each thread, so others may build meanwhile.
+    """
+    tensorflow()
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(_POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def policy_name(precision: Precision) -> str:
+    """Return what Keras calls a precision."""
+    return _POLICIES[precision]

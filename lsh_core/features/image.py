@@ -1,0 +1,176 @@
+"""The image encoder: an architecture of Keras, or a user's own model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from lsh_core.errors import EncoderError, SettingsError, WeightsError
+from lsh_core.features.architectures import USUAL_SIZE, architecture
+from lsh_core.features.batches import Batches
+from lsh_core.features.decoding import Fit
+from lsh_core.features.devices import calculating_in, device_for, tensorflow
+from lsh_core.features.encoder import Batch, Float32Array, Images
+from lsh_core.features.own_model import is_own_model, load_own_model
+from lsh_core.features.specification import EncoderSpec
+from lsh_core.features.weights import fingerprint_of, loading
+
+CHOICES = (
+    "imagenet, which Keras downloads where the network allows it",
+    "a local file or folder: a .keras or .h5 model, a SavedModel, or with an architecture its .weights.h5",
+    "none, for numbers drawn at random",
+)
+BATCH_SIZE = 16
+GPU_BATCH_SIZE = 128
+DEFAULT_ARCHITECTURE = "MobileNetV2"
+_LUMA = (0.299, 0.587, 0.114)
+"""From red, green, blue to grey, as in ITU-R 601-2."""
+
+
+@dataclass(frozen=True)
+class ImageNetwork:
+    """What the encoder runs.
+
+    Attributes
+    ----------
+    call
+        From (n, height, width, channels) float32, 0 to 255, to (n, ...).
+    facts
+        What decides the numbers beside the weights.
+    """
+
+    call: Callable[[Any], Any]
+    size: tuple[int, int]
+    channels: int
+    facts: dict[str, Any]
+    variables: Sequence[Any]
+
+
+class ImageEncoder:
+    """Images to vectors. See :class:`lsh_core.features.encoder.Encoder`."""
+
+    name = "image"
+    metric = "cosine"
+    modalities = frozenset({"image"})
+    image_fit: Fit = "squash"
+
+    def __init__(self, network: ImageNetwork, *, device: str, batches: Batches, fingerprint: str) -> None:
+        self._call, self._channels = network.call, network.channels
+        self._device, self._batches = device, batches
+        self.fingerprint = fingerprint
+        self.image_size: tuple[int, int] = network.size
+        tf = tensorflow()
+        signature = [tf.TensorSpec([None, *network.size, 3], tf.uint8)]
+        self._network = tf.function(self._forward, input_signature=signature, autograph=False)
+        self.dims = int(self._run(np.zeros((1, *network.size, 3), dtype=np.uint8)).shape[1])
+
+    def encode(self, batch: Batch) -> Float32Array:
+        """Encode images of `image_size`.
+
+        Returns
+        -------
+        (n, dims) float32
+
+        Raises
+        ------
+        EncoderError
+            Something else than images of this size.
+        DeviceMemoryError
+            Not even one image fits the device's memory.
+        """
+        images = checked_images(self.name, batch, self.image_size)
+        return self._batches.run(len(images), self.dims, lambda part: self._run(images[part]))
+
+    def _run(self, images: Images) -> Float32Array:
+        tf = tensorflow()
+        with tf.device(self._device):
+            return cast("Float32Array", self._network(tf.constant(images)).numpy())
+
+    def _forward(self, images: Any) -> Any:
+        tf = tensorflow()
+        pixels = tf.cast(images, tf.float32)
+        if self._channels == 1:
+            pixels = tf.round(tf.reduce_sum(pixels * _LUMA, axis=3, keepdims=True))
+        found = tf.cast(self._call(pixels), tf.float32)
+        return tf.reshape(found, [tf.shape(found)[0], -1])
+
+
+def make_image_encoder(spec: EncoderSpec) -> ImageEncoder:
+    """Make the image encoder that `spec` asks for.
+
+    Raises
+    ------
+    WeightsError
+        Weights that are not there, or that cannot be fetched or read.
+    SettingsError
+        An unknown architecture, a device that is not there, or a size that the model does not take.
+    """
+    if spec.template is not None:
+        raise SettingsError("template", spec.template, "images have no text")
+    device = device_for(spec.device)
+    with tensorflow().device(device):
+        network = _network(spec)
+        facts = {"family": "image", "version": 1, "size": network.size, "precision": spec.precision, **network.facts}
+        size = spec.batch_size or (GPU_BATCH_SIZE if "GPU" in device else BATCH_SIZE)
+        return ImageEncoder(
+            network,
+            device=device,
+            batches=Batches(size, device),
+            fingerprint=fingerprint_of(facts, network.variables),
+        )
+
+
+def checked_images(encoder: str, batch: Batch, size: tuple[int, int]) -> Images:
+    """Return the batch if it is images of `size`; :class:`EncoderError` otherwise."""
+    if not isinstance(batch, np.ndarray):
+        raise EncoderError(encoder, "was given texts, not images")
+    if batch.dtype != np.uint8 or batch.shape[1:] != (*size, 3):
+        raise EncoderError(encoder, f"takes images (n, {size[0]}, {size[1]}, 3) uint8, not {batch.shape} {batch.dtype}")
+    return batch
+
+
+def _network(spec: EncoderSpec) -> ImageNetwork:
+    weights = spec.weights or "imagenet"
+    if spec.architecture is None and weights not in ("imagenet", "none"):
+        return _own(spec, weights)
+    return _published(spec, weights)
+
+
+def _published(spec: EncoderSpec, weights: str) -> ImageNetwork:
+    if spec.pixels is not None:
+        raise SettingsError("pixels", spec.pixels, "an architecture of Keras knows its own; leave it out")
+    kind = architecture(spec.architecture or DEFAULT_ARCHITECTURE)
+    size = spec.image_size or (kind.size, kind.size)
+    with calculating_in(spec.precision), loading("image", weights, CHOICES):
+        model = kind.build(size, None if weights == "none" else weights)
+    facts = {"architecture": kind.name, "pooling": "mean"}
+    return ImageNetwork(lambda pixels: model(kind.prepare(pixels), training=False), size, 3, facts, model.weights)
+
+
+def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
+    if not is_own_model(weights):
+        raise WeightsError("image", weights, "is no model that can be loaded without its architecture", CHOICES)
+    with loading("image", weights, CHOICES):
+        model = load_own_model(weights, spec.precision)
+    size = _size(spec.image_size, model.height, model.width)
+    span = spec.pixels or "0..255"
+
+    def call(pixels: Any) -> Any:
+        if span == "0..1":
+            pixels = pixels / 255.0
+        elif span == "-1..1":
+            pixels = pixels / 127.5 - 1.0
+        return model.call(pixels)
+
+    return ImageNetwork(call, size, model.channels, {"own": model.facts, "pixels": span}, model.variables)
+
+
+def _size(asked: tuple[int, int] | None, height: int | None, width: int | None) -> tuple[int, int]:
+    size = asked or (height or USUAL_SIZE, width or USUAL_SIZE)
+    for given, fixed in zip(size, (height, width), strict=True):
+        if fixed is not None and given != fixed:
+            raise SettingsError("image_size", size, f"the model takes images of {height} x {width}")
+    return size

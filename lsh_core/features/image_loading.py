@@ -1,0 +1,125 @@
+"""The bytes of one image, wherever they are: in the row, in a file of the source, or where a column points to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lsh_core.errors import ImageError, SettingsError, SourceChangedError, SourceError, SourceUnavailableError
+from lsh_core.features.archives import MOST_IMAGE_BYTES
+from lsh_core.features.public_http import fetch, under_roots
+from lsh_core.sources.access import check_allowed
+from lsh_core.sources.failures import judged
+from lsh_core.sources.listing import Listed, is_local, look_up, open_filesystem
+
+_WEB = ("http://", "https://")
+_TRIES = 3
+_PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What a column says of where an image is: a path, absolute or from the source's folder, or a URL."""
+
+    place: str
+
+
+Payload = bytes | Listed | Pointer
+
+
+class ImageUnavailableError(ImageError):
+    """An image whose storage did not answer: another run may get it."""
+
+
+def check_places(places: Sequence[str]) -> None:
+    """Raise `SettingsError` for a place that no image can be read from."""
+    for place in places:
+        if not place.startswith(_WEB):
+            check_allowed(place, (place,), setting="image_root")
+
+
+def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
+    """Return the bytes of an image.
+
+    Parameters
+    ----------
+    base
+        The folder that relative paths start from, with a slash at its end.
+    places
+        Folders and URL prefixes that a `Pointer` may lead to. Symbolic links are resolved first.
+
+    Raises
+    ------
+    ImageError
+        It is not there, too large, or not where it may be.
+    SourceChangedError
+        A file of the source is not the one that was listed.
+    """
+    if isinstance(payload, bytes):
+        if len(payload) > MOST_IMAGE_BYTES:
+            raise ImageError(f"has {len(payload):,} bytes, at most {MOST_IMAGE_BYTES:,} are read")
+        return payload
+    for left in reversed(range(_TRIES)):
+        try:
+            return _listed(payload) if isinstance(payload, Listed) else _pointed(payload.place, base, places)
+        except SourceUnavailableError as error:
+            if not left:
+                raise ImageUnavailableError(str(error)) from error
+            time.sleep(_PAUSE_SECONDS)
+        except SourceChangedError:
+            raise
+        except (SourceError, SettingsError) as error:
+            raise ImageError(str(error)) from error
+    raise AssertionError("unreachable")
+
+
+def _listed(file: Listed) -> bytes:
+    if file.size > MOST_IMAGE_BYTES:
+        raise ImageError(f"has {file.size:,} bytes, at most {MOST_IMAGE_BYTES:,} are read")
+    try:
+        data = _read(file.url)
+    except SourceError:
+        _require_unchanged(file)
+        raise
+    if len(data) != file.size or _is_on_this_machine(file.url):
+        _require_unchanged(file)
+    return data
+
+
+def _pointed(place: str, base: str, places: Sequence[str]) -> bytes:
+    if place.lower().startswith(_WEB):
+        if not under_roots(place, places):
+            raise ImageError(
+                f"{place} is outside the allowed places ({', '.join(places)}); allow more with --image-root"
+            )
+        return fetch(place, places, MOST_IMAGE_BYTES)
+    url = place if "://" in place or place.startswith("/") else base + place
+    check_allowed(url, [each for each in places if not each.startswith(_WEB)], setting="image")
+    data = _read(url)
+    if len(data) > MOST_IMAGE_BYTES:
+        raise ImageError(f"{place} has more than {MOST_IMAGE_BYTES:,} bytes, which is the most that is read")
+    return data
+
+
+def _read(url: str) -> bytes:
+    """Return at most one byte more than `MOST_IMAGE_BYTES` of a file."""
+    filesystem, path = open_filesystem(url)
+    with judged(url, "cannot be read", local=is_local(filesystem)):
+        if is_local(filesystem) and not os.path.isfile(path):  # Reading a pipe or a device may never end.
+            raise SourceError(url, "there is no such file" if not os.path.exists(path) else "is not a regular file")
+        with filesystem.open(path, "rb", cache_type="none") as file:
+            data: bytes = file.read(MOST_IMAGE_BYTES + 1)
+    return data
+
+
+def _require_unchanged(file: Listed) -> None:
+    now = look_up(file.url)
+    if now is None or (now.size, now.version) != (file.size, file.version):
+        found = f"{now.size:,} bytes, version {now.version}" if now else "no file"
+        raise SourceChangedError(file.url, f"{file.size:,} bytes, version {file.version}", found)
+
+
+def _is_on_this_machine(url: str) -> bool:
+    return is_local(open_filesystem(url)[0])

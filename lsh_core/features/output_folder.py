@@ -1,0 +1,159 @@
+"""The folder that features are written to, on any filesystem that fsspec writes.
+
+Nothing in it is ever renamed by readers' leave: an object store has no rename. A file appears whole or not at all,
+because object stores publish an object when its upload ends, and on this machine a hidden file takes its name only
+when it is complete. What another filesystem leaves half written is told by the file's own end, see
+`lsh_core.features.chunk_files`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from lsh_core.sources.failures import judged
+from lsh_core.sources.listing import is_local, open_filesystem
+from lsh_core.sources.places import check_writable, inside
+
+_CHANGED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """One file of the folder: its size in bytes, and when it was written, if the filesystem tells."""
+
+    name: str
+    size: int
+    written_at: datetime | None
+
+
+class OutputFolder:
+    """Files under one URL, by their names in it, such as ``chunks/0123abcd.parquet``.
+
+    Every method raises `SourceError` where the filesystem says no, `SourceUnavailableError` where it does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._filesystem, self._path = open_filesystem(url)
+        self._local = is_local(self._filesystem)
+
+    def check_writable(self) -> None:
+        """Make the folder if it is not there, and see that files can be written into it."""
+        check_writable(self.url)
+
+    def place(self, name: str) -> str:
+        """Return where a file is: a plain path on this machine, a URL elsewhere."""
+        path = inside(self._path, name)
+        return path if self._local else str(self._filesystem.unstrip_protocol(path))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a whole file, over one that is there."""
+        with self._writing(name) as path:
+            if not self._local:
+                self._filesystem.pipe_file(path, data)
+                return
+            with _complete_file(path, data) as written:
+                os.replace(written, path)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file unless there is one; return whether it was written.
+
+        On this machine one of two that try at once succeeds; elsewhere both may, and the later one stays.
+        """
+        with self._writing(name) as path:
+            if not self._local:
+                self._filesystem.invalidate_cache(path)
+                if self._filesystem.exists(path):
+                    return False
+                self._filesystem.pipe_file(path, data)
+                return True
+            with _complete_file(path, data) as written:
+                try:
+                    os.link(written, path)
+                except FileExistsError:
+                    return False
+                return True
+
+    def read(self, name: str) -> bytes | None:
+        """Return what a file holds; None where there is none."""
+        with judged(self.place(name), "cannot be read", local=self._local):
+            try:
+                data: bytes = self._filesystem.cat_file(inside(self._path, name))
+            except FileNotFoundError:
+                return None
+            return data
+
+    def size(self, name: str) -> int | None:
+        """Return the bytes of a file; None where there is none."""
+        path = inside(self._path, name)
+        with judged(self.place(name), "cannot be looked up", local=self._local):
+            self._filesystem.invalidate_cache(path)
+            try:
+                return int(self._filesystem.info(path)["size"])
+            except FileNotFoundError:
+                return None
+
+    def files(self, folder: str) -> dict[str, WrittenFile]:
+        """Return the files of a folder in this one by their names in this one; hidden names are left out."""
+        path = inside(self._path, folder)
+        with judged(self.place(folder), "cannot be listed", local=self._local):
+            self._filesystem.invalidate_cache(path)
+            try:
+                found = self._filesystem.ls(path, detail=True)
+            except FileNotFoundError:
+                return {}
+        listed: dict[str, WrittenFile] = {}
+        for info in found:
+            name = PurePosixPath(info["name"]).name
+            if info["type"] == "file" and not name.startswith("."):
+                listed[f"{folder}/{name}"] = WrittenFile(f"{folder}/{name}", int(info["size"]), _written_at(info))
+        return listed
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete files; one that is gone already is none that is missed."""
+        for name in names:
+            with judged(self.place(name), "cannot be deleted", local=self._local), suppress(FileNotFoundError):
+                self._filesystem.rm_file(inside(self._path, name))
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[str]:
+        path = inside(self._path, name)
+        with judged(self.place(name), "cannot be written", local=self._local):
+            self._filesystem.makedirs(os.path.dirname(path), exist_ok=True)
+            yield path
+
+
+@contextmanager
+def _complete_file(path: str, data: bytes) -> Iterator[str]:
+    """Write `data` to a hidden file beside `path`, down to the disk; it is gone at the end of the block."""
+    folder, name = os.path.split(path)
+    hidden = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
+    try:
+        with open(hidden, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield hidden
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(hidden)
+
+
+def _written_at(info: dict[str, Any]) -> datetime | None:
+    for key in _CHANGED_KEYS:
+        when = info.get(key)
+        if isinstance(when, datetime):
+            return when if when.tzinfo else when.replace(tzinfo=UTC)
+        if isinstance(when, int | float):
+            return datetime.fromtimestamp(when, UTC)
+        if isinstance(when, str):
+            with suppress(ValueError):
+                return datetime.fromisoformat(when)
+    return None

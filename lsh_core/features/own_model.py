@@ -1,0 +1,129 @@
+"""How a user's own model is loaded: a `.keras` or `.h5` file, or the folder of a SavedModel.
+
+No code comes with it: Keras' safe mode refuses Lambda layers and whatever else would be unpickled or executed, and
+classes that were made by the user cannot be found. A SavedModel is a graph of TensorFlow's own operations; those that
+reach for files or call Python are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lsh_core.features.devices import policy_name, tensorflow
+from lsh_core.features.specification import Precision
+from lsh_core.features.weights import files_digest
+
+KERAS_FILES = (".keras", ".h5", ".hdf5")
+_REACHING_OUT = frozenset(
+    {"EagerPyFunc", "MatchingFiles", "PrintV2", "PyFunc", "PyFuncStateless", "ReadFile", "WriteFile"}
+)
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A network as it was loaded.
+
+    Attributes
+    ----------
+    call
+        From (n, height, width, channels) float32 to one tensor (n, ...).
+    height, width
+        None where any size goes.
+    facts
+        What decides its numbers, beside `variables`.
+    """
+
+    call: Callable[[Any], Any]
+    height: int | None
+    width: int | None
+    channels: int
+    facts: dict[str, Any]
+    variables: Sequence[Any] = ()
+
+
+def is_own_model(path: str) -> bool:
+    """Whether `path` is spelled like, or is, a model of the user's own."""
+    return path.lower().endswith(KERAS_FILES) or Path(path).is_dir()
+
+
+def load_own_model(path: str, precision: Precision) -> OwnModel:
+    """Load a model.
+
+    Raises
+    ------
+    OSError, ValueError, TypeError
+        Whatever Keras or TensorFlow say of a file that is no model, or needs code; also a model of other inputs than
+        one image, and of several outputs.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise FileNotFoundError("there is no such file or folder")
+    if file.is_dir():
+        return _saved_model(file, precision)
+    return _keras_model(file, precision)
+
+
+def _keras_model(file: Path, precision: Precision) -> OwnModel:
+    import keras
+
+    model = keras.saving.load_model(file, compile=False, safe_mode=True)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(f"has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not one of each")
+    if precision != "float32":
+        for layer in model._flatten_layers():
+            layer.dtype_policy = policy_name(precision)
+    height, width, channels = _image_shape(model.inputs[0].shape)
+    config = {name: value for name, value in model.get_config().items() if name != "name"}
+    facts = {"class": type(model).__name__, "config": config}
+
+    def call(pixels: Any) -> Any:
+        return _only(model(pixels, training=False))
+
+    return OwnModel(call, height, width, channels, facts, model.weights)
+
+
+def _saved_model(folder: Path, precision: Precision) -> OwnModel:
+    if precision != "float32":
+        raise ValueError(f"a SavedModel calculates as it was saved, not in {precision}")
+    if not (folder / "saved_model.pb").is_file():
+        raise FileNotFoundError("the folder holds no saved_model.pb")
+    _check_operations(folder / "saved_model.pb")
+    tf = tensorflow()
+    loaded = tf.saved_model.load(str(folder))
+    signature = loaded.signatures.get("serving_default")
+    if signature is None:
+        raise ValueError(f"has no signature 'serving_default', but {', '.join(loaded.signatures) or 'none'}")
+    inputs = signature.structured_input_signature[1]
+    if len(inputs) != 1 or len(signature.structured_outputs) != 1:
+        raise ValueError(f"has {len(inputs)} inputs and {len(signature.structured_outputs)} outputs, not one of each")
+    ((name, wanted),) = inputs.items()
+    height, width, channels = _image_shape(wanted.shape)
+
+    def call(pixels: Any, keep: Any = loaded) -> Any:  # The variables live as long as what was loaded.
+        return _only(signature(**{name: tf.cast(pixels, wanted.dtype)}))
+
+    return OwnModel(call, height, width, channels, {"class": "SavedModel", "files": files_digest(folder)})
+
+
+def _check_operations(file: Path) -> None:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for graph in (each.graph_def for each in saved.meta_graphs):
+        nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+        if refused := sorted({node.op for node in nodes} & _REACHING_OUT):
+            raise ValueError(f"has operations that reach out of the network: {', '.join(refused)}")
+
+
+def _image_shape(shape: Any) -> tuple[int | None, int | None, int]:
+    sizes = list(shape)
+    if len(sizes) != 4 or sizes[3] not in (1, 3) or sizes[0] not in (None, -1):
+        raise ValueError(f"takes {tuple(sizes)}, not any number of images (height, width, 1 or 3 channels)")
+    return sizes[1], sizes[2], sizes[3]
+
+
+def _only(answer: Any) -> Any:
+    return next(iter(answer.values())) if isinstance(answer, dict) else answer

@@ -1,0 +1,62 @@
+"""The last step of a run: its manifest takes the place of what was there, and what nobody names any more is deleted."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from lsh_core.features.chunk_files import CHUNKS, DEAD_LETTERS, ChunkRecord
+from lsh_core.features.manifest import COMPLETE, INCOMPLETE, LEFTOVER_SECONDS, MANIFEST, Manifest, read_manifest
+from lsh_core.features.output_folder import OutputFolder
+
+logger = logging.getLogger(__name__)
+
+
+def begin(folder: OutputFolder, manifest: Manifest) -> Manifest | None:
+    """Say that a run is at work in a folder that holds no features yet; return the manifest that is there.
+
+    Raises
+    ------
+    SourceError
+        The folder's manifest is something else, or nothing can be written.
+    """
+    found = read_manifest(folder)
+    if found is None:
+        folder.create(MANIFEST, manifest.to_bytes())
+    return found
+
+
+def missing_chunks(folder: OutputFolder, manifest: Manifest) -> list[ChunkRecord]:
+    """Return the chunks of `manifest` whose rows or dead letters are not there: another run has deleted them."""
+    there = {name for part in (CHUNKS, DEAD_LETTERS) for name in folder.files(part)}
+    return [
+        chunk
+        for chunk in manifest.chunks
+        if chunk.file not in there or (chunk.letters_file is not None and chunk.letters_file not in there)
+    ]
+
+
+def publish(folder: OutputFolder, manifest: Manifest) -> None:
+    """Make `manifest` what the folder holds."""
+    if manifest.state != COMPLETE:
+        raise ValueError(f"the manifest is {manifest.state}")
+    folder.write(MANIFEST, manifest.to_bytes())
+
+
+def delete_unnamed(folder: OutputFolder, replaced: Manifest | None, manifest: Manifest) -> int:
+    """Delete what only `replaced` named, and leftovers of long ago; return how many files.
+
+    Nothing is deleted if the folder's manifest is not `manifest` any more: its writer will do it.
+    """
+    named = manifest.all_files
+    unnamed = set(replaced.all_files - named) if replaced is not None and replaced.state != INCOMPLETE else set()
+    long_ago = datetime.now(UTC) - timedelta(seconds=LEFTOVER_SECONDS)
+    for part in (CHUNKS, DEAD_LETTERS):
+        for name, file in folder.files(part).items():
+            if name not in named and file.written_at is not None and file.written_at < long_ago:
+                unnamed.add(name)
+    if not unnamed or folder.read(MANIFEST) != manifest.to_bytes():
+        return 0
+    folder.delete(sorted(unnamed))
+    logger.info("features: deleted %d files that the new manifest does not name", len(unnamed))
+    return len(unnamed)

@@ -1,0 +1,127 @@
+"""Which encoders there are, and that a process makes each only once.
+
+The families are built in. A user's own encoder is a factory, a callable that takes an
+:class:`~lsh_core.features.specification.EncoderSpec` and returns an :class:`~lsh_core.features.encoder.Encoder`,
+registered by an installed package::
+
+    [project.entry-points."airlsh.encoders"]
+    fasttext = "our_package.encoders:make_fasttext"
+
+At the command line ``module:factory`` does without a package. Nobody else may say that: it runs any code there is.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import cast
+
+from lsh_core.errors import AirlshError, EncoderError, NotFoundError, SettingsError
+from lsh_core.features.encoder import Encoder
+from lsh_core.features.specification import EncoderSpec
+from lsh_core.features.weights import state_of_files
+
+ENTRY_POINTS = "airlsh.encoders"
+FAMILIES = {
+    "text": "lsh_core.features.text:make_text_encoder",
+    "image": "lsh_core.features.image:make_image_encoder",
+    "clip": "lsh_core.features.clip:make_clip_encoder",
+}
+MOST_KEPT = 2
+"""Encoders that a process keeps: two jobs on one worker do not take turns in making theirs."""
+
+Factory = Callable[[EncoderSpec], Encoder]
+_kept: OrderedDict[str, Encoder] = OrderedDict()
+_lock = threading.Lock()
+
+
+def encoder_names() -> tuple[str, ...]:
+    """Return the families, and the encoders that installed packages have registered."""
+    return (*FAMILIES, *sorted(set(entry_points(group=ENTRY_POINTS).names) - set(FAMILIES)))
+
+
+def make_encoder(spec: EncoderSpec, *, trusted: bool) -> Encoder:
+    """Make an encoder; it takes seconds, as TensorFlow and the weights are loaded.
+
+    Parameters
+    ----------
+    spec
+        Which one.
+    trusted
+        Whether the person who wrote `spec` may run any code here: at the command line, and nowhere else.
+
+    Raises
+    ------
+    NotFoundError
+        No encoder of this name.
+    SettingsError
+        "module:factory" from where it is not allowed, or a setting that the encoder cannot take.
+    EncoderError
+        It cannot be made: weights that are missing, a package that is not installed, a factory that failed.
+    """
+    factory = _factory(spec.encoder, trusted)
+    try:
+        return factory(spec)
+    except AirlshError:
+        raise
+    except ModuleNotFoundError as error:
+        raise EncoderError(
+            spec.encoder, f"{error.name} is not installed; the built-in encoders need the extra airlsh[features]"
+        ) from error
+    except Exception as error:
+        if spec.encoder in FAMILIES:
+            raise
+        raise EncoderError(spec.encoder, f"its factory failed: {type(error).__name__}: {error}") from error
+
+
+def worker_encoder(spec: EncoderSpec, *, trusted: bool = False) -> Encoder:
+    """Return the encoder of this process, made when it is first asked for.
+
+    Threads that ask meanwhile wait for it. It is made anew when files of its weights were written since.
+    """
+    key = json.dumps([spec.to_json(), state_of_files(spec.weights), trusted], sort_keys=True)
+    with _lock:
+        if key not in _kept:
+            while len(_kept) >= MOST_KEPT:
+                _kept.popitem(last=False)
+            _kept[key] = make_encoder(spec, trusted=trusted)
+        _kept.move_to_end(key)
+        return _kept[key]
+
+
+def forget_encoders() -> None:
+    """Let go of the encoders of this process, and of their memory."""
+    with _lock:
+        _kept.clear()
+
+
+def _factory(name: str, trusted: bool) -> Factory:
+    if name in FAMILIES:
+        return _loaded(FAMILIES[name])
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name == name:
+            return _registered(entry)
+    if ":" not in name:
+        raise NotFoundError("encoder", name, f"there are {', '.join(encoder_names())}")
+    if not trusted:
+        raise SettingsError("encoder", name, "module:factory is for the command line alone; register an entry point")
+    try:
+        return _loaded(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise EncoderError(name, f"cannot be imported: {error}") from error
+
+
+def _registered(entry: EntryPoint) -> Factory:
+    try:
+        return cast("Factory", entry.load())
+    except Exception as error:
+        raise EncoderError(entry.name, f"its entry point {entry.value} cannot be loaded: {error}") from error
+
+
+def _loaded(place: str) -> Factory:
+    module, _, name = place.partition(":")
+    return cast("Factory", getattr(import_module(module), name))

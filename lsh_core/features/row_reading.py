@@ -1,0 +1,158 @@
+"""The rows of chunks, whatever they lie in: their ids, the columns that are kept, and what is to be encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+
+import pyarrow as pa
+import pyarrow.types as types
+
+from lsh_core.errors import ImageError, SourceChangedError
+from lsh_core.features.archives import Member, archive_members, is_archive
+from lsh_core.features.image_loading import Payload, Pointer
+from lsh_core.features.template import TextTemplate
+from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
+from lsh_core.sources.arrays import Column
+from lsh_core.sources.chunks import Chunk
+from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.identifiers import read_identifiers
+from lsh_core.sources.reading import read_span
+from lsh_core.sources.texts import text_faults
+
+Reason = tuple[str, str]
+Input = str | Payload | Reason
+"""A text, an image still to be loaded, or why there is neither."""
+
+
+@dataclass
+class ChunkRows:
+    """The rows of one chunk.
+
+    Attributes
+    ----------
+    kept
+        The columns that are written, without the vector.
+    inputs
+        What is to be encoded, for each row in order; an archive is read only as far as this is.
+    """
+
+    chunk: WorkChunk
+    ids: list[str | None]
+    kept: pa.Table
+    inputs: Iterator[Input]
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Return the file of a row of the chunk, and its row in that file."""
+        images = self.chunk.images
+        return (images[row].url, 0) if images else (self.chunk.source, self.chunk.start + row)
+
+
+def read_rows(span: WorkSpan, columns: RowColumns) -> Iterator[ChunkRows]:
+    """Yield the chunks of a span in order.
+
+    Raises
+    ------
+    SourceChangedError
+        The file is not the one that was planned.
+    SourceError
+        It cannot be read.
+    SourceUnavailableError
+        The storage did not answer.
+    """
+    if span.file is None:
+        return (_image_files(chunk, columns) for chunk in span.chunks)
+    if is_archive(span.file.url):
+        return _archive_rows(span.file, span.chunks, columns)
+    return _parquet_rows(span.file, span.chunks, columns)
+
+
+def columns_read(columns: RowColumns) -> list[str]:
+    """Return the columns of a Parquet source that are read, each once."""
+    wanted = (columns.id, *(columns.kept.names), *template_columns(columns))
+    return list(dict.fromkeys((*wanted, columns.image) if columns.image else wanted))
+
+
+def template_columns(columns: RowColumns) -> tuple[str, ...]:
+    """Return the columns that a row's text is made of."""
+    return TextTemplate.parse(columns.template).columns if columns.template is not None else ()
+
+
+def _parquet_rows(file: SourceFile, chunks: Sequence[WorkChunk], columns: RowColumns) -> Iterator[ChunkRows]:
+    spans = [Chunk(number, 0, chunk.start, chunk.stop, chunk.start) for number, chunk in enumerate(chunks)]
+    for span, table in read_span(file, spans, columns_read(columns)):
+        identifiers = read_identifiers(table.column(columns.id))
+        inputs = _texts(table, columns) if columns.template is not None else _images(table.column(str(columns.image)))
+        given = (identifiers.refused.get(row, each) for row, each in enumerate(inputs))
+        yield ChunkRows(chunks[span.number], identifiers.ids, table.select(columns.kept.names), given)
+
+
+def _texts(table: pa.Table, columns: RowColumns) -> Iterator[Input]:
+    template = TextTemplate.parse(str(columns.template))
+    bad: dict[int, Reason] = {}
+    for name in template.columns:
+        for row, fault in text_faults(table.column(name)).items():
+            bad.setdefault(row, ("text_not_utf8", f"column {name!r} holds a text that is not UTF-8: {fault}"))
+    used = table.select(template.columns)
+    if bad:
+        used = used.take(pa.array([row for row in range(len(table)) if row not in bad], pa.int64()))
+    texts = iter(template.render(used.to_pylist()))
+    for row in range(len(table)):
+        if row in bad:
+            yield bad[row]
+            continue
+        text = next(texts)
+        yield ("null_text", f"{', '.join(map(repr, template.columns))}: null or blank") if text is None else text
+
+
+def _images(column: Column) -> Iterator[Input]:
+    is_bytes = types.is_binary(column.type) or types.is_large_binary(column.type)
+    bad = {} if is_bytes else text_faults(column)
+    for row in range(len(column)):
+        if row in bad:
+            yield "image_not_found", f"the path is not UTF-8: {bad[row]}"
+            continue
+        value = column[row].as_py()
+        if value is None:
+            yield "null_image", "the image is null"
+        else:
+            yield value if is_bytes else Pointer(value)
+
+
+def _image_files(chunk: WorkChunk, columns: RowColumns) -> ChunkRows:
+    ids = [image.url.removeprefix(columns.base) for image in chunk.images]
+    return _of_paths(chunk, columns, ids, iter(chunk.images))
+
+
+def _of_paths(chunk: WorkChunk, columns: RowColumns, ids: list[str], images: Iterator[Input]) -> ChunkRows:
+    column = pa.array(ids, pa.string())
+    identifiers = read_identifiers(column)
+    given = (identifiers.refused.get(row, each) for row, each in enumerate(images))
+    return ChunkRows(chunk, identifiers.ids, pa.table([column], schema=columns.kept), given)
+
+
+def _archive_rows(file: SourceFile, chunks: Sequence[WorkChunk], columns: RowColumns) -> Iterator[ChunkRows]:
+    prefix = archive_prefix(file.url, columns.base)
+    members = archive_members(file.url)
+    place = 0
+    for chunk in chunks:
+        # Not read before the one before it: whoever takes the inputs takes them in order.
+        here = islice(members, chunk.start - place, chunk.stop - place)
+        place = chunk.stop
+        yield _of_paths(chunk, columns, [prefix + name for name in chunk.names], _members(file, chunk, here))
+
+
+def _members(file: SourceFile, chunk: WorkChunk, members: Iterator[Member]) -> Iterator[Input]:
+    for name, member in zip_longest(chunk.names, members):
+        if member is None or member.name != name:
+            raise SourceChangedError(file.url, f"{name!r} in its place", "another file" if member else "its end")
+        try:
+            yield member.read()
+        except ImageError as error:
+            yield "unreadable_image", str(error)
+
+
+def archive_prefix(url: str, base: str) -> str:
+    """Return what goes before the names in an archive: nothing if it is the whole source, else its own path in it."""
+    return f"{url.removeprefix(base)}/" if url != base and url.startswith(base) else ""

@@ -1,0 +1,108 @@
+"""What it takes to make an encoder again, in any process."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_type_hints
+
+from lsh_core.errors import SettingsError
+
+Device = Literal["auto", "cpu", "gpu"]
+Precision = Literal["float32", "float16", "bfloat16"]
+PixelRange = Literal["0..255", "0..1", "-1..1"]
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """The settings of one encoder. It pickles, and goes to JSON and back.
+
+    What is None is the encoder's own default.
+
+    Attributes
+    ----------
+    encoder
+        "text", "image", "clip", the name of an entry point, or "module:factory".
+    weights
+        A folder, a file, the name of a preset, "imagenet" or "none".
+    template
+        Text: the columns that make up a row's text, such as "{id}: {description}".
+    max_tokens
+        Text: tokens that are looked at, the first and last marks included; longer texts are cut.
+    architecture
+        Image: an architecture of Keras, such as "MobileNetV2"; without it `weights` is a model of the user's own.
+    image_size
+        Image: (height, width) in pixels.
+    pixels
+        Image, a user's own model: the range in which it expects the numbers of a pixel.
+    batch_size
+        Rows that go through the network at once.
+    device
+        "auto" is the GPU where there is one.
+    precision
+        What the network calculates in; vectors are float32.
+    options
+        What a user's own encoder is to be told; values that JSON knows.
+    """
+
+    encoder: str
+    weights: str | None = None
+    template: str | None = None
+    max_tokens: int | None = None
+    architecture: str | None = None
+    image_size: tuple[int, int] | None = None
+    pixels: PixelRange | None = None
+    batch_size: int | None = None
+    device: Device = "auto"
+    precision: Precision = "float32"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the bounds; raise :class:`SettingsError` for what no encoder could take."""
+        for name in ("device", "precision", "pixels"):
+            allowed, value = _CHOICES[name], getattr(self, name)
+            if value not in allowed and not (name == "pixels" and value is None):
+                raise SettingsError(name, value, f"must be one of {', '.join(allowed)}")
+        least = {"max_tokens": 3, "batch_size": 1}
+        for name, bound in least.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < bound):
+                raise SettingsError(name, value, f"must be a number from {bound} on")
+        if self.image_size is not None and (len(self.image_size) != 2 or min(self.image_size) < 1):
+            raise SettingsError("image_size", self.image_size, "must be a height and a width in pixels")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is not the default, as JSON knows it."""
+        document: dict[str, Any] = {}
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if value is not None and value != {}:
+                document[each.name] = list(value) if isinstance(value, tuple) else value
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> EncoderSpec:
+        """Return the specification that `to_json` was called on; :class:`SettingsError` for what is none."""
+        known = {each.name for each in dataclasses.fields(cls)}
+        for name in document:
+            if name not in known:
+                raise SettingsError(name, document[name], "is no setting of an encoder")
+        if not isinstance(document.get("encoder"), str):
+            raise SettingsError("encoder", document.get("encoder"), "must be given")
+        values = dict(document)
+        if values.get("image_size") is not None:
+            values["image_size"] = tuple(values["image_size"])
+        return cls(**values)
+
+
+def _choices() -> dict[str, tuple[str, ...]]:
+    hints = get_type_hints(EncoderSpec)
+    return {
+        "device": get_args(hints["device"]),
+        "precision": get_args(hints["precision"]),
+        "pixels": get_args(get_args(hints["pixels"])[0]),
+    }
+
+
+_CHOICES = _choices()

@@ -1,0 +1,191 @@
+"""The text encoder: BERT and its family.
+
+A text's vector is the mean over the vectors of its tokens, scaled to unit length (Reimers and Gurevych, Sentence-BERT,
+2019, section 3), or that of its first token where the model's folder says so.
+
+On one core a batch of a few dozen texts of about the same length is fastest, with each batch as wide as its longest
+text. `tf.function` is traced once, for any number of texts of any length; compiling with XLA takes a second for each
+shape and was not faster.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from lsh_core.errors import EncoderError, SettingsError, WeightsError
+from lsh_core.features.batches import Batches
+from lsh_core.features.devices import calculating_in, device_for, tensorflow
+from lsh_core.features.encoder import Batch, Float32Array
+from lsh_core.features.specification import EncoderSpec
+from lsh_core.features.template import TextTemplate
+from lsh_core.features.tokens import Tokens, longest_first
+from lsh_core.features.weights import fingerprint_of, loading, plain_config
+
+CHOICES = (
+    "a folder with config.json, model.safetensors and vocab.txt, as Hugging Face and keras_hub write them",
+    "hf://OWNER/MODEL, where the network allows it",
+    "the name of a preset of keras_hub such as bert_base_en_uncased, where the network allows it",
+)
+BATCH_SIZE = 32
+GPU_BATCH_SIZE = 256
+FAMILY = frozenset(
+    {"BertBackbone", "DistilBertBackbone", "RobertaBackbone", "XLMRobertaBackbone", "AlbertBackbone", "ElectraBackbone"}
+)
+Pooling = Literal["mean", "cls"]
+
+
+class TextEncoder:
+    """Texts to vectors of unit length. See :class:`lsh_core.features.encoder.Encoder`."""
+
+    name = "text"
+    metric = "cosine"
+    modalities = frozenset({"text"})
+    image_size: tuple[int, int] | None = None
+
+    def __init__(
+        self, backbone: Any, tokens: Tokens, *, pooling: Pooling, device: str, batches: Batches, fingerprint: str
+    ) -> None:
+        self._backbone, self._tokens, self._pooling = backbone, tokens, pooling
+        self._device, self._batches = device, batches
+        self.fingerprint = fingerprint
+        self.dims = int(backbone.hidden_dim)
+        tf = tensorflow()
+        signature = [tf.TensorSpec([None, None], tf.int32)]
+        # AutoGraph would rewrite Python code that has no need of it, and print the environment when it cannot.
+        self._network = tf.function(self._forward, input_signature=signature, autograph=False)
+
+    def encode(self, batch: Batch) -> Float32Array:
+        """Encode texts.
+
+        Returns
+        -------
+        (n, dims) float32
+
+        Raises
+        ------
+        EncoderError
+            Something else than texts.
+        DeviceMemoryError
+            Not even one text fits the device's memory.
+        """
+        rows = self._tokens.of(checked_texts(self.name, batch))
+        order = longest_first(rows)
+        tf = tensorflow()
+
+        def forward(part: slice) -> Float32Array:
+            table = self._tokens.padded([rows[place] for place in order[part]])
+            with tf.device(self._device):
+                return cast("Float32Array", self._network(tf.constant(table)).numpy())
+
+        found = np.empty((len(rows), self.dims), dtype=np.float32)
+        found[order] = self._batches.run(len(rows), self.dims, forward)
+        return found
+
+    def _forward(self, tokens: Any) -> Any:
+        tf = tensorflow()
+        mask = tf.cast(tf.not_equal(tokens, self._tokens.padding), tf.int32)
+        inputs = {"token_ids": tokens, "padding_mask": mask}
+        if "segment_ids" in self._backbone.input:
+            inputs["segment_ids"] = tf.zeros_like(tokens)
+        answer = self._backbone(inputs, training=False)
+        states = tf.cast(answer["sequence_output"] if isinstance(answer, dict) else answer, tf.float32)
+        if self._pooling == "cls":
+            return tf.math.l2_normalize(states[:, 0], axis=1)
+        weight = tf.cast(mask, tf.float32)[:, :, tf.newaxis]
+        return tf.math.l2_normalize(tf.reduce_sum(states * weight, 1) / tf.reduce_sum(weight, 1), axis=1)
+
+
+def make_text_encoder(spec: EncoderSpec) -> TextEncoder:
+    """Make the text encoder that `spec` asks for.
+
+    Raises
+    ------
+    WeightsError
+        No weights are given, they are not there, or cannot be fetched or read.
+    SettingsError
+        A device that is not there, more tokens than the model has positions, or a template that is none.
+    """
+    if spec.weights in (None, "none", "imagenet"):
+        raise WeightsError("text", str(spec.weights).lower(), "texts need a trained network", CHOICES)
+    device = device_for(spec.device)
+    weights = str(spec.weights)
+    template = TextTemplate.parse(spec.template).canonical if spec.template is not None else None
+    with calculating_in(spec.precision), tensorflow().device(device), loading("text", weights, CHOICES):
+        backbone, tokenizer = _loaded(weights)
+    tokens = Tokens(tokenizer, _most_tokens(spec.max_tokens, weights, int(backbone.max_sequence_length)))
+    pooling = _pooling(Path(weights))
+    facts = {
+        "family": "text",
+        "version": 1,
+        "network": {"class": type(backbone).__name__, "config": plain_config(backbone.get_config())},
+        "tokens": tokens.facts(),
+        "pooling": pooling,
+        "unit": True,
+        "template": template,
+        "precision": spec.precision,
+    }
+    size = spec.batch_size or (GPU_BATCH_SIZE if "GPU" in device else BATCH_SIZE)
+    return TextEncoder(
+        backbone,
+        tokens,
+        pooling=pooling,
+        device=device,
+        batches=Batches(size, device),
+        fingerprint=fingerprint_of(facts, backbone.weights),
+    )
+
+
+def checked_texts(encoder: str, batch: Batch) -> Sequence[str]:
+    """Return the batch if it is texts; :class:`EncoderError` otherwise."""
+    if isinstance(batch, np.ndarray | str):
+        raise EncoderError(encoder, f"was given {'images' if isinstance(batch, np.ndarray) else 'one text'}, not texts")
+    for place, text in enumerate(batch):
+        if not isinstance(text, str):
+            raise EncoderError(encoder, f"text {place} is a {type(text).__name__}")
+    return batch
+
+
+def _loaded(weights: str) -> tuple[Any, Any]:
+    import keras_hub
+
+    backbone = keras_hub.models.Backbone.from_preset(weights)
+    kind = type(backbone).__name__
+    if kind not in FAMILY:
+        raise ValueError(f"this is a {kind}, not one of {', '.join(sorted(FAMILY))}")
+    folder = Path(weights)
+    if kind == "BertBackbone" and (folder / "vocab.txt").is_file() and not _says_case(folder):
+        vocabulary = (folder / "vocab.txt").read_text("utf-8").split("\n")
+        small = not any(token != token.lower() for token in vocabulary if not token.startswith("["))
+        return backbone, keras_hub.models.BertTokenizer(vocabulary=str(folder / "vocab.txt"), lowercase=small)
+    return backbone, keras_hub.models.Tokenizer.from_preset(weights)
+
+
+def _says_case(folder: Path) -> bool:
+    """Whether the folder says if its tokens are small letters; else the vocabulary shows it."""
+    said = _read(folder / "tokenizer_config.json")
+    return "do_lower_case" in said or "XLMRoberta" in str(said.get("tokenizer_class"))
+
+
+def _most_tokens(asked: int | None, weights: str, positions: int) -> int:
+    if asked is not None:
+        if asked > positions:
+            raise SettingsError("max_tokens", asked, f"the model has {positions} positions")
+        return asked
+    said = _read(Path(weights) / "sentence_bert_config.json").get("max_seq_length")
+    return min(said, positions) if isinstance(said, int) and said >= 3 else positions
+
+
+def _pooling(folder: Path) -> Pooling:
+    return "cls" if _read(folder / "1_Pooling" / "config.json").get("pooling_mode_cls_token") is True else "mean"
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    found = json.loads(file.read_text("utf-8"))
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,82 @@
+"""How texts become numbers for a network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lsh_core.features.weights import files_digest, plain_config
+
+TokenIds = npt.NDArray[np.int32]
+
+
+class Tokens:
+    """A tokenizer of keras_hub, with the marks that its network expects around each text.
+
+    Parameters
+    ----------
+    tokenizer
+        Of keras_hub.
+    most
+        Tokens of a text, marks included; what follows is left out.
+    lowercase
+        Whether texts are made small first, where the tokenizer itself does not.
+    """
+
+    def __init__(self, tokenizer: Any, most: int, *, lowercase: bool = False) -> None:
+        self._tokenizer, self._lowercase = tokenizer, lowercase
+        self.most = most
+        self.padding = int(tokenizer.pad_token_id)
+        self._first, self._last = int(tokenizer.start_token_id), int(tokenizer.end_token_id)
+
+    def of(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of each text, marks included."""
+        if not texts:
+            return []
+        given = [text.lower() for text in texts] if self._lowercase else list(texts)
+        inside = self.most - 2
+        return [[self._first, *_as_list(found)[:inside], self._last] for found in self._tokenizer(given)]
+
+    def padded(self, rows: Sequence[list[int]], width: int | None = None) -> TokenIds:
+        """Return rows of one length: `width`, or that of the longest.
+
+        Returns
+        -------
+        (n, width) int32
+        """
+        width = width or max(len(row) for row in rows)
+        table = np.full((len(rows), width), self.padding, dtype=np.int32)
+        for place, row in enumerate(rows):
+            table[place, : len(row)] = row
+        return table
+
+    def facts(self) -> dict[str, Any]:
+        """Return what decides which tokens a text has, its vocabulary as a digest."""
+        with tempfile.TemporaryDirectory(prefix="airlsh-tokens-") as folder:
+            self._tokenizer.save_assets(folder)
+            assets = files_digest(folder)
+        return {
+            "tokenizer": type(self._tokenizer).__name__,
+            "config": plain_config(self._tokenizer.get_config()),
+            "assets": assets,
+            "most": self.most,
+            "lowercase": self._lowercase,
+        }
+
+
+def longest_first(rows: Sequence[list[int]]) -> npt.NDArray[np.intp]:
+    """Return an order in which neighbours are about as long.
+
+    Cut into batches, hardly any padding is calculated. The longest come first: if they do not fit the memory of a
+    device, this shows at once.
+    """
+    lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
+    return np.argsort(-lengths, kind="stable")
+
+
+def _as_list(found: Any) -> list[int]:
+    return found if isinstance(found, list) else [int(token) for token in np.asarray(found)]

@@ -1,0 +1,103 @@
+"""Which weights these are, and what to say when they are not there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lsh_core.errors import WeightsError
+
+_BLOCK = 2**20
+_INCIDENTAL = frozenset({"name", "trainable", "dtype", "module", "registered_name", "build_config"})
+
+
+def state_of_files(weights: str | None) -> list[list[Any]]:
+    """Return name, size and time of change of each file that `weights` means; nothing where it is no local path."""
+    if weights is None or not os.path.exists(weights):
+        return []
+    states = []
+    for file in _files(Path(weights)):
+        found = file.stat()
+        states.append([str(file), found.st_size, found.st_mtime_ns])
+    return states
+
+
+def files_digest(path: str | Path) -> str:
+    """SHA-256, in hexadecimal, over the files at `path`: their names in it and their content."""
+    root, digest = Path(path), hashlib.sha256()
+    for file in _files(root):
+        digest.update(_canonical([file.relative_to(root).as_posix(), file.stat().st_size]))
+        with file.open("rb") as opened:
+            while block := opened.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def fingerprint_of(facts: Mapping[str, Any], variables: Iterable[Any] = ()) -> str:
+    """SHA-256, in hexadecimal, over what decides an encoder's numbers.
+
+    Parameters
+    ----------
+    facts
+        Values that JSON knows.
+    variables
+        The weights: variables of Keras, or arrays, in the order of the network. Their names are left out, as Keras
+        numbers the layers of a process.
+    """
+    digest = hashlib.sha256(_canonical(facts))
+    for variable in variables:
+        array = np.asarray(variable)
+        little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        digest.update(_canonical([little.dtype.str, list(little.shape)]))
+        digest.update(little.tobytes() if little.ndim == 0 else little.data)
+    return digest.hexdigest()
+
+
+def plain_config(config: Any) -> Any:
+    """Return a network's configuration without the names that Keras numbers, and without precisions."""
+    if isinstance(config, Mapping):
+        return {name: plain_config(value) for name, value in config.items() if name not in _INCIDENTAL}
+    return [plain_config(value) for value in config] if isinstance(config, list | tuple) else config
+
+
+@contextmanager
+def loading(encoder: str, weights: str, choices: tuple[str, ...]) -> Iterator[None]:
+    """Turn whatever goes wrong while weights are looked up, fetched or read into one error.
+
+    Keras, keras_hub and the hubs behind them raise errors of a dozen classes for a missing network, each with pages of
+    text.
+
+    Raises
+    ------
+    WeightsError
+        With the first line of what went wrong.
+    """
+    try:
+        yield
+    except (ModuleNotFoundError, MemoryError, WeightsError):
+        raise
+    except Exception as error:
+        raise WeightsError(encoder, weights, _first_line(error), choices) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return said if len(said) <= 300 else said[:299] + "…"
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=str).encode()

@@ -1,0 +1,220 @@
+"""One Dask task of `compute_features`: a span of chunks, read, encoded and written on a worker."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.errors import EncoderError, ImageError, SettingsError
+from lsh_core.features.chunk_files import ChunkRecord, Letter, read_record, write_chunk
+from lsh_core.features.decoding import ImageDecoder
+from lsh_core.features.encoder import Encoder
+from lsh_core.features.image_loading import Payload, load_image
+from lsh_core.features.output_folder import OutputFolder
+from lsh_core.features.pipeline import IMAGES_A_BLOCK, Pipeline, Pixels
+from lsh_core.features.row_reading import read_rows
+from lsh_core.features.specification import EncoderSpec
+from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
+from lsh_core.sources.dataset import check_unchanged
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+logger = logging.getLogger(__name__)
+
+
+class UnwantedError(Exception):
+    """Nobody waits for this task any more."""
+
+
+@dataclass(frozen=True)
+class FeatureTask:
+    """All that a worker needs to encode a span; it carries no rows, and its answer carries only counts.
+
+    Attributes
+    ----------
+    trusted
+        Whether the encoder may be a "module:factory".
+    encoder
+        What the encoder said of itself when the run was planned: a worker with another one is refused.
+    topic
+        Where finished chunks are told.
+    workers_on
+        How many workers share each machine, by its address.
+    """
+
+    output: str
+    spec: EncoderSpec
+    trusted: bool
+    encoder: dict[str, Any]
+    columns: RowColumns
+    span: WorkSpan
+    topic: str
+    workers_on: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A chunk that is done, by this task or before, and where the time of this task went."""
+
+    record: ChunkRecord
+    seconds: dict[str, float]
+    reused: bool
+
+
+def describe_encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) -> dict[str, Any]:
+    """Make this process's encoder; return ``name, fingerprint, dims, metric, spec, modalities`` of it."""
+    made = _encoder(spec, trusted, workers_on)
+    return {**_told(made, spec), "modalities": sorted(made.modalities)}
+
+
+def encode_span(task: FeatureTask) -> list[Finished]:
+    """Encode the chunks of `task` that are not done yet.
+
+    A span runs again when its worker died under it: what that one finished is found, and not done again.
+
+    Raises
+    ------
+    SourceChangedError
+        The source is not the one that was planned.
+    EncoderError
+        This worker's encoder is not the one that the run was planned with.
+    """
+    folder = OutputFolder(task.output)
+    if task.span.file is not None:
+        check_unchanged(task.span.file)
+    finished = []
+    pending: list[WorkChunk] = []
+    for chunk in task.span.chunks:
+        record = read_record(folder, chunk.key)
+        if record is not None and not record.passing:
+            finished.append(Finished(record, {}, reused=True))
+            _announce(task.topic, chunk.rows)
+        else:
+            pending.append(chunk)
+    if pending:
+        finished += _encode(task, folder, WorkSpan(task.span.file, tuple(pending)))
+    return finished
+
+
+def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator[Finished]:
+    started = time.perf_counter()
+    encoder = _encoder(task.spec, task.trusted, task.workers_on)
+    starting = time.perf_counter() - started
+    told = _told(encoder, task.spec)
+    if told["fingerprint"] != task.encoder["fingerprint"]:
+        raise EncoderError(
+            encoder.name,
+            f"has the fingerprint {told['fingerprint'][:12]} on this worker and {task.encoder['fingerprint'][:12]} on "
+            "another: give all workers the same weights and packages",
+        )
+    pipeline = Pipeline(
+        encoder,
+        _decoder(task.columns, encoder),
+        partial(_write, folder, span, told),
+        vector=task.columns.vector,
+        threads=_threads(task.workers_on),
+        rows_a_block=None if task.columns.template else max(IMAGES_A_BLOCK, task.spec.batch_size or 0),
+        stopping=_stop_if_unwanted,
+    )
+    for record, seconds in pipeline.run(read_rows(span, task.columns)):
+        _announce(task.topic, record.rows_read)
+        yield Finished(record, seconds | ({"start": round(starting, 4)} if starting else {}), reused=False)
+        starting = 0.0
+
+
+def _write(
+    folder: OutputFolder,
+    span: WorkSpan,
+    encoder: Mapping[str, Any],
+    record: ChunkRecord,
+    rows: pa.Table,
+    letters: Sequence[Letter],
+) -> ChunkRecord:
+    if span.file is not None:
+        check_unchanged(span.file)  # Between the reading of its rows and the claim that they are encoded.
+    return write_chunk(folder, record, rows, letters, encoder)
+
+
+def _decoder(columns: RowColumns, encoder: Encoder) -> Callable[[Payload], Pixels]:
+    """Return what makes pixels of an image; of a source of texts it is never called."""
+    made = ImageDecoder.of(encoder) if columns.template is None else None
+
+    def decode(payload: Payload) -> Pixels:
+        if made is None:
+            raise ImageError("is no text")
+        return made.decode(load_image(payload, base=columns.base, places=columns.places))
+
+    return decode
+
+
+def _told(encoder: Encoder, spec: EncoderSpec) -> dict[str, Any]:
+    return {
+        "name": encoder.name,
+        "fingerprint": encoder.fingerprint,
+        "dims": encoder.dims,
+        "metric": encoder.metric,
+        "spec": spec.to_json(),
+    }
+
+
+def _encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) -> Encoder:
+    from lsh_core.features.registry import worker_encoder
+
+    _limit_threads(_threads(workers_on))
+    return worker_encoder(spec, trusted=trusted)
+
+
+@cache
+def _limit_threads(threads: int) -> None:
+    """Give the network this worker's share of the cores, unless it has begun with another number."""
+    from lsh_core.features.devices import limit_threads
+
+    try:
+        limit_threads(threads)
+    except SettingsError as error:
+        logger.info("features: %s", error)
+
+
+def _threads(workers_on: Mapping[str, int]) -> int:
+    """Return this worker's share of the cores of its machine."""
+    from dask.system import CPU_COUNT
+
+    return max(1, CPU_COUNT // max(1, workers_on.get(_machine(), 1)))
+
+
+def _machine() -> str:
+    from distributed import get_worker
+    from distributed.comm.addressing import get_address_host
+
+    try:
+        return str(get_address_host(get_worker().address))
+    except ValueError:
+        return ""
+
+
+def _announce(topic: str, rows: int) -> None:
+    """Tell whoever waits that a chunk is done."""
+    from distributed import get_worker
+
+    try:
+        get_worker().log_event(topic, rows)
+    except ValueError:
+        logger.debug("not on a Dask worker: nobody to tell")
+
+
+def _stop_if_unwanted() -> None:
+    """Raise `UnwantedError` if the task was cancelled, or its client is gone: Dask itself cannot stop a thread."""
+    from distributed import get_worker
+
+    try:
+        worker = get_worker()
+        state = worker.state.tasks.get(worker.get_current_task())
+    except ValueError:
+        return
+    if state is None or state.state == "cancelled":
+        raise UnwantedError
