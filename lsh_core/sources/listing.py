@@ -16,6 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from lsh_core.errors import SourceError, SourceMissingError
 from lsh_core.sources.failures import judged
+from lsh_core.sources.feature_folders import without_unnamed
 
 _VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated")
 _GLOB_CHARACTERS = frozenset("*?[")
@@ -65,7 +66,7 @@ def list_files(url: str) -> list[Listed]:
 
     A folder is listed with all its subfolders. Below the folder, or below the first wildcard of a
     glob, names that start with ``_`` or ``.`` are left out: writers keep their markers and
-    unfinished files there.
+    unfinished files there. Of a folder that `airlsh features` wrote, what its manifest names is listed.
 
     Raises
     ------
@@ -81,13 +82,14 @@ def list_files(url: str) -> list[Listed]:
         filesystem.invalidate_cache(path)
         # By URL: a glob such as FOLDER/** matches folders and, once more, the files in them.
         files = {file.url: file for file in _matching(filesystem, path)}
+        kept = without_unnamed(files, filesystem.cat_file)
         if not files and not _GLOB_CHARACTERS & set(path) and _look(filesystem, path) is None:
             raise SourceMissingError(url, "there is no such file or folder")
     if not files:
         raise SourceMissingError(
             url, "no files are there (names that start with '_' or '.' do not count); give a Parquet file or its folder"
         )
-    return [files[found] for found in sorted(files)]
+    return [files[found] for found in sorted(kept)]
 
 
 def base_of(url: str) -> str:

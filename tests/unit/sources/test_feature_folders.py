@@ -1,0 +1,68 @@
+"""Which files of a folder of features are a source's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lsh_core.errors import SourceError
+from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.listing import list_files
+
+
+def write_features(folder: Path, *named: str, state: str = "complete", more: tuple[str, ...] = ()) -> None:
+    (folder / "chunks").mkdir(parents=True)
+    (folder / "dead-letters").mkdir()
+    for name in (*named, *more):
+        pq.write_table(pa.table({"id": [name], "embedding": [[1.0, 2.0]]}), folder / "chunks" / f"{name}.parquet")
+    pq.write_table(pa.table({"reason": ["no text"]}), folder / "dead-letters" / "a.parquet")
+    manifest: dict[str, Any] = {"state": state, "encoder": {}, "input_fingerprint": "", "format": 1}
+    manifest["chunks"] = [{"file": f"chunks/{name}.parquet"} for name in named]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def names(url: str) -> list[str]:
+    return [file.url.rpartition("/")[2] for file in list_files(url)]
+
+
+def test_only_what_the_manifest_names_is_read(tmp_path: Path) -> None:
+    write_features(tmp_path / "features", "a", "b", more=("left-over",))
+    assert names(str(tmp_path / "features")) == ["a.parquet", "b.parquet"]
+    assert open_dataset(str(tmp_path / "features")).rows == 2
+    memory = fsspec.filesystem("memory")
+    memory.put(str(tmp_path / "features"), "/feature-folder", recursive=True)
+    assert names("memory://feature-folder") == ["a.parquet", "b.parquet"]
+
+
+def test_folders_of_features_may_be_partitions(tmp_path: Path) -> None:
+    write_features(tmp_path / "day=1", "a", more=("x",))
+    write_features(tmp_path / "day=2", "b", more=("y",))
+    assert names(str(tmp_path)) == ["a.parquet", "b.parquet"]
+    assert names(f"{tmp_path}/day=*") == ["a.parquet", "b.parquet"]
+
+
+def test_what_is_not_complete_is_refused(tmp_path: Path) -> None:
+    write_features(tmp_path, "a", state="incomplete")
+    with pytest.raises(SourceError, match="not complete"):
+        list_files(str(tmp_path))
+
+
+def test_a_chunk_that_is_missing_is_named(tmp_path: Path) -> None:
+    write_features(tmp_path, "a", "b")
+    (tmp_path / "chunks" / "b.parquet").unlink()
+    with pytest.raises(SourceError, match=r"chunks/b\.parquet: is missing"):
+        list_files(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"state": "complete"}', "no json"])
+def test_another_kind_of_manifest_is_a_file_like_others(tmp_path: Path, content: str) -> None:
+    write_features(tmp_path, "a", more=("b",))
+    (tmp_path / "manifest.json").write_text(content)
+    assert "manifest.json" in names(str(tmp_path))
+    assert "b.parquet" in names(str(tmp_path))
