@@ -12,12 +12,14 @@ import numpy.typing as npt
 from lsh_core.errors import ModelMismatchError, SettingsError
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.failures import judged
 
 if TYPE_CHECKING:
     from lsh_core.features.encoder import Encoder
 
 Image = bytes | str | Path
 """The bytes of an image file, or its path."""
+_ARGUMENT = {"text": "text_query", "image": "image"}
 
 
 class QueryEncoder:
@@ -48,14 +50,14 @@ class QueryEncoder:
         """
         if not text.strip():
             raise SettingsError("text_query", text, "is empty")
-        return self._for(build, "text").encode([text])[0]
+        return _only(self._for(build, "text").encode([text]))
 
     def of_image(self, build: ResolvedBuild, image: Image) -> npt.NDArray[np.float32]:
-        """Return the vector of an image, (d,); raises as `of_text`, and `SourceError` for what is no image."""
-        from lsh_core.features.decoding import decode_image
+        """Return the vector of an image, (d,); raises as `of_text`, and `ImageError` for what is no image."""
+        from lsh_core.features.decoding import ImageDecoder
 
         encoder = self._for(build, "image")
-        return encoder.encode(decode_image(_content(image), encoder)[np.newaxis])[0]
+        return _only(encoder.encode(ImageDecoder.of(encoder).decode(_content(image))[np.newaxis]))
 
     def _for(self, build: ResolvedBuild, modality: str) -> Encoder:
         """Return the encoder of the build, which encodes `modality`."""
@@ -64,19 +66,30 @@ class QueryEncoder:
 
         if build.field.encoder is None:
             reason = f"index {build.index} does not say what made its vectors: index what `airlsh features` wrote"
-            raise SettingsError(f"{modality}_query", "", reason)
+            raise SettingsError(_ARGUMENT[modality], None, reason)
         made_by = EncodedBy(**build.field.encoder)
         encoder = self._encoder
         if encoder is None:
             spec = EncoderSpec.from_json(made_by.spec)
-            encoder = worker_encoder(replace(spec, weights=self._weights or spec.weights))
+            # How many go through the network at once, and where it runs, is a matter of the machine.
+            here = replace(spec, weights=self._weights or spec.weights, device="auto", batch_size=None)
+            encoder = worker_encoder(here)
         if encoder.fingerprint != made_by.fingerprint:
             found = f"encoder {encoder.name} {encoder.fingerprint[:12]}"
             raise ModelMismatchError(f"vectors of encoder {made_by}", found, f"index {build.index}")
         if modality not in encoder.modalities:
-            raise SettingsError(f"{modality}_query", "", f"encoder {made_by} takes {' and '.join(encoder.modalities)}")
+            takes = " and ".join(sorted(encoder.modalities))
+            raise SettingsError(_ARGUMENT[modality], None, f"encoder {made_by} of index {build.index} takes {takes}")
         return encoder
 
 
+def _only(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    (vector,) = vectors
+    return np.asarray(vector, np.float32)
+
+
 def _content(image: Image) -> bytes:
-    return image if isinstance(image, bytes) else Path(image).read_bytes()
+    if isinstance(image, bytes):
+        return image
+    with judged(str(image), "cannot be read", local=True):
+        return Path(image).read_bytes()
