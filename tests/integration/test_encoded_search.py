@@ -1,4 +1,4 @@
-"""From texts to an index, and from a typed text to its neighbours: with a real network, from a real folder of weights."""
+"""From texts to an index, and from a typed text to its neighbours: a real network, from a real folder of weights."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, t
 
     (chunk,) = (Path(encoded) / "chunks").glob("*.parquet")
     table = pq.read_table(chunk)
-    other = replace(EncodedBy.of_schema(table.schema, str(chunk)) or pytest.fail(), fingerprint="ab" * 32)
+    other = replace(EncodedBy.of_schema(table.schema, str(chunk)) or pytest.fail("no encoder"), fingerprint="ab" * 32)
     pq.write_table(table.replace_schema_metadata(other.to_metadata()), tmp_path / "other.parquet")
     with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
         run_index(IndexSettings(name=NAME, source=str(tmp_path)), services)
