@@ -150,7 +150,8 @@ def _reason(model: type[Settings], kind: str, message: str) -> str:
 class _WrittenTo:
     """Marks a field that names a place to write to.
 
-    It is no field of a form: whoever may trigger a DAG must not write files of the workers.
+    It is no field of a form: whoever may trigger a DAG must not write files of the workers. The output of
+    `FeaturesSettings` is not marked: its form asks for it, and it is checked against the roots that may be written to.
     """
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from lsh_core.errors import SettingsError
 
 _SIZES = {
@@ -32,6 +34,7 @@ _SIZES = {
 }
 """Height and width that the published weights were trained with, where not `USUAL_SIZE`; Keras tells nobody."""
 USUAL_SIZE = 224
+_SQUARE = 16
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Architecture:
         size
             (height, width).
         weights
-            "imagenet", a file, or None: numbers drawn at random, in every process the same ones.
+            "imagenet", a file, or None: numbers drawn at random, in every process the same ones but for rounding.
 
         Returns
         -------
@@ -72,9 +75,29 @@ class Architecture:
         published = weights if weights == "imagenet" else None
         with _same_chance():
             network = self.constructor(include_top=False, weights=published, input_shape=(*size, 3), pooling="avg")
+            if weights is None:
+                self._steady(network, size)
         if weights is not None and published is None:
             network.load_weights(weights)
         return network
+
+    def _steady(self, network: Any, size: tuple[int, int]) -> None:
+        """Let the layers that normalise learn their means from coloured squares.
+
+        As Keras draws weights, each layer of an untrained network makes numbers smaller: those of MobileNet come out
+        at 1e-20, and their squares are no float32 any more.
+        """
+        import keras
+
+        squares = np.random.default_rng(0).integers(0, 256, (2, *(-(-side // _SQUARE) for side in size), 3))
+        images = squares.repeat(_SQUARE, axis=1).repeat(_SQUARE, axis=2)[:, : size[0], : size[1]]
+        layers = [each for each in network._flatten_layers() if isinstance(each, keras.layers.BatchNormalization)]
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.momentum = 0.0
+        network(self.prepare(images.astype(np.float32)), training=True)
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
 
 
 def architecture(name: str) -> Architecture:

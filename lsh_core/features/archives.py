@@ -88,6 +88,11 @@ def _tar_members(file: IO[bytes]) -> Iterator[Member]:
             archive.members.clear()  # type: ignore[attr-defined]  # It would keep all of them for a look back.
             if info.isfile() and not _is_hidden(info.name):
                 yield Member(info.name, info.size, partial(_read, partial(archive.extractfile, info), info.size))
+        # Python takes a file that is cut off between two members for a whole one: what ends it is a block of zeros.
+        stream = cast("IO[bytes]", archive.fileobj)
+        stream.seek(archive.offset)
+        if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it is cut off: its end is missing")
 
 
 def _read(opened: Callable[[], IO[bytes] | None], size: int) -> bytes:

@@ -31,16 +31,20 @@ def limit_threads(threads: int) -> None:
     """
     if threads < 1:
         raise SettingsError("threads", threads, "must be 1 or more")
-    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(threads)
-    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
-    if "tensorflow" not in sys.modules:
-        return
-    setter = tensorflow().config.threading
-    try:
-        setter.set_intra_op_parallelism_threads(threads)
-        setter.set_inter_op_parallelism_threads(1)
-    except RuntimeError as error:
-        raise SettingsError("threads", threads, "TensorFlow has already started with another number") from error
+    # TensorFlow reads its two when it starts, what makes tokens the third when it first has much to do.
+    told = {
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "RAYON_NUM_THREADS": str(threads),
+    }
+    if "tensorflow" in sys.modules and any(os.environ.get(name) != number for name, number in told.items()):
+        setter = tensorflow().config.threading
+        try:
+            setter.set_intra_op_parallelism_threads(threads)
+            setter.set_inter_op_parallelism_threads(1)
+        except RuntimeError as error:
+            raise SettingsError("threads", threads, "TensorFlow has already started with another number") from error
+    os.environ.update(told)
 
 
 def tensorflow() -> Any:

@@ -146,8 +146,10 @@ def _published(spec: EncoderSpec, weights: str) -> ImageNetwork:
     size = spec.image_size or (kind.size, kind.size)
     with calculating_in(spec.precision), loading("image", weights, CHOICES):
         model = kind.build(size, None if weights == "none" else weights)
-    facts = {"architecture": kind.name, "pooling": "mean"}
-    return ImageNetwork(lambda pixels: model(kind.prepare(pixels), training=False), size, 3, facts, model.weights)
+    facts = {"architecture": kind.name, "pooling": "mean", "random": weights == "none"}
+    # Weights that are drawn at random are the same in every process, but for rounding.
+    variables = [] if weights == "none" else model.weights
+    return ImageNetwork(lambda pixels: model(kind.prepare(pixels), training=False), size, 3, facts, variables)
 
 
 def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:

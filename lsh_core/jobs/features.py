@@ -34,7 +34,7 @@ _LOOK_SECONDS = 0.05
 _LOOKING_THREADS = 16
 _EXAMPLES = 10
 _TRIES_TO_PUBLISH = 3
-_OVER = ("error", "cancelled", "lost")
+_GOING_ON = ("pending", "lost")  # A worker that dies takes the answers that it holds along: their tasks run again.
 
 
 def compute_features(settings: FeaturesSettings, dask: str | None = None, *, trusted: bool = False) -> dict[str, Any]:
@@ -277,22 +277,28 @@ class _Run:
         UnavailableError
             The scheduler is gone.
         """
-        open_: list[Future[list[Finished]]] = []
+        from lsh_core.jobs.feature_task import UnwantedError
+
+        open_: dict[Future[list[Finished]], FeatureTask] = {}
         try:
             while True:
                 room = max(0, _OPEN_PER_THREAD * self._threads - len(open_))
-                open_.extend(self._submit(task) for task in islice(tasks, room))
+                open_.update((self._submit(task), task) for task in islice(tasks, room))
                 if not open_:
                     return
                 if self._client.status != "running":
                     raise UnavailableError("Dask scheduler", 0, f"the connection is {self._client.status}")
-                for future in [future for future in open_ if future.status != "pending"]:
-                    open_.remove(future)
-                    yield self._result(future)
+                for future in [future for future in open_ if future.status not in _GOING_ON]:
+                    task = open_.pop(future)
+                    if future.status == "error" and isinstance(future.exception(), UnwantedError):
+                        # Its worker lost the scheduler for a moment, took the task for cancelled, and got it again.
+                        open_[self._submit(task)] = task
+                    else:
+                        yield self._result(future)
                 time.sleep(_LOOK_SECONDS)
         finally:
             if open_ and self._client.status == "running":
-                self._client.cancel(open_, force=True)
+                self._client.cancel(list(open_), force=True)
 
     def _submit(self, task: FeatureTask) -> Future[list[Finished]]:
         from lsh_core.jobs.feature_task import encode_span
@@ -302,10 +308,10 @@ class _Run:
     def _result(self, future: Future[list[Finished]]) -> list[Finished]:
         from distributed import KilledWorker
 
-        if future.status not in _OVER:
-            return future.result()
+        if future.status == "cancelled":
+            raise FeaturesError(self._settings.output, "encode", "a task was cancelled")
         if future.status != "error":
-            raise FeaturesError(self._settings.output, "encode", f"a task was {future.status}")
+            return future.result()
         error = future.exception()
         if isinstance(error, KilledWorker):
             reason = (

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 DAG_IDS = {
+    "compute_features",
     "train_lsh_model",
     "index_vectors",
     "refresh_partition",

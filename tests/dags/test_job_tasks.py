@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from lsh_airflow.job_tasks import run_job, run_stage, with_partition_key
-from lsh_core.settings import EvaluateSettings, IndexSettings, RefreshSettings
+from lsh_airflow.job_tasks import run_dask_job, run_job, run_stage, with_partition_key
+from lsh_core.settings import EvaluateSettings, FeaturesSettings, IndexSettings, RefreshSettings
 
 STARTED = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
 
@@ -87,3 +87,29 @@ def test_a_run_that_names_a_place_to_write_to_is_refused(source: Path) -> None:
 def test_a_partition_outside_the_roots_is_refused(source: Path) -> None:
     with pytest.raises(AirflowFailException, match="outside the allowed places"):
         partition_of(Path("/elsewhere/docs.parquet"), key=None, typed="day=1")
+
+
+def features_with(**params: Any) -> dict[str, Any]:
+    """Return what a job that needs Dask alone is called with."""
+
+    def job(settings: FeaturesSettings, dask: str) -> dict[str, Any]:
+        return {"settings": settings, "dask": dask}
+
+    return run_dask_job(job, FeaturesSettings, {"params": {"encoder": "text", "text": "title", **params}})
+
+
+def test_features_are_written_where_it_is_allowed(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = source.parent
+    monkeypatch.setenv("AIRLSH_OUTPUT_ROOTS", str(folder / "out"))
+    given = {"source": str(source), "output": str(folder / "out" / "a")}
+    called = features_with(**given)
+    assert called["dask"] == "tcp://127.0.0.1:9"
+    assert called["settings"].output == given["output"]
+    for refused in (
+        {"output": str(folder)},
+        {"source": "/elsewhere/docs.parquet"},
+        {"weights": "/elsewhere/model"},
+        {"image_root": ["/elsewhere"]},
+    ):
+        with pytest.raises(AirflowFailException, match="outside the allowed places"):
+            features_with(**given | refused)

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from lsh_airflow.source_roots import VARIABLE, allowed_roots, check_source
+from lsh_airflow.source_roots import (
+    OUTPUT_VARIABLE,
+    VARIABLE,
+    allowed_roots,
+    check_image_root,
+    check_output,
+    check_source,
+    check_weights,
+)
 from lsh_core.errors import SettingsError
 
 
@@ -56,3 +64,30 @@ def test_a_link_that_leaves_the_root_is_refused(monkeypatch: pytest.MonkeyPatch,
     for source in (root, root / "*.parquet"):
         with pytest.raises(SettingsError, match="outside"):
             check_source(str(source))
+
+
+def test_what_may_be_read_may_not_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.delenv(OUTPUT_VARIABLE, raising=False)
+    with pytest.raises(SettingsError, match=f"until {OUTPUT_VARIABLE} is set"):
+        check_output(str(tmp_path / "out"))
+    monkeypatch.setenv(OUTPUT_VARIABLE, f"{tmp_path}/features:s3://bucket/features")
+    check_output(str(tmp_path / "features" / "of-today"))
+    check_output("s3://bucket/features/of-today")
+    for outside in (str(tmp_path / "out"), "s3://bucket/other", "/etc", f"{tmp_path}/features/../out", "memory://x"):
+        with pytest.raises(SettingsError):
+            check_output(outside)
+
+
+def test_weights_and_images_lie_under_a_root_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(VARIABLE, f"{tmp_path}:https://pictures.example/of-ours/")
+    for name in ("none", "imagenet", "bert_tiny_en_uncased", str(tmp_path / "model.keras")):
+        check_weights(name)
+    check_image_root(str(tmp_path))
+    check_image_root("https://pictures.example/of-ours/2026/")
+    for outside in ("/etc/passwd", "hf://somebody/model", "s3://bucket/model", "../model"):
+        with pytest.raises(SettingsError):
+            check_weights(outside)
+    for outside in ("/etc", "https://", "https://pictures.example/", "http://pictures.example/of-ours/"):
+        with pytest.raises(SettingsError):
+            check_image_root(outside)

@@ -17,6 +17,7 @@ from lsh_core.cli.options import make_settings
 from lsh_core.settings import (
     AbandonSettings,
     EvaluateSettings,
+    FeaturesSettings,
     IndexSettings,
     PromoteSettings,
     ReplaySettings,
@@ -61,6 +62,7 @@ COMMANDS = dict(commands(main))
 
 def test_all_commands_are_there() -> None:
     wanted = {
+        "features",
         "train",
         "index",
         "search",
@@ -100,6 +102,7 @@ def test_every_command_and_option_is_explained(path: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("path", "model"),
     [
+        (("features",), FeaturesSettings),
         (("train",), TrainSettings),
         (("index",), IndexSettings),
         (("search",), SearchSettings),
@@ -114,8 +117,8 @@ def test_every_command_and_option_is_explained(path: tuple[str, ...]) -> None:
 )
 def test_each_setting_is_an_option(path: tuple[str, ...], model: type[Settings]) -> None:
     parameters = {parameter.name: parameter for parameter in COMMANDS[path].params}
-    assert set(parameters) == {*model.model_fields, "es", "as_json"} | (
-        {"dask"} if path[0] in ("train", "index") else set()
+    assert set(parameters) == {*model.model_fields, "as_json"} | (set() if path[0] == "features" else {"es"}) | (
+        {"dask"} if path[0] in ("features", "train", "index") else set()
     ) | ({"resume"} if path == ("index",) else set())
     for name, field in model.model_fields.items():
         parameter = parameters[name]
@@ -158,8 +161,14 @@ def test_with_json_bad_usage_is_one_document(arguments: list[str]) -> None:
     assert error["message"] in result.stderr
 
 
+FEATURES = ("features", "--encoder", "text", "--output", "out")
+
 BAD_INPUT = [
     (["train", "docs"], "source"),
+    ([*FEATURES, "--source", "gone.parquet", "--text", "a"], "gone.parquet"),
+    ([*FEATURES, "--source", "a.parquet", "--text", "a", "--image", "b"], "a row is encoded once"),
+    ([*FEATURES, "--source", "a.parquet", "--text", "a", "--batch-size", "0"], "batch_size"),
+    ([*FEATURES, "--source", "a.parquet", "--text", "a", "--dask", "nowhere"], "must look like tcp://host:8786"),
     (["builds", "promote", "docs"], "build=None: must be given"),
     (["builds", "abandon", "docs"], "build=None: must be given"),
     (["train", "Docs", "--source", "a.parquet"], "name"),
@@ -222,7 +231,10 @@ def test_lists_may_be_repeated_or_written_with_commas() -> None:
     assert settings.promote is False
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["index", "--help"], ["builds", "retire", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["index", "--help"], ["features", "--help"], ["builds", "retire", "--help"]],
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     script = (
         "import sys\n"

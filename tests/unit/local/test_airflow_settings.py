@@ -70,6 +70,15 @@ def test_sources_are_open_to_the_one_user_unless_they_said_otherwise(
     assert prepared(tmp_path).settings(tmp_path)["AIRLSH_SOURCE_ROOTS"] == "/data"
 
 
+def test_forms_may_write_into_the_project_unless_somebody_said_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRLSH_OUTPUT_ROOTS", raising=False)
+    assert Path(prepared(tmp_path).settings(tmp_path)["AIRLSH_OUTPUT_ROOTS"]).joinpath("dags").is_dir()
+    monkeypatch.setenv("AIRLSH_OUTPUT_ROOTS", "/data/features")
+    assert prepared(tmp_path).settings(tmp_path)["AIRLSH_OUTPUT_ROOTS"] == "/data/features"
+
+
 def test_a_folder_without_dags_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="no folder dags"):
         AirflowStandalone(project=tmp_path, folder=tmp_path).start()

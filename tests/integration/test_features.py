@@ -1,0 +1,302 @@
+"""Features on a real Dask cluster: complete and the same whatever dies, and no more work than there has to be."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from lsh_core.errors import (
+    EncoderError,
+    FeatureLimitError,
+    InputError,
+    NotFoundError,
+    SettingsError,
+    SourceError,
+)
+from lsh_core.features.chunk_files import read_letters
+from lsh_core.features.manifest import Manifest, read_manifest
+from lsh_core.features.output_folder import OutputFolder
+from lsh_core.features.specification import EncoderSpec
+from lsh_core.jobs.features import compute_features
+from lsh_core.local.dask_cluster import DaskCluster
+from lsh_core.settings import FeaturesSettings
+from tests.tiny_encoders import DIMS, letters
+
+ROWS = 2_000
+AIRLSH = (sys.executable, "-c", "from lsh_core.cli.main import main; main()")
+ENCODER = "tests.tiny_encoders:letters"
+SLOW = "tests.tiny_encoders:slow_letters"  # The same numbers and fingerprint, with time to die in.
+
+
+def write_texts(path: Path, rows: int = ROWS, first: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    numbers = range(first, first + rows)
+    columns = {"id": [f"p{number}" for number in numbers], "text": [f"text number {number}" for number in numbers]}
+    pq.write_table(pa.table({**columns, "rank": list(numbers)}), path, row_group_size=500)
+    return path
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_texts(tmp_path_factory.mktemp("texts") / "texts.parquet")
+
+
+@pytest.fixture
+def features(dask_cluster: DaskCluster, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run the job on the cluster, by default over texts into ``tmp_path/out``."""
+
+    def run(source: Path, **given: Any) -> dict[str, Any]:
+        settings = {"encoder": ENCODER, "output": str(tmp_path / "out"), "chunk_rows": 50, **given}
+        if "text" not in settings and "image" not in settings:
+            settings["text"] = "{id}: {text}"
+        return compute_features(FeaturesSettings(source=str(source), **settings), dask_cluster.address, trusted=True)
+
+    return run
+
+
+def manifest_of(output: Path) -> Manifest:
+    found = read_manifest(OutputFolder(str(output)))
+    assert found is not None
+    assert found.state == "complete"
+    return found
+
+
+def rows_of(output: Path) -> pa.Table:
+    """All rows that the manifest names; nothing else may lie in the folder."""
+    manifest = manifest_of(output)
+    there = {str(path.relative_to(output)) for path in output.rglob("*.*") if path.is_file()}
+    assert there == manifest.all_files | {"manifest.json"}
+    tables = [pq.read_table(output / name) for name in manifest.files]
+    return pa.concat_tables([table.replace_schema_metadata() for table in tables])
+
+
+def expected(source: Path) -> pa.Table:
+    table = pq.read_table(source)
+    texts = [f"{row['id']}: {row['text']}" for row in table.to_pylist()]
+    vectors = letters(EncoderSpec("letters")).encode(texts)
+    return table.append_column("embedding", pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), DIMS))
+
+
+def wait_for_chunks(output: Path, least: int) -> int:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if (found := len(list((output / "chunks").glob("*.parquet"))) if output.exists() else 0) >= least:
+            return found
+        time.sleep(0.02)
+    raise TimeoutError(f"{output} has no {least} chunks")
+
+
+def test_a_run_keeps_the_rows_in_order_and_adds_their_vectors(features: Any, texts: Path, tmp_path: Path) -> None:
+    result = features(texts)
+    assert rows_of(tmp_path / "out").equals(expected(texts))
+    assert (result["rows_read"], result["rows_written"], result["dead_lettered"]) == (ROWS, ROWS, 0)
+    assert (result["chunks"], result["reused_chunks"], result["dims"]) == (40, 0, DIMS)
+    assert set(result["work_seconds"]) == {"start", "read", "encode", "write", "wait"}
+    again = features(texts)
+    assert (again["reused_chunks"], again["rows_written"], again["rows_per_second"]) == (40, ROWS, 0)
+
+
+def test_a_worker_that_is_killed_loses_nothing(
+    features: Any, dask_cluster: DaskCluster, texts: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    killed = []
+
+    def kill() -> None:
+        for least in (4, 12):
+            wait_for_chunks(output, least)
+            killed.append(dask_cluster.kill_worker(least))
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    result = features(texts, encoder=SLOW)
+    killer.join()
+    assert len(killed) == 2
+    assert result["rows_written"] == ROWS
+    assert rows_of(output).equals(expected(texts))
+
+
+def test_a_command_that_is_killed_is_gone_on_with(
+    features: Any, dask_cluster: DaskCluster, texts: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    options = ["--encoder", SLOW, "--output", str(output), "--chunk-rows", "50", "--dask", dask_cluster.address]
+    command = [*AIRLSH, "features", "--source", str(texts), "--text", "{id}: {text}", *options]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_chunks(output, 6)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    found = read_manifest(OutputFolder(str(output)))
+    assert found is not None
+    assert found.state == "incomplete"
+    result = features(texts)
+    assert 6 <= result["reused_chunks"] < 40, "the tasks of the dead command stopped by themselves"
+    assert rows_of(output).equals(expected(texts))
+
+
+def test_only_what_changed_is_computed_again(features: Any, tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    for number in range(3):
+        write_texts(folder / f"{number}.parquet", 200, 200 * number)
+    assert features(folder)["chunks"] == 12
+    write_texts(folder / "1.parquet", 200, 5_000)
+    write_texts(folder / "0-before.parquet", 100, 9_000)
+    result = features(folder)
+    assert (result["chunks"], result["reused_chunks"], result["rows_written"]) == (14, 8, 700)
+    assert rows_of(output).equals(expected(folder))
+    (folder / "1.parquet").unlink()
+    assert features(folder)["reused_chunks"] == 10
+    assert rows_of(output).num_rows == 500
+    first = manifest_of(output)
+    assert features(folder, text="text")["reused_chunks"] == 0
+    assert not first.all_files & manifest_of(output).all_files
+
+
+def test_two_runs_at_once_leave_one_of_the_two(features: Any, texts: Path, tmp_path: Path) -> None:
+    outcomes: list[Any] = []
+
+    def run(template: str) -> None:
+        try:
+            outcomes.append(features(texts, text=template, encoder=SLOW, chunk_rows=200)["fingerprint"])
+        except Exception as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=run, args=(template,)) for template in ("{id}", "{id}", "{text}")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    manifest = manifest_of(tmp_path / "out")
+    assert len(set(outcomes)) == 2
+    assert manifest.encoder["fingerprint"] in outcomes
+    found = pa.concat_tables([pq.read_table(tmp_path / "out" / name) for name in manifest.files])
+    assert found.column("id").to_pylist() == [f"p{row}" for row in range(ROWS)]
+
+
+def test_rows_without_a_vector_are_told_and_limited(features: Any, tmp_path: Path) -> None:
+    bad = ["fine", None, "choke", "infinite", " ", "fine too"] * 20
+    pq.write_table(pa.table({"id": [*range(119), None], "text": bad}), tmp_path / "a.parquet")
+    output = tmp_path / "out"
+    with pytest.raises(FeatureLimitError, match="81 rows got no vector, 80 are allowed") as refused:
+        features(tmp_path / "a.parquet", text="text", max_dead_letters=80)
+    assert f"{tmp_path}/a.parquet row 1: null_text: 'text': null or blank" in str(refused.value)
+    assert (read_manifest(OutputFolder(str(output))) or manifest_of(output)).state == "incomplete"
+    result = features(tmp_path / "a.parquet", text="text", max_dead_letters=81)
+    assert (result["rows_written"], result["dead_lettered"], result["reused_chunks"]) == (39, 81, 3)
+    folder = OutputFolder(str(output))
+    found = [letter for chunk in manifest_of(output).chunks for letter in read_letters(folder, chunk)]
+    kinds = {letter.row: letter.error for letter in found}
+    assert [kinds.get(row) for row in range(6)] == [None, "null_text", "not_encoded", "not_finite", "null_text", None]
+    assert kinds[119] == "null_id"
+    assert rows_of(output).column("id").to_pylist()[:3] == [0, 5, 6]
+
+
+def picture(colour: int, kind: str, mode: str = "RGB", size: tuple[int, int] = (20, 10)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", size, colour).convert(mode).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_a_folder_of_bad_and_odd_files_is_no_trouble(features: Any, tmp_path: Path) -> None:
+    whole = picture(40, "PNG", size=(300, 300))
+    bomb = picture(1, "PNG", "L", (9_000, 9_000))
+    good = {
+        "a.png": picture(10, "PNG"),
+        "b.jpg": picture(20, "JPEG"),
+        "c.webp": picture(30, "WEBP"),
+        "d.gif": picture(40, "GIF"),
+        "e/cmyk.jpg": picture(50, "JPEG", "CMYK"),
+        "e/alpha.png": picture(60, "PNG", "RGBA"),
+    }
+    bad = {"truncated.png": whole[:200], "empty.png": b"", "notes.txt": b"no image at all", "bomb.png": bomb}
+    for name, content in {**good, **bad}.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for name, content in {**good, **bad}.items():
+            archive.writestr(name, content)
+    rows = pa.table({"id": list({**good, **bad}), "picture": pa.array([*good.values(), *bad.values()], pa.binary())})
+    pq.write_table(rows, tmp_path / "in.parquet")
+    found = []
+    for source, image in (("in", None), ("in.zip", None), ("in.parquet", "picture")):
+        given = {"image": image, "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 4}
+        result = features(tmp_path / source, **given, output=str(tmp_path / f"out-{source}"))
+        assert (result["rows_written"], result["dead_lettered"]) == (6, 4), source
+        table = rows_of(tmp_path / f"out-{source}").sort_by("id")
+        assert table.column_names == ["id", "embedding"]
+        found.append(table)
+        folder = OutputFolder(str(tmp_path / f"out-{source}"))
+        manifest = manifest_of(tmp_path / f"out-{source}")
+        told = {letter.id: letter for chunk in manifest.chunks for letter in read_letters(folder, chunk)}
+        assert set(told) == set(bad)
+        assert {letter.error for letter in told.values()} == {"bad_image"}
+        assert "is empty" in told["empty.png"].reason
+        assert "too many pixels" in told["bomb.png"].reason
+    assert found[0].equals(found[1])
+    assert found[0].equals(found[2])
+    means = np.array(found[0].column("embedding").to_pylist()).mean(axis=1)
+    assert np.allclose(means, [10, 20, 30, 40, 60, 50], atol=3)
+
+
+def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster, tmp_path: Path) -> None:
+    options = ["--id", "id", "--text", "text", "--encoder", ENCODER, "--output", str(tmp_path / "out"), "--json"]
+    command = [*AIRLSH, "features", "--source", str(texts), *options]
+    environment = {**os.environ, "AIRLSH_DASK": dask_cluster.address}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout)
+    assert list(result) == [
+        *("output", "encoder", "fingerprint", "dims", "metric", "rows_read", "rows_written", "dead_lettered"),
+        *("reused_chunks", "chunks", "seconds", "rows_per_second", "work_seconds"),
+    ]
+    assert result["metric"] == "cosine"
+    assert "features" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"text": "title"}, SourceError, "column 'title' does not exist"),
+        ({"encoder": "nothing"}, NotFoundError, "no encoder 'nothing'"),
+        ({"encoder": "tests.tiny_encoders:nothing"}, EncoderError, "cannot be imported"),
+        ({"encoder": "tests.tiny_encoders:stripes"}, EncoderError, "encodes image, the source is text"),
+        ({"encoder": "tests.tiny_encoders:broken"}, EncoderError, "fails for every row: RuntimeError: out of order"),
+        ({"weights": "/nowhere"}, NotFoundError, "no weights '/nowhere'"),
+        ({"output": "/dev/null/out"}, SourceError, "cannot be written to"),
+        ({"output": "texts"}, SettingsError, "lie in one another"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_computed(
+    features: Any, texts: Path, tmp_path: Path, given: dict[str, Any], error: type[InputError], said: str
+) -> None:
+    source = texts
+    if given.get("output") == "texts":
+        source, given = texts.parent, {"output": str(texts.parent / "out"), "text": "text"}
+    with pytest.raises(error) as refused:
+        features(source, **given)
+    assert said in str(refused.value)
+    assert not list((tmp_path / "out").glob("chunks/*"))
+
+
+def test_nobody_else_may_name_a_module(texts: Path, dask_cluster: DaskCluster, tmp_path: Path) -> None:
+    settings = FeaturesSettings(source=str(texts), text="text", encoder=ENCODER, output=str(tmp_path / "out"))
+    with pytest.raises(SettingsError, match="module:factory is for the command line alone"):
+        compute_features(settings, dask_cluster.address)

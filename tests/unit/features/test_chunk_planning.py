@@ -1,0 +1,73 @@
+"""What changes a chunk, and what does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
+from lsh_core.features.work import RowColumns, WorkChunk
+from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.listing import Listed
+
+FILE = SourceFile("/data/a.parquet", 10_000, "1", (500, 500), 0, ())
+COLUMNS = RowColumns("id", "{text}", None, pa.schema({"id": pa.string()}), "embedding", "/data/", ())
+IMAGES = [Listed(f"/data/{number:04d}.png", 100, "1") for number in range(2_000)]
+
+
+def keys(chunks: list[WorkChunk]) -> set[str]:
+    return {chunk.key for chunk in chunks}
+
+
+def test_chunks_cover_a_file_and_have_keys_of_their_own() -> None:
+    chunks = chunks_of_file(FILE, COLUMNS, "f", 300)
+    assert [chunk.start for chunk in chunks] == [0, *(chunk.stop for chunk in chunks[:-1])]
+    assert sum(chunk.rows for chunk in chunks) == 1_000
+    assert len(keys(chunks)) == len(chunks)
+    assert chunks == chunks_of_file(FILE, COLUMNS, "f", 300)
+    assert keys(chunks) == keys(chunks_of_file(replace(FILE, first_place=77), COLUMNS, "f", 300)), "a file before it"
+
+
+@pytest.mark.parametrize(
+    ("file", "columns", "fingerprint"),
+    [
+        (replace(FILE, version="2"), COLUMNS, "f"),
+        (replace(FILE, size=10_001), COLUMNS, "f"),
+        (replace(FILE, url="/data/b.parquet"), COLUMNS, "f"),
+        (FILE, replace(COLUMNS, template="{text} "), "f"),
+        (FILE, replace(COLUMNS, vector="other"), "f"),
+        (FILE, replace(COLUMNS, kept=pa.schema({"id": pa.int64()})), "f"),
+        (FILE, replace(COLUMNS, template=None, image="text"), "f"),
+        (FILE, COLUMNS, "g"),
+    ],
+)
+def test_what_decides_the_content_decides_the_key(file: SourceFile, columns: RowColumns, fingerprint: str) -> None:
+    before = keys(chunks_of_file(FILE, COLUMNS, "f", 300))
+    assert not before & keys(chunks_of_file(file, columns, fingerprint, 300))
+
+
+def test_rows_of_a_chunk_follow_from_the_file_alone() -> None:
+    def rows(rows: int, size: int = 1, *, asked: int | None = None, images: bool = False) -> int:
+        file = SourceFile("a", size, "1", (rows,), 0, ())
+        return rows_a_chunk(file, chunk_rows=asked, chunk_bytes=2**26, images=images)
+
+    assert [rows(each) for each in (10, 5_000, 63_666, 10**6)] == [256, 256, 1_989, 8_192]
+    assert rows(10**6, images=True) == 256
+    assert rows(10**6, asked=50) == 50
+    assert rows(1_000, 2**30) == 62, "of a megabyte each"
+    assert rows(1, 2**40) == 1
+
+
+def test_an_image_that_is_added_changes_few_chunks() -> None:
+    before = chunks_of_images(IMAGES, COLUMNS, "f", 100)
+    assert [image for chunk in before for image in chunk.images] == IMAGES
+    assert all(1 <= chunk.rows <= 100 for chunk in before)
+    assert 20 <= len(before) <= 80
+    for place in (0, 700, 1_999):
+        added = [*IMAGES[:place], Listed(f"{IMAGES[place].url[:-4]}-new.png", 1, "1"), *IMAGES[place:]]
+        after = chunks_of_images(sorted(added, key=lambda image: image.url), COLUMNS, "f", 100)
+        assert len(keys(after) - keys(before)) <= 4, place
+    changed = [*IMAGES[:700], replace(IMAGES[700], version="2"), *IMAGES[701:]]
+    assert len(keys(chunks_of_images(changed, COLUMNS, "f", 100)) - keys(before)) == 1

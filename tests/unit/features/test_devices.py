@@ -1,0 +1,56 @@
+"""A worker's networks take the threads that it was given."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from lsh_core.errors import SettingsError
+from lsh_core.features.devices import calculating_in, device_for, limit_threads, tensorflow
+
+COUNTED = """
+import os, sys
+from lsh_core.features.devices import limit_threads, tensorflow
+def threads(): return len(os.listdir("/proc/self/task"))
+limit_threads(12)
+assert "tensorflow" not in sys.modules
+limit_threads(9)
+tf = tensorflow()
+before = threads()
+numbers = tf.random.normal((500, 500))
+assert float(tf.reduce_sum(numbers @ numbers)) != 0
+assert 9 <= threads() - before < 12 + 3, (before, threads())
+limit_threads(9)
+print("done")
+"""
+
+
+def test_tensorflow_starts_with_the_threads_that_it_is_given() -> None:
+    ran = subprocess.run([sys.executable, "-c", COUNTED], capture_output=True, text=True, timeout=120, check=False)
+    assert ran.stdout == "done\n", ran.stderr[-2000:]
+
+
+def test_threads_cannot_be_changed_once_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    tensorflow().zeros(1)
+    with pytest.raises(SettingsError, match="threads=77: TensorFlow has already started"):
+        limit_threads(77)
+    with pytest.raises(SettingsError, match="must be 1 or more"):
+        limit_threads(0)
+
+
+def test_the_processor_is_always_there() -> None:
+    assert device_for("cpu") == "/CPU:0"
+    assert device_for("auto") in ("/CPU:0", "/GPU:0")
+
+
+def test_a_precision_ends_with_its_block() -> None:
+    tensorflow()
+    import keras
+
+    before = keras.config.dtype_policy().name
+    with calculating_in("bfloat16"):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    assert keras.config.dtype_policy().name == before

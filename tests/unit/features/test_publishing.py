@@ -1,0 +1,99 @@
+"""What a folder of features is, whoever wrote to it last, and what is deleted."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lsh_core.errors import SourceError
+from lsh_core.features.chunk_files import ChunkRecord
+from lsh_core.features.manifest import LEFTOVER_SECONDS, MANIFEST, Manifest, input_fingerprint, read_manifest
+from lsh_core.features.output_folder import OutputFolder
+from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
+
+ENCODER = {"name": "letters", "fingerprint": "f" * 64, "dims": 2, "metric": "cosine", "spec": {}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> OutputFolder:
+    return OutputFolder(str(tmp_path))
+
+
+def manifest(folder: OutputFolder, *keys: str, state: str = "complete") -> Manifest:
+    """A manifest of chunks of ten rows, one of them dead lettered; their files are written."""
+    chunks = tuple(ChunkRecord(key, "a.parquet", 0, 10, 10, 9, 1, bytes=3) for key in keys)
+    for chunk in chunks:
+        folder.write(chunk.file, b"abc")
+        folder.write(str(chunk.letters_file), b"d")
+    return Manifest(state, ENCODER, "a.parquet", "id", "{a}", None, "embedding", "0" * 64, chunks)
+
+
+def names(folder: OutputFolder) -> set[str]:
+    return {Path(name).stem for name in folder.files("chunks")} | {
+        Path(name).stem for name in folder.files("dead-letters")
+    }
+
+
+def test_a_first_run_says_that_it_is_not_complete(folder: OutputFolder) -> None:
+    assert begin(folder, manifest(folder, state="incomplete")) is None
+    found = read_manifest(folder)
+    assert found is not None
+    assert found.state == "incomplete"
+    with pytest.raises(ValueError, match="incomplete"):
+        publish(folder, found)
+
+
+def test_a_later_run_leaves_what_is_complete_until_it_is_itself(folder: OutputFolder) -> None:
+    first = manifest(folder, "a", "b")
+    publish(folder, first)
+    assert begin(folder, manifest(folder, state="incomplete")) == first
+    second = manifest(folder, "b", "c")
+    assert read_manifest(folder) == first
+    publish(folder, second)
+    assert delete_unnamed(folder, first, second) == 2
+    assert names(folder) == {"b", "c"}
+    assert read_manifest(folder) == second
+    assert (second.rows_read, second.rows_written, second.dead_lettered) == (20, 18, 2)
+
+
+def test_what_another_run_is_writing_is_not_deleted(folder: OutputFolder, tmp_path: Path) -> None:
+    first, second = manifest(folder, "a"), manifest(folder, "b")
+    manifest(folder, "of-another-run", "left-behind")
+    long_ago = time.time() - LEFTOVER_SECONDS - 60
+    for part in ("chunks", "dead-letters"):
+        os.utime(tmp_path / part / "left-behind.parquet", (long_ago, long_ago))
+    publish(folder, second)
+    delete_unnamed(folder, first, second)
+    assert names(folder) == {"b", "of-another-run"}
+
+
+def test_a_run_whose_manifest_was_replaced_deletes_nothing(folder: OutputFolder) -> None:
+    first, second, third = manifest(folder, "a"), manifest(folder, "b"), manifest(folder, "a", "c")
+    publish(folder, second)
+    publish(folder, third)
+    assert delete_unnamed(folder, first, second) == 0
+    assert names(folder) == {"a", "b", "c"}
+
+
+def test_what_another_run_deleted_is_missed(folder: OutputFolder) -> None:
+    both = manifest(folder, "a", "b", "c")
+    assert missing_chunks(folder, both) == []
+    folder.delete([both.chunks[0].file, str(both.chunks[1].letters_file)])
+    assert [chunk.key for chunk in missing_chunks(folder, both)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"format": 99}', b"\xff"])
+def test_a_file_of_that_name_that_is_something_else_is_refused(folder: OutputFolder, content: bytes) -> None:
+    folder.write(MANIFEST, content)
+    with pytest.raises(SourceError, match="is no manifest of features"):
+        begin(folder, manifest(folder, state="incomplete"))
+    assert folder.read(MANIFEST) == content
+
+
+def test_the_fingerprint_of_a_source_is_that_of_its_files() -> None:
+    files = [("a.parquet", 10, "1"), ("b.parquet", 20, "2")]
+    assert input_fingerprint(files) == input_fingerprint(list(files))
+    assert input_fingerprint(files) != input_fingerprint([("a.parquet", 10, "1"), ("b.parquet", 20, "3")])
