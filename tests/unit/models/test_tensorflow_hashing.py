@@ -169,3 +169,21 @@ def test_without_tensorflow_its_models_are_searched_but_encode_nothing(kind, clu
         back.encode(rows)
     with pytest.raises(MissingPackageError, match=r"airlsh\[features\]"):
         make_model(kind, hash_backend="tensorflow").fit(rows)
+
+
+@pytest.mark.parametrize("kind", ["ivf", "hyperplane"])
+def test_no_product_is_rounded_to_tf32(kind, clustered, monkeypatch):
+    import tensorflow as tf
+
+    rounds = tf.config.experimental.tensor_float_32_execution_enabled
+    before, functions, seen = rounds(), tensorflow_hashing._functions(), []
+
+    def watched(function):
+        return lambda *given: seen.append(rounds()) or function(*given)
+
+    model = make_model(kind, metric="dot", hash_backend="tensorflow").fit(clustered(50))
+    monkeypatch.setattr(tensorflow_hashing, "_functions", lambda: type(functions)(*map(watched, functions)))
+    model.encode(clustered(50), near=3)
+    assert seen
+    assert not any(seen)
+    assert rounds() == before
