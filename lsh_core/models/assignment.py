@@ -13,19 +13,18 @@ examined, chunks of 4,000 rows: 22 core-µs (32), .987, .939 (.941), .935 (.941)
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lsh_core.models.arrays import Float32Array, Int64Array
-from lsh_core.models.kmeans import group_rows, kmeans, nearest_centroid, row_blocks
+from lsh_core.models.distances import Distances
+from lsh_core.models.kmeans import group_rows, kmeans, nearest_centroid
 from lsh_core.models.metrics import squared_norms
 
 LISTS_PER_GROUP = 32
 MAX_GROUPS = 1024
-# More than this and a block of distances falls out of the second-level cache.
-BLOCK_DISTANCES = 2**18
 
 
 class Groups(NamedTuple):
@@ -63,96 +62,28 @@ def make_groups(centroids: Float32Array, examined: int, generator: np.random.Gen
     return Groups(centres, lists)
 
 
-class Distances(Protocol):
-    """What computes distances to the centroids of lists, with one library or another."""
-
-    def nearest_group(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
-        """The nearest of the `centres` of groups to each row, (n,) int64."""
-
-    def nearest(
-        self, vectors: Float32Array, rows: Int64Array, lists: NDArray[np.int32] | None, found: Int64Array
-    ) -> None:
-        """Write into `found[rows]` the nearest lists, nearest first: among `lists`, or all where that is None."""
-
-
-def nearest_lists(
-    vectors: Float32Array,
-    centroids: Float32Array,
-    count: int,
-    groups: Groups | None = None,
-    distances: Distances | None = None,
-) -> Int64Array:
+def nearest_lists(distances: Distances, vectors: Float32Array, count: int, groups: Groups | None = None) -> Int64Array:
     """The `count` nearest lists of each row, nearest first.
-
-    Distances are compared to 23 - log₂(lists examined) bits, about 1 part in 8,000: nearer ties fall to the
-    list of the smaller number.
 
     Parameters
     ----------
+    distances
+        To the centroids of the lists; says how exactly they are compared.
     vectors : (n, d) float32
-    centroids : (lists, d) float32
     count
         At most the number of lists examined.
     groups
         Without it, all lists are examined.
-    distances
-        To the centroids; default with NumPy.
 
     Returns
     -------
     (n, count) int64
     """
-    if distances is None:
-        distances = NumpyDistances(centroids)
     found = np.empty((len(vectors), count), dtype=np.int64)
     if groups is None:
         distances.nearest(vectors, np.arange(len(vectors)), None, found)
         return found
-    order, bounds = group_rows(distances.nearest_group(vectors, groups.centres), len(groups.centres))
+    order, bounds = group_rows(distances.nearest_centre(vectors, groups.centres), len(groups.centres))
     for group in np.flatnonzero(np.diff(bounds)):
         distances.nearest(vectors, order[bounds[group] : bounds[group + 1]], groups.examined[group], found)
     return found
-
-
-def compared_bits(lists: int) -> np.int32:
-    """Those bits of a float32 distance, as a mask, that are left when the number of one of so many lists is added."""
-    return ~np.int32((1 << (lists - 1).bit_length()) - 1)
-
-
-class NumpyDistances:
-    """Distances in blocks that fit the cache of one core."""
-
-    def __init__(self, centroids: Float32Array) -> None:
-        self._scaled, self._norms = centroids * np.float32(-2.0), squared_norms(centroids)
-
-    def nearest_group(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
-        """See :class:`Distances`."""
-        return nearest_centroid(vectors, centres)
-
-    def nearest(
-        self, vectors: Float32Array, rows: Int64Array, lists: NDArray[np.int32] | None, found: Int64Array
-    ) -> None:
-        """See :class:`Distances`."""
-        scaled, norms = self._scaled, self._norms
-        if lists is not None:
-            scaled, norms = scaled.take(lists, axis=0), norms[lists]
-        count, places = found.shape[1], len(scaled)
-        kept_bits, positions = compared_bits(places), np.arange(places, dtype=np.int32)
-        for block in row_blocks(len(rows), max(16, min(512, BLOCK_DISTANCES // places))):
-            chosen = vectors[rows[block]]
-            squared = chosen @ scaled.T
-            squared += norms
-            squared += squared_norms(chosen)[:, np.newaxis]
-            np.maximum(squared, 0.0, out=squared)
-            # The bits of positive floats sort like integers. With the list's number in the lowest bits one partial
-            # sort of integers, which numpy does with vector instructions, gives distance and number at once: a third
-            # of the time of argpartition.
-            keys = squared.view(np.int32)
-            keys &= kept_bits
-            keys |= positions
-            if count < places:
-                keys.partition(count - 1, axis=1)
-            smallest = keys[:, :count]
-            smallest.sort(axis=1)
-            nearest = smallest & ~kept_bits
-            found[rows[block]] = nearest if lists is None else lists[nearest]

@@ -18,8 +18,8 @@ from lsh_core.errors import SettingsError
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.assignment import Groups, make_groups, nearest_lists
 from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.models.distances import Distances, NumpyDistances, smallest_gaps
 from lsh_core.models.hierarchical import fit_centroids
-from lsh_core.models.kmeans import row_blocks
 from lsh_core.models.metrics import prepare_queries, squared_norms
 from lsh_core.models.tensorflow_hashing import TensorFlowDistances
 from lsh_core.settings import MOST_LISTS, MOST_SPILL
@@ -161,41 +161,29 @@ class IVF(LSHModel):
         return Groups(self.group_centres_, self.group_lists_) if hasattr(self, "group_centres_") else None
 
     @cached_property
+    def _distances(self) -> Distances:
+        return (TensorFlowDistances if self.backend_ == "tensorflow" else NumpyDistances)(self.centroids_)
+
+    @cached_property
     def _norms(self) -> Float32Array:
         return squared_norms(self.centroids_)
 
-    @cached_property
-    def _in_tensorflow(self) -> TensorFlowDistances | None:
-        return TensorFlowDistances(self.centroids_) if self.backend_ == "tensorflow" else None
-
     def _encode(self, vectors: Float32Array, near: int) -> RowCodes:
-        groups, distances = self._groups, self._in_tensorflow
+        groups = self._groups
         examined = self.lists_ if groups is None else groups.examined.shape[1]
         near = min(near, examined)
         if self.metric == "dot":
-            tokens = nearest_lists(vectors, self.centroids_, self.spill_, groups, distances)
+            tokens = nearest_lists(self._distances, vectors, self.spill_, groups)
             if not near:
                 return RowCodes(tokens, None)
             # What a query for the row visits. By way of groups it would be far less: of the largest products of text
             # embeddings .64 by 16 of 3,919 lists, where .83 are found by the product with all of them.
             queries = prepare_queries(vectors[:, :-1], self.metric)
-            return RowCodes(tokens, distances.best_products(queries, near) if distances else self._probe(queries, near))
-        nearest = nearest_lists(vectors, self.centroids_, max(near, self.spill_), groups, distances)
+            return RowCodes(tokens, self._distances.best_products(queries, near))
+        nearest = nearest_lists(self._distances, vectors, max(near, self.spill_), groups)
         tokens = np.ascontiguousarray(nearest[:, : self.spill_])
         return RowCodes(tokens, np.ascontiguousarray(nearest[:, :near]) if near else None)
 
     def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        effort = min(effort, self.lists_)
-        found = np.empty((len(queries), effort), dtype=np.int64)
-        for block in row_blocks(len(queries), 64):
-            gaps = queries[block] @ self.centroids_.T
-            gaps *= -2.0
-            if self.metric != "dot":
-                gaps += self._norms
-            part = gaps.argpartition(effort - 1, axis=1)[:, :effort] if effort < self.lists_ else None
-            if part is None:
-                found[block] = gaps.argsort(axis=1, kind="stable")
-            else:
-                order = np.take_along_axis(gaps, part, axis=1).argsort(axis=1, kind="stable")
-                found[block] = np.take_along_axis(part, order, axis=1)
-        return found
+        norms = None if self.metric == "dot" else self._norms
+        return smallest_gaps(queries, self.centroids_, norms, min(effort, self.lists_))

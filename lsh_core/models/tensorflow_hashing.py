@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from lsh_core.backends import load_tensorflow, whole_float32
 from lsh_core.models.arrays import Float32Array, Int64Array
-from lsh_core.models.assignment import compared_bits
+from lsh_core.models.distances import compared_bits
 from lsh_core.models.kmeans import row_blocks
 from lsh_core.models.metrics import squared_norms
 
@@ -106,7 +106,7 @@ class TensorFlowPlanes:
 
 
 class TensorFlowDistances:
-    """Distances to a model's centroids, see :class:`lsh_core.models.assignment.Distances`.
+    """Distances to a model's centroids, see :class:`lsh_core.models.distances.Distances`.
 
     Parameters
     ----------
@@ -122,16 +122,10 @@ class TensorFlowDistances:
         tf = _tensorflow()
         self._scaled, self._norms = tf.constant(centroids * np.float32(-2.0)), tf.constant(squared_norms(centroids))
 
-    def nearest_group(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
-        """The nearest of the `centres` of groups to each row, (n,) int64."""
-        tf = _tensorflow()
-        scaled, norms = tf.constant(centres * np.float32(-2.0)), tf.constant(squared_norms(centres))
-        return self._smallest(vectors, scaled, norms, 1)[:, 0]
-
     def nearest(
         self, vectors: Float32Array, rows: Int64Array, lists: NDArray[np.int32] | None, found: Int64Array
     ) -> None:
-        """Write into `found[rows]` the nearest lists, nearest first: among `lists`, or all where that is None."""
+        """See :meth:`lsh_core.models.distances.Distances.nearest`."""
         tf = _tensorflow()
         scaled, norms = self._scaled, self._norms
         if lists is not None:
@@ -143,9 +137,15 @@ class TensorFlowDistances:
                 places = _functions().nearest(vectors[chosen], scaled, norms, kept_bits, found.shape[1]).numpy()
                 found[chosen] = places if lists is None else lists[places]
 
-    def best_products(self, vectors: Float32Array, count: int) -> Int64Array:
-        """The `count` lists whose centroids have the largest products with each row, (n, count) int64."""
-        return self._smallest(vectors, self._scaled, _tensorflow().zeros_like(self._norms), count)
+    def nearest_centre(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
+        """See :meth:`lsh_core.models.distances.Distances.nearest_centre`."""
+        tf = _tensorflow()
+        scaled, norms = tf.constant(centres * np.float32(-2.0)), tf.constant(squared_norms(centres))
+        return self._smallest(vectors, scaled, norms, 1)[:, 0]
+
+    def best_products(self, queries: Float32Array, count: int) -> Int64Array:
+        """See :meth:`lsh_core.models.distances.Distances.best_products`."""
+        return self._smallest(queries, self._scaled, _tensorflow().zeros_like(self._norms), count)
 
     def _smallest(self, vectors: Float32Array, scaled: Any, norms: Any, count: int) -> Int64Array:
         """Where ``scaled · row + norm`` is smallest, smallest first."""
