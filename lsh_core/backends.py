@@ -40,12 +40,17 @@ def choose_backend(wanted: str, *, setting: str = "backend") -> Backend:
     """
     if wanted == "auto":
         return "tensorflow" if gpu_seen() and tensorflow_installed() and _tensorflow_has_gpu() else "numpy"
-    if wanted == "tensorflow" and not tensorflow_installed():
-        raise MissingPackageError("tensorflow", f"{setting}=tensorflow", INSTALL)
+    require_backend(wanted, f"{setting}={wanted}")
     for backend in BACKENDS:
         if backend == wanted:
             return backend
     raise SettingsError(setting, wanted, f"must be one of {', '.join(BACKENDS)}, auto")
+
+
+def require_backend(backend: str, needed_for: str) -> None:
+    """Raise `MissingPackageError`, beginning with `needed_for`, unless `backend` is installed; nothing is imported."""
+    if backend == "tensorflow" and not tensorflow_installed():
+        raise MissingPackageError("tensorflow", needed_for, INSTALL)
 
 
 def gpu_seen() -> bool:
@@ -70,8 +75,7 @@ def load_tensorflow(needed_for: str) -> Any:
         It is not installed; `needed_for` begins the message.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # It tells of its processor and of GPUs that are not there.
-    if not tensorflow_installed():
-        raise MissingPackageError("tensorflow", needed_for, INSTALL)
+    require_backend("tensorflow", needed_for)
     import tensorflow
 
     for gpu in tensorflow.config.list_physical_devices("GPU"):

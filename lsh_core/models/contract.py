@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from lsh_core.backends import BACKENDS, Backend, choose_backend
+from lsh_core.backends import BACKENDS, Backend, choose_backend, require_backend
 from lsh_core.errors import ModelMismatchError, SettingsError, VectorError
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.metrics import check_metric, count_longer, longest_row, prepare_queries, prepare_rows
@@ -73,10 +73,10 @@ class LSHModel(ABC):
 
     A fit computes with NumPy whatever the backend, so two backends learn the same arrays. Which one encodes is part of
     a model all the same, and of its fingerprint: a row that lies within rounding of a border would otherwise get one
-    token when it is loaded and another when it is upserted. Queries are probed with NumPy whatever the backend. No
-    query equals the rows it looks for, and how surely it finds those across a border does not depend on the last bit
-    of their distance from it: that is what spill, several tables and several probes are for. TensorFlow in a search
-    would cost seconds of import, and memory, for the hash of one vector.
+    token when it is loaded and another when it is upserted. Queries are probed with NumPy whatever the backend. Rows
+    within rounding of a border are a few in a million, and a query finds them from either side as it finds all that are
+    a little further from it, by its other tables, or by the next lists: that is what spill and several probes are for.
+    TensorFlow in a search would cost seconds of import, and memory, for the hash of one vector.
     """
 
     kind: ClassVar[str]
@@ -204,6 +204,11 @@ class LSHModel(ABC):
         self.sample_rows_, self.dims_ = sample.shape
         self.sample_sha256_ = hashlib.sha256(np.ascontiguousarray(sample).data).hexdigest()
         return self
+
+    def check_backend(self) -> None:
+        """Raise `MissingPackageError` unless rows can be encoded in this process; nothing is imported."""
+        self._check_fitted()
+        require_backend(self.backend_, f"a model with hash_backend={self.backend_}")
 
     def encode(self, vectors: Float32Array, near: int = 0) -> RowCodes:
         """Turn rows into the tokens they are indexed under.
