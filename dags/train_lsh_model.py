@@ -39,6 +39,11 @@ from lsh_core.settings import TrainSettings
                 "subspace": "subspace: words of a product quantiser",
                 "hnsw": "hnsw: the server's own graph",
             },
+            "hash_backend": {
+                "numpy": "numpy: on any worker",
+                "tensorflow": "tensorflow: on workers that have it, on their GPU if there is one",
+                "auto": "auto: tensorflow where the worker that trains has it and a GPU",
+            },
         },
     ),
 )

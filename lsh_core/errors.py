@@ -13,6 +13,7 @@
     │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
     │   ├── VectorError               a vector that cannot be hashed
     │   ├── FilterError               a search filter outside the allow-list
+    │   ├── MissingPackageError       what was asked for needs a package that is not installed
     │   ├── ImageError                an image that cannot be decoded
     │   └── EncoderError              an encoder that cannot be made as asked
     │       └── WeightsError          weights that are not there, or that cannot be fetched
@@ -139,6 +140,14 @@ class VectorError(InputError, ValueError):
     def __init__(self, row: int | None, reason: str) -> None:
         self.row, self.reason = row, reason
         super().__init__(f"vector {row} {reason}" if row is not None else reason)
+
+
+class MissingPackageError(InputError):
+    """What was asked for needs a package that is not installed in this process."""
+
+    def __init__(self, package: str, needed_for: str, install: str) -> None:
+        self.package, self.needed_for, self.install = package, needed_for, install
+        super().__init__(f"{needed_for} needs the package {package}, which is not installed here: {install}")
 
 
 class FilterError(InputError):

@@ -31,6 +31,7 @@ from lsh_core.partitions import levels_of, partition_name
 
 Metric = Literal["l2", "cosine", "dot"]
 ModelName = Literal["ivf", "hyperplane", "subspace", "hnsw"]
+HashBackend = Literal["numpy", "tensorflow", "auto"]
 Fusion = Literal["weighted", "rrf"]
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -204,6 +205,11 @@ class TrainSettings(SourceSettings):
         ge=0,
         le=MOST_MULTIPROBE,
         description="hyperplane: buckets of each table that a query looks into beside its own.",
+    )
+    hash_backend: HashBackend = Field(
+        default="numpy",
+        description="ivf, hyperplane: what computes the tokens of rows, wherever they are indexed or upserted with "
+        "this model; auto: tensorflow if the worker that trains has it and a GPU.",
     )
     parts: int | None = Field(
         default=None, ge=1, le=MOST_PARTS, description="subspace: parts of the dimensions; default from dimensions."

@@ -10,6 +10,7 @@ import numpy as np
 from lsh_core.indexing.mapping import BuildMeta, build_body
 from lsh_core.indexing.names import closed_alias, physical_index
 from lsh_core.indexing.runs import VERIFIED, RunStore
+from lsh_core.models.contract import LSHModel
 from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.store import store_model
@@ -21,11 +22,17 @@ MODEL = Hyperplane(metric="l2", tables=2, bits=2).fit(np.eye(8, DIMS, dtype=np.f
 
 
 def make_build(
-    server: MemoryServer, name: str, build: str, rows: Mapping[str, int], *, aliases: Iterable[str] = ()
+    server: MemoryServer,
+    name: str,
+    build: str,
+    rows: Mapping[str, int],
+    *,
+    aliases: Iterable[str] = (),
+    model: LSHModel = MODEL,
 ) -> str:
     """Make a verified build of `rows`, ids with what their column `value` holds; return its index."""
-    digest = fingerprint(MODEL)
-    store_model(server, name, MODEL, {})  # type: ignore[arg-type]
+    digest = fingerprint(model)
+    store_model(server, name, model, {})  # type: ignore[arg-type]
     field = table_field(
         dims=DIMS, model_id=f"{name}-{digest[:12]}", fingerprint=digest, token_width=2, column="v", metric="l2"
     )

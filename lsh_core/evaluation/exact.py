@@ -5,6 +5,8 @@ discards rows that are further away than the k-th best even after its error boun
 What passes is measured in float64, for distances from the differences, which is exact to the last
 bits and finds repeated vectors at the very same distance. Ties go to the row with the smaller index.
 
+The product may be TensorFlow's, on a GPU; the answers are the same, since what decides is measured here.
+
 Cosine is the search for the smallest distance on unit vectors: 1 - cos(x, y) = |x - y|²/2 for these.
 """
 
@@ -15,18 +17,21 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.evaluation.sieve import sieve
+from lsh_core.backends import Backend, choose_backend
+from lsh_core.evaluation.sieve import Sieve, squared_lengths
 from lsh_core.models.metrics import SIMILARITY
 
 FloatMatrix: TypeAlias = npt.NDArray[np.floating]
 
 ROW_BLOCK = 8_192
 _QUERY_BLOCK = 1_024
+_WORTH_A_GPU = 2**38
+"""Multiplications that take a core some seven seconds: to import TensorFlow, and to wake a GPU, takes as long."""
 _PAIR_NUMBERS = 2**22  # numbers of the differences that are in memory at once: 32 MiB
 
 
 def exact_neighbours(
-    rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: int = ROW_BLOCK
+    rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: int = ROW_BLOCK, backend: str = "auto"
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Find the `k` nearest rows of each query.
 
@@ -40,6 +45,8 @@ def exact_neighbours(
         ``l2`` (Euclidean, not squared), ``cosine`` (1 - cos) or ``dot`` (-x·q).
     block
         Rows that are compared at a time.
+    backend
+        As of `NearestRows`.
 
     Returns
     -------
@@ -53,9 +60,11 @@ def exact_neighbours(
     ValueError
         Shapes do not fit, there are fewer than `k` rows, a number is not finite, or a vector is
         zero under ``cosine``.
+    MissingPackageError
+        TensorFlow is wanted, and is not installed.
     """
     _check(rows, queries, k, metric, block)
-    nearest = NearestRows(queries, k, metric)
+    nearest = NearestRows(queries, k, metric, expected=len(rows), backend=backend)
     nearest.add(rows, block)
     return nearest.rows, nearest.distances
 
@@ -71,6 +80,11 @@ class NearestRows:
         How many rows are kept for each query.
     metric
         As of `exact_neighbours`.
+    expected
+        About how many rows will come: for few of them no GPU is woken.
+    backend
+        What sieves: ``numpy``, ``tensorflow``, or ``auto``: TensorFlow where it is installed, has a GPU, and there is
+        enough to do.
 
     Attributes
     ----------
@@ -81,9 +95,12 @@ class NearestRows:
         How many rows came.
     """
 
-    def __init__(self, queries: FloatMatrix, k: int, metric: str) -> None:
+    def __init__(self, queries: FloatMatrix, k: int, metric: str, *, expected: int, backend: str = "auto") -> None:
         self._k, self._metric = k, metric
         self._queries = _prepared(queries, metric, "query", 0)
+        self._longest = float(squared_lengths(self._queries).max(initial=0.0))
+        little = queries.size * expected < _WORTH_A_GPU
+        self._backend: Backend = "numpy" if backend == "auto" and little else choose_backend(backend)
         self.rows = np.full((len(queries), k), np.iinfo(np.int64).max)
         self._measures = np.full((len(queries), k), np.inf)  # Squared distances; under dot, -x·q.
         self.seen = 0
@@ -112,10 +129,11 @@ class NearestRows:
     def _add(self, block: FloatMatrix) -> None:
         prepared = _prepared(block, self._metric, "row", self.seen)
         by_product = self._metric == "dot"
+        sieve = Sieve(prepared, self._longest, by_product=by_product, backend=self._backend)
         for start in range(0, len(self._queries), _QUERY_BLOCK):
             part = slice(start, start + _QUERY_BLOCK)
             queries, rows, measures = self._queries[part], self.rows[part], self._measures[part]
-            query_numbers, row_numbers = sieve(prepared, queries, measures[:, -1], self._k, by_product=by_product)
+            query_numbers, row_numbers = sieve.pairs(queries, measures[:, -1], self._k)
             measured = _measure(prepared, queries, query_numbers, row_numbers, by_product=by_product)
             _merge(rows, measures, query_numbers, row_numbers + self.seen, measured)
         self.seen += len(block)
@@ -135,7 +153,7 @@ def _check(rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: 
 def _prepared(vectors: FloatMatrix, metric: str, kind: str, first: int) -> npt.NDArray[np.float64]:
     """Return float64 vectors, of unit length under cosine."""
     prepared = np.asarray(vectors, np.float64)
-    norms = np.sqrt(np.einsum("ij,ij->i", prepared, prepared))
+    norms = np.sqrt(squared_lengths(prepared))
     if not np.isfinite(norms).all():
         raise ValueError(f"{kind} {first + int(np.argmin(np.isfinite(norms)))} has a number that is not finite")
     if metric == "cosine":

@@ -58,9 +58,9 @@ def true_neighbours(
     Parameters
     ----------
     rows
-        How many there are, for the progress.
+        How many there are, for the progress and to choose what computes.
     """
-    nearest = NearestRows(queries.vectors, k + queries.left_out, field.metric)
+    nearest = NearestRows(queries.vectors, k + queries.left_out, field.metric, expected=rows)
     names: dict[int, str] = {}
     with progress("exact neighbours", total=rows) as meter:
         for hits in _blocks(connection, index, field):

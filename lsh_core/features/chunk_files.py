@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 
 from lsh_core.errors import SourceError
 from lsh_core.features.output_folder import OutputFolder
+from lsh_core.sources.encoded_by import EncodedBy
 from lsh_core.sources.reading import open_parquet
 
 FORMAT = 1
 CHUNKS, DEAD_LETTERS = "chunks", "dead-letters"
-ENCODER_METADATA, CHUNK_METADATA = b"airlsh.encoder", b"airlsh.chunk"
+CHUNK_METADATA = b"airlsh.chunk"
 _LONGEST_REASON = 1_000
 _LONGEST_ID = 600
 
@@ -114,7 +115,7 @@ def letters_file(key: str) -> str:
 
 
 def write_chunk(
-    folder: OutputFolder, record: ChunkRecord, rows: pa.Table, letters: Sequence[Letter], encoder: Mapping[str, Any]
+    folder: OutputFolder, record: ChunkRecord, rows: pa.Table, letters: Sequence[Letter], encoder: EncodedBy
 ) -> ChunkRecord:
     """Write a chunk; return its record with the bytes that it has.
 
@@ -123,7 +124,7 @@ def write_chunk(
     rows
         The kept columns and the vectors, in source order.
     encoder
-        What made the vectors; it goes into the file's schema, as ``airlsh.encoder``.
+        What made the vectors; it goes into the file's schema.
     """
     if letters:
         cut = [
@@ -132,7 +133,7 @@ def write_chunk(
         ]
         refused = pa.Table.from_pylist([asdict(each) for each in cut], LETTER_SCHEMA)
         folder.write(letters_file(record.key), _parquet(refused))
-    told = {ENCODER_METADATA: orjson.dumps(dict(encoder)), CHUNK_METADATA: orjson.dumps(asdict(record))}
+    told = {**encoder.to_metadata(), CHUNK_METADATA: orjson.dumps(asdict(record))}
     data = _parquet(rows.replace_schema_metadata(told))
     folder.write(record.file, data)
     return replace(record, bytes=len(data))

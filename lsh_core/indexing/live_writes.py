@@ -128,11 +128,13 @@ class LiveWriter:
         Raises
         ------
         InputError
-            A row cannot be indexed; nothing is written.
+            A row cannot be indexed, or none in this process, as the model's backend is not installed; nothing is
+            written.
         UnavailableError
             The rows are in the journal, but no live build took them in time; writing them again does no harm.
         """
         build = self.live_build()
+        build.model.check_backend()
         table = as_table(rows, where, first_row)
         id_name, vector_name = id_column or build.meta.id_column, vector_column or build.field.column
         if not len(table):
@@ -148,8 +150,10 @@ class LiveWriter:
     def check(self, table: pa.Table, *, id_column: str, vector_column: str, where: str, first_row: int) -> None:
         """Raise `InputError` unless `upsert` would take all of these rows; nothing is written."""
         if len(table):
+            build = self.live_build()
+            build.model.check_backend()
             own = named(table, id=id_column, vector=vector_column, where=where)
-            valid_rows(own, self.live_build().field, where, first_row)
+            valid_rows(own, build.field, where, first_row)
 
     def delete(self, ids: Sequence[str], *, refreshed: bool = False) -> Written:
         """Delete documents; an id that is not there is no error.

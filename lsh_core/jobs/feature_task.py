@@ -20,6 +20,7 @@ from lsh_core.features.row_reading import read_rows
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
 from lsh_core.sources.dataset import check_unchanged
+from lsh_core.sources.encoded_by import EncodedBy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -115,7 +116,7 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
     pipeline = Pipeline(
         encoder,
         _decoder(task.columns, encoder),
-        partial(_write, folder, span, told),
+        partial(_write, folder, span, EncodedBy(column=task.columns.vector, **told)),
         vector=task.columns.vector,
         threads=_threads(task.workers_on),
         rows_a_block=None if task.columns.template else max(IMAGES_A_BLOCK, task.spec.batch_size or 0),
@@ -130,7 +131,7 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
 def _write(
     folder: OutputFolder,
     span: WorkSpan,
-    encoder: Mapping[str, Any],
+    encoder: EncodedBy,
     record: ChunkRecord,
     rows: pa.Table,
     letters: Sequence[Letter],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lsh_core.sources.encoded_by import EncodedBy
     from lsh_core.sources.sampling import SamplePart
 
-_KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "parts", "clusters", "m", "ef_construction")
+_KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "hash_backend", "parts", "clusters", "m", "ef_construction")
 
 
 def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``model_id, fingerprint, model, metric, dims, settings, sample_rows, seconds``.
+        ``model_id, fingerprint, model, metric, dims, hash_backend, settings, sample_rows, seconds``.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     from lsh_core.sources.dataset import open_dataset
 
     started = time.perf_counter()
-    knobs = {knob: value for knob in _KNOBS if (value := getattr(settings, knob)) is not None}
+    knobs = _knobs(settings)
     make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs)
     dataset = open_dataset(settings.source)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
@@ -88,6 +88,12 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     }
 
 
+def _knobs(settings: TrainSettings) -> dict[str, Any]:
+    """Arguments of the model: what is left at its default is left out, as not every kind of model knows it."""
+    given = {knob: getattr(settings, knob) for knob in _KNOBS}
+    return {knob: value for knob, value in given.items() if value != TrainSettings.model_fields[knob].default}
+
+
 def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
     """Choose the sample, without the rows that are held out unless there are too few others."""
     from lsh_core.sources.held_out import ONE_IN, holds_out
@@ -112,7 +118,7 @@ def _fit_and_store(
     settings: TrainSettings,
     rows: int,
     encoder: EncodedBy | None,
-    knobs: dict[str, int],
+    knobs: dict[str, Any],
     connection: Connection,
 ) -> dict[str, Any] | None:
     """Fit on the joined sample and store the model; None if the sample has no row. Runs on a worker."""
@@ -140,5 +146,6 @@ def _fit_and_store(
         "model": stored.kind,
         "metric": stored.metric,
         "dims": stored.dims,
+        "hash_backend": model.backend_,
         "sample_rows": len(sample),
     }

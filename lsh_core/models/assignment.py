@@ -16,15 +16,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lsh_core.models.arrays import Float32Array, Int64Array
-from lsh_core.models.kmeans import group_rows, kmeans, nearest_centroid, row_blocks
+from lsh_core.models.distances import Distances
+from lsh_core.models.kmeans import group_rows, kmeans, nearest_centroid
 from lsh_core.models.metrics import squared_norms
 
 LISTS_PER_GROUP = 32
 MAX_GROUPS = 1024
-# More than this and a block of distances falls out of the second-level cache.
-BLOCK_DISTANCES = 2**18
 
 
 class Groups(NamedTuple):
@@ -38,7 +38,7 @@ class Groups(NamedTuple):
     """
 
     centres: Float32Array
-    examined: np.ndarray
+    examined: NDArray[np.int32]
 
 
 def make_groups(centroids: Float32Array, examined: int, generator: np.random.Generator) -> Groups:
@@ -62,18 +62,14 @@ def make_groups(centroids: Float32Array, examined: int, generator: np.random.Gen
     return Groups(centres, lists)
 
 
-def nearest_lists(
-    vectors: Float32Array, centroids: Float32Array, count: int, groups: Groups | None = None
-) -> Int64Array:
+def nearest_lists(distances: Distances, vectors: Float32Array, count: int, groups: Groups | None = None) -> Int64Array:
     """The `count` nearest lists of each row, nearest first.
-
-    Distances are compared to 23 - log₂(lists examined) bits, about 1 part in 8,000: nearer ties fall to the
-    list of the smaller number.
 
     Parameters
     ----------
+    distances
+        To the centroids of the lists; says how exactly they are compared.
     vectors : (n, d) float32
-    centroids : (lists, d) float32
     count
         At most the number of lists examined.
     groups
@@ -84,43 +80,10 @@ def nearest_lists(
     (n, count) int64
     """
     found = np.empty((len(vectors), count), dtype=np.int64)
-    norms = squared_norms(centroids)
-    scaled = centroids * np.float32(-2.0)
     if groups is None:
-        _examine(vectors, np.arange(len(vectors)), scaled, norms, found)
+        distances.nearest(vectors, np.arange(len(vectors)), None, found)
         return found
-    labels = nearest_centroid(vectors, groups.centres)
-    order, bounds = group_rows(labels, len(groups.centres))
+    order, bounds = group_rows(distances.nearest_centre(vectors, groups.centres), len(groups.centres))
     for group in np.flatnonzero(np.diff(bounds)):
-        lists = groups.examined[group]
-        rows = order[bounds[group] : bounds[group + 1]]
-        _examine(vectors, rows, scaled.take(lists, axis=0), norms[lists], found)
-        found[rows] = lists[found[rows]]
+        distances.nearest(vectors, order[bounds[group] : bounds[group + 1]], groups.examined[group], found)
     return found
-
-
-def _examine(
-    vectors: Float32Array, rows: Int64Array, scaled: Float32Array, norms: Float32Array, found: Int64Array
-) -> None:
-    """Write into `found` which centroids are nearest to the given rows; `scaled` is -2 times the centroids."""
-    count = found.shape[1]
-    lists = len(scaled)
-    position_mask = np.int32((1 << (lists - 1).bit_length()) - 1)
-    positions = np.arange(lists, dtype=np.int32)
-    for block in row_blocks(len(rows), max(16, min(512, BLOCK_DISTANCES // lists))):
-        chosen = vectors[rows[block]]
-        squared = chosen @ scaled.T
-        squared += norms
-        squared += squared_norms(chosen)[:, np.newaxis]
-        np.maximum(squared, 0.0, out=squared)
-        # The bits of positive floats sort like integers. With the list's number in the lowest bits one partial
-        # sort of integers, which numpy does with vector instructions, gives distance and number at once: a third
-        # of the time of argpartition.
-        keys = squared.view(np.int32)
-        keys &= ~position_mask
-        keys |= positions
-        if count < lists:
-            keys.partition(count - 1, axis=1)
-        smallest = keys[:, :count]
-        smallest.sort(axis=1)
-        found[rows[block]] = smallest & position_mask

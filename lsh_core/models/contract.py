@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import inspect
 from abc import ABC, abstractmethod
+from importlib.metadata import version
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from lsh_core.backends import BACKENDS, Backend, choose_backend, require_backend
 from lsh_core.errors import ModelMismatchError, SettingsError, VectorError
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.metrics import check_metric, count_longer, longest_row, prepare_queries, prepare_rows
 from lsh_core.models.threads import one_blas_thread
 
-BACKEND = "numpy"
 DTYPE = "float32"
 SAMPLE_ROWS = 20_000
 SAMPLE_BYTES = 64 * 2**20
@@ -55,6 +56,11 @@ class LSHModel(ABC):
 
     Attributes
     ----------
+    backend_
+        What computes the tokens of rows: ``"numpy"``, or ``"tensorflow"`` where a kind of model can and was asked to.
+        Probing takes NumPy always.
+    versions_
+        Of the libraries that the model was made with.
     longest_
         Under ``dot`` only: the length of the sample's longest row.
 
@@ -64,12 +70,24 @@ class LSHModel(ABC):
     under ``dot`` with one component more than `dims`. There all rows have one length, and a query's best rows are those
     with the largest inner product with it, which are those at the smallest angle: what goes by distances takes this
     for queries instead, and what divides space by planes puts them through the origin.
+
+    A fit computes with NumPy whatever the backend, so two backends learn the same arrays. Which one encodes is part of
+    a model all the same, and of its fingerprint: a row that lies within rounding of a border would otherwise get one
+    token when it is loaded and another when it is upserted. Queries are probed with NumPy whatever the backend. Rows
+    within rounding of a border are a few in a million, and a query finds them from either side as it finds all that are
+    a little further from it, by its other tables, or by the next lists: that is what spill and several probes are for.
+    TensorFlow in a search would cost seconds of import, and memory, for the hash of one vector.
     """
 
     kind: ClassVar[str]
     effort_name: ClassVar[str]
     has_lists: ClassVar[bool]
 
+    hash_backend: str = "numpy"
+    """What was asked for; an argument of the kinds of model that can encode with another."""
+
+    backend_: Backend
+    versions_: dict[str, str]
     sample_rows_: int
     sample_sha256_: str
     dims_: int
@@ -133,6 +151,16 @@ class LSHModel(ABC):
         """The arguments of ``__init__``, by name."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
+    @classmethod
+    def backends(cls) -> tuple[Backend, ...]:
+        """What can compute the tokens of this kind of model."""
+        return BACKENDS if "hash_backend" in inspect.signature(cls).parameters else ("numpy",)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: arguments and what was learned. What is kept for speed is made again where it is needed."""
+        kept = self.get_params().keys()
+        return {name: value for name, value in vars(self).items() if name in kept or name.endswith("_")}
+
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({arguments})"
@@ -151,6 +179,8 @@ class LSHModel(ABC):
         ------
         SettingsError
             An argument of the model that is not allowed.
+        MissingPackageError
+            The backend that was asked for is not installed.
         VectorError
             A sample that is not float32, empty, or has a row that cannot be hashed.
         """
@@ -158,12 +188,14 @@ class LSHModel(ABC):
         if not 0 <= self.seed < 2**32:
             raise SettingsError("seed", self.seed, "must be from 0 to 4294967295")
         self._check_settings()
+        backend = choose_backend(self.hash_backend, setting="hash_backend")
         _check_array(sample)
         if len(sample) < 2 or sample.shape[1] < 1:
             raise VectorError(None, f"a sample of shape {sample.shape} is too small to fit a model on")
         if rows is not None and rows < 1:
             raise SettingsError("rows", rows, "must be at least 1")
         self._forget()
+        self.backend_, self.versions_ = backend, {name: version(name) for name in sorted({"numpy", backend})}
         with one_blas_thread():
             if self.metric == "dot":
                 self.longest_ = longest_row(np.ascontiguousarray(sample))
@@ -172,6 +204,11 @@ class LSHModel(ABC):
         self.sample_rows_, self.dims_ = sample.shape
         self.sample_sha256_ = hashlib.sha256(np.ascontiguousarray(sample).data).hexdigest()
         return self
+
+    def check_backend(self) -> None:
+        """Raise `MissingPackageError` unless rows can be encoded in this process; nothing is imported."""
+        self._check_fitted()
+        require_backend(self.backend_, f"a model with hash_backend={self.backend_}")
 
     def encode(self, vectors: Float32Array, near: int = 0) -> RowCodes:
         """Turn rows into the tokens they are indexed under.
@@ -187,6 +224,8 @@ class LSHModel(ABC):
         ------
         ModelMismatchError
             Vectors of another length than the model's.
+        MissingPackageError
+            The model's backend is not installed here.
         VectorError
             An array that is not float32, or a row that cannot be hashed.
         """
@@ -219,19 +258,23 @@ class LSHModel(ABC):
             return self._probe(prepare_queries(queries, self.metric), effort)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Everything that was learned: a document for JSON, and arrays for ``npy``."""
+        """Everything that was learned: a document for JSON, and arrays for ``npy``.
+
+        What stands there for `hash_backend` is the backend that was taken: which one was asked for does not decide
+        tokens, and ``auto`` where there is no GPU makes the model that ``numpy`` does.
+        """
         self._check_fitted()
         numbers, arrays = self._learned()
         if self.metric == "dot":
             numbers = {**numbers, "longest": self.longest_}
         document = {
             "kind": self.kind,
-            "params": self.get_params(),
+            "params": {name: value for name, value in self.get_params().items() if name != "hash_backend"},
             "dims": self.dims_,
             "learned": numbers,
-            "backend": BACKEND,
+            "backend": self.backend_,
             "dtype": DTYPE,
-            "versions": {"numpy": np.__version__},
+            "versions": dict(self.versions_),
             "sample": {"rows": self.sample_rows_, "sha256": self.sample_sha256_},
         }
         return document, arrays
@@ -243,12 +286,15 @@ class LSHModel(ABC):
         Raises
         ------
         ModelMismatchError
-            A state of another kind of model, or of a backend that is not installed.
+            A state of another kind of model, or of a backend that this kind does not know.
         """
-        for what, expected in (("kind", cls.kind), ("backend", BACKEND), ("dtype", DTYPE)):
-            if params.get(what) != expected:
-                raise ModelMismatchError(expected, str(params.get(what)), f"{what} of a stored model")
+        for what, known in (("kind", (cls.kind,)), ("backend", cls.backends()), ("dtype", (DTYPE,))):
+            if params.get(what) not in known:
+                raise ModelMismatchError(" or ".join(known), str(params.get(what)), f"{what} of a stored model")
         model = cls(**params["params"])
+        model.backend_, model.versions_ = params["backend"], dict(params["versions"])
+        if len(cls.backends()) > 1:
+            model.hash_backend = model.backend_
         for name, value in {**params["learned"], **arrays}.items():
             setattr(model, f"{name}_", value)
         model.dims_ = params["dims"]

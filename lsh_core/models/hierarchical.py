@@ -19,6 +19,7 @@ import numpy as np
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.assignment import make_groups, nearest_lists
 from lsh_core.models.balance import split_heavy
+from lsh_core.models.distances import NumpyDistances
 from lsh_core.models.kmeans import (
     distinct_rows,
     group_rows,
@@ -65,7 +66,7 @@ def fit_centroids(sample: Float32Array, lists: int, generator: np.random.Generat
     hashes = None if len(draw) == len(sample) else row_hashes(sample)
     for _ in range(REFINEMENTS):
         groups = make_groups(centroids, REFINEMENT_EXAMINED, generator) if lists > FLAT_LISTS else None
-        near = nearest_lists(sample, centroids, min(spill, lists), groups)
+        near = nearest_lists(NumpyDistances(centroids), sample, min(spill, lists), groups)
         centroids = means(sample, near[:, 0], centroids, generator)
         centroids = replace_repeated(split_heavy(sample, near, centroids, generator, hashes), sample, draw)
     return centroids

@@ -11,6 +11,7 @@ several buckets of a table (see :mod:`lsh_core.models.multiprobe`).
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.models.kmeans import distinct_rows, row_blocks
 from lsh_core.models.metrics import squared_norms
 from lsh_core.models.multiprobe import nearest_buckets
+from lsh_core.models.tensorflow_hashing import TensorFlowPlanes
 from lsh_core.settings import MOST_BITS, MOST_MULTIPROBE, MOST_TABLES
 
 TABLES = 100
@@ -45,6 +47,8 @@ class Hyperplane(LSHModel):
         Buckets of each table that a query looks into beside its own, at most all of them. It changes nothing that is
         indexed, but how many tables and bits are enough depends on it, so it is chosen with them, once, and a query
         has `candidates` alone to choose.
+    hash_backend
+        ``"numpy"``, ``"tensorflow"`` or ``"auto"``: what encodes, see :func:`lsh_core.backends.choose_backend`.
 
     Attributes
     ----------
@@ -71,11 +75,13 @@ class Hyperplane(LSHModel):
         tables: int | None = None,
         bits: int | None = None,
         multiprobe: int | None = None,
+        hash_backend: str = "numpy",
     ) -> None:
         super().__init__(metric=metric, seed=seed)
         self.tables = tables
         self.bits = bits
         self.multiprobe = multiprobe
+        self.hash_backend = hash_backend
 
     @staticmethod
     def default_bits(rows: int, metric: str = "l2") -> int:
@@ -135,7 +141,13 @@ class Hyperplane(LSHModel):
         return numbers, {"normals": self.normals_, "offsets": self.offsets_}
 
     def _encode(self, vectors: Float32Array, near: int) -> RowCodes:
+        if self.backend_ == "tensorflow":
+            return RowCodes(self._planes_in_tensorflow.tokens(vectors), None)
         return RowCodes(self._tokens(vectors), None)
+
+    @cached_property
+    def _planes_in_tensorflow(self) -> TensorFlowPlanes:
+        return TensorFlowPlanes(self.normals_, self.offsets_, self.tables_)
 
     def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
         own = self._tokens(queries)

@@ -3,6 +3,8 @@
     python tests/benchmarks/bench_models.py --rows 1000000 --dims 128 --model ivf --lists 16384
     python tests/benchmarks/bench_models.py --source base.parquet --vector embedding --metric l2
 
+    python tests/benchmarks/bench_models.py --model ivf --hash-backend numpy --hash-backend tensorflow
+
 Queries are rows that are left out. Recall counts a neighbour as found when one of its tokens is probed (``ivf``) or
 when it is among the `candidates` rows with most tokens in common (``hyperplane``, ``subspace``): what an index that
 reranks exactly would answer.
@@ -18,11 +20,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import numpy as np
 
+from lsh_core.backends import BACKENDS
 from lsh_core.evaluation.exact import exact_neighbours
-from lsh_core.models import MODELS, LSHModel, default_sample, make_model
+from lsh_core.models import MODELS, LSHModel, default_sample, load_model, make_model
 from lsh_core.models.metrics import SIMILARITY
 
 TOKEN_MODELS = [kind for kind in MODELS if kind != "hnsw"]  # A graph is the server's: nothing to measure here.
@@ -43,6 +47,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--multiprobe", type=int)
     parser.add_argument("--parts", type=int)
     parser.add_argument("--clusters", type=int)
+    parser.add_argument(
+        "--hash-backend",
+        choices=list(BACKENDS),
+        action="append",
+        help="what encodes; several are compared with the first that is given, which recall is measured for",
+    )
     parser.add_argument("--near", type=int, default=16)
     parser.add_argument("--sample", type=int)
     parser.add_argument("--chunk", type=int, default=50_000, help="rows of one call of encode")
@@ -77,6 +87,17 @@ def clocked(figures: dict[str, float], name: str) -> Iterator[None]:
     figures[f"{name} core-s"] = time.process_time() - core
 
 
+def encode(
+    model: LSHModel, rows: np.ndarray, options: argparse.Namespace, figures: dict[str, float], name: str
+) -> np.ndarray:
+    """The tokens of all rows, once what is made at first use (constants, traced functions) is there."""
+    model.encode(rows[:64], near=options.near)
+    with clocked(figures, name):
+        starts = range(0, len(rows), options.chunk)
+        chunks = [model.encode(rows[start : start + options.chunk], near=options.near).tokens for start in starts]
+    return np.concatenate(chunks)
+
+
 def recall(tokens: np.ndarray, probes: np.ndarray, neighbours: np.ndarray, candidates: int | None) -> float:
     found = []
     for probe, wanted in zip(probes, neighbours, strict=True):
@@ -97,12 +118,15 @@ def measure(model: LSHModel, rows: np.ndarray, queries: np.ndarray, options: arg
     figures["sample rows"] = len(sample)
     with clocked(figures, "fit"):
         model.fit(sample, rows=len(rows))
-    with clocked(figures, "encode"):
-        starts = range(0, len(rows), options.chunk)
-        tokens = np.concatenate(
-            [model.encode(rows[start : start + options.chunk], near=options.near).tokens for start in starts]
-        )
+    tokens = encode(model, rows, options, figures, "encode")
     figures["rows/s a core"] = len(rows) / figures["encode core-s"]
+    for backend in (options.hash_backend or [])[1:] if len(model.backends()) > 1 else []:
+        document, arrays = model.state()
+        same = load_model(model.kind, {**document, "backend": backend}, arrays)
+        others = encode(same, rows, options, figures, backend)
+        figures[f"{backend} rows/s"] = len(rows) / figures[f"{backend} s"]
+        figures[f"{backend} rows/s a core"] = len(rows) / figures[f"{backend} core-s"]
+        figures[f"{backend} other tokens of a million"] = float(np.mean(others != tokens)) * 1e6
     effort = model.default_effort(len(rows))
     model.probe(queries[:1], effort)
     waits = []
@@ -131,13 +155,15 @@ def main() -> None:
     print(f"{len(vectors):,} rows of {vectors.shape[1]} dimensions, {options.metric}, chunks of {options.chunk:,}")
     for kind in [options.model] if options.model else TOKEN_MODELS:
         knobs = {name: getattr(options, name) for name in make_model(kind).get_params()}
+        if "hash_backend" in knobs:
+            knobs["hash_backend"] = options.hash_backend[0] if options.hash_backend else None
         model = make_model(kind, **knobs)
         print(f"\n{model!r}: ", end="", flush=True)
         figures = measure(model, vectors, queries, options)
         numbers, _ = model.state()
         print(", ".join(f"{name} {value}" for name, value in numbers["learned"].items()))
         for name, value in figures.items():
-            print(f"  {name:<16} {value:>12,.3f}" if value < 100 else f"  {name:<16} {value:>12,.0f}")
+            print(f"  {name:<36} {value:>12,.3f}" if value < 100 else f"  {name:<36} {value:>12,.0f}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\npeak memory {peak:,.0f} MiB, all vectors included")
 

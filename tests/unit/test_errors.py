@@ -22,6 +22,7 @@ EXAMPLES: list[AirlshError] = [
     errors.NotFoundError("model", "docs-1", "train one"),
     errors.ModelMismatchError("m1", "m2", "index i"),
     errors.VectorError(3, "is not finite"),
+    errors.MissingPackageError("tensorflow", "hash_backend=tensorflow", "pip install 'airlsh[features]'"),
     errors.FilterError("bool.filter[0]", "is not allowed"),
     errors.ImageError("is truncated"),
     errors.EncoderError("text", "text 3 is a float"),

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from lsh_core import __version__
+from lsh_core.backends import require_backend
 from lsh_core.elastic.cluster import answering_client, data_nodes
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import SourceChangedError
@@ -180,6 +181,8 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
     )
     with dask_client(services) as dask:
         _, threads = worker_threads(dask)
+        if model.backend_ != "numpy":  # Better now than when there is an index.
+            dask.run(require_backend, model.backend_, f"model {model_id}, on each Dask worker,")
     nodes = data_nodes(client)
     row_bytes = 4 * columns.dims
     chunk_rows = chunk_rows_for(

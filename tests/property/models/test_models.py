@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from lsh_core.models import MODELS, fingerprint, load_model, make_model
 from lsh_core.models.assignment import make_groups, nearest_lists
+from lsh_core.models.distances import NumpyDistances
 from lsh_core.models.hierarchical import fit_centroids, share_lists
 from lsh_core.models.metrics import prepare_queries, prepare_rows
 from lsh_core.models.multiprobe import nearest_buckets
@@ -47,10 +48,9 @@ def test_ivf_encodes_and_probes_alike(sample, metric, lists, spill, probes):
     def gaps(vectors: np.ndarray) -> np.ndarray:
         return ((vectors[:, None] - centroids[None]) ** 2).sum(axis=2)
 
-    near = queries * model.longest_ if metric == "dot" else queries
     by_probe = -queries @ centroids.T if metric == "dot" else gaps(queries)
     rows = prepare_rows(sample, metric, model.longest_ if metric == "dot" else 0.0).astype(np.float64)
-    for found, measures in ((codes.tokens, gaps(rows)), (codes.near, gaps(near)), (asked, by_probe)):
+    for found, measures in ((codes.tokens, gaps(rows)), (codes.near, by_probe), (asked, by_probe)):
         assert (np.sort(found, axis=1)[:, 1:] != np.sort(found, axis=1)[:, :-1]).all()
         chosen = np.take_along_axis(measures, found, axis=1)
         best = np.sort(measures, axis=1)[:, : found.shape[1]]
@@ -107,7 +107,8 @@ def test_examining_all_lists_in_two_levels_is_exact(rows, count, seed):
     centroids = generator.standard_normal((130, 5), dtype=np.float32)
     vectors = generator.standard_normal((rows, 5), dtype=np.float32)
     groups = make_groups(centroids, 130, generator)
-    assert (nearest_lists(vectors, centroids, count, groups) == nearest_lists(vectors, centroids, count)).all()
+    distances = NumpyDistances(centroids)
+    assert (nearest_lists(distances, vectors, count, groups) == nearest_lists(distances, vectors, count)).all()
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.floats(0.01, 1)), min_size=1, max_size=40), st.floats(0, 1))

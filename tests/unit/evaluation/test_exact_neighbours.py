@@ -90,6 +90,17 @@ def test_close_pairs_far_from_the_origin_are_told_apart() -> None:
     np.testing.assert_array_equal(indices, np.argsort(expected, axis=1, kind="stable")[:, :5])
 
 
+@pytest.mark.parametrize("scale", [1e-19, 1e-21, 1e-22, 1e-24])
+def test_beside_a_long_query_short_ones_lose_nothing(scale: float) -> None:
+    # Scaled as the long one needs it, the squares of the others are below the normal numbers of float32.
+    generator = np.random.default_rng(2)
+    rows, queries = generator.normal(size=(2_000, 16)) * scale, generator.normal(size=(60, 16)) * scale
+    queries[0] = 1
+    indices, _ = exact_neighbours(rows, queries, 10, "l2", block=100)
+    expected = ((rows[None] - queries[1:, None]) ** 2).sum(axis=2).argsort(axis=1, kind="stable")[:, :10]
+    np.testing.assert_array_equal(indices[1:], expected)
+
+
 def test_many_queries_and_many_equal_rows_stay_within_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exact, "_QUERY_BLOCK", 3)
     monkeypatch.setattr(exact, "_PAIR_NUMBERS", 16)

@@ -11,7 +11,6 @@ import pytest
 
 from lsh_core.features.chunk_files import (
     CHUNK_METADATA,
-    ENCODER_METADATA,
     ChunkRecord,
     Letter,
     chunk_file,
@@ -21,10 +20,12 @@ from lsh_core.features.chunk_files import (
     write_chunk,
 )
 from lsh_core.features.output_folder import OutputFolder
+from lsh_core.sources.encoded_by import EncodedBy
 
 KEY = chunk_key({"rows": [0, 3]})
 RECORD = ChunkRecord(KEY, "a.parquet", 0, 3, rows_read=3, rows_written=2, dead_lettered=1)
 ROWS = pa.table({"id": ["a", "b"], "embedding": pa.array([[1, 2], [3, 4]], pa.list_(pa.float32(), 2))})
+ENCODER = EncodedBy("letters", "f" * 64, 2, "cosine", "embedding")
 LETTERS = [Letter("a.parquet", 2, "c" * 2_000, "null_text", "y" * 5_000)]
 
 
@@ -35,12 +36,12 @@ def folder(tmp_path: Path) -> OutputFolder:
 
 def test_a_chunk_that_was_written_is_done_and_says_what_made_it(folder: OutputFolder, tmp_path: Path) -> None:
     assert read_record(folder, KEY) is None
-    written = write_chunk(folder, RECORD, ROWS, LETTERS, {"name": "letters", "fingerprint": "f" * 64})
+    written = write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER)
     assert read_record(folder, KEY) == written
     assert written.bytes == (tmp_path / written.file).stat().st_size
     found = pq.read_table(tmp_path / written.file)
     assert found.equals(ROWS)
-    assert orjson.loads((found.schema.metadata or {})[ENCODER_METADATA])["name"] == "letters"
+    assert EncodedBy.of_schema(found.schema, written.file) == ENCODER
     (letter,) = read_letters(folder, written)
     assert (letter.source, letter.row, letter.error) == ("a.parquet", 2, "null_text")
     assert (len(letter.id or ""), len(letter.reason)) == (600, 1_000)
@@ -48,12 +49,12 @@ def test_a_chunk_that_was_written_is_done_and_says_what_made_it(folder: OutputFo
 
 def test_a_chunk_without_rows_is_done_too(folder: OutputFolder) -> None:
     record = ChunkRecord(KEY, "a.parquet", 0, 1, rows_read=1, rows_written=0, dead_lettered=1)
-    written = write_chunk(folder, record, ROWS.slice(0, 0), LETTERS, {})
+    written = write_chunk(folder, record, ROWS.slice(0, 0), LETTERS, ENCODER)
     assert read_record(folder, KEY) == written
 
 
 def test_a_file_without_its_end_is_no_chunk(folder: OutputFolder, tmp_path: Path) -> None:
-    path = tmp_path / write_chunk(folder, RECORD, ROWS, LETTERS, {}).file
+    path = tmp_path / write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER).file
     whole = path.read_bytes()
     for size in (0, 4, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
@@ -61,7 +62,7 @@ def test_a_file_without_its_end_is_no_chunk(folder: OutputFolder, tmp_path: Path
 
 
 def test_a_file_of_another_chunk_or_program_is_none(folder: OutputFolder, tmp_path: Path) -> None:
-    path = tmp_path / write_chunk(folder, RECORD, ROWS, LETTERS, {}).file
+    path = tmp_path / write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER).file
     other = chunk_key({"rows": [3, 6]})
     (tmp_path / chunk_file(other)).write_bytes(path.read_bytes())
     assert read_record(folder, other) is None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from lsh_core.elastic.leases import ALIAS
 from lsh_core.elastic.system_indices import CHANGES, LEASES
-from lsh_core.errors import SourceError, UnavailableError, VerificationError
+from lsh_core.errors import MissingPackageError, SourceError, UnavailableError, VerificationError
 from lsh_core.indexing import journal as journals
 from lsh_core.indexing import live_writes
 from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
@@ -20,8 +22,9 @@ from lsh_core.indexing.live_gate import fence_live
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.indexing.names import live_write_alias, physical_index
 from lsh_core.jobs import refresh as refreshing
+from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.sources.row_bytes import pack_row
-from tests.memory_builds import make_build, row
+from tests.memory_builds import DIMS, make_build, row
 from tests.memory_server import MemoryServer, refuse
 
 NAME, BUILD = "docs", "b0"
@@ -115,6 +118,18 @@ def test_what_a_build_refuses_is_taken_back_by_its_writer_only(server: MemorySer
         writer(server).upsert([row("b", -1), row("c", 3)])
     assert [entry.id for entry in journal(server)] == ["c"]
     assert held(server) == {"a": 0, "c": 3}
+
+
+def test_without_the_models_backend_nothing_is_upserted_but_all_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Particular()
+    model = Hyperplane(tables=2, bits=2, hash_backend="tensorflow").fit(np.eye(8, DIMS, dtype=np.float32))
+    make_build(server, NAME, BUILD, {"a": 0}, aliases=[NAME, live_write_alias(INDEX)], model=model)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(MissingPackageError, match=r"hash_backend=tensorflow needs .*airlsh\[features\]"):
+        writer(server).upsert([row("c", 3)])
+    assert not journal(server)
+    writer(server).delete(["a"])
+    assert held(server) == {}
 
 
 def test_a_change_of_another_writer_that_is_refused_stays_in_the_journal(server: MemoryServer) -> None:

@@ -19,6 +19,7 @@ def test_none_means_the_default_whoever_it_is_for():
         "seed": 0,
         "lists": 7,
         "spill": None,
+        "hash_backend": "numpy",
     }
 
 
