@@ -8,9 +8,9 @@ What TensorFlow adds up in another order differs in the last bits, so a token di
 within rounding of a plane, or two lists fall on either side of one of the steps that distances are compared by.
 
 Measured without a GPU, by one core, 50,000 rows of 384 dimensions in one chunk, rows/s with NumPy in parentheses:
-``hyperplane`` at its defaults (1,300 planes) 167,000 (87,000), ``ivf`` with its 16 nearest of 4,000 lists 32,000
-(31,000) and of 16,000, in two levels, 35,000 (44,000): there a group has some hundred rows, and each a call. Of a
-million tokens up to 90 were others. One row takes 0.4, 0.5 and 1.2 ms.
+``hyperplane`` at its defaults (1,300 planes) 160,000 (85,000), ``ivf`` with its 16 nearest of 4,000 lists 32,000
+(30,000) and of 16,000, in two levels, 32,000 (43,000): there a group has some hundred rows, and each is a call. Of a
+million tokens up to 90 were others. One row took 0.4, 0.5 and 1 to 3 ms (0.06, 0.1 and 0.3).
 
 On a GPU int32 is avoided in sums and comparisons: TensorFlow computes these on the host.
 """
