@@ -100,8 +100,8 @@ class OutputFolder:
             except FileNotFoundError:
                 return None
 
-    def files(self, folder: str) -> dict[str, WrittenFile]:
-        """Return the files of a folder in this one by their names in this one; hidden names are left out."""
+    def files(self, folder: str, *, hidden: bool = False) -> dict[str, WrittenFile]:
+        """Return the files of a folder in this one by their names in this one; only the unfinished ones if `hidden`."""
         path = inside(self._path, folder)
         with judged(self.place(folder), "cannot be listed", local=self._local):
             self._filesystem.invalidate_cache(path)
@@ -112,7 +112,7 @@ class OutputFolder:
         listed: dict[str, WrittenFile] = {}
         for info in found:
             name = PurePosixPath(info["name"]).name
-            if info["type"] == "file" and not name.startswith("."):
+            if info["type"] == "file" and name.startswith(".") == hidden:
                 listed[f"{folder}/{name}"] = WrittenFile(f"{folder}/{name}", int(info["size"]), _written_at(info))
         return listed
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lsh_core.features.devices import policy_name, tensorflow
+from lsh_core.features.frozen import frozen
 from lsh_core.features.specification import Precision
 from lsh_core.features.weights import files_digest
 
@@ -78,11 +79,8 @@ def _keras_model(file: Path, precision: Precision) -> OwnModel:
     height, width, channels = _image_shape(model.inputs[0].shape)
     config = {name: value for name, value in model.get_config().items() if name != "name"}
     facts = {"class": type(model).__name__, "config": config}
-
-    def call(pixels: Any) -> Any:
-        return _only(model(pixels, training=False))
-
-    return OwnModel(call, height, width, channels, facts, model.weights)
+    network = frozen(model)
+    return OwnModel(lambda pixels: _only(network(pixels)), height, width, channels, facts, model.weights)
 
 
 def _saved_model(folder: Path, precision: Precision) -> OwnModel:

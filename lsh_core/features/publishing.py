@@ -52,7 +52,7 @@ def delete_unnamed(folder: OutputFolder, replaced: Manifest | None, manifest: Ma
     unnamed = set(replaced.all_files - named) if replaced is not None and replaced.state != INCOMPLETE else set()
     long_ago = datetime.now(UTC) - timedelta(seconds=LEFTOVER_SECONDS)
     for part in (CHUNKS, DEAD_LETTERS):
-        for name, file in folder.files(part).items():
+        for name, file in (folder.files(part) | folder.files(part, hidden=True)).items():
             if name not in named and file.written_at is not None and file.written_at < long_ago:
                 unnamed.add(name)
     if not unnamed or folder.read(MANIFEST) != manifest.to_bytes():

@@ -64,7 +64,6 @@ class Finished:
 
     record: ChunkRecord
     seconds: dict[str, float]
-    reused: bool
 
 
 def describe_encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) -> dict[str, Any]:
@@ -93,8 +92,7 @@ def encode_span(task: FeatureTask) -> list[Finished]:
     for chunk in task.span.chunks:
         record = read_record(folder, chunk.key)
         if record is not None and not record.passing:
-            finished.append(Finished(record, {}, reused=True))
-            _announce(task.topic, chunk.rows)
+            finished.append(Finished(record, {}))
         else:
             pending.append(chunk)
     if pending:
@@ -118,13 +116,13 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
         _decoder(task.columns, encoder),
         partial(_write, folder, span, EncodedBy(column=task.columns.vector, **told)),
         vector=task.columns.vector,
-        threads=_threads(task.workers_on),
+        threads=max(1, _threads(task.workers_on) // _tasks_at_a_time()),
         rows_a_block=None if task.columns.template else max(IMAGES_A_BLOCK, task.spec.batch_size or 0),
         stopping=_stop_if_unwanted,
     )
     for record, seconds in pipeline.run(read_rows(span, task.columns)):
         _announce(task.topic, record.rows_read)
-        yield Finished(record, seconds | ({"start": round(starting, 4)} if starting else {}), reused=False)
+        yield Finished(record, seconds | ({"start": round(starting, 4)} if starting else {}))
         starting = 0.0
 
 
@@ -186,6 +184,15 @@ def _threads(workers_on: Mapping[str, int]) -> int:
     from dask.system import CPU_COUNT
 
     return max(1, CPU_COUNT // max(1, workers_on.get(_machine(), 1)))
+
+
+def _tasks_at_a_time() -> int:
+    from distributed import get_worker
+
+    try:
+        return int(get_worker().state.nthreads)
+    except ValueError:
+        return 1
 
 
 def _machine() -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import secrets
 import time
 from collections import defaultdict
@@ -34,6 +36,7 @@ _LOOK_SECONDS = 0.05
 _LOOKING_THREADS = 16
 _EXAMPLES = 10
 _TRIES_TO_PUBLISH = 3
+_PASSWORD = re.compile(r"//[^/@]*@")
 _GOING_ON = ("pending", "lost")  # A worker that dies takes the answers that it holds along: their tasks run again.
 
 
@@ -87,7 +90,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
         "rows_read": manifest.rows_read,
         "rows_written": manifest.rows_written,
         "dead_lettered": manifest.dead_lettered,
-        "reused_chunks": len(manifest.chunks) - len(run.computed),
+        "reused_chunks": len(run.found),
         "chunks": len(manifest.chunks),
         "seconds": round(seconds, 3),
         "rows_per_second": round(run.rows_computed / seconds, 1),
@@ -102,7 +105,7 @@ def encoder_spec(settings: FeaturesSettings, source: FeatureSource) -> EncoderSp
     size = settings.image_size
     return EncoderSpec(
         encoder=settings.encoder,
-        weights=settings.weights,
+        weights=_absolute(settings.weights),
         template=source.columns.template,
         max_tokens=settings.max_tokens,
         architecture=settings.architecture,
@@ -112,6 +115,11 @@ def encoder_spec(settings: FeaturesSettings, source: FeatureSource) -> EncoderSp
         device=settings.device,
         precision=settings.precision,
     )
+
+
+def _absolute(weights: str | None) -> str | None:
+    """Return the whole path of weights that are here: workers have another working folder."""
+    return os.path.abspath(weights) if weights is not None and os.path.exists(weights) else weights
 
 
 def _check_apart(settings: FeaturesSettings, source: FeatureSource, folder: OutputFolder) -> None:
@@ -143,7 +151,7 @@ class _Run:
         self._client, self._trusted = client, trusted
         self._records: dict[str, ChunkRecord] = {}
         self._topic = f"airlsh-features-{secrets.token_hex(8)}"
-        self.computed: set[str] = set()
+        self.found: set[str] = set()
         self.work_seconds: defaultdict[str, float] = defaultdict(float)
         workers = list(client.scheduler_info(n_workers=-1)["workers"].values())
         # On GPUs alone where there are any, unless told otherwise.
@@ -157,7 +165,7 @@ class _Run:
     @property
     def rows_computed(self) -> int:
         """Rows that were encoded by this run, those without a vector among them."""
-        return sum(self._records[key].rows_read for key in self.computed)
+        return sum(record.rows_read for key, record in self._records.items() if key not in self.found)
 
     def compute(self) -> Manifest:
         """Encode what is not done yet, and publish."""
@@ -182,6 +190,7 @@ class _Run:
                 return manifest
             for record in lost:
                 del self._records[record.key]
+                self.found.discard(record.key)
         raise FeaturesError(self._settings.output, "manifest", "another run deletes what this one writes; end it first")
 
     def _describe(self) -> dict[str, Any]:
@@ -214,7 +223,7 @@ class _Run:
         return Manifest(
             state=state,
             encoder=encoder,
-            source=settings.source,
+            source=_PASSWORD.sub("//", settings.source),
             id=settings.id,
             text=source.columns.template,
             image=settings.image,
@@ -235,6 +244,7 @@ class _Run:
             for record in pool.map(lambda key: read_record(self._folder, key), keys):
                 if record is not None and not record.passing:
                     self._records[record.key] = record
+        self.found = set(self._records)
         logger.info("features: %d of %d chunks are there already", len(self._records), len(chunks))
 
     def _encode(self, pending: Sequence[WorkChunk], encoder: dict[str, Any]) -> None:
@@ -323,8 +333,6 @@ class _Run:
     def _count(self, finished: Sequence[Finished]) -> None:
         for each in finished:
             self._records[each.record.key] = each.record
-            if not each.reused:
-                self.computed.add(each.record.key)
             for step, seconds in each.seconds.items():
                 self.work_seconds[step] += seconds
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
 
@@ -19,7 +21,7 @@ def check_writable(folder: str) -> None:
         Its storage did not answer.
     """
     filesystem, path = open_filesystem(folder)
-    probe = inside(path, _PROBE)
+    probe = inside(path, f"{_PROBE}-{secrets.token_hex(8)}")  # Its own: another run may look at the same moment.
     with judged(folder, "cannot be written to", local=is_local(filesystem)):
         filesystem.makedirs(path, exist_ok=True)
         filesystem.pipe_file(probe, b"")

@@ -80,7 +80,8 @@ def manifest_of(output: Path) -> Manifest:
 def rows_of(output: Path) -> pa.Table:
     """All rows that the manifest names; nothing else may lie in the folder."""
     manifest = manifest_of(output)
-    there = {str(path.relative_to(output)) for path in output.rglob("*.*") if path.is_file()}
+    # Where a writer was killed a hidden file may be left, for a day.
+    there = {str(path.relative_to(output)) for path in output.rglob("[!.]*") if path.is_file()}
     assert there == manifest.all_files | {"manifest.json"}
     tables = [pq.read_table(output / name) for name in manifest.files]
     return pa.concat_tables([table.replace_schema_metadata() for table in tables])
@@ -235,14 +236,16 @@ def test_a_folder_of_bad_and_odd_files_is_no_trouble(features: Any, tmp_path: Pa
             archive.writestr(name, content)
     rows = pa.table({"id": list({**good, **bad}), "picture": pa.array([*good.values(), *bad.values()], pa.binary())})
     pq.write_table(rows, tmp_path / "in.parquet")
+    paths = pa.table({"id": rows.column("id"), "path": [f"in/{name}" for name in rows.column("id").to_pylist()]})
+    pq.write_table(paths, tmp_path / "paths.parquet")
     found = []
-    for source, image in (("in", None), ("in.zip", None), ("in.parquet", "picture")):
+    for source, image in (("in", None), ("in.zip", None), ("in.parquet", "picture"), ("paths.parquet", "path")):
         given = {"image": image, "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 4}
         result = features(tmp_path / source, **given, output=str(tmp_path / f"out-{source}"))
         assert (result["rows_written"], result["dead_lettered"]) == (6, 4), source
         table = rows_of(tmp_path / f"out-{source}").sort_by("id")
-        assert table.column_names == ["id", "embedding"]
-        found.append(table)
+        assert table.column_names == ["id", *(["path"] if image == "path" else []), "embedding"]
+        found.append(table.select(["id", "embedding"]))
         folder = OutputFolder(str(tmp_path / f"out-{source}"))
         manifest = manifest_of(tmp_path / f"out-{source}")
         told = {letter.id: letter for chunk in manifest.chunks for letter in read_letters(folder, chunk)}
@@ -250,8 +253,7 @@ def test_a_folder_of_bad_and_odd_files_is_no_trouble(features: Any, tmp_path: Pa
         assert {letter.error for letter in told.values()} == {"bad_image"}
         assert "is empty" in told["empty.png"].reason
         assert "too many pixels" in told["bomb.png"].reason
-    assert found[0].equals(found[1])
-    assert found[0].equals(found[2])
+    assert all(found[0].equals(other) for other in found)
     means = np.array(found[0].column("embedding").to_pylist()).mean(axis=1)
     assert np.allclose(means, [10, 20, 30, 40, 60, 50], atol=3)
 

@@ -8,9 +8,9 @@ from typing import Any
 import fsspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from distributed import LocalCluster
 
 from lsh_core.features.manifest import read_manifest
 from lsh_core.features.output_folder import OutputFolder
@@ -33,6 +33,8 @@ def store() -> Iterator[Any]:
 
 @pytest.fixture
 def scheduler() -> Iterator[str]:
+    from distributed import LocalCluster
+
     with LocalCluster(2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None) as cluster:
         yield cluster.scheduler_address
 
@@ -79,4 +81,4 @@ def test_images_are_read_from_a_store(store: Any, scheduler: str) -> None:
     store.pipe_file("/pictures/1/01.png", picture(200, "PNG"))
     result, rows = run(scheduler, **settings)
     assert result["chunks"] - result["reused_chunks"] == 1
-    assert rows.filter(pa.compute.equal(rows.column("id"), "1/01.png")).column("embedding")[0].as_py()[0] == 200
+    assert rows.filter(pc.equal(rows.column("id"), "1/01.png")).column("embedding")[0].as_py()[0] == 200

@@ -61,13 +61,13 @@ def test_a_later_run_leaves_what_is_complete_until_it_is_itself(folder: OutputFo
 
 def test_what_another_run_is_writing_is_not_deleted(folder: OutputFolder, tmp_path: Path) -> None:
     first, second = manifest(folder, "a"), manifest(folder, "b")
-    manifest(folder, "of-another-run", "left-behind")
+    manifest(folder, "of-another-run", "left-behind", ".left-behind")
     long_ago = time.time() - LEFTOVER_SECONDS - 60
-    for part in ("chunks", "dead-letters"):
-        os.utime(tmp_path / part / "left-behind.parquet", (long_ago, long_ago))
+    for path in tmp_path.glob("*/*left-behind.parquet"):
+        os.utime(path, (long_ago, long_ago))
     publish(folder, second)
     delete_unnamed(folder, first, second)
-    assert names(folder) == {"b", "of-another-run"}
+    assert {path.stem for path in tmp_path.glob("*/*")} == {"b", "of-another-run"}
 
 
 def test_a_run_whose_manifest_was_replaced_deletes_nothing(folder: OutputFolder) -> None:
