@@ -9,6 +9,9 @@ from __future__ import annotations
 import glob
 import importlib.util
 import os
+import re
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +26,9 @@ INSTALL: Final = "pip install 'airlsh[features]', or 'airlsh[gpu]' where there i
 
 _GPU_FILES = ("/dev/nvidia[0-9]*", "/proc/driver/nvidia/gpus/*", "/dev/dxg")  # The last is Windows' for Linux in it.
 
-_lock = threading.Lock()
+_START = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:\d{10}\.")
+
+_lock = threading.RLock()
 _exact = 0
 _rounds = False
 
@@ -74,14 +79,40 @@ def load_tensorflow(needed_for: str) -> Any:
     MissingPackageError
         It is not installed; `needed_for` begins the message.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # It tells of its processor and of GPUs that are not there.
     require_backend("tensorflow", needed_for)
-    import tensorflow
+    with without_start_messages():
+        import tensorflow
 
     for gpu in tensorflow.config.list_physical_devices("GPU"):
         with suppress(RuntimeError):  # Somebody in this process has begun to use it, and has decided this.
             tensorflow.config.experimental.set_memory_growth(gpu, True)
     return tensorflow
+
+
+@contextmanager
+def without_start_messages() -> Iterator[None]:
+    """Import TensorFlow, or what does, in the block: what its libraries write to standard error then is left out.
+
+    They tell of the processor and of GPUs that are not there, before any setting of theirs is heard. Whatever else is
+    written to standard error meanwhile is written when the block ends.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _lock, tempfile.TemporaryFile() as written:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            written.seek(0)
+            sys.stderr.write(
+                "".join(
+                    line for line in written.read().decode(errors="replace").splitlines(True) if not _START.match(line)
+                )
+            )
 
 
 def _tensorflow_has_gpu() -> bool:

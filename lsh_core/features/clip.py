@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from lsh_core.backends import without_start_messages
 from lsh_core.errors import SettingsError, WeightsError
 from lsh_core.features.batches import Batches
 from lsh_core.features.decoding import Fit
@@ -162,7 +163,8 @@ def make_clip_encoder(spec: EncoderSpec) -> ClipEncoder:
 
 
 def _loaded(weights: str) -> tuple[Any, Any]:
-    import keras_hub
+    with without_start_messages():
+        import keras_hub
 
     backbone = keras_hub.models.Backbone.from_preset(weights)
     if not isinstance(backbone, keras_hub.models.CLIPBackbone):

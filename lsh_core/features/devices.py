@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from lsh_core.backends import without_start_messages
 from lsh_core.errors import EncoderError, SettingsError
 from lsh_core.features.specification import Device, Precision
 
@@ -55,10 +56,10 @@ def tensorflow() -> Any:
     EncoderError
         Keras was told to use another backend.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
-    import tensorflow as tf
+    with without_start_messages():
+        import keras
+        import tensorflow as tf
 
     if keras.backend.backend() != "tensorflow":
         raise EncoderError("keras", f"needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")

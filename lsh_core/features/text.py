@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from lsh_core.backends import without_start_messages
 from lsh_core.errors import EncoderError, SettingsError, WeightsError
 from lsh_core.features.batches import Batches
 from lsh_core.features.devices import calculating_in, device_for, tensorflow
@@ -151,7 +152,8 @@ def checked_texts(encoder: str, batch: Batch) -> Sequence[str]:
 
 
 def _loaded(weights: str) -> tuple[Any, Any]:
-    import keras_hub
+    with without_start_messages():
+        import keras_hub
 
     backbone = keras_hub.models.Backbone.from_preset(weights)
     kind = type(backbone).__name__
