@@ -96,7 +96,7 @@ def without_start_messages() -> Iterator[None]:
     They tell of the processor and of GPUs that are not there, before any setting of theirs is heard. Whatever else is
     written to standard error meanwhile is written when the block ends.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _lock, tempfile.TemporaryFile() as written:
         sys.stderr.flush()
         stderr = os.dup(2)
