@@ -108,11 +108,8 @@ def without_start_messages() -> Iterator[None]:
             os.dup2(stderr, 2)
             os.close(stderr)
             written.seek(0)
-            sys.stderr.write(
-                "".join(
-                    line for line in written.read().decode(errors="replace").splitlines(True) if not _START.match(line)
-                )
-            )
+            said = written.read().decode(errors="replace").splitlines(keepends=True)
+            sys.stderr.write("".join(line for line in said if not _START.match(line)))
 
 
 def _tensorflow_has_gpu() -> bool:

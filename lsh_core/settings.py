@@ -385,6 +385,43 @@ class IndexSettings(SourceSettings):
         return queries
 
 
+class RawToIndexSettings(FeaturesSettings):
+    """Encode texts or images, train a model of their vectors where there is none, and index them."""
+
+    name: IndexName = Field(description="Name of the index: the alias that people query.")
+    train: Literal["if needed", "always", "never"] = Field(
+        default="if needed",
+        description="Whether a model is trained; if needed: unless the newest of this name is one of this encoder.",
+    )
+    model: ModelName = Field(default="ivf", description="Kind of LSH model, where one is trained.")
+    text_field: tuple[str, ...] = Field(default=(), description="Column to index as full text; may be repeated.")
+    shards: int | None = Field(default=None, ge=1, le=1024, description="Primary shards; default from bytes and nodes.")
+    replicas: int | None = Field(default=None, ge=0, le=16, description="Replicas; default 1 with two nodes or more.")
+    recall_target: float = Field(
+        default=0.95,
+        ge=0.5,
+        le=0.999,
+        description="Recall@10 of searches that are not told otherwise: a 95 % lower bound, measured on the build.",
+    )
+    promote: bool = Field(default=True, description="Move the alias to the new build once it is verified.")
+
+    def features(self) -> FeaturesSettings:
+        """Return what the first step is told."""
+        return FeaturesSettings(**{field: getattr(self, field) for field in FeaturesSettings.model_fields})
+
+    def training(self, metric: str) -> TrainSettings:
+        """Return what training is told, of vectors that are meant for `metric`."""
+        return validated(TrainSettings, {**self._of_the_output(), "metric": metric, "model": self.model})
+
+    def indexing(self) -> IndexSettings:
+        """Return what the index run is told."""
+        same = ("text_field", "shards", "replicas", "recall_target", "promote", "max_dead_letters")
+        return IndexSettings(**self._of_the_output(), **{field: getattr(self, field) for field in same})
+
+    def _of_the_output(self) -> dict[str, Any]:
+        return {"name": self.name, "source": self.output, "id": self.id, "vector": self.vector}
+
+
 class SearchSettings(Settings):
     """Ask for the nearest neighbours of ids or vectors."""
 

@@ -13,7 +13,7 @@ from lsh_airflow.forms import settings_from_params
 from lsh_airflow.services import dask_from_connection, services_from_connections
 from lsh_airflow.source_roots import check_image_root, check_output, check_source, check_weights
 from lsh_core.errors import AirlshError, InputError
-from lsh_core.settings import AnySettings, FeaturesSettings, IndexSettings
+from lsh_core.settings import AnySettings, FeaturesSettings, IndexSettings, RawToIndexSettings
 
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
@@ -65,19 +65,28 @@ def run_dask_job(
 
 
 def run_stage(
-    stage: Callable[[IndexSettings, str, Services], dict[str, Any]], context: Mapping[str, Any]
+    stage: Callable[[IndexSettings, str, Services], dict[str, Any]],
+    context: Mapping[str, Any],
+    model: type[IndexSettings] | type[RawToIndexSettings] = IndexSettings,
 ) -> dict[str, Any]:
     """Call one stage of an index run; raises as `run_job` does.
 
     The build is named after the run itself, so that a retry, or a run that was cleared, works on the
     build that is already there.
+
+    Parameters
+    ----------
+    model
+        Of the form: settings of an index run, or of all steps from the raw rows on.
     """
     from lsh_core.jobs.identity import build_id
 
     run = context["dag_run"]
     build = build_id(f"{run.dag_id}/{run.run_id}", run.run_after)
     with _readable_log():
-        return stage(_settings(IndexSettings, context), build, services_from_connections(context))
+        given = _settings(model, context)
+        settings = given.indexing() if isinstance(given, RawToIndexSettings) else given
+        return stage(settings, build, services_from_connections(context))
 
 
 def with_partition_key(context: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 DAG_IDS = {
     "compute_features",
+    "raw_to_index",
     "train_lsh_model",
     "index_vectors",
     "refresh_partition",
@@ -43,9 +44,12 @@ def test_a_run_ends_with_a_task_that_only_follows_success(dags: dict[str, Any], 
         assert leaf.trigger_rule == "all_success"
 
 
-def test_the_stages_follow_each_other(dags: dict[str, Any]) -> None:
-    tasks = dags["index_vectors"].task_dict
-    assert set(tasks) == {*STAGES, "complete"}
+@pytest.mark.parametrize(("dag_id", "first"), [("index_vectors", ()), ("raw_to_index", ("encode", "train"))])
+def test_the_stages_follow_each_other(dags: dict[str, Any], dag_id: str, first: tuple[str, ...]) -> None:
+    tasks = dags[dag_id].task_dict
+    assert set(tasks) == {*first, *STAGES, "complete"}
+    for before, after in pairwise((*first, STAGES[0])):
+        assert tasks[before].downstream_task_ids == {after}
     for before, after in pairwise(STAGES):
         assert after in tasks[before].downstream_task_ids
     # Whether there is a run to report on is decided by its first stage.

@@ -1,0 +1,92 @@
+"""From texts or images to an index that is live: encode them, train a model of their vectors, index and verify.
+
+Each step goes on where an earlier try left off: rows that are encoded are not encoded again, a model of the same name
+and encoder is taken as it is unless the form says otherwise, and an index run sends only what is not yet in its build.
+The vectors stay in the output folder, which must lie under a root that `AIRLSH_OUTPUT_ROOTS` lists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import TriggerRule, chain, dag, result, task
+
+from lsh_airflow.forms import form
+from lsh_airflow.index_stage import IndexStageOperator
+from lsh_airflow.job_tasks import run_dask_job, run_job, run_stage
+from lsh_airflow.retries import REPEATABLE
+from lsh_core.settings import RawToIndexSettings
+
+STAGES = {
+    "check": "Servers, vectors, columns and model, before anything is written.",
+    "plan": "Cut the vectors into chunks that cover every row once.",
+    "create": "Create the build's index, which nobody queries yet.",
+    "load": "Hash and load every chunk on the Dask workers, round-robin over the nodes.",
+    "settle": "Refresh and merge, and give the index the settings that it is queried with.",
+    "verify": "Compare what the index holds with what was read, and measure its recall.",
+    "promote": "Move the alias to the build, if the form says so.",
+}
+
+
+@dag(
+    description="Encode texts or images, train, and index them as a verified build.",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    tags=["airlsh", "features", "model", "index"],
+    default_args=REPEATABLE,
+    params=form(
+        RawToIndexSettings,
+        main=("name", "source", "id", "text", "image", "encoder", "weights", "output", "train", "promote"),
+        labels={
+            "train": {
+                "if needed": "if needed: unless the newest model of this name is one of this encoder",
+                "always": "always: a new model",
+                "never": "never: fail if there is none",
+            }
+        },
+    ),
+)
+def raw_to_index() -> None:
+    @result
+    @task
+    def encode(**context: Any) -> dict[str, Any]:
+        """Encode every row that is not encoded yet, and publish the vectors."""
+        from lsh_core.features.report_lines import report_lines
+        from lsh_core.jobs import features
+
+        return run_dask_job(
+            lambda settings, dask: features.compute_features(settings.features(), dask),
+            RawToIndexSettings,
+            context,
+            lines=report_lines,
+        )
+
+    @task
+    def train(**context: Any) -> dict[str, Any]:
+        """Fit a model on a sample of the vectors, or take the one that is there."""
+        from lsh_core.jobs.raw_to_index import train_or_reuse
+
+        return run_job(train_or_reuse, RawToIndexSettings, context)
+
+    stages = [IndexStageOperator(task_id=stage, doc_md=told, form=RawToIndexSettings) for stage, told in STAGES.items()]
+
+    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    def summarise(**context: Any) -> dict[str, Any]:
+        """Write the report, of a failed run as well; not of one that was refused before it began."""
+        from lsh_core.jobs import index
+
+        return run_stage(index.summarise, context, RawToIndexSettings)
+
+    # As in index_vectors: a task that runs whatever happened must not decide the state of the run.
+    complete = EmptyOperator(task_id="complete", doc_md="Reached when every step succeeded.")
+
+    summarised = summarise()
+    chain(encode(), train(), *stages)
+    chain([stages[0], stages[-1]], summarised)
+    chain([stages[-1], summarised], complete)
+
+
+raw_to_index()

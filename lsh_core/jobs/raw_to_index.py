@@ -1,0 +1,52 @@
+"""Between raw rows and an index: the vectors, and a model of them, which may be there already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.errors import NotFoundError
+from lsh_core.jobs.services import Services
+from lsh_core.jobs.train import train
+from lsh_core.models.store import StoredModel, list_models
+from lsh_core.settings import RawToIndexSettings
+
+
+def train_or_reuse(settings: RawToIndexSettings, services: Services) -> dict[str, Any]:
+    """Train a model of the vectors in `settings.output`, or take the newest of the name if it is one of their encoder.
+
+    Returns
+    -------
+    dict
+        ``model_id, fingerprint, model, metric, dims, reused``, and what `lsh_core.jobs.train.train` returns of a new
+        one.
+
+    Raises
+    ------
+    NotFoundError
+        None is to be trained, and there is none of this encoder.
+    InputError
+        As `train` raises.
+    """
+    from lsh_core.sources.dataset import open_dataset
+
+    encoder = open_dataset(settings.output).encoder
+    if encoder is None:
+        raise NotFoundError("encoder", settings.output, "its files do not say what made their vectors")
+    newest = next(iter(list_models(answering_client(services.connection), settings.name)), None)
+    fits = newest is not None and (newest.facts.get("encoder") or {}).get("fingerprint") == encoder.fingerprint
+    if newest is not None and fits and settings.train != "always":
+        return {**_facts(newest), "reused": True}
+    if settings.train == "never":
+        raise NotFoundError("model", settings.name, f"there is none of encoder {encoder}, and none is to be trained")
+    return {**train(settings.training(encoder.metric), services), "reused": False}
+
+
+def _facts(model: StoredModel) -> dict[str, Any]:
+    return {
+        "model_id": model.model_id,
+        "fingerprint": model.fingerprint,
+        "model": model.kind,
+        "metric": model.metric,
+        "dims": model.dims,
+    }
