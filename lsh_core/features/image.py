@@ -17,7 +17,7 @@ from lsh_core.features.encoder import Batch, Float32Array, Images
 from lsh_core.features.frozen import frozen
 from lsh_core.features.own_model import is_own_model, load_own_model
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.features.weights import fingerprint_of, loading
+from lsh_core.features.weights import files_digest, fingerprint_of, loading
 
 CHOICES = (
     "imagenet, which Keras downloads where the network allows it",
@@ -47,7 +47,7 @@ class ImageNetwork:
     size: tuple[int, int]
     channels: int
     facts: dict[str, Any]
-    variables: Sequence[Any]
+    variables: Sequence[Any] = ()
 
 
 class ImageEncoder:
@@ -161,6 +161,7 @@ def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
         model = load_own_model(weights, spec.precision)
     size = _size(spec.image_size, model.height, model.width)
     span = spec.pixels or "0..255"
+    facts = {"own": files_digest(weights), "pixels": span}
 
     def call(pixels: Any) -> Any:
         if span == "0..1":
@@ -169,7 +170,7 @@ def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
             pixels = pixels / 127.5 - 1.0
         return model.call(pixels)
 
-    return ImageNetwork(call, size, model.channels, {"own": model.facts, "pixels": span}, model.variables)
+    return ImageNetwork(call, size, model.channels, facts)
 
 
 def _size(asked: tuple[int, int] | None, height: int | None, width: int | None) -> tuple[int, int]:
