@@ -12,6 +12,7 @@ module              decides
 ``image``           the image encoder: an architecture of Keras, or a user's own model
 ``architectures``   which architectures of Keras there are
 ``own_model``       how a user's own model is loaded
+``frozen``          that weights are constants
 ``clip``            the encoder for texts and images in one space
 ``tokens``          how texts become numbers for a network
 ``batches``         how many rows go through a network at once

@@ -16,7 +16,7 @@ from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.text import checked_texts
 from lsh_core.features.tokens import Tokens, longest_first
-from lsh_core.features.weights import fingerprint_of, loading, plain_config
+from lsh_core.features.weights import deciding, fingerprint_of, loading
 
 CHOICES = (
     "the folder of a preset that keras_hub has saved",
@@ -143,7 +143,7 @@ def make_clip_encoder(spec: EncoderSpec) -> ClipEncoder:
     facts = {
         "family": "clip",
         "version": 1,
-        "network": plain_config(backbone.get_config()),
+        "network": deciding(backbone.get_config()),
         "tokens": tokens.facts(),
         "pixels": pixels.facts(),
         "unit": True,

@@ -14,16 +14,17 @@ from lsh_core.features.batches import Batches
 from lsh_core.features.decoding import Fit
 from lsh_core.features.devices import calculating_in, device_for, tensorflow
 from lsh_core.features.encoder import Batch, Float32Array, Images
+from lsh_core.features.frozen import frozen
 from lsh_core.features.own_model import is_own_model, load_own_model
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.features.weights import fingerprint_of, loading
+from lsh_core.features.weights import files_digest, fingerprint_of, loading
 
 CHOICES = (
     "imagenet, which Keras downloads where the network allows it",
     "a local file or folder: a .keras or .h5 model, a SavedModel, or with an architecture its .weights.h5",
     "none, for numbers drawn at random",
 )
-BATCH_SIZE = 16
+BATCH_SIZE = 8
 GPU_BATCH_SIZE = 128
 DEFAULT_ARCHITECTURE = "MobileNetV2"
 _LUMA = (0.299, 0.587, 0.114)
@@ -46,7 +47,7 @@ class ImageNetwork:
     size: tuple[int, int]
     channels: int
     facts: dict[str, Any]
-    variables: Sequence[Any]
+    variables: Sequence[Any] = ()
 
 
 class ImageEncoder:
@@ -149,7 +150,8 @@ def _published(spec: EncoderSpec, weights: str) -> ImageNetwork:
     facts = {"architecture": kind.name, "pooling": "mean", "random": weights == "none"}
     # Weights that are drawn at random are the same in every process, but for rounding.
     variables = [] if weights == "none" else model.weights
-    return ImageNetwork(lambda pixels: model(kind.prepare(pixels), training=False), size, 3, facts, variables)
+    call = frozen(model)
+    return ImageNetwork(lambda pixels: call(kind.prepare(pixels)), size, 3, facts, variables)
 
 
 def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
@@ -159,6 +161,7 @@ def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
         model = load_own_model(weights, spec.precision)
     size = _size(spec.image_size, model.height, model.width)
     span = spec.pixels or "0..255"
+    facts = {"own": files_digest(weights), "pixels": span}
 
     def call(pixels: Any) -> Any:
         if span == "0..1":
@@ -167,7 +170,7 @@ def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
             pixels = pixels / 127.5 - 1.0
         return model.call(pixels)
 
-    return ImageNetwork(call, size, model.channels, {"own": model.facts, "pixels": span}, model.variables)
+    return ImageNetwork(call, size, model.channels, facts)
 
 
 def _size(asked: tuple[int, int] | None, height: int | None, width: int | None) -> tuple[int, int]:

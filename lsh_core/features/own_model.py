@@ -7,14 +7,14 @@ reach for files or call Python are refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lsh_core.features.devices import policy_name, tensorflow
+from lsh_core.features.frozen import frozen
 from lsh_core.features.specification import Precision
-from lsh_core.features.weights import files_digest
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 _REACHING_OUT = frozenset(
@@ -32,16 +32,12 @@ class OwnModel:
         From (n, height, width, channels) float32 to one tensor (n, ...).
     height, width
         None where any size goes.
-    facts
-        What decides its numbers, beside `variables`.
     """
 
     call: Callable[[Any], Any]
     height: int | None
     width: int | None
     channels: int
-    facts: dict[str, Any]
-    variables: Sequence[Any] = ()
 
 
 def is_own_model(path: str) -> bool:
@@ -76,13 +72,8 @@ def _keras_model(file: Path, precision: Precision) -> OwnModel:
         for layer in model._flatten_layers():
             layer.dtype_policy = policy_name(precision)
     height, width, channels = _image_shape(model.inputs[0].shape)
-    config = {name: value for name, value in model.get_config().items() if name != "name"}
-    facts = {"class": type(model).__name__, "config": config}
-
-    def call(pixels: Any) -> Any:
-        return _only(model(pixels, training=False))
-
-    return OwnModel(call, height, width, channels, facts, model.weights)
+    network = frozen(model)
+    return OwnModel(lambda pixels: _only(network(pixels)), height, width, channels)
 
 
 def _saved_model(folder: Path, precision: Precision) -> OwnModel:
@@ -105,7 +96,7 @@ def _saved_model(folder: Path, precision: Precision) -> OwnModel:
     def call(pixels: Any, keep: Any = loaded) -> Any:  # The variables live as long as what was loaded.
         return _only(signature(**{name: tf.cast(pixels, wanted.dtype)}))
 
-    return OwnModel(call, height, width, channels, {"class": "SavedModel", "files": files_digest(folder)})
+    return OwnModel(call, height, width, channels)
 
 
 def _check_operations(file: Path) -> None:

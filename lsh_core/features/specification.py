@@ -56,7 +56,7 @@ class EncoderSpec:
     batch_size: int | None = None
     device: Device = "auto"
     precision: Precision = "float32"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Check the bounds; raise :class:`SettingsError` for what no encoder could take."""

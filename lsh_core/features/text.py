@@ -24,7 +24,7 @@ from lsh_core.features.encoder import Batch, Float32Array
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.tokens import Tokens, longest_first
-from lsh_core.features.weights import fingerprint_of, loading, plain_config
+from lsh_core.features.weights import deciding, fingerprint_of, loading
 
 CHOICES = (
     "a folder with config.json, model.safetensors and vocab.txt, as Hugging Face and keras_hub write them",
@@ -122,7 +122,7 @@ def make_text_encoder(spec: EncoderSpec) -> TextEncoder:
     facts = {
         "family": "text",
         "version": 1,
-        "network": {"class": type(backbone).__name__, "config": plain_config(backbone.get_config())},
+        "network": {"class": type(backbone).__name__, "config": deciding(backbone.get_config())},
         "tokens": tokens.facts(),
         "pooling": pooling,
         "unit": True,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.features.weights import files_digest, plain_config
+from lsh_core.features.weights import deciding, files_digest
 
 TokenIds = npt.NDArray[np.int32]
 
@@ -61,7 +61,7 @@ class Tokens:
             assets = files_digest(folder)
         return {
             "tokenizer": type(self._tokenizer).__name__,
-            "config": plain_config(self._tokenizer.get_config()),
+            "config": deciding(self._tokenizer.get_config()),
             "assets": assets,
             "most": self.most,
             "lowercase": self._lowercase,

@@ -15,7 +15,11 @@ import numpy as np
 from lsh_core.errors import WeightsError
 
 _BLOCK = 2**20
-_INCIDENTAL = frozenset({"name", "trainable", "dtype", "module", "registered_name", "build_config"})
+_DECIDES = frozenset(
+    {"num_layers", "num_heads", "hidden_dim", "intermediate_dim", "embedding_dim", "projection_dim", "image_shape"}
+    | {"max_sequence_length", "patch_size", "intermediate_activation", "num_groups", "num_inner_repetitions"}
+    | {"lowercase", "strip_accents", "split", "split_on_cjk", "add_prefix_space", "pad_with_end_token"}
+)
 
 
 def state_of_files(weights: str | None) -> list[list[Any]]:
@@ -60,11 +64,15 @@ def fingerprint_of(facts: Mapping[str, Any], variables: Iterable[Any] = ()) -> s
     return digest.hexdigest()
 
 
-def plain_config(config: Any) -> Any:
-    """Return a network's configuration without the names that Keras numbers, and without precisions."""
-    if isinstance(config, Mapping):
-        return {name: plain_config(value) for name, value in config.items() if name not in _INCIDENTAL}
-    return [plain_config(value) for value in config] if isinstance(config, list | tuple) else config
+def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides numbers or tokens, of the configuration of a network or a tokenizer of keras_hub.
+
+    The rest is left out: names that Keras numbers in each process, settings of training, and whatever the next version
+    adds; an index would have to be built anew for those.
+    """
+    found = {name: value for name, value in config.items() if name in _DECIDES}
+    nested = {name: deciding(value) for name, value in config.items() if isinstance(value, Mapping)}
+    return found | {name: value for name, value in nested.items() if value}
 
 
 @contextmanager

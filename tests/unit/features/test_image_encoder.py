@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,18 +39,19 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     folder = tmp_path_factory.mktemp("own")
 
     def make(kind: str, channels: int = 3, **sizes: Any) -> Path:
+        path = folder / f"model{channels}{len(sizes)}{kind}"
+        if path.exists():
+            return path
         keras.utils.set_random_seed(1)
         inputs = keras.Input((sizes.get("height", 8), sizes.get("width", 6), channels))
         outputs = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
         if "height" in sizes:
             outputs = keras.layers.GlobalAveragePooling2D()(outputs)
         model = keras.Model(inputs, outputs)
-        path = folder / f"{kind}{channels}{len(sizes)}"
         if kind == "saved":
             model.export(path, verbose=False)
-            return path
-        path = path.with_suffix(kind)
-        model.save(path)
+        else:
+            model.save(path)
         return path
 
     return make
@@ -151,6 +153,17 @@ def test_the_range_of_pixels_can_be_said(keras_file: Path) -> None:
         expected = np.asarray(model(scaled)).reshape(2, -1)
         np.testing.assert_allclose(encoder(keras_file, pixels=span).encode(images), expected, rtol=1e-4, atol=1e-5)
     assert len({encoder(keras_file, pixels=span).fingerprint for span in (None, "0..255", "0..1", "-1..1")}) == 3
+
+
+def test_the_fingerprint_is_of_the_content_of_the_file(
+    keras_file: Path, own: Callable[..., Path], tmp_path: Path
+) -> None:
+    copied, saved = tmp_path / "other.keras", tmp_path / "saved"
+    shutil.copy(keras_file, copied)
+    assert encoder(copied, batch_size=3).fingerprint == encoder(keras_file).fingerprint
+    shutil.copytree(own("saved"), saved)
+    assert encoder(saved).fingerprint == encoder(own("saved")).fingerprint
+    assert len({encoder(path).fingerprint for path in (keras_file, own(".keras", 1), saved)}) == 3
 
 
 def test_a_model_of_any_size_takes_the_one_that_is_asked(own: Callable[..., Path], keras_file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,13 @@ def test_rows_keep_their_order_and_do_not_depend_on_their_neighbours(small: Text
     np.testing.assert_array_equal(together[0], together[4])
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
     assert abs(together[0] @ together[2]) < 0.999
+
+
+def test_threads_encode_at_once(small: TextEncoder) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(small.encode, [TEXTS] * 8))
+    for each in found:
+        np.testing.assert_array_equal(each, found[0])
 
 
 def test_no_texts_have_no_vectors(small: TextEncoder) -> None:
