@@ -16,6 +16,7 @@ from lsh_core.errors import NotFoundError
 from lsh_core.features.specification import EncoderSpec
 
 DIMS = 12
+SEEN: set[str] = set()
 
 
 @dataclass
@@ -67,6 +68,19 @@ def slow_letters(spec: EncoderSpec) -> TinyEncoder:
 def stripes(spec: EncoderSpec) -> TinyEncoder:
     """Images."""
     return TinyEncoder("stripes", spec, frozenset({"image"}))
+
+
+def where_am_i(spec: EncoderSpec) -> TinyEncoder:
+    """Texts; `SEEN` has the names of the Dask workers that encoded any, if they are in this process."""
+
+    class Noting(TinyEncoder):
+        def encode(self, batch: Sequence[str]) -> npt.NDArray[np.float32]:
+            from distributed import get_worker
+
+            SEEN.add(str(get_worker().name))
+            return super().encode(batch)
+
+    return Noting("letters", spec, frozenset({"text"}))
 
 
 def broken(spec: EncoderSpec) -> TinyEncoder:

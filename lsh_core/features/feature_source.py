@@ -12,6 +12,7 @@ from lsh_core.errors import SchemaError, SettingsError, SourceError
 from lsh_core.features.archives import archive_members, is_archive, is_random_access
 from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
 from lsh_core.features.image_loading import check_places
+from lsh_core.features.row_reading import is_picture_struct
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
 from lsh_core.settings import FeaturesSettings
@@ -122,7 +123,7 @@ def _check_text(dataset: Dataset, name: str) -> None:
 def _check_image(dataset: Dataset, name: str) -> str:
     """Return what a column of images holds: "bytes" or "paths"."""
     type_ = _column(dataset, name).type
-    if _is_bytes(type_):
+    if _is_bytes(type_) or is_picture_struct(type_):
         return "bytes"
     value = type_.value_type if isinstance(type_, pa.DictionaryType) else type_
     if types.is_string(value) or types.is_large_string(value) or types.is_string_view(value):

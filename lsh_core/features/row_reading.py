@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as types
 
 from lsh_core.errors import ImageError, SourceChangedError
@@ -20,6 +21,8 @@ from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.texts import text_faults
+
+_BYTES = "bytes"
 
 Reason = tuple[str, str]
 Input = str | Payload | Reason
@@ -106,7 +109,17 @@ def _texts(table: pa.Table, columns: RowColumns) -> Iterator[Input]:
         yield ("null_text", f"{', '.join(map(repr, template.columns))}: null or blank") if text is None else text
 
 
+def is_picture_struct(type_: pa.DataType) -> bool:
+    """Whether a column holds images as Hugging Face's data sets do: a struct with the bytes among its fields."""
+    if not isinstance(type_, pa.StructType) or type_.get_field_index(_BYTES) < 0:
+        return False
+    inner = type_.field(_BYTES).type
+    return types.is_binary(inner) or types.is_large_binary(inner) or types.is_binary_view(inner)
+
+
 def _images(column: Column) -> Iterator[Input]:
+    if is_picture_struct(column.type):
+        column = pc.struct_field(column, _BYTES)
     is_bytes = types.is_binary(column.type) or types.is_large_binary(column.type)
     bad = {} if is_bytes else text_faults(column)
     for row in range(len(column)):

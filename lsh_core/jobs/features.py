@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -198,14 +199,16 @@ class _Run:
         from lsh_core.jobs.feature_task import describe_encoder
 
         started = time.perf_counter()
-        about: dict[str, Any] = self._client.submit(
+        described = self._client.submit(
             describe_encoder,
             self._spec,
             self._trusted,
             dict(self._workers_on),
             pure=False,
             resources=self._resources,
-        ).result()
+        )
+        with self._told_of_deaths():
+            about: dict[str, Any] = described.result()
         self.work_seconds["start"] += time.perf_counter() - started
         modalities = about.pop("modalities")
         if self._source.modality not in modalities:
@@ -316,19 +319,21 @@ class _Run:
         return self._client.submit(encode_span, task, pure=False, resources=self._resources, retries=0)
 
     def _result(self, future: Future[list[Finished]]) -> list[Finished]:
-        from distributed import KilledWorker
-
         if future.status == "cancelled":
             raise FeaturesError(self._settings.output, "encode", "a task was cancelled")
-        if future.status != "error":
+        with self._told_of_deaths():
             return future.result()
-        error = future.exception()
-        if isinstance(error, KilledWorker):
-            reason = (
-                "its worker died each time, perhaps for want of memory: give workers more, or a smaller --batch-size"
-            )
+
+    @contextmanager
+    def _told_of_deaths(self) -> Iterator[None]:
+        """Say what may be the matter with a task that no worker survived."""
+        from distributed import KilledWorker
+
+        try:
+            yield
+        except KilledWorker as error:
+            reason = "every worker died under it, perhaps for want of memory: give them more, or a smaller --batch-size"
             raise FeaturesError(self._settings.output, "encode", reason) from error
-        raise error
 
     def _count(self, finished: Sequence[Finished]) -> None:
         for each in finished:

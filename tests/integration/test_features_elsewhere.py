@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import fsspec
 import numpy as np
@@ -17,7 +18,8 @@ from lsh_core.features.output_folder import OutputFolder
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
 from tests.integration.test_features import ENCODER, picture
-from tests.tiny_encoders import DIMS
+from tests.tiny_encoders import DIMS, SEEN
+from tests.troubled_files import TroubledFileSystem
 
 
 @pytest.fixture
@@ -82,3 +84,54 @@ def test_images_are_read_from_a_store(store: Any, scheduler: str) -> None:
     result, rows = run(scheduler, **settings)
     assert result["chunks"] - result["reused_chunks"] == 1
     assert rows.filter(pc.equal(rows.column("id"), "1/01.png")).column("embedding")[0].as_py()[0] == 200
+
+
+class FlakyFileSystem(TroubledFileSystem):
+    """Opens every file but those that are `away`."""
+
+    protocol = "flaky"
+    away: ClassVar[set[str]] = set()
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.replace("flaky://", "memory://")))
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if path in self.away:
+            raise TimeoutError("no answer")
+        return super()._open(path, mode, **options)
+
+
+def test_images_whose_storage_did_not_answer_are_tried_again(store: Any, scheduler: str) -> None:
+    fsspec.register_implementation("flaky", FlakyFileSystem, clobber=True)
+    flaky = fsspec.filesystem("flaky")
+    for number in range(20):
+        flaky.pipe_file(f"/pictures/{number:02d}.png", picture(number, "PNG"))
+    FlakyFileSystem.away |= {"/pictures/03.png", "/pictures/04.png"}
+    settings = {"source": "flaky://pictures", "encoder": "tests.tiny_encoders:stripes", "chunk_rows": 4}
+    result, rows = run(scheduler, **settings, max_dead_letters=2)
+    assert (result["rows_written"], result["dead_lettered"]) == (18, 2)
+    FlakyFileSystem.away.clear()
+    result, rows = run(scheduler, **settings)
+    assert (result["rows_written"], result["dead_lettered"]) == (20, 0)
+    assert 1 <= result["chunks"] - result["reused_chunks"] <= 2
+    assert rows.column("id").to_pylist() == [f"{number:02d}.png" for number in range(20)]
+
+
+@pytest.mark.parametrize(("device", "expected"), [("auto", {"gpu"}), ("cpu", {"cpu", "gpu"})])
+def test_workers_with_a_gpu_encode_alone_where_there_are_any(tmp_path: Path, device: str, expected: set[str]) -> None:
+    from distributed import Scheduler, SpecCluster, Worker
+
+    pq.write_table(pa.table({"id": list(range(400))}), tmp_path / "rows.parquet", row_group_size=20)
+    SEEN.clear()
+    workers = {
+        "cpu": {"cls": Worker, "options": {"nthreads": 1, "dashboard": False}},
+        "gpu": {"cls": Worker, "options": {"nthreads": 1, "dashboard": False, "resources": {"GPU": 1}}},
+    }
+    scheduler = {"cls": Scheduler, "options": {"protocol": "tcp", "host": "127.0.0.1", "dashboard": False}}
+    settings = {"source": str(tmp_path / "rows.parquet"), "text": "id", "output": str(tmp_path / "out")}
+    with SpecCluster(workers, scheduler=scheduler, silence_logs=40) as cluster:
+        made = FeaturesSettings(**settings, encoder="tests.tiny_encoders:where_am_i", device=device, chunk_rows=10)
+        result = compute_features(made, cluster.scheduler_address, trusted=True)
+    assert result["chunks"] == 40
+    assert expected == SEEN

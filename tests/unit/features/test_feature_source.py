@@ -43,6 +43,7 @@ def table(tmp_path: Path) -> Path:
         "text": pa.array(["one", "two", None, " "]),
         "number": pa.array([1, 2, 3, 4]),
         "picture": pa.array([b"1", b"2", None, b""], pa.binary()),
+        "hugging": pa.array([{"bytes": b"1", "path": "x"}, None, {"bytes": None, "path": "y"}, {"bytes": b"4"}]),
         "path": pa.array(["x.png", "/y.png", None, "https://host/z.png"]),
         "embedding": pa.array([0.0] * 4),
     }
@@ -52,7 +53,7 @@ def table(tmp_path: Path) -> Path:
 
 def test_texts_are_rendered_and_everything_but_the_vector_is_kept(table: Path) -> None:
     source = opened(table, text="{number}: {text}", replace=True)
-    assert source.columns.kept.names == ["id", "text", "number", "picture", "path", "day"]
+    assert source.columns.kept.names == ["id", "text", "number", "picture", "hugging", "path", "day"]
     found = rows_of(source, chunk_rows=3)
     assert [row["input"] for row in found] == ["1: one", ("null_id", "the id is null"), "3: ", "4:  "]
     assert found[0]["day"] == "1"
@@ -68,6 +69,9 @@ def test_images_are_bytes_or_paths(table: Path) -> None:
     assert found == [b"1", ("null_id", "the id is null"), ("null_image", "the image is null"), b""]
     kept = opened(table, image="picture", columns=("number", "picture"), keep_bytes=True)
     assert kept.columns.kept.names == ["id", "number", "picture"]
+    struct = opened(table, image="hugging", columns=("hugging",))
+    assert struct.columns.kept.names == ["id"]
+    assert [row["input"] for row in rows_of(struct)][2:] == [("null_image", "the image is null"), b"4"]
     paths = opened(table, image="path", columns=())
     assert paths.columns.places == (f"{table.parent}/",)
     assert rows_of(paths)[3]["input"].place == "https://host/z.png"
