@@ -51,13 +51,16 @@ def main() -> None:
     parser.add_argument(
         "--model", action="append", help='model and its options, such as "ivf --lists 4096"; default: each at defaults'
     )
+    parser.add_argument(
+        "--recall-queries", type=int, help="rows that each build is verified with; default from its rows"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here as well, after each model")
     arguments = parser.parse_args()
     results = []
     with own_servers() as (services, folder):
         source, queries = prepare(arguments, folder)
         for model in arguments.model or MODELS:
-            results.append(run(model, source, queries, arguments.metric, services))
+            results.append(run(model, source, queries, arguments, services))
             show(results[-1])
             if arguments.json:
                 arguments.json.write_text(json.dumps(results, indent=2))
@@ -79,14 +82,15 @@ def prepare(arguments: argparse.Namespace, folder: Path) -> tuple[str, str]:
     return str(rows), str(queries)
 
 
-def run(model: str, source: str, queries: str, metric: str, services: Services) -> dict[str, Any]:
+def run(model: str, source: str, queries: str, arguments: argparse.Namespace, services: Services) -> dict[str, Any]:
     """Train, index and evaluate one model; delete its index; return the figures."""
     kind, *options = shlex.split(model)
     given = {option.removeprefix("--"): int(value) for option, value in zip(options[::2], options[1::2], strict=True)}
     name = f"bench-{kind}"
-    trained = train(TrainSettings(name=name, source=source, metric=metric, model=kind, **given), services)
+    trained = train(TrainSettings(name=name, source=source, metric=arguments.metric, model=kind, **given), services)
     started = time.perf_counter()
-    report = run_index(IndexSettings(name=name, source=source), services)
+    settings = IndexSettings(name=name, source=source, recall_queries=arguments.recall_queries)
+    report = run_index(settings, services)
     indexing = time.perf_counter() - started
     index = report["index"]
     client = services.connection.client()
