@@ -80,7 +80,7 @@ def test_the_vectors_are_those_that_were_published(encoded: str, packages: pa.Ta
 def test_a_typed_text_finds_what_it_means(services: Services, encoded: str) -> None:
     index = VectorIndex(services.connection, NAME)
     answer = index.search(text_query="program to view pictures", k=10, recall=1.0)
-    assert sum("image viewer" in neighbour.fields["description"] for neighbour in answer.neighbours) >= 3
+    assert all("image viewer" in neighbour.fields["description"] for neighbour in answer.neighbours[:2])
     vector = index.encode(text_query="program to view pictures")
     assert index.search(vector, k=10, recall=1.0).ids == answer.ids
 
@@ -90,7 +90,7 @@ def test_from_the_command_line(services: Services, encoded: str) -> None:
     run = CliRunner().invoke(main, [*asked, "--es", services.connection.urls[0]])
     assert run.exit_code == 0, run.output
     rows = json.loads(run.stdout)
-    assert [row["id"] for row in rows] == list(
+    assert [row["id"] for row in rows[0]] == list(
         VectorIndex(services.connection, NAME).search(text_query="program to view pictures", k=5, recall=1.0).ids
     )
 
@@ -101,8 +101,9 @@ def test_another_encoder_is_refused_and_both_are_named(
     for file in Path(WEIGHTS).iterdir():
         if file.is_file():
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-3}))
+    words = (tmp_path / "vocab.txt").read_text().splitlines()
+    words[2000], words[3000] = words[3000], words[2000]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
     index = VectorIndex(services.connection, NAME, encoder=QueryEncoder(weights=str(tmp_path)))
     made_by = index.build.field.encoder
     assert made_by is not None
@@ -117,9 +118,11 @@ def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, t
     """The vectors have as many numbers, but they were made by another encoder."""
     from lsh_core.sources.encoded_by import EncodedBy
 
-    (chunk,) = (Path(encoded) / "chunks").glob("*.parquet")
+    chunk = next((Path(encoded) / "chunks").glob("*.parquet"))
     table = pq.read_table(chunk)
-    other = replace(EncodedBy.of_schema(table.schema, str(chunk)) or pytest.fail("no encoder"), fingerprint="ab" * 32)
+    made_by = EncodedBy.of_schema(table.schema, str(chunk))
+    assert made_by is not None
+    other = replace(made_by, fingerprint="ab" * 32)
     pq.write_table(table.replace_schema_metadata(other.to_metadata()), tmp_path / "other.parquet")
     with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
         run_index(IndexSettings(name=NAME, source=str(tmp_path)), services)
