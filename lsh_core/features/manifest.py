@@ -10,7 +10,7 @@ then, and if it fails, readers have what they had.
 
 Two runs at once: the manifest is the last writer's. If both do the same, they write the same. If they differ, the one
 that ends last is what the folder is, and the other one's report tells of features that are no longer there. A run
-deletes only what the manifest that it replaced named and its own does not, and only while its own is still in place;
+deletes only what the manifest that it found named and its own does not, and only while its own is still in place;
 what no manifest ever named, left by a run that was killed or is still at work, goes after `LEFTOVER_SECONDS`. A run
 that lost files in this way, because they were common to it and to a manifest that another one replaced, sees it when
 it publishes, before and after, and makes them again: see `lsh_core.features.publishing`. The moment that is left,

@@ -6,10 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.errors import EncoderError, ImageError, SettingsError
+from lsh_core.errors import EncoderError, ImageError
 from lsh_core.features.chunk_files import ChunkRecord, Letter, read_record, write_chunk
 from lsh_core.features.decoding import ImageDecoder
 from lsh_core.features.encoder import Encoder
@@ -19,6 +19,7 @@ from lsh_core.features.pipeline import IMAGES_A_BLOCK, Pipeline, Pixels
 from lsh_core.features.row_reading import read_rows
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
+from lsh_core.jobs.worker_share import limit_to_share, threads_of_a_task
 from lsh_core.sources.dataset import check_unchanged
 from lsh_core.sources.encoded_by import EncodedBy
 
@@ -116,7 +117,7 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
         _decoder(task.columns, encoder),
         partial(_write, folder, span, EncodedBy(column=task.columns.vector, **told)),
         vector=task.columns.vector,
-        threads=max(1, _threads(task.workers_on) // _tasks_at_a_time()),
+        threads=threads_of_a_task(task.workers_on),
         rows_a_block=None if task.columns.template else max(IMAGES_A_BLOCK, task.spec.batch_size or 0),
         stopping=_stop_if_unwanted,
     )
@@ -164,45 +165,8 @@ def _told(encoder: Encoder, spec: EncoderSpec) -> dict[str, Any]:
 def _encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) -> Encoder:
     from lsh_core.features.registry import worker_encoder
 
-    _limit_threads(_threads(workers_on))
+    limit_to_share(workers_on)
     return worker_encoder(spec, trusted=trusted)
-
-
-@cache
-def _limit_threads(threads: int) -> None:
-    """Give the network this worker's share of the cores, unless it has begun with another number."""
-    from lsh_core.features.devices import limit_threads
-
-    try:
-        limit_threads(threads)
-    except SettingsError as error:
-        logger.info("features: %s", error)
-
-
-def _threads(workers_on: Mapping[str, int]) -> int:
-    """Return this worker's share of the cores of its machine."""
-    from dask.system import CPU_COUNT
-
-    return max(1, CPU_COUNT // max(1, workers_on.get(_machine(), 1)))
-
-
-def _tasks_at_a_time() -> int:
-    from distributed import get_worker
-
-    try:
-        return int(get_worker().state.nthreads)
-    except ValueError:
-        return 1
-
-
-def _machine() -> str:
-    from distributed import get_worker
-    from distributed.comm.addressing import get_address_host
-
-    try:
-        return str(get_address_host(get_worker().address))
-    except ValueError:
-        return ""
 
 
 def _announce(topic: str, rows: int) -> None:

@@ -1,0 +1,147 @@
+"""One run of `compute_features`: what is done already, what is left to do, and the manifest as its last step."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from lsh_core.errors import EncoderError, FeatureLimitError, FeaturesError
+from lsh_core.features.chunk_files import CHUNKS, ChunkRecord, chunk_file, read_letters, read_record
+from lsh_core.features.feature_source import FeatureSource
+from lsh_core.features.manifest import COMPLETE, INCOMPLETE, Manifest, input_fingerprint
+from lsh_core.features.output_folder import OutputFolder
+from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
+from lsh_core.features.work import WorkChunk
+from lsh_core.jobs.feature_workers import FeatureWorkers
+from lsh_core.settings import FeaturesSettings
+
+logger = logging.getLogger(__name__)
+
+_LOOKING_THREADS = 16
+_EXAMPLES = 10
+_TRIES_TO_PUBLISH = 3
+_PASSWORD = re.compile(r"//[^/@]*@")
+
+
+class FeatureRun:
+    """Brings an output from whatever is there to the features of `source`.
+
+    Attributes
+    ----------
+    found
+        Keys of the chunks that were there when the run began.
+    work_seconds
+        Where the time of the workers went, by step.
+    """
+
+    def __init__(
+        self, settings: FeaturesSettings, source: FeatureSource, folder: OutputFolder, workers: FeatureWorkers
+    ) -> None:
+        self._settings, self._source, self._folder, self._workers = settings, source, folder, workers
+        self._records: dict[str, ChunkRecord] = {}
+        self.found: set[str] = set()
+        self.work_seconds: defaultdict[str, float] = defaultdict(float)
+
+    @property
+    def rows_computed(self) -> int:
+        """Rows that were encoded by this run, those without a vector among them."""
+        return sum(record.rows_read for key, record in self._records.items() if key not in self.found)
+
+    def compute(self) -> Manifest:
+        """Encode what is not done yet, publish, and return what was published.
+
+        Raises
+        ------
+        EncoderError
+            The encoder does not fit the source.
+        FeatureLimitError
+            Too many rows have no vector.
+        FeaturesError
+            A chunk could not be encoded, or another run deletes what this one writes.
+        """
+        encoder = self._describe()
+        chunks = self._source.chunks(
+            encoder["fingerprint"], chunk_rows=self._settings.chunk_rows, chunk_bytes=self._settings.chunk_bytes
+        )
+        replaced = begin(self._folder, self._manifest(encoder, (), INCOMPLETE))
+        self._find_done(chunks)
+        for _ in range(_TRIES_TO_PUBLISH):
+            self._encode([chunk for chunk in chunks if chunk.key not in self._records], encoder)
+            manifest = self._manifest(encoder, chunks, COMPLETE)
+            self._check_limit(manifest)
+            lost = missing_chunks(self._folder, manifest)
+            if not lost:
+                publish(self._folder, manifest)
+                lost = missing_chunks(self._folder, manifest)
+            if not lost:
+                delete_unnamed(self._folder, replaced, manifest)
+                return manifest
+            for record in lost:
+                del self._records[record.key]
+                self.found.discard(record.key)
+        raise FeaturesError(self._settings.output, "manifest", "another run deletes what this one writes; end it first")
+
+    def _describe(self) -> dict[str, Any]:
+        started = time.perf_counter()
+        about = self._workers.describe_encoder()
+        self.work_seconds["start"] += time.perf_counter() - started
+        encodes = about.pop("modalities")
+        if self._source.modality not in encodes:
+            reason = f"encodes {' and '.join(encodes)}, the source is {self._source.modality}"
+            raise EncoderError(about["name"], reason)
+        return about
+
+    def _manifest(self, encoder: dict[str, Any], chunks: Sequence[WorkChunk], state: str) -> Manifest:
+        settings, source = self._settings, self._source
+        files = [(file.url, file.size, file.version) for file in source.files]
+        files += [(image.url, image.size, image.version) for image in source.images]
+        return Manifest(
+            state=state,
+            encoder=encoder,
+            source=_PASSWORD.sub("//", settings.source),
+            id=settings.id,
+            text=source.columns.template,
+            image=settings.image,
+            vector=settings.vector,
+            input_fingerprint=input_fingerprint(files),
+            chunks=tuple(self._records[chunk.key] for chunk in chunks),
+        )
+
+    def _find_done(self, chunks: Sequence[WorkChunk]) -> None:
+        """Read the records of chunks that are in the output already; those with images to try again are left out."""
+        there = self._folder.files(CHUNKS)
+        keys = [chunk.key for chunk in chunks if chunk_file(chunk.key) in there]
+        if not keys:
+            return
+        with ThreadPoolExecutor(min(_LOOKING_THREADS, len(keys))) as pool:
+            for record in pool.map(lambda key: read_record(self._folder, key), keys):
+                if record is not None and not record.passing:
+                    self._records[record.key] = record
+        self.found = set(self._records)
+        logger.info("features: %d of %d chunks are there already", len(self._records), len(chunks))
+
+    def _encode(self, pending: Sequence[WorkChunk], encoder: dict[str, Any]) -> None:
+        if not pending:
+            return
+        spans = self._source.spans(pending, parallelism=self._workers.threads)
+        rows = sum(chunk.rows for chunk in pending)
+        for finished in self._workers.encode(spans, self._source.columns, encoder, rows):
+            self._records[finished.record.key] = finished.record
+            for step, seconds in finished.seconds.items():
+                self.work_seconds[step] += seconds
+
+    def _check_limit(self, manifest: Manifest) -> None:
+        limit = self._settings.max_dead_letters
+        if manifest.dead_lettered <= limit:
+            return
+        examples: list[str] = []
+        for chunk in manifest.chunks:
+            if len(examples) >= _EXAMPLES:
+                break
+            examples += [str(letter) for letter in read_letters(self._folder, chunk)]
+        raise FeatureLimitError(self._settings.output, manifest.dead_lettered, limit, tuple(examples[:_EXAMPLES]))

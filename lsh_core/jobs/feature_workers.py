@@ -1,0 +1,136 @@
+"""The Dask side of `compute_features`: which workers encode, and how they are kept busy, a few spans at a time."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.errors import FeaturesError, UnavailableError
+from lsh_core.features.work import RowColumns, WorkSpan
+from lsh_core.jobs.feature_task import FeatureTask, Finished, UnwantedError, describe_encoder, encode_span
+from lsh_core.progress import progress
+from lsh_core.settings import FeaturesSettings
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+    from lsh_core.features.specification import EncoderSpec
+
+_OPEN_PER_THREAD = 2
+_LOOK_SECONDS = 0.05
+_GOING_ON = ("pending", "lost")  # A worker that dies takes the answers that it holds along: their tasks run again.
+
+
+class FeatureWorkers:
+    """The workers of one run.
+
+    Where some of them have a GPU to offer (``dask worker --resources GPU=1``) they alone encode, unless the settings
+    say otherwise.
+
+    Attributes
+    ----------
+    threads
+        How many spans are encoded at the same time.
+    """
+
+    def __init__(self, client: Client, spec: EncoderSpec, settings: FeaturesSettings, *, trusted: bool) -> None:
+        self._client, self._spec, self._output, self._trusted = client, spec, settings.output, trusted
+        workers = list(client.scheduler_info(n_workers=-1)["workers"].values())
+        on_gpus = [worker for worker in workers if worker["resources"].get("GPU")]
+        self._resources = {"GPU": 1} if on_gpus and settings.device != "cpu" else None
+        self.threads = sum(worker["nthreads"] for worker in (on_gpus if self._resources else workers))
+        self._workers_on = dict(Counter(str(worker["host"]) for worker in workers))
+
+    def describe_encoder(self) -> dict[str, Any]:
+        """Make the encoder on a worker, where its weights must be; see `lsh_core.jobs.feature_task.describe_encoder`.
+
+        Raises
+        ------
+        InputError
+            There is no such encoder, or no such weights.
+        """
+        arguments = (self._spec, self._trusted, self._workers_on)
+        described = self._client.submit(describe_encoder, *arguments, pure=False, resources=self._resources)
+        with self._told_of_deaths():
+            about: dict[str, Any] = described.result()
+        return about
+
+    def encode(
+        self, spans: Iterable[WorkSpan], columns: RowColumns, encoder: dict[str, Any], rows: int
+    ) -> Iterator[Finished]:
+        """Encode `spans`, in order, a bounded number of them at a time; yield their chunks as spans end.
+
+        Parameters
+        ----------
+        encoder
+            What it was described as.
+        rows
+            Of all spans, for the progress that is shown.
+
+        Raises
+        ------
+        FeaturesError
+            The workers died under a span again and again, or somebody else cancelled it.
+        UnavailableError
+            The scheduler is gone.
+        """
+        topic = f"airlsh-features-{secrets.token_hex(8)}"
+        tasks = (
+            FeatureTask(self._output, self._spec, self._trusted, encoder, columns, span, topic, self._workers_on)
+            for span in spans
+        )
+        with progress("features", total=rows) as meter:
+            self._client.subscribe_topic(topic, lambda event: meter.advance(event[1]))
+            try:
+                for finished in self._followed(tasks):
+                    yield from finished
+            finally:
+                if self._client.status == "running":
+                    self._client.unsubscribe_topic(topic)
+
+    def _followed(self, tasks: Iterator[FeatureTask]) -> Iterator[list[Finished]]:
+        going_on: dict[Future[list[Finished]], FeatureTask] = {}
+        try:
+            while True:
+                room = max(0, _OPEN_PER_THREAD * self.threads - len(going_on))
+                going_on.update((self._submit(task), task) for task in islice(tasks, room))
+                if not going_on:
+                    return
+                if self._client.status != "running":
+                    raise UnavailableError("Dask scheduler", 0, f"the connection is {self._client.status}")
+                for future in [future for future in going_on if future.status not in _GOING_ON]:
+                    task = going_on.pop(future)
+                    if future.status == "error" and isinstance(future.exception(), UnwantedError):
+                        # Its worker lost the scheduler for a moment, took the task for cancelled, and got it again.
+                        going_on[self._submit(task)] = task
+                    else:
+                        yield self._result(future)
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            if going_on and self._client.status == "running":
+                self._client.cancel(list(going_on), force=True)
+
+    def _submit(self, task: FeatureTask) -> Future[list[Finished]]:
+        return self._client.submit(encode_span, task, pure=False, resources=self._resources, retries=0)
+
+    def _result(self, future: Future[list[Finished]]) -> list[Finished]:
+        if future.status == "cancelled":
+            raise FeaturesError(self._output, "encode", "a task was cancelled")
+        with self._told_of_deaths():
+            return future.result()
+
+    @contextmanager
+    def _told_of_deaths(self) -> Iterator[None]:
+        """Say what may be the matter with a task that no worker survived."""
+        from distributed import KilledWorker
+
+        try:
+            yield
+        except KilledWorker as error:
+            reason = "every worker died under it, perhaps for want of memory: give them more, or a smaller --batch-size"
+            raise FeaturesError(self._output, "encode", reason) from error
