@@ -18,6 +18,7 @@ module              decides
 ``batches``         how many rows go through a network at once
 ``weights``         which weights these are, and what to say when they are not there
 ``devices``         where a network runs, with how many threads, in which precision
+``quiet_start``     that TensorFlow is imported without its messages
 ==================  =================================================================
 
 Nothing is imported here, and TensorFlow only inside functions: `airlsh --help`, a DAG file and a search that
