@@ -4,8 +4,8 @@ A text's vector is the mean over the vectors of its tokens, scaled to unit lengt
 2019, section 3), or that of its first token where the model's folder says so.
 
 On one core a batch of a few dozen texts of about the same length is fastest, each as wide as its longest text: 480
-texts/s of 17 tokens with all-MiniLM-L6-v2, 550 in bfloat16, 420 in batches of 128. `tf.function` is traced once, for any
-number of texts of any length; compiling with XLA takes a second for each shape and was not faster.
+texts/s of 17 tokens with all-MiniLM-L6-v2, 550 in bfloat16, 420 in batches of 128. `tf.function` is traced once, for
+any number of texts of any length; compiling with XLA takes a second for each shape and was not faster.
 """
 
 from __future__ import annotations
