@@ -9,15 +9,14 @@ from __future__ import annotations
 import glob
 import importlib.util
 import os
-import re
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Final, Literal
 
 from lsh_core.errors import MissingPackageError, SettingsError
+from lsh_core.quiet_start import without_starting_messages
 
 Backend = Literal["numpy", "tensorflow"]
 
@@ -26,9 +25,7 @@ INSTALL: Final = "pip install 'airlsh[features]', or 'airlsh[gpu]' where there i
 
 _GPU_FILES = ("/dev/nvidia[0-9]*", "/proc/driver/nvidia/gpus/*", "/dev/dxg")  # The last is Windows' for Linux in it.
 
-_START = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:\d{10}\.")
-
-_lock = threading.RLock()
+_lock = threading.Lock()
 _exact = 0
 _rounds = False
 
@@ -80,36 +77,13 @@ def load_tensorflow(needed_for: str) -> Any:
         It is not installed; `needed_for` begins the message.
     """
     require_backend("tensorflow", needed_for)
-    with without_start_messages():
+    with nullcontext() if "tensorflow" in sys.modules else without_starting_messages():
         import tensorflow
 
     for gpu in tensorflow.config.list_physical_devices("GPU"):
         with suppress(RuntimeError):  # Somebody in this process has begun to use it, and has decided this.
             tensorflow.config.experimental.set_memory_growth(gpu, True)
     return tensorflow
-
-
-@contextmanager
-def without_start_messages() -> Iterator[None]:
-    """Import TensorFlow, or what does, in the block: what its libraries write to standard error then is left out.
-
-    They tell of the processor and of GPUs that are not there, before any setting of theirs is heard. Whatever else is
-    written to standard error meanwhile is written when the block ends.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _lock, tempfile.TemporaryFile() as written:
-        sys.stderr.flush()
-        stderr = os.dup(2)
-        os.dup2(written.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            written.seek(0)
-            said = written.read().decode(errors="replace").splitlines(keepends=True)
-            sys.stderr.write("".join(line for line in said if not _START.match(line)))
 
 
 def _tensorflow_has_gpu() -> bool:

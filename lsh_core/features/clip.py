@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from lsh_core.backends import without_start_messages
 from lsh_core.errors import SettingsError, WeightsError
 from lsh_core.features.batches import Batches
 from lsh_core.features.decoding import Fit
@@ -18,6 +17,7 @@ from lsh_core.features.template import TextTemplate
 from lsh_core.features.text import checked_texts
 from lsh_core.features.tokens import Tokens, longest_first
 from lsh_core.features.weights import deciding, fingerprint_of, loading
+from lsh_core.quiet_start import without_starting_messages
 
 CHOICES = (
     "the folder of a preset that keras_hub has saved",
@@ -163,7 +163,7 @@ def make_clip_encoder(spec: EncoderSpec) -> ClipEncoder:
 
 
 def _loaded(weights: str) -> tuple[Any, Any]:
-    with without_start_messages():
+    with without_starting_messages():
         import keras_hub
 
     backbone = keras_hub.models.Backbone.from_preset(weights)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from lsh_core.backends import without_start_messages
 from lsh_core.errors import EncoderError, SettingsError
 from lsh_core.features.specification import Device, Precision
+from lsh_core.quiet_start import without_starting_messages
 
 _POLICIES: dict[Precision, str] = {"float32": "float32", "float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
+_import_lock = threading.Lock()
 
 
 def limit_threads(threads: int) -> None:
@@ -57,9 +59,12 @@ def tensorflow() -> Any:
         Keras was told to use another backend.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with without_start_messages():
-        import keras
-        import tensorflow as tf
+    with _import_lock:
+        # Once it is there, importing costs nothing, and nothing is written.
+        quiet = nullcontext() if "tensorflow" in sys.modules else without_starting_messages()
+        with quiet:
+            import keras
+            import tensorflow as tf
 
     if keras.backend.backend() != "tensorflow":
         raise EncoderError("keras", f"needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")

@@ -69,7 +69,8 @@ class EncoderSpec:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < bound):
                 raise SettingsError(name, value, f"must be a number from {bound} on")
-        if self.image_size is not None and (len(self.image_size) != 2 or min(self.image_size) < 1):
+        sides = (1, 1) if self.image_size is None else self.image_size
+        if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
             raise SettingsError("image_size", self.image_size, "must be a height and a width in pixels")
 
     def to_json(self) -> dict[str, Any]:

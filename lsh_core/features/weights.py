@@ -97,7 +97,7 @@ def loading(encoder: str, weights: str, choices: tuple[str, ...]) -> Iterator[No
 
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    said = f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
     return said if len(said) <= 300 else said[:299] + "…"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from lsh_core.errors import SettingsError
 from lsh_core.features.devices import calculating_in, device_for, limit_threads, tensorflow
+from lsh_core.quiet_start import without_starting_messages
 
 COUNTED = """
 import os, sys
@@ -30,6 +32,24 @@ print("done")
 def test_tensorflow_starts_with_the_threads_that_it_is_given() -> None:
     ran = subprocess.run([sys.executable, "-c", COUNTED], capture_output=True, text=True, timeout=120, check=False)
     assert ran.stdout == "done\n", ran.stderr[-2000:]
+    assert ran.stderr == ""
+
+
+def test_only_the_messages_of_the_start_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ZeroDivisionError), without_starting_messages():
+        _start_badly()
+    assert capfd.readouterr().err == "from Python\nE0000 00:00:1795 77 other.cc:1] what nobody expects\n"
+    os.write(2, b"later\n")
+    assert capfd.readouterr().err == "later\n"
+
+
+def _start_badly() -> None:
+    os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n")
+    print("from Python", file=sys.stderr)
+    sys.stderr.flush()
+    os.write(2, b"I0000 00:00:1795 77 port.cc:153] oneDNN custom operations are on.\n")
+    os.write(2, b"E0000 00:00:1795 77 other.cc:1] what nobody expects\n")
+    raise ZeroDivisionError
 
 
 def test_threads_cannot_be_changed_once_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:

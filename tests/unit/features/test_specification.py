@@ -49,6 +49,7 @@ def test_defaults_are_left_out_of_json() -> None:
         ("batch_size", 0),
         ("image_size", (0, 5)),
         ("image_size", (5,)),
+        ("image_size", ("5", "6")),
         ("colour", "red"),
         ("encoder", None),
     ],

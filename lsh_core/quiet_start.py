@@ -1,0 +1,42 @@
+"""What TensorFlow writes to the terminal as it is imported: nobody asked, and no setting of it reaches that far."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_STARTING = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog"
+    rb"|[IWE]\d{4} .* (port|cudart_stub|cuda_platform|cpu_feature_guard)\.cc:\d+\]"
+    rb"|To enable the following instructions: "
+)
+
+
+@contextmanager
+def without_starting_messages() -> Iterator[None]:
+    """Hold back what the process writes to its standard error, and write all but those messages when the block ends.
+
+    The messages come from libraries in C++, so it is the file descriptor that is turned away, for all threads.
+    """
+    try:
+        terminal = os.dup(2)
+    except OSError:  # There is none.
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            held.seek(0)
+            rest = b"".join(line for line in held if not _STARTING.match(line))
+            if rest:
+                os.write(2, rest)

@@ -1,0 +1,140 @@
+"""Pictures, with a network that learned them: what a user's own model finds is better than what pixels find."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.evaluation.exact import exact_neighbours
+from lsh_core.jobs.features import compute_features
+from lsh_core.jobs.index import run_index
+from lsh_core.jobs.services import Services
+from lsh_core.jobs.train import train
+from lsh_core.search.vector_index import VectorIndex
+from lsh_core.settings import FeaturesSettings, IndexSettings, TrainSettings
+
+NAME = "digits"
+LEARNED, SIDE, K = 1_297, 16, 10
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Real ones: (1797, 8, 8) pixels from 0 to 255, and what they are."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+
+    def png(self, digit: int) -> bytes:
+        from PIL import Image
+
+        written = io.BytesIO()
+        image = Image.fromarray(self.pixels[digit]).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+        image.save(written, format="PNG")
+        return written.getvalue()
+
+    def name(self, digit: int) -> str:
+        return f"{self.labels[digit]}/{digit:04d}.png"
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    from sklearn.datasets import load_digits
+
+    loaded = load_digits()
+    return Digits((loaded.images * 255 / 16).astype(np.uint8), loaded.target)
+
+
+@pytest.fixture(scope="module")
+def network(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small convolutional network that learned the first digits, without its last layer, as a user saves it."""
+    from lsh_core.features.devices import tensorflow
+
+    tensorflow()
+    import keras
+    from PIL import Image
+
+    keras.utils.set_random_seed(0)
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(digits.png(each)))) for each in range(LEARNED)])
+    entrance = keras.Input((SIDE, SIDE, 1))
+    layer = keras.layers.Rescaling(1 / 255)(entrance)
+    for filters in (16, 32):
+        layer = keras.layers.Conv2D(filters, 3, activation="relu", padding="same")(layer)
+        layer = keras.layers.MaxPooling2D()(layer)
+    embedding = keras.layers.Dense(32, activation="relu")(keras.layers.Flatten()(layer))
+    whole = keras.Model(entrance, keras.layers.Dense(10)(embedding))
+    whole.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    whole.fit(pixels[..., None].astype(np.float32), digits.labels[:LEARNED], epochs=12, batch_size=32, verbose=0)
+    file = tmp_path_factory.mktemp("network") / "digits.keras"
+    keras.Model(entrance, embedding).save(file)
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def services(one_node: Any, dask_cluster: Any) -> Services:
+    return Services(Connection(tuple(one_node.urls)), dask_cluster.address)
+
+
+@pytest.fixture(scope="module")
+def features(services: Services, digits: Digits, network: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Those of the digits that were learned, from a folder of PNG files; indexed."""
+    folder = tmp_path_factory.mktemp("digits")
+    for digit in range(LEARNED):
+        file = folder / "png" / digits.name(digit)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(digits.png(digit))
+    output = str(folder / "features")
+    settings = FeaturesSettings(source=str(folder / "png"), encoder="image", weights=network, output=output)
+    report = compute_features(settings, services.dask)
+    assert (report["rows_written"], report["dims"], report["dead_lettered"]) == (LEARNED, 32, 0)
+    train(TrainSettings(name=NAME, source=output, metric=report["metric"], lists=40), services)
+    run_index(IndexSettings(name=NAME, source=output, recall_queries=100), services)
+    return output
+
+
+def test_bytes_in_parquet_give_the_same_vectors_as_files(
+    services: Services, digits: Digits, network: str, features: str, tmp_path: Path
+) -> None:
+    rows = {
+        "id": [digits.name(digit) for digit in range(LEARNED)],
+        "png": pa.array([digits.png(digit) for digit in range(LEARNED)], pa.binary()),
+    }
+    pq.write_table(pa.table(rows), tmp_path / "digits.parquet", row_group_size=300)
+    settings = FeaturesSettings(
+        source=str(tmp_path / "digits.parquet"), image="png", encoder="image", weights=network, output=f"{tmp_path}/out"
+    )
+    compute_features(settings, services.dask)
+    of_bytes, of_files = vectors(f"{tmp_path}/out"), vectors(features)
+    assert of_bytes.keys() == of_files.keys()
+    assert all(np.allclose(of_bytes[name], of_files[name], rtol=1e-4, atol=1e-4) for name in of_files)
+
+
+def test_the_neighbours_of_digits_that_were_not_learned_are_the_same_digit(
+    services: Services, digits: Digits, features: str
+) -> None:
+    index = VectorIndex(services.connection, NAME)
+    asked = range(LEARNED, LEARNED + 250)
+    found = [index.search(image=digits.png(digit), k=K, fields=()).ids for digit in asked]
+    same = np.mean(
+        [
+            [int(name.partition("/")[0]) == digits.labels[digit] for name in ids]
+            for digit, ids in zip(asked, found, strict=True)
+        ]
+    )
+    flat = digits.pixels.reshape(len(digits.pixels), -1).astype(np.float32)
+    by_pixels, _ = exact_neighbours(flat[:LEARNED], flat[list(asked)], K, "l2")
+    same_by_pixels = np.mean(digits.labels[by_pixels] == digits.labels[list(asked)][:, None])
+    assert same >= 0.95
+    assert same > same_by_pixels
+
+
+def vectors(output: str) -> dict[str, list[float]]:
+    table = pq.read_table(Path(output) / "chunks")
+    return dict(zip(table["id"].to_pylist(), table["embedding"].to_pylist(), strict=True))
