@@ -37,7 +37,8 @@ def dask_at(address: str | None) -> Iterator[Client]:
 
     if address is None:
         with (
-            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=40) as cluster,
+            # Silent even of errors: what a task raises is raised here, in one piece.
+            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
             yield client

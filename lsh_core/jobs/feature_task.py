@@ -118,13 +118,18 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
         partial(_write, folder, span, EncodedBy(column=task.columns.vector, **told)),
         vector=task.columns.vector,
         threads=threads_of_a_task(task.workers_on),
-        rows_a_block=None if task.columns.template else max(IMAGES_A_BLOCK, task.spec.batch_size or 0),
+        rows_a_block=None if task.columns.template else _images_a_block(task.spec, encoder),
         stopping=_stop_if_unwanted,
     )
     for record, seconds in pipeline.run(read_rows(span, task.columns)):
         _announce(task.topic, record.rows_read)
         yield Finished(record, seconds | ({"start": round(starting, 4)} if starting else {}))
         starting = 0.0
+
+
+def _images_a_block(spec: EncoderSpec, encoder: Encoder) -> int:
+    """Return how many images are handed over at once: a whole batch, if the encoder says what it takes."""
+    return max(IMAGES_A_BLOCK, spec.batch_size or getattr(encoder, "batch_size", 0))
 
 
 def _write(

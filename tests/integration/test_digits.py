@@ -68,10 +68,11 @@ def network(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> str:
     for filters in (16, 32):
         layer = keras.layers.Conv2D(filters, 3, activation="relu", padding="same")(layer)
         layer = keras.layers.MaxPooling2D()(layer)
-    embedding = keras.layers.Dense(32, activation="relu")(keras.layers.Flatten()(layer))
-    whole = keras.Model(entrance, keras.layers.Dense(10)(embedding))
+    flat = keras.layers.Dropout(0.3)(keras.layers.Flatten()(layer))
+    embedding = keras.layers.Dense(32, activation="relu")(flat)
+    whole = keras.Model(entrance, keras.layers.Dense(10)(keras.layers.Dropout(0.3)(embedding)))
     whole.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    whole.fit(pixels[..., None].astype(np.float32), digits.labels[:LEARNED], epochs=12, batch_size=32, verbose=0)
+    whole.fit(pixels[..., None].astype(np.float32), digits.labels[:LEARNED], epochs=30, batch_size=32, verbose=0)
     file = tmp_path_factory.mktemp("network") / "digits.keras"
     keras.Model(entrance, embedding).save(file)
     return str(file)
