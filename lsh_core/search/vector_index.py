@@ -89,11 +89,12 @@ class VectorIndex:
         how: dict[str, Any] = {"k": k, "recall": recall, "query_filter": query_filter, "fields": fields, **effort}
         if vector is not None:
             return self._nearest(np.asarray(vector, dtype=np.float32), how)
+        checked_request(k, fields, query_filter, recall, effort)  # Before the encoder is loaded.
         while True:
             build = self.build
             encoded = self._encoded(build, text_query, image)
-            if self.build.field.encoder != build.field.encoder:  # Encoding takes a while, and may take long at first.
-                continue
+            if self.build.field.encoder != build.field.encoder:
+                continue  # To load an encoder takes seconds, in which the alias may move.
             answer = self._nearest(encoded, how)
             if answer.build == build.meta.build or self.build.field.encoder == build.field.encoder:
                 return answer
