@@ -7,6 +7,7 @@ The vectors stay in the output folder, which must lie under a root that `AIRLSH_
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -50,7 +51,6 @@ STAGES = {
     ),
 )
 def raw_to_index() -> None:
-    @result
     @task
     def encode(**context: Any) -> dict[str, Any]:
         """Encode every row that is not encoded yet, and publish the vectors."""
@@ -65,14 +65,16 @@ def raw_to_index() -> None:
         )
 
     @task
-    def train(**context: Any) -> dict[str, Any]:
+    def train(encoded: dict[str, Any], **context: Any) -> dict[str, Any]:
         """Fit a model on a sample of the vectors, or take the one that is there."""
         from lsh_core.jobs.raw_to_index import train_or_reuse
 
-        return run_job(train_or_reuse, RawToIndexSettings, context)
+        job = partial(train_or_reuse, fingerprint=encoded["fingerprint"])
+        return run_job(job, RawToIndexSettings, context)
 
     stages = [IndexStageOperator(task_id=stage, doc_md=told, form=RawToIndexSettings) for stage, told in STAGES.items()]
 
+    @result
     @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def summarise(**context: Any) -> dict[str, Any]:
         """Write the report, of a failed run as well; not of one that was refused before it began."""
@@ -84,7 +86,7 @@ def raw_to_index() -> None:
     complete = EmptyOperator(task_id="complete", doc_md="Reached when every step succeeded.")
 
     summarised = summarise()
-    chain(encode(), train(), *stages)
+    chain(train(encode()), *stages)
     chain([stages[0], stages[-1]], summarised)
     chain([stages[-1], summarised], complete)
 

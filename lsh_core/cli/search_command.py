@@ -49,8 +49,6 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
 
 
 def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
-    import numpy as np
-
     from lsh_core.progress import progress
     from lsh_core.search.filters import parse_filter
     from lsh_core.search.query_file import read_query_vectors
@@ -74,13 +72,11 @@ def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:
         else:
             yield searcher.search_hybrid(settings.text, identity=settings.id, **how)
         return
-    if settings.vectors is None and settings.text is None:
-        yield searcher.search(text_query=settings.encode_text, image=settings.image, **how)
-        return
     if settings.vectors is None:
-        vectors = searcher.encode(text_query=settings.encode_text, image=settings.image)[np.newaxis]
-    else:
-        vectors = read_query_vectors(settings.vectors)
+        how |= {"text_query": settings.encode_text, "image": settings.image}
+        yield searcher.search(**how) if settings.text is None else searcher.search_hybrid(settings.text, **how)
+        return
+    vectors = read_query_vectors(settings.vectors)
     answers: Iterable[Answer]
     if settings.text is None:
         answers = searcher.search_many(vectors, **how)

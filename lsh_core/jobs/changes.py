@@ -26,19 +26,21 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     Raises
     ------
     InputError
-        The source or a row of it cannot be used, or nothing is live under the name.
+        The source or a row of it cannot be used, its vectors are of another encoder, or nothing is live under the name.
     UnavailableError
         No live build took the rows in time; repeat the call.
     """
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
+    from lsh_core.sources.encoded_by import require_encoder
     from lsh_core.sources.parts import read_parts
 
     writer = LiveWriter(services.connection, settings.name)
     build = writer.live_build()
     id_column, vector = settings.id or build.meta.id_column, settings.vector or build.field.column
     dataset = open_dataset(settings.source)
-    check_columns(dataset, id=id_column, vector=vector)
+    columns = check_columns(dataset, id=id_column, vector=vector)
+    require_encoder(columns.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)
     changed, live = 0, build.meta.build
     ignored: dict[str, None] = {}
     with progress("upsert", total=dataset.rows) as meter:

@@ -17,6 +17,7 @@ from lsh_core.settings import ReplaySettings
 from lsh_core.sources.chunks import Chunk, plan_chunks
 from lsh_core.sources.columns import check_columns
 from lsh_core.sources.dataset import SourceFile, open_dataset
+from lsh_core.sources.encoded_by import require_encoder
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.parts import read_parts
 from lsh_core.sources.reading import read_span
@@ -47,6 +48,7 @@ class CorrectedSource:
             raise SchemaError(
                 self._url, str(settings.vector), f"has vectors of {columns.dims} numbers, not {plan.vector.dims}"
             )
+        require_encoder(columns.encoder, plan.vector.encoder, of=f"index {plan.index}", where=self._url)
         self._folders = {file.url: dict(file.partition_values) for file in plan.files}
         self._columns = list(dict.fromkeys([self._id, str(settings.vector), *plan.fields]))
         for name in self._columns:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
-from lsh_core.errors import NotFoundError
+from lsh_core.errors import ModelMismatchError, NotFoundError
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.models.store import StoredModel, list_models
 from lsh_core.settings import RawToIndexSettings
 
 
-def train_or_reuse(settings: RawToIndexSettings, services: Services) -> dict[str, Any]:
+def train_or_reuse(settings: RawToIndexSettings, services: Services, *, fingerprint: str) -> dict[str, Any]:
     """Train a model of the vectors in `settings.output`, or take the newest of the name if it is one of their encoder.
+
+    Parameters
+    ----------
+    fingerprint
+        Of the encoder that was asked for.
 
     Returns
     -------
@@ -25,6 +30,8 @@ def train_or_reuse(settings: RawToIndexSettings, services: Services) -> dict[str
     ------
     NotFoundError
         None is to be trained, and there is none of this encoder.
+    ModelMismatchError
+        The output has come to hold vectors of another encoder.
     InputError
         As `train` raises.
     """
@@ -33,6 +40,8 @@ def train_or_reuse(settings: RawToIndexSettings, services: Services) -> dict[str
     encoder = open_dataset(settings.output).encoder
     if encoder is None:
         raise NotFoundError("encoder", settings.output, "its files do not say what made their vectors")
+    if encoder.fingerprint != fingerprint:
+        raise ModelMismatchError(f"encoder {encoder.name} {fingerprint[:12]}", f"encoder {encoder}", settings.output)
     newest = next(iter(list_models(answering_client(services.connection), settings.name)), None)
     fits = newest is not None and (newest.facts.get("encoder") or {}).get("fingerprint") == encoder.fingerprint
     if newest is not None and fits and settings.train != "always":

@@ -116,6 +116,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
     """Find the files of the partition; files without ``key=value`` folders are all taken to be its own."""
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
+    from lsh_core.sources.encoded_by import require_encoder
 
     id_column, vector = settings.id or build.meta.id_column, settings.vector or build.field.column
     try:
@@ -125,7 +126,8 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
             return _Source((), (), id_column, vector)
         raise
     if dataset.rows:  # Of an empty table the columns have no types.
-        check_columns(dataset, id=id_column, vector=vector)
+        checked = check_columns(dataset, id=id_column, vector=vector)
+        require_encoder(checked.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)
     columns = dataset.schema.names
     if any(file.partition is not None for file in dataset.files):
         files = tuple(file for file in dataset.files if file.partition == settings.partition)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,8 @@ from lsh_core.search.request import check_k, checked_request
 from lsh_core.settings import Fusion
 
 _QUERIES_PER_REQUEST = 16
+
+Found = TypeVar("Found", bound=Answer)
 
 
 class VectorIndex:
@@ -90,14 +92,7 @@ class VectorIndex:
         if vector is not None:
             return self._nearest(np.asarray(vector, dtype=np.float32), how)
         checked_request(k, fields, query_filter, recall, effort)  # Before the encoder is loaded.
-        while True:
-            build = self.build
-            encoded = self._encoded(build, text_query, image)
-            if self.build.field.encoder != build.field.encoder:
-                continue  # To load an encoder takes seconds, in which the alias may move.
-            answer = self._nearest(encoded, how)
-            if answer.build == build.meta.build or self.build.field.encoder == build.field.encoder:
-                return answer
+        return self._asked_with_encoded(text_query, image, lambda encoded: self._nearest(encoded, how))
 
     def encode(self, *, text_query: str | None = None, image: Image | None = None) -> np.ndarray:
         """Return the vector of a text or an image, (d,) float32, by the encoder of the index, as `search` does."""
@@ -109,6 +104,17 @@ class VectorIndex:
         if text is not None:
             return self._encoder.of_text(build, text)
         return self._encoder.of_image(build, image or b"")
+
+    def _asked_with_encoded(self, text: str | None, image: Image | None, ask: Callable[[np.ndarray], Found]) -> Found:
+        """Return what is found by the vector of a text or an image, as the encoder of the build that answers has it."""
+        while True:
+            build = self.build
+            encoded = self._encoded(build, text, image)
+            if self.build.field.encoder != build.field.encoder:
+                continue  # To load an encoder takes seconds, in which the alias may move.
+            answer = ask(encoded)
+            if answer.build == build.meta.build or self.build.field.encoder == build.field.encoder:
+                return answer
 
     def _nearest(self, vector: np.ndarray, how: Mapping[str, Any]) -> Answer:
         return next(self.search_many(vector[np.newaxis], **how))
@@ -185,6 +191,8 @@ class VectorIndex:
         *,
         vector: Sequence[float] | np.ndarray | None = None,
         identity: str | None = None,
+        text_query: str | None = None,
+        image: Image | None = None,
         text_weight: float | None = None,
         fusion: Fusion = "weighted",
         text_fields: Sequence[str] | None = None,
@@ -194,7 +202,7 @@ class VectorIndex:
         fields: Sequence[str] | None = None,
         **effort: int | None,
     ) -> HybridAnswer:
-        """Return the `k` best rows by a text and by a vector, (d,), or by that of the row `identity`, itself left out.
+        """Return the `k` best rows by a text and by a vector, (d,), or by that of a row, itself left out, or of an image.
 
         One Elasticsearch request, with two searches: the best rows by the text, and the nearest in what a search
         without a text looks at, ten times `k` of each and 100 or more; each comes with both scores. Beside that only
@@ -204,6 +212,8 @@ class VectorIndex:
         ----------
         text
             Rows with any of its words are found; it is never parsed for operators.
+        vector, identity, text_query, image
+            One of them: a vector, the id of a stored row, or what `search` encodes.
         text_weight
             From 0, the ranking of a search without a text, to 1, that of Elasticsearch's own text search (BM25, words
             counted over all shards); default .5. See `lsh_core.search.fusion` for what is weighted.
@@ -225,8 +235,14 @@ class VectorIndex:
         """
         asked = checked_text(text, text_fields, text_weight, fusion)
         wanted = checked_request(k, fields, query_filter, recall, effort, but=identity)
-        if (vector is None) == (identity is None):
-            raise SettingsError("vector", vector, "give either a vector or the identity of a row")
+        if sum(each is not None for each in (vector, identity, text_query, image)) != 1:
+            raise SettingsError("vector", None, "give one of a vector, an identity, a text_query and an image")
+        if text_query is not None or image is not None:
+            return self._asked_with_encoded(
+                text_query,
+                image,
+                lambda encoded: self._hybrid.answer(self._neighbours.of_vectors(encoded[np.newaxis], wanted), asked),
+            )
         if identity is not None:
             plan = self._neighbours.of_row(identity, wanted)
         else:

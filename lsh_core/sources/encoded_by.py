@@ -78,5 +78,23 @@ def the_one_encoder(found: Sequence[tuple[str, EncodedBy | None]]) -> EncodedBy 
     return first
 
 
+def require_encoder(found: EncodedBy | None, known: Mapping[str, Any] | None, *, of: str, where: str) -> None:
+    """Raise `ModelMismatchError` if vectors are of another encoder than those that they are to join.
+
+    Vectors of which nobody knows the encoder may be anything: they are taken.
+
+    Parameters
+    ----------
+    known
+        The encoder of those that are there, as a document.
+    of
+        What these belong to.
+    where
+        Where the others come from.
+    """
+    if found is not None and known is not None and found.fingerprint != known["fingerprint"]:
+        raise ModelMismatchError(f"vectors of encoder {EncodedBy(**known)} ({of})", f"those of {_called(found)}", where)
+
+
 def _called(encoder: EncodedBy | None) -> str:
     return f"encoder {encoder}" if encoder else "no encoder that is named"

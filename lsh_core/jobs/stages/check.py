@@ -117,6 +117,8 @@ def _planned_model(settings: IndexSettings, build: str, record: Mapping[str, Any
 
 def require_same_space(settings: IndexSettings, columns: SourceColumns, stored: StoredModel) -> None:
     """Raise `ModelMismatchError` if the model learned from vectors of another length, or of another encoder."""
+    from lsh_core.sources.encoded_by import require_encoder
+
     where = f"{settings.source} column {settings.vector!r}"
     if columns.dims != stored.dims:
         raise ModelMismatchError(
@@ -124,9 +126,4 @@ def require_same_space(settings: IndexSettings, columns: SourceColumns, stored: 
             f"vectors of {columns.dims} numbers",
             where,
         )
-    learned = stored.facts.get("encoder")
-    if columns.encoder and learned and learned["fingerprint"] != columns.encoder.fingerprint:
-        known = f"{learned['name']} {learned['fingerprint'][:12]}"
-        raise ModelMismatchError(
-            f"vectors of encoder {known} (model {stored.model_id})", f"vectors of encoder {columns.encoder}", where
-        )
+    require_encoder(columns.encoder, stored.facts.get("encoder"), of=f"model {stored.model_id}", where=where)
