@@ -227,7 +227,7 @@ def test_from_the_command_line(searcher: VectorIndex, one_node: Any, tmp_path: P
 def test_what_is_refused(searcher: VectorIndex) -> None:
     with pytest.raises(SettingsError, match=r"half.* is not full text .* there is title"):
         searcher.search_hybrid(TEXT, vector=VECTORS[0], text_fields=["half"])
-    with pytest.raises(SettingsError, match="either a vector or the identity"):
+    with pytest.raises(SettingsError, match="one of a vector, an identity"):
         searcher.search_hybrid(TEXT)
     with pytest.raises(SettingsError, match="fields"):
         searcher.search_hybrid(TEXT, vector=VECTORS[0], text_weight=1, fields=["nothing"])
