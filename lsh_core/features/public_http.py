@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import urllib3
 
@@ -34,7 +34,7 @@ def resolve_public(host: str, port: int) -> list[str]:
     Raises
     ------
     SourceError
-        One of them is not public.
+        One of them is not public, or `host` is no name that there could be.
     SourceUnavailableError
         The name cannot be resolved now.
     """
@@ -42,6 +42,8 @@ def resolve_public(host: str, port: int) -> list[str]:
         found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except OSError as error:
         raise SourceUnavailableError(host, f"has no address: {error}") from error
+    except UnicodeError as error:
+        raise SourceError(host, f"is no name of a server: {error}") from error
     for address in found:
         if not is_public(address):
             raise SourceError(host, f"has the address {address}, which is not a public one")
@@ -56,12 +58,18 @@ def is_public(address: str) -> bool:
 
 
 def under_roots(url: str, roots: Sequence[str]) -> bool:
-    """Whether `url` lies under one of `roots`, such as ``https://host/folder/``; ``https://`` alone is every host."""
-    parts = urlsplit(url)
+    """Whether `url` lies under one of `roots`, such as ``https://host/folder/``; ``https://`` alone is every host.
+
+    Raises
+    ------
+    SourceError
+        One of them is no URL.
+    """
+    parts = _split(url)
     path = unquote(unquote(parts.path)).replace("\\", "/")
     if parts.username is not None or not parts.hostname or ".." in path.split("/"):
         return False
-    for root in map(urlsplit, roots):
+    for root in map(_split, roots):
         if root.scheme != parts.scheme:
             continue
         if not root.netloc or (
@@ -85,7 +93,7 @@ def fetch(url: str, roots: Sequence[str], most_bytes: int, *, resolve: Resolve =
     Raises
     ------
     SourceError
-        It is not allowed, not there, or too large.
+        It is no URL, not allowed, not there, or too large.
     SourceUnavailableError
         The server did not answer in time, or is too busy.
     """
@@ -99,12 +107,24 @@ def fetch(url: str, roots: Sequence[str], most_bytes: int, *, resolve: Resolve =
         if status not in _REDIRECTS or location is None:
             kind = SourceUnavailableError if status in _PASSING else SourceError
             raise kind(url, f"the server answered with status {status}")
-        url = urljoin(url, location)
+        try:
+            url = urljoin(url, location)
+        except ValueError as error:
+            raise SourceError(url, f"leads to {location}, which is no URL: {error}") from error
     raise SourceError(url, f"is behind more than {MOST_REDIRECTS} redirects")
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # It is looked at when it is first asked for.
+    except ValueError as error:
+        raise SourceError(url, f"is no URL: {error}") from error
+    return parts
+
+
 def _get(url: str, most_bytes: int, deadline: float, resolve: Resolve) -> tuple[int, str | None, bytes]:
-    parts = urlsplit(url)
+    parts = _split(url)
     secure = parts.scheme == "https"
     host = str(parts.hostname)
     port = parts.port or (443 if secure else 80)
@@ -133,5 +153,7 @@ def _get(url: str, most_bytes: int, deadline: float, resolve: Resolve) -> tuple[
                         if time.monotonic() > deadline:
                             raise SourceUnavailableError(url, f"did not end within {TOTAL_SECONDS:.0f} s")
                 return answer.status, answer.headers.get("Location"), bytes(data)
+    except ValueError as error:  # A header or a name with characters that cannot be sent.
+        raise SourceError(url, f"cannot be asked for: {error}") from error
     except urllib3.exceptions.HTTPError as error:
         raise SourceUnavailableError(url, f"cannot be fetched: {error}") from error

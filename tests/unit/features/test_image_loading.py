@@ -53,12 +53,23 @@ def test_bytes_are_themselves_and_paths_start_from_the_source(folder: Path) -> N
         ("http://127.0.0.1:9/a.png", "outside the allowed places"),
         ("HTTPS://host/a.png", "outside the allowed places"),
         ("a\0b", "null character"),
+        ("https://[bad/x.jpg", "is no URL"),
+        ("https://host:99999/x.jpg", "is no URL"),
+        ("https://host:port/x.jpg", "is no URL"),
+        ("a" * 300, "there is no such file"),
     ],
 )
 def test_what_a_column_may_not_point_to_is_one_bad_image(folder: Path, place: str, said: str) -> None:
     with pytest.raises(ImageError) as refused:
         load(Pointer(place), folder)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["https://a..b/x.jpg", f"https://{'a' * 64}.example/x.jpg"])
+def test_a_server_that_cannot_be_is_one_bad_image(folder: Path, url: str) -> None:
+    with pytest.raises(ImageError, match="is no name of a server") as refused:
+        load(Pointer(url), folder, "https://")
+    assert not isinstance(refused.value, ImageUnavailableError)
 
 
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
@@ -153,7 +164,13 @@ class _Pictures(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        places = {"/in/moved": "/in/a.png", "/in/away": "http://10.0.0.1/a.png", "/in/out": "/out/a.png"}
+        places = {
+            "/in/moved": "/in/a.png",
+            "/in/away": "http://10.0.0.1/a.png",
+            "/in/out": "/out/a.png",
+            "/in/odd": "http://[bad/a.png",
+            "/in/port": "http://host:99999/a.png",
+        }
         if path in places or path == "/in/loop":
             self.send_response(302)
             self.send_header("Location", places.get(path, path))
@@ -197,11 +214,15 @@ def test_the_web_is_asked_at_the_address_that_was_checked(server: ThreadingHTTPS
         ("/in/a.png", "more than 5 bytes"),
         ("/in/away", "http://10.0.0.1/a.png: is outside"),
         ("/in/out", "/out/a.png: is outside"),
+        ("/in/odd", "leads to .* which is no URL"),
+        ("/in/port", "is no URL"),
         ("/in/loop", "more than 5 redirects"),
         ("/in/gone", "status 404"),
     ]:
         with pytest.raises(SourceError, match=said):
             get(path, 5)
+    with pytest.raises(SourceError, match="cannot be asked for"):
+        fetch(f"http://日本:{server.server_port}/in/a.png", ["http://"], 5, resolve=resolve)
     with pytest.raises(SourceUnavailableError, match="status 503"):
         get("/in/busy")
     server.shutdown()
