@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import cache
+from http.client import HTTPException
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-import urllib3
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
 
 from lsh_core.errors import SourceError, SourceUnavailableError
 
@@ -130,30 +135,57 @@ def _get(url: str, most_bytes: int, deadline: float, resolve: Resolve) -> tuple[
     port = parts.port or (443 if secure else 80)
     target = parts.path or "/"
     target += f"?{parts.query}" if parts.query else ""
-    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=CONNECT_SECONDS)
     headers = {"Host": parts.netloc, "User-Agent": "airlsh"}
     address = resolve(host, port)[0]
-    pool = (
-        urllib3.HTTPSConnectionPool(address, port, timeout=timeout, server_hostname=host, assert_hostname=host)
-        if secure
-        else urllib3.HTTPConnectionPool(address, port, timeout=timeout)
-    )
+    late = SourceUnavailableError(url, f"did not end within {TOTAL_SECONDS:.0f} s")
     try:
-        with closing(pool):
-            answer = pool.request("GET", target, headers=headers, redirect=False, retries=False, preload_content=False)
-            with closing(answer):
-                data = bytearray()
-                if answer.status == 200:
-                    for block in answer.stream(_BLOCK_BYTES, decode_content=True):
-                        data += block
-                        if len(data) > most_bytes:
-                            raise SourceError(
-                                url, f"has more than {most_bytes:,} bytes, which is the most that is read"
-                            )
-                        if time.monotonic() > deadline:
-                            raise SourceUnavailableError(url, f"did not end within {TOTAL_SECONDS:.0f} s")
-                return answer.status, answer.headers.get("Location"), bytes(data)
+        with _connected(address, port, host if secure else None, deadline) as connection:
+            connection.request("GET", target, headers=headers, preload_content=False)
+            data = bytearray()
+            with closing(connection.getresponse()) as answer:
+                for block in answer.stream(_BLOCK_BYTES, decode_content=True) if answer.status == 200 else ():
+                    data += block
+                    if len(data) > most_bytes:
+                        raise SourceError(url, f"has more than {most_bytes:,} bytes, which is the most that is read")
+            if time.monotonic() >= deadline:  # It was cut off, which looks like an end to an answer of no known length.
+                raise late
+            return answer.status, answer.headers.get("Location"), bytes(data)
+    except (OSError, HTTPError, HTTPException) as error:
+        if time.monotonic() >= deadline:
+            raise late from error
+        raise SourceUnavailableError(url, f"cannot be fetched: {error}") from error
     except ValueError as error:  # A header or a name with characters that cannot be sent.
         raise SourceError(url, f"cannot be asked for: {error}") from error
-    except urllib3.exceptions.HTTPError as error:
-        raise SourceUnavailableError(url, f"cannot be fetched: {error}") from error
+
+
+@contextmanager
+def _connected(address: str, port: int, secure_name: str | None, deadline: float) -> Iterator[HTTPConnection]:
+    """Connect, and cut the connection off at the deadline.
+
+    The time limit of a socket begins anew with every byte, so a server that sends one now and then would hold a thread
+    for days: while it says who it is, in its headers, between two parts of its answer.
+    """
+    left = max(deadline - time.monotonic(), 0.001)
+    plain = socket.create_connection((address, port), timeout=min(CONNECT_SECONDS, left))
+    with plain, closing(plain.dup()) as same:
+        cut = threading.Timer(left, _shut, [same])
+        cut.daemon = True
+        cut.start()
+        try:
+            with closing(HTTPConnection(address, port, timeout=CONNECT_SECONDS)) as connection:
+                connection.sock = _tls().wrap_socket(plain, server_hostname=secure_name) if secure_name else plain
+                yield connection
+        finally:
+            cut.cancel()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # It is closed already.
+        connection.shutdown(socket.SHUT_RDWR)

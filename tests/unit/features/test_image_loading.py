@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from lsh_core.errors import ImageError, SourceChangedError, SourceError, SourceUnavailableError
-from lsh_core.features import image_loading
+from lsh_core.features import image_loading, public_http
 from lsh_core.features.image_loading import ImageUnavailableError, Payload, Pointer, load_image
 from lsh_core.features.public_http import fetch, is_public, resolve_public, under_roots
 from lsh_core.sources.listing import look_up
@@ -229,3 +232,38 @@ def test_the_web_is_asked_at_the_address_that_was_checked(server: ThreadingHTTPS
     server.server_close()
     with pytest.raises(SourceUnavailableError, match="cannot be fetched"):
         get("/in/a.png")
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+SLOW = {
+    "headers": (b"", b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1_000),
+    "body": (HEAD + b"Content-Length: 1000\r\n\r\n", b"x" * 1_000),
+    "body of no known length": (HEAD + b"\r\n", b"x" * 1_000),
+    "length of a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0" * 1_000),
+    "greeting": (b"", b"\x16\x03\x03\x10\x00\x02\x00\x0f\xf0" + b"x" * 1_000),
+}
+
+
+@pytest.mark.parametrize("part", SLOW)
+def test_a_server_that_sends_a_byte_now_and_then_is_cut_off(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public_http, "TOTAL_SECONDS", 0.3)
+    first, slowly = SLOW[part]
+
+    def serve(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(10_000)
+            connection.sendall(first)
+            for place in range(300):
+                connection.sendall(slowly[place : place + 1])
+                time.sleep(0.01)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = threading.Thread(target=serve, args=[listening], daemon=True)
+        serving.start()
+        started = time.monotonic()
+        site = f"{'https' if part == 'greeting' else 'http'}://slow.example:{listening.getsockname()[1]}/"
+        with pytest.raises(SourceUnavailableError, match="did not end within"):
+            fetch(f"{site}a.png", [site], 10_000, resolve=lambda host, port: ["127.0.0.1"])
+        assert time.monotonic() - started < 2
+        serving.join()
