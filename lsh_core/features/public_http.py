@@ -29,6 +29,10 @@ MOST_REDIRECTS = 5
 _BLOCK_BYTES = 2**16
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_WITH_IPV4_LAST = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""NAT64 (RFC 6052), and the compatible addresses of RFC 4291."""
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""RFC 8215: NAT64 within one network; where the address of IPv4 is in it, that network alone knows."""
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -56,10 +60,21 @@ def resolve_public(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address can be reached by everybody: not private, not of this machine, of no one link."""
+    """Whether an address can be reached by everybody: not private, not of this machine, of no one link.
+
+    An address of IPv6 that stands for one of IPv4 is what that one is.
+    """
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    return parsed.is_global and not parsed.is_multicast and (mapped is None or is_public(str(mapped)))
+    if not parsed.is_global or parsed.is_multicast:
+        return False
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return True
+    if parsed.is_site_local or parsed in _LOCAL_NAT64:
+        return False
+    inner = parsed.ipv4_mapped or parsed.sixtofour
+    if any(parsed in network for network in _WITH_IPV4_LAST):
+        inner = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
+    return inner is None or is_public(str(inner))
 
 
 def under_roots(url: str, roots: Sequence[str]) -> bool:

@@ -145,6 +145,8 @@ def test_a_root_on_the_web_is_a_server_and_a_path(url: str, allowed: bool, on_an
 PRIVATE = [
     *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1"),
     *("::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::"),
+    *("64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b::a00:1", "64:ff9b:1::5db8:d70e", "64:ff9b:1:ffff::1"),
+    *("::127.0.0.1", "::10.0.0.1", "::", "fec0::1", "feff::1", "fe80::1%eth0"),
 ]
 
 
@@ -152,6 +154,7 @@ PRIVATE = [
 def test_private_addresses_are_known(address: str) -> None:
     assert not is_public(address)
     assert is_public("93.184.215.14")
+    assert is_public("64:ff9b::5db8:d70e")
     assert is_public("2606:2800:21f:cb07:6820:80da:af6b:8b2c")
 
 
