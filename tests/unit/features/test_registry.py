@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lsh_core.errors import EncoderError, NotFoundError, SettingsError
+from lsh_core.errors import EncoderError, NotFoundError, SettingsError, WeightsError
 from lsh_core.features import registry
 from lsh_core.features.encoder import Batch, Encoder, Float32Array
 from lsh_core.features.registry import encoder_names, forget_encoders, make_encoder, worker_encoder
@@ -69,6 +69,15 @@ def test_nobody_else_may_name_a_factory() -> None:
     worker_encoder(EncoderSpec(f"{HERE}:make_length_encoder"), trusted=True)
     with pytest.raises(SettingsError, match="command line alone"):
         worker_encoder(EncoderSpec(f"{HERE}:make_length_encoder"))
+
+
+def test_nobody_else_may_name_a_saved_model(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"broken")
+    for make in (make_encoder, worker_encoder):
+        with pytest.raises(SettingsError, match=r"command line alone; save the model as \.keras"):
+            make(EncoderSpec("image", str(tmp_path), device="cpu"), trusted=False)
+    with pytest.raises(WeightsError):
+        make_encoder(EncoderSpec("image", str(tmp_path), device="cpu"), trusted=True)
 
 
 def test_an_installed_package_registers_encoders_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
