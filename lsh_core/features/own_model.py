@@ -18,7 +18,7 @@ from typing import Any
 
 from lsh_core.features.devices import policy_name, tensorflow
 from lsh_core.features.frozen import frozen
-from lsh_core.features.specification import Precision
+from lsh_core.features.specification import NO_PATHS, Precision
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 _SAVED_MODEL = "saved_model.pb"
@@ -52,7 +52,7 @@ def is_own_model(path: str) -> bool:
 
 def is_saved_model(path: str) -> bool:
     """Whether `path` is the folder of a SavedModel."""
-    return Path(path, _SAVED_MODEL).exists()
+    return path not in NO_PATHS and Path(path, _SAVED_MODEL).exists()
 
 
 def load_own_model(path: str, precision: Precision) -> OwnModel:
@@ -89,7 +89,7 @@ def _keras_model(file: Path, precision: Precision) -> OwnModel:
 def _saved_model(folder: Path, precision: Precision) -> OwnModel:
     if precision != "float32":
         raise ValueError(f"a SavedModel calculates as it was saved, not in {precision}")
-    if not is_saved_model(str(folder)):
+    if not (folder / _SAVED_MODEL).is_file():
         raise FileNotFoundError(f"the folder holds no {_SAVED_MODEL}")
     _check_operations(folder / _SAVED_MODEL)
     tf = tensorflow()
