@@ -77,11 +77,13 @@ def load_tensorflow(needed_for: str) -> Any:
         It is not installed; `needed_for` begins the message.
     """
     require_backend("tensorflow", needed_for)
+    # Once it is there, importing costs nothing, and nothing is written; looking for a GPU also writes, the first time.
     with nullcontext() if "tensorflow" in sys.modules else without_starting_messages():
         import tensorflow
 
-    for gpu in tensorflow.config.list_physical_devices("GPU"):
-        with suppress(RuntimeError):  # Somebody in this process has begun to use it, and has decided this.
+        gpus = tensorflow.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        with suppress(RuntimeError, ValueError):  # Somebody in this process has begun to use it, and has decided this.
             tensorflow.config.experimental.set_memory_growth(gpu, True)
     return tensorflow
 

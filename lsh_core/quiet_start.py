@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,13 +16,22 @@ _STARTING = re.compile(
     rb"|To enable the following instructions: "
 )
 
+_turned = threading.RLock()
+
 
 @contextmanager
 def without_starting_messages() -> Iterator[None]:
     """Hold back what the process writes to its standard error, and write all but those messages when the block ends.
 
-    The messages come from libraries in C++, so it is the file descriptor that is turned away, for all threads.
+    The messages come from libraries in C++, so it is the file descriptor that is turned away, for all threads. Of two
+    threads the second waits: it would take the first one's file for the terminal, and leave the process with it.
     """
+    with _turned, _turned_away():
+        yield
+
+
+@contextmanager
+def _turned_away() -> Iterator[None]:
     try:
         terminal = os.dup(2)
     except OSError:  # There is none.

@@ -34,6 +34,9 @@ _SIZES = {
 }
 """Height and width that the published weights were trained with, where not `USUAL_SIZE`; Keras tells nobody."""
 USUAL_SIZE = 224
+_LEAST = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
+"""The least height and width that the layers leave something of, where not `_USUAL_LEAST`; Keras tells it in errors."""
+_USUAL_LEAST = 32
 _SQUARE = 16
 
 
@@ -57,6 +60,11 @@ class Architecture:
     def size(self) -> int:
         """Height and width of its images."""
         return _SIZES.get(self.name, USUAL_SIZE)
+
+    @property
+    def least(self) -> int:
+        """The least height and width that it takes."""
+        return _LEAST.get(self.name, _USUAL_LEAST)
 
     def build(self, size: tuple[int, int], weights: str | None) -> Any:
         """Make the network down to the mean over the last map of features (global average pooling).

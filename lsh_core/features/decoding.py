@@ -2,11 +2,17 @@
 
 Pillow reads them; what is refused here is refused for that image alone. Every reason is one line, as it ends in a dead
 letter.
+
+An image is in memory whole only as Pillow reads it, with one to four bytes a pixel. Red, green and blue over white are
+made of a band of it at a time, which is shrunk at once: a PNG of 67 megapixels with alpha takes 276 MB at its peak, and
+would take 1,279 MB if it were converted as a whole.
 """
 
 from __future__ import annotations
 
 import io
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +29,12 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 """What is read. Others are left out, as Pillow starts programs for some, and parsers that hardly anybody uses."""
 MOST_PIXELS = 2**26
 """67 megapixels: 270 MB as red, green, blue and alpha."""
+BIG_PIXELS = 2**24
+"""Of images with more only one is decoded at a time in a process, however many threads decode."""
+_BAND_PIXELS = 2**20
+_GAP = 2
+"""An image is shrunk by whole numbers to this many times of what is wanted, and by a better filter from there."""
+_one_big = threading.Lock()
 _ORIENTATION = 0x0112
 
 
@@ -74,7 +86,7 @@ class ImageDecoder:
         if not data:
             raise ImageError("is empty")
         try:
-            with self._opened(data) as image:
+            with self._opened(data) as image, _one_big if _is_big(image) else nullcontext():
                 return self._pixels(image)
         except ImageError:
             raise
@@ -108,16 +120,19 @@ class ImageDecoder:
         height, width = (self.width, self.height) if sideways else (self.height, self.width)
         whole = (0.0, 0.0, float(image.width), float(image.height))
         box = _box(image.size, (width, height)) if self.fit == "crop" else whole
-        kept = (box[2] - box[0]) / image.width, (box[3] - box[1]) / image.height
+        kept = _sides(box)[0] / image.width, _sides(box)[1] / image.height
         before = image.width
         # JPEG alone: an eighth, a quarter or half of the size comes straight from the coefficients, and is enough.
         drafted = image.draft("RGB", (round(width / kept[0]), round(height / kept[1])))
         if drafted is not None:
             scale = drafted[1][2] / before
             box = (box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale)
-        rgb = as_rgb(image)
+        across, down = _sides(box)
+        by = max(1, int(across / width / _GAP)), max(1, int(down / height / _GAP))
+        rgb = as_rgb(image, by)
+        box = (box[0] / by[0], box[1] / by[1], box[2] / by[0], box[3] / by[1])
         if rgb.size != (width, height) or box != (0.0, 0.0, float(width), float(height)):
-            rgb = rgb.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
+            rgb = rgb.resize((width, height), Image.Resampling.BICUBIC, box=box)
         if turn in _TRANSPOSED:
             rgb = rgb.transpose(Image.Transpose(_TRANSPOSED[turn]))
         return np.asarray(rgb, dtype=np.uint8)
@@ -127,36 +142,60 @@ _TRANSPOSED = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 """From EXIF's orientation to Pillow's `Transpose`, as in `ImageOps.exif_transpose`."""
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
-    """Return an image of any mode as red, green and blue, over white where it is transparent.
+def as_rgb(image: Image.Image, by: tuple[int, int] = (1, 1)) -> Image.Image:
+    """Return an image of any mode as red, green and blue, over white where it is transparent, and shrunk.
 
     Numbers of more than eight bits are scaled to eight: 16-bit ones by their range, others by the least and largest of
     the image.
+
+    Parameters
+    ----------
+    by
+        How many pixels across and down become one, their mean.
     """
     from PIL import Image
 
     image.load()
-    if image.mode == "RGB" and not image.has_transparency_data:
-        return image
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        return Image.fromarray(_as_bytes(np.asarray(image))).convert("RGB")
-    if image.has_transparency_data:
-        above = image.convert("RGBA")
+    span = image.getextrema() if image.mode in ("I", "F") else (0, 0)
+    found = Image.new("RGB", (-(-image.width // by[0]), -(-image.height // by[1])))
+    rows = max(1, _BAND_PIXELS // (image.width * by[1])) * by[1]
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        found.paste(_band_as_rgb(band, span).reduce(by), (0, top // by[1]))
+    return found
+
+
+def _band_as_rgb(band: Image.Image, span: tuple[Any, ...]) -> Image.Image:
+    from PIL import Image
+
+    if band.mode == "RGB" and not band.has_transparency_data:
+        return band
+    if band.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(band) >> 8).astype(np.uint8)).convert("RGB")
+    if band.mode in ("I", "F"):
+        return Image.fromarray(_as_bytes(np.asarray(band), *span)).convert("RGB")
+    if band.has_transparency_data:
+        above = band.convert("RGBA")
         white = Image.new("RGBA", above.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, above).convert("RGB")
-    return image.convert("RGB")
+    return band.convert("RGB")
 
 
-def _as_bytes(values: np.ndarray[Any, Any]) -> Images:
-    if not np.isfinite(values).all():
+def _as_bytes(values: np.ndarray[Any, Any], low: float, high: float) -> Images:
+    if not (np.isfinite(values).all() and np.isfinite((low, high)).all()):
         raise ImageError("has pixels that are not numbers")
-    low, high = float(values.min()), float(values.max())
     if values.dtype.kind == "i" and low >= 0 and high <= 0xFFFF:
         return (values >> 8).astype(np.uint8)  # Pillow reads some 16-bit images as 32 bits.
     scaled = (values.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)
     return np.rint(scaled).astype(np.uint8)
+
+
+def _is_big(image: Image.Image) -> bool:
+    return image.width * image.height > BIG_PIXELS
+
+
+def _sides(box: tuple[float, float, float, float]) -> tuple[float, float]:
+    return box[2] - box[0], box[3] - box[1]
 
 
 def _turn(image: Image.Image) -> int:

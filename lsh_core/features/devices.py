@@ -10,12 +10,12 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
+from lsh_core.backends import load_tensorflow
 from lsh_core.errors import EncoderError, SettingsError
 from lsh_core.features.specification import Device, Precision
-from lsh_core.quiet_start import without_starting_messages
 
 _POLICIES: dict[Precision, str] = {"float32": "float32", "float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
 _import_lock = threading.Lock()
@@ -51,20 +51,19 @@ def limit_threads(threads: int) -> None:
 
 
 def tensorflow() -> Any:
-    """Import TensorFlow, and Keras on it, without the pages that they write to the terminal.
+    """Import TensorFlow as everybody here does, and Keras on it.
 
     Raises
     ------
+    MissingPackageError
+        TensorFlow is not installed.
     EncoderError
         Keras was told to use another backend.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with _import_lock:
-        # Once it is there, importing costs nothing, and nothing is written.
-        quiet = nullcontext() if "tensorflow" in sys.modules else without_starting_messages()
-        with quiet:
-            import keras
-            import tensorflow as tf
+        tf = load_tensorflow("a built-in encoder")
+        import keras
 
     if keras.backend.backend() != "tensorflow":
         raise EncoderError("keras", f"needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
@@ -75,27 +74,18 @@ def tensorflow() -> Any:
 def device_for(wanted: Device) -> str:
     """Return the name by which TensorFlow knows the device that is wanted.
 
-    A GPU's memory is taken as it is needed, not all at once: other processes may use it as well.
-
     Raises
     ------
     SettingsError
         A GPU is asked for and there is none.
     """
-    config = tensorflow().config
     if wanted == "cpu":
         return "/CPU:0"
-    gpus = config.list_physical_devices("GPU")
-    if not gpus:
-        if wanted == "gpu":
-            raise SettingsError("device", wanted, "TensorFlow finds no GPU here; say cpu, or auto for what there is")
-        return "/CPU:0"
-    for gpu in gpus:
-        try:
-            config.experimental.set_memory_growth(gpu, True)
-        except (RuntimeError, ValueError):  # It is in use already, as it was set up then.
-            break
-    return "/GPU:0"
+    if tensorflow().config.list_physical_devices("GPU"):
+        return "/GPU:0"
+    if wanted == "gpu":
+        raise SettingsError("device", wanted, "TensorFlow finds no GPU here; say cpu, or auto for what there is")
+    return "/CPU:0"
 
 
 @contextmanager

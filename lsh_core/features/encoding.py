@@ -15,7 +15,7 @@ Reason = tuple[str, str]
 Encoded: TypeAlias = "tuple[list[int], npt.NDArray[np.float32], dict[int, Reason]]"
 
 _ENOUGH_TO_BLAME = 8
-"""Rows that fail one after the other, with none that succeeds: it is the encoder, and not the rows."""
+"""Rows that fail one after the other, with none that succeeds: then one far from them tells who is to blame."""
 
 
 def encode_rows(encoder: Encoder, batch: Batch) -> Encoded:
@@ -35,11 +35,12 @@ def encode_rows(encoder: Encoder, batch: Batch) -> Encoded:
     AirlshError
         What the encoder itself says of its settings, its device or the whole batch.
     EncoderError
-        It fails for every row, or returns something else than (n, dims) numbers.
+        It fails for the first rows, the middle one and the last, or returns something else than (n, dims) numbers.
     """
     good: list[int] = []
     parts: list[npt.NDArray[np.float32]] = []
     refused: dict[int, Reason] = {}
+    blameless = False
     waiting = [(0, len(batch))]
     while waiting:
         start, stop = waiting.pop()
@@ -53,7 +54,10 @@ def encode_rows(encoder: Encoder, batch: Batch) -> Encoded:
                 waiting += [(half, stop), (start, half)]
                 continue
             refused[start] = ("not_encoded", f"the encoder failed: {type(error).__name__}: {error}")
-            if not good and len(refused) >= _ENOUGH_TO_BLAME:
+            if good or blameless or len(refused) < _ENOUGH_TO_BLAME:
+                continue
+            blameless = any(_can_encode(encoder, batch[row : row + 1]) for row in (len(batch) - 1, len(batch) // 2))
+            if not blameless:
                 raise EncoderError(encoder.name, f"fails for every row: {type(error).__name__}: {error}") from error
             continue
         finite = np.isfinite(vectors).all(axis=1)
@@ -64,6 +68,16 @@ def encode_rows(encoder: Encoder, batch: Batch) -> Encoded:
         parts.append(vectors[finite])
     vectors = np.concatenate(parts) if parts else np.zeros((0, encoder.dims), np.float32)
     return good, vectors, refused
+
+
+def _can_encode(encoder: Encoder, batch: Batch) -> bool:
+    try:
+        _encode(encoder, batch)
+    except (AirlshError, MemoryError):
+        raise
+    except Exception:
+        return False
+    return True
 
 
 def _encode(encoder: Encoder, batch: Batch | Sequence[str]) -> npt.NDArray[np.float32]:

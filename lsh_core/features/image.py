@@ -16,7 +16,7 @@ from lsh_core.features.devices import calculating_in, device_for, tensorflow
 from lsh_core.features.encoder import Batch, Float32Array, Images
 from lsh_core.features.frozen import frozen
 from lsh_core.features.own_model import is_own_model, load_own_model
-from lsh_core.features.specification import EncoderSpec
+from lsh_core.features.specification import NO_PATHS, EncoderSpec
 from lsh_core.features.weights import files_digest, fingerprint_of, loading
 
 CHOICES = (
@@ -135,7 +135,7 @@ def checked_images(encoder: str, batch: Batch, size: tuple[int, int]) -> Images:
 
 def _network(spec: EncoderSpec) -> ImageNetwork:
     weights = spec.weights or "imagenet"
-    if spec.architecture is None and weights not in ("imagenet", "none"):
+    if spec.architecture is None and weights not in NO_PATHS:
         return _own(spec, weights)
     return _published(spec, weights)
 
@@ -145,6 +145,8 @@ def _published(spec: EncoderSpec, weights: str) -> ImageNetwork:
         raise SettingsError("pixels", spec.pixels, "an architecture of Keras knows its own; leave it out")
     kind = architecture(spec.architecture or DEFAULT_ARCHITECTURE)
     size = spec.image_size or (kind.size, kind.size)
+    if min(size) < kind.least:
+        raise SettingsError("image_size", size, f"{kind.name} takes images from {kind.least} x {kind.least} on")
     with calculating_in(spec.precision), loading("image", weights, CHOICES):
         model = kind.build(size, None if weights == "none" else weights)
     facts = {"architecture": kind.name, "pooling": "mean", "random": weights == "none"}

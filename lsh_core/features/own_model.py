@@ -1,8 +1,12 @@
 """How a user's own model is loaded: a `.keras` or `.h5` file, or the folder of a SavedModel.
 
-No code comes with it: Keras' safe mode refuses Lambda layers and whatever else would be unpickled or executed, and
-classes that were made by the user cannot be found. A SavedModel is a graph of TensorFlow's own operations; those that
-reach for files or call Python are refused.
+No code comes with a file of Keras: its safe mode refuses Lambda layers and whatever else would be unpickled or
+executed, and classes that were made by the user cannot be found.
+
+A SavedModel is a program of TensorFlow's own operations, and TensorFlow says to treat it as one. What is checked is
+that it has none of a few well-known ones that reach for files or call Python. That tells a person at once what will not
+work elsewhere; it is no wall against somebody who means harm, as there are thousands of operations and more in plugins.
+So whoever is not trusted may name none at all: :func:`lsh_core.features.registry.make_encoder` sees to that.
 """
 
 from __future__ import annotations
@@ -14,9 +18,10 @@ from typing import Any
 
 from lsh_core.features.devices import policy_name, tensorflow
 from lsh_core.features.frozen import frozen
-from lsh_core.features.specification import Precision
+from lsh_core.features.specification import NO_PATHS, Precision
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
+_SAVED_MODEL = "saved_model.pb"
 _REACHING_OUT = frozenset(
     {"EagerPyFunc", "MatchingFiles", "PrintV2", "PyFunc", "PyFuncStateless", "ReadFile", "WriteFile"}
 )
@@ -43,6 +48,11 @@ class OwnModel:
 def is_own_model(path: str) -> bool:
     """Whether `path` is spelled like, or is, a model of the user's own."""
     return path.lower().endswith(KERAS_FILES) or Path(path).is_dir()
+
+
+def is_saved_model(path: str) -> bool:
+    """Whether `path` is the folder of a SavedModel."""
+    return path not in NO_PATHS and Path(path, _SAVED_MODEL).exists()
 
 
 def load_own_model(path: str, precision: Precision) -> OwnModel:
@@ -79,9 +89,9 @@ def _keras_model(file: Path, precision: Precision) -> OwnModel:
 def _saved_model(folder: Path, precision: Precision) -> OwnModel:
     if precision != "float32":
         raise ValueError(f"a SavedModel calculates as it was saved, not in {precision}")
-    if not (folder / "saved_model.pb").is_file():
-        raise FileNotFoundError("the folder holds no saved_model.pb")
-    _check_operations(folder / "saved_model.pb")
+    if not (folder / _SAVED_MODEL).is_file():
+        raise FileNotFoundError(f"the folder holds no {_SAVED_MODEL}")
+    _check_operations(folder / _SAVED_MODEL)
     tf = tensorflow()
     loaded = tf.saved_model.load(str(folder))
     signature = loaded.signatures.get("serving_default")

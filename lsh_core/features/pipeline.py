@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lsh_core.errors import ImageError
+from lsh_core.errors import AirlshError, ImageError
 from lsh_core.features.chunk_files import ChunkRecord, Letter
 from lsh_core.features.encoder import Encoder
 from lsh_core.features.encoding import encode_rows
@@ -282,4 +282,8 @@ def _timed_decode(decode: Decode, payload: Payload) -> tuple[Pixels | Reason, fl
         decoded = (UNAVAILABLE, str(error))
     except ImageError as error:
         decoded = ("bad_image", str(error))
+    except AirlshError:
+        raise
+    except Exception as error:  # Nobody foresaw it, but it is of this row: the others go on.
+        decoded = ("bad_image", f"{type(error).__name__}: {error}")
     return decoded, time.perf_counter() - started

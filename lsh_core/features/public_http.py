@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from urllib.parse import unquote, urljoin, urlsplit
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import cache
+from http.client import HTTPException
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-import urllib3
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
 
 from lsh_core.errors import SourceError, SourceUnavailableError
 
@@ -24,6 +29,10 @@ MOST_REDIRECTS = 5
 _BLOCK_BYTES = 2**16
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_WITH_IPV4_LAST = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""NAT64 (RFC 6052), and the compatible addresses of RFC 4291."""
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""RFC 8215: NAT64 within one network; where the address of IPv4 is in it, that network alone knows."""
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -34,7 +43,7 @@ def resolve_public(host: str, port: int) -> list[str]:
     Raises
     ------
     SourceError
-        One of them is not public.
+        One of them is not public, or `host` is no name that there could be.
     SourceUnavailableError
         The name cannot be resolved now.
     """
@@ -42,6 +51,8 @@ def resolve_public(host: str, port: int) -> list[str]:
         found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except OSError as error:
         raise SourceUnavailableError(host, f"has no address: {error}") from error
+    except UnicodeError as error:
+        raise SourceError(host, f"is no name of a server: {error}") from error
     for address in found:
         if not is_public(address):
             raise SourceError(host, f"has the address {address}, which is not a public one")
@@ -49,19 +60,36 @@ def resolve_public(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address can be reached by everybody: not private, not of this machine, of no one link."""
+    """Whether an address can be reached by everybody: not private, not of this machine, of no one link.
+
+    An address of IPv6 that stands for one of IPv4 is what that one is.
+    """
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    return parsed.is_global and not parsed.is_multicast and (mapped is None or is_public(str(mapped)))
+    if not parsed.is_global or parsed.is_multicast:
+        return False
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return True
+    if parsed.is_site_local or parsed in _LOCAL_NAT64:
+        return False
+    inner = parsed.ipv4_mapped or parsed.sixtofour
+    if any(parsed in network for network in _WITH_IPV4_LAST):
+        inner = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
+    return inner is None or is_public(str(inner))
 
 
 def under_roots(url: str, roots: Sequence[str]) -> bool:
-    """Whether `url` lies under one of `roots`, such as ``https://host/folder/``; ``https://`` alone is every host."""
-    parts = urlsplit(url)
+    """Whether `url` lies under one of `roots`, such as ``https://host/folder/``; ``https://`` alone is every host.
+
+    Raises
+    ------
+    SourceError
+        One of them is no URL.
+    """
+    parts = _split(url)
     path = unquote(unquote(parts.path)).replace("\\", "/")
     if parts.username is not None or not parts.hostname or ".." in path.split("/"):
         return False
-    for root in map(urlsplit, roots):
+    for root in map(_split, roots):
         if root.scheme != parts.scheme:
             continue
         if not root.netloc or (
@@ -85,7 +113,7 @@ def fetch(url: str, roots: Sequence[str], most_bytes: int, *, resolve: Resolve =
     Raises
     ------
     SourceError
-        It is not allowed, not there, or too large.
+        It is no URL, not allowed, not there, or too large.
     SourceUnavailableError
         The server did not answer in time, or is too busy.
     """
@@ -99,39 +127,80 @@ def fetch(url: str, roots: Sequence[str], most_bytes: int, *, resolve: Resolve =
         if status not in _REDIRECTS or location is None:
             kind = SourceUnavailableError if status in _PASSING else SourceError
             raise kind(url, f"the server answered with status {status}")
-        url = urljoin(url, location)
+        try:
+            url = urljoin(url, location)
+        except ValueError as error:
+            raise SourceError(url, f"leads to {location}, which is no URL: {error}") from error
     raise SourceError(url, f"is behind more than {MOST_REDIRECTS} redirects")
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # It is looked at when it is first asked for.
+    except ValueError as error:
+        raise SourceError(url, f"is no URL: {error}") from error
+    return parts
+
+
 def _get(url: str, most_bytes: int, deadline: float, resolve: Resolve) -> tuple[int, str | None, bytes]:
-    parts = urlsplit(url)
+    parts = _split(url)
     secure = parts.scheme == "https"
     host = str(parts.hostname)
     port = parts.port or (443 if secure else 80)
     target = parts.path or "/"
     target += f"?{parts.query}" if parts.query else ""
-    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=CONNECT_SECONDS)
     headers = {"Host": parts.netloc, "User-Agent": "airlsh"}
     address = resolve(host, port)[0]
-    pool = (
-        urllib3.HTTPSConnectionPool(address, port, timeout=timeout, server_hostname=host, assert_hostname=host)
-        if secure
-        else urllib3.HTTPConnectionPool(address, port, timeout=timeout)
-    )
+    late = SourceUnavailableError(url, f"did not end within {TOTAL_SECONDS:.0f} s")
     try:
-        with closing(pool):
-            answer = pool.request("GET", target, headers=headers, redirect=False, retries=False, preload_content=False)
-            with closing(answer):
-                data = bytearray()
-                if answer.status == 200:
-                    for block in answer.stream(_BLOCK_BYTES, decode_content=True):
-                        data += block
-                        if len(data) > most_bytes:
-                            raise SourceError(
-                                url, f"has more than {most_bytes:,} bytes, which is the most that is read"
-                            )
-                        if time.monotonic() > deadline:
-                            raise SourceUnavailableError(url, f"did not end within {TOTAL_SECONDS:.0f} s")
-                return answer.status, answer.headers.get("Location"), bytes(data)
-    except urllib3.exceptions.HTTPError as error:
+        with _connected(address, port, host if secure else None, deadline) as connection:
+            connection.request("GET", target, headers=headers, preload_content=False)
+            data = bytearray()
+            with closing(connection.getresponse()) as answer:
+                for block in answer.stream(_BLOCK_BYTES, decode_content=True) if answer.status == 200 else ():
+                    data += block
+                    if len(data) > most_bytes:
+                        raise SourceError(url, f"has more than {most_bytes:,} bytes, which is the most that is read")
+            if time.monotonic() >= deadline:  # It was cut off, which looks like an end to an answer of no known length.
+                raise late
+            return answer.status, answer.headers.get("Location"), bytes(data)
+    except (OSError, HTTPError, HTTPException) as error:
+        if time.monotonic() >= deadline:
+            raise late from error
         raise SourceUnavailableError(url, f"cannot be fetched: {error}") from error
+    except ValueError as error:  # A header or a name with characters that cannot be sent.
+        raise SourceError(url, f"cannot be asked for: {error}") from error
+
+
+@contextmanager
+def _connected(address: str, port: int, secure_name: str | None, deadline: float) -> Iterator[HTTPConnection]:
+    """Connect, and cut the connection off at the deadline.
+
+    The time limit of a socket begins anew with every byte, so a server that sends one now and then would hold a thread
+    for days: while it says who it is, in its headers, between two parts of its answer.
+    """
+    left = max(deadline - time.monotonic(), 0.001)
+    plain = socket.create_connection((address, port), timeout=min(CONNECT_SECONDS, left))
+    with plain, closing(plain.dup()) as same:
+        cut = threading.Timer(left, _shut, [same])
+        cut.daemon = True
+        cut.start()
+        try:
+            with closing(HTTPConnection(address, port, timeout=CONNECT_SECONDS)) as connection:
+                connection.sock = _tls().wrap_socket(plain, server_hostname=secure_name) if secure_name else plain
+                yield connection
+        finally:
+            cut.cancel()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # It is closed already.
+        connection.shutdown(socket.SHUT_RDWR)

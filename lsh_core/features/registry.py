@@ -22,6 +22,7 @@ from typing import cast
 
 from lsh_core.errors import AirlshError, EncoderError, NotFoundError, SettingsError
 from lsh_core.features.encoder import Encoder
+from lsh_core.features.own_model import is_saved_model
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.weights import state_of_files
 
@@ -59,11 +60,14 @@ def make_encoder(spec: EncoderSpec, *, trusted: bool) -> Encoder:
     NotFoundError
         No encoder of this name.
     SettingsError
-        "module:factory" from where it is not allowed, or a setting that the encoder cannot take.
+        "module:factory" or a SavedModel from where it is not allowed, or a setting that the encoder cannot take.
     EncoderError
         It cannot be made: weights that are missing, a package that is not installed, a factory that failed.
     """
     factory = _factory(spec.encoder, trusted)
+    if not trusted and spec.weights is not None and spec.encoder == "image" and is_saved_model(spec.weights):
+        reason = "a SavedModel can hold any operation, and is for the command line alone; save the model as .keras"
+        raise SettingsError("weights", spec.weights, reason)
     try:
         return factory(spec)
     except AirlshError:

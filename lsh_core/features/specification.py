@@ -12,6 +12,8 @@ from lsh_core.errors import SettingsError
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PixelRange = Literal["0..255", "0..1", "-1..1"]
+NO_PATHS = frozenset({"imagenet", "none"})
+"""Weights that are words, and no path even where a folder has that name."""
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,9 @@ def make_text_encoder(spec: EncoderSpec) -> TextEncoder:
     template = TextTemplate.parse(spec.template).canonical if spec.template is not None else None
     with calculating_in(spec.precision), tensorflow().device(device), loading("text", weights, CHOICES):
         backbone, tokenizer = _loaded(weights)
-    tokens = Tokens(tokenizer, _most_tokens(spec.max_tokens, weights, int(backbone.max_sequence_length)))
-    pooling = _pooling(Path(weights))
+        most = _most_tokens(spec.max_tokens, weights, int(backbone.max_sequence_length))
+        pooling = _pooling(Path(weights))
+    tokens = Tokens(tokenizer, most)
     facts = {
         "family": "text",
         "version": 1,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lsh_core.errors import WeightsError
+from lsh_core.errors import SettingsError, WeightsError
 
 _BLOCK = 2**20
 _DECIDES = frozenset(
@@ -89,7 +89,7 @@ def loading(encoder: str, weights: str, choices: tuple[str, ...]) -> Iterator[No
     """
     try:
         yield
-    except (ModuleNotFoundError, MemoryError, WeightsError):
+    except (ModuleNotFoundError, MemoryError, SettingsError, WeightsError):
         raise
     except Exception as error:
         raise WeightsError(encoder, weights, _first_line(error), choices) from error

@@ -97,7 +97,11 @@ def encoder_spec(settings: FeaturesSettings, source: FeatureSource) -> EncoderSp
 
 def _absolute(weights: str | None) -> str | None:
     """Return the whole path of weights that are here: workers have another working folder."""
-    return os.path.abspath(weights) if weights is not None and os.path.exists(weights) else weights
+    from lsh_core.features.specification import NO_PATHS
+
+    if weights is None or weights in NO_PATHS or not os.path.exists(weights):
+        return weights
+    return os.path.abspath(weights)
 
 
 def _check_apart(settings: FeaturesSettings, source: FeatureSource, folder: OutputFolder) -> None:

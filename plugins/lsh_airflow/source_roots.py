@@ -67,6 +67,10 @@ def check_image_root(url: str) -> None:
 
 def check_weights(weights: str) -> None:
     """Raise `SettingsError` unless `weights` are a bare name, as a preset's, or lie under a root of the sources."""
+    from lsh_core.features.specification import NO_PATHS
+
+    if weights in NO_PATHS:
+        return
     if "/" in weights or os.sep in weights or os.path.exists(weights):
         check_source(weights, setting="weights")
 

@@ -83,6 +83,14 @@ def test_weights_and_images_lie_under_a_root_too(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv(VARIABLE, f"{tmp_path}:https://pictures.example/of-ours/")
     for name in ("none", "imagenet", "bert_tiny_en_uncased", str(tmp_path / "model.keras")):
         check_weights(name)
+    elsewhere = tmp_path.parent / "elsewhere"
+    for name in ("none", "imagenet", "a-model"):
+        (elsewhere / name).mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    check_weights("none")
+    check_weights("imagenet")
+    with pytest.raises(SettingsError):
+        check_weights("a-model")
     check_image_root(str(tmp_path))
     check_image_root("https://pictures.example/of-ours/2026/")
     for outside in ("/etc/passwd", "hf://somebody/model", "s3://bucket/model", "../model"):

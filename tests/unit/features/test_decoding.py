@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from lsh_core.errors import ImageError
-from lsh_core.features.decoding import ImageDecoder
+from lsh_core.features import decoding
+from lsh_core.features.decoding import ImageDecoder, as_rgb
 
 SMALL = ImageDecoder(8, 8)
 
@@ -113,6 +116,64 @@ def test_it_is_turned_as_its_exif_says(kind: str, orientation: int, fit: str) ->
 def test_an_exif_that_is_broken_spoils_no_picture() -> None:
     data = written(landscape(), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff broken")
     assert SMALL.decode(data).shape == (8, 8, 3)
+
+
+def of_mode(mode: str) -> Image.Image:
+    """A picture of 100 x 70 in a mode, transparent here and there where the mode can be."""
+    picture = landscape(100, 70)
+    if mode == "RGBA":
+        picture.putalpha(picture.getchannel(2))
+        return picture
+    if mode in ("I", "F", "I;16"):
+        grey = np.asarray(picture)[:, :, 2].astype(np.float32)
+        return Image.fromarray({"I": grey.astype(np.int32) * 999, "F": grey / 7, "I;16": grey.astype(np.uint16)}[mode])
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I", "F", "I;16"])
+@pytest.mark.parametrize("fit", ["squash", "crop"])
+def test_an_image_in_bands_is_what_it_would_be_as_a_whole(monkeypatch: pytest.MonkeyPatch, mode: str, fit: str) -> None:
+    data = written(of_mode(mode), "TIFF" if mode in ("CMYK", "I", "F") else "PNG")
+    rgb = as_rgb(Image.open(io.BytesIO(data)))
+    box = (0, 0, 100, 70) if fit == "squash" else (15, 0, 85, 70)
+    expected = np.asarray(rgb.resize((8, 8), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0))
+    monkeypatch.setattr(decoding, "_BAND_PIXELS", 900)
+    difference = np.abs(ImageDecoder(8, 8, fit=fit).decode(data).astype(int) - expected)
+    assert difference.max() <= (0 if fit == "squash" else 12)
+    assert difference.mean() <= 2
+
+
+def test_no_more_than_a_band_is_converted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    convert = decoding._band_as_rgb
+    monkeypatch.setattr(decoding, "_BAND_PIXELS", 900)
+    monkeypatch.setattr(
+        decoding, "_band_as_rgb", lambda band, span: sizes.append(band.width * band.height) or convert(band, span)
+    )
+    SMALL.decode(written(of_mode("RGBA"), "PNG"))
+    assert max(sizes) <= 900
+    assert sum(sizes) == 100 * 70
+
+
+def test_big_images_are_decoded_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "BIG_PIXELS", 1_000)
+    at_once, most = [0], {}
+    whole = ImageDecoder._pixels
+
+    def slow(self: ImageDecoder, image: Image.Image) -> Any:
+        at_once[0] += 1
+        most[image.width] = max(most.get(image.width, 0), at_once[0])
+        time.sleep(0.02)
+        at_once[0] -= 1
+        return whole(self, image)
+
+    monkeypatch.setattr(ImageDecoder, "_pixels", slow)
+    for side in (40, 20):
+        data = written(plain("RGB", 0, (side, side)), "PNG")
+        with ThreadPoolExecutor(4) as threads:
+            assert len(list(threads.map(SMALL.decode, [data] * 8))) == 8
+    assert most[40] == 1
+    assert most[20] > 1
 
 
 @pytest.mark.parametrize("size", [(3000, 2000), (299, 201), (64, 64)])

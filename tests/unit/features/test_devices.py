@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from lsh_core.errors import SettingsError
+from lsh_core import backends
+from lsh_core.errors import MissingPackageError, SettingsError
 from lsh_core.features.devices import calculating_in, device_for, limit_threads, tensorflow
 from lsh_core.quiet_start import without_starting_messages
 
@@ -41,6 +43,32 @@ def test_only_the_messages_of_the_start_are_held_back(capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err == "from Python\nE0000 00:00:1795 77 other.cc:1] what nobody expects\n"
     os.write(2, b"later\n")
     assert capfd.readouterr().err == "later\n"
+
+
+def test_two_threads_do_not_take_the_standard_error_from_one_another(capfd: pytest.CaptureFixture[str]) -> None:
+    second_is_in, first_is_out = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with without_starting_messages():
+            second_is_in.set()
+            first_is_out.wait(10)
+
+    thread = threading.Thread(target=second)
+    with without_starting_messages():
+        thread.start()
+        assert not second_is_in.wait(0.2)
+        with without_starting_messages():
+            os.write(2, b"of the first\n")
+    first_is_out.set()
+    thread.join()
+    os.write(2, b"later\n")
+    assert capfd.readouterr().err == "of the first\nlater\n"
+
+
+def test_tensorflow_is_started_as_everywhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "tensorflow_installed", lambda: False)
+    with pytest.raises(MissingPackageError, match=r"a built-in encoder needs the package tensorflow.*airlsh\[features"):
+        tensorflow()
 
 
 def _start_badly() -> None:

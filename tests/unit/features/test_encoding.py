@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,14 @@ def test_rows_that_fail_are_told_and_the_others_are_what_they_would_be_alone() -
 def test_an_encoder_that_fails_for_every_row_is_to_blame() -> None:
     with pytest.raises(EncoderError, match="broken: fails for every row: RuntimeError: out of order"):
         encode_rows(broken(SPEC), ["a text"] * 40)
+
+
+@pytest.mark.parametrize("bad", [range(20), [*range(20), 39], [*range(20), 20], [*range(20), *range(21, 40)]])
+def test_bad_rows_at_the_start_are_not_the_encoders_fault(bad: Sequence[int]) -> None:
+    good, vectors, refused = encode_rows(letters(SPEC), ["choke" if row in bad else "a text" for row in range(40)])
+    assert good == [row for row in range(40) if row not in bad]
+    assert len(vectors) == len(good)
+    assert sorted(refused) == sorted(bad)
 
 
 @pytest.mark.parametrize("answer", [np.zeros((2, DIMS)), np.zeros((3, 1)), np.zeros((3, DIMS), int), [1.0]])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import EncoderError, SettingsError, WeightsError
-from lsh_core.features.architectures import architecture
+from lsh_core.features.architectures import _known, architecture
 from lsh_core.features.devices import tensorflow
 from lsh_core.features.image import ImageEncoder, make_image_encoder
 from lsh_core.features.registry import make_encoder
@@ -127,6 +127,15 @@ def test_architectures_are_found_however_they_are_written() -> None:
     assert (architecture("EFFICIENTNET_B3").size, architecture("ResNet50").size) == (300, 224)
     with pytest.raises(SettingsError, match=r"must be one of .*MobileNetV2"):
         architecture("MobileNetV9")
+
+
+def test_an_image_that_is_too_small_is_a_setting_and_not_a_lack_of_weights() -> None:
+    for kind in _known().values():
+        least, small = kind.least, (kind.least, kind.least - 1)
+        with pytest.raises(SettingsError, match=f"{kind.name} takes images from {least} x {least} on"):
+            encoder("imagenet", architecture=kind.name, image_size=small)
+        with pytest.raises(ValueError, match=f"at least {least}x{least}"):
+            kind.constructor(include_top=False, weights=None, input_shape=(*small, 3))
 
 
 @pytest.mark.parametrize("channels", [3, 1])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from lsh_core.errors import ImageError, SourceChangedError, SourceError, SourceUnavailableError
-from lsh_core.features import image_loading
+from lsh_core.features import image_loading, public_http
 from lsh_core.features.image_loading import ImageUnavailableError, Payload, Pointer, load_image
 from lsh_core.features.public_http import fetch, is_public, resolve_public, under_roots
 from lsh_core.sources.listing import look_up
@@ -53,12 +56,23 @@ def test_bytes_are_themselves_and_paths_start_from_the_source(folder: Path) -> N
         ("http://127.0.0.1:9/a.png", "outside the allowed places"),
         ("HTTPS://host/a.png", "outside the allowed places"),
         ("a\0b", "null character"),
+        ("https://[bad/x.jpg", "is no URL"),
+        ("https://host:99999/x.jpg", "is no URL"),
+        ("https://host:port/x.jpg", "is no URL"),
+        ("a" * 300, "there is no such file"),
     ],
 )
 def test_what_a_column_may_not_point_to_is_one_bad_image(folder: Path, place: str, said: str) -> None:
     with pytest.raises(ImageError) as refused:
         load(Pointer(place), folder)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["https://a..b/x.jpg", f"https://{'a' * 64}.example/x.jpg"])
+def test_a_server_that_cannot_be_is_one_bad_image(folder: Path, url: str) -> None:
+    with pytest.raises(ImageError, match="is no name of a server") as refused:
+        load(Pointer(url), folder, "https://")
+    assert not isinstance(refused.value, ImageUnavailableError)
 
 
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
@@ -131,6 +145,8 @@ def test_a_root_on_the_web_is_a_server_and_a_path(url: str, allowed: bool, on_an
 PRIVATE = [
     *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1"),
     *("::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::"),
+    *("64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b::a00:1", "64:ff9b:1::5db8:d70e", "64:ff9b:1:ffff::1"),
+    *("::127.0.0.1", "::10.0.0.1", "::", "fec0::1", "feff::1", "fe80::1%eth0"),
 ]
 
 
@@ -138,6 +154,7 @@ PRIVATE = [
 def test_private_addresses_are_known(address: str) -> None:
     assert not is_public(address)
     assert is_public("93.184.215.14")
+    assert is_public("64:ff9b::5db8:d70e")
     assert is_public("2606:2800:21f:cb07:6820:80da:af6b:8b2c")
 
 
@@ -153,7 +170,13 @@ class _Pictures(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        places = {"/in/moved": "/in/a.png", "/in/away": "http://10.0.0.1/a.png", "/in/out": "/out/a.png"}
+        places = {
+            "/in/moved": "/in/a.png",
+            "/in/away": "http://10.0.0.1/a.png",
+            "/in/out": "/out/a.png",
+            "/in/odd": "http://[bad/a.png",
+            "/in/port": "http://host:99999/a.png",
+        }
         if path in places or path == "/in/loop":
             self.send_response(302)
             self.send_header("Location", places.get(path, path))
@@ -197,14 +220,53 @@ def test_the_web_is_asked_at_the_address_that_was_checked(server: ThreadingHTTPS
         ("/in/a.png", "more than 5 bytes"),
         ("/in/away", "http://10.0.0.1/a.png: is outside"),
         ("/in/out", "/out/a.png: is outside"),
+        ("/in/odd", "leads to .* which is no URL"),
+        ("/in/port", "is no URL"),
         ("/in/loop", "more than 5 redirects"),
         ("/in/gone", "status 404"),
     ]:
         with pytest.raises(SourceError, match=said):
             get(path, 5)
+    with pytest.raises(SourceError, match="cannot be asked for"):
+        fetch(f"http://日本:{server.server_port}/in/a.png", ["http://"], 5, resolve=resolve)
     with pytest.raises(SourceUnavailableError, match="status 503"):
         get("/in/busy")
     server.shutdown()
     server.server_close()
     with pytest.raises(SourceUnavailableError, match="cannot be fetched"):
         get("/in/a.png")
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+SLOW = {
+    "headers": (b"", b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1_000),
+    "body": (HEAD + b"Content-Length: 1000\r\n\r\n", b"x" * 1_000),
+    "body of no known length": (HEAD + b"\r\n", b"x" * 1_000),
+    "length of a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0" * 1_000),
+    "greeting": (b"", b"\x16\x03\x03\x10\x00\x02\x00\x0f\xf0" + b"x" * 1_000),
+}
+
+
+@pytest.mark.parametrize("part", SLOW)
+def test_a_server_that_sends_a_byte_now_and_then_is_cut_off(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public_http, "TOTAL_SECONDS", 0.3)
+    first, slowly = SLOW[part]
+
+    def serve(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(10_000)
+            connection.sendall(first)
+            for place in range(300):
+                connection.sendall(slowly[place : place + 1])
+                time.sleep(0.01)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = threading.Thread(target=serve, args=[listening], daemon=True)
+        serving.start()
+        started = time.monotonic()
+        site = f"{'https' if part == 'greeting' else 'http'}://slow.example:{listening.getsockname()[1]}/"
+        with pytest.raises(SourceUnavailableError, match="did not end within"):
+            fetch(f"{site}a.png", [site], 10_000, resolve=lambda host, port: ["127.0.0.1"])
+        assert time.monotonic() - started < 2
+        serving.join()

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lsh_core.errors import ImageError, SourceError
+from lsh_core.errors import ImageError, SourceChangedError, SourceError
 from lsh_core.features.chunk_files import ChunkRecord, Letter
 from lsh_core.features.image_loading import ImageUnavailableError, Payload
 from lsh_core.features.pipeline import Pipeline, Pixels
@@ -65,6 +65,24 @@ def decode(payload: Payload) -> Pixels:
 
 def pipeline(write: Written, encoder: TinyEncoder | None = None, **given: Any) -> Pipeline:
     return Pipeline(encoder or letters(SPEC), given.pop("decode", decode), write, vector="embedding", **given)
+
+
+def test_an_error_that_nobody_foresaw_is_one_bad_image_and_a_changed_source_ends_the_run() -> None:
+    def odd(payload: Payload) -> Pixels:
+        if payload == b"3":
+            raise UnicodeError("label too long")
+        if payload == b"7":
+            raise SourceChangedError("a.png", "1 byte", "2 bytes")
+        return decode(payload)
+
+    written = Written()
+    list(pipeline(written, stripes(SPEC), decode=odd).run(chunks(1, 6, lambda row: str(row).encode())))
+    assert [(letter.row, letter.error, letter.reason) for letter in written.letters] == [
+        (3, "bad_image", "UnicodeError: label too long")
+    ]
+    assert len(written.ids) == 5
+    with pytest.raises(SourceChangedError):
+        list(pipeline(Written(), stripes(SPEC), decode=odd).run(chunks(1, 9, lambda row: str(row).encode())))
 
 
 def test_texts_come_out_in_their_order_whatever_the_blocks() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lsh_core.errors import EncoderError, NotFoundError, SettingsError
+from lsh_core.errors import EncoderError, NotFoundError, SettingsError, WeightsError
 from lsh_core.features import registry
 from lsh_core.features.encoder import Batch, Encoder, Float32Array
 from lsh_core.features.registry import encoder_names, forget_encoders, make_encoder, worker_encoder
@@ -69,6 +70,19 @@ def test_nobody_else_may_name_a_factory() -> None:
     worker_encoder(EncoderSpec(f"{HERE}:make_length_encoder"), trusted=True)
     with pytest.raises(SettingsError, match="command line alone"):
         worker_encoder(EncoderSpec(f"{HERE}:make_length_encoder"))
+
+
+def test_nobody_else_may_name_a_saved_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"broken")
+    shutil.copytree(tmp_path, tmp_path / "none")
+    monkeypatch.chdir(tmp_path)
+    how = {"device": "cpu", "architecture": "MobileNet", "image_size": (32, 32)}
+    assert make_encoder(EncoderSpec("image", "none", **how), trusted=False).dims == 1024
+    for make in (make_encoder, worker_encoder):
+        with pytest.raises(SettingsError, match=r"command line alone; save the model as \.keras"):
+            make(EncoderSpec("image", str(tmp_path), device="cpu"), trusted=False)
+    with pytest.raises(WeightsError):
+        make_encoder(EncoderSpec("image", str(tmp_path), device="cpu"), trusted=True)
 
 
 def test_an_installed_package_registers_encoders_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,12 +173,20 @@ def test_weights_that_are_not_there_are_one_error_that_names_what_can_be_given(w
 
 
 @pytest.mark.parametrize(
-    ("file", "content"), [("config.json", "{}"), ("config.json", "no json"), ("model.safetensors", "no weights")]
+    ("file", "content"),
+    [
+        ("config.json", "{}"),
+        ("config.json", "no json"),
+        ("model.safetensors", "no weights"),
+        ("sentence_bert_config.json", "no json"),
+        ("1_Pooling/config.json", "no json"),
+    ],
 )
 def test_a_folder_that_is_broken_is_an_error_of_the_weights(
     bert_folder: Path, tmp_path: Path, file: str, content: str
 ) -> None:
     shutil.copytree(bert_folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text(content)
     with pytest.raises(WeightsError):
         bert(tmp_path)
