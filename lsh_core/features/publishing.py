@@ -27,12 +27,17 @@ def begin(folder: OutputFolder, manifest: Manifest) -> Manifest | None:
 
 
 def missing_chunks(folder: OutputFolder, manifest: Manifest) -> list[ChunkRecord]:
-    """Return the chunks of `manifest` whose rows or dead letters are not there: another run has deleted them."""
-    there = {name for part in (CHUNKS, DEAD_LETTERS) for name in folder.files(part)}
+    """Return the chunks of `manifest` whose rows or dead letters are not what it says.
+
+    Another run has deleted them, or has written the same chunk in other bytes, as not every GPU rounds alike.
+    """
+    rows, letters = folder.files(CHUNKS), folder.files(DEAD_LETTERS)
     return [
         chunk
         for chunk in manifest.chunks
-        if chunk.file not in there or (chunk.letters_file is not None and chunk.letters_file not in there)
+        if chunk.file not in rows
+        or rows[chunk.file].size != chunk.bytes
+        or (chunk.letters_file is not None and chunk.letters_file not in letters)
     ]
 
 

@@ -113,14 +113,14 @@ class FeatureRun:
         )
 
     def _find_done(self, chunks: Sequence[WorkChunk]) -> None:
-        """Read the records of chunks that are in the output already; those with images to try again are left out."""
+        """Read the records of chunks that are done already; those with images to try again are not."""
         there = self._folder.files(CHUNKS)
         keys = [chunk.key for chunk in chunks if chunk_file(chunk.key) in there]
         if not keys:
             return
         with ThreadPoolExecutor(min(_LOOKING_THREADS, len(keys))) as pool:
             for record in pool.map(lambda key: read_record(self._folder, key), keys):
-                if record is not None and not record.passing:
+                if record is not None:
                     self._records[record.key] = record
         self.found = set(self._records)
         logger.info("features: %d of %d chunks are there already", len(self._records), len(chunks))

@@ -83,6 +83,8 @@ def test_what_another_run_deleted_is_missed(folder: OutputFolder) -> None:
     assert missing_chunks(folder, both) == []
     folder.delete([both.chunks[0].file, str(both.chunks[1].letters_file)])
     assert [chunk.key for chunk in missing_chunks(folder, both)] == ["a", "b"]
+    folder.write(both.chunks[2].file, b"other bytes")
+    assert [chunk.key for chunk in missing_chunks(folder, both)] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"format": 99}', b"\xff"])

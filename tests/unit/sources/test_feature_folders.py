@@ -23,7 +23,10 @@ def write_features(folder: Path, *named: str, state: str = "complete", more: tup
         pq.write_table(pa.table({"id": [name], "embedding": [[1.0, 2.0]]}), folder / "chunks" / f"{name}.parquet")
     pq.write_table(pa.table({"reason": ["no text"]}), folder / "dead-letters" / "a.parquet")
     manifest: dict[str, Any] = {"state": state, "encoder": {}, "input_fingerprint": "", "format": 1}
-    manifest["chunks"] = [{"file": f"chunks/{name}.parquet"} for name in named]
+    manifest["chunks"] = [
+        {"file": f"chunks/{name}.parquet", "bytes": (folder / "chunks" / f"{name}.parquet").stat().st_size}
+        for name in named
+    ]
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -57,6 +60,13 @@ def test_a_chunk_that_is_missing_is_named(tmp_path: Path) -> None:
     write_features(tmp_path, "a", "b")
     (tmp_path / "chunks" / "b.parquet").unlink()
     with pytest.raises(SourceError, match=r"chunks/b\.parquet: is missing"):
+        list_files(str(tmp_path))
+
+
+def test_a_chunk_of_another_size_is_named(tmp_path: Path) -> None:
+    write_features(tmp_path, "a", "b")
+    pq.write_table(pa.table({"id": ["b", "c"], "embedding": [[1.0, 2.0]] * 2}), tmp_path / "chunks" / "b.parquet")
+    with pytest.raises(SourceError, match=r"chunks/b\.parquet: has [\d,]+ bytes, and [\d,]+ by .*manifest\.json"):
         list_files(str(tmp_path))
 
 
