@@ -40,6 +40,11 @@ def check_places(places: Sequence[str]) -> None:
             check_allowed(place, (place,), setting="image_root")
 
 
+def absolute_place(place: str) -> str:
+    """Return a place as workers understand it, whose working folder is another: with the whole path if it is here."""
+    return place if "://" in place else open_filesystem(place)[1]
+
+
 def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
     """Return the bytes of an image.
 

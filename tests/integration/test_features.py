@@ -123,6 +123,19 @@ def test_a_run_keeps_the_rows_in_order_and_adds_their_vectors(features: Any, tex
     assert (again["reused_chunks"], again["rows_written"], again["rows_per_second"]) == (40, ROWS, 0)
 
 
+def test_folders_may_be_told_from_here_wherever_the_workers_are(
+    features: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").write_bytes(picture(40, "PNG"))
+    pq.write_table(pa.table({"id": ["a"], "path": [str(tmp_path / "pictures" / "a.png")]}), tmp_path / "a.parquet")
+    monkeypatch.chdir(tmp_path)
+    given = {"image": "path", "image_root": ("pictures",), "output": "out"}
+    result = features(Path("a.parquet"), encoder="tests.tiny_encoders:stripes", **given)
+    assert (result["output"], result["rows_written"]) == ("out", 1)
+    assert rows_of(tmp_path / "out").column("id").to_pylist() == ["a"]
+
+
 def test_a_worker_that_is_killed_loses_nothing(
     features: Any, dask_cluster: DaskCluster, texts: Path, tmp_path: Path
 ) -> None:
