@@ -75,7 +75,7 @@ class ChunkRecord:
     rows_read, rows_written, dead_lettered
         The first is the sum of the others.
     passing
-        Of the dead letters those whose storage did not answer: a later run tries them again.
+        Of the dead letters those of images that could not be got: a later run tries them again.
     bytes
         Size of the file with the rows.
     attempt

@@ -30,7 +30,7 @@ Payload = bytes | Listed | Pointer
 
 
 class ImageUnavailableError(ImageError):
-    """An image whose storage did not answer: another run may get it."""
+    """An image that could not be got: its storage did not answer, it is not there or not readable. Later it may be."""
 
 
 def check_places(places: Sequence[str]) -> None:
@@ -57,8 +57,10 @@ def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
 
     Raises
     ------
+    ImageUnavailableError
+        It is not there, or cannot be read now.
     ImageError
-        It is not there, too large, or not where it may be.
+        It is too large, or not where it may be.
     SourceChangedError
         A file of the source is not the one that was listed.
     """
@@ -75,7 +77,9 @@ def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
             time.sleep(_PAUSE_SECONDS)
         except SourceChangedError:
             raise
-        except (SourceError, SettingsError) as error:
+        except SourceError as error:
+            raise ImageUnavailableError(str(error)) from error
+        except SettingsError as error:
             raise ImageError(str(error)) from error
     raise AssertionError("unreachable")
 

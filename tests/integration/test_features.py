@@ -234,6 +234,16 @@ def test_rows_without_a_vector_are_told_and_limited(features: Any, tmp_path: Pat
     assert rows_of(output).column("id").to_pylist()[:3] == [0, 5, 6]
 
 
+def test_images_that_come_later_are_found_by_the_next_run(features: Any, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": ["a", "b"], "path": ["a.png", "b.png"]}), tmp_path / "rows.parquet")
+    (tmp_path / "a.png").write_bytes(picture(10, "PNG"))
+    given = {"image": "path", "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 1}
+    assert features(tmp_path / "rows.parquet", **given)["dead_lettered"] == 1
+    (tmp_path / "b.png").write_bytes(picture(20, "PNG"))
+    assert features(tmp_path / "rows.parquet", **given)["rows_written"] == 2
+    assert features(tmp_path / "rows.parquet", **given)["reused_chunks"] == 1
+
+
 def picture(colour: int, kind: str, mode: str = "RGB", size: tuple[int, int] = (20, 10)) -> bytes:
     buffer = io.BytesIO()
     Image.new("L", size, colour).convert(mode).save(buffer, kind)

@@ -61,6 +61,22 @@ def test_what_a_column_may_not_point_to_is_one_bad_image(folder: Path, place: st
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("place", "later"),
+    [("gone.png", True), ("deep", True), ("https://host/gone.png", True), ("link.png", False), ("ftp://host/a", False)],
+)
+def test_an_image_that_is_not_there_may_be_there_later(
+    folder: Path, place: str, later: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_found(url: str, *_: object) -> bytes:
+        raise SourceError(url, "the server answered with status 404")
+
+    monkeypatch.setattr(image_loading, "fetch", not_found)
+    with pytest.raises(ImageError) as refused:
+        load(Pointer(place), folder, str(folder), "https://host/")
+    assert isinstance(refused.value, ImageUnavailableError) is later
+
+
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
     import os
 
