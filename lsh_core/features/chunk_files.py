@@ -11,6 +11,7 @@ that gets less spoils nothing that a manifest names.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -111,8 +112,9 @@ class ChunkRecord:
 
 def chunk_key(identity: Mapping[str, Any]) -> str:
     """Return the name of a chunk: a hash of everything that decides what its file holds."""
-    facts = {"format": FORMAT, **identity}
-    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:40]
+    # Not by orjson, which takes no names of files that are not UTF-8.
+    facts = json.dumps({"format": FORMAT, **identity}, sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()[:40]
 
 
 def chunk_file(key: str) -> str:

@@ -14,6 +14,7 @@ import xxhash
 from lsh_core.features.archives import is_archive
 from lsh_core.features.chunk_files import chunk_key
 from lsh_core.features.row_reading import archive_prefix
+from lsh_core.features.told import as_utf8
 from lsh_core.features.work import RowColumns, WorkChunk
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import SourceFile
@@ -89,9 +90,8 @@ def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[li
     part: list[Listed] = []
     for image in images:
         part.append(image)
-        is_border = (
-            xxhash.xxh3_64_intdigest(image.url.removeprefix(base).encode()) % max(1, most // _SHARE_FOR_BORDERS) == 0
-        )
+        name = as_utf8(image.url.removeprefix(base))
+        is_border = xxhash.xxh3_64_intdigest(name.encode()) % max(1, most // _SHARE_FOR_BORDERS) == 0
         if len(part) == most or (is_border and len(part) * _SHARE_AT_LEAST >= most):
             yield part
             part = []

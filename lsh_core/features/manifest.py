@@ -21,6 +21,7 @@ told and the next run makes again; never in vectors of another encoder.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -139,4 +140,5 @@ def read_manifest(folder: OutputFolder) -> Manifest | None:
 
 def input_fingerprint(files: Sequence[Sequence[Any]]) -> str:
     """Return the hash of the name, size and version of each file of a source."""
-    return hashlib.sha256(orjson.dumps([list(each) for each in files])).hexdigest()
+    # Not by orjson, which takes no names of files that are not UTF-8.
+    return hashlib.sha256(json.dumps([list(each) for each in files]).encode()).hexdigest()

@@ -16,6 +16,7 @@ from lsh_core.features.feature_source import FeatureSource
 from lsh_core.features.manifest import COMPLETE, INCOMPLETE, Manifest, input_fingerprint
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
+from lsh_core.features.told import as_utf8
 from lsh_core.features.work import WorkChunk
 from lsh_core.jobs.feature_workers import FeatureWorkers
 from lsh_core.settings import FeaturesSettings
@@ -103,7 +104,7 @@ class FeatureRun:
         return Manifest(
             state=state,
             encoder=encoder,
-            source=_PASSWORD.sub("//", settings.source),
+            source=as_utf8(_PASSWORD.sub("//", settings.source)),
             id=settings.id,
             text=source.columns.template,
             image=settings.image,

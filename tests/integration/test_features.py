@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import zipfile
@@ -290,6 +291,28 @@ def test_a_folder_of_bad_and_odd_files_is_no_trouble(features: Any, tmp_path: Pa
     assert all(found[0].equals(other) for other in found)
     means = np.array(found[0].column("embedding").to_pylist()).mean(axis=1)
     assert np.allclose(means, [10, 20, 30, 40, 60, 50], atol=3)
+
+
+def test_names_that_are_not_utf8_are_dead_letters(features: Any, tmp_path: Path) -> None:
+    bad = os.fsdecode(b"b\xff.png")
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", bad):
+        (tmp_path / "in" / name).write_bytes(picture(10, "PNG"))
+    with zipfile.ZipFile(tmp_path / "in" / f"{bad}.zip", "w") as archive:
+        archive.writestr("d.png", picture(30, "PNG"))
+    with tarfile.open(tmp_path / "in" / "c.tar", "w") as tarred:
+        tarred.add(tmp_path / "in" / bad, bad)
+        tarred.add(tmp_path / "in" / "a.png", "c.png")
+    given = {"image": None, "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 3, "chunk_rows": 1}
+    result = features(tmp_path / "in", **given)
+    assert rows_of(tmp_path / "out").column("id").to_pylist() == ["c.tar/c.png", "a.png"]
+    folder = OutputFolder(str(tmp_path / "out"))
+    found = [letter for chunk in manifest_of(tmp_path / "out").chunks for letter in read_letters(folder, chunk)]
+    assert {letter.error for letter in found} == {"id_not_utf8"}
+    assert sorted(str(letter.id) for letter in found) == [
+        *("b\\udcff.png", "b\\udcff.png.zip/d.png", "c.tar/b\\udcff.png"),
+    ]
+    assert features(tmp_path / "in", **given)["reused_chunks"] == result["chunks"]
 
 
 def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster, tmp_path: Path) -> None:
