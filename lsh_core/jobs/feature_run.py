@@ -69,7 +69,7 @@ class FeatureRun:
         chunks = self._source.chunks(
             encoder["fingerprint"], chunk_rows=self._settings.chunk_rows, chunk_bytes=self._settings.chunk_bytes
         )
-        replaced = begin(self._folder, self._manifest(encoder, (), INCOMPLETE))
+        begin(self._folder, self._manifest(encoder, (), INCOMPLETE))
         self._find_done(chunks)
         for _ in range(_TRIES_TO_PUBLISH):
             self._encode([chunk for chunk in chunks if chunk.key not in self._records], encoder)
@@ -77,10 +77,10 @@ class FeatureRun:
             self._check_limit(manifest)
             lost = missing_chunks(self._folder, manifest)
             if not lost:
-                publish(self._folder, manifest)
+                manifest = publish(self._folder, manifest)
                 lost = missing_chunks(self._folder, manifest)
             if not lost:
-                delete_unnamed(self._folder, replaced, manifest)
+                delete_unnamed(self._folder, manifest)
                 return manifest
             for record in lost:
                 del self._records[record.key]

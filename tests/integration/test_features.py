@@ -79,11 +79,12 @@ def manifest_of(output: Path) -> Manifest:
 
 
 def rows_of(output: Path) -> pa.Table:
-    """All rows that the manifest names; nothing else may lie in the folder."""
+    """All rows that the manifest names; beside them only what an earlier one named may lie in the folder."""
     manifest = manifest_of(output)
     # Where a writer was killed a hidden file may be left, for a day.
     there = {str(path.relative_to(output)) for path in output.rglob("[!.]*") if path.is_file()}
-    assert there == manifest.all_files | {"manifest.json"}
+    assert there == manifest.all_files | manifest.retired.keys() | {"manifest.json"}
+    assert not manifest.all_files & manifest.retired.keys()
     tables = [pq.read_table(output / name) for name in manifest.files]
     return pa.concat_tables([table.replace_schema_metadata() for table in tables])
 
@@ -194,6 +195,8 @@ def test_only_what_changed_is_computed_again(features: Any, tmp_path: Path) -> N
     first = manifest_of(output)
     assert features(folder, text="text")["reused_chunks"] == 0
     assert not first.all_files & manifest_of(output).all_files
+    assert first.all_files <= manifest_of(output).retired.keys()
+    assert pa.concat_tables([pq.read_table(output / name) for name in first.files]).num_rows == 500
 
 
 def test_two_runs_at_once_leave_one_of_the_two(features: Any, texts: Path, tmp_path: Path) -> None:
