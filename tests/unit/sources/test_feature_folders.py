@@ -43,6 +43,21 @@ def test_only_what_the_manifest_names_is_read(tmp_path: Path) -> None:
     assert names("memory://feature-folder") == ["a.parquet", "b.parquet"]
 
 
+def test_a_glob_into_the_folder_goes_by_its_manifest_too(tmp_path: Path) -> None:
+    write_features(tmp_path / "features", "a", "b", more=("left-over",))
+    memory = fsspec.filesystem("memory")
+    memory.put(str(tmp_path / "features"), "/globbed-features", recursive=True)
+    for folder in (str(tmp_path / "features"), "memory://globbed-features"):
+        assert names(f"{folder}/chunks") == ["a.parquet", "b.parquet"]
+        assert names(f"{folder}/*/*.parquet") == ["a.parquet", "b.parquet"]
+        assert names(f"{folder}/chunks/[al]*.parquet") == ["a.parquet"]
+        for left_over in ("chunks/left-over.parquet", "dead-letters/*.parquet"):
+            with pytest.raises(SourceError, match=r"manifest\.json names none of the files"):
+                list_files(f"{folder}/{left_over}")
+    (tmp_path / "features" / "manifest.json").unlink()
+    assert names(f"{tmp_path}/features/chunks") == ["a.parquet", "b.parquet", "left-over.parquet"]
+
+
 def test_folders_of_features_may_be_partitions(tmp_path: Path) -> None:
     write_features(tmp_path / "day=1", "a", more=("x",))
     write_features(tmp_path / "day=2", "b", more=("y",))
