@@ -214,6 +214,7 @@ def test_two_runs_at_once_leave_one_of_the_two(features: Any, texts: Path, tmp_p
     for thread in threads:
         thread.join()
     manifest = manifest_of(tmp_path / "out")
+    assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
     assert len(set(outcomes)) == 2
     assert manifest.encoder["fingerprint"] in outcomes
     found = pa.concat_tables([pq.read_table(tmp_path / "out" / name) for name in manifest.files])
