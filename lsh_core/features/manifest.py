@@ -53,7 +53,7 @@ class Manifest:
     encoder
         ``name, fingerprint, dims, metric, spec`` of what made the vectors.
     source, id, text, image, vector
-        What was encoded, and the names of the columns.
+        What was encoded, without passwords, and the names of the columns.
     input_fingerprint
         SHA-256 over the files of the source as they were: names, sizes, versions.
     chunks

@@ -34,7 +34,7 @@ from lsh_core.features.encoder import Encoder
 from lsh_core.features.encoding import encode_rows
 from lsh_core.features.image_loading import ImageUnavailableError, Payload
 from lsh_core.features.row_reading import ChunkRows, Reason
-from lsh_core.features.told import as_utf8
+from lsh_core.features.told import told
 from lsh_core.stopwatch import Stopwatch
 
 TEXTS_A_BLOCK = 1_024
@@ -62,7 +62,7 @@ class _OpenChunk:
         """What is told of a row that was refused."""
         source, place = self.rows.place(row)
         error, reason = self.refused[row]
-        return Letter(as_utf8(source), place, self.rows.ids[row], error, as_utf8(reason))
+        return Letter(told(source), place, self.rows.ids[row], error, told(reason))
 
 
 @dataclass
@@ -264,7 +264,7 @@ class Pipeline:
             letters = [chunk.letter(row) for row in sorted(chunk.refused)]
             record = ChunkRecord(
                 key=work.key,
-                source=as_utf8(work.source),
+                source=told(work.source),
                 start=work.start,
                 stop=work.stop,
                 rows_read=len(rows.ids),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from lsh_core.features.feature_source import FeatureSource
 from lsh_core.features.manifest import COMPLETE, INCOMPLETE, Manifest, input_fingerprint
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
-from lsh_core.features.told import as_utf8
+from lsh_core.features.told import told
 from lsh_core.features.work import WorkChunk
 from lsh_core.jobs.feature_workers import FeatureWorkers
 from lsh_core.settings import FeaturesSettings
@@ -26,7 +25,6 @@ logger = logging.getLogger(__name__)
 _LOOKING_THREADS = 16
 _EXAMPLES = 10
 _TRIES_TO_PUBLISH = 3
-_PASSWORD = re.compile(r"//[^/@]*@")
 
 
 class FeatureRun:
@@ -104,7 +102,7 @@ class FeatureRun:
         return Manifest(
             state=state,
             encoder=encoder,
-            source=as_utf8(_PASSWORD.sub("//", settings.source)),
+            source=told(settings.source),
             id=settings.id,
             text=source.columns.template,
             image=settings.image,
