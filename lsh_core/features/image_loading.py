@@ -7,7 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lsh_core.errors import ImageError, SettingsError, SourceChangedError, SourceError, SourceUnavailableError
+from lsh_core.errors import (
+    ImageError,
+    SettingsError,
+    SourceChangedError,
+    SourceError,
+    SourceMissingError,
+    SourceUnavailableError,
+)
 from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.public_http import fetch, under_roots
 from lsh_core.sources.access import check_allowed
@@ -103,7 +110,12 @@ def _pointed(place: str, base: str, places: Sequence[str]) -> bytes:
             raise ImageError(
                 f"{place} is outside the allowed places ({', '.join(places)}); allow more with --image-root"
             )
-        return fetch(place, places, MOST_IMAGE_BYTES)
+        try:
+            return fetch(place, places, MOST_IMAGE_BYTES)
+        except SourceMissingError:
+            raise
+        except SourceError as error:  # What is not allowed today will not be tomorrow.
+            raise ImageError(str(error)) from error
     url = place if "://" in place or place.startswith("/") else base + place
     check_allowed(url, [each for each in places if not each.startswith(_WEB)], setting="image")
     data = _read(url)

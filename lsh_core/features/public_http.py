@@ -16,7 +16,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
 
-from lsh_core.errors import SourceError, SourceUnavailableError
+from lsh_core.errors import SourceError, SourceMissingError, SourceUnavailableError
 
 CONNECT_SECONDS = 10.0
 TOTAL_SECONDS = 60.0
@@ -84,8 +84,10 @@ def fetch(url: str, roots: Sequence[str], most_bytes: int, *, resolve: Resolve =
 
     Raises
     ------
+    SourceMissingError
+        The server has nothing to give there.
     SourceError
-        It is not allowed, not there, or too large.
+        It is not allowed, or too large.
     SourceUnavailableError
         The server did not answer in time, or is too busy.
     """
@@ -97,7 +99,7 @@ def fetch(url: str, roots: Sequence[str], most_bytes: int, *, resolve: Resolve =
         if status == 200:
             return data
         if status not in _REDIRECTS or location is None:
-            kind = SourceUnavailableError if status in _PASSING else SourceError
+            kind = SourceUnavailableError if status in _PASSING else SourceMissingError
             raise kind(url, f"the server answered with status {status}")
         url = urljoin(url, location)
     raise SourceError(url, f"is behind more than {MOST_REDIRECTS} redirects")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lsh_core.errors import ImageError, SourceChangedError, SourceError, SourceUnavailableError
-from lsh_core.features import image_loading
+from lsh_core.features import image_loading, public_http
 from lsh_core.features.image_loading import ImageUnavailableError, Payload, Pointer, load_image
 from lsh_core.features.public_http import fetch, is_public, resolve_public, under_roots
 from lsh_core.sources.listing import look_up
@@ -63,15 +63,20 @@ def test_what_a_column_may_not_point_to_is_one_bad_image(folder: Path, place: st
 
 @pytest.mark.parametrize(
     ("place", "later"),
-    [("gone.png", True), ("deep", True), ("https://host/gone.png", True), ("link.png", False), ("ftp://host/a", False)],
+    [
+        *(("gone.png", True), ("deep", True), ("https://host/gone.png", True)),
+        *(("https://host/huge.png", False), ("link.png", False), ("ftp://host/a", False)),
+    ],
 )
 def test_an_image_that_is_not_there_may_be_there_later(
     folder: Path, place: str, later: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def not_found(url: str, *_: object) -> bytes:
-        raise SourceError(url, "the server answered with status 404")
+    def get(url: str, *_: object) -> tuple[int, None, bytes]:
+        if "huge" in url:
+            raise SourceError(url, "has more than 7 bytes")
+        return 404, None, b""
 
-    monkeypatch.setattr(image_loading, "fetch", not_found)
+    monkeypatch.setattr(public_http, "_get", get)
     with pytest.raises(ImageError) as refused:
         load(Pointer(place), folder, str(folder), "https://host/")
     assert isinstance(refused.value, ImageUnavailableError) is later
