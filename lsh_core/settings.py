@@ -251,7 +251,10 @@ class FeaturesSettings(Settings):
         description="Column with the texts, or a template of columns such as '{id}: {description}'.",
     )
     image: str | None = Field(
-        default=None, min_length=1, description="Column with images: their bytes, or their paths or URLs."
+        default=None,
+        min_length=1,
+        description="Column with images: their bytes, or their paths or URLs. "
+        "An image that is not there is tried again by the next run; one replaced under its name keeps its vector.",
     )
     encoder: str = Field(min_length=1, description="text, image, clip, or the name of a registered encoder.")
     weights: str | None = Field(

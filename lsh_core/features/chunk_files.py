@@ -3,11 +3,15 @@
 A chunk's files are named by its key, so that what was computed once is found again by whoever wants the same. The
 file with the rows is written last and tells in its footer what it is: a chunk is done when that footer can be read and
 carries the chunk's key. A run that was killed, or the worker of one, leaves chunks that are done or are not there.
+
+A chunk some of whose images may still be got is not done: each try at it has a name of its own, so that a later one
+that gets less spoils nothing that a manifest names.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -72,9 +76,11 @@ class ChunkRecord:
     rows_read, rows_written, dead_lettered
         The first is the sum of the others.
     passing
-        Of the dead letters those whose storage did not answer: a later run tries them again.
+        Of the dead letters those of images that could not be got: a later run tries them again.
     bytes
         Size of the file with the rows.
+    attempt
+        Hash of what a try with `passing` letters wrote, a part of its files' names; empty for a chunk that is done.
     """
 
     key: str
@@ -86,22 +92,29 @@ class ChunkRecord:
     dead_lettered: int
     passing: int = 0
     bytes: int = 0
+    attempt: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its files are called: the key, and of a try which one."""
+        return f"{self.key}-{self.attempt}" if self.attempt else self.key
 
     @property
     def file(self) -> str:
         """Name of the file with the rows."""
-        return chunk_file(self.key)
+        return chunk_file(self.name)
 
     @property
     def letters_file(self) -> str | None:
         """Name of the file with the dead letters, if there are any."""
-        return letters_file(self.key) if self.dead_lettered else None
+        return letters_file(self.name) if self.dead_lettered else None
 
 
 def chunk_key(identity: Mapping[str, Any]) -> str:
     """Return the name of a chunk: a hash of everything that decides what its file holds."""
-    facts = {"format": FORMAT, **identity}
-    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:40]
+    # Not by orjson, which takes no names of files that are not UTF-8.
+    facts = json.dumps({"format": FORMAT, **identity}, sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()[:40]
 
 
 def chunk_file(key: str) -> str:
@@ -117,7 +130,7 @@ def letters_file(key: str) -> str:
 def write_chunk(
     folder: OutputFolder, record: ChunkRecord, rows: pa.Table, letters: Sequence[Letter], encoder: EncodedBy
 ) -> ChunkRecord:
-    """Write a chunk; return its record with the bytes that it has.
+    """Write a chunk, or a try at one; return its record with the bytes that it has.
 
     Parameters
     ----------
@@ -126,13 +139,14 @@ def write_chunk(
     encoder
         What made the vectors; it goes into the file's schema.
     """
-    if letters:
-        cut = [
-            replace(each, id=each.id and each.id[:_LONGEST_ID], reason=each.reason[:_LONGEST_REASON])
-            for each in letters
-        ]
-        refused = pa.Table.from_pylist([asdict(each) for each in cut], LETTER_SCHEMA)
-        folder.write(letters_file(record.key), _parquet(refused))
+    cut = [
+        replace(each, id=each.id and each.id[:_LONGEST_ID], reason=each.reason[:_LONGEST_REASON]) for each in letters
+    ]
+    refused = _parquet(pa.Table.from_pylist([asdict(each) for each in cut], LETTER_SCHEMA))
+    if record.passing:
+        record = replace(record, attempt=hashlib.sha256(_parquet(rows) + refused).hexdigest()[:16])
+    if record.letters_file:
+        folder.write(record.letters_file, refused)
     told = {**encoder.to_metadata(), CHUNK_METADATA: orjson.dumps(asdict(record))}
     data = _parquet(rows.replace_schema_metadata(told))
     folder.write(record.file, data)
@@ -140,7 +154,7 @@ def write_chunk(
 
 
 def read_record(folder: OutputFolder, key: str) -> ChunkRecord | None:
-    """Return the record of a chunk that is done; None where there is none, or a file without its end."""
+    """Return the record of a chunk that is done; None where there is none, a file without its end, or only tries."""
     name = chunk_file(key)
     size = folder.size(name)
     if not size:
@@ -154,7 +168,7 @@ def read_record(folder: OutputFolder, key: str) -> ChunkRecord | None:
     if told is None:
         return None
     record = replace(ChunkRecord(**orjson.loads(told)), bytes=size)
-    return record if record.key == key and record.rows_written == rows else None
+    return record if record.name == key and record.rows_written == rows else None
 
 
 def read_letters(folder: OutputFolder, record: ChunkRecord) -> list[Letter]:

@@ -11,7 +11,10 @@ from typing import Any
 
 import xxhash
 
+from lsh_core.features.archives import is_archive
 from lsh_core.features.chunk_files import chunk_key
+from lsh_core.features.row_reading import archive_prefix
+from lsh_core.features.told import as_utf8
 from lsh_core.features.work import RowColumns, WorkChunk
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import SourceFile
@@ -49,6 +52,7 @@ def chunks_of_file(
     """
     same = _shared(columns, fingerprint) | {
         "file": [file.url, file.size, file.version, file.partition_values, file.rows],
+        "prefix": archive_prefix(file.url, columns.base) if is_archive(file.url) else "",
     }
     return [
         WorkChunk(
@@ -86,9 +90,8 @@ def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[li
     part: list[Listed] = []
     for image in images:
         part.append(image)
-        is_border = (
-            xxhash.xxh3_64_intdigest(image.url.removeprefix(base).encode()) % max(1, most // _SHARE_FOR_BORDERS) == 0
-        )
+        name = as_utf8(image.url.removeprefix(base))
+        is_border = xxhash.xxh3_64_intdigest(name.encode()) % max(1, most // _SHARE_FOR_BORDERS) == 0
         if len(part) == most or (is_border and len(part) * _SHARE_AT_LEAST >= most):
             yield part
             part = []
@@ -105,5 +108,7 @@ def _shared(columns: RowColumns, fingerprint: str) -> dict[str, Any]:
         "image": columns.image,
         "vector": columns.vector,
         "kept": [[field.name, str(field.type)] for field in columns.kept],
-        "places": list(columns.places) if columns.image else [],
+        # Where a column's paths start from, and may lead to: the same path may be two images.
+        "base": columns.base if columns.places else "",
+        "places": list(columns.places),
     }

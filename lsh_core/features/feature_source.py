@@ -11,7 +11,7 @@ import pyarrow.types as types
 from lsh_core.errors import SchemaError, SettingsError, SourceError
 from lsh_core.features.archives import archive_members, is_archive, is_random_access
 from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
-from lsh_core.features.image_loading import check_places
+from lsh_core.features.image_loading import absolute_place, check_places
 from lsh_core.features.row_reading import is_picture_struct
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
@@ -102,8 +102,8 @@ def open_source(settings: FeaturesSettings) -> FeatureSource:
     base = base_of(settings.source)
     places: tuple[str, ...] = ()
     if settings.image is not None and _check_image(dataset, settings.image) == "paths":
-        places = settings.image_root or (base,)
-        check_places(places)
+        check_places(settings.image_root)
+        places = tuple(map(absolute_place, settings.image_root)) or (base,)
     columns = RowColumns(settings.id, template, settings.image, kept, settings.vector, base, places)
     return FeatureSource(settings.source, columns, dataset.files)
 

@@ -7,7 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lsh_core.errors import ImageError, SettingsError, SourceChangedError, SourceError, SourceUnavailableError
+from lsh_core.errors import (
+    ImageError,
+    SettingsError,
+    SourceChangedError,
+    SourceError,
+    SourceMissingError,
+    SourceUnavailableError,
+)
 from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.public_http import fetch, under_roots
 from lsh_core.sources.access import check_allowed
@@ -30,7 +37,7 @@ Payload = bytes | Listed | Pointer
 
 
 class ImageUnavailableError(ImageError):
-    """An image whose storage did not answer: another run may get it."""
+    """An image that could not be got: its storage did not answer, it is not there or not readable. Later it may be."""
 
 
 def check_places(places: Sequence[str]) -> None:
@@ -38,6 +45,11 @@ def check_places(places: Sequence[str]) -> None:
     for place in places:
         if not place.startswith(_WEB):
             check_allowed(place, (place,), setting="image_root")
+
+
+def absolute_place(place: str) -> str:
+    """Return a place as workers understand it, whose working folder is another: with the whole path if it is here."""
+    return place if "://" in place else open_filesystem(place)[1]
 
 
 def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
@@ -52,8 +64,10 @@ def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
 
     Raises
     ------
+    ImageUnavailableError
+        It is not there, or cannot be read now.
     ImageError
-        It is not there, too large, or not where it may be.
+        It is too large, or not where it may be.
     SourceChangedError
         A file of the source is not the one that was listed.
     """
@@ -70,7 +84,9 @@ def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
             time.sleep(_PAUSE_SECONDS)
         except SourceChangedError:
             raise
-        except (SourceError, SettingsError) as error:
+        except SourceError as error:
+            raise ImageUnavailableError(str(error)) from error
+        except SettingsError as error:
             raise ImageError(str(error)) from error
     raise AssertionError("unreachable")
 
@@ -94,7 +110,12 @@ def _pointed(place: str, base: str, places: Sequence[str]) -> bytes:
             raise ImageError(
                 f"{place} is outside the allowed places ({', '.join(places)}); allow more with --image-root"
             )
-        return fetch(place, places, MOST_IMAGE_BYTES)
+        try:
+            return fetch(place, places, MOST_IMAGE_BYTES)
+        except SourceMissingError:
+            raise
+        except SourceError as error:  # What is not allowed today will not be tomorrow.
+            raise ImageError(str(error)) from error
     url = place if "://" in place or place.startswith("/") else base + place
     check_allowed(url, [each for each in places if not each.startswith(_WEB)], setting="image")
     data = _read(url)

@@ -9,18 +9,21 @@ the run was killed, is told. A later run leaves the complete manifest in place a
 then, and if it fails, readers have what they had.
 
 Two runs at once: the manifest is the last writer's. If both do the same, they write the same. If they differ, the one
-that ends last is what the folder is, and the other one's report tells of features that are no longer there. A run
-deletes only what the manifest that it found named and its own does not, and only while its own is still in place;
-what no manifest ever named, left by a run that was killed or is still at work, goes after `LEFTOVER_SECONDS`. A run
-that lost files in this way, because they were common to it and to a manifest that another one replaced, sees it when
-it publishes, before and after, and makes them again: see `lsh_core.features.publishing`. The moment that is left,
-between another run's last look at the manifest and its last deletion, ends in a file that is missing, which a reader is
-told and the next run makes again; never in vectors of another encoder.
+that ends last is what the folder is, and the other one's report tells of features that are no longer there.
+
+Nothing is deleted at once. What an earlier manifest named and the new one does not stays for `LEFTOVER_SECONDS`, so
+that whoever reads by the earlier one can end: the new manifest says since when it is retired, and a later run deletes
+it, as it does what no manifest ever named, left by a run that was killed. A run deletes only while its own manifest is
+still in place. A run that lost files in this way, because they were common to it and to a manifest that another one
+replaced, sees it when it publishes, before and after, and makes them again: see `lsh_core.features.publishing`. The
+moment that is left, between another run's last look at the manifest and its last deletion, ends in a file that is
+missing, which a reader is told and the next run makes again; never in vectors of another encoder.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -50,11 +53,13 @@ class Manifest:
     encoder
         ``name, fingerprint, dims, metric, spec`` of what made the vectors.
     source, id, text, image, vector
-        What was encoded, and the names of the columns.
+        What was encoded, without passwords, and the names of the columns.
     input_fingerprint
         SHA-256 over the files of the source as they were: names, sizes, versions.
     chunks
         The chunks in source order; their files are all there is to read.
+    retired
+        Files that earlier manifests named and this one does not, and since when that is so.
     """
 
     state: str
@@ -66,6 +71,7 @@ class Manifest:
     vector: str
     input_fingerprint: str
     chunks: tuple[ChunkRecord, ...] = ()
+    retired: dict[str, str] = field(default_factory=dict)
     written_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     version: str = __version__
     format: int = FORMAT
@@ -139,4 +145,5 @@ def read_manifest(folder: OutputFolder) -> Manifest | None:
 
 def input_fingerprint(files: Sequence[Sequence[Any]]) -> str:
     """Return the hash of the name, size and version of each file of a source."""
-    return hashlib.sha256(orjson.dumps([list(each) for each in files])).hexdigest()
+    # Not by orjson, which takes no names of files that are not UTF-8.
+    return hashlib.sha256(json.dumps([list(each) for each in files]).encode()).hexdigest()

@@ -79,6 +79,8 @@ class OutputFolder:
                     os.link(written, path)
                 except FileExistsError:
                     return False
+                except OSError:  # No hard links there, as on FAT and some network disks.
+                    return _create_in_place(path, data)
                 return True
 
     def read(self, name: str) -> bytes | None:
@@ -144,6 +146,16 @@ def _complete_file(path: str, data: bytes) -> Iterator[str]:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(hidden)
+
+
+def _create_in_place(path: str, data: bytes) -> bool:
+    """Write a file unless there is one: under its own name, so that one that is killed may leave a part of it."""
+    try:
+        with open(path, "xb") as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _written_at(info: dict[str, Any]) -> datetime | None:

@@ -34,6 +34,7 @@ from lsh_core.features.encoder import Encoder
 from lsh_core.features.encoding import encode_rows
 from lsh_core.features.image_loading import ImageUnavailableError, Payload
 from lsh_core.features.row_reading import ChunkRows, Reason
+from lsh_core.features.told import told
 from lsh_core.stopwatch import Stopwatch
 
 TEXTS_A_BLOCK = 1_024
@@ -56,6 +57,12 @@ class _OpenChunk:
     refused: dict[int, Reason] = field(default_factory=dict)
     parts: list[tuple[list[int], npt.NDArray[np.float32]]] = field(default_factory=list)
     watch: Stopwatch = field(default_factory=Stopwatch)
+
+    def letter(self, row: int) -> Letter:
+        """What is told of a row that was refused."""
+        source, place = self.rows.place(row)
+        error, reason = self.refused[row]
+        return Letter(told(source), place, self.rows.ids[row], error, told(reason))
 
 
 @dataclass
@@ -254,10 +261,10 @@ class Pipeline:
             column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), self._encoder.dims)
             kept = rows.kept if len(good) == len(rows.ids) else rows.kept.take(pa.array(good, pa.int64()))
             table = kept.append_column(pa.field(self._vector, column.type), column)
-            letters = [Letter(*rows.place(row), rows.ids[row], *chunk.refused[row]) for row in sorted(chunk.refused)]
+            letters = [chunk.letter(row) for row in sorted(chunk.refused)]
             record = ChunkRecord(
                 key=work.key,
-                source=work.source,
+                source=told(work.source),
                 start=work.start,
                 stop=work.stop,
                 rows_read=len(rows.ids),

@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from lsh_core.errors import SourceError, SourceUnavailableError
+from lsh_core.errors import SourceError, SourceMissingError, SourceUnavailableError
 
 CONNECT_SECONDS = 10.0
 TOTAL_SECONDS = 60.0
@@ -112,8 +112,10 @@ def fetch(url: str, roots: Sequence[str], most_bytes: int, *, resolve: Resolve =
 
     Raises
     ------
+    SourceMissingError
+        The server has nothing to give there.
     SourceError
-        It is no URL, not allowed, not there, or too large.
+        It is no URL, not allowed, or too large.
     SourceUnavailableError
         The server did not answer in time, or is too busy.
     """
@@ -125,7 +127,7 @@ def fetch(url: str, roots: Sequence[str], most_bytes: int, *, resolve: Resolve =
         if status == 200:
             return data
         if status not in _REDIRECTS or location is None:
-            kind = SourceUnavailableError if status in _PASSING else SourceError
+            kind = SourceUnavailableError if status in _PASSING else SourceMissingError
             raise kind(url, f"the server answered with status {status}")
         try:
             url = urljoin(url, location)

@@ -1,12 +1,13 @@
-"""The last step of a run: its manifest takes the place of what was there, and what nobody names any more is deleted."""
+"""The last step of a run: its manifest takes the place of what was there, and what nobody reads any more is deleted."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from lsh_core.features.chunk_files import CHUNKS, DEAD_LETTERS, ChunkRecord
-from lsh_core.features.manifest import COMPLETE, INCOMPLETE, LEFTOVER_SECONDS, MANIFEST, Manifest, read_manifest
+from lsh_core.features.manifest import COMPLETE, LEFTOVER_SECONDS, MANIFEST, Manifest, read_manifest
 from lsh_core.features.output_folder import OutputFolder
 
 logger = logging.getLogger(__name__)
@@ -27,36 +28,49 @@ def begin(folder: OutputFolder, manifest: Manifest) -> Manifest | None:
 
 
 def missing_chunks(folder: OutputFolder, manifest: Manifest) -> list[ChunkRecord]:
-    """Return the chunks of `manifest` whose rows or dead letters are not there: another run has deleted them."""
-    there = {name for part in (CHUNKS, DEAD_LETTERS) for name in folder.files(part)}
+    """Return the chunks of `manifest` whose rows or dead letters are not what it says.
+
+    Another run has deleted them, or has written the same chunk in other bytes, as not every GPU rounds alike.
+    """
+    rows, letters = folder.files(CHUNKS), folder.files(DEAD_LETTERS)
     return [
         chunk
         for chunk in manifest.chunks
-        if chunk.file not in there or (chunk.letters_file is not None and chunk.letters_file not in there)
+        if chunk.file not in rows
+        or rows[chunk.file].size != chunk.bytes
+        or (chunk.letters_file is not None and chunk.letters_file not in letters)
     ]
 
 
-def publish(folder: OutputFolder, manifest: Manifest) -> None:
-    """Make `manifest` what the folder holds."""
+def publish(folder: OutputFolder, manifest: Manifest) -> Manifest:
+    """Make `manifest` what the folder holds; return it with the files that its place in the folder retires."""
     if manifest.state != COMPLETE:
         raise ValueError(f"the manifest is {manifest.state}")
+    replaced = read_manifest(folder)
+    if replaced is not None:
+        named = dict.fromkeys(replaced.all_files, manifest.written_at) | replaced.retired
+        there = folder.files(CHUNKS).keys() | folder.files(DEAD_LETTERS).keys()
+        left = there - manifest.all_files
+        retired = {name: since for name, since in sorted(named.items()) if name in left}
+        manifest = replace(manifest, retired=retired)
     folder.write(MANIFEST, manifest.to_bytes())
+    return manifest
 
 
-def delete_unnamed(folder: OutputFolder, replaced: Manifest | None, manifest: Manifest) -> int:
-    """Delete what only `replaced` named, and leftovers of long ago; return how many files.
+def delete_unnamed(folder: OutputFolder, manifest: Manifest) -> int:
+    """Delete what no manifest has named for `LEFTOVER_SECONDS`; return how many files.
 
     Nothing is deleted if the folder's manifest is not `manifest` any more: its writer will do it.
     """
-    named = manifest.all_files
-    unnamed = set(replaced.all_files - named) if replaced is not None and replaced.state != INCOMPLETE else set()
     long_ago = datetime.now(UTC) - timedelta(seconds=LEFTOVER_SECONDS)
+    known = manifest.all_files | manifest.retired.keys()
+    unnamed = {name for name, since in manifest.retired.items() if datetime.fromisoformat(since) < long_ago}
     for part in (CHUNKS, DEAD_LETTERS):
         for name, file in (folder.files(part) | folder.files(part, hidden=True)).items():
-            if name not in named and file.written_at is not None and file.written_at < long_ago:
+            if name not in known and file.written_at is not None and file.written_at < long_ago:
                 unnamed.add(name)
     if not unnamed or folder.read(MANIFEST) != manifest.to_bytes():
         return 0
     folder.delete(sorted(unnamed))
-    logger.info("features: deleted %d files that the new manifest does not name", len(unnamed))
+    logger.info("features: deleted %d files that no manifest names", len(unnamed))
     return len(unnamed)

@@ -14,6 +14,7 @@ from lsh_core.errors import ImageError, SourceChangedError
 from lsh_core.features.archives import Member, archive_members, is_archive
 from lsh_core.features.image_loading import Payload, Pointer
 from lsh_core.features.template import TextTemplate
+from lsh_core.features.told import as_utf8
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
 from lsh_core.sources.arrays import Column
 from lsh_core.sources.chunks import Chunk
@@ -139,8 +140,12 @@ def _image_files(chunk: WorkChunk, columns: RowColumns) -> ChunkRows:
 
 
 def _of_paths(chunk: WorkChunk, columns: RowColumns, ids: list[str], images: Iterator[Input]) -> ChunkRows:
-    column = pa.array(ids, pa.string())
+    told = [as_utf8(each) for each in ids]
+    column = pa.array(told, pa.string())
     identifiers = read_identifiers(column)
+    for row, name in enumerate(ids):
+        if name != told[row]:
+            identifiers.refused[row] = ("id_not_utf8", f"the id is not UTF-8: it is the path {name!r}")
     given = (identifiers.refused.get(row, each) for row, each in enumerate(images))
     return ChunkRows(chunk, identifiers.ids, pa.table([column], schema=columns.kept), given)
 

@@ -29,7 +29,7 @@ class RowColumns:
     base
         The folder that relative paths of images start from, and that ids of image files leave out.
     places
-        Folders and URL prefixes that images named in a column may lie in.
+        Folders and URL prefixes that images named in a column may lie in; empty unless there is such a column.
     """
 
     id: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from lsh_core.features.feature_source import FeatureSource
 from lsh_core.features.manifest import COMPLETE, INCOMPLETE, Manifest, input_fingerprint
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
+from lsh_core.features.told import told
 from lsh_core.features.work import WorkChunk
 from lsh_core.jobs.feature_workers import FeatureWorkers
 from lsh_core.settings import FeaturesSettings
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 _LOOKING_THREADS = 16
 _EXAMPLES = 10
 _TRIES_TO_PUBLISH = 3
-_PASSWORD = re.compile(r"//[^/@]*@")
 
 
 class FeatureRun:
@@ -68,7 +67,7 @@ class FeatureRun:
         chunks = self._source.chunks(
             encoder["fingerprint"], chunk_rows=self._settings.chunk_rows, chunk_bytes=self._settings.chunk_bytes
         )
-        replaced = begin(self._folder, self._manifest(encoder, (), INCOMPLETE))
+        begin(self._folder, self._manifest(encoder, (), INCOMPLETE))
         self._find_done(chunks)
         for _ in range(_TRIES_TO_PUBLISH):
             self._encode([chunk for chunk in chunks if chunk.key not in self._records], encoder)
@@ -76,10 +75,10 @@ class FeatureRun:
             self._check_limit(manifest)
             lost = missing_chunks(self._folder, manifest)
             if not lost:
-                publish(self._folder, manifest)
+                manifest = publish(self._folder, manifest)
                 lost = missing_chunks(self._folder, manifest)
             if not lost:
-                delete_unnamed(self._folder, replaced, manifest)
+                delete_unnamed(self._folder, manifest)
                 return manifest
             for record in lost:
                 del self._records[record.key]
@@ -103,7 +102,7 @@ class FeatureRun:
         return Manifest(
             state=state,
             encoder=encoder,
-            source=_PASSWORD.sub("//", settings.source),
+            source=told(settings.source),
             id=settings.id,
             text=source.columns.template,
             image=settings.image,
@@ -113,14 +112,14 @@ class FeatureRun:
         )
 
     def _find_done(self, chunks: Sequence[WorkChunk]) -> None:
-        """Read the records of chunks that are in the output already; those with images to try again are left out."""
+        """Read the records of chunks that are done already; those with images to try again are not."""
         there = self._folder.files(CHUNKS)
         keys = [chunk.key for chunk in chunks if chunk_file(chunk.key) in there]
         if not keys:
             return
         with ThreadPoolExecutor(min(_LOOKING_THREADS, len(keys))) as pool:
             for record in pool.map(lambda key: read_record(self._folder, key), keys):
-                if record is not None and not record.passing:
+                if record is not None:
                     self._records[record.key] = record
         self.found = set(self._records)
         logger.info("features: %d of %d chunks are there already", len(self._records), len(chunks))

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.errors import FeaturesError, UnavailableError
+from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.work import RowColumns, WorkSpan
 from lsh_core.jobs.feature_task import FeatureTask, Finished, UnwantedError, describe_encoder, encode_span
 from lsh_core.progress import progress
@@ -39,7 +40,8 @@ class FeatureWorkers:
     """
 
     def __init__(self, client: Client, spec: EncoderSpec, settings: FeaturesSettings, *, trusted: bool) -> None:
-        self._client, self._spec, self._output, self._trusted = client, spec, settings.output, trusted
+        self._client, self._spec, self._trusted = client, spec, trusted
+        self._output = OutputFolder(settings.output).place("")  # The whole path: workers have another working folder.
         workers = list(client.scheduler_info(n_workers=-1)["workers"].values())
         on_gpus = [worker for worker in workers if worker["resources"].get("GPU")]
         self._resources = {"GPU": 1} if on_gpus and settings.device != "cpu" else None

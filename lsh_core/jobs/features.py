@@ -20,7 +20,8 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     """Encode every row of the source and publish the vectors in `settings.output`.
 
     Chunks that an earlier run, killed or complete, has left in the output are taken as they are, if their source
-    files, the encoder and the columns are still the same.
+    files, the encoder and the columns are still the same. Images that could not be got are tried again. What is not
+    noticed: an image named in a column by its path or URL that was replaced under the same name keeps its vector.
 
     Parameters
     ----------

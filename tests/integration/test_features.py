@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import zipfile
@@ -78,11 +79,12 @@ def manifest_of(output: Path) -> Manifest:
 
 
 def rows_of(output: Path) -> pa.Table:
-    """All rows that the manifest names; nothing else may lie in the folder."""
+    """All rows that the manifest names; beside them only what an earlier one named may lie in the folder."""
     manifest = manifest_of(output)
     # Where a writer was killed a hidden file may be left, for a day.
     there = {str(path.relative_to(output)) for path in output.rglob("[!.]*") if path.is_file()}
-    assert there == manifest.all_files | {"manifest.json"}
+    assert there == manifest.all_files | manifest.retired.keys() | {"manifest.json"}
+    assert not manifest.all_files & manifest.retired.keys()
     tables = [pq.read_table(output / name) for name in manifest.files]
     return pa.concat_tables([table.replace_schema_metadata() for table in tables])
 
@@ -121,6 +123,19 @@ def test_a_run_keeps_the_rows_in_order_and_adds_their_vectors(features: Any, tex
     assert set(result["work_seconds"]) == {"start", "read", "encode", "write", "wait"}
     again = features(texts)
     assert (again["reused_chunks"], again["rows_written"], again["rows_per_second"]) == (40, ROWS, 0)
+
+
+def test_folders_may_be_told_from_here_wherever_the_workers_are(
+    features: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").write_bytes(picture(40, "PNG"))
+    pq.write_table(pa.table({"id": ["a"], "path": [str(tmp_path / "pictures" / "a.png")]}), tmp_path / "a.parquet")
+    monkeypatch.chdir(tmp_path)
+    given = {"image": "path", "image_root": ("pictures",), "output": "out"}
+    result = features(Path("a.parquet"), encoder="tests.tiny_encoders:stripes", **given)
+    assert (result["output"], result["rows_written"]) == ("out", 1)
+    assert rows_of(tmp_path / "out").column("id").to_pylist() == ["a"]
 
 
 def test_a_worker_that_is_killed_loses_nothing(
@@ -180,6 +195,8 @@ def test_only_what_changed_is_computed_again(features: Any, tmp_path: Path) -> N
     first = manifest_of(output)
     assert features(folder, text="text")["reused_chunks"] == 0
     assert not first.all_files & manifest_of(output).all_files
+    assert first.all_files <= manifest_of(output).retired.keys()
+    assert pa.concat_tables([pq.read_table(output / name) for name in first.files]).num_rows == 500
 
 
 def test_two_runs_at_once_leave_one_of_the_two(features: Any, texts: Path, tmp_path: Path) -> None:
@@ -197,6 +214,7 @@ def test_two_runs_at_once_leave_one_of_the_two(features: Any, texts: Path, tmp_p
     for thread in threads:
         thread.join()
     manifest = manifest_of(tmp_path / "out")
+    assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
     assert len(set(outcomes)) == 2
     assert manifest.encoder["fingerprint"] in outcomes
     found = pa.concat_tables([pq.read_table(tmp_path / "out" / name) for name in manifest.files])
@@ -219,6 +237,16 @@ def test_rows_without_a_vector_are_told_and_limited(features: Any, tmp_path: Pat
     assert [kinds.get(row) for row in range(6)] == [None, "null_text", "not_encoded", "not_finite", "null_text", None]
     assert kinds[119] == "null_id"
     assert rows_of(output).column("id").to_pylist()[:3] == [0, 5, 6]
+
+
+def test_images_that_come_later_are_found_by_the_next_run(features: Any, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": ["a", "b"], "path": ["a.png", "b.png"]}), tmp_path / "rows.parquet")
+    (tmp_path / "a.png").write_bytes(picture(10, "PNG"))
+    given = {"image": "path", "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 1}
+    assert features(tmp_path / "rows.parquet", **given)["dead_lettered"] == 1
+    (tmp_path / "b.png").write_bytes(picture(20, "PNG"))
+    assert features(tmp_path / "rows.parquet", **given)["rows_written"] == 2
+    assert features(tmp_path / "rows.parquet", **given)["reused_chunks"] == 1
 
 
 def picture(colour: int, kind: str, mode: str = "RGB", size: tuple[int, int] = (20, 10)) -> bytes:
@@ -267,6 +295,28 @@ def test_a_folder_of_bad_and_odd_files_is_no_trouble(features: Any, tmp_path: Pa
     assert all(found[0].equals(other) for other in found)
     means = np.array(found[0].column("embedding").to_pylist()).mean(axis=1)
     assert np.allclose(means, [10, 20, 30, 40, 60, 50], atol=3)
+
+
+def test_names_that_are_not_utf8_are_dead_letters(features: Any, tmp_path: Path) -> None:
+    bad = os.fsdecode(b"b\xff.png")
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", bad):
+        (tmp_path / "in" / name).write_bytes(picture(10, "PNG"))
+    with zipfile.ZipFile(tmp_path / "in" / f"{bad}.zip", "w") as archive:
+        archive.writestr("d.png", picture(30, "PNG"))
+    with tarfile.open(tmp_path / "in" / "c.tar", "w") as tarred:
+        tarred.add(tmp_path / "in" / bad, bad)
+        tarred.add(tmp_path / "in" / "a.png", "c.png")
+    given = {"image": None, "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 3, "chunk_rows": 1}
+    result = features(tmp_path / "in", **given)
+    assert rows_of(tmp_path / "out").column("id").to_pylist() == ["c.tar/c.png", "a.png"]
+    folder = OutputFolder(str(tmp_path / "out"))
+    found = [letter for chunk in manifest_of(tmp_path / "out").chunks for letter in read_letters(folder, chunk)]
+    assert {letter.error for letter in found} == {"id_not_utf8"}
+    assert sorted(str(letter.id) for letter in found) == [
+        *("b\\udcff.png", "b\\udcff.png.zip/d.png", "c.tar/b\\udcff.png"),
+    ]
+    assert features(tmp_path / "in", **given)["reused_chunks"] == result["chunks"]
 
 
 def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster, tmp_path: Path) -> None:

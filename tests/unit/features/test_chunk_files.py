@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -45,6 +46,22 @@ def test_a_chunk_that_was_written_is_done_and_says_what_made_it(folder: OutputFo
     (letter,) = read_letters(folder, written)
     assert (letter.source, letter.row, letter.error) == ("a.parquet", 2, "null_text")
     assert (len(letter.id or ""), len(letter.reason)) == (600, 1_000)
+
+
+def test_a_try_that_gets_less_spoils_nothing_of_the_one_before(folder: OutputFolder, tmp_path: Path) -> None:
+    passing = replace(RECORD, passing=1)
+    first = write_chunk(folder, passing, ROWS, LETTERS, ENCODER)
+    worse = replace(passing, rows_written=1, dead_lettered=2, passing=2)
+    more = [Letter("a.parquet", 1, "b", "image_unavailable", "x"), *LETTERS]
+    second = write_chunk(folder, worse, ROWS.slice(0, 1), more, ENCODER)
+    assert (tmp_path / first.file).stat().st_size == first.bytes
+    assert pq.read_table(tmp_path / first.file).equals(ROWS)
+    assert [len(read_letters(folder, each)) for each in (first, second)] == [1, 2]
+    assert write_chunk(folder, passing, ROWS, LETTERS, ENCODER) == first
+    assert read_record(folder, KEY) is None, "neither is done"
+    done = write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER)
+    assert read_record(folder, KEY) == done
+    assert len({first.file, second.file, done.file}) == 3
 
 
 def test_a_chunk_without_rows_is_done_too(folder: OutputFolder) -> None:

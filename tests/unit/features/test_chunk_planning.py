@@ -14,6 +14,7 @@ from lsh_core.sources.listing import Listed
 
 FILE = SourceFile("/data/a.parquet", 10_000, "1", (500, 500), 0, ())
 COLUMNS = RowColumns("id", "{text}", None, pa.schema({"id": pa.string()}), "embedding", "/data/", ())
+PATHS = replace(COLUMNS, template=None, image="path", places=("/data/",))
 IMAGES = [Listed(f"/data/{number:04d}.png", 100, "1") for number in range(2_000)]
 
 
@@ -40,12 +41,26 @@ def test_chunks_cover_a_file_and_have_keys_of_their_own() -> None:
         (FILE, replace(COLUMNS, vector="other"), "f"),
         (FILE, replace(COLUMNS, kept=pa.schema({"id": pa.int64()})), "f"),
         (FILE, replace(COLUMNS, template=None, image="text"), "f"),
+        (FILE, replace(PATHS, base="/data/2024/"), "f"),
+        (FILE, replace(PATHS, places=("/data/2024/",)), "f"),
         (FILE, COLUMNS, "g"),
     ],
 )
 def test_what_decides_the_content_decides_the_key(file: SourceFile, columns: RowColumns, fingerprint: str) -> None:
-    before = keys(chunks_of_file(FILE, COLUMNS, "f", 300))
+    before = keys(chunks_of_file(FILE, PATHS if columns.places else COLUMNS, "f", 300))
     assert not before & keys(chunks_of_file(file, columns, fingerprint, 300))
+
+
+def test_where_a_source_lies_decides_no_more_than_it_has_to() -> None:
+    moved = replace(COLUMNS, base="/")
+    assert keys(chunks_of_file(FILE, COLUMNS, "f", 300)) == keys(chunks_of_file(FILE, moved, "f", 300))
+    archive = replace(FILE, url="/data/a.zip")
+    alone, beside, deeper = (
+        keys(chunks_of_file(archive, replace(COLUMNS, template=None, base=base), "f", 300))
+        for base in ("/data/a.zip", "/data/", "/")
+    )
+    assert not alone & beside, "the ids are 1.png, and a.zip/1.png"
+    assert not beside & deeper
 
 
 def test_rows_of_a_chunk_follow_from_the_file_alone() -> None:

@@ -77,6 +77,13 @@ def test_images_are_bytes_or_paths(table: Path) -> None:
     assert rows_of(paths)[3]["input"].place == "https://host/z.png"
 
 
+def test_places_are_the_same_for_workers_elsewhere(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(table.parent.parent)
+    source = opened("day=1/rows.parquet", image="path", columns=(), image_root=("pictures", "https://host/"))
+    assert source.columns.places == (str(table.parent.parent / "pictures"), "https://host/")
+    assert source.columns.base == f"{table.parent}/"
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -75,6 +75,27 @@ def test_a_server_that_cannot_be_is_one_bad_image(folder: Path, url: str) -> Non
     assert not isinstance(refused.value, ImageUnavailableError)
 
 
+@pytest.mark.parametrize(
+    ("place", "later"),
+    [
+        *(("gone.png", True), ("deep", True), ("https://host/gone.png", True)),
+        *(("https://host/huge.png", False), ("link.png", False), ("ftp://host/a", False)),
+    ],
+)
+def test_an_image_that_is_not_there_may_be_there_later(
+    folder: Path, place: str, later: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get(url: str, *_: object) -> tuple[int, None, bytes]:
+        if "huge" in url:
+            raise SourceError(url, "has more than 7 bytes")
+        return 404, None, b""
+
+    monkeypatch.setattr(public_http, "_get", get)
+    with pytest.raises(ImageError) as refused:
+        load(Pointer(place), folder, str(folder), "https://host/")
+    assert isinstance(refused.value, ImageUnavailableError) is later
+
+
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
     import os
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import fsspec
@@ -38,6 +39,18 @@ def test_a_file_is_created_once(folder: OutputFolder) -> None:
     assert folder.create("manifest.json", b"first")
     assert not folder.create("manifest.json", b"second")
     assert folder.read("manifest.json") == b"first"
+
+
+def test_a_file_is_created_once_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: str) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    folder = OutputFolder(str(tmp_path))
+    assert folder.create("manifest.json", b"first")
+    assert not folder.create("manifest.json", b"second")
+    assert folder.read("manifest.json") == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
 def test_a_file_that_is_half_written_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,19 @@ def test_images_are_decoded_by_threads_and_bad_ones_are_dead_letters() -> None:
     assert [(record.rows_read, record.rows_written, record.passing) for record in records] == [(25, 22, 1), (25, 25, 0)]
     assert len(threads) == 3
     assert all(name.startswith("decode") for name in threads)
+
+
+def test_no_secret_of_a_place_is_written() -> None:
+    def away(payload: Payload) -> Pixels:
+        raise ImageUnavailableError("https://me:pass@host/a.png?sig=1: the server answered with status 404")
+
+    written = Written()
+    rows = next(chunks(1, 1, lambda _: b"1"))
+    rows.chunk = replace(rows.chunk, source="https://me:pass@host/a.parquet?sig=1")
+    ((record, _),) = pipeline(written, stripes(SPEC), decode=away).run(iter([rows]))
+    (letter,) = written.letters
+    assert (record.source, letter.source) == ("https://host/a.parquet", "https://host/a.parquet")
+    assert letter.reason == "https://host/a.png: the server answered with status 404"
 
 
 def test_a_chunk_without_a_good_row_is_written_too() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -52,30 +54,47 @@ def test_a_later_run_leaves_what_is_complete_until_it_is_itself(folder: OutputFo
     assert begin(folder, manifest(folder, state="incomplete")) == first
     second = manifest(folder, "b", "c")
     assert read_manifest(folder) == first
-    publish(folder, second)
-    assert delete_unnamed(folder, first, second) == 2
-    assert names(folder) == {"b", "c"}
-    assert read_manifest(folder) == second
+    published = publish(folder, second)
+    assert read_manifest(folder) == published
+    assert published == replace(second, retired=published.retired)
     assert (second.rows_read, second.rows_written, second.dead_lettered) == (20, 18, 2)
 
 
+def test_who_reads_by_an_earlier_manifest_has_a_day(folder: OutputFolder, tmp_path: Path) -> None:
+    publish(folder, manifest(folder, "a", "b"))
+    long_ago = datetime.now(UTC) - timedelta(seconds=LEFTOVER_SECONDS + 60)
+    for path in tmp_path.glob("*/*"):
+        os.utime(path, (long_ago.timestamp(), long_ago.timestamp()))
+    second = publish(folder, manifest(folder, "b", "c"))
+    assert set(second.retired) == {"chunks/a.parquet", "dead-letters/a.parquet"}
+    assert delete_unnamed(folder, second) == 0
+    third = publish(folder, replace(manifest(folder, "c"), written_at=long_ago.isoformat()))
+    assert len(third.retired) == 4
+    assert third.retired["chunks/a.parquet"] == second.written_at
+    assert delete_unnamed(folder, third) == 2
+    assert names(folder) == {"a", "c"}
+    assert set(publish(folder, manifest(folder, "a")).retired) == {"chunks/c.parquet", "dead-letters/c.parquet"}
+
+
 def test_what_another_run_is_writing_is_not_deleted(folder: OutputFolder, tmp_path: Path) -> None:
-    first, second = manifest(folder, "a"), manifest(folder, "b")
+    second = manifest(folder, "b")
     manifest(folder, "of-another-run", "left-behind", ".left-behind")
     long_ago = time.time() - LEFTOVER_SECONDS - 60
     for path in tmp_path.glob("*/*left-behind.parquet"):
         os.utime(path, (long_ago, long_ago))
-    publish(folder, second)
-    delete_unnamed(folder, first, second)
+    delete_unnamed(folder, publish(folder, second))
     assert {path.stem for path in tmp_path.glob("*/*")} == {"b", "of-another-run"}
 
 
-def test_a_run_whose_manifest_was_replaced_deletes_nothing(folder: OutputFolder) -> None:
-    first, second, third = manifest(folder, "a"), manifest(folder, "b"), manifest(folder, "a", "c")
-    publish(folder, second)
-    publish(folder, third)
-    assert delete_unnamed(folder, first, second) == 0
-    assert names(folder) == {"a", "b", "c"}
+def test_a_run_whose_manifest_was_replaced_deletes_nothing(folder: OutputFolder, tmp_path: Path) -> None:
+    first, second = manifest(folder, "a"), manifest(folder, "b")
+    long_ago = time.time() - LEFTOVER_SECONDS - 60
+    for path in tmp_path.glob("*/a.parquet"):
+        os.utime(path, (long_ago, long_ago))
+    second = publish(folder, second)
+    publish(folder, first)
+    assert delete_unnamed(folder, second) == 0
+    assert names(folder) == {"a", "b"}
 
 
 def test_what_another_run_deleted_is_missed(folder: OutputFolder) -> None:
@@ -83,6 +102,8 @@ def test_what_another_run_deleted_is_missed(folder: OutputFolder) -> None:
     assert missing_chunks(folder, both) == []
     folder.delete([both.chunks[0].file, str(both.chunks[1].letters_file)])
     assert [chunk.key for chunk in missing_chunks(folder, both)] == ["a", "b"]
+    folder.write(both.chunks[2].file, b"other bytes")
+    assert [chunk.key for chunk in missing_chunks(folder, both)] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"format": 99}', b"\xff"])

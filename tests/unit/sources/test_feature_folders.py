@@ -23,7 +23,10 @@ def write_features(folder: Path, *named: str, state: str = "complete", more: tup
         pq.write_table(pa.table({"id": [name], "embedding": [[1.0, 2.0]]}), folder / "chunks" / f"{name}.parquet")
     pq.write_table(pa.table({"reason": ["no text"]}), folder / "dead-letters" / "a.parquet")
     manifest: dict[str, Any] = {"state": state, "encoder": {}, "input_fingerprint": "", "format": 1}
-    manifest["chunks"] = [{"file": f"chunks/{name}.parquet"} for name in named]
+    manifest["chunks"] = [
+        {"file": f"chunks/{name}.parquet", "bytes": (folder / "chunks" / f"{name}.parquet").stat().st_size}
+        for name in named
+    ]
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -38,6 +41,21 @@ def test_only_what_the_manifest_names_is_read(tmp_path: Path) -> None:
     memory = fsspec.filesystem("memory")
     memory.put(str(tmp_path / "features"), "/feature-folder", recursive=True)
     assert names("memory://feature-folder") == ["a.parquet", "b.parquet"]
+
+
+def test_a_glob_into_the_folder_goes_by_its_manifest_too(tmp_path: Path) -> None:
+    write_features(tmp_path / "features", "a", "b", more=("left-over",))
+    memory = fsspec.filesystem("memory")
+    memory.put(str(tmp_path / "features"), "/globbed-features", recursive=True)
+    for folder in (str(tmp_path / "features"), "memory://globbed-features"):
+        assert names(f"{folder}/chunks") == ["a.parquet", "b.parquet"]
+        assert names(f"{folder}/*/*.parquet") == ["a.parquet", "b.parquet"]
+        assert names(f"{folder}/chunks/[al]*.parquet") == ["a.parquet"]
+        for left_over in ("chunks/left-over.parquet", "dead-letters/*.parquet"):
+            with pytest.raises(SourceError, match=r"manifest\.json names none of the files"):
+                list_files(f"{folder}/{left_over}")
+    (tmp_path / "features" / "manifest.json").unlink()
+    assert names(f"{tmp_path}/features/chunks") == ["a.parquet", "b.parquet", "left-over.parquet"]
 
 
 def test_folders_of_features_may_be_partitions(tmp_path: Path) -> None:
@@ -57,6 +75,13 @@ def test_a_chunk_that_is_missing_is_named(tmp_path: Path) -> None:
     write_features(tmp_path, "a", "b")
     (tmp_path / "chunks" / "b.parquet").unlink()
     with pytest.raises(SourceError, match=r"chunks/b\.parquet: is missing"):
+        list_files(str(tmp_path))
+
+
+def test_a_chunk_of_another_size_is_named(tmp_path: Path) -> None:
+    write_features(tmp_path, "a", "b")
+    pq.write_table(pa.table({"id": ["b", "c"], "embedding": [[1.0, 2.0]] * 2}), tmp_path / "chunks" / "b.parquet")
+    with pytest.raises(SourceError, match=r"chunks/b\.parquet: has [\d,]+ bytes, and [\d,]+ by .*manifest\.json"):
         list_files(str(tmp_path))
 
 

@@ -1,0 +1,28 @@
+"""What is told of places in files that others read: no secrets, and valid UTF-8, as Parquet and JSON have to be."""
+
+from __future__ import annotations
+
+import re
+
+_SCHEME = r"\b[A-Za-z][\w+.-]*://"
+_END = r"(?=:?(?:\s|$))"
+_WEB_QUERY = re.compile(rf"(\bhttps?://[^\s?#]*)[?#]\S*?{_END}", re.IGNORECASE)
+# In the URL of a store a question mark may as well be a wildcard: a query names something and gives it a value.
+_QUERY = re.compile(rf"({_SCHEME}[^\s?]*)\?[\w.%-]+=\S*?{_END}")
+_USER = re.compile(rf"({_SCHEME})[^/\s]*@")
+
+
+def told(text: str) -> str:
+    """Return a place, or a sentence with places, as it may be written down.
+
+    URLs lose their user and password, and their query strings, which carry signatures and keys. What is not UTF-8 is
+    escaped: see `as_utf8`.
+    """
+    for query in (_WEB_QUERY, _QUERY):
+        text = query.sub(r"\1", text)
+    return as_utf8(_USER.sub(r"\1", text))
+
+
+def as_utf8(text: str) -> str:
+    r"""Return `text` with ``\udcff`` for what is not UTF-8, as the names of files may hold any bytes but a few."""
+    return text.encode("utf-8", "backslashreplace").decode()
