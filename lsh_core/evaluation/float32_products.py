@@ -81,7 +81,10 @@ class TensorFlowRows:
         self._rows = self._tensorflow.constant(rows)
 
     def times(self, queries: Float32Matrix) -> TensorFlowProducts:
-        """See :class:`Rows`."""
+        """See :class:`Rows`.
+
+        The product stays on the device: how it is rounded is decided when it is asked for, not when it is fetched.
+        """
         tf = self._tensorflow
         with whole_float32(tf):
             return TensorFlowProducts(tf, tf.matmul(queries, self._rows, transpose_b=True))

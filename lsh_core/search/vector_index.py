@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import SettingsError
+from lsh_core.errors import ModelMismatchError, SettingsError
 from lsh_core.indexing.live_writes import LiveWriter, Written
 from lsh_core.search.answers import Answer, HybridAnswer
 from lsh_core.search.asking import Asker
@@ -112,7 +112,12 @@ class VectorIndex:
             encoded = self._encoded(build, text, image)
             if self.build.field.encoder != build.field.encoder:
                 continue  # To load an encoder takes seconds, in which the alias may move.
-            answer = ask(encoded)
+            try:
+                answer = ask(encoded)
+            except ModelMismatchError:  # Of vectors of another length, if the alias has moved since.
+                if self.build.field.encoder == build.field.encoder:
+                    raise
+                continue
             if answer.build == build.meta.build or self.build.field.encoder == build.field.encoder:
                 return answer
 

@@ -79,10 +79,10 @@ def _folders(urls: Iterable[str], read: Callable[[str], bytes]) -> Iterator[tupl
     for folder, was_found in places.items():
         try:
             manifest = _manifest(read(f"{folder}/{MANIFEST}"))
-        except FileNotFoundError:
+        except Exception:
             if was_found:
                 raise
-            continue
+            continue  # One was only looked for: stores that do not say what is missing answer as they like.
         if manifest is not None:
             yield folder, manifest
 

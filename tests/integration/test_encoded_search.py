@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ from click.testing import CliRunner
 from lsh_core.cli.main import main
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, SettingsError
+from lsh_core.jobs.changes import upsert
 from lsh_core.jobs.features import compute_features
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.refresh import refresh
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.query_encoder import QueryEncoder
 from lsh_core.search.vector_index import VectorIndex
-from lsh_core.settings import FeaturesSettings, IndexSettings, TrainSettings
+from lsh_core.settings import FeaturesSettings, IndexSettings, RefreshSettings, TrainSettings, UpsertSettings
 from lsh_core.sources.encoded_by import EncodedBy
 
 PACKAGES = Path(__file__).parents[2] / "examples" / "debian_packages.parquet"
@@ -62,7 +64,8 @@ def encoded(services: Services, packages: pa.Table, tmp_path_factory: pytest.Tem
     report = compute_features(settings, services.dask)
     assert (report["rows_written"], report["dims"], report["metric"]) == (len(packages), 384, "cosine")
     train(TrainSettings(name=NAME, source=report["output"], metric="cosine", lists=20), services)
-    run_index(IndexSettings(name=NAME, source=report["output"], recall_queries=60), services)
+    settings = IndexSettings(name=NAME, source=report["output"], text_field=("description",), recall_queries=60)
+    run_index(settings, services)
     return str(report["output"])
 
 
@@ -92,6 +95,14 @@ def test_a_typed_text_finds_what_it_means(services: Services, encoded: str) -> N
     assert all("image viewer" in neighbour.fields["description"] for neighbour in answer.neighbours[:2])
     vector = index.encode(text_query="program to view pictures")
     assert index.search(vector, k=10, recall=1.0).ids == answer.ids
+
+
+def test_a_typed_text_and_words_together(services: Services, encoded: str) -> None:
+    index = VectorIndex(services.connection, NAME)
+    typed, words = "program to view pictures", "python library"
+    of_the_text = index.search(text_query=typed, k=5, recall=1.0)
+    assert index.search_hybrid(words, text_query=typed, text_weight=0.0, k=5, recall=1.0).ids == of_the_text.ids
+    assert index.search_hybrid(words, text_query=typed, text_weight=1.0, k=5).ids != of_the_text.ids
 
 
 def test_from_the_command_line(services: Services, encoded: str) -> None:
@@ -133,7 +144,13 @@ def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, t
     pq.write_table(table.replace_schema_metadata(other.to_metadata()), tmp_path / "other.parquet")
     with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
         run_index(IndexSettings(name=NAME, source=str(tmp_path)), services)
-    assert asdict(other)["column"] == "embedding"
+    live = VectorIndex(services.connection, NAME)
+    before = live.search(text_query="anything", k=3, recall=1.0)
+    with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
+        upsert(UpsertSettings(name=NAME, source=str(tmp_path)), services)
+    with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
+        refresh(RefreshSettings(name=NAME, source=str(tmp_path), partition="day=1"), services)
+    assert live.search(text_query="anything", k=3, recall=1.0) == before
 
 
 def test_an_index_of_plain_vectors_takes_no_text(services: Services, packages: pa.Table, tmp_path: Path) -> None:

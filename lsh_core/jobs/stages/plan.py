@@ -17,7 +17,7 @@ from lsh_core.errors import SourceChangedError
 from lsh_core.indexing.chunk_loader import LoadPlan
 from lsh_core.indexing.dead_letters import letters_kept
 from lsh_core.indexing.field_types import fields_for, parse_overrides
-from lsh_core.indexing.journal import Journal
+from lsh_core.indexing.journal import BEFORE_ALL, Journal
 from lsh_core.indexing.mapping import BuildMeta, VectorField, default_shards
 from lsh_core.indexing.names import physical_index
 from lsh_core.indexing.runs import RunStore
@@ -183,6 +183,8 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
         _, threads = worker_threads(dask)
         if model.backend_ != "numpy":  # Better now than when there is an index.
             dask.run(require_backend, model.backend_, f"model {model_id}, on each Dask worker,")
+            if Journal(services.connection, settings.name).has_any(after=BEFORE_ALL):
+                model.check_backend()  # Live changes are made in this process, after the load.
     nodes = data_nodes(client)
     row_bytes = 4 * columns.dims
     chunk_rows = chunk_rows_for(

@@ -13,7 +13,8 @@ import pytest
 
 from lsh_core.errors import SourceError
 from lsh_core.sources.dataset import open_dataset
-from lsh_core.sources.listing import list_files
+from lsh_core.sources.feature_folders import without_unnamed
+from lsh_core.sources.listing import Listed, list_files
 
 
 def write_features(folder: Path, *named: str, state: str = "complete", more: tuple[str, ...] = ()) -> None:
@@ -91,3 +92,14 @@ def test_another_kind_of_manifest_is_a_file_like_others(tmp_path: Path, content:
     (tmp_path / "manifest.json").write_text(content)
     assert "manifest.json" in names(str(tmp_path))
     assert "b.parquet" in names(str(tmp_path))
+
+
+def test_a_store_that_does_not_say_what_is_missing_is_read_all_the_same() -> None:
+    def read(url: str) -> bytes:
+        raise PermissionError(url)
+
+    part = "https://host/x/chunks/part.parquet"
+    assert without_unnamed({part: Listed(part, 1, "")}, read) == {part}
+    manifest = "https://host/x/manifest.json"
+    with pytest.raises(PermissionError):
+        without_unnamed({manifest: Listed(manifest, 1, "")}, read)
