@@ -16,7 +16,7 @@ from lsh_core.jobs.refresh import _open
 from lsh_core.settings import RefreshSettings
 from tests.vector_fields import list_field
 
-BUILD: Any = SimpleNamespace(meta=SimpleNamespace(id_column="id"), field=list_field(dims=2))
+BUILD: Any = SimpleNamespace(index="i", meta=SimpleNamespace(id_column="id"), field=list_field(dims=2))
 
 
 def write(path: Path, rows: int = 2, **columns: Any) -> None:
