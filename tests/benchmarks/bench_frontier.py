@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from own_servers import held_out, own_servers
 
+from lsh_core.evaluation import frontier
 from lsh_core.evaluation.measuring import lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.evaluation.truth import true_neighbours
@@ -54,8 +55,10 @@ def main() -> None:
     parser.add_argument(
         "--recall-queries", type=int, help="rows that each build is verified with; default from its rows"
     )
+    parser.add_argument("--searches", type=int, help="timed at each effort; default: as `airlsh evaluate` does")
     parser.add_argument("--json", type=Path, help="write the figures here as well, after each model")
     arguments = parser.parse_args()
+    frontier.SEARCHES = arguments.searches or frontier.SEARCHES
     results = []
     with own_servers() as (services, folder):
         source, queries = prepare(arguments, folder)
