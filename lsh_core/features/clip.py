@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from lsh_core.errors import SettingsError, WeightsError
 from lsh_core.features.batches import Batches
 from lsh_core.features.decoding import Fit
-from lsh_core.features.devices import calculating_in, device_for, tensorflow
+from lsh_core.features.devices import calculating_in, device_for, run_on, tensorflow
 from lsh_core.features.encoder import Batch, Float32Array
 from lsh_core.features.image import checked_images
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.text import checked_texts
-from lsh_core.features.tokens import Tokens, longest_first
+from lsh_core.features.tokens import Tokens, run_by_length
 from lsh_core.features.weights import deciding, fingerprint_of, loading
 from lsh_core.quiet_start import without_starting_messages
 
@@ -69,21 +70,11 @@ class ClipEncoder:
         """
         if isinstance(batch, np.ndarray):
             images = checked_images(self.name, batch, self.image_size)
-            return self._batches.run(len(images), self.dims, lambda part: self._run(self._of_images, images[part]))
-        rows = self._tokens.of(checked_texts(self.name, batch))
-        order = longest_first(rows)
-        found = np.empty((len(rows), self.dims), dtype=np.float32)
-        found[order] = self._batches.run(
-            len(rows),
-            self.dims,
-            lambda part: self._run(self._of_texts, self._tokens.padded([rows[place] for place in order[part]])),
-        )
-        return found
-
-    def _run(self, network: Any, batch: np.ndarray[Any, Any]) -> Float32Array:
-        tf = tensorflow()
-        with tf.device(self._device):
-            return cast("Float32Array", network(tf.constant(batch)).numpy())
+            return self._batches.run(
+                len(images), self.dims, lambda part: run_on(self._device, self._of_images, images[part])
+            )
+        forward = partial(run_on, self._device, self._of_texts)
+        return run_by_length(self._tokens, checked_texts(self.name, batch), self._batches, self.dims, forward)
 
     def _text(self, tokens: Any) -> Any:
         # What follows the end of a text is not looked at: each token sees only those before it.

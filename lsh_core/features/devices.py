@@ -11,10 +11,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from lsh_core.backends import load_tensorflow
 from lsh_core.errors import EncoderError, SettingsError
+from lsh_core.features.encoder import Float32Array
 from lsh_core.features.specification import Device, Precision
 
 _POLICIES: dict[Precision, str] = {"float32": "float32", "float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
@@ -103,6 +106,13 @@ def calculating_in(precision: Precision) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def run_on(device: str, network: Any, batch: np.ndarray[Any, Any]) -> Float32Array:
+    """Return what a network makes of one batch on a device, (n, dims)."""
+    tf = tensorflow()
+    with tf.device(device):
+        return cast("Float32Array", network(tf.constant(batch)).numpy())
 
 
 def policy_name(precision: Precision) -> str:

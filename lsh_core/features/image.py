@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from lsh_core.errors import EncoderError, SettingsError, WeightsError
 from lsh_core.features.architectures import USUAL_SIZE, architecture
 from lsh_core.features.batches import Batches
 from lsh_core.features.decoding import Fit
-from lsh_core.features.devices import calculating_in, device_for, tensorflow
+from lsh_core.features.devices import calculating_in, device_for, run_on, tensorflow
 from lsh_core.features.encoder import Batch, Float32Array, Images
 from lsh_core.features.frozen import frozen
 from lsh_core.features.own_model import is_own_model, load_own_model
@@ -86,9 +86,7 @@ class ImageEncoder:
         return self._batches.run(len(images), self.dims, lambda part: self._run(images[part]))
 
     def _run(self, images: Images) -> Float32Array:
-        tf = tensorflow()
-        with tf.device(self._device):
-            return cast("Float32Array", self._network(tf.constant(images)).numpy())
+        return run_on(self._device, self._network, images)
 
     def _forward(self, images: Any) -> Any:
         tf = tensorflow()

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
 from lsh_core.errors import EncoderError, SettingsError, WeightsError
 from lsh_core.features.batches import Batches
-from lsh_core.features.devices import calculating_in, device_for, tensorflow
+from lsh_core.features.devices import calculating_in, device_for, run_on, tensorflow
 from lsh_core.features.encoder import Batch, Float32Array
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.template import TextTemplate
-from lsh_core.features.tokens import Tokens, longest_first
+from lsh_core.features.tokens import Tokens, run_by_length
 from lsh_core.features.weights import deciding, fingerprint_of, loading
 from lsh_core.quiet_start import without_starting_messages
 
@@ -74,18 +75,8 @@ class TextEncoder:
         DeviceMemoryError
             Not even one text fits the device's memory.
         """
-        rows = self._tokens.of(checked_texts(self.name, batch))
-        order = longest_first(rows)
-        tf = tensorflow()
-
-        def forward(part: slice) -> Float32Array:
-            table = self._tokens.padded([rows[place] for place in order[part]])
-            with tf.device(self._device):
-                return cast("Float32Array", self._network(tf.constant(table)).numpy())
-
-        found = np.empty((len(rows), self.dims), dtype=np.float32)
-        found[order] = self._batches.run(len(rows), self.dims, forward)
-        return found
+        forward = partial(run_on, self._device, self._network)
+        return run_by_length(self._tokens, checked_texts(self.name, batch), self._batches, self.dims, forward)
 
     def _forward(self, tokens: Any) -> Any:
         tf = tensorflow()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.features.batches import Batches
+from lsh_core.features.encoder import Float32Array
 from lsh_core.features.weights import deciding, files_digest
 
 TokenIds = npt.NDArray[np.int32]
@@ -76,6 +78,19 @@ def longest_first(rows: Sequence[list[int]]) -> npt.NDArray[np.intp]:
     """
     lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
     return np.argsort(-lengths, kind="stable")
+
+
+def run_by_length(
+    tokens: Tokens, texts: Sequence[str], batches: Batches, dims: int, forward: Callable[[TokenIds], Float32Array]
+) -> Float32Array:
+    """Encode texts in batches of about the same length; return their vectors, (n, dims), in the order of the texts."""
+    rows = tokens.of(texts)
+    order = longest_first(rows)
+    found = np.empty((len(rows), dims), dtype=np.float32)
+    found[order] = batches.run(
+        len(rows), dims, lambda part: forward(tokens.padded([rows[place] for place in order[part]]))
+    )
+    return found
 
 
 def _as_list(found: Any) -> list[int]:

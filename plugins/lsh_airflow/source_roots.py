@@ -26,13 +26,7 @@ def check_source(url: str, *, setting: str = "source") -> None:
 
     A folder under a root may hold links that leave it, so the files are looked at one by one.
     """
-    roots = allowed_roots()
-    if not roots:
-        reason = (
-            f"no source may be read by a DAG until {VARIABLE} is set in the environment of Airflow's workers: "
-            f"folders and URL prefixes, separated by '{os.pathsep}', such as /data/embeddings{os.pathsep}s3://bucket/"
-        )
-        raise SettingsError(setting, url, reason)
+    roots = _roots_that_are_set(VARIABLE, "no source may be read", "/data/embeddings", url, setting)
     from lsh_core.sources.access import check_allowed
 
     check_allowed(url, roots, setting=setting)
@@ -42,13 +36,7 @@ def check_source(url: str, *, setting: str = "source") -> None:
 
 def check_output(url: str, *, setting: str = "output") -> None:
     """Raise `SettingsError` unless `url` lies under a root that may be written to: reading is not writing."""
-    roots = allowed_roots(OUTPUT_VARIABLE)
-    if not roots:
-        reason = (
-            f"nothing may be written by a DAG until {OUTPUT_VARIABLE} is set in the environment of Airflow's workers: "
-            f"folders and URL prefixes, separated by '{os.pathsep}', such as /data/features{os.pathsep}s3://bucket/"
-        )
-        raise SettingsError(setting, url, reason)
+    roots = _roots_that_are_set(OUTPUT_VARIABLE, "nothing may be written", "/data/features", url, setting)
     from lsh_core.sources.access import check_allowed
 
     check_allowed(url, roots, setting=setting)
@@ -73,6 +61,18 @@ def check_weights(weights: str) -> None:
         return
     if "/" in weights or os.sep in weights or os.path.exists(weights):
         check_source(weights, setting="weights")
+
+
+def _roots_that_are_set(variable: str, forbidden: str, example: str, url: str, setting: str) -> tuple[str, ...]:
+    """Return the roots that a variable lists; raise `SettingsError` if it lists none: then everything is forbidden."""
+    roots = allowed_roots(variable)
+    if not roots:
+        reason = (
+            f"{forbidden} by a DAG until {variable} is set in the environment of Airflow's workers: "
+            f"folders and URL prefixes, separated by '{os.pathsep}', such as {example}{os.pathsep}s3://bucket/"
+        )
+        raise SettingsError(setting, url, reason)
+    return roots
 
 
 def _local_files(url: str) -> list[str]:
