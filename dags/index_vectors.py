@@ -15,7 +15,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TriggerRule, chain, dag, result, task
 
 from lsh_airflow.forms import form
-from lsh_airflow.index_stage import IndexStageOperator
+from lsh_airflow.index_stage import index_stages
 from lsh_airflow.job_tasks import run_stage
 from lsh_airflow.retries import REPEATABLE
 from lsh_core.settings import IndexSettings
@@ -32,21 +32,7 @@ from lsh_core.settings import IndexSettings
     params=form(IndexSettings, main=("name", "source", "id", "vector", "promote")),
 )
 def index_vectors() -> None:
-    checked = IndexStageOperator(
-        task_id="check", doc_md="Servers, source, columns and model, before anything is written."
-    )
-    planned = IndexStageOperator(task_id="plan", doc_md="Cut the source into chunks that cover every row once.")
-    created = IndexStageOperator(task_id="create", doc_md="Create the build's index, which nobody queries yet.")
-    loaded = IndexStageOperator(
-        task_id="load", doc_md="Hash and load every chunk on the Dask workers, round-robin over the nodes."
-    )
-    settled = IndexStageOperator(
-        task_id="settle", doc_md="Refresh and merge, and give the index the settings that it is queried with."
-    )
-    verified = IndexStageOperator(
-        task_id="verify", doc_md="Compare what the index holds with what was read, and measure its recall."
-    )
-    promoted = IndexStageOperator(task_id="promote", doc_md="Move the alias to the build, if the form says so.")
+    stages = index_stages(IndexSettings)
 
     @result
     @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
@@ -61,9 +47,9 @@ def index_vectors() -> None:
     complete = EmptyOperator(task_id="complete", doc_md="Reached when every stage succeeded.")
 
     summarised = summarise()
-    chain(checked, planned, created, loaded, settled, verified, promoted)
-    chain([checked, promoted], summarised)
-    chain([promoted, summarised], complete)
+    chain(*stages)
+    chain([stages[0], stages[-1]], summarised)
+    chain([stages[-1], summarised], complete)
 
 
 index_vectors()

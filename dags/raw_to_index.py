@@ -14,20 +14,10 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TriggerRule, chain, dag, result, task
 
 from lsh_airflow.forms import form
-from lsh_airflow.index_stage import IndexStageOperator
+from lsh_airflow.index_stage import index_stages
 from lsh_airflow.job_tasks import run_dask_job, run_job, run_stage
 from lsh_airflow.retries import REPEATABLE
 from lsh_core.settings import RawToIndexSettings
-
-STAGES = {
-    "check": "Servers, vectors, columns and model, before anything is written.",
-    "plan": "Cut the vectors into chunks that cover every row once.",
-    "create": "Create the build's index, which nobody queries yet.",
-    "load": "Hash and load every chunk on the Dask workers, round-robin over the nodes.",
-    "settle": "Refresh and merge, and give the index the settings that it is queried with.",
-    "verify": "Compare what the index holds with what was read, and measure its recall.",
-    "promote": "Move the alias to the build, if the form says so.",
-}
 
 
 @dag(
@@ -72,7 +62,7 @@ def raw_to_index() -> None:
         job = partial(train_or_reuse, fingerprint=encoded["fingerprint"])
         return run_job(job, RawToIndexSettings, context)
 
-    stages = [IndexStageOperator(task_id=stage, doc_md=told, form=RawToIndexSettings) for stage, told in STAGES.items()]
+    stages = index_stages(RawToIndexSettings)
 
     @result
     @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)

@@ -1,4 +1,4 @@
-"""The operator of one stage of an index run."""
+"""The stages of an index run as tasks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _TERMINATED = 128 + 15
+_TOLD = {
+    "check": "Servers, source, columns and model, before anything is written.",
+    "plan": "Cut the source into chunks that cover every row once.",
+    "create": "Create the build's index, which nobody queries yet.",
+    "load": "Hash and load every chunk on the Dask workers, round-robin over the nodes.",
+    "settle": "Refresh and merge, and give the index the settings that it is queried with.",
+    "verify": "Compare what the index holds with what was read, and measure its recall.",
+    "promote": "Move the alias to the build, if the form says so.",
+}
 
 
 class IndexStageOperator(BaseOperator):
@@ -35,10 +44,15 @@ class IndexStageOperator(BaseOperator):
         """Run the stage for the build of this DAG run, and return the small dict of what it found."""
         from lsh_core.jobs import index
 
-        return run_stage(getattr(index, self.task_id.rpartition(".")[2]), context, self.form)
+        return run_stage(getattr(index, self.task_id), context, self.form)
 
     def on_kill(self) -> NoReturn:
         """End the stage where it stands: it cancels its Dask job and closes the build's write gate on its way out."""
         # Airflow calls this on the main thread, in the middle of `execute`. Ended like this, a task that was not
         # marked failed, but lost its worker, is tried again.
         raise SystemExit(_TERMINATED)
+
+
+def index_stages(form: type[IndexSettings] | type[RawToIndexSettings]) -> list[IndexStageOperator]:
+    """Return a task for each stage, in their order, for a DAG whose form was made from `form`."""
+    return [IndexStageOperator(task_id=stage, doc_md=told, form=form) for stage, told in _TOLD.items()]
