@@ -12,6 +12,7 @@ At the command line ``module:factory`` does without a package. Nobody else may s
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections import OrderedDict
@@ -90,8 +91,9 @@ def worker_encoder(spec: EncoderSpec, *, trusted: bool = False) -> Encoder:
     key = json.dumps([spec.to_json(), state_of_files(spec.weights), trusted], sort_keys=True)
     with _lock:
         if key not in _kept:
-            while len(_kept) >= MOST_KEPT:
+            if len(_kept) >= MOST_KEPT:
                 _kept.popitem(last=False)
+                gc.collect()  # An encoder and its traced function hold each other, and 100 MB and more.
             _kept[key] = make_encoder(spec, trusted=trusted)
         _kept.move_to_end(key)
         return _kept[key]
@@ -101,6 +103,7 @@ def forget_encoders() -> None:
     """Let go of the encoders of this process, and of their memory."""
     with _lock:
         _kept.clear()
+        gc.collect()
 
 
 def _factory(name: str, trusted: bool) -> Factory:

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.errors import FeaturesError, UnavailableError
+from lsh_core.errors import FeaturesError
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.work import RowColumns, WorkSpan
+from lsh_core.jobs.dask_workers import GOING_ON, WorkerWatch, as_they_end
 from lsh_core.jobs.feature_task import FeatureTask, Finished, UnwantedError, describe_encoder, encode_span
 from lsh_core.progress import progress
 from lsh_core.settings import FeaturesSettings
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _OPEN_PER_THREAD = 2
 _LOOK_SECONDS = 0.05
-_GOING_ON = ("pending", "lost")  # A worker that dies takes the answers that it holds along: their tasks run again.
 
 
 class FeatureWorkers:
@@ -59,7 +59,7 @@ class FeatureWorkers:
         arguments = (self._spec, self._trusted, self._workers_on)
         described = self._client.submit(describe_encoder, *arguments, pure=False, resources=self._resources)
         with self._told_of_deaths():
-            about: dict[str, Any] = described.result()
+            about: dict[str, Any] = next(as_they_end(self._client, [described], self._resources)).result()
         return about
 
     def encode(
@@ -79,7 +79,7 @@ class FeatureWorkers:
         FeaturesError
             The workers died under a span again and again, or somebody else cancelled it.
         UnavailableError
-            The scheduler is gone.
+            The scheduler is gone, or no worker takes work.
         """
         topic = f"airlsh-features-{secrets.token_hex(8)}"
         tasks = (
@@ -97,15 +97,15 @@ class FeatureWorkers:
 
     def _followed(self, tasks: Iterator[FeatureTask]) -> Iterator[list[Finished]]:
         going_on: dict[Future[list[Finished]], FeatureTask] = {}
+        watch = WorkerWatch(self._client, self._resources)
         try:
             while True:
                 room = max(0, _OPEN_PER_THREAD * self.threads - len(going_on))
                 going_on.update((self._submit(task), task) for task in islice(tasks, room))
                 if not going_on:
                     return
-                if self._client.status != "running":
-                    raise UnavailableError("Dask scheduler", 0, f"the connection is {self._client.status}")
-                for future in [future for future in going_on if future.status not in _GOING_ON]:
+                watch.require()
+                for future in [future for future in going_on if future.status not in GOING_ON]:
                     task = going_on.pop(future)
                     if future.status == "error" and isinstance(future.exception(), UnwantedError):
                         # Its worker lost the scheduler for a moment, took the task for cancelled, and got it again.

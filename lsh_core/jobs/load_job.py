@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lsh_core.errors import LoadError, UnavailableError
+from lsh_core.errors import LoadError
+from lsh_core.jobs.dask_workers import WorkerWatch
 from lsh_core.jobs.span_task import SpanTask, load_span
 from lsh_core.progress import progress
 
@@ -88,9 +89,10 @@ def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None], to
     LoadError
         A span failed, or was cancelled by somebody else.
     UnavailableError
-        The scheduler is gone.
+        The scheduler is gone, or no worker takes work.
     """
     topic = f"airlsh-{job.build}"
+    watch = WorkerWatch(dask)
     pending = list(job.futures)
     with progress("load", total=job.rows) as meter:
 
@@ -103,8 +105,7 @@ def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None], to
         try:
             while pending:
                 check()
-                if dask.status != "running":
-                    raise UnavailableError(f"Dask scheduler of {index}", 0, f"the connection is {dask.status}")
+                watch.require()
                 for future in pending:
                     if future.status in _OVER:
                         raise (

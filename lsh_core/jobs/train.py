@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.errors import SettingsError, SourceError
+from lsh_core.jobs.dask_workers import as_they_end
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.progress import progress
 from lsh_core.settings import TrainSettings
@@ -55,23 +56,22 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     parts = _plan(dataset, size, settings.seed)
     read = time.perf_counter()
     with dask_client(services) as client, progress("sample", unit="parts", total=len(parts)) as meter:
-        from distributed import as_completed
-
         samples = [
             client.submit(
                 _read_part, dataset.files[part.file], part, columns.vector, columns.dims, settings.metric, pure=False
             )
             for part in parts
         ]
-        for done in as_completed(samples, loop=client.loop):
+        for done in as_they_end(client, samples):
             if done.status == "error":
                 done.result()
             meter.advance(1)
         sampled = time.perf_counter()
         with progress("fit", unit="models", total=1) as fitting:
-            result = client.submit(
+            fitted = client.submit(
                 _fit_and_store, samples, settings, dataset.rows, columns.encoder, knobs, services.connection, pure=False
-            ).result()
+            )
+            result = next(as_they_end(client, [fitted])).result()
             fitting.advance(1)
     if result is None:
         raise SourceError(settings.source, f"has no row with a valid vector in {settings.vector!r} to train on")

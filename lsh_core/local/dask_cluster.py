@@ -23,7 +23,7 @@ from lsh_core.local.waiting import StartablePart, wait_until_ready
 if TYPE_CHECKING:
     import psutil
 
-WORKER_BYTES = 2048 * MEBIBYTE
+WORKER_BYTES = 3072 * MEBIBYTE
 LEAST_WORKER_BYTES = 512 * MEBIBYTE
 MEMORY_SHARE = 0.5
 PREFERRED_PORT, PREFERRED_DASHBOARD_PORT = 8786, 8787
