@@ -52,27 +52,28 @@ class StoredModel:
 
 
 def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mapping[str, Any]) -> StoredModel:
-    """Store a fitted model under `name`; storing it again only makes it the newest of its name."""
+    """Store a fitted model under `name`; storing it again makes it the newest of its name, with the new `facts`.
+
+    The vectors of two encoders may be the same, as where one reads more tokens than any text has; so is their model.
+    """
     ensure_system_index(client, MODELS)
     digest = fingerprint(model)
     model_id = f"{name}-{digest[:_ID_CHARACTERS]}"
     params, arrays = model.state()
-    if client.exists(index=MODELS, id=model_id):
-        client.update(index=MODELS, id=model_id, doc={"created_at": _now()}, refresh=True)
-        return find_model(client, name, model_id)
-    for array_name, array in arrays.items():
-        for part in split_parts(dump_array(array)):
-            client.index(
-                index=MODELS,
-                id=_part_id(model_id, array_name, part.number),
-                document={
-                    "model_id": model_id,
-                    "array": array_name,
-                    "part": part.number,
-                    "sha256": part.sha256,
-                    "data": base64.b64encode(part.data).decode("ascii"),
-                },
-            )
+    if not client.exists(index=MODELS, id=model_id):
+        for array_name, array in arrays.items():
+            for part in split_parts(dump_array(array)):
+                client.index(
+                    index=MODELS,
+                    id=_part_id(model_id, array_name, part.number),
+                    document={
+                        "model_id": model_id,
+                        "array": array_name,
+                        "part": part.number,
+                        "sha256": part.sha256,
+                        "data": base64.b64encode(part.data).decode("ascii"),
+                    },
+                )
     header = {
         "params": params,
         "arrays": {array_name: len(list(split_parts(dump_array(array)))) for array_name, array in arrays.items()},

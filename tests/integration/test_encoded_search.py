@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,27 @@ import pytest
 from click.testing import CliRunner
 
 from lsh_core.cli.main import main
+from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import ModelMismatchError, SettingsError
+from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError
 from lsh_core.jobs.changes import upsert
 from lsh_core.jobs.features import compute_features
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.raw_to_index import train_or_reuse
 from lsh_core.jobs.refresh import refresh_partition
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
+from lsh_core.models.store import find_model
 from lsh_core.search.query_encoder import QueryEncoder
 from lsh_core.search.vector_index import VectorIndex
-from lsh_core.settings import FeaturesSettings, IndexSettings, RefreshSettings, TrainSettings, UpsertSettings
+from lsh_core.settings import (
+    FeaturesSettings,
+    IndexSettings,
+    RawToIndexSettings,
+    RefreshSettings,
+    TrainSettings,
+    UpsertSettings,
+)
 from lsh_core.sources.encoded_by import EncodedBy
 
 PACKAGES = Path(__file__).parents[2] / "examples" / "debian_packages.parquet"
@@ -69,6 +79,21 @@ def encoded(services: Services, packages: pa.Table, tmp_path_factory: pytest.Tem
     return str(report["output"])
 
 
+def encoder_of(encoded: str) -> EncodedBy:
+    """What the files of these features name."""
+    file = next((Path(encoded) / "chunks").glob("*.parquet"))
+    made_by = EncodedBy.of_schema(pq.read_schema(file), str(file))
+    assert made_by is not None
+    return made_by
+
+
+def write_encoded(encoded: str, folder: Path, made_by: EncodedBy | None) -> None:
+    """Write the rows of these features to `folder`, as if `made_by` had made them."""
+    metadata = None if made_by is None else made_by.to_metadata()
+    for file in (Path(encoded) / "chunks").glob("*.parquet"):
+        pq.write_table(pq.read_table(file).replace_schema_metadata(metadata), folder / file.name)
+
+
 def test_the_vectors_are_those_that_were_published(encoded: str, packages: pa.Table) -> None:
     found = pq.read_table(Path(encoded) / "chunks")
     stored = dict(zip(packages["id"].to_pylist(), packages["embedding"].to_pylist(), strict=True))
@@ -83,10 +108,8 @@ def test_the_vectors_are_those_that_were_published(encoded: str, packages: pa.Ta
 
 def test_the_example_data_name_this_encoder(encoded: str) -> None:
     named = EncodedBy.of_schema(pq.read_schema(PACKAGES), str(PACKAGES))
-    made = EncodedBy.of_schema(pq.read_schema(next((Path(encoded) / "chunks").glob("*.parquet"))), encoded)
     assert named is not None
-    assert made is not None
-    assert named.fingerprint == made.fingerprint
+    assert named.fingerprint == encoder_of(encoded).fingerprint
 
 
 def test_a_typed_text_finds_what_it_means(services: Services, encoded: str) -> None:
@@ -136,12 +159,7 @@ def test_another_encoder_is_refused_and_both_are_named(
 
 def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, tmp_path: Path) -> None:
     """The vectors have as many numbers, but they were made by another encoder."""
-    chunk = next((Path(encoded) / "chunks").glob("*.parquet"))
-    table = pq.read_table(chunk)
-    made_by = EncodedBy.of_schema(table.schema, str(chunk))
-    assert made_by is not None
-    other = replace(made_by, fingerprint="ab" * 32)
-    pq.write_table(table.replace_schema_metadata(other.to_metadata()), tmp_path / "other.parquet")
+    write_encoded(encoded, tmp_path, replace(encoder_of(encoded), fingerprint="ab" * 32))
     with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
         run_index(IndexSettings(name=NAME, source=str(tmp_path)), services)
     live = VectorIndex(services.connection, NAME)
@@ -151,6 +169,54 @@ def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, t
     with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
         refresh_partition(RefreshSettings(name=NAME, source=str(tmp_path), partition="day=1"), services)
     assert live.search(text_query="anything", k=3, recall=1.0) == before
+
+
+def raw_to_index(name: str, output: str, **more: Any) -> RawToIndexSettings:
+    """The settings of a run whose vectors are in `output`."""
+    return RawToIndexSettings(name=name, source="not read", encoder="text", output=output, **more)
+
+
+def test_a_model_is_trained_again_only_where_one_is_asked_for(services: Services, encoded: str) -> None:
+    fingerprint = encoder_of(encoded).fingerprint
+    first, again, anew, newest = (
+        train_or_reuse(raw_to_index("always-anew", encoded, **asked), services, fingerprint=fingerprint)
+        for asked in ({}, {"model": "hyperplane"}, {"model": "hyperplane", "train": "always"}, {"train": "never"})
+    )
+    assert [each["reused"] for each in (first, again, anew, newest)] == [False, True, False, True]
+    assert first["model"] == again["model"] == "ivf"
+    assert first["model_id"] == again["model_id"]
+    assert anew["model"] == newest["model"] == "hyperplane"
+    assert anew["model_id"] == newest["model_id"]
+
+
+def test_a_model_of_another_encoder_is_not_taken(services: Services, encoded: str, tmp_path: Path) -> None:
+    """Not even where the vectors, and so the models, are the same: as with more `max_tokens` than any text has."""
+    name, made_by, other = "other-encoder", encoder_of(encoded), "ab" * 32
+    train_or_reuse(raw_to_index(name, encoded), services, fingerprint=made_by.fingerprint)
+    spec = {each: value for each, value in made_by.spec.items() if each != "max_tokens"}
+    write_encoded(encoded, tmp_path, replace(made_by, fingerprint=other, spec=spec))
+    with pytest.raises(NotFoundError, match=f"no model '{name}': there is none of encoder text abababababab, and none"):
+        train_or_reuse(raw_to_index(name, str(tmp_path), train="never"), services, fingerprint=other)
+    trained = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
+    assert not trained["reused"]
+    facts = find_model(answering_client(services.connection), name).facts
+    assert facts["source"] == str(tmp_path)
+    assert facts["encoder"] == asdict(replace(made_by, fingerprint=other, spec=spec))
+    again = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
+    assert (again["reused"], again["model_id"]) == (True, trained["model_id"])
+
+
+def test_no_model_is_made_of_vectors_that_are_not_of_the_encoder_that_was_asked_for(
+    services: Services, encoded: str, tmp_path: Path
+) -> None:
+    asked = raw_to_index("of-no-encoder", encoded)
+    with pytest.raises(ModelMismatchError, match="expected encoder text abababababab, given encoder text "):
+        train_or_reuse(asked, services, fingerprint="ab" * 32)
+    write_encoded(encoded, tmp_path, None)
+    with pytest.raises(NotFoundError, match="its files do not say what made their vectors"):
+        train_or_reuse(raw_to_index("of-no-encoder", str(tmp_path)), services, fingerprint="ab" * 32)
+    with pytest.raises(NotFoundError, match="train one first"):
+        find_model(answering_client(services.connection), "of-no-encoder")
 
 
 def test_an_index_of_plain_vectors_takes_no_text(services: Services, packages: pa.Table, tmp_path: Path) -> None:
