@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
+from lsh_core.errors import MissingPackageError
+from lsh_core.jobs.builds import list_builds, show_build
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -34,3 +40,47 @@ def test_rows_are_hashed_as_the_model_says(one_node: Any, dask_cluster: Any, tmp
     moved = (VECTORS[5] * 3).tolist()
     index.upsert([{"id": "new", "embedding": moved}], refresh=True)
     assert "new" in index.search(VECTORS[5], k=3, fields=()).ids
+
+
+def test_a_worker_without_tensorflow_is_found_before_there_is_an_index(
+    one_node: Any, dask_cluster: Any, tmp_path: Path
+) -> None:
+    services = Services(Connection(tuple(one_node.urls)), dask_cluster.address)
+    name = "lacks-tensorflow"
+    source = write_source(tmp_path / "rows.parquet", [f"r{row}" for row in range(500)], VECTORS[:500])
+    model_id = train(TrainSettings(name=name, source=source, hash_backend="tensorflow"), services)["model_id"]
+    needs = rf"^model {model_id}, on each Dask worker, needs the package tensorflow, .*pip install 'airlsh\[features\]'"
+    with one_without_tensorflow(dask_cluster.address), pytest.raises(MissingPackageError, match=needs):
+        run_index(IndexSettings(name=name, source=source), services)
+    assert answering_client(services.connection).indices.get(index=f"airlsh-{name}-*").body == {}
+    (build,) = list_builds(name, services)
+    assert build["state"] == "failed"
+    record = show_build(name, build["build"], services)
+    assert list(record["stages"]) == ["check"]
+    assert model_id in record["error"]
+
+
+@contextmanager
+def one_without_tensorflow(address: str) -> Iterator[None]:
+    """One of the Dask workers cannot find TensorFlow meanwhile."""
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        lacking, *_ = client.scheduler_info(n_workers=-1)["workers"]
+        client.run(hide_tensorflow, workers=[lacking])
+        try:
+            yield
+        finally:
+            client.run(show_tensorflow, workers=[lacking])
+
+
+def hide_tensorflow() -> None:
+    modules: dict[str, Any] = sys.modules
+    modules["hidden tensorflow"], modules["tensorflow"] = modules.get("tensorflow"), None
+
+
+def show_tensorflow() -> None:
+    modules: dict[str, Any] = sys.modules
+    del modules["tensorflow"]
+    if (hidden := modules.pop("hidden tensorflow")) is not None:
+        modules["tensorflow"] = hidden
