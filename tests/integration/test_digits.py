@@ -21,7 +21,6 @@ from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import FeaturesSettings, IndexSettings, TrainSettings
 
-NAME = "digits"
 LEARNED, SIDE, K = 1_297, 16, 10
 
 
@@ -84,43 +83,44 @@ def services(one_node: Any, dask_cluster: Any) -> Services:
 
 
 @pytest.fixture(scope="module")
-def features(services: Services, digits: Digits, network: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Those of the digits that were learned, from a folder of PNG files; indexed."""
+def features(
+    services: Services, digits: Digits, network: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Those of the digits that were learned, of PNG files and of bytes in Parquet: their folders, by index."""
     folder = tmp_path_factory.mktemp("digits")
-    for digit in range(LEARNED):
-        file = folder / "png" / digits.name(digit)
+    names, images = zip(*((digits.name(digit), digits.png(digit)) for digit in range(LEARNED)), strict=True)
+    for name, image in zip(names, images, strict=True):
+        file = folder / "png" / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(digits.png(digit))
-    output = str(folder / "features")
-    settings = FeaturesSettings(source=str(folder / "png"), encoder="image", weights=network, output=output)
-    report = compute_features(settings, services.dask)
-    assert (report["rows_written"], report["dims"], report["dead_lettered"]) == (LEARNED, 32, 0)
-    train(TrainSettings(name=NAME, source=output, metric=report["metric"], lists=40), services)
-    run_index(IndexSettings(name=NAME, source=output, recall_queries=100), services)
-    return output
+        file.write_bytes(image)
+    rows = pa.table({"id": names, "png": pa.array(images, pa.binary())})
+    pq.write_table(rows, folder / "digits.parquet", row_group_size=300)
+    made = {}
+    for name, source, column in (
+        ("digits-in-files", folder / "png", None),
+        ("digits-in-parquet", folder / "digits.parquet", "png"),
+    ):
+        output = str(folder / name)
+        settings = FeaturesSettings(source=str(source), image=column, encoder="image", weights=network, output=output)
+        report = compute_features(settings, services.dask)
+        assert (report["rows_written"], report["dims"], report["dead_lettered"]) == (LEARNED, 32, 0)
+        train(TrainSettings(name=name, source=output, metric=report["metric"], lists=40), services)
+        run_index(IndexSettings(name=name, source=output, recall_queries=100), services)
+        made[name] = output
+    return made
 
 
-def test_bytes_in_parquet_give_the_same_vectors_as_files(
-    services: Services, digits: Digits, network: str, features: str, tmp_path: Path
-) -> None:
-    rows = {
-        "id": [digits.name(digit) for digit in range(LEARNED)],
-        "png": pa.array([digits.png(digit) for digit in range(LEARNED)], pa.binary()),
-    }
-    pq.write_table(pa.table(rows), tmp_path / "digits.parquet", row_group_size=300)
-    settings = FeaturesSettings(
-        source=str(tmp_path / "digits.parquet"), image="png", encoder="image", weights=network, output=f"{tmp_path}/out"
-    )
-    compute_features(settings, services.dask)
-    of_bytes, of_files = vectors(f"{tmp_path}/out"), vectors(features)
+def test_bytes_in_parquet_give_the_same_vectors_as_files(features: dict[str, str]) -> None:
+    of_bytes, of_files = vectors(features["digits-in-parquet"]), vectors(features["digits-in-files"])
     assert of_bytes.keys() == of_files.keys()
     assert all(np.allclose(of_bytes[name], of_files[name], rtol=1e-4, atol=1e-4) for name in of_files)
 
 
+@pytest.mark.parametrize("name", ["digits-in-files", "digits-in-parquet"])
 def test_the_neighbours_of_digits_that_were_not_learned_are_the_same_digit(
-    services: Services, digits: Digits, features: str
+    services: Services, digits: Digits, features: dict[str, str], name: str
 ) -> None:
-    index = VectorIndex(services.connection, NAME)
+    index = VectorIndex(services.connection, name)
     asked = range(LEARNED, LEARNED + 250)
     found = [index.search(image=digits.png(digit), k=K, fields=()).ids for digit in asked]
     same = np.mean(
