@@ -138,7 +138,7 @@ def test_workers_with_a_gpu_encode_alone_where_there_are_any(tmp_path: Path, dev
         "cpu": {"cls": Worker, "options": {"nthreads": 1, "dashboard": False}},
         "gpu": {"cls": Worker, "options": {"nthreads": 1, "dashboard": False, "resources": {"GPU": 1}}},
     }
-    scheduler = {"cls": Scheduler, "options": {"protocol": "tcp", "host": "127.0.0.1", "dashboard": False}}
+    scheduler = {"cls": Scheduler, "options": {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": ":0"}}
     settings = {"source": str(tmp_path / "rows.parquet"), "text": "id", "output": str(tmp_path / "out")}
     with SpecCluster(workers, scheduler=scheduler, silence_logs=40) as cluster:
         made = FeaturesSettings(**settings, encoder="tests.tiny_encoders:where_am_i", device=device, chunk_rows=10)
