@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_type_hints
 
 from lsh_core.errors import SettingsError
+from lsh_core.features.told import told
 
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -83,6 +84,15 @@ class EncoderSpec:
             if value is not None and value != {}:
                 document[each.name] = list(value) if isinstance(value, tuple) else value
         return document
+
+    def to_record(self) -> dict[str, Any]:
+        """Return `to_json` as it is written down, beside the vectors and wherever they go: without secrets.
+
+        The weights of a user's own encoder may be a URL with a password or a token. Who makes such an encoder again
+        says where they are.
+        """
+        weights = None if self.weights is None else told(self.weights)
+        return dataclasses.replace(self, weights=weights).to_json()
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> EncoderSpec:

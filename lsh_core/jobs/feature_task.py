@@ -163,7 +163,7 @@ def _told(encoder: Encoder, spec: EncoderSpec) -> dict[str, Any]:
         "fingerprint": encoder.fingerprint,
         "dims": encoder.dims,
         "metric": encoder.metric,
-        "spec": spec.to_json(),
+        "spec": spec.to_record(),
     }
 
 

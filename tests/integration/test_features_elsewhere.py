@@ -16,10 +16,11 @@ import pytest
 from lsh_core.errors import FeatureLimitError
 from lsh_core.features.manifest import read_manifest
 from lsh_core.features.output_folder import OutputFolder
+from lsh_core.features.specification import EncoderSpec
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
 from tests.integration.test_features import ENCODER, picture
-from tests.tiny_encoders import DIMS, SEEN
+from tests.tiny_encoders import DIMS, SEEN, where_am_i
 from tests.troubled_files import TroubledFileSystem
 
 
@@ -73,6 +74,21 @@ def test_texts_go_from_store_to_store_and_only_changes_are_computed_again(store:
     result, rows = run(scheduler, **settings)
     assert (result["chunks"], rows.num_rows) == (4, 400)
     assert result["reused_chunks"] in (2, 3), "the broken one was of either file"
+
+
+def test_the_weights_of_an_encoder_are_written_down_without_their_secrets(store: Any, scheduler: str) -> None:
+    with store.open("/in/a.parquet", "wb") as file:
+        pq.write_table(pa.table({"id": ["a", "b"]}), file)
+    spec = EncoderSpec("where_am_i", weights="https://me:hunter2@host/a.bin?sig=t0psecret", template="{id}")
+    settings = {"source": "memory://in", "text": "{id}", "encoder": "tests.tiny_encoders:where_am_i"}
+    result, _ = run(scheduler, **settings, weights=spec.weights)
+    assert result["fingerprint"] == where_am_i(spec).fingerprint, "the encoder was not told of the whole URL"
+    written = contents(store)
+    assert len(written) == 2
+    for content in written.values():
+        assert b'"weights":"https://host/a.bin"' in content.replace(b" ", b"")
+        assert b"hunter2" not in content
+        assert b"t0psecret" not in content
 
 
 def test_images_are_read_from_a_store(store: Any, scheduler: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -36,6 +37,22 @@ def test_defaults_are_left_out_of_json() -> None:
         "device": "auto",
         "precision": "float32",
     }
+
+
+@pytest.mark.parametrize(
+    ("weights", "written"),
+    [
+        ("https://me:hunter2@host/model.bin?sig=abc", "https://host/model.bin"),
+        ("s3://key:hunter2@bucket/model", "s3://bucket/model"),
+        ("hf://OWNER/MODEL", "hf://OWNER/MODEL"),
+        ("/models/me@home/a.keras", "/models/me@home/a.keras"),
+        ("imagenet", "imagenet"),
+    ],
+)
+def test_what_is_written_down_has_no_secrets(weights: str, written: str) -> None:
+    spec = replace(FULL, weights=weights)
+    assert spec.to_record() == {**spec.to_json(), "weights": written}
+    assert spec.to_json()["weights"] == weights
 
 
 @pytest.mark.parametrize(
