@@ -10,12 +10,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import TriggerRule, chain, dag, result, task
+from airflow.sdk import chain, dag, task
 
 from lsh_airflow.forms import form
-from lsh_airflow.index_stage import index_stages
-from lsh_airflow.job_tasks import run_dask_job, run_job, run_stage
+from lsh_airflow.index_stage import index_tasks
+from lsh_airflow.job_tasks import run_dask_job, run_job
 from lsh_airflow.retries import REPEATABLE
 from lsh_core.settings import RawToIndexSettings
 
@@ -62,23 +61,7 @@ def raw_to_index() -> None:
         job = partial(train_or_reuse, fingerprint=encoded["fingerprint"])
         return run_job(job, RawToIndexSettings, context)
 
-    stages = index_stages(RawToIndexSettings)
-
-    @result
-    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
-    def summarise(**context: Any) -> dict[str, Any]:
-        """Write the report, of a failed run as well; not of one that was refused before it began."""
-        from lsh_core.jobs import index
-
-        return run_stage(index.summarise, context, RawToIndexSettings)
-
-    # As in index_vectors: a task that runs whatever happened must not decide the state of the run.
-    complete = EmptyOperator(task_id="complete", doc_md="Reached when every step succeeded.")
-
-    summarised = summarise()
-    chain(train(encode()), *stages)
-    chain([stages[0], stages[-1]], summarised)
-    chain([stages[-1], summarised], complete)
+    chain(train(encode()), index_tasks(RawToIndexSettings))
 
 
 raw_to_index()

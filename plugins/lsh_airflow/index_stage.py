@@ -1,10 +1,11 @@
-"""The stages of an index run as tasks."""
+"""The stages of an index run as tasks, and the two that follow them in every DAG with an index run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.sdk import BaseOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import BaseOperator, TriggerRule, chain, result, task
 
 from lsh_airflow.job_tasks import run_stage
 from lsh_core.settings import IndexSettings, RawToIndexSettings
@@ -53,6 +54,27 @@ class IndexStageOperator(BaseOperator):
         raise SystemExit(_TERMINATED)
 
 
-def index_stages(form: type[IndexSettings] | type[RawToIndexSettings]) -> list[IndexStageOperator]:
-    """Return a task for each stage, in their order, for a DAG whose form was made from `form`."""
-    return [IndexStageOperator(task_id=stage, doc_md=told, form=form) for stage, told in _TOLD.items()]
+def index_tasks(form: type[IndexSettings] | type[RawToIndexSettings]) -> IndexStageOperator:
+    """Make the tasks of an index run, for a DAG whose form was made from `form`, and return the first of them.
+
+    The stages follow each other; then `summarise` writes the report, and `complete` ends the run.
+    """
+
+    @result
+    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    def summarise(**context: Any) -> dict[str, Any]:
+        """Write the report, of a failed run as well; not of one that was refused before it began."""
+        from lsh_core.jobs import index
+
+        return run_stage(index.summarise, context, form)
+
+    # A task that runs whatever happened decides, as the last one, the state of the run: it would turn
+    # a failed run green. This one only follows where everything before it succeeded.
+    complete = EmptyOperator(task_id="complete", doc_md="Reached when every step succeeded.")
+
+    stages = [IndexStageOperator(task_id=stage, doc_md=told, form=form) for stage, told in _TOLD.items()]
+    summarised = summarise()
+    chain(*stages)
+    chain([stages[0], stages[-1]], summarised)
+    chain([stages[-1], summarised], complete)
+    return stages[0]
