@@ -161,6 +161,19 @@ def places_written(model: type[Settings]) -> frozenset[str]:
     return frozenset(name for name, field in model.model_fields.items() if _WrittenTo in field.metadata)
 
 
+TextFields = Annotated[tuple[str, ...], Field(description="Column to index as full text; may be repeated.")]
+Shards = Annotated[int | None, Field(ge=1, le=1024, description="Primary shards; default from bytes and nodes.")]
+Replicas = Annotated[int | None, Field(ge=0, le=16, description="Replicas; default 1 with two nodes or more.")]
+RecallTarget = Annotated[
+    float,
+    Field(
+        ge=0.5,
+        le=0.999,
+        description="Recall@10 of searches that are not told otherwise: a 95 % lower bound, measured on the finished "
+        "build.",
+    ),
+]
+Promote = Annotated[bool, Field(description="Move the alias to the new build once it is verified.")]
 WaitGreen = Annotated[bool, Field(description="Move the alias only when every replica of the build is there.")]
 WaitGreenSeconds = Annotated[
     float, Field(ge=1, description="How long --wait-green waits for replicas before it gives up, in seconds.")
@@ -313,7 +326,7 @@ class IndexSettings(SourceSettings):
     """Load the source into a new build, verify it, and promote it."""
 
     model_id: str | None = Field(default=None, description="Model to hash with; default: the newest of this name.")
-    text_field: tuple[str, ...] = Field(default=(), description="Column to index as full text; may be repeated.")
+    text_field: TextFields = ()
     field_type: tuple[str, ...] = Field(
         default=(), description="COLUMN=TYPE: the Elasticsearch type of a column, where the default does not suit."
     )
@@ -325,9 +338,9 @@ class IndexSettings(SourceSettings):
         description="The source holds every live change that was made before this moment (a date, or ISO 8601 with a "
         "zone), so this build takes them from it; default: as it was said for the build that is live, or none.",
     )
-    shards: int | None = Field(default=None, ge=1, le=1024, description="Primary shards; default from bytes and nodes.")
-    replicas: int | None = Field(default=None, ge=0, le=16, description="Replicas; default 1 with two nodes or more.")
-    promote: bool = Field(default=True, description="Move the alias to the new build once it is verified.")
+    shards: Shards = None
+    replicas: Replicas = None
+    promote: Promote = True
     max_dead_letters: int = Field(
         default=0, ge=0, description="Refused rows that a run may have and still be promoted."
     )
@@ -361,13 +374,7 @@ class IndexSettings(SourceSettings):
     node_wait_seconds: float = Field(
         default=300, ge=1, description="How long a load waits for a node or a primary shard to return, in seconds."
     )
-    recall_target: float = Field(
-        default=0.95,
-        ge=0.5,
-        le=0.999,
-        description="Recall@10 of searches that are not told otherwise: a 95 % lower bound, measured on the finished "
-        "build.",
-    )
+    recall_target: RecallTarget = 0.95
     recall_queries: int | None = Field(
         default=None,
         ge=1,
@@ -397,16 +404,11 @@ class RawToIndexSettings(FeaturesSettings):
         description="Whether a model is trained; if needed: unless the newest of this name is one of this encoder.",
     )
     model: ModelName = Field(default="ivf", description="Kind of LSH model, where one is trained.")
-    text_field: tuple[str, ...] = Field(default=(), description="Column to index as full text; may be repeated.")
-    shards: int | None = Field(default=None, ge=1, le=1024, description="Primary shards; default from bytes and nodes.")
-    replicas: int | None = Field(default=None, ge=0, le=16, description="Replicas; default 1 with two nodes or more.")
-    recall_target: float = Field(
-        default=0.95,
-        ge=0.5,
-        le=0.999,
-        description="Recall@10 of searches that are not told otherwise: a 95 % lower bound, measured on the build.",
-    )
-    promote: bool = Field(default=True, description="Move the alias to the new build once it is verified.")
+    text_field: TextFields = ()
+    shards: Shards = None
+    replicas: Replicas = None
+    recall_target: RecallTarget = 0.95
+    promote: Promote = True
 
     def features(self) -> FeaturesSettings:
         """Return what the first step is told."""
