@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 from lsh_core.errors import SourceError
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.feature_folders import CHUNKS, DEAD_LETTERS
 from lsh_core.sources.reading import open_parquet
 
 FORMAT = 1
-CHUNKS, DEAD_LETTERS = "chunks", "dead-letters"
 CHUNK_METADATA = b"airlsh.chunk"
 _LONGEST_REASON = 1_000
 _LONGEST_ID = 600

@@ -27,7 +27,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
@@ -35,10 +35,9 @@ from lsh_core import __version__
 from lsh_core.errors import SourceError
 from lsh_core.features.chunk_files import FORMAT, ChunkRecord
 from lsh_core.features.output_folder import OutputFolder
+from lsh_core.sources.feature_folders import MANIFEST
 
-MANIFEST = "manifest.json"
-COMPLETE: Literal["complete"] = "complete"
-INCOMPLETE: Literal["incomplete"] = "incomplete"
+INCOMPLETE = "incomplete"
 LEFTOVER_SECONDS = 86_400.0
 
 

@@ -6,9 +6,10 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from lsh_core.features.chunk_files import CHUNKS, DEAD_LETTERS, ChunkRecord
-from lsh_core.features.manifest import COMPLETE, LEFTOVER_SECONDS, MANIFEST, Manifest, read_manifest
+from lsh_core.features.chunk_files import ChunkRecord
+from lsh_core.features.manifest import LEFTOVER_SECONDS, Manifest, read_manifest
 from lsh_core.features.output_folder import OutputFolder
+from lsh_core.sources.feature_folders import CHUNKS, COMPLETE, DEAD_LETTERS, MANIFEST
 
 logger = logging.getLogger(__name__)
 

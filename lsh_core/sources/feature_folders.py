@@ -13,7 +13,8 @@ import orjson
 from lsh_core.errors import SourceError
 
 MANIFEST = "manifest.json"
-_INNER = ("chunks", "dead-letters")
+COMPLETE = "complete"
+CHUNKS, DEAD_LETTERS = "chunks", "dead-letters"
 _KEYS = {"state", "encoder", "chunks", "input_fingerprint"}
 
 
@@ -47,7 +48,7 @@ def without_unnamed(urls: Mapping[str, Sized], read: Callable[[str], bytes]) -> 
     kept = set(urls)
     for folder, manifest in _folders(urls, read):
         url = f"{folder}/{MANIFEST}"
-        if manifest["state"] != "complete":
+        if manifest["state"] != COMPLETE:
             raise SourceError(
                 folder, "its features are not complete: `airlsh features` is at work on them, or is to be run again"
             )
@@ -74,7 +75,7 @@ def _folders(urls: Iterable[str], read: Callable[[str], bytes]) -> Iterator[tupl
         above, _, inner = folder.rpartition("/")
         if name == MANIFEST:
             places[folder] = True
-        elif inner in _INNER:
+        elif inner in (CHUNKS, DEAD_LETTERS):
             places.setdefault(above, False)
     for folder, was_found in places.items():
         try:

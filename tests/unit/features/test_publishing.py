@@ -12,9 +12,10 @@ import pytest
 
 from lsh_core.errors import SourceError
 from lsh_core.features.chunk_files import ChunkRecord
-from lsh_core.features.manifest import LEFTOVER_SECONDS, MANIFEST, Manifest, input_fingerprint, read_manifest
+from lsh_core.features.manifest import LEFTOVER_SECONDS, Manifest, input_fingerprint, read_manifest
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
+from lsh_core.sources.feature_folders import MANIFEST
 
 ENCODER = {"name": "letters", "fingerprint": "f" * 64, "dims": 2, "metric": "cosine", "spec": {}}
 
