@@ -6,7 +6,7 @@ CHAOS_ROUNDS ?= 10
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help setup lock demo up down test test-unit chaos check bench bench-models bench-load bench-frontier bench-filters clean
+.PHONY: help setup lock demo up down test test-unit chaos check bench bench-models bench-load bench-frontier bench-filters bench-features clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ check: setup ## ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: bench-models bench-load bench-frontier bench-filters ## All benchmarks
+bench: bench-models bench-load bench-frontier bench-filters bench-features ## All benchmarks
 
 bench-models: setup ## Seconds and recall of the models
 	$(BIN)/python tests/benchmarks/bench_models.py
@@ -60,6 +60,9 @@ bench-frontier: setup ## What every model finds, how fast, and what it costs to 
 
 bench-filters: setup ## Recall under filters; SOURCE=file METRIC=cosine COLUMN=section
 	$(BIN)/python tests/benchmarks/bench_filters.py --source $(or $(SOURCE),examples/debian_packages.parquet) --metric $(or $(METRIC),cosine) --column $(or $(COLUMN),section)
+
+bench-features: setup ## Texts and images a second of `airlsh features` beside its encoder alone, by batch size; BATCHES="8 32"
+	$(BIN)/python tests/benchmarks/bench_features.py $(foreach size,$(BATCHES),--batch-size $(size))
 
 clean: ## Remove the virtual environment and all caches
 	-$(BIN)/airlsh down

@@ -54,6 +54,11 @@ class ClipEncoder:
         self._of_texts = tf.function(self._text, input_signature=[texts], autograph=False)
         self._of_images = tf.function(self._image, input_signature=[images], autograph=False)
 
+    @property
+    def batch_size(self) -> int:
+        """Rows that go through the network at once, as far as its device has had the memory for them."""
+        return self._batches.size
+
     def encode(self, batch: Batch) -> Float32Array:
         """Encode texts, or images of `image_size`.
 

@@ -32,6 +32,8 @@ MOST_PIXELS = 2**26
 BIG_PIXELS = 2**24
 """Of images with more only one is decoded at a time in a process, however many threads decode."""
 _BAND_PIXELS = 2**20
+_FILTERS: dict[Fit, str] = {"squash": "BILINEAR", "crop": "BICUBIC"}
+"""As the networks of Keras and CLIP were trained; the first takes .8 ms for 500 x 375 pixels, the second 1.3."""
 _GAP = 2
 """An image is shrunk by whole numbers to this many times of what is wanted, and by a better filter from there."""
 _one_big = threading.Lock()
@@ -132,7 +134,7 @@ class ImageDecoder:
         rgb = as_rgb(image, by)
         box = (box[0] / by[0], box[1] / by[1], box[2] / by[0], box[3] / by[1])
         if rgb.size != (width, height) or box != (0.0, 0.0, float(width), float(height)):
-            rgb = rgb.resize((width, height), Image.Resampling.BICUBIC, box=box)
+            rgb = rgb.resize((width, height), Image.Resampling[_FILTERS[self.fit]], box=box)
         if turn in _TRANSPOSED:
             rgb = rgb.transpose(Image.Transpose(_TRANSPOSED[turn]))
         return np.asarray(rgb, dtype=np.uint8)
@@ -156,6 +158,8 @@ def as_rgb(image: Image.Image, by: tuple[int, int] = (1, 1)) -> Image.Image:
     from PIL import Image
 
     image.load()
+    if by == (1, 1) and image.mode == "RGB" and not image.has_transparency_data:
+        return image
     span = image.getextrema() if image.mode in ("I", "F") else (0, 0)
     found = Image.new("RGB", (-(-image.width // by[0]), -(-image.height // by[1])))
     rows = max(1, _BAND_PIXELS // (image.width * by[1])) * by[1]

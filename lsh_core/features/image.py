@@ -68,6 +68,11 @@ class ImageEncoder:
         self._network = tf.function(self._forward, input_signature=signature, autograph=False)
         self.dims = int(self._run(np.zeros((1, *network.size, 3), dtype=np.uint8)).shape[1])
 
+    @property
+    def batch_size(self) -> int:
+        """Rows that go through the network at once, as far as its device has had the memory for them."""
+        return self._batches.size
+
     def encode(self, batch: Batch) -> Float32Array:
         """Encode images of `image_size`.
 

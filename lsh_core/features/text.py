@@ -61,6 +61,11 @@ class TextEncoder:
         # AutoGraph would rewrite Python code that has no need of it, and print the environment when it cannot.
         self._network = tf.function(self._forward, input_signature=signature, autograph=False)
 
+    @property
+    def batch_size(self) -> int:
+        """Rows that go through the network at once, as far as its device has had the memory for them."""
+        return self._batches.size
+
     def encode(self, batch: Batch) -> Float32Array:
         """Encode texts.
 

@@ -15,7 +15,7 @@ from lsh_core.features.decoding import ImageDecoder
 from lsh_core.features.encoder import Encoder
 from lsh_core.features.image_loading import Payload, load_image
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.features.pipeline import IMAGES_A_BLOCK, Pipeline, Pixels
+from lsh_core.features.pipeline import IMAGES_A_BLOCK, TEXTS_A_BLOCK, Pipeline, Pixels
 from lsh_core.features.row_reading import read_rows
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 logger = logging.getLogger(__name__)
+
+BATCHES_OF_TEXTS = 16
 
 
 class UnwantedError(Exception):
@@ -118,7 +120,7 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
         partial(_write, folder, span, EncodedBy(column=task.columns.vector, **told)),
         vector=task.columns.vector,
         threads=threads_of_a_task(task.workers_on),
-        rows_a_block=None if task.columns.template else _images_a_block(task.spec, encoder),
+        rows_a_block=_rows_a_block(task.spec, encoder, texts=task.columns.template is not None),
         stopping=_stop_if_unwanted,
     )
     for record, seconds in pipeline.run(read_rows(span, task.columns)):
@@ -127,9 +129,13 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
         starting = 0.0
 
 
-def _images_a_block(spec: EncoderSpec, encoder: Encoder) -> int:
-    """Return how many images are handed over at once: a whole batch, if the encoder says what it takes."""
-    return max(IMAGES_A_BLOCK, spec.batch_size or getattr(encoder, "batch_size", 0))
+def _rows_a_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
+    """Return how many rows are handed over at once: whole batches, if the encoder says how much it takes.
+
+    Texts are sorted by length within a block: of several batches, those of a batch are about as long.
+    """
+    batch = spec.batch_size or int(getattr(encoder, "batch_size", 0))
+    return max(TEXTS_A_BLOCK, BATCHES_OF_TEXTS * batch) if texts else max(IMAGES_A_BLOCK, batch)
 
 
 def _write(
