@@ -48,6 +48,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from lsh_core.told import told
+
 
 def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any]) -> AirlshError:
     error = cls.__new__(cls)
@@ -62,6 +64,10 @@ class AirlshError(Exception):
     exit_code = 1
     final = False
     """Whether trying the same again cannot help."""
+
+    def __str__(self) -> str:
+        """Return the message without the passwords and signatures of URLs: it is printed, logged and written down."""
+        return told(super().__str__())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__.copy())

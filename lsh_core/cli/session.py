@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lsh_core.errors import AirlshError, SettingsError
+from lsh_core.told import told
 
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
@@ -75,7 +76,7 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise
     except Exception as error:
-        _fail(f"{type(error).__name__}: {error}", FAILED, as_json=as_json, kind=type(error).__name__, error=error)
+        _fail(told(f"{type(error).__name__}: {error}"), FAILED, as_json=as_json, kind=type(error).__name__, error=error)
 
 
 def _fail(message: str, code: int, *, as_json: bool, kind: str, error: BaseException | None) -> NoReturn:

@@ -34,8 +34,8 @@ from lsh_core.features.encoder import Encoder
 from lsh_core.features.encoding import encode_rows
 from lsh_core.features.image_loading import ImageUnavailableError, Payload
 from lsh_core.features.row_reading import ChunkRows, Reason
-from lsh_core.features.told import told
 from lsh_core.stopwatch import Stopwatch
+from lsh_core.told import told
 
 TEXTS_A_BLOCK = 1_024
 IMAGES_A_BLOCK = 32

@@ -14,7 +14,6 @@ from lsh_core.errors import ImageError, SourceChangedError
 from lsh_core.features.archives import Member, archive_members, is_archive
 from lsh_core.features.image_loading import Payload, Pointer
 from lsh_core.features.template import TextTemplate
-from lsh_core.features.told import as_utf8
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
 from lsh_core.sources.arrays import Column
 from lsh_core.sources.chunks import Chunk
@@ -22,6 +21,7 @@ from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.texts import text_faults
+from lsh_core.told import as_utf8
 
 _BYTES = "bytes"
 

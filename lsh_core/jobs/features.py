@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.errors import SettingsError
 from lsh_core.jobs.dask_workers import check_address, dask_at
 from lsh_core.settings import FeaturesSettings
+from lsh_core.told import told
 
 if TYPE_CHECKING:
     from lsh_core.features.feature_source import FeatureSource
@@ -61,7 +62,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
         manifest = run.compute()
     seconds = time.perf_counter() - started
     return {
-        "output": settings.output,
+        "output": told(settings.output),
         "encoder": manifest.encoder["name"],
         "fingerprint": manifest.encoder["fingerprint"],
         "dims": manifest.encoder["dims"],

@@ -12,6 +12,7 @@ from lsh_core.jobs.dask_workers import as_they_end
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.progress import progress
 from lsh_core.settings import TrainSettings
+from lsh_core.told import told
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,7 +136,7 @@ def _fit_and_store(
     model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs).fit(sample, rows=rows)
     facts = {
         "rows": rows,
-        "source": settings.source,
+        "source": told(settings.source),
         "sample_rows": len(sample),
         "encoder": None if encoder is None else asdict(encoder),
     }

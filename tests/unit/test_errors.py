@@ -104,3 +104,12 @@ def test_optional_parts_of_messages_leave_no_trace() -> None:
     assert str(errors.FilterError("", "is not JSON")) == "filter at its top: is not JSON"
     assert str(errors.StackError("Dask", "died")) == "Dask: died"
     assert str(errors.DagRunError("d", "r", None)) == "DAG d, run r: failed"
+
+
+def test_no_error_tells_the_secrets_of_a_url() -> None:
+    error = errors.SourceError("s3://key:secret@bucket/x", "Forbidden: https://me:secret@host/x?X-Amz-Signature=secret")
+    assert str(error) == "s3://bucket/x: Forbidden: https://host/x"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert error.source == "s3://key:secret@bucket/x"
+    assert "secret" not in str(errors.WeightsError("text", "https://me:secret@host/w", "no", ("a folder",)))
+    assert "secret" not in str(errors.SettingsError("output", "s3://key:secret@bucket", "is not empty"))

@@ -30,6 +30,7 @@ from lsh_core.models.store import find_model, read_model
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import Chunk, chunk_rows_for, plan_chunks
 from lsh_core.sources.dataset import SourceFile
+from lsh_core.told import told
 
 NEAR_LISTS = 16
 
@@ -71,7 +72,7 @@ class BuildPlan:
         return BuildMeta(
             name=name,
             build=build,
-            source=self.source,
+            source=told(self.source),
             settings_fingerprint=self.settings_fingerprint,
             vectors=(self.vector,),
             version=__version__,
