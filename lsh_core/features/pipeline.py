@@ -37,8 +37,6 @@ from lsh_core.features.row_reading import ChunkRows, Reason
 from lsh_core.stopwatch import Stopwatch
 from lsh_core.told import told
 
-TEXTS_A_BLOCK = 1_024
-IMAGES_A_BLOCK = 32
 BLOCK_BYTES = 64 * 2**20
 _LOOK_SECONDS = 0.2
 UNAVAILABLE = "image_unavailable"
@@ -99,8 +97,7 @@ class Pipeline:
     threads
         How many decode.
     rows_a_block
-        Rows that are handed to the encoder at once; default: `TEXTS_A_BLOCK` or `IMAGES_A_BLOCK`. The encoder may
-        cut them further.
+        Rows that are handed to the encoder at once; it may cut them further.
     stopping
         Asked before each block; what it raises ends the work.
     """
@@ -113,7 +110,7 @@ class Pipeline:
         *,
         vector: str,
         threads: int = 1,
-        rows_a_block: int | None = None,
+        rows_a_block: int,
         stopping: Callable[[], None] = lambda: None,
     ) -> None:
         self._encoder, self._decode, self._write = encoder, decode, write
@@ -203,19 +200,17 @@ class Pipeline:
 
     def _blocks(self, chunk: _OpenChunk, decoding: ThreadPoolExecutor) -> Iterator[_Block]:
         block = _Block(chunk, [], last=False)
-        size, texts, inputs = 0, False, iter(enumerate(chunk.rows.inputs))
+        size, inputs = 0, iter(enumerate(chunk.rows.inputs))
         while True:
             with chunk.watch("read"):
                 found = next(inputs, None)
             if found is None:
                 break
             row, given = found
-            most = self._rows_a_block or (TEXTS_A_BLOCK if texts else IMAGES_A_BLOCK)
-            if len(block.inputs) >= most or size >= BLOCK_BYTES:
+            if len(block.inputs) >= self._rows_a_block or size >= BLOCK_BYTES:
                 yield block
                 block, size = _Block(chunk, [], last=False), 0
             if isinstance(given, str | tuple):
-                texts = texts or isinstance(given, str)
                 block.inputs.append((row, given))
             else:
                 size += len(given) if isinstance(given, bytes) else 0

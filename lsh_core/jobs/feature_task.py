@@ -15,10 +15,11 @@ from lsh_core.features.decoding import ImageDecoder
 from lsh_core.features.encoder import Encoder
 from lsh_core.features.image_loading import Payload, load_image
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.features.pipeline import IMAGES_A_BLOCK, TEXTS_A_BLOCK, Pipeline, Pixels
+from lsh_core.features.pipeline import Pipeline, Pixels
 from lsh_core.features.row_reading import read_rows
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
+from lsh_core.jobs.task_errors import self_contained
 from lsh_core.jobs.worker_share import limit_to_share, threads_of_a_task
 from lsh_core.sources.dataset import check_unchanged
 from lsh_core.sources.encoded_by import EncodedBy
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TEXTS_A_BLOCK = 1_024
 BATCHES_OF_TEXTS = 16
+IMAGES_A_BLOCK = 32
 
 
 class UnwantedError(Exception):
@@ -49,6 +52,8 @@ class FeatureTask:
         Where finished chunks are told.
     workers_on
         How many workers share each machine, by its address.
+    resources
+        What this task takes of its worker's.
     """
 
     output: str
@@ -59,6 +64,7 @@ class FeatureTask:
     span: WorkSpan
     topic: str
     workers_on: dict[str, int]
+    resources: dict[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,14 @@ class Finished:
     seconds: dict[str, float]
 
 
+@self_contained
 def describe_encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) -> dict[str, Any]:
     """Make this process's encoder; return ``name, fingerprint, dims, metric, spec, modalities`` of it."""
     made = _encoder(spec, trusted, workers_on)
     return {**_told(made, spec), "modalities": sorted(made.modalities)}
 
 
+@self_contained
 def encode_span(task: FeatureTask) -> list[Finished]:
     """Encode the chunks of `task` that are not done yet.
 
@@ -119,7 +127,7 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
         _decoder(task.columns, encoder),
         partial(_write, folder, span, EncodedBy(column=task.columns.vector, **told)),
         vector=task.columns.vector,
-        threads=threads_of_a_task(task.workers_on),
+        threads=threads_of_a_task(task.workers_on, task.resources),
         rows_a_block=_rows_a_block(task.spec, encoder, texts=task.columns.template is not None),
         stopping=_stop_if_unwanted,
     )
@@ -132,10 +140,12 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
 def _rows_a_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
     """Return how many rows are handed over at once: whole batches, if the encoder says how much it takes.
 
-    Texts are sorted by length within a block: of several batches, those of a batch are about as long.
+    Texts are sorted by length within a block: of several batches, those of a batch are about as long. A chunk may end
+    in less than a batch, and those of images have `IMAGES_A_CHUNK` rows.
     """
-    batch = spec.batch_size or int(getattr(encoder, "batch_size", 0))
-    return max(TEXTS_A_BLOCK, BATCHES_OF_TEXTS * batch) if texts else max(IMAGES_A_BLOCK, batch)
+    batch = spec.batch_size or getattr(encoder, "batch_size", None) or 1
+    least = max(TEXTS_A_BLOCK, BATCHES_OF_TEXTS * batch) if texts else IMAGES_A_BLOCK
+    return -(-least // batch) * batch
 
 
 def _write(

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.errors import FeaturesError
+from lsh_core.errors import FeaturesError, UnavailableError
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.work import RowColumns, WorkSpan
-from lsh_core.jobs.dask_workers import GOING_ON, WorkerWatch, as_they_end
 from lsh_core.jobs.feature_task import FeatureTask, Finished, UnwantedError, describe_encoder, encode_span
+from lsh_core.jobs.worker_share import tasks_at_a_time
+from lsh_core.jobs.worker_watch import GOING_ON, WorkerWatch, as_they_end, why_nobody_works, workers_of
 from lsh_core.progress import progress
 from lsh_core.settings import FeaturesSettings
 
@@ -42,10 +43,13 @@ class FeatureWorkers:
     def __init__(self, client: Client, spec: EncoderSpec, settings: FeaturesSettings, *, trusted: bool) -> None:
         self._client, self._spec, self._trusted = client, spec, trusted
         self._output = OutputFolder(settings.output).place("")  # The whole path: workers have another working folder.
-        workers = list(client.scheduler_info(n_workers=-1)["workers"].values())
+        workers = workers_of(client)
+        if not workers:
+            raise UnavailableError("Dask workers", 0, why_nobody_works(workers, {}))
         on_gpus = [worker for worker in workers if worker["resources"].get("GPU")]
         self._resources = {"GPU": 1} if on_gpus and settings.device != "cpu" else None
-        self.threads = sum(worker["nthreads"] for worker in (on_gpus if self._resources else workers))
+        encoding = [(worker["nthreads"], worker["resources"]) for worker in (on_gpus if self._resources else workers)]
+        self.threads = sum(tasks_at_a_time(threads, offered, self._resources) for threads, offered in encoding)
         self._workers_on = dict(Counter(str(worker["host"]) for worker in workers))
 
     def describe_encoder(self) -> dict[str, Any]:
@@ -83,7 +87,17 @@ class FeatureWorkers:
         """
         topic = f"airlsh-features-{secrets.token_hex(8)}"
         tasks = (
-            FeatureTask(self._output, self._spec, self._trusted, encoder, columns, span, topic, self._workers_on)
+            FeatureTask(
+                output=self._output,
+                spec=self._spec,
+                trusted=self._trusted,
+                encoder=encoder,
+                columns=columns,
+                span=span,
+                topic=topic,
+                workers_on=self._workers_on,
+                resources=self._resources,
+            )
             for span in spans
         )
         with progress("features", total=rows) as meter:

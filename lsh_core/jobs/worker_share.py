@@ -22,9 +22,23 @@ def limit_to_share(workers_on: Mapping[str, int]) -> None:
     _limit(_share(workers_on))
 
 
-def threads_of_a_task(workers_on: Mapping[str, int]) -> int:
-    """Return how many threads one of the tasks that run on this worker at the same time may use."""
-    return max(1, _share(workers_on) // _tasks_at_a_time())
+def threads_of_a_task(workers_on: Mapping[str, int], resources: Mapping[str, float] | None = None) -> int:
+    """Return how many threads one of the tasks that run on this worker at the same time may use.
+
+    Parameters
+    ----------
+    resources
+        What each of the tasks takes.
+    """
+    return max(1, _share(workers_on) // _tasks_here(resources))
+
+
+def tasks_at_a_time(threads: int, offered: Mapping[str, float], taken: Mapping[str, float] | None) -> int:
+    """Return how many tasks that take these resources a worker runs at the same time.
+
+    A worker with a GPU has a thread for each core, unless it is told otherwise, and one GPU.
+    """
+    return max(1, min([threads, *(int(offered.get(name, 0) // count) for name, count in (taken or {}).items())]))
 
 
 def _share(workers_on: Mapping[str, int]) -> int:
@@ -53,10 +67,11 @@ def _machine() -> str:
         return ""
 
 
-def _tasks_at_a_time() -> int:
+def _tasks_here(resources: Mapping[str, float] | None) -> int:
     from distributed import get_worker
 
     try:
-        return max(1, int(get_worker().state.nthreads))
+        state = get_worker().state
     except ValueError:
         return 1
+    return tasks_at_a_time(state.nthreads, state.total_resources, resources)

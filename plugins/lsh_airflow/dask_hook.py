@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 from lsh_core.errors import SettingsError
+from lsh_core.jobs.worker_watch import workers_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -61,7 +62,7 @@ class DaskHook(BaseHook):
         wanted = 1 if wanted is None else int(wanted)
         try:
             with self.get_conn() as client:
-                workers = len(client.scheduler_info(n_workers=-1)["workers"])
+                workers = len(workers_of(client))
         except (OSError, SettingsError) as error:
             return False, str(error)
         message = f"{self.address}: {workers} workers"

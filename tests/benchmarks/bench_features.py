@@ -34,6 +34,7 @@ from lsh_core.features.decoding import ImageDecoder
 from lsh_core.features.registry import worker_encoder
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.jobs.features import compute_features
+from lsh_core.jobs.worker_watch import workers_of
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.settings import FeaturesSettings
 
@@ -116,12 +117,12 @@ def pictures(count: int, width: int, height: int) -> pa.Table:
 def measure(knobs: dict[str, Any], folder: Path, dask: str) -> dict[str, Any]:
     """Run the stage twice, first to load the network in all workers, and the encoder alone between the two."""
     rows = pq.read_metadata(knobs["source"]).num_rows
-    settings = [
-        FeaturesSettings(**knobs, chunk_rows=max(1, rows // CHUNKS), output=str(folder / f"out-{time.time_ns()}"))
-        for _ in range(2)
-    ]
+    chunk_rows = max(knobs["batch_size"], rows // CHUNKS)
+    outputs = [str(folder / f"out-{time.time_ns()}-{number}") for number in range(2)]
+    settings = [FeaturesSettings(**knobs, chunk_rows=chunk_rows, output=output) for output in outputs]
     with_client(dask, lambda client: client.restart())
     loading = compute_features(settings[0], dask)
+    peak = peak_megabytes(dask)
     alone = encode_alone(settings[0].output, knobs, dask)
     before = core_seconds(dask)
     whole = compute_features(settings[1], dask)
@@ -137,7 +138,7 @@ def measure(knobs: dict[str, Any], folder: Path, dask: str) -> dict[str, Any]:
         "alone_core_milliseconds_per_row": alone["encode_core_seconds"] / rows * 1000,
         "whole_core_milliseconds_per_row": spent / rows * 1000,
         "cores_busy": spent / whole["seconds"],
-        "peak_megabytes": peak_megabytes(dask),
+        "peak_megabytes": peak,
         "loading_seconds": loading["work_seconds"]["start"] / WORKERS,
         "steps": {step: steps.get(step, 0.0) / sum(steps.get(each, 0.0) for each in STEPS) for step in STEPS},
     }
@@ -149,7 +150,7 @@ def encode_alone(done: str, knobs: dict[str, Any], dask: str) -> dict[str, float
     from distributed import Client
 
     with Client(dask, set_as_default=False) as client:
-        workers = list(client.scheduler_info(n_workers=-1)["workers"])
+        workers = [worker["id"] for worker in workers_of(client)]
         answers = client.gather(
             [
                 client.submit(encode_share, spec, knobs, share, workers=[worker], pure=False)

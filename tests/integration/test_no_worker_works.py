@@ -13,8 +13,9 @@ import pytest
 
 from lsh_core.errors import UnavailableError
 from lsh_core.jobs import dask_workers
-from lsh_core.jobs.dask_workers import WorkerWatch, as_they_end, dask_at
+from lsh_core.jobs.dask_workers import dask_at
 from lsh_core.jobs.features import compute_features
+from lsh_core.jobs.worker_watch import WorkerWatch, as_they_end, workers_of
 from lsh_core.settings import FeaturesSettings
 from tests.integration.test_features import ENCODER
 
@@ -53,7 +54,9 @@ def allow(client: Client, memory: int, state: str) -> None:
         dask_worker.memory_manager.memory_limit = memory
 
     client.run(limit)
-    while [worker["status"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()] != [state]:
+    deadline = time.monotonic() + 30
+    while [worker["status"] for worker in workers_of(client)] != [state]:
+        assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
@@ -85,6 +88,18 @@ def test_a_wait_ends_once_all_workers_stay_paused(
         assert waiting.status == "pending"
         allow(one_worker, 4 * 10**9, "running")
         assert [task.result() for task in as_they_end(client, [waiting])] == [3]
+
+
+def test_a_paused_worker_may_end_what_it_has_begun(
+    one_worker: Client, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WorkerWatch, "PATIENCE_SECONDS", 1.0)
+    with dask_at(address) as client:
+        begun = client.submit(time.sleep, 4, pure=False)
+        while not any(worker["metrics"].get("task_counts", {}).get("executing") for worker in workers_of(client)):
+            time.sleep(0.05)
+        allow(one_worker, 10**6, "paused")
+        assert [task.status for task in as_they_end(client, [begun])] == ["finished"]
 
 
 def test_nobody_offers_what_is_needed(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,8 @@ def decode(payload: Payload) -> Pixels:
 
 
 def pipeline(write: Written, encoder: TinyEncoder | None = None, **given: Any) -> Pipeline:
-    return Pipeline(encoder or letters(SPEC), given.pop("decode", decode), write, vector="embedding", **given)
+    given = {"decode": decode, "rows_a_block": 32, "vector": "embedding", **given}
+    return Pipeline(encoder or letters(SPEC), write=write, **given)
 
 
 def test_an_error_that_nobody_foresaw_is_one_bad_image_and_a_changed_source_ends_the_run() -> None:

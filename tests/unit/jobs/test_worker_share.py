@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsh_core.jobs.worker_share import threads_of_a_task
+from lsh_core.jobs.worker_share import tasks_at_a_time, threads_of_a_task
 
 HERE = ""  # What a process that is no worker is called.
 
@@ -18,3 +18,19 @@ def test_each_worker_has_its_share(monkeypatch: pytest.MonkeyPatch, cores: int, 
 def test_a_machine_that_nobody_counted_is_this_worker_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dask.system.CPU_COUNT", 4)
     assert threads_of_a_task({}) == 4
+
+
+@pytest.mark.parametrize(
+    ("threads", "offered", "taken", "tasks"),
+    [
+        (16, {"GPU": 1}, {"GPU": 1}, 1),
+        (16, {"GPU": 2}, {"GPU": 1}, 2),
+        (1, {"GPU": 2}, {"GPU": 1}, 1),
+        (16, {"GPU": 1}, None, 16),
+        (4, {}, None, 4),
+    ],
+)
+def test_a_gpu_is_for_one_task_however_many_threads_there_are(
+    threads: int, offered: dict[str, float], taken: dict[str, float] | None, tasks: int
+) -> None:
+    assert tasks_at_a_time(threads, offered, taken) == tasks

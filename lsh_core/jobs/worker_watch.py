@@ -1,0 +1,108 @@
+"""Whether anybody on a Dask cluster takes work, while a job waits for it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lsh_core.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 2.0
+_TELL_SECONDS = 10.0
+_WAIT_SECONDS = 0.05
+GOING_ON = ("pending", "lost")
+"""What a task is that has not ended: the answers that a worker held die with it, and their tasks run again."""
+
+
+class WorkerWatch:
+    """Notices when nobody takes work: a job on Dask would wait for ever, without a word.
+
+    Dask pauses a worker that uses 80 % of its memory until it uses less: it ends what it has begun, and one whose
+    memory is not given back never begins anything again.
+
+    Parameters
+    ----------
+    resources
+        What a worker must offer to count.
+    """
+
+    PATIENCE_SECONDS: ClassVar[float] = 300.0
+    """Workers may be on their way, or be writing to disk what is too much for their memory."""
+
+    def __init__(self, client: Client, resources: Mapping[str, float] | None = None) -> None:
+        self._client, self._resources = client, resources or {}
+        self._next_look = self._running_at = time.monotonic()
+        self._told = False
+
+    def require(self) -> None:
+        """Look at the workers, at most every two seconds.
+
+        Raises
+        ------
+        UnavailableError
+            None of them has taken work for `PATIENCE_SECONDS`, or the scheduler is gone.
+        """
+        if self._client.status != "running":
+            raise UnavailableError("Dask scheduler", 0, f"the connection is {self._client.status}")
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_SECONDS
+        workers = workers_of(self._client)
+        if any(_works(worker) for worker in workers if _offers(worker, self._resources)):
+            self._running_at, self._told = now, False
+            return
+        waited, reason = now - self._running_at, why_nobody_works(workers, self._resources)
+        if waited >= self.PATIENCE_SECONDS:
+            raise UnavailableError("Dask workers", waited, reason)
+        if waited >= _TELL_SECONDS and not self._told:
+            self._told = True
+            logger.warning("no Dask worker takes work, waiting %.0f s for one: %s", self.PATIENCE_SECONDS, reason)
+
+
+def as_they_end(
+    client: Client, tasks: Iterable[Future[Any]], resources: Mapping[str, float] | None = None
+) -> Iterator[Future[Any]]:
+    """Yield tasks as they end, well or not; what `WorkerWatch` raises if nobody takes them."""
+    watch, going_on = WorkerWatch(client, resources), list(tasks)
+    while going_on:
+        watch.require()
+        ended = [task for task in going_on if task.status not in GOING_ON]
+        going_on = [task for task in going_on if task not in ended]
+        yield from ended
+        if not ended:
+            time.sleep(_WAIT_SECONDS)
+
+
+def workers_of(client: Client) -> list[dict[str, Any]]:
+    """Return what the scheduler says of each of its workers now."""
+    # What `scheduler_info` returns is replaced meanwhile, every two seconds, by an answer without any worker.
+    answer = client.sync(client.scheduler.identity, n_workers=-1) if client.scheduler else {"workers": {}}
+    return list(answer["workers"].values())
+
+
+def why_nobody_works(workers: Iterable[Mapping[str, Any]], resources: Mapping[str, float]) -> str:
+    """Return a reason, and what to do, from what the scheduler says of its workers."""
+    states = Counter(str(worker["status"]) for worker in workers if _offers(worker, resources))
+    if not states:
+        return f"there is none{' with ' + ', '.join(resources) if resources else ''}"
+    told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    if states["paused"]:
+        return f"{told}: one that is paused has not enough memory; restart it, or start it with a larger --memory-limit"
+    return told
+
+
+def _works(worker: Mapping[str, Any]) -> bool:
+    return worker["status"] == "running" or bool(worker["metrics"].get("task_counts", {}).get("executing"))
+
+
+def _offers(worker: Mapping[str, Any], resources: Mapping[str, float]) -> bool:
+    return all(worker["resources"].get(name, 0) >= count for name, count in resources.items())
