@@ -12,6 +12,7 @@ import pyarrow.types as types
 
 from lsh_core.errors import ImageError, SourceChangedError
 from lsh_core.features.archives import Member, archive_members, is_archive
+from lsh_core.features.exact_values import exact_values
 from lsh_core.features.image_loading import Payload, Pointer
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
@@ -99,14 +100,21 @@ def _texts(table: pa.Table, columns: RowColumns) -> Iterator[Input]:
         for row, fault in text_faults(table.column(name)).items():
             bad.setdefault(row, ("text_not_utf8", f"column {name!r} holds a text that is not UTF-8: {fault}"))
     used = table.select(template.columns)
+    rows = [row for row in range(len(table)) if row not in bad]
     if bad:
-        used = used.take(pa.array([row for row in range(len(table)) if row not in bad], pa.int64()))
-    texts = iter(template.render(used.to_pylist()))
+        used = used.take(pa.array(rows, pa.int64()))
+    values: dict[str, list[object]] = {}
+    for name in template.columns:
+        values[name], faults = exact_values(used.column(name))
+        for place, fault in faults.items():
+            bad.setdefault(rows[place], ("value_without_text", f"column {name!r} {fault}"))
+    each = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    texts = dict(zip(rows, template.render(each), strict=True))
     for row in range(len(table)):
         if row in bad:
             yield bad[row]
             continue
-        text = next(texts)
+        text = texts[row]
         yield ("null_text", f"{', '.join(map(repr, template.columns))}: null or blank") if text is None else text
 
 

@@ -114,6 +114,20 @@ def test_a_text_that_is_not_utf8_is_one_row(tmp_path: Path) -> None:
     assert found[1][0] == "text_not_utf8"
 
 
+def test_a_time_that_has_no_text_is_one_row(tmp_path: Path) -> None:
+    raw = pa.array([b"a", b"\xff", b"c"], pa.binary()).view(pa.string())
+    moments = pa.array([1_000_000_001, 0, 2**62], pa.int64())
+    rows = {"id": ["a", "b", "c"], "text": raw, "fine": moments.cast(pa.timestamp("ns"))}
+    pq.write_table(pa.table({**rows, "far": moments.cast(pa.timestamp("us"))}), tmp_path / "a.parquet")
+    fine = [row["input"] for row in rows_of(opened(tmp_path, text="{text} {fine}", columns=()))]
+    assert fine[0] == "a 1970-01-01 00:00:01.000000001"
+    assert fine[1][0] == "text_not_utf8"
+    far = [row["input"] for row in rows_of(opened(tmp_path, text="{text} {far}", columns=()))]
+    assert far[0] == "a 1970-01-01 00:16:40.000001"
+    assert (far[1][0], far[2][0]) == ("text_not_utf8", "value_without_text")
+    assert "column 'far' holds a value of type timestamp[us]" in far[2][1]
+
+
 def test_a_column_that_is_null_in_one_file_has_the_type_of_the_others(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"], "text": pa.nulls(1)}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"id": ["b"], "text": ["b"]}), tmp_path / "b.parquet")
