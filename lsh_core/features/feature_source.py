@@ -12,7 +12,7 @@ from lsh_core.errors import SchemaError, SettingsError, SourceError
 from lsh_core.features.archives import archive_members, is_archive, is_random_access
 from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
 from lsh_core.features.image_loading import absolute_place, check_places
-from lsh_core.features.row_reading import is_picture_struct
+from lsh_core.features.row_reading import holds_bytes, holds_paths
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
 from lsh_core.settings import FeaturesSettings
@@ -101,7 +101,7 @@ def open_source(settings: FeaturesSettings) -> FeatureSource:
     kept = _kept(dataset, settings)
     base = base_of(settings.source)
     places: tuple[str, ...] = ()
-    if settings.image is not None and _check_image(dataset, settings.image) == "paths":
+    if settings.image is not None and holds_paths(_check_image(dataset, settings.image)):
         check_places(settings.image_root)
         places = tuple(map(absolute_place, settings.image_root)) or (base,)
     columns = RowColumns(settings.id, template, settings.image, kept, settings.vector, base, places)
@@ -116,23 +116,16 @@ def _column(dataset: Dataset, name: str) -> pa.Field[pa.DataType]:
 
 def _check_text(dataset: Dataset, name: str) -> None:
     type_ = _column(dataset, name).type
-    if _is_bytes(type_):
+    if types.is_binary(type_) or types.is_large_binary(type_) or types.is_binary_view(type_):
         raise SchemaError(dataset.url, name, f"is {type_}; texts are made of strings, numbers and dates")
 
 
-def _check_image(dataset: Dataset, name: str) -> str:
-    """Return what a column of images holds: "bytes" or "paths"."""
+def _check_image(dataset: Dataset, name: str) -> pa.DataType:
+    """Return the type of a column of images, which may hold their bytes, paths to them, or both."""
     type_ = _column(dataset, name).type
-    if _is_bytes(type_) or is_picture_struct(type_):
-        return "bytes"
-    value = type_.value_type if isinstance(type_, pa.DictionaryType) else type_
-    if types.is_string(value) or types.is_large_string(value) or types.is_string_view(value):
-        return "paths"
-    raise SchemaError(dataset.url, name, f"is {type_}; images must be bytes, or strings with paths or URLs")
-
-
-def _is_bytes(type_: pa.DataType) -> bool:
-    return types.is_binary(type_) or types.is_large_binary(type_) or types.is_binary_view(type_)
+    if not holds_bytes(type_) and not holds_paths(type_):
+        raise SchemaError(dataset.url, name, f"is {type_}; images must be bytes, or strings with paths or URLs")
+    return type_
 
 
 def _kept(dataset: Dataset, settings: FeaturesSettings) -> pa.Schema:
@@ -142,7 +135,8 @@ def _kept(dataset: Dataset, settings: FeaturesSettings) -> pa.Schema:
         for name in settings.columns:
             _column(dataset, name)
         wanted = [name for name in wanted if name == settings.id or name in settings.columns]
-    drops = settings.image is not None and not settings.keep_bytes and _check_image(dataset, settings.image) == "bytes"
+    image = None if settings.image is None else _check_image(dataset, settings.image)
+    drops = image is not None and not settings.keep_bytes and holds_bytes(image)
     wanted = [name for name in wanted if not (drops and name == settings.image)]
     if settings.vector in wanted:
         if not settings.replace:

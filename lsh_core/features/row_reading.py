@@ -24,7 +24,7 @@ from lsh_core.sources.reading import read_span
 from lsh_core.sources.texts import text_faults
 from lsh_core.told import as_utf8
 
-_BYTES = "bytes"
+_BYTES, _PATH = "bytes", "path"
 
 Reason = tuple[str, str]
 Input = str | Payload | Reason
@@ -118,28 +118,49 @@ def _texts(table: pa.Table, columns: RowColumns) -> Iterator[Input]:
         yield ("null_text", f"{', '.join(map(repr, template.columns))}: null or blank") if text is None else text
 
 
-def is_picture_struct(type_: pa.DataType) -> bool:
-    """Whether a column holds images as Hugging Face's data sets do: a struct with the bytes among its fields."""
-    if not isinstance(type_, pa.StructType) or type_.get_field_index(_BYTES) < 0:
-        return False
-    inner = type_.field(_BYTES).type
-    return types.is_binary(inner) or types.is_large_binary(inner) or types.is_binary_view(inner)
+def holds_bytes(type_: pa.DataType) -> bool:
+    """Whether a column of images holds their bytes: alone, or as a field of a struct."""
+    return _is_bytes(_field_type(type_, _BYTES) if isinstance(type_, pa.StructType) else type_)
+
+
+def holds_paths(type_: pa.DataType) -> bool:
+    """Whether a column of images holds paths or URLs: alone, or for those of which a struct has no bytes.
+
+    Hugging Face's data sets have such structs.
+    """
+    if isinstance(type_, pa.StructType):
+        return holds_bytes(type_) and holds_paths(_field_type(type_, _PATH))
+    value = type_.value_type if isinstance(type_, pa.DictionaryType) else type_
+    return types.is_string(value) or types.is_large_string(value) or types.is_string_view(value)
+
+
+def _field_type(type_: pa.StructType, name: str) -> pa.DataType:
+    return type_.field(name).type if type_.get_field_index(name) >= 0 else pa.null()
+
+
+def _is_bytes(type_: pa.DataType) -> bool:
+    return types.is_binary(type_) or types.is_large_binary(type_) or types.is_binary_view(type_)
 
 
 def _images(column: Column) -> Iterator[Input]:
-    if is_picture_struct(column.type):
-        column = pc.struct_field(column, _BYTES)
-    is_bytes = types.is_binary(column.type) or types.is_large_binary(column.type)
-    bad = {} if is_bytes else text_faults(column)
+    data: Column | None = column if holds_bytes(column.type) else None
+    paths: Column | None = column if holds_paths(column.type) else None
+    if isinstance(column.type, pa.StructType):
+        data = pc.struct_field(column, _BYTES)
+        paths = None if paths is None else pc.struct_field(column, _PATH)
+    bad = {} if paths is None else text_faults(paths)
     for row in range(len(column)):
-        if row in bad:
+        content = None if data is None else data[row].as_py()
+        if content is not None:
+            yield content
+        elif row in bad:
             yield "image_not_found", f"the path is not UTF-8: {bad[row]}"
-            continue
-        value = column[row].as_py()
-        if value is None:
-            yield "null_image", "the image is null"
         else:
-            yield value if is_bytes else Pointer(value)
+            path = None if paths is None else paths[row].as_py()
+            if path is None:
+                yield "null_image", "the image is null"
+            else:
+                yield Pointer(path) if path.strip() else ("null_image", "the path is empty")
 
 
 def _image_files(chunk: WorkChunk, columns: RowColumns) -> ChunkRows:

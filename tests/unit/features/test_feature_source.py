@@ -14,6 +14,7 @@ import pytest
 
 from lsh_core.errors import InputError, SourceError
 from lsh_core.features.feature_source import FeatureSource, open_source
+from lsh_core.features.image_loading import Pointer
 from lsh_core.features.row_reading import read_rows
 from lsh_core.settings import FeaturesSettings
 
@@ -71,10 +72,21 @@ def test_images_are_bytes_or_paths(table: Path) -> None:
     assert kept.columns.kept.names == ["id", "number", "picture"]
     struct = opened(table, image="hugging", columns=("hugging",))
     assert struct.columns.kept.names == ["id"]
-    assert [row["input"] for row in rows_of(struct)][2:] == [("null_image", "the image is null"), b"4"]
+    assert struct.columns.places == (f"{table.parent}/",)
+    assert [row["input"] for row in rows_of(struct)] == [b"1", ("null_id", "the id is null"), Pointer("y"), b"4"]
     paths = opened(table, image="path", columns=())
     assert paths.columns.places == (f"{table.parent}/",)
     assert rows_of(paths)[3]["input"].place == "https://host/z.png"
+
+
+def test_an_image_that_is_named_nowhere_is_null(tmp_path: Path) -> None:
+    columns = {"path": ["", " ", None], "both": [{"bytes": None, "path": path} for path in ("", None, "a.png")]}
+    kinds = {"both": pa.struct({"bytes": pa.binary(), "path": pa.string()})}
+    arrays = {name: pa.array(values, kinds.get(name)) for name, values in columns.items()}
+    pq.write_table(pa.table({"id": ["a", "b", "c"], **arrays}), tmp_path / "a.parquet")
+    empty, null = ("null_image", "the path is empty"), ("null_image", "the image is null")
+    assert [row["input"] for row in rows_of(opened(tmp_path, image="path"))] == [empty, empty, null]
+    assert [row["input"] for row in rows_of(opened(tmp_path, image="both"))] == [empty, null, Pointer("a.png")]
 
 
 def test_places_are_the_same_for_workers_elsewhere(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
