@@ -22,6 +22,7 @@ from lsh_core.sources.remote_file import RemoteFile
 
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp")
 MOST_IMAGE_BYTES = 64 * 2**20
 
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
@@ -49,7 +50,10 @@ def is_random_access(url: str) -> bool:
 
 
 def archive_members(url: str) -> Iterator[Member]:
-    """Yield the files in an archive in its order, without folders, links, and names that start with ``_`` or ``.``.
+    """Yield the files in an archive in its order, without folders, and names that start with ``_`` or ``.``.
+
+    Hard links are files. They are read in a tar that is not compressed, if what they lead to lies before them; others,
+    and symbolic links with the name of an image, are members that cannot be read. Other links are left out.
 
     Raises
     ------
@@ -84,15 +88,33 @@ def _zip_members(file: IO[bytes]) -> Iterator[Member]:
 
 def _tar_members(file: IO[bytes]) -> Iterator[Member]:
     with tarfile.open(fileobj=file, mode="r:*") as archive:
+        is_plain = archive.fileobj is file
+        places: dict[str, tuple[int, int]] = {}  # Where the content of each file is, for hard links to it.
         while (info := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # It would keep all of them for a look back.
-            if info.isfile() and not _is_hidden(info.name):
+            if info.islnk() and is_plain and info.linkname in places:
+                info.type, (info.offset_data, info.size) = tarfile.REGTYPE, places[info.linkname]
+            if info.isfile() and is_plain and not info.issparse():
+                places[info.name] = info.offset_data, info.size
+            if _is_hidden(info.name):
+                continue
+            if info.isfile():
                 yield Member(info.name, info.size, partial(_read, partial(archive.extractfile, info), info.size))
+            elif info.islnk() or (info.issym() and info.name.lower().endswith(IMAGE_SUFFIXES)):
+                yield Member(info.name, 0, partial(_refuse_link, info, is_plain=is_plain))
         # Python takes a file that is cut off between two members for a whole one: what ends it is a block of zeros.
         stream = cast("IO[bytes]", archive.fileobj)
         stream.seek(archive.offset)
         if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError("it is cut off: its end is missing")
+
+
+def _refuse_link(info: tarfile.TarInfo, *, is_plain: bool) -> bytes:
+    """Raise `ImageError`, with what helps."""
+    if info.issym():
+        raise ImageError(f"is a symbolic link to {info.linkname!r}; pack what it leads to, with tar --dereference")
+    why = "which no file before it is" if is_plain else "and a compressed archive is only read forwards"
+    raise ImageError(f"is a hard link to {info.linkname!r}, {why}; pack it with tar --hard-dereference")
 
 
 def _read(opened: Callable[[], IO[bytes] | None], size: int) -> bytes:

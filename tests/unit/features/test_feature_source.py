@@ -176,7 +176,7 @@ def pack(folder: Path, archive: Path) -> None:
     with tarfile.open(archive, f"w:{archive.suffix[1:]}" if archive.suffix != ".tar" else "w") as tarred:
         for path in paths:
             tarred.add(path, path.relative_to(folder))
-        link = tarfile.TarInfo("link.png")
+        link = tarfile.TarInfo("latest")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tarred.addfile(link)
 
@@ -191,6 +191,35 @@ def test_an_archive_is_read_as_its_folder_is(tmp_path: Path, name: str) -> None:
     assert [row["place"] for row in found] == [(str(tmp_path / name), row) for row in range(50)]
     spans = source.spans(source.chunks("f", chunk_rows=8, chunk_bytes=2**26), parallelism=4)
     assert len(spans) == (4 if name == "a.zip" else 1), "a tar is read from its beginning each time"
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_links_in_a_tar_are_rows(tmp_path: Path, name: str) -> None:
+    with tarfile.open(tmp_path / name, "w" if name == "a.tar" else "w:gz") as tarred:
+        for member in ("a.png", ".hidden"):
+            info = tarfile.TarInfo(member)
+            info.size = 5
+            tarred.addfile(info, io.BytesIO(member.encode()))
+        for link, kind, target in [
+            ("b.png", tarfile.LNKTYPE, "a.png"),
+            ("c", tarfile.LNKTYPE, "b.png"),
+            ("d.png", tarfile.LNKTYPE, "later.png"),
+            ("E.PNG", tarfile.SYMTYPE, "a.png"),
+        ]:
+            info = tarfile.TarInfo(link)
+            info.type, info.linkname = kind, target
+            tarred.addfile(info)
+        tarred.addfile(tarfile.TarInfo("later.png"))
+    found = {row["id"]: row["input"] for row in rows_of(opened(tmp_path / name), chunk_rows=2)}
+    assert list(found) == ["a.png", "b.png", "c", "d.png", "E.PNG", "later.png"]
+    assert (found["a.png"], found["later.png"]) == (b"a.png", b"")
+    if name == "a.tar":
+        assert found["b.png"] == found["c"] == b"a.png"
+    else:
+        assert "a compressed archive is only read forwards" in found["b.png"][1]
+    for link, said in (("d.png", "is a hard link to 'later.png'"), ("E.PNG", "is a symbolic link to 'a.png'")):
+        assert found[link][0] == "unreadable_image"
+        assert said in found[link][1]
 
 
 def test_archives_and_images_may_lie_in_one_folder(tmp_path: Path) -> None:
