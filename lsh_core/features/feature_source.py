@@ -20,7 +20,7 @@ from lsh_core.sources.arrays import without_views
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import Dataset, SourceFile, open_dataset
 from lsh_core.sources.identifiers import check_id_type
-from lsh_core.sources.listing import Listed, base_of, list_files
+from lsh_core.sources.listing import IRREGULAR, Listed, base_of, list_files
 from lsh_core.sources.spans import plan_spans
 
 SPANS_PER_PARALLELISM = 4
@@ -153,7 +153,8 @@ def _kept(dataset: Dataset, settings: FeaturesSettings) -> pa.Schema:
 
 
 def _open_images(settings: FeaturesSettings) -> FeatureSource:
-    listed = list_files(settings.source)
+    # Of a million images one that is gone is one row, and a link back to a folder above would read that one too.
+    listed = list_files(settings.source, irregular=True, linked_folders=False)
     parquet = [file.url for file in listed if file.url.endswith(".parquet")]
     if parquet:
         raise SettingsError(
@@ -167,6 +168,8 @@ def _open_images(settings: FeaturesSettings) -> FeatureSource:
     archives = [file for file in listed if is_archive(file.url)]
     names, files = {}, []
     for file in archives:
+        if file.size == IRREGULAR:
+            raise SourceError(file.url, "is not a regular file, so its images cannot be counted")
         names[file.url] = [member.name for member in archive_members(file.url)]
         files.append(SourceFile(file.url, file.size, file.version, (len(names[file.url]),), 0, ()))
     images = tuple(file for file in listed if not is_archive(file.url))

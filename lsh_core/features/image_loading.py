@@ -19,7 +19,7 @@ from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.public_http import fetch, under_roots
 from lsh_core.sources.access import check_allowed
 from lsh_core.sources.failures import judged
-from lsh_core.sources.listing import Listed, is_local, look_up, open_filesystem
+from lsh_core.sources.listing import IRREGULAR, Listed, is_local, look_up, open_filesystem
 
 _WEB = ("http://", "https://")
 _TRIES = 3
@@ -92,6 +92,8 @@ def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
 
 
 def _listed(file: Listed) -> bytes:
+    if file.size == IRREGULAR:  # Nor is it read if it is a file by now: a chunk is named by the files that were listed.
+        raise SourceError(file.url, "was no file when the source was listed, but a link to nothing, a pipe or a device")
     if file.size > MOST_IMAGE_BYTES:
         raise ImageError(f"has {file.size:,} bytes, at most {MOST_IMAGE_BYTES:,} are read")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from lsh_core.errors import SourceError, SourceMissingError
 from lsh_core.sources.failures import judged
 from lsh_core.sources.feature_folders import without_unnamed
 
+logger = logging.getLogger(__name__)
+
+IRREGULAR = -1
 _VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated")
 _GLOB_CHARACTERS = frozenset("*?[")
 
@@ -31,7 +35,7 @@ class Listed:
     url
         Where it is: a plain path on this machine, a URL elsewhere.
     size
-        Bytes.
+        Bytes; `IRREGULAR` of what is no file: a link that leads nowhere, a pipe, a device.
     version
         Its etag, or its time of modification in nanoseconds: another text for other content.
     """
@@ -61,12 +65,21 @@ def is_local(filesystem: fsspec.AbstractFileSystem) -> bool:
     return isinstance(filesystem, LocalFileSystem)
 
 
-def list_files(url: str) -> list[Listed]:
+def list_files(url: str, *, irregular: bool = False, linked_folders: bool = True) -> list[Listed]:
     """List the files that `url` means, sorted by their URLs.
 
     A folder is listed with all its subfolders. Below the folder, or below the first wildcard of a
     glob, names that start with ``_`` or ``.`` are left out: writers keep their markers and
     unfinished files there. Of a folder that `airlsh features` wrote, what its manifest names is listed.
+
+    Parameters
+    ----------
+    irregular
+        On this machine: list what is in a folder, or matches a glob, and is no file or cannot be looked at, with
+        `IRREGULAR` bytes. By default it is an error.
+    linked_folders
+        On this machine: list what is in folders that links in a folder, or such that match a glob, lead to. Otherwise
+        they are left out, and logged.
 
     Raises
     ------
@@ -81,15 +94,16 @@ def list_files(url: str) -> list[Listed]:
     with judged(url, "cannot be listed", local=is_local(filesystem)):
         filesystem.invalidate_cache(path)
         # By URL: a glob such as FOLDER/** matches folders and, once more, the files in them.
-        files = {file.url: file for file in _matching(filesystem, path)}
-        kept = without_unnamed(files, filesystem.cat_file)
-        if not files and not _GLOB_CHARACTERS & set(path) and _look(filesystem, path) is None:
+        found = {file.url: file for file in _matching(filesystem, path, _Rules(irregular, linked_folders))}
+        files = {url: file for url, file in found.items() if file.size != IRREGULAR}
+        kept = without_unnamed(files, filesystem.cat_file) | (found.keys() - files.keys())
+        if not found and not _GLOB_CHARACTERS & set(path) and _look(filesystem, path) is None:
             raise SourceMissingError(url, "there is no such file or folder")
-    if not files:
+    if not found:
         raise SourceMissingError(
             url, "no files are there (names that start with '_' or '.' do not count); give a Parquet file or its folder"
         )
-    return [files[found] for found in sorted(kept)]
+    return [found[each] for each in sorted(kept)]
 
 
 def base_of(url: str) -> str:
@@ -134,11 +148,19 @@ def look_up(url: str) -> Listed | None:
             return None
 
 
-def _matching(filesystem: fsspec.AbstractFileSystem, path: str) -> Iterator[Listed]:
+@dataclass(frozen=True)
+class _Rules:
+    """See `list_files`."""
+
+    irregular: bool
+    linked_folders: bool
+
+
+def _matching(filesystem: fsspec.AbstractFileSystem, path: str, rules: _Rules) -> Iterator[Listed]:
     # A name that exists is taken as it is, even if it looks like a glob.
     info = _look(filesystem, path)
     if info is not None and _is_folder(filesystem, path, info):
-        yield from _below(filesystem, path, path)
+        yield from _below(filesystem, path, path, rules)
     elif info is not None:
         yield _listed(filesystem, path, info)
     elif _GLOB_CHARACTERS & set(path):
@@ -146,10 +168,12 @@ def _matching(filesystem: fsspec.AbstractFileSystem, path: str) -> Iterator[List
         for found, info in filesystem.glob(path, detail=True).items():
             if _is_hidden(found, base):
                 continue
-            if _is_folder(filesystem, found, info):
-                yield from _below(filesystem, found, base)
+            if not _is_folder(filesystem, found, info):
+                yield _listed(filesystem, found, info, irregular=rules.irregular)
+            elif rules.linked_folders or not is_local(filesystem) or not os.path.islink(found):
+                yield from _below(filesystem, found, base, rules)
             else:
-                yield _listed(filesystem, found, info)
+                _say_left_out(found, 1)
 
 
 def _look(filesystem: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
@@ -166,18 +190,19 @@ def _is_folder(filesystem: fsspec.AbstractFileSystem, path: str, info: dict[str,
     return os.path.isdir(path) if is_local(filesystem) else info["type"] == "directory"
 
 
-def _below(filesystem: fsspec.AbstractFileSystem, folder: str, base: str) -> Iterator[Listed]:
+def _below(filesystem: fsspec.AbstractFileSystem, folder: str, base: str, rules: _Rules) -> Iterator[Listed]:
     if is_local(filesystem):
-        paths = _walk_local(folder)
-        yield from (_listed(filesystem, path) for path in paths if not _is_hidden(path, base))
+        paths = _walk_local(folder, rules)
+        shown = (path for path in paths if not _is_hidden(path, base))
+        yield from (_listed(filesystem, path, irregular=rules.irregular) for path in shown)
         return
     for path, info in filesystem.find(folder, detail=True).items():
         if info.get("type") != "directory" and not path.endswith("/") and not _is_hidden(path, base):
             yield _listed(filesystem, path, info)
 
 
-def _walk_local(folder: str) -> Iterator[str]:
-    """Walk a folder of this machine through symbolic links, each real folder once.
+def _walk_local(folder: str, rules: _Rules) -> Iterator[str]:
+    """Walk a folder of this machine through symbolic links, if they are to be followed, each real folder once.
 
     fsspec's own walk stops at linked folders, and their rows would be missing without a word.
     """
@@ -186,13 +211,24 @@ def _walk_local(folder: str) -> Iterator[str]:
         raise error
 
     seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, onerror=stop, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
+    left_out: list[str] = []
+    for parent, folders, names in os.walk(folder, onerror=stop, followlinks=rules.linked_folders):
+        if rules.linked_folders:
+            real = os.path.realpath(parent)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+        else:
+            left_out += [path for name in folders if os.path.islink(path := os.path.join(parent, name))]
         yield from (os.path.join(parent, name) for name in names)
+    if left_out:
+        _say_left_out(left_out[0], len(left_out))
+
+
+def _say_left_out(link: str, count: int) -> None:
+    others = f", nor are {count - 1} others" if count > 1 else ""
+    logger.warning("%s is a link to a folder, which is not followed%s", link, others)
 
 
 def _is_hidden(path: str, base: str) -> bool:
@@ -205,14 +241,25 @@ def _before_wildcards(path: str) -> str:
     return path[: path.rfind("/", 0, first) + 1]
 
 
-def _listed(filesystem: fsspec.AbstractFileSystem, path: str, info: dict[str, Any] | None = None) -> Listed:
+def _listed(
+    filesystem: fsspec.AbstractFileSystem, path: str, info: dict[str, Any] | None = None, *, irregular: bool = False
+) -> Listed:
     if is_local(filesystem):
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{path} is not a regular file")
-        return Listed(path, status.st_size, str(status.st_mtime_ns))
+        try:
+            return _of_file(path)
+        except OSError:
+            if not irregular:
+                raise
+            return Listed(path, IRREGULAR, "")
     info = info or filesystem.info(path)
     return Listed(filesystem.unstrip_protocol(path), int(info["size"]), _version(filesystem, path, info))
+
+
+def _of_file(path: str) -> Listed:
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{path} is not a regular file")
+    return Listed(path, status.st_size, str(status.st_mtime_ns))
 
 
 def _version(filesystem: fsspec.AbstractFileSystem, path: str, info: dict[str, Any]) -> str:

@@ -82,6 +82,7 @@ def _local_files(url: str) -> list[str]:
     if not is_local(filesystem):
         return []
     try:
-        return [file.url for file in list_files(url)]
+        # What the listing of a job would leave out or stop at too: nothing that is read may be missing here.
+        return [file.url for file in list_files(url, irregular=True)]
     except SourceError:
         return []  # nothing is there: the job says so, for every kind of source alike

@@ -64,6 +64,10 @@ def test_a_link_that_leaves_the_root_is_refused(monkeypatch: pytest.MonkeyPatch,
     for source in (root, root / "*.parquet"):
         with pytest.raises(SettingsError, match="outside"):
             check_source(str(source))
+    # What a job may read of a folder is all looked at, whatever else is in it.
+    (root / "gone.png").symlink_to(root / "nowhere.png")
+    with pytest.raises(SettingsError, match="outside"):
+        check_source(str(root))
 
 
 def test_what_may_be_read_may_not_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

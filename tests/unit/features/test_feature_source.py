@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from lsh_core.errors import InputError, SourceError
 from lsh_core.features.feature_source import FeatureSource, open_source
-from lsh_core.features.image_loading import Pointer
+from lsh_core.features.image_loading import ImageUnavailableError, Pointer, load_image
 from lsh_core.features.row_reading import read_rows
 from lsh_core.settings import FeaturesSettings
 
@@ -220,6 +221,27 @@ def test_links_in_a_tar_are_rows(tmp_path: Path, name: str) -> None:
     for link, said in (("d.png", "is a hard link to 'later.png'"), ("E.PNG", "is a symbolic link to 'a.png'")):
         assert found[link][0] == "unreadable_image"
         assert said in found[link][1]
+
+
+def test_what_is_no_file_in_a_folder_is_one_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"an image")
+    (tmp_path / "above.png").write_bytes(b"not of the source")
+    (tmp_path / "in" / "loop").symlink_to("..")
+    (tmp_path / "in" / "gone.png").symlink_to("nowhere.png")
+    os.mkfifo(tmp_path / "in" / "pipe.png")
+    for source in (tmp_path / "in", tmp_path / "in" / "*"):
+        caplog.clear()
+        with caplog.at_level("WARNING", logger="lsh_core"):
+            found = rows_of(opened(source))
+        assert [row["id"] for row in found] == ["a.png", "gone.png", "pipe.png"]
+        assert f"{tmp_path}/in/loop is a link to a folder, which is not followed" in caplog.text
+        for row in found[1:]:
+            with pytest.raises(ImageUnavailableError, match="was no file when the source was listed"):
+                load_image(row["input"], base="", places=())
+    (tmp_path / "in" / "b.tar").symlink_to("nowhere.tar")
+    with pytest.raises(SourceError, match=r"b\.tar: is not a regular file"):
+        opened(tmp_path / "in")
 
 
 def test_archives_and_images_may_lie_in_one_folder(tmp_path: Path) -> None:

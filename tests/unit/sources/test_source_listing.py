@@ -10,7 +10,7 @@ import fsspec
 import pytest
 
 from lsh_core.errors import SourceError, SourceUnavailableError
-from lsh_core.sources.listing import list_files, look_up
+from lsh_core.sources.listing import IRREGULAR, list_files, look_up
 from tests.troubled_files import TroubledFileSystem
 
 
@@ -91,6 +91,14 @@ def test_a_link_to_nothing_is_named(tree: Path) -> None:
     (tree / "lost.parquet").symlink_to(tree / "nowhere")
     with pytest.raises(SourceError, match=r"No such file or directory.*lost\.parquet"):
         list_files(str(tree))
+
+
+def test_a_list_may_name_what_is_no_file(tree: Path) -> None:
+    (tree / "lost.parquet").symlink_to(tree / "nowhere")
+    found = {os.path.basename(file.url): file.size for file in list_files(str(tree), irregular=True)}
+    assert found == {"a.parquet": 9, "b.parquet": 9, "c.parquet": 17, "lost.parquet": IRREGULAR}
+    with pytest.raises(SourceError, match="there is no such file"):
+        list_files(str(tree / "lost.parquet"), irregular=True)
 
 
 def test_file_urls_relative_paths_and_plain_paths_are_the_same(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
