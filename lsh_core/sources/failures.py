@@ -18,6 +18,7 @@ _ANSWERS = (
     TypeError,
     ImportError,
 )
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ANSWERING_CODES = frozenset({errno.EINVAL, errno.ENAMETOOLONG, errno.ENOSYS})  # s3fs, of statuses 400 and 501
 _PASSING_STATUSES = frozenset({408, 429})
 
@@ -31,21 +32,22 @@ def judged(url: str, what: str, *, local: bool) -> Iterator[None]:
     what
         What could not be done, such as ``cannot be read``.
     local
-        Whether the file is on this machine, where no error goes away by itself.
+        Whether the file is on this machine, where no error goes away by itself but that of a full disk.
 
     Raises
     ------
     SourceError
         The file or the permission is missing, or it is something else than a file.
     SourceUnavailableError
-        Anything else on another machine: a time-out, a broken connection, a busy server.
+        Anything else on another machine: a time-out, a broken connection, a busy server. On any: no space is left.
     """
     try:
         yield
     except AirlshError:
         raise
     except Exception as error:  # each cloud's package has exceptions of its own
-        kind = SourceError if local or _is_answer(error) else SourceUnavailableError
+        is_full = isinstance(error, OSError) and error.errno in _FULL
+        kind = SourceError if (local or _is_answer(error)) and not is_full else SourceUnavailableError
         raise kind(url, f"{what}: {str(error) or type(error).__name__}") from error
 
 
