@@ -189,6 +189,7 @@ def _parquet(table: pa.Table) -> bytes:
         row_group_size=max(1, len(table)),
         use_dictionary=flat,  # type: ignore[arg-type]
         compression="zstd",
+        write_page_checksum=True,
     )
     data: bytes = sink.getvalue().to_pybytes()
     return data

@@ -44,7 +44,9 @@ def open_parquet(url: str, size: int) -> Iterator[pq.ParquetFile]:
         try:
             source = path if local else _open_remote(stack, filesystem, url, path)
             buffer_size = _LOCAL_BUFFER_BYTES if local else _REMOTE_BUFFER_BYTES
-            parquet = stack.enter_context(pq.ParquetFile(source, pre_buffer=False, buffer_size=buffer_size))
+            parquet = stack.enter_context(
+                pq.ParquetFile(source, pre_buffer=False, buffer_size=buffer_size, page_checksum_verification=True)
+            )
         except FileNotFoundError as error:
             raise SourceError(url, "there is no such file") from error
         except (pa.ArrowException, OSError) as error:

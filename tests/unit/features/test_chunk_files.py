@@ -22,6 +22,7 @@ from lsh_core.features.chunk_files import (
 )
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.reading import open_parquet
 
 KEY = chunk_key({"rows": [0, 3]})
 RECORD = ChunkRecord(KEY, "a.parquet", 0, 3, rows_read=3, rows_written=2, dead_lettered=1)
@@ -68,6 +69,18 @@ def test_a_chunk_without_rows_is_done_too(folder: OutputFolder) -> None:
     record = ChunkRecord(KEY, "a.parquet", 0, 1, rows_read=1, rows_written=0, dead_lettered=1)
     written = write_chunk(folder, record, ROWS.slice(0, 0), LETTERS, ENCODER)
     assert read_record(folder, KEY) == written
+
+
+def test_vectors_that_were_damaged_are_not_read(folder: OutputFolder, tmp_path: Path) -> None:
+    written = write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER)
+    path = tmp_path / written.file
+    data = bytearray(path.read_bytes())
+    group = pq.read_metadata(path).row_group(0)
+    end = group.column(1).data_page_offset + group.column(1).total_compressed_size - 1
+    data[end] ^= 1
+    path.write_bytes(data)
+    with open_parquet(str(path), len(data)) as parquet, pytest.raises(OSError, match="CRC"):
+        parquet.read()
 
 
 def test_a_file_without_its_end_is_no_chunk(folder: OutputFolder, tmp_path: Path) -> None:
