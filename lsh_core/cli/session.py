@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -60,6 +61,12 @@ def print_json(document: Any) -> None:
     click.echo(orjson.dumps(document, option=options).decode())
 
 
+def is_of_output(error: OSError) -> bool:
+    """Whether an error came of printing: standard output is a file on a full disk, say."""
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    return innermost.f_code is click.echo.__code__
+
+
 @contextmanager
 def reported(*, as_json: bool = False) -> Iterator[None]:
     """Run a command: set logging up, turn errors into a message on standard error and an exit code."""
@@ -76,6 +83,8 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and is_of_output(error):
+            raise  # `lsh_core.cli.main` tells: here a JSON document of it could not be printed either.
         _fail(told(f"{type(error).__name__}: {error}"), FAILED, as_json=as_json, kind=type(error).__name__, error=error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -245,3 +246,20 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert found.returncode == 0, found.stderr
     assert found.stdout.splitlines()[-1] == "loaded: []"
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize(
+    "arguments", [("--version",), (*FEATURES, "--source", "gone.parquet", "--text", "a", "--json")]
+)
+def test_an_output_that_cannot_be_written_is_one_line(arguments: tuple[str, ...], buffered: bool) -> None:
+    script = f"from lsh_core.cli.main import main; main({arguments!r})"
+    command = [sys.executable, "-c", script]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+    with open("/dev/full", "w") as full:
+        found = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env=environment, text=True, check=False, timeout=60
+        )
+    assert found.returncode == 1
+    assert found.stderr.splitlines()[-1].startswith("airlsh: the output cannot be written: [Errno 28]")
+    assert len(found.stderr.splitlines()) == (2 if "--json" in arguments else 1), "the first tells of the source"
