@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lsh_core.features.output_folder import OutputFolder
     from lsh_core.features.specification import EncoderSpec
 
+_APART = "the next run would read what this one writes; name a folder apart from it"
+
 
 def compute_features(settings: FeaturesSettings, dask: str | None = None, *, trusted: bool = False) -> dict[str, Any]:
     """Encode every row of the source and publish the vectors in `settings.output`.
@@ -111,8 +113,19 @@ def _check_apart(settings: FeaturesSettings, source: FeatureSource, folder: Outp
     from lsh_core.features.output_folder import OutputFolder
     from lsh_core.sources.listing import base_of
 
-    written, named = folder.place(""), OutputFolder(settings.source).place("")
+    named, written = OutputFolder(settings.source).place(""), folder.place("")
     of_whole_folder = base_of(settings.source) == named
+    inside = (below.startswith(above) for below, above in zip(_spellings(written), _spellings(named), strict=True))
+    if of_whole_folder and any(inside):
+        raise SettingsError("output", settings.output, f"lies in the source {settings.source}: {_APART}")
     files = [*(file.url for file in source.files), *(image.url for image in source.images)]
-    if (of_whole_folder and written.startswith(named)) or any(file.startswith(written) for file in files):
-        raise SettingsError("output", settings.output, f"and the source {settings.source} lie in one another")
+    folders = {f"{file.rpartition('/')[0]}/" for file in files}
+    real = _spellings(written)[-1]
+    if any(_spellings(each)[-1].startswith(real) for each in folders):
+        raise SettingsError("output", settings.output, f"has files of the source {settings.source} in it: {_APART}")
+
+
+def _spellings(folder: str) -> tuple[str, ...]:
+    """Return a folder with a slash at its end; of one on this machine, last, without the symbolic links on its path."""
+    spelled = (folder,) if "://" in folder else (os.path.abspath(folder), os.path.realpath(folder))
+    return tuple(f"{each.rstrip('/')}/" for each in spelled)

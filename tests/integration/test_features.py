@@ -344,7 +344,7 @@ def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster,
         ({"encoder": "tests.tiny_encoders:broken"}, EncoderError, "fails for every row: RuntimeError: out of order"),
         ({"weights": "/nowhere"}, NotFoundError, "no weights '/nowhere'"),
         ({"output": "/dev/null/out"}, SourceError, "cannot be written to"),
-        ({"output": "texts"}, SettingsError, "lie in one another"),
+        ({"output": "texts"}, SettingsError, "lies in the source"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_computed(
