@@ -139,7 +139,8 @@ def read_manifest(folder: OutputFolder) -> Manifest | None:
     try:
         return Manifest.from_bytes(data)
     except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(folder.place(MANIFEST), f"is no manifest of features: {error}") from error
+        reason = f"is no manifest of features that this version of airlsh reads ({error}): name another --output"
+        raise SourceError(folder.place(MANIFEST), reason) from error
 
 
 def input_fingerprint(files: Sequence[Sequence[Any]]) -> str:

@@ -48,6 +48,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
         More rows got no vector than `settings.max_dead_letters`. Nothing is published; what is done is kept.
     """
     from lsh_core.features.feature_source import open_source
+    from lsh_core.features.manifest import read_manifest
     from lsh_core.features.output_folder import OutputFolder
     from lsh_core.jobs.feature_run import FeatureRun
     from lsh_core.jobs.feature_workers import FeatureWorkers
@@ -59,6 +60,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     folder = OutputFolder(settings.output)
     _check_apart(settings, source, folder)
     folder.check_writable()
+    read_manifest(folder)  # Whatever else has that name is not written over, and is told before anything starts.
     with dask_at(dask) as client:
         run = FeatureRun(settings, source, folder, FeatureWorkers(client, spec, settings, trusted=trusted))
         manifest = run.compute()

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.errors import SettingsError
+from lsh_core.errors import SettingsError, SourceError
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
 
@@ -45,3 +45,10 @@ def settings(source: Path, output: Path) -> FeaturesSettings:
 def test_output_and_source_are_apart(source: Path, named: str, output: str, said: str) -> None:
     with pytest.raises(SettingsError, match=f"{said} .*name a folder apart from it"):
         compute_features(settings(source.parent / named, source.parent / output), NOBODY)
+
+
+def test_a_manifest_of_something_else_is_seen_before_anything_starts(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "manifest.json").write_text('{"name": "an app"}')
+    with pytest.raises(SourceError, match=r"manifest\.json: is no manifest of features .*: name another --output"):
+        compute_features(settings(source, tmp_path / "out"), NOBODY)
