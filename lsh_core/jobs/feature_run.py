@@ -62,7 +62,7 @@ class FeatureRun:
         FeatureLimitError
             Too many rows have no vector.
         FeaturesError
-            A chunk could not be encoded, or another run deletes what this one writes.
+            A chunk could not be encoded, or what the workers wrote is not there.
         """
         encoder = self._describe()
         chunks = self._source.chunks(
@@ -84,7 +84,11 @@ class FeatureRun:
             for record in lost:
                 del self._records[record.key]
                 self.found.discard(record.key)
-        raise FeaturesError(self._settings.output, "manifest", "another run deletes what this one writes; end it first")
+        reason = (
+            "what the workers wrote is not there. Do this machine and all workers share the folder? A path is another "
+            "on each machine, memory:// one in each process. Or another run deletes what this one writes: end it first"
+        )
+        raise FeaturesError(self._settings.output, "manifest", reason)
 
     def _describe(self) -> dict[str, Any]:
         started = time.perf_counter()

@@ -1,14 +1,23 @@
-"""What `compute_features` refuses before it looks for a worker."""
+"""What `compute_features` refuses before it looks for a worker, and what it says of workers that write elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.errors import SettingsError, SourceError
+from lsh_core.errors import FeaturesError, SettingsError, SourceError
+from lsh_core.features.chunk_files import ChunkRecord
+from lsh_core.features.feature_source import open_source
+from lsh_core.features.output_folder import OutputFolder
+from lsh_core.features.work import WorkSpan
+from lsh_core.jobs.feature_run import FeatureRun
+from lsh_core.jobs.feature_task import Finished
+from lsh_core.jobs.feature_workers import FeatureWorkers
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
 
@@ -52,3 +61,25 @@ def test_a_manifest_of_something_else_is_seen_before_anything_starts(source: Pat
     (tmp_path / "out" / "manifest.json").write_text('{"name": "an app"}')
     with pytest.raises(SourceError, match=r"manifest\.json: is no manifest of features .*: name another --output"):
         compute_features(settings(source, tmp_path / "out"), NOBODY)
+
+
+class _Elsewhere:
+    """Workers that write, but not where this process looks."""
+
+    threads = 1
+
+    def describe_encoder(self) -> dict[str, Any]:
+        told = {"name": "tiny", "fingerprint": "f" * 64, "dims": 2, "metric": "cosine", "spec": {}}
+        return {**told, "modalities": ["text"]}
+
+    def encode(self, spans: Iterable[WorkSpan], *_: object) -> Iterator[Finished]:
+        for chunk in (chunk for span in spans for chunk in span.chunks):
+            yield Finished(ChunkRecord(chunk.key, chunk.source, chunk.start, chunk.stop, 1, 1, 0, bytes=9), {})
+
+
+def test_workers_that_write_elsewhere_are_told_of(source: Path, tmp_path: Path) -> None:
+    given = settings(source, tmp_path / "out")
+    workers = cast("FeatureWorkers", _Elsewhere())
+    run = FeatureRun(given, open_source(given), OutputFolder(given.output), workers)
+    with pytest.raises(FeaturesError, match="Do this machine and all workers share the folder"):
+        run.compute()
