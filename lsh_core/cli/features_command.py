@@ -8,7 +8,7 @@ import click
 
 from lsh_core.cli.options import dask_option, json_option, make_settings, settings_options
 from lsh_core.cli.session import dask_address, print_json, reported
-from lsh_core.local.interruption import endings_raised
+from lsh_core.local.interruption import endings_raised, interrupted_once
 from lsh_core.settings import FeaturesSettings
 
 
@@ -22,7 +22,7 @@ def features(dask: str | None, as_json: bool, **values: Any) -> None:
     Needs no Elasticsearch. What an earlier run has done is not done again. --encoder takes MODULE:FACTORY too, to try
     an encoder of your own without packaging it.
     """
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), endings_raised(), interrupted_once():
         from lsh_core.features.report_lines import report_lines
         from lsh_core.jobs.features import compute_features
 

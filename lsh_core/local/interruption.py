@@ -32,6 +32,28 @@ def endings_raised() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _interrupt_once(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Let the first Ctrl-C end the block, and no second one cut off its cleaning up: then Dask waits for ten seconds.
+
+    Where Ctrl-C does something else already, as nothing in the background, this does nothing.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Let no second Ctrl-C cut off the cleaning up after the first."""
