@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -38,6 +37,8 @@ _LEAST = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
 """The least height and width that the layers leave something of, where not `_USUAL_LEAST`; Keras tells it in errors."""
 _USUAL_LEAST = 32
 _SQUARE = 16
+_PIXELS_TO_LEARN_FROM = 2 * USUAL_SIZE**2
+_MOST_TO_LEARN_FROM = 32
 
 
 @dataclass(frozen=True)
@@ -74,38 +75,45 @@ class Architecture:
         size
             (height, width).
         weights
-            "imagenet", a file, or None: numbers drawn at random, in every process the same ones but for rounding.
+            "imagenet", a file, or None: numbers drawn at random, the same bits in every process and on every machine.
+            What the layers that normalise learn of them is the same but for rounding.
 
         Returns
         -------
         keras.Model, (n, height, width, 3) to (n, d)
         """
         published = weights if weights == "imagenet" else None
-        with _same_chance():
-            network = self.constructor(include_top=False, weights=published, input_shape=(*size, 3), pooling="avg")
-            if weights is None:
-                self._steady(network, size)
-        if weights is not None and published is None:
+        network = self.constructor(include_top=False, weights=published, input_shape=(*size, 3), pooling="avg")
+        if weights is None:
+            _draw(network)
+            self._steady(network, size)
+        elif published is None:
             network.load_weights(weights)
         return network
 
     def _steady(self, network: Any, size: tuple[int, int]) -> None:
         """Let the layers that normalise learn their means from coloured squares.
 
-        As Keras draws weights, each layer of an untrained network makes numbers smaller: those of MobileNet come out
-        at 1e-20, and their squares are no float32 any more.
+        Each layer of an untrained network makes numbers smaller or larger: those of MobileNet come out at 1e-20 as
+        Keras draws weights, and their squares are no float32 any more. Nothing is dropped at random meanwhile.
         """
         import keras
 
-        squares = np.random.default_rng(0).integers(0, 256, (2, *(-(-side // _SQUARE) for side in size), 3))
+        # Of small images many, as the last maps have a few pixels each, or one.
+        count = min(max(2, _PIXELS_TO_LEARN_FROM // math.prod(size)), _MOST_TO_LEARN_FROM)
+        squares = np.random.default_rng(0).integers(0, 256, (count, *(-(-side // _SQUARE) for side in size), 3))
         images = squares.repeat(_SQUARE, axis=1).repeat(_SQUARE, axis=2)[:, : size[0], : size[1]]
-        layers = [each for each in network._flatten_layers() if isinstance(each, keras.layers.BatchNormalization)]
-        momenta = [layer.momentum for layer in layers]
-        for layer in layers:
-            layer.momentum = 0.0
+        layers = network._flatten_layers()
+        learning = [each for each in layers if isinstance(each, keras.layers.BatchNormalization)]
+        if not learning:
+            return
+        changed = [(each, "momentum", each.momentum) for each in learning]
+        changed += [(each, "rate", each.rate) for each in layers if isinstance(each, keras.layers.Dropout)]
+        for layer, setting, _ in changed:
+            setattr(layer, setting, 0.0)
         network(self.prepare(images.astype(np.float32)), training=True)
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
+        for layer, setting, value in changed:
+            setattr(layer, setting, value)
 
 
 def architecture(name: str) -> Architecture:
@@ -137,12 +145,21 @@ def _known() -> dict[str, Architecture]:
     return found
 
 
-@contextmanager
-def _same_chance() -> Iterator[None]:
-    """Let Keras draw the same first weights in every process: it takes the seeds of layers from `random`."""
-    state = random.getstate()
-    random.seed(0)
-    try:
-        yield
-    finally:
-        random.setstate(state)
+def _draw(network: Any) -> None:
+    """Draw what Keras draws at random anew, from a generator that no other thread can reach.
+
+    Keras takes its seeds from `random`, which all threads of a process share. Numbers are uniform, of the width that
+    keeps their sizes from layer to layer (He et al., Delving Deep into Rectifiers, 2015, section 2.2): products of
+    fractions of 24 bits, so that every machine rounds them alike. Biases and scales stay as Keras begins them.
+    """
+    chance = np.random.default_rng(0)
+    for variable in network.trainable_weights:
+        shape = tuple(variable.shape)
+        if len(shape) > 1:
+            width = np.float32(math.sqrt(6 / _inputs(shape)))
+            variable.assign((chance.random(shape, dtype=np.float32) * 2 - 1) * width)
+
+
+def _inputs(shape: tuple[int, ...]) -> int:
+    """How many numbers each output of a layer is made of; where the last side is 1, each channel has its own."""
+    return math.prod(shape[:-2] if len(shape) == 4 and shape[-1] == 1 else shape[:-1])

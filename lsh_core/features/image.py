@@ -153,8 +153,8 @@ def _published(spec: EncoderSpec, weights: str) -> ImageNetwork:
     with calculating_in(spec.precision), loading("image", weights, CHOICES):
         model = kind.build(size, None if weights == "none" else weights)
     facts = {"architecture": kind.name, "pooling": "mean", "random": weights == "none"}
-    # Weights that are drawn at random are the same in every process, but for rounding.
-    variables = [] if weights == "none" else model.weights
+    # What was drawn at random is the same bit by bit everywhere; what layers have learned of it is so but for rounding.
+    variables = model.trainable_weights if weights == "none" else model.weights
     call = frozen(model)
     return ImageNetwork(lambda pixels: call(kind.prepare(pixels)), size, 3, facts, variables)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,21 +87,39 @@ def test_pixels_are_prepared_as_the_architecture_wants_them(mobile: ImageEncoder
     np.testing.assert_allclose(mobile.encode(images), expected, rtol=1e-3, atol=2e-3)
 
 
-@pytest.mark.parametrize("kind", ["MobileNet", "VGG16"])
-def test_random_weights_are_the_same_whatever_was_made_before(kind: str) -> None:
-    import keras
-
-    images = noise(3, 32, 32)
+@pytest.mark.parametrize("kind", ["MobileNet", "VGG16", "EfficientNetB0"])
+def test_random_weights_are_the_same_whatever_other_threads_draw(kind: str) -> None:
     how = SMALL | {"architecture": kind}
     first = encoder("none", **how)
-    random.seed(7)
-    keras.utils.set_random_seed(7)
-    keras.layers.Conv2D(3, 3).build((1, 9, 9, 3))
-    state = random.getstate()
-    again = encoder("none", **how)
-    assert random.getstate() == state
+    drawn: list[float] = []
+    ended = threading.Event()
+
+    def draw() -> None:
+        while not ended.is_set():
+            drawn.append(random.random())
+            time.sleep(1e-4)
+
+    other = threading.Thread(target=draw)
+    other.start()
+    try:
+        again, model = encoder("none", **how), architecture(kind).build((32, 32), None)
+    finally:
+        ended.set()
+        other.join()
     assert again.fingerprint == first.fingerprint
+    images = noise(3, 32, 32)
     np.testing.assert_allclose(again.encode(images), first.encode(images), rtol=1e-3, atol=2e-3)
+    for variable, same in zip(
+        model.trainable_weights, architecture(kind).build((32, 32), None).trainable_weights, strict=True
+    ):
+        np.testing.assert_array_equal(variable, same)
+    assert len(set(drawn)) == len(drawn) > 100  # Nobody has set them back.
+
+
+def test_random_weights_are_in_the_fingerprint(monkeypatch: pytest.MonkeyPatch, mobile: ImageEncoder) -> None:
+    drawn = np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: drawn(seed + 1))
+    assert encoder("none", **SMALL).fingerprint != mobile.fingerprint
 
 
 def test_random_weights_tell_images_apart(mobile: ImageEncoder) -> None:
