@@ -17,7 +17,7 @@ from lsh_core.features.encoder import Batch, Float32Array, Images
 from lsh_core.features.frozen import frozen
 from lsh_core.features.own_model import is_own_model, load_own_model
 from lsh_core.features.specification import NO_PATHS, EncoderSpec
-from lsh_core.features.weights import files_digest, fingerprint_of, loading
+from lsh_core.features.weights import files_digest, fingerprint_of, loading, require_on_this_machine
 
 CHOICES = (
     "imagenet, which Keras downloads where the network allows it",
@@ -113,7 +113,7 @@ def make_image_encoder(spec: EncoderSpec) -> ImageEncoder:
         An unknown architecture, a device that is not there, or a size that the model does not take.
     """
     if spec.template is not None:
-        raise SettingsError("template", spec.template, "images have no text")
+        raise SettingsError("text", spec.template, f"encoder {spec.encoder} takes images, and they have no text")
     device = device_for(spec.device)
     with tensorflow().device(device):
         network = _network(spec)
@@ -160,6 +160,7 @@ def _published(spec: EncoderSpec, weights: str) -> ImageNetwork:
 
 
 def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
+    require_on_this_machine("image", weights, CHOICES)
     if not is_own_model(weights):
         raise WeightsError("image", weights, "is no model that can be loaded without its architecture", CHOICES)
     with loading("image", weights, CHOICES):

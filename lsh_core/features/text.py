@@ -38,6 +38,8 @@ GPU_BATCH_SIZE = 256
 FAMILY = frozenset(
     {"BertBackbone", "DistilBertBackbone", "RobertaBackbone", "XLMRobertaBackbone", "AlbertBackbone", "ElectraBackbone"}
 )
+_MODEL_TYPES = ("albert", "bert", "distilbert", "electra", "roberta", "xlm-roberta")
+"""What Hugging Face calls them, in config.json."""
 Pooling = Literal["mean", "cls"]
 
 
@@ -152,6 +154,11 @@ def _loaded(weights: str) -> tuple[Any, Any]:
     with without_starting_messages():
         import keras_hub
 
+    model_type = _read(Path(weights) / "config.json").get("model_type")
+    if model_type is not None and model_type not in _MODEL_TYPES:
+        known = ", ".join(_MODEL_TYPES)
+        reason = f"is no network of the BERT family: its model_type is {model_type!r}, not one of {known}"
+        raise WeightsError("text", weights, reason, CHOICES)
     backbone = keras_hub.models.Backbone.from_preset(weights)
     kind = type(backbone).__name__
     if kind not in FAMILY:

@@ -75,6 +75,15 @@ def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
     return found | {name: value for name, value in nested.items() if value}
 
 
+def require_on_this_machine(encoder: str, weights: str, choices: tuple[str, ...]) -> None:
+    """Raise `WeightsError` for what is spelled like a path and is none here: it has moved, or is on another machine."""
+    if "://" in weights or os.path.exists(weights):
+        return
+    if os.sep in weights or weights.startswith((".", "~")):
+        reason = "there is no such file or folder on this machine; say where it is with --weights"
+        raise WeightsError(encoder, weights, reason, choices)
+
+
 @contextmanager
 def loading(encoder: str, weights: str, choices: tuple[str, ...]) -> Iterator[None]:
     """Turn whatever goes wrong while weights are looked up, fetched or read into one error.
@@ -87,15 +96,21 @@ def loading(encoder: str, weights: str, choices: tuple[str, ...]) -> Iterator[No
     WeightsError
         With the first line of what went wrong.
     """
+    require_on_this_machine(encoder, weights, choices)
     try:
         yield
     except (ModuleNotFoundError, MemoryError, SettingsError, WeightsError):
         raise
     except Exception as error:
-        raise WeightsError(encoder, weights, _first_line(error), choices) from error
+        no_preset = str(error).startswith(
+            "Unknown preset identifier"
+        )  # And lists spellings of presets, over ten lines.
+        reason = "is no preset of keras_hub, and no folder on this machine" if no_preset else first_line(error)
+        raise WeightsError(encoder, weights, reason, choices) from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the class of an error and the first line of what it says, at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
     return said if len(said) <= 300 else said[:299] + "…"

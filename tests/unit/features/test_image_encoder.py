@@ -253,6 +253,8 @@ def test_models_of_other_shapes_are_refused(tmp_path: Path) -> None:
         ("imagenet", {"architecture": "MobileNetV2", "image_size": (96, 96)}),
         ("missing.keras", {}),
         ("missing", {}),
+        ("./missing", {}),
+        ("./missing", SMALL),
         ("missing.weights.h5", SMALL),
         ("broken.keras", {}),
         ("broken.h5", {}),
@@ -279,6 +281,7 @@ def test_weights_that_are_not_there_are_one_error_that_names_the_three_choices(
     assert "(1) imagenet" in message
     assert "(2) a local file or folder" in message
     assert "(3) none" in message
+    assert ("say where it is with --weights" in message) == (weights == "./missing")
     assert capsys.readouterr().out == ""
 
 
@@ -288,9 +291,14 @@ def test_only_images_of_its_size_are_taken(mobile: ImageEncoder) -> None:
             mobile.encode(batch)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("how", [{"template": "{a}"}, {"pixels": "0..1"}, {"device": "gpu"}])
+@pytest.mark.parametrize("how", [{"pixels": "0..1"}, {"device": "gpu"}])
 def test_settings_that_it_cannot_take_are_refused(how: dict[str, str]) -> None:
     if how.get("device") == "gpu" and tensorflow().config.list_physical_devices("GPU"):
         return
     with pytest.raises(SettingsError, match=next(iter(how))):
         encoder("none", **(SMALL | how))
+
+
+def test_a_text_is_refused_by_the_name_of_its_option() -> None:
+    with pytest.raises(SettingsError, match=r"^text='{a}': encoder image takes images, and they have no text"):
+        encoder("none", **SMALL, template="{a}")

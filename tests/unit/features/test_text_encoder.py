@@ -162,14 +162,30 @@ def test_only_texts_are_taken(small: TextEncoder, batch: object) -> None:
         small.encode(batch)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("weights", [None, "none", "no/such/folder", "no_such_preset"])
-def test_weights_that_are_not_there_are_one_error_that_names_what_can_be_given(weights: str | None) -> None:
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        (None, "weights 'none': texts need a trained network"),
+        ("none", "texts need a trained network"),
+        ("/no/such/folder", "weights '/no/such/folder': there is no such file or folder on this machine; say where"),
+        ("./bert", "there is no such file or folder on this machine; say where it is with --weights"),
+        ("no_such_preset", "weights 'no_such_preset': is no preset of keras_hub, and no folder on this machine"),
+    ],
+)
+def test_weights_that_are_not_there_are_one_error_that_names_what_can_be_given(weights: str | None, said: str) -> None:
     with pytest.raises(WeightsError) as refused:
         make_encoder(EncoderSpec("text", weights), trusted=False)
     message = str(refused.value)
     assert "\n" not in message
     assert all(f"({place})" in message for place in (1, 2, 3))
-    assert str(weights).lower() in message
+    assert said in message
+
+
+def test_a_network_of_another_kind_is_named(bert_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(bert_folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    with pytest.raises(WeightsError, match="is no network of the BERT family: its model_type is 'gpt2', not one of"):
+        bert(tmp_path)
 
 
 @pytest.mark.parametrize(
