@@ -91,3 +91,13 @@ def broken(spec: EncoderSpec) -> TinyEncoder:
             raise RuntimeError("out of order")
 
     return Broken("broken", spec, frozenset({"text"}))
+
+
+def ending(spec: EncoderSpec) -> TinyEncoder:
+    """Ends the process that it is in."""
+
+    class Ending(TinyEncoder):
+        def encode(self, batch: Sequence[str]) -> npt.NDArray[np.float32]:
+            raise SystemExit(4)
+
+    return Ending("ending", spec, frozenset({"text"}))

@@ -20,7 +20,8 @@ def features(dask: str | None, as_json: bool, **values: Any) -> None:
     """Turn texts or images into vectors, as Parquet files that train and index read.
 
     Needs no Elasticsearch. What an earlier run has done is not done again. --encoder takes MODULE:FACTORY too, to try
-    an encoder of your own without packaging it.
+    an encoder of your own without packaging it: the Dask workers must be able to import MODULE, which is installed
+    there or lies in a folder of their PYTHONPATH (the current folder is none). To search by such vectors, register it.
     """
     with reported(as_json=as_json), endings_raised(), interrupted_once():
         from lsh_core.features.report_lines import report_lines

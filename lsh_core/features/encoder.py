@@ -17,9 +17,9 @@ Batch = Sequence[str] | Images
 class Encoder(Protocol):
     """Texts or images in, one vector each out. Safe to use from several threads at once.
 
-    A user's own encoder needs these and nothing else; how it is registered is told in `lsh_core.features.registry`.
-    It may say ``image_fit`` (see `lsh_core.features.decoding`; default "squash") and ``batch_size``, the rows that it
-    takes at once, so that it is given whole batches.
+    A user's own encoder needs these and nothing else; how it is registered is told in `lsh_core.features.registry`. One
+    of which any of these cannot be true is refused. It may say ``image_fit`` (see `lsh_core.features.decoding`; default
+    "squash") and ``batch_size``, the rows that it takes at once, so that it is given whole batches.
 
     Attributes
     ----------

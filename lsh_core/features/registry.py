@@ -7,7 +7,8 @@ registered by an installed package::
     [project.entry-points."airlsh.encoders"]
     fasttext = "our_package.encoders:make_fasttext"
 
-At the command line ``module:factory`` does without a package. Nobody else may say that: it runs any code there is.
+At the command line of `airlsh features` ``module:factory`` does without a package. Nobody else may say that: it runs
+any code there is.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import gc
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import cast
 
-from lsh_core.errors import AirlshError, EncoderError, NotFoundError, SettingsError
+from lsh_core.errors import EncoderError, NotFoundError, SettingsError
 from lsh_core.features.encoder import Encoder
+from lsh_core.features.own_encoder import Factory, factory_of, made_by, registered
 from lsh_core.features.own_model import is_saved_model
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.weights import state_of_files
@@ -33,10 +34,10 @@ FAMILIES = {
     "image": "lsh_core.features.image:make_image_encoder",
     "clip": "lsh_core.features.clip:make_clip_encoder",
 }
+_TRUSTED_ALONE = "is for `airlsh features` at the command line alone"
 MOST_KEPT = 2
 """Encoders that a process keeps: two jobs on one worker do not take turns in making theirs."""
 
-Factory = Callable[[EncoderSpec], Encoder]
 _kept: OrderedDict[str, Encoder] = OrderedDict()
 _lock = threading.Lock()
 
@@ -54,7 +55,8 @@ def make_encoder(spec: EncoderSpec, *, trusted: bool) -> Encoder:
     spec
         Which one.
     trusted
-        Whether the person who wrote `spec` may run any code here: at the command line, and nowhere else.
+        Whether the person who wrote `spec` may run any code here: at the command line of `airlsh features`, and nowhere
+        else.
 
     Raises
     ------
@@ -63,24 +65,21 @@ def make_encoder(spec: EncoderSpec, *, trusted: bool) -> Encoder:
     SettingsError
         "module:factory" or a SavedModel from where it is not allowed, or a setting that the encoder cannot take.
     EncoderError
-        It cannot be made: weights that are missing, a package that is not installed, a factory that failed.
+        It cannot be made: weights that are missing, a package that is not installed, a factory that failed or that made
+        what no encoder can be.
     """
-    factory = _factory(spec.encoder, trusted)
+    if spec.encoder not in FAMILIES:
+        return made_by(_factory(spec.encoder, trusted), spec)
     if not trusted and spec.weights is not None and spec.encoder == "image" and is_saved_model(spec.weights):
-        reason = "a SavedModel can hold any operation, and is for the command line alone; save the model as .keras"
+        reason = f"a SavedModel can hold any operation, and {_TRUSTED_ALONE}; save the model as .keras"
         raise SettingsError("weights", spec.weights, reason)
+    module, _, factory = FAMILIES[spec.encoder].partition(":")
     try:
-        return factory(spec)
-    except AirlshError:
-        raise
+        return cast("Factory", getattr(import_module(module), factory))(spec)
     except ModuleNotFoundError as error:
         raise EncoderError(
             spec.encoder, f"{error.name} is not installed; the built-in encoders need the extra airlsh[features]"
         ) from error
-    except Exception as error:
-        if spec.encoder in FAMILIES:
-            raise
-        raise EncoderError(spec.encoder, f"its factory failed: {type(error).__name__}: {error}") from error
 
 
 def worker_encoder(spec: EncoderSpec, *, trusted: bool = False) -> Encoder:
@@ -107,28 +106,11 @@ def forget_encoders() -> None:
 
 
 def _factory(name: str, trusted: bool) -> Factory:
-    if name in FAMILIES:
-        return _loaded(FAMILIES[name])
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == name:
-            return _registered(entry)
+            return registered(entry)
     if ":" not in name:
         raise NotFoundError("encoder", name, f"there are {', '.join(encoder_names())}")
     if not trusted:
-        raise SettingsError("encoder", name, "module:factory is for the command line alone; register an entry point")
-    try:
-        return _loaded(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise EncoderError(name, f"cannot be imported: {error}") from error
-
-
-def _registered(entry: EntryPoint) -> Factory:
-    try:
-        return cast("Factory", entry.load())
-    except Exception as error:
-        raise EncoderError(entry.name, f"its entry point {entry.value} cannot be loaded: {error}") from error
-
-
-def _loaded(place: str) -> Factory:
-    module, _, name = place.partition(":")
-    return cast("Factory", getattr(import_module(module), name))
+        raise SettingsError("encoder", name, f"module:factory {_TRUSTED_ALONE}; register an entry point")
+    return factory_of(name)

@@ -116,11 +116,12 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
     encoder = _encoder(task.spec, task.trusted, task.workers_on)
     starting = time.perf_counter() - started
     told = _told(encoder, task.spec)
+    found, planned = told["fingerprint"][:12], task.encoder["fingerprint"][:12]
     if told["fingerprint"] != task.encoder["fingerprint"]:
         raise EncoderError(
             encoder.name,
-            f"has the fingerprint {told['fingerprint'][:12]} on this worker and {task.encoder['fingerprint'][:12]} on "
-            "another: give all workers the same weights and packages",
+            f"has the fingerprint {found} {_here()} and {planned} on another one: give all workers the same weights "
+            "and packages",
         )
     pipeline = Pipeline(
         encoder,
@@ -187,7 +188,20 @@ def _encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) ->
     from lsh_core.features.registry import worker_encoder
 
     limit_to_share(workers_on)
-    return worker_encoder(spec, trusted=trusted)
+    try:
+        return worker_encoder(spec, trusted=trusted)
+    except EncoderError as error:
+        raise error.with_note(f"This was {_here()}.") from error
+
+
+def _here() -> str:
+    """Return where this is: workers may be on machines with other files and packages."""
+    from distributed import get_worker
+
+    try:
+        return f"on the Dask worker {get_worker().address}"
+    except ValueError:
+        return "in this process"
 
 
 def _announce(topic: str, rows: int) -> None:

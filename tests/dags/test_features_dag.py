@@ -26,7 +26,10 @@ def folder(dask_cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize(
     ("conf", "sentence"),
     [
-        ({"encoder": "tests.tiny_encoders:letters"}, "module:factory is for the command line alone"),
+        (
+            {"encoder": "tests.tiny_encoders:letters"},
+            "module:factory is for `airlsh features` at the command line alone",
+        ),
         ({"encoder": "nothing"}, "no encoder 'nothing': there are text, image, clip"),
         ({"text": "title"}, "column 'title' does not exist"),
         ({"output": "/srv/features"}, "output='/srv/features': is outside the allowed places"),

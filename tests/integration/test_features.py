@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -342,6 +343,7 @@ def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster,
         ({"encoder": "tests.tiny_encoders:nothing"}, EncoderError, "cannot be imported"),
         ({"encoder": "tests.tiny_encoders:stripes"}, EncoderError, "encodes image, the source is text"),
         ({"encoder": "tests.tiny_encoders:broken"}, EncoderError, "fails for every row: RuntimeError: out of order"),
+        ({"encoder": "tests.tiny_encoders:ending"}, EncoderError, "failed: it ended the process, sys.exit(4)"),
         ({"weights": "/nowhere"}, NotFoundError, "no weights '/nowhere'"),
         ({"output": "/dev/null/out"}, SourceError, "cannot be written to"),
         ({"output": "texts"}, SettingsError, "lies in the source"),
@@ -359,7 +361,15 @@ def test_what_is_wrong_is_said_before_anything_is_computed(
     assert not list((tmp_path / "out").glob("chunks/*"))
 
 
+def test_a_worker_that_cannot_make_the_encoder_names_itself(
+    features: Any, texts: Path, dask_cluster: DaskCluster
+) -> None:
+    with pytest.raises(EncoderError, match="No module named 'nowhere'; its module must be importable") as refused:
+        features(texts, encoder="nowhere:make")
+    assert re.fullmatch(r"This was on the Dask worker tcp://127\.0\.0\.1:\d+\.", *refused.value.__notes__)
+
+
 def test_nobody_else_may_name_a_module(texts: Path, dask_cluster: DaskCluster, tmp_path: Path) -> None:
     settings = FeaturesSettings(source=str(texts), text="text", encoder=ENCODER, output=str(tmp_path / "out"))
-    with pytest.raises(SettingsError, match="module:factory is for the command line alone"):
+    with pytest.raises(SettingsError, match="module:factory is for `airlsh features` at the command line alone"):
         compute_features(settings, dask_cluster.address)
