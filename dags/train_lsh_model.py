@@ -29,6 +29,7 @@ from lsh_core.settings import TrainSettings
         main=("name", "source", "vector", "metric", "model"),
         labels={
             "metric": {
+                "auto": "auto: as the encoder of the vectors says, else cosine",
                 "l2": "l2: Euclidean distance",
                 "cosine": "cosine: angle between vectors",
                 "dot": "dot: largest inner product",

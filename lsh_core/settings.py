@@ -30,6 +30,7 @@ from lsh_core.errors import SettingsError
 from lsh_core.partitions import levels_of, partition_name
 
 Metric = Literal["l2", "cosine", "dot"]
+TrainedMetric = Literal["auto", "l2", "cosine", "dot"]
 ModelName = Literal["ivf", "hyperplane", "subspace", "hnsw"]
 HashBackend = Literal["numpy", "tensorflow", "auto"]
 Fusion = Literal["weighted", "rrf"]
@@ -197,7 +198,10 @@ class SourceSettings(Settings):
 class TrainSettings(SourceSettings):
     """Train one LSH model on a sample of the source and store it."""
 
-    metric: Metric = Field(default="cosine", description="Distance between vectors.")
+    metric: TrainedMetric = Field(
+        default="auto",
+        description="Distance between vectors; auto: what the encoder that made them names, else cosine.",
+    )
     model: ModelName = Field(default="ivf", description="Kind of LSH model.")
     sample: int | None = Field(
         default=None, ge=2, description="Rows to train on, spread over all files; default from rows and model."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from lsh_core.sources.dataset import Dataset, SourceFile
     from lsh_core.sources.encoded_by import EncodedBy
     from lsh_core.sources.sampling import SamplePart
+
+logger = logging.getLogger(__name__)
 
 _KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "hash_backend", "parts", "clusters", "m", "ef_construction")
 
@@ -48,10 +51,11 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
 
     started = time.perf_counter()
     knobs = _knobs(settings)
-    make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs)
+    make_model(settings.model, seed=settings.seed, **knobs)
     dataset = open_dataset(settings.source)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
     check_vector_column(settings.source, settings.vector, columns.dims)
+    settings = with_metric(settings, columns.encoder)
     answering_client(services.connection)
     size = settings.sample or default_sample(settings.model, dataset.rows, columns.dims)
     parts = _plan(dataset, size, settings.seed)
@@ -87,6 +91,29 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
             "total": round(ended - started, 3),
         },
     }
+
+
+def with_metric(settings: TrainSettings, encoder: EncodedBy | None) -> TrainSettings:
+    """Return the settings with the metric that the vectors are meant for, unless they ask for one.
+
+    Raises
+    ------
+    SettingsError
+        The source names an encoder of a metric that there is not.
+    """
+    from lsh_core.models.metrics import check_metric
+
+    if settings.metric == "auto":
+        metric = "cosine" if encoder is None else check_metric(encoder.metric)
+        return settings.model_copy(update={"metric": metric})
+    if encoder is not None and encoder.metric != settings.metric:
+        logger.warning(
+            "train: vectors of encoder %s are meant for the metric %s; the model is trained for %s, as asked",
+            encoder,
+            encoder.metric,
+            settings.metric,
+        )
+    return settings
 
 
 def _knobs(settings: TrainSettings) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_the_form_has_the_types_and_bounds_of_the_settings() -> None:
     assert params["sample"].schema["type"] == ["integer", "null"]
     assert params["sample"].schema["minimum"] == 2
     assert params["spill"].schema["maximum"] == 16
-    assert params["metric"].schema["enum"] == ["l2", "cosine", "dot"]
+    assert params["metric"].schema["enum"] == ["auto", "l2", "cosine", "dot"]
     assert form(IndexSettings, main=())["text_field"].schema["type"] == ["array", "null"]
 
 

@@ -113,7 +113,7 @@ def test_settings_survive_json(model: type[Settings]) -> None:
     [
         (TrainSettings, "sample", [2, 10**9], [1, 0, -5]),
         (TrainSettings, "seed", [0, 2**32 - 1], [-1, 2**32]),
-        (TrainSettings, "metric", ["l2", "cosine", "dot"], ["jaccard", "L2", ""]),
+        (TrainSettings, "metric", ["auto", "l2", "cosine", "dot"], ["jaccard", "L2", ""]),
         (TrainSettings, "model", ["ivf", "hyperplane", "subspace", "hnsw"], ["annoy", ""]),
         (TrainSettings, "lists", [1, 1_048_576], [0, 1_048_577]),
         (TrainSettings, "spill", [1, 16], [0, 17]),
