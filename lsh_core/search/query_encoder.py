@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.errors import ModelMismatchError, SettingsError
+from lsh_core.errors import EncoderError, ImageError, ModelMismatchError, SettingsError
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.sources.encoded_by import EncodedBy
-from lsh_core.sources.failures import judged
 
 if TYPE_CHECKING:
-    from lsh_core.features.encoder import Encoder
+    from lsh_core.features.encoder import Batch, Encoder
+    from lsh_core.features.specification import EncoderSpec
 
 Image = bytes | str | Path
 """The bytes of an image file, or its path."""
@@ -47,49 +48,86 @@ class QueryEncoder:
             The build does not say which encoder made its vectors, or that encodes no texts; or the text is empty.
         ModelMismatchError
             The encoder that was found is not the one that made the vectors.
+        EncoderError
+            It cannot be made here, or cannot encode this text.
         """
         if not text.strip():
             raise SettingsError("text_query", text, "is empty")
-        return _only(self._for(build, "text").encode([text]))
+        return _encoded(self._for(build, "text", text), [text])
 
     def of_image(self, build: ResolvedBuild, image: Image) -> npt.NDArray[np.float32]:
-        """Return the vector of an image, (d,); raises as `of_text`, and `ImageError` for what is no image."""
+        """Return the vector of an image, (d,).
+
+        Raises
+        ------
+        ImageError
+            It is no image, or larger than any that is read, or no file; the path is named.
+        InputError
+            As `of_text`.
+        """
         from lsh_core.features.decoding import ImageDecoder
 
-        encoder = self._for(build, "image")
-        return _only(encoder.encode(ImageDecoder.of(encoder).decode(_content(image))[np.newaxis]))
+        name = f"{len(image):,} bytes" if isinstance(image, bytes) else str(image)
+        encoder = self._for(build, "image", name)
+        content = _content(image)
+        try:
+            pixels = ImageDecoder.of(encoder).decode(content)
+        except ImageError as error:
+            raise ImageError(f"{name}: {error}") from error
+        return _encoded(encoder, pixels[np.newaxis])
 
-    def _for(self, build: ResolvedBuild, modality: str) -> Encoder:
-        """Return the encoder of the build, which encodes `modality`."""
-        from lsh_core.features.registry import worker_encoder
+    def _for(self, build: ResolvedBuild, modality: str, asked: str) -> Encoder:
+        """Return the encoder of the build, which encodes `modality`; errors name what is `asked`."""
         from lsh_core.features.specification import EncoderSpec
 
         if build.field.encoder is None:
             reason = f"index {build.index} does not say what made its vectors: index what `airlsh features` wrote"
-            raise SettingsError(_ARGUMENT[modality], None, reason)
+            raise SettingsError(_ARGUMENT[modality], asked, reason)
         made_by = EncodedBy(**build.field.encoder)
         encoder = self._encoder
         if encoder is None:
             spec = EncoderSpec.from_json(made_by.spec)
             # How many go through the network at once, and where it runs, is a matter of the machine.
             here = replace(spec, weights=self._weights or spec.weights, device="auto", batch_size=None)
-            encoder = worker_encoder(here)
+            encoder = _registered(here)
         if encoder.fingerprint != made_by.fingerprint:
             found = f"encoder {encoder.name} {encoder.fingerprint[:12]}"
             raise ModelMismatchError(f"vectors of encoder {made_by}", found, f"index {build.index}")
         if modality not in encoder.modalities:
             takes = " and ".join(sorted(encoder.modalities))
-            raise SettingsError(_ARGUMENT[modality], None, f"encoder {made_by} of index {build.index} takes {takes}")
+            raise SettingsError(_ARGUMENT[modality], asked, f"encoder {made_by} of index {build.index} takes {takes}")
         return encoder
 
 
-def _only(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    (vector,) = vectors
-    return np.asarray(vector, np.float32)
+def _registered(spec: EncoderSpec) -> Encoder:
+    from lsh_core.features.registry import worker_encoder
+
+    try:
+        return worker_encoder(spec)
+    except SettingsError as error:
+        if error.setting != "encoder":
+            raise
+        note = (
+            f"Or search from Python, with QueryEncoder(encoder=...): an index only names its encoder, {spec.encoder}."
+        )
+        raise error.with_note(note) from error
+
+
+def _encoded(encoder: Encoder, batch: Batch) -> npt.NDArray[np.float32]:
+    """Return the vector of the one row of `batch`, (d,)."""
+    from lsh_core.features.encoding import encode_rows
+
+    _, vectors, refused = encode_rows(encoder, batch)
+    for _, reason in refused.values():
+        raise EncoderError(encoder.name, reason)
+    return np.asarray(vectors[0], np.float32)
 
 
 def _content(image: Image) -> bytes:
+    """Return the bytes of an image, by the rule that holds for rows: a regular file, and no more than they may have."""
+    from lsh_core.features.image_loading import Pointer, load_image
+
     if isinstance(image, bytes):
-        return image
-    with judged(str(image), "cannot be read", local=True):
-        return Path(image).read_bytes()
+        return load_image(image, base="", places=())
+    path = os.path.abspath(image)
+    return load_image(Pointer(path), base="", places=(path,))
