@@ -44,11 +44,11 @@ class CorrectedSource:
         self._url, self._id = settings.source, str(settings.id)
         self._dataset = open_dataset(settings.source)
         columns = check_columns(self._dataset, id=self._id, vector=str(settings.vector))
+        require_encoder(columns.encoder, plan.vector.encoder, of=f"index {plan.index}", where=self._url)
         if columns.dims != plan.vector.dims:
             raise SchemaError(
                 self._url, str(settings.vector), f"has vectors of {columns.dims} numbers, not {plan.vector.dims}"
             )
-        require_encoder(columns.encoder, plan.vector.encoder, of=f"index {plan.index}", where=self._url)
         self._folders = {file.url: dict(file.partition_values) for file in plan.files}
         self._columns = list(dict.fromkeys([self._id, str(settings.vector), *plan.fields]))
         for name in self._columns:

@@ -120,10 +120,11 @@ def require_same_space(settings: IndexSettings, columns: SourceColumns, stored: 
     from lsh_core.sources.encoded_by import require_encoder
 
     where = f"{settings.source} column {settings.vector!r}"
+    # First, as another encoder may well be why their length is another.
+    require_encoder(columns.encoder, stored.facts.get("encoder"), of=f"model {stored.model_id}", where=where)
     if columns.dims != stored.dims:
         raise ModelMismatchError(
             f"vectors of {stored.dims} numbers (model {stored.model_id})",
             f"vectors of {columns.dims} numbers",
             where,
         )
-    require_encoder(columns.encoder, stored.facts.get("encoder"), of=f"model {stored.model_id}", where=where)
