@@ -191,7 +191,8 @@ def _encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) ->
     try:
         return worker_encoder(spec, trusted=trusted)
     except EncoderError as error:
-        raise error.with_note(f"This was {_here()}.") from error
+        error.add_note(f"This was {_here()}.")
+        raise
 
 
 def _here() -> str:

@@ -105,12 +105,9 @@ def _registered(spec: EncoderSpec) -> Encoder:
     try:
         return worker_encoder(spec)
     except SettingsError as error:
-        if error.setting != "encoder":
-            raise
-        note = (
-            f"Or search from Python, with QueryEncoder(encoder=...): an index only names its encoder, {spec.encoder}."
-        )
-        raise error.with_note(note) from error
+        if error.setting == "encoder":
+            error.add_note(f"Or search from Python: QueryEncoder(encoder=...) takes {spec.encoder} itself.")
+        raise
 
 
 def _encoded(encoder: Encoder, batch: Batch) -> npt.NDArray[np.float32]:
