@@ -2,7 +2,8 @@
 
 A chunk's files are named by its key, so that what was computed once is found again by whoever wants the same. The
 file with the rows is written last and tells in its footer what it is: a chunk is done when that footer can be read and
-carries the chunk's key. A run that was killed, or the worker of one, leaves chunks that are done or are not there.
+carries the chunk's key, and the dead letters that it tells of are there. A run that was killed, or the worker of one,
+leaves chunks that are done or are not there.
 
 A chunk some of whose images may still be got is not done: each try at it has a name of its own, so that a later one
 that gets less spoils nothing that a manifest names.
@@ -154,7 +155,11 @@ def write_chunk(
 
 
 def read_record(folder: OutputFolder, key: str) -> ChunkRecord | None:
-    """Return the record of a chunk that is done; None where there is none, a file without its end, or only tries."""
+    """Return the record of a chunk that is done.
+
+    None where there is none, where a file has lost its end, where the dead letters are gone, or where there are only
+    tries.
+    """
     name = chunk_file(key)
     size = folder.size(name)
     if not size:
@@ -168,7 +173,9 @@ def read_record(folder: OutputFolder, key: str) -> ChunkRecord | None:
     if told is None:
         return None
     record = replace(ChunkRecord(**orjson.loads(told)), bytes=size)
-    return record if record.name == key and record.rows_written == rows else None
+    if record.name != key or record.rows_written != rows:
+        return None
+    return record if record.letters_file is None or folder.size(record.letters_file) else None
 
 
 def read_letters(folder: OutputFolder, record: ChunkRecord) -> list[Letter]:

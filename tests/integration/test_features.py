@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from PIL import Image
 from lsh_core.errors import (
     EncoderError,
     FeatureLimitError,
+    ImagesAwayError,
     InputError,
     NotFoundError,
     SettingsError,
@@ -228,6 +230,7 @@ def test_rows_without_a_vector_are_told_and_limited(features: Any, tmp_path: Pat
     output = tmp_path / "out"
     with pytest.raises(FeatureLimitError, match="81 rows got no vector, 80 are allowed") as refused:
         features(tmp_path / "a.parquet", text="text", max_dead_letters=80)
+    assert refused.value.final
     assert f"{tmp_path}/a.parquet row 1: null_text: 'text': null or blank" in str(refused.value)
     assert (read_manifest(OutputFolder(str(output))) or manifest_of(output)).state == "incomplete"
     result = features(tmp_path / "a.parquet", text="text", max_dead_letters=81)
@@ -244,10 +247,24 @@ def test_images_that_come_later_are_found_by_the_next_run(features: Any, tmp_pat
     pq.write_table(pa.table({"id": ["a", "b"], "path": ["a.png", "b.png"]}), tmp_path / "rows.parquet")
     (tmp_path / "a.png").write_bytes(picture(10, "PNG"))
     given = {"image": "path", "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 1}
+    with pytest.raises(ImagesAwayError, match="1 of them are images that could not be got"):
+        features(tmp_path / "rows.parquet", **{**given, "max_dead_letters": 0})
     assert features(tmp_path / "rows.parquet", **given)["dead_lettered"] == 1
     (tmp_path / "b.png").write_bytes(picture(20, "PNG"))
     assert features(tmp_path / "rows.parquet", **given)["rows_written"] == 2
     assert features(tmp_path / "rows.parquet", **given)["reused_chunks"] == 1
+
+
+def test_dead_letters_that_were_deleted_are_written_again(features: Any, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(picture(10, "PNG"))
+    (tmp_path / "in" / "b.png").write_bytes(b"no image at all")
+    given = {"image": None, "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 1}
+    features(tmp_path / "in", **given)
+    shutil.rmtree(tmp_path / "out" / "dead-letters")
+    result = features(tmp_path / "in", **given)
+    assert (result["rows_written"], result["dead_lettered"], result["reused_chunks"]) == (1, 1, 0)
+    assert rows_of(tmp_path / "out").column("id").to_pylist() == ["a.png"]
 
 
 def picture(colour: int, kind: str, mode: str = "RGB", size: tuple[int, int] = (20, 10)) -> bytes:

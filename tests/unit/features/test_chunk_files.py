@@ -91,6 +91,13 @@ def test_a_file_without_its_end_is_no_chunk(folder: OutputFolder, tmp_path: Path
         assert read_record(folder, KEY) is None, size
 
 
+def test_a_chunk_whose_dead_letters_are_gone_is_made_again(folder: OutputFolder, tmp_path: Path) -> None:
+    written = write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER)
+    (tmp_path / str(written.letters_file)).unlink()
+    assert read_record(folder, KEY) is None
+    assert write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER) == read_record(folder, KEY) == written
+
+
 def test_a_file_of_another_chunk_or_program_is_none(folder: OutputFolder, tmp_path: Path) -> None:
     path = tmp_path / write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER).file
     other = chunk_key({"rows": [3, 6]})
