@@ -39,7 +39,8 @@ MOST_KEPT = 2
 """Encoders that a process keeps: two jobs on one worker do not take turns in making theirs."""
 
 _kept: OrderedDict[str, Encoder] = OrderedDict()
-_lock = threading.Lock()
+# One that is made may ask for another: a user's encoder that stands on a built-in one.
+_lock = threading.RLock()
 
 
 def encoder_names() -> tuple[str, ...]:
@@ -90,12 +91,18 @@ def worker_encoder(spec: EncoderSpec, *, trusted: bool = False) -> Encoder:
     key = json.dumps([spec.to_json(), state_of_files(spec.weights), trusted], sort_keys=True)
     with _lock:
         if key not in _kept:
-            if len(_kept) >= MOST_KEPT:
-                _kept.popitem(last=False)
-                gc.collect()  # An encoder and its traced function hold each other, and 100 MB and more.
-            _kept[key] = make_encoder(spec, trusted=trusted)
+            _make_room()  # Before it is made: both at once might be more than the memory holds.
+            made = make_encoder(spec, trusted=trusted)
+            _make_room()
+            _kept[key] = made
         _kept.move_to_end(key)
         return _kept[key]
+
+
+def _make_room() -> None:
+    while len(_kept) >= MOST_KEPT:
+        _kept.popitem(last=False)
+        gc.collect()  # An encoder and its traced function hold each other, and 100 MB and more.
 
 
 def forget_encoders() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
@@ -42,6 +43,11 @@ made: list[EncoderSpec] = []
 def make_length_encoder(spec: EncoderSpec) -> Encoder:
     made.append(spec)
     return LengthEncoder()
+
+
+def make_wrapping_encoder(spec: EncoderSpec) -> Encoder:
+    """One that stands on another, which this process keeps as well."""
+    return worker_encoder(EncoderSpec(f"{HERE}:make_length_encoder", batch_size=spec.batch_size), trusted=True)
 
 
 def make_nothing(_spec: EncoderSpec) -> Encoder:
@@ -142,6 +148,25 @@ def test_weights_that_were_written_anew_are_loaded_anew(tmp_path: Path) -> None:
 def test_no_more_than_a_few_encoders_are_kept() -> None:
     for number in range(5):
         worker_encoder(EncoderSpec(f"{HERE}:make_length_encoder", batch_size=number + 1), trusted=True)
+    assert len(registry._kept) == registry.MOST_KEPT
+
+
+def test_an_encoder_may_be_made_of_another() -> None:
+    """In a thread, as one that waits for itself would never end."""
+    found: list[Encoder] = []
+    spec = EncoderSpec(f"{HERE}:make_wrapping_encoder")
+
+    def make() -> None:
+        found.extend(worker_encoder(replace(spec, batch_size=size), trusted=True) for size in (1, 1, 2))
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    thread.join(timeout=30)
+    if thread.is_alive():
+        registry._lock.release()  # Or every test behind this one would wait as well.
+    assert len(found) == 3
+    assert found[0] is found[1] is not found[2]
+    assert len(made) == 2
     assert len(registry._kept) == registry.MOST_KEPT
 
 
