@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lsh_core.errors import EncoderError, SettingsError, WeightsError
+from lsh_core.errors import DeviceMemoryError, EncoderError, SettingsError, WeightsError
+from lsh_core.features import decoding
 from lsh_core.features.architectures import _known, architecture
 from lsh_core.features.devices import tensorflow
 from lsh_core.features.image import ImageEncoder, make_image_encoder
@@ -195,12 +196,54 @@ def test_the_fingerprint_is_of_the_content_of_the_file(
     assert len({encoder(path).fingerprint for path in (keras_file, own(".keras", 1), saved)}) == 3
 
 
+def test_the_fingerprint_is_of_how_images_are_decoded(keras_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = encoder(keras_file).fingerprint
+    monkeypatch.setattr(decoding, "_FILTERS", {"squash": "BICUBIC", "crop": "BICUBIC"})
+    assert encoder(keras_file).fingerprint != first
+    monkeypatch.undo()
+    monkeypatch.setattr(decoding, "VERSION", decoding.VERSION + 1)
+    assert encoder(keras_file).fingerprint != first
+
+
 def test_a_model_of_any_size_takes_the_one_that_is_asked(own: Callable[..., Path], keras_file: Path) -> None:
     path = own(".keras", 3, height=None, width=None)
     assert encoder(path).image_size == (224, 224)
     assert encoder(path, image_size=(20, 30)).encode(noise(2, 20, 30)).shape == (2, 4)
     with pytest.raises(SettingsError, match="takes images of 8 x 6"):
         encoder(keras_file, image_size=(20, 30))
+
+
+def test_a_size_that_a_model_of_any_size_cannot_take_is_a_setting(tmp_path: Path) -> None:
+    import keras
+
+    inputs = keras.Input((None, None, 3))
+    keras.Model(inputs, keras.layers.Conv2D(4, 9, strides=4)(inputs)).save(tmp_path / "any.keras")
+    assert encoder(tmp_path / "any.keras", image_size=(9, 13)).dims == 8
+    with pytest.raises(SettingsError, match=r"image_size=\(8, 8\): the model takes no images of this size: "):
+        encoder(tmp_path / "any.keras", image_size=(8, 8))
+
+
+def test_a_model_that_cannot_take_what_it_says_is_an_error_of_the_weights(tmp_path: Path) -> None:
+    tf = tensorflow()
+
+    class Odd(tf.Module):  # type: ignore[misc,name-defined]
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 6, 3], tf.float32)])
+        def serve(self, pixels: Any) -> Any:
+            return {"out": tf.reshape(pixels, [-1, 7 * 7])}
+
+    odd = Odd()
+    tf.saved_model.save(odd, str(tmp_path), signatures=odd.serve)
+    with pytest.raises(WeightsError, match=r"InvalidArgumentError.*\(1\) imagenet"):
+        encoder(tmp_path)
+
+
+def test_a_device_without_memory_for_one_image_is_named(keras_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Any:
+        raise tensorflow().errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr("lsh_core.features.image.run_on", full)
+    with pytest.raises(DeviceMemoryError, match=r"/CPU:0.*OOM when allocating"):
+        encoder(keras_file)
 
 
 def test_less_precision_gives_nearly_the_same(keras_file: Path) -> None:
@@ -292,9 +335,8 @@ def test_only_images_of_its_size_are_taken(mobile: ImageEncoder) -> None:
 
 
 @pytest.mark.parametrize("how", [{"pixels": "0..1"}, {"device": "gpu"}])
-def test_settings_that_it_cannot_take_are_refused(how: dict[str, str]) -> None:
-    if how.get("device") == "gpu" and tensorflow().config.list_physical_devices("GPU"):
-        return
+def test_settings_that_it_cannot_take_are_refused(how: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorflow().config, "list_physical_devices", lambda kind: [])
     with pytest.raises(SettingsError, match=next(iter(how))):
         encoder("none", **(SMALL | how))
 
