@@ -1,12 +1,14 @@
 """Models in Elasticsearch: immutable, found by name, checked by sha256 when they are read.
 
 A model is one header and, for each array, parts of at most 4 MiB. The header is written last, so a model
-that can be found is whole. Its id is its name and fingerprint: the same model stored twice is one model.
+that can be found is whole. Its id is its name and a hash of the model and of the encoder of the vectors that it was
+trained on, if that is known: the same model of the same encoder stored twice is one model.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,28 +54,33 @@ class StoredModel:
 
 
 def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mapping[str, Any]) -> StoredModel:
-    """Store a fitted model under `name`; storing it again makes it the newest of its name, with the new `facts`.
+    """Store a fitted model under `name`; storing it again only makes it the newest of its name.
 
-    The vectors of two encoders may be the same, as where one reads more tokens than any text has; so is their model.
+    Parameters
+    ----------
+    facts
+        What training records beside the model; what made the vectors as ``encoder``.
     """
     ensure_system_index(client, MODELS)
     digest = fingerprint(model)
-    model_id = f"{name}-{digest[:_ID_CHARACTERS]}"
+    model_id = f"{name}-{_own_digest(digest, facts)[:_ID_CHARACTERS]}"
     params, arrays = model.state()
-    if not client.exists(index=MODELS, id=model_id):
-        for array_name, array in arrays.items():
-            for part in split_parts(dump_array(array)):
-                client.index(
-                    index=MODELS,
-                    id=_part_id(model_id, array_name, part.number),
-                    document={
-                        "model_id": model_id,
-                        "array": array_name,
-                        "part": part.number,
-                        "sha256": part.sha256,
-                        "data": base64.b64encode(part.data).decode("ascii"),
-                    },
-                )
+    if client.exists(index=MODELS, id=model_id):
+        client.update(index=MODELS, id=model_id, doc={"created_at": _now()}, refresh=True)
+        return find_model(client, name, model_id)
+    for array_name, array in arrays.items():
+        for part in split_parts(dump_array(array)):
+            client.index(
+                index=MODELS,
+                id=_part_id(model_id, array_name, part.number),
+                document={
+                    "model_id": model_id,
+                    "array": array_name,
+                    "part": part.number,
+                    "sha256": part.sha256,
+                    "data": base64.b64encode(part.data).decode("ascii"),
+                },
+            )
     header = {
         "params": params,
         "arrays": {array_name: len(list(split_parts(dump_array(array)))) for array_name, array in arrays.items()},
@@ -156,6 +163,12 @@ def read_model(connection: Connection, name: str, model_id: str) -> LSHModel:
     if (found := fingerprint(model)) != stored.fingerprint:
         raise ModelMismatchError(stored.fingerprint, found, f"model {model_id} as read from {MODELS}")
     return model
+
+
+def _own_digest(digest: str, facts: Mapping[str, Any]) -> str:
+    """Tell models of two encoders apart: their vectors may be the same, as where one reads more than any text has."""
+    encoder = facts.get("encoder")
+    return hashlib.sha256(f"{digest} {encoder['fingerprint']}".encode()).hexdigest() if encoder else digest
 
 
 def _now() -> str:

@@ -192,14 +192,18 @@ def test_a_model_is_trained_again_only_where_one_is_asked_for(services: Services
 def test_a_model_of_another_encoder_is_not_taken(services: Services, encoded: str, tmp_path: Path) -> None:
     """Not even where the vectors, and so the models, are the same: as with more `max_tokens` than any text has."""
     name, made_by, other = "other-encoder", encoder_of(encoded), "ab" * 32
-    train_or_reuse(raw_to_index(name, encoded), services, fingerprint=made_by.fingerprint)
+    older = train_or_reuse(raw_to_index(name, encoded), services, fingerprint=made_by.fingerprint)
     spec = {each: value for each, value in made_by.spec.items() if each != "max_tokens"}
     write_encoded(encoded, tmp_path, replace(made_by, fingerprint=other, spec=spec))
     with pytest.raises(NotFoundError, match=f"no model '{name}': there is none of encoder text abababababab, and none"):
         train_or_reuse(raw_to_index(name, str(tmp_path), train="never"), services, fingerprint=other)
     trained = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
     assert not trained["reused"]
-    facts = find_model(answering_client(services.connection), name).facts
+    assert trained["fingerprint"] == older["fingerprint"]
+    client = answering_client(services.connection)
+    kept = find_model(client, name, older["model_id"]).facts["encoder"]
+    assert kept["fingerprint"] == made_by.fingerprint, "a build of the older one is gone on with"
+    facts = find_model(client, name).facts
     assert facts["source"] == str(tmp_path)
     assert facts["encoder"] == asdict(replace(made_by, fingerprint=other, spec=spec))
     again = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)

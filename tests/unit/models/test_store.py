@@ -1,0 +1,30 @@
+"""Which models are one, and which are two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lsh_core.models.fingerprint import fingerprint
+from lsh_core.models.hyperplane import Hyperplane
+from lsh_core.models.store import find_model, store_model
+from tests.memory_server import MemoryServer
+
+MODEL = Hyperplane(metric="l2", tables=2, bits=2).fit(np.eye(8, 3, dtype=np.float32))
+
+
+def facts(source: str, encoder: str | None) -> dict[str, Any]:
+    return {"source": source, "encoder": encoder and {"fingerprint": encoder}}
+
+
+def test_the_same_model_of_two_encoders_is_two_and_neither_is_overwritten() -> None:
+    client: Any = MemoryServer()
+    plain, first, second = (store_model(client, "docs", MODEL, facts("a", each)) for each in (None, "f" * 64, "g" * 64))
+    assert plain.model_id == f"docs-{fingerprint(MODEL)[:12]}"
+    assert len({plain.model_id, first.model_id, second.model_id}) == 3
+    assert {plain.fingerprint, first.fingerprint, second.fingerprint} == {fingerprint(MODEL)}
+    again = store_model(client, "docs", MODEL, facts("b", "f" * 64))
+    assert again.model_id == first.model_id
+    for each, encoder in ((plain, None), (first, "f" * 64), (second, "g" * 64)):
+        assert find_model(client, "docs", each.model_id).facts == facts("a", encoder)
