@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from airflow.sdk import chain, dag, task
+from airflow.sdk import dag, task
 
 from lsh_airflow.forms import form
 from lsh_airflow.index_stage import index_tasks
@@ -61,7 +61,7 @@ def raw_to_index() -> None:
         job = partial(train_or_reuse, fingerprint=encoded["fingerprint"])
         return run_job(job, RawToIndexSettings, context)
 
-    chain(train(encode()), index_tasks(RawToIndexSettings))
+    index_tasks(RawToIndexSettings, trained=train(encode()))
 
 
 raw_to_index()

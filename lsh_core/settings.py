@@ -422,10 +422,11 @@ class RawToIndexSettings(FeaturesSettings):
         """Return what training is told, of vectors that are meant for `metric`."""
         return validated(TrainSettings, {**self._of_the_output(), "metric": metric, "model": self.model})
 
-    def indexing(self) -> IndexSettings:
-        """Return what the index run is told."""
+    def indexing(self, model_id: str | None = None) -> IndexSettings:
+        """Return what the index run is told, of the model that the step before it has trained or taken."""
         same = ("text_field", "shards", "replicas", "recall_target", "promote", "max_dead_letters")
-        return IndexSettings(**self._of_the_output(), **{field: getattr(self, field) for field in same})
+        given = {field: getattr(self, field) for field in same}
+        return IndexSettings(**self._of_the_output(), **given, model_id=model_id)
 
     def _of_the_output(self) -> dict[str, Any]:
         return {"name": self.name, "source": self.output, "id": self.id, "vector": self.vector}

@@ -11,7 +11,7 @@ from lsh_airflow.job_tasks import run_stage
 from lsh_core.settings import IndexSettings, RawToIndexSettings
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
 _TERMINATED = 128 + 15
 _TOLD = {
@@ -35,17 +35,29 @@ class IndexStageOperator(BaseOperator):
     ----------
     form
         The settings that the form of the DAG was made from.
+    trained
+        What the task that trained or took a model has returned, where the run has one.
     """
 
-    def __init__(self, *, form: type[IndexSettings] | type[RawToIndexSettings] = IndexSettings, **kwargs: Any) -> None:
+    template_fields = ("trained",)
+
+    def __init__(
+        self,
+        *,
+        form: type[IndexSettings] | type[RawToIndexSettings] = IndexSettings,
+        trained: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.form = form
+        self.trained = trained
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the stage for the build of this DAG run, and return the small dict of what it found."""
         from lsh_core.jobs import index
 
-        return run_stage(getattr(index, self.task_id), context, self.form)
+        model_id = self.trained["model_id"] if self.trained else None
+        return run_stage(getattr(index, self.task_id), context, self.form, model_id)
 
     def on_kill(self) -> NoReturn:
         """End the stage where it stands: it cancels its Dask job and closes the build's write gate on its way out."""
@@ -54,10 +66,17 @@ class IndexStageOperator(BaseOperator):
         raise SystemExit(_TERMINATED)
 
 
-def index_tasks(form: type[IndexSettings] | type[RawToIndexSettings]) -> IndexStageOperator:
+def index_tasks(
+    form: type[IndexSettings] | type[RawToIndexSettings], trained: XComArg | None = None
+) -> IndexStageOperator:
     """Make the tasks of an index run, for a DAG whose form was made from `form`, and return the first of them.
 
     The stages follow each other; then `summarise` writes the report, and `complete` ends the run.
+
+    Parameters
+    ----------
+    trained
+        What the task before them returns of the model that it has trained or taken; default: the form's, or the newest.
     """
 
     @result
@@ -72,7 +91,11 @@ def index_tasks(form: type[IndexSettings] | type[RawToIndexSettings]) -> IndexSt
     # a failed run green. This one only follows where everything before it succeeded.
     complete = EmptyOperator(task_id="complete", doc_md="Reached when every step succeeded.")
 
-    stages = [IndexStageOperator(task_id=stage, doc_md=told, form=form) for stage, told in _TOLD.items()]
+    stages = [
+        # The first one writes down which model it is; from there the others know.
+        IndexStageOperator(task_id=stage, doc_md=told, form=form, trained=None if place else trained)
+        for place, (stage, told) in enumerate(_TOLD.items())
+    ]
     summarised = summarise()
     chain(*stages)
     chain([stages[0], stages[-1]], summarised)

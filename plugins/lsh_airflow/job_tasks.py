@@ -68,6 +68,7 @@ def run_stage(
     stage: Callable[[IndexSettings, str, Services], dict[str, Any]],
     context: Mapping[str, Any],
     model: type[IndexSettings] | type[RawToIndexSettings] = IndexSettings,
+    model_id: str | None = None,
 ) -> dict[str, Any]:
     """Call one stage of an index run; raises as `run_job` does.
 
@@ -78,6 +79,8 @@ def run_stage(
     ----------
     model
         Of the form: settings of an index run, or of all steps from the raw rows on.
+    model_id
+        Of a run from the raw rows on, the model that it has trained or taken.
     """
     from lsh_core.jobs.identity import build_id
 
@@ -85,7 +88,7 @@ def run_stage(
     build = build_id(f"{run.dag_id}/{run.run_id}", run.run_after)
     with _readable_log():
         given = _settings(model, context)
-        settings = given.indexing() if isinstance(given, RawToIndexSettings) else given
+        settings = given.indexing(model_id) if isinstance(given, RawToIndexSettings) else given
         return stage(settings, build, services_from_connections(context))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -113,3 +114,31 @@ def test_features_are_written_where_it_is_allowed(source: Path, monkeypatch: pyt
     ):
         with pytest.raises(AirflowFailException, match="outside the allowed places"):
             features_with(**given | refused)
+
+
+def test_an_index_run_takes_the_model_that_the_task_before_it_has_trained(
+    source: Path, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRLSH_OUTPUT_ROOTS", str(tmp_path))
+    monkeypatch.setattr("lsh_core.jobs.index.check", lambda settings, build, services: {"model": settings.model_id})
+    tasks = dags["raw_to_index"].task_dict
+    check = copy(tasks["check"])
+    assert check.trained.operator is tasks["train"]
+    run = SimpleNamespace(dag_id="raw_to_index", run_id="1", run_after=STARTED)
+    params = {"name": "docs", "source": str(source), "encoder": "text", "output": f"{tmp_path}/out"}
+    context: Any = {"dag_run": run, "params": params, "ti": FakeXCom({"model_id": "docs-1", "reused": True})}
+    check.render_template_fields(context)
+    assert check.execute(context) == {"model": "docs-1"}
+    plain = {"dag_run": run, "params": {"name": "docs", "source": str(source)}}
+    assert dags["index_vectors"].task_dict["check"].execute(plain) == {"model": None}
+
+
+class FakeXCom:
+    """What a task instance gives of what other tasks returned."""
+
+    def __init__(self, returned: Any) -> None:
+        self.returned = returned
+
+    def xcom_pull(self, **asked: Any) -> Any:
+        assert asked["task_ids"] == "train"
+        return self.returned
