@@ -32,6 +32,7 @@
     │   ├── DeadLetterLimitError      more rows were refused than allowed
     │   │   ├── StoppedEarlyError     so many that the load did not go on
     │   │   └── FeatureLimitError     so many that the features are not published
+    │   │       └── ImagesAwayError   but another try may get the images of enough of them
     │   ├── FeaturesError             a chunk whose features could not be made
     │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
     │   ├── LeaseHeldError            somebody else works on this name
@@ -336,6 +337,19 @@ class FeatureLimitError(DeadLetterLimitError):
         self.args = (
             f"{output}: {dead_lettered} rows got no vector, {limit} are allowed (--max-dead-letters); nothing was "
             f"published, what is done is kept for the next run, and its dead-letters tell of each{_shown(examples)}",
+        )
+
+
+class ImagesAwayError(FeatureLimitError):
+    """More rows got no vector than allowed, as `passing` of their images could not be got: another try may get them."""
+
+    final = False
+
+    def __init__(self, output: str, dead_lettered: int, limit: int, examples: tuple[str, ...], passing: int) -> None:
+        super().__init__(output, dead_lettered, limit, examples)
+        self.passing = passing
+        self.args = (
+            f"{self.args[0]}\n{passing} of them are images that could not be got, which the next run tries again",
         )
 
 

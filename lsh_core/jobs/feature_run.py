@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lsh_core.errors import EncoderError, FeatureLimitError, FeaturesError
+from lsh_core.errors import EncoderError, FeatureLimitError, FeaturesError, ImagesAwayError
 from lsh_core.features.chunk_files import ChunkRecord, chunk_file, read_letters, read_record
 from lsh_core.features.feature_source import FeatureSource
 from lsh_core.features.manifest import INCOMPLETE, Manifest, input_fingerprint
@@ -60,7 +60,7 @@ class FeatureRun:
         EncoderError
             The encoder does not fit the source.
         FeatureLimitError
-            Too many rows have no vector.
+            Too many rows have no vector; `ImagesAwayError` if another try may get enough of them.
         FeaturesError
             A chunk could not be encoded, or what the workers wrote is not there.
         """
@@ -148,4 +148,8 @@ class FeatureRun:
             if len(examples) >= _EXAMPLES:
                 break
             examples += [str(letter) for letter in read_letters(self._folder, chunk)]
-        raise FeatureLimitError(self._settings.output, manifest.dead_lettered, limit, tuple(examples[:_EXAMPLES]))
+        told_of = (self._settings.output, manifest.dead_lettered, limit, tuple(examples[:_EXAMPLES]))
+        passing = sum(chunk.passing for chunk in manifest.chunks)
+        if manifest.dead_lettered - passing <= limit:
+            raise ImagesAwayError(*told_of, passing)
+        raise FeatureLimitError(*told_of)

@@ -45,7 +45,8 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     InputError
         The source, a column, the weights, the output or a setting does not allow it; before anything is computed.
     FeatureLimitError
-        More rows got no vector than `settings.max_dead_letters`. Nothing is published; what is done is kept.
+        More rows got no vector than `settings.max_dead_letters`. Nothing is published; what is done is kept. It is an
+        `ImagesAwayError` if another try may get enough of their images.
     """
     from lsh_core.features.feature_source import open_source
     from lsh_core.features.manifest import read_manifest

@@ -13,17 +13,19 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from lsh_core import errors
 
-FINAL_ERRORS = tuple(
-    f"{error.__module__}.{error.__qualname__}"
-    for error in vars(errors).values()
-    if isinstance(error, type) and issubclass(error, errors.AirlshError) and error.final
-)
+_ERRORS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.AirlshError)]
+FINAL_ERRORS = tuple(f"{error.__module__}.{error.__qualname__}" for error in _ERRORS if error.final)
+PASSING_ERRORS = tuple(f"{error.__module__}.{error.__qualname__}" for error in _ERRORS if not error.final)
 
 REPEATABLE: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=20),
     "retry_policy": ExceptionRetryPolicy(
-        rules=[RetryRule(exception=list(FINAL_ERRORS), action=RetryAction.FAIL, reason="repeating it cannot help")]
+        rules=[
+            # Of these themselves, as one may be a kind of a final one, and final ones are kinds of some of these.
+            RetryRule(exception=list(PASSING_ERRORS), action=RetryAction.DEFAULT, match_subclasses=False),
+            RetryRule(exception=list(FINAL_ERRORS), action=RetryAction.FAIL, reason="repeating it cannot help"),
+        ]
     ),
 }
 """``default_args`` of the DAGs."""

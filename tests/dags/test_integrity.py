@@ -67,7 +67,25 @@ def test_every_error_that_ends_the_retries_exists() -> None:
     from lsh_airflow.retries import FINAL_ERRORS
     from lsh_core import errors
 
+    assert FINAL_ERRORS
     for dotted in FINAL_ERRORS:
         module, _, name = dotted.rpartition(".")
         assert module == errors.__name__
         assert issubclass(getattr(errors, name), errors.AirlshError)
+
+
+def test_what_another_try_cannot_mend_is_not_tried_again() -> None:
+    from airflow.sdk import ExceptionRetryPolicy, RetryAction
+
+    from lsh_airflow.retries import REPEATABLE
+    from lsh_core import errors
+
+    policy = ExceptionRetryPolicy.deserialize(REPEATABLE["retry_policy"].serialize())
+    for error, action in (
+        (errors.SourceMissingError("a", "is not there"), RetryAction.FAIL),
+        (errors.FeatureLimitError("out", 3, 0, ()), RetryAction.FAIL),
+        (errors.ImagesAwayError("out", 3, 0, (), 3), RetryAction.DEFAULT),
+        (errors.UnavailableError("index i", 30.0, "refused"), RetryAction.DEFAULT),
+        (ZeroDivisionError(), RetryAction.DEFAULT),
+    ):
+        assert policy.evaluate(error, 1, 3).action == action, error

@@ -42,6 +42,7 @@ EXAMPLES: list[AirlshError] = [
     errors.DeadLetterLimitError("b1", 9, 0, ("a.parquet row 1: nan", "a.parquet row 2: nan")),
     errors.StoppedEarlyError("b1", 1_009, 1_000, ("a.parquet row 1: nan",), 20_000),
     errors.FeatureLimitError("s3://b/features", 3, 0, ("a.parquet row 1: null_text",)),
+    errors.ImagesAwayError("s3://b/features", 3, 0, ("a.parquet row 1: image_unavailable",), 2),
     errors.FeaturesError("s3://b/features", "encode", "its worker died each time"),
     errors.PromotionConflictError("docs", "moved"),
     errors.LeaseHeldError("docs", "build", "airlsh by me on here", "2026-01-01T00:00", "2026-01-01T00:01"),
