@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
-from typing import IO, cast
+from typing import IO, Self, cast
 
 from lsh_core.errors import ImageError, SourceError
 from lsh_core.sources.failures import judged
@@ -24,8 +24,11 @@ ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp")
 MOST_IMAGE_BYTES = 64 * 2**20
+_MOST_HEADER_BYTES = 2**20
+"""Of what stands before a file in a tar: its long name, its attributes. They are read whole."""
 
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
+# A tar of nothing but headers of headers is a RecursionError.
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError)
 # A zip member that is encrypted is a RuntimeError, one packed in a way that Python lacks a NotImplementedError.
 _UNREADABLE = (*_BROKEN, RuntimeError, NotImplementedError)
 
@@ -79,6 +82,22 @@ def archive_members(url: str) -> Iterator[Member]:
             yield member
 
 
+class _SmallHeader(tarfile.TarInfo):
+    """A header of a tar, as it is before what belongs to it is read: a few zipped bytes may claim gigabytes."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _OF_THE_NEXT and found.size > _MOST_HEADER_BYTES:
+            raise ValueError(f"has a header of {found.size:,} bytes, at most {_MOST_HEADER_BYTES:,} are read")
+        return found
+
+
+_OF_THE_NEXT = frozenset(
+    {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+)
+
+
 def _zip_members(file: IO[bytes]) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
@@ -87,7 +106,7 @@ def _zip_members(file: IO[bytes]) -> Iterator[Member]:
 
 
 def _tar_members(file: IO[bytes]) -> Iterator[Member]:
-    with tarfile.open(fileobj=file, mode="r:*") as archive:
+    with tarfile.open(fileobj=file, mode="r:*", tarinfo=_SmallHeader) as archive:
         is_plain = archive.fileobj is file
         places: dict[str, tuple[int, int]] = {}  # Where the content of each file is, for hard links to it.
         while (info := archive.next()) is not None:
