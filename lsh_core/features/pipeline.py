@@ -38,6 +38,8 @@ from lsh_core.stopwatch import Stopwatch
 from lsh_core.told import told
 
 BLOCK_BYTES = 64 * 2**20
+PIXEL_BYTES = 128 * 2**20
+"""Of a block: what its images have as files, and what they have as pixels."""
 _LOOK_SECONDS = 0.2
 UNAVAILABLE = "image_unavailable"
 
@@ -97,7 +99,7 @@ class Pipeline:
     threads
         How many decode.
     rows_a_block
-        Rows that are handed to the encoder at once; it may cut them further.
+        Rows that are handed to the encoder at once; it may cut them further. Of large images there are fewer.
     stopping
         Asked before each block; what it raises ends the work.
     """
@@ -116,6 +118,10 @@ class Pipeline:
         self._encoder, self._decode, self._write = encoder, decode, write
         self._vector, self._threads, self._rows_a_block = vector, max(1, threads), rows_a_block
         self._stopping = stopping
+        height, width = encoder.image_size or (1, 1)
+        self._images_a_block = min(rows_a_block, max(1, PIXEL_BYTES // (3 * height * width)))
+        height, width = encoder.image_size or (0, 0)
+        self._pixel_bytes = height * width * 3
 
     def run(self, chunks: Iterator[ChunkRows]) -> Iterator[tuple[ChunkRecord, dict[str, float]]]:
         """Encode and write `chunks`; yield the record of each that is written, in order, and the seconds of its steps.
@@ -207,7 +213,8 @@ class Pipeline:
             if found is None:
                 break
             row, given = found
-            if len(block.inputs) >= self._rows_a_block or size >= BLOCK_BYTES:
+            most = self._rows_a_block if isinstance(given, str) else self._images_a_block
+            if len(block.inputs) >= most or size >= BLOCK_BYTES:
                 yield block
                 block, size = _Block(chunk, [], last=False), 0
             if isinstance(given, str | tuple):

@@ -170,6 +170,25 @@ def test_what_is_ahead_of_the_encoder_is_bounded() -> None:
     assert 4 < most <= 16, "the block that is encoded, one that waits, one that is handed over, one that is begun"
 
 
+def test_fewer_images_are_a_block_where_they_have_more_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = []
+
+    class Noting(TinyEncoder):
+        def encode(self, batch: Any) -> Any:
+            blocks.append(len(batch))
+            return super().encode(batch)
+
+    noting = Noting("noting", SPEC, frozenset({"image", "text"}))
+    for fit, expected in ((5, [5, 5]), (2.9, [2, 2, 2, 2, 2]), (0.5, [1] * 10)):
+        blocks.clear()
+        monkeypatch.setattr("lsh_core.features.pipeline.PIXEL_BYTES", int(fit * 8 * DIMS * 3))
+        assert len(list(pipeline(Written(), noting).run(chunks(1, 10, lambda _: b"1")))) == 1
+        assert blocks == expected
+    blocks.clear()
+    list(pipeline(Written(), noting).run(chunks(1, 10, str)))
+    assert blocks == [10], "texts have no pixels"
+
+
 @pytest.mark.parametrize("where", ["reading", "rows", "encoder", "writing", "stopping"])
 def test_what_fails_anywhere_ends_the_work_and_leaves_no_thread(where: str) -> None:
     def failing() -> Iterator[ChunkRows]:
