@@ -1,8 +1,8 @@
 """Files of public web servers: no server in a private network is asked, whatever its name or a redirect says.
 
 A worker stands where an attacker would like to stand: behind the firewall, beside the metadata service of the cloud.
-So a name is resolved here, every address that it has must be a public one, and the connection is made to that address
-and not to the name, which could have another one a moment later.
+So a name is resolved here, every address that it has must be a public one, and the connection is made to one of them,
+the first that answers, and not to the name, which could have another one a moment later.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Resolve = Callable[[str, int], list[str]]
 
 
 def resolve_public(host: str, port: int) -> list[str]:
-    """Return the addresses of `host`.
+    """Return the addresses of `host`, in the order in which they are to be tried.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def resolve_public(host: str, port: int) -> list[str]:
         The name cannot be resolved now.
     """
     try:
-        found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+        found = dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except OSError as error:
         raise SourceUnavailableError(host, f"has no address: {error}") from error
     except UnicodeError as error:
@@ -56,7 +56,7 @@ def resolve_public(host: str, port: int) -> list[str]:
     for address in found:
         if not is_public(address):
             raise SourceError(host, f"has the address {address}, which is not a public one")
-    return sorted(found)
+    return list(found)
 
 
 def is_public(address: str) -> bool:
@@ -153,10 +153,10 @@ def _get(url: str, most_bytes: int, deadline: float, resolve: Resolve) -> tuple[
     target = parts.path or "/"
     target += f"?{parts.query}" if parts.query else ""
     headers = {"Host": parts.netloc, "User-Agent": "airlsh"}
-    address = resolve(host, port)[0]
+    addresses = resolve(host, port)
     late = SourceUnavailableError(url, f"did not end within {TOTAL_SECONDS:.0f} s")
     try:
-        with _connected(address, port, host if secure else None, deadline) as connection:
+        with _connected(addresses, port, host if secure else None, deadline) as connection:
             connection.request("GET", target, headers=headers, preload_content=False)
             data = bytearray()
             with closing(connection.getresponse()) as answer:
@@ -176,16 +176,17 @@ def _get(url: str, most_bytes: int, deadline: float, resolve: Resolve) -> tuple[
 
 
 @contextmanager
-def _connected(address: str, port: int, secure_name: str | None, deadline: float) -> Iterator[HTTPConnection]:
-    """Connect, and cut the connection off at the deadline.
+def _connected(
+    addresses: Sequence[str], port: int, secure_name: str | None, deadline: float
+) -> Iterator[HTTPConnection]:
+    """Connect to the first of `addresses` that takes it, and cut the connection off at the deadline.
 
     The time limit of a socket begins anew with every byte, so a server that sends one now and then would hold a thread
     for days: while it says who it is, in its headers, between two parts of its answer.
     """
-    left = max(deadline - time.monotonic(), 0.001)
-    plain = socket.create_connection((address, port), timeout=min(CONNECT_SECONDS, left))
+    address, plain = _opened(addresses, port, deadline)
     with plain, closing(plain.dup()) as same:
-        cut = threading.Timer(left, _shut, [same])
+        cut = threading.Timer(max(deadline - time.monotonic(), 0), _shut, [same])
         cut.daemon = True
         cut.start()
         try:
@@ -194,6 +195,18 @@ def _connected(address: str, port: int, secure_name: str | None, deadline: float
                 yield connection
         finally:
             cut.cancel()
+
+
+def _opened(addresses: Sequence[str], port: int, deadline: float) -> tuple[str, socket.socket]:
+    *others, last = addresses
+    for address in others:
+        with suppress(OSError):  # As on a machine without IPv6, for one of IPv6.
+            return address, socket.create_connection((address, port), timeout=_seconds_to_connect(deadline))
+    return last, socket.create_connection((last, port), timeout=_seconds_to_connect(deadline))
+
+
+def _seconds_to_connect(deadline: float) -> float:
+    return min(CONNECT_SECONDS, max(deadline - time.monotonic(), 0.001))
 
 
 @cache

@@ -258,6 +258,26 @@ def test_the_web_is_asked_at_the_address_that_was_checked(server: ThreadingHTTPS
         get("/in/a.png")
 
 
+def test_every_address_of_a_server_is_tried_in_the_order_that_the_system_gives(
+    server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "93.184.215.14", "8.8.8.8"]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **how: [(0, 0, 0, "", (each, 80)) for each in given])
+    assert resolve_public("host", 80) == [given[0], given[1], given[3]]
+    given.append("10.0.0.1")
+    with pytest.raises(SourceError, match=r"has the address 10\.0\.0\.1, which is not a public one"):
+        resolve_public("host", 80)
+    monkeypatch.undo()
+    site = f"http://pictures.example:{server.server_port}/"
+
+    def get(*addresses: str) -> bytes:
+        return fetch(f"{site}in/a.png", [site], 100, resolve=lambda host, port: list(addresses))
+
+    assert get("127.0.0.2", "::1", "127.0.0.1").endswith(b"/in/a.png")
+    with pytest.raises(SourceUnavailableError, match="cannot be fetched"):
+        get("127.0.0.2", "::1")
+
+
 HEAD = b"HTTP/1.1 200 OK\r\n"
 SLOW = {
     "headers": (b"", b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1_000),
