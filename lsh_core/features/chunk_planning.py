@@ -7,10 +7,11 @@ of the source. So a file that is added, or a worker that is gone, changes no chu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import xxhash
 
+from lsh_core.features import decoding
 from lsh_core.features.archives import is_archive
 from lsh_core.features.chunk_files import chunk_key
 from lsh_core.features.row_reading import archive_prefix
@@ -101,7 +102,9 @@ def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[li
 
 def _shared(columns: RowColumns, fingerprint: str) -> dict[str, Any]:
     """What decides the content of every chunk alike."""
-    return {
+    # A user's own encoder does not know how its images are decoded. Which fit it takes, it knows.
+    pixels = {"pixels": [decoding.facts(fit) for fit in get_args(decoding.Fit)]} if columns.template is None else {}
+    return pixels | {
         "encoder": fingerprint,
         "id": columns.id,
         "text": columns.template,

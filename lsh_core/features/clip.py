@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lsh_core.errors import SettingsError, WeightsError
+from lsh_core.features import decoding
 from lsh_core.features.batches import Batches
 from lsh_core.features.decoding import Fit
 from lsh_core.features.devices import calculating_in, device_for, run_on, tensorflow
@@ -113,7 +114,7 @@ class Pixels:
 
     def facts(self) -> dict[str, Any]:
         """Return what decides the numbers."""
-        return {"scale": self._scale.tolist(), "offset": self._offset.tolist(), "fit": self.fit}
+        return {"scale": self._scale.tolist(), "offset": self._offset.tolist(), **decoding.facts(self.fit)}
 
 
 def make_clip_encoder(spec: EncoderSpec) -> ClipEncoder:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lsh_core.errors import EncoderError, SettingsError, WeightsError
+from lsh_core.features import decoding
 from lsh_core.features.architectures import USUAL_SIZE, architecture
 from lsh_core.features.batches import Batches
 from lsh_core.features.decoding import Fit
@@ -117,7 +118,14 @@ def make_image_encoder(spec: EncoderSpec) -> ImageEncoder:
     device = device_for(spec.device)
     with tensorflow().device(device):
         network = _network(spec)
-        facts = {"family": "image", "version": 1, "size": network.size, "precision": spec.precision, **network.facts}
+        facts = {
+            "family": "image",
+            "version": 1,
+            "size": network.size,
+            "decoding": decoding.facts(ImageEncoder.image_fit),
+            "precision": spec.precision,
+            **network.facts,
+        }
         size = spec.batch_size or (GPU_BATCH_SIZE if "GPU" in device else BATCH_SIZE)
         return ImageEncoder(
             network,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from lsh_core.features import decoding
 from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
 from lsh_core.features.work import RowColumns, WorkChunk
 from lsh_core.sources.dataset import SourceFile
@@ -86,3 +87,18 @@ def test_an_image_that_is_added_changes_few_chunks() -> None:
         assert len(keys(after) - keys(before)) <= 4, place
     changed = [*IMAGES[:700], replace(IMAGES[700], version="2"), *IMAGES[701:]]
     assert len(keys(chunks_of_images(changed, COLUMNS, "f", 100)) - keys(before)) == 1
+
+
+def test_how_images_are_decoded_decides_chunks_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    def planned() -> tuple[set[str], ...]:
+        texts, paths = (chunks_of_file(FILE, columns, "f", 300) for columns in (COLUMNS, PATHS))
+        images = chunks_of_images(IMAGES, replace(COLUMNS, template=None), "f", 100)
+        return keys(texts), keys(paths), keys(images)
+
+    before = planned()
+    for name, value in (("_FILTERS", {"squash": "BILINEAR", "crop": "LANCZOS"}), ("VERSION", 0)):
+        with monkeypatch.context() as changed:
+            changed.setattr(decoding, name, value)
+            texts, *others = planned()
+        assert texts == before[0]
+        assert not any(now & then for now, then in zip(others, before[1:], strict=True)), name

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import EncoderError, SettingsError, WeightsError
+from lsh_core.features import decoding
 from lsh_core.features.clip import ClipEncoder, make_clip_encoder
 from lsh_core.features.decoding import ImageDecoder
 from lsh_core.features.specification import EncoderSpec
@@ -58,6 +59,13 @@ def test_the_fingerprint_is_of_what_decides_the_numbers(clip: ClipEncoder, clip_
     np.testing.assert_array_equal(cut.encode(["dog " * 30]), cut.encode(["dog"]))
     with pytest.raises(SettingsError, match="the model has 12 positions"):
         make_clip_encoder(EncoderSpec("clip", str(tmp_path), max_tokens=13))
+
+
+def test_the_fingerprint_is_of_how_images_are_decoded(
+    clip: ClipEncoder, clip_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_FILTERS", {"squash": "BILINEAR", "crop": "LANCZOS"})
+    assert make_clip_encoder(EncoderSpec("clip", str(clip_folder), device="cpu")).fingerprint != clip.fingerprint
 
 
 @pytest.mark.parametrize("weights", [None, "none", "no/such/folder"])
