@@ -47,6 +47,18 @@ class Batches:
                 start = part.stop
         return found
 
+    def first(self, forward: Callable[[], Float32Array]) -> Float32Array:
+        """Call `forward`, which encodes a single row before any other, and return its answer; raises as `run`."""
+        try:
+            return forward()
+        except Exception as error:
+            if _is_out_of_memory(error):
+                raise self._too_little(error) from error
+            raise
+
+    def _too_little(self, error: Exception) -> DeviceMemoryError:
+        return DeviceMemoryError(self.device, str(error).partition("\n")[0][:300])
+
     def _fits(self, part: slice, found: Float32Array, forward: Callable[[slice], Float32Array]) -> bool:
         try:
             found[part] = forward(part)
@@ -55,7 +67,7 @@ class Batches:
                 raise
             rows = part.stop - part.start
             if rows == 1:
-                raise DeviceMemoryError(self.device, str(error).partition("\n")[0][:300]) from error
+                raise self._too_little(error) from error
             # Another thread may have halved it meanwhile.
             self.size = min(self.size, rows // 2)
             _log.warning("%s has not the memory for %d rows at once: going on with %d", self.device, rows, self.size)

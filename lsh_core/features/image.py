@@ -42,6 +42,8 @@ class ImageNetwork:
         From (n, height, width, channels) float32, 0 to 255, to (n, ...).
     facts
         What decides the numbers beside the weights.
+    any_size
+        Whether it does not say itself which size it takes.
     """
 
     call: Callable[[Any], Any]
@@ -49,6 +51,7 @@ class ImageNetwork:
     channels: int
     facts: dict[str, Any]
     variables: Sequence[Any] = ()
+    any_size: bool = False
 
 
 class ImageEncoder:
@@ -67,7 +70,10 @@ class ImageEncoder:
         tf = tensorflow()
         signature = [tf.TensorSpec([None, *network.size, 3], tf.uint8)]
         self._network = tf.function(self._forward, input_signature=signature, autograph=False)
-        self.dims = int(self._run(np.zeros((1, *network.size, 3), dtype=np.uint8)).shape[1])
+        probe = np.zeros((1, *network.size, 3), dtype=np.uint8)
+        self.dims = int(batches.first(lambda: self._run(probe)).shape[1])
+        if not self.dims:
+            raise ValueError(f"gives no numbers for an image of {network.size[0]} x {network.size[1]}")
 
     @property
     def batch_size(self) -> int:
@@ -112,6 +118,8 @@ def make_image_encoder(spec: EncoderSpec) -> ImageEncoder:
         Weights that are not there, or that cannot be fetched or read.
     SettingsError
         An unknown architecture, a device that is not there, or a size that the model does not take.
+    DeviceMemoryError
+        Not even one image fits the device's memory.
     """
     if spec.template is not None:
         raise SettingsError("text", spec.template, f"encoder {spec.encoder} takes images, and they have no text")
@@ -127,12 +135,15 @@ def make_image_encoder(spec: EncoderSpec) -> ImageEncoder:
             **network.facts,
         }
         size = spec.batch_size or (GPU_BATCH_SIZE if "GPU" in device else BATCH_SIZE)
-        return ImageEncoder(
-            network,
-            device=device,
-            batches=Batches(size, device),
-            fingerprint=fingerprint_of(facts, network.variables),
-        )
+        fingerprint = fingerprint_of(facts, network.variables)
+        try:
+            with loading("image", spec.weights or "imagenet", CHOICES):
+                return ImageEncoder(network, device=device, batches=Batches(size, device), fingerprint=fingerprint)
+        except WeightsError as error:
+            if network.any_size:
+                reason = f"the model takes no images of this size: {error.reason}"
+                raise SettingsError("image_size", network.size, reason) from error
+            raise
 
 
 def checked_images(encoder: str, batch: Batch, size: tuple[int, int]) -> Images:
@@ -184,7 +195,7 @@ def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
             pixels = pixels / 127.5 - 1.0
         return model.call(pixels)
 
-    return ImageNetwork(call, size, model.channels, facts)
+    return ImageNetwork(call, size, model.channels, facts, any_size=None in (model.height, model.width))
 
 
 def _size(asked: tuple[int, int] | None, height: int | None, width: int | None) -> tuple[int, int]:

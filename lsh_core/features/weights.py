@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lsh_core.errors import SettingsError, WeightsError
+from lsh_core.errors import DeviceMemoryError, SettingsError, WeightsError
 
 _BLOCK = 2**20
 _DECIDES = frozenset(
@@ -99,7 +99,7 @@ def loading(encoder: str, weights: str, choices: tuple[str, ...]) -> Iterator[No
     require_on_this_machine(encoder, weights, choices)
     try:
         yield
-    except (ModuleNotFoundError, MemoryError, SettingsError, WeightsError):
+    except (ModuleNotFoundError, MemoryError, DeviceMemoryError, SettingsError, WeightsError):
         raise
     except Exception as error:
         no_preset = str(error).startswith(
