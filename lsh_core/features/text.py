@@ -1,7 +1,7 @@
 """The text encoder: BERT and its family.
 
 A text's vector is the mean over the vectors of its tokens, scaled to unit length (Reimers and Gurevych, Sentence-BERT,
-2019, section 3), or that of its first token where the model's folder says so.
+2019, section 3), or that of its first token where the model says so.
 
 On one core a batch of a few dozen texts of about the same length is fastest, each as wide as its longest text: 480
 texts/s of 17 tokens with all-MiniLM-L6-v2, 550 in bfloat16, 420 in batches of 128. `tf.function` is traced once, for
@@ -10,11 +10,9 @@ any number of texts of any length; compiling with XLA takes a second for each sh
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +20,7 @@ from lsh_core.errors import EncoderError, SettingsError, WeightsError
 from lsh_core.features.batches import Batches
 from lsh_core.features.devices import calculating_in, device_for, run_on, tensorflow
 from lsh_core.features.encoder import Batch, Float32Array
+from lsh_core.features.side_files import Pooling, pooling_of, read_side_file, side_file
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.tokens import Tokens, run_by_length
@@ -40,7 +39,6 @@ FAMILY = frozenset(
 )
 _MODEL_TYPES = ("albert", "bert", "distilbert", "electra", "roberta", "xlm-roberta")
 """What Hugging Face calls them, in config.json."""
-Pooling = Literal["mean", "cls"]
 
 
 class TextEncoder:
@@ -117,7 +115,7 @@ def make_text_encoder(spec: EncoderSpec) -> TextEncoder:
     with calculating_in(spec.precision), tensorflow().device(device), loading("text", weights, CHOICES):
         backbone, tokenizer = _loaded(weights)
         most = _most_tokens(spec.max_tokens, weights, int(backbone.max_sequence_length))
-        pooling = _pooling(Path(weights))
+        pooling = pooling_of(weights)
     tokens = Tokens(tokenizer, most)
     facts = {
         "family": "text",
@@ -154,7 +152,7 @@ def _loaded(weights: str) -> tuple[Any, Any]:
     with without_starting_messages():
         import keras_hub
 
-    model_type = _read(Path(weights) / "config.json").get("model_type")
+    model_type = read_side_file(weights, "config.json").get("model_type")
     if model_type is not None and model_type not in _MODEL_TYPES:
         known = ", ".join(_MODEL_TYPES)
         reason = f"is no network of the BERT family: its model_type is {model_type!r}, not one of {known}"
@@ -163,17 +161,17 @@ def _loaded(weights: str) -> tuple[Any, Any]:
     kind = type(backbone).__name__
     if kind not in FAMILY:
         raise ValueError(f"this is a {kind}, not one of {', '.join(sorted(FAMILY))}")
-    folder = Path(weights)
-    if kind == "BertBackbone" and (folder / "vocab.txt").is_file() and not _says_case(folder):
-        vocabulary = (folder / "vocab.txt").read_text("utf-8").split("\n")
-        small = not any(token != token.lower() for token in vocabulary if not token.startswith("["))
-        return backbone, keras_hub.models.BertTokenizer(vocabulary=str(folder / "vocab.txt"), lowercase=small)
+    vocabulary = side_file(weights, "vocab.txt") if kind == "BertBackbone" else None
+    if vocabulary is not None and not _says_case(weights):
+        tokens = vocabulary.read_text("utf-8").split("\n")
+        small = not any(token != token.lower() for token in tokens if not token.startswith("["))
+        return backbone, keras_hub.models.BertTokenizer(vocabulary=str(vocabulary), lowercase=small)
     return backbone, keras_hub.models.Tokenizer.from_preset(weights)
 
 
-def _says_case(folder: Path) -> bool:
-    """Whether the folder says if its tokens are small letters; else the vocabulary shows it."""
-    said = _read(folder / "tokenizer_config.json")
+def _says_case(weights: str) -> bool:
+    """Whether the model says if its tokens are small letters; else the vocabulary shows it."""
+    said = read_side_file(weights, "tokenizer_config.json")
     return "do_lower_case" in said or "XLMRoberta" in str(said.get("tokenizer_class"))
 
 
@@ -182,16 +180,5 @@ def _most_tokens(asked: int | None, weights: str, positions: int) -> int:
         if asked > positions:
             raise SettingsError("max_tokens", asked, f"the model has {positions} positions")
         return asked
-    said = _read(Path(weights) / "sentence_bert_config.json").get("max_seq_length")
+    said = read_side_file(weights, "sentence_bert_config.json").get("max_seq_length")
     return min(said, positions) if isinstance(said, int) and said >= 3 else positions
-
-
-def _pooling(folder: Path) -> Pooling:
-    return "cls" if _read(folder / "1_Pooling" / "config.json").get("pooling_mode_cls_token") is True else "mean"
-
-
-def _read(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    found = json.loads(file.read_text("utf-8"))
-    return found if isinstance(found, dict) else {}

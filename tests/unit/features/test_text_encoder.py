@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -112,6 +114,90 @@ def test_the_folder_says_how_long_texts_are_what_is_pooled_and_whether_case_matt
     assert told.fingerprint != untold.fingerprint
 
 
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], list[str]]:
+    """Let keras_hub find a folder as ``hf://me/bert``; what it asks for is in the list."""
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError
+
+    def publish(folder: Path) -> list[str]:
+        asked: list[str] = []
+
+        def download(repo_id: str, filename: str) -> str:
+            asked.append(filename)
+            if repo_id != "me/bert" or not (folder / filename).is_file():
+                raise EntryNotFoundError("404")
+            return str(folder / filename)
+
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+        return asked
+
+    return publish
+
+
+def test_a_preset_that_is_fetched_gives_what_its_folder_gives(
+    bert_folder: Path, tmp_path: Path, hub: Callable[[Path], list[str]]
+) -> None:
+    folder = tmp_path / "bert"
+    shutil.copytree(bert_folder, folder)
+    asked = hub(folder)
+    assert bert("hf://me/bert").fingerprint == bert(folder).fingerprint
+    (folder / "9_Pooling").mkdir()
+    (folder / "9_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
+    modules = [{"type": "a.Transformer", "path": ""}, {"type": "a.Pooling", "path": "9_Pooling"}]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 9}))
+    fetched, local = bert("hf://me/bert"), bert(folder)
+    assert fetched.fingerprint == local.fingerprint != bert(bert_folder).fingerprint
+    assert (fetched._pooling, fetched._tokens.most) == ("cls", 9)
+    assert "9_Pooling/config.json" in asked
+
+
+def test_a_hub_that_does_not_answer_is_not_taken_for_one_without_the_file(
+    bert_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def offline(repo_id: str, filename: str) -> str:
+        if (bert_folder / filename).is_file():
+            return str(bert_folder / filename)
+        raise LocalEntryNotFoundError("cannot find the requested files in the disk cache")
+
+    known: list[Any] = [None]
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: known[0])
+    with pytest.raises(WeightsError, match="doesn't exist in preset directory"):
+        bert("hf://me/bert")
+    known[0] = huggingface_hub._CACHED_NO_EXIST  # As asked when it did answer.
+    assert bert("hf://me/bert").fingerprint == bert(bert_folder).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("1_Pooling/config.json", {"pooling_mode_max_tokens": True, "pooling_mode_mean_tokens": False}, "max_tokens"),
+        ("1_Pooling/config.json", {"pooling_mode_mean_sqrt_len_tokens": True}, "mean_sqrt_len_tokens"),
+        ("1_Pooling/config.json", {"pooling_mode_weightedmean_tokens": True}, "weightedmean_tokens"),
+        ("1_Pooling/config.json", {"pooling_mode": "lasttoken"}, "lasttoken"),
+        (
+            "1_Pooling/config.json",
+            {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True},
+            "cls_token and mean_tokens",
+        ),
+        ("modules.json", [{"type": "a.Pooling", "path": "1_Pooling"}, {"type": "a.Dense", "path": "2_Dense"}], "Dense"),
+    ],
+)
+def test_what_is_not_done_to_vectors_is_not_left_out_in_silence(
+    bert_folder: Path, tmp_path: Path, file: str, content: object, said: str
+) -> None:
+    shutil.copytree(bert_folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(json.dumps(content))
+    with pytest.raises(WeightsError, match=f"{file}: .* {said}, "):
+        bert(tmp_path)
+
+
 def test_the_fingerprint_is_of_what_decides_the_numbers(bert_folder: Path, tmp_path: Path) -> None:
     first = bert(bert_folder, template="{id}: {text}")
     copied = tmp_path / "elsewhere"
@@ -196,6 +282,7 @@ def test_a_network_of_another_kind_is_named(bert_folder: Path, tmp_path: Path) -
         ("model.safetensors", "no weights"),
         ("sentence_bert_config.json", "no json"),
         ("1_Pooling/config.json", "no json"),
+        ("modules.json", '{"no": "list"}'),
     ],
 )
 def test_a_folder_that_is_broken_is_an_error_of_the_weights(
