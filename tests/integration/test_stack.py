@@ -18,7 +18,7 @@ import pytest
 
 from lsh_core.local.airflow_standalone import AirflowStandalone
 from lsh_core.local.cluster import ElasticsearchCluster
-from lsh_core.local.dask_cluster import DaskCluster
+from lsh_core.local.dask_cluster import WORKER_BYTES, DaskCluster
 from lsh_core.local.probing import get_json
 from lsh_core.local.process import find
 from lsh_core.local.stack import stack_status, stop_stack
@@ -104,7 +104,7 @@ def test_dask_workers_have_one_thread_and_a_memory_limit(dask_cluster: DaskClust
     with Client(dask_cluster.address, set_as_default=False) as client:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         assert [worker["nthreads"] for worker in workers] == [1, 1]
-        assert all(0 < worker["memory_limit"] <= 2**31 for worker in workers)
+        assert all(0 < worker["memory_limit"] <= WORKER_BYTES for worker in workers)
         threads = client.run(os.getenv, "OPENBLAS_NUM_THREADS")
     assert set(threads.values()) == {"1"}
     assert listening_addresses(find(dask_cluster.marker)) == {"127.0.0.1"}
