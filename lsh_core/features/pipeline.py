@@ -120,8 +120,6 @@ class Pipeline:
         self._stopping = stopping
         height, width = encoder.image_size or (1, 1)
         self._images_a_block = min(rows_a_block, max(1, PIXEL_BYTES // (3 * height * width)))
-        height, width = encoder.image_size or (0, 0)
-        self._pixel_bytes = height * width * 3
 
     def run(self, chunks: Iterator[ChunkRows]) -> Iterator[tuple[ChunkRecord, dict[str, float]]]:
         """Encode and write `chunks`; yield the record of each that is written, in order, and the seconds of its steps.
