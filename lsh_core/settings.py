@@ -418,9 +418,9 @@ class RawToIndexSettings(FeaturesSettings):
         """Return what the first step is told."""
         return FeaturesSettings(**{field: getattr(self, field) for field in FeaturesSettings.model_fields})
 
-    def training(self, metric: str) -> TrainSettings:
-        """Return what training is told, of vectors that are meant for `metric`."""
-        return validated(TrainSettings, {**self._of_the_output(), "metric": metric, "model": self.model})
+    def training(self) -> TrainSettings:
+        """Return what training is told."""
+        return TrainSettings(**self._of_the_output(), model=self.model)
 
     def indexing(self, model_id: str | None = None) -> IndexSettings:
         """Return what the index run is told, of the model that the step before it has trained or taken."""

@@ -48,7 +48,7 @@ def train_or_reuse(settings: RawToIndexSettings, services: Services, *, fingerpr
         return {**_facts(newest), "reused": True}
     if settings.train == "never":
         raise NotFoundError("model", settings.name, f"there is none of encoder {encoder}, and none is to be trained")
-    return {**train(settings.training(encoder.metric), services), "reused": False}
+    return {**train(settings.training(), services), "reused": False}
 
 
 def _facts(model: StoredModel) -> dict[str, Any]:
