@@ -102,9 +102,8 @@ def loading(encoder: str, weights: str, choices: tuple[str, ...]) -> Iterator[No
     except (ModuleNotFoundError, MemoryError, DeviceMemoryError, SettingsError, WeightsError):
         raise
     except Exception as error:
-        no_preset = str(error).startswith(
-            "Unknown preset identifier"
-        )  # And lists spellings of presets, over ten lines.
+        # It goes on with the spellings of presets, over ten lines.
+        no_preset = str(error).startswith("Unknown preset identifier")
         reason = "is no preset of keras_hub, and no folder on this machine" if no_preset else first_line(error)
         raise WeightsError(encoder, weights, reason, choices) from error
 

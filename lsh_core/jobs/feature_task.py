@@ -116,12 +116,12 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
     encoder = _encoder(task.spec, task.trusted, task.workers_on)
     starting = time.perf_counter() - started
     told = _told(encoder, task.spec)
-    found, planned = told["fingerprint"][:12], task.encoder["fingerprint"][:12]
-    if told["fingerprint"] != task.encoder["fingerprint"]:
+    found, planned = told["fingerprint"], task.encoder["fingerprint"]
+    if found != planned:
         raise EncoderError(
             encoder.name,
-            f"has the fingerprint {found} {_here()} and {planned} on another one: give all workers the same weights "
-            "and packages",
+            f"has the fingerprint {found[:12]} {_here()} and {planned[:12]} on another one: give all workers the same "
+            "weights and packages",
         )
     pipeline = Pipeline(
         encoder,
