@@ -16,10 +16,10 @@ from lsh_core.features.row_reading import holds_bytes, holds_paths
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
 from lsh_core.settings import FeaturesSettings
-from lsh_core.sources.arrays import without_views
 from lsh_core.sources.chunks import Chunk
+from lsh_core.sources.columns import check_id
 from lsh_core.sources.dataset import Dataset, SourceFile, open_dataset
-from lsh_core.sources.identifiers import check_id_type
+from lsh_core.sources.identifiers import common_id_type
 from lsh_core.sources.listing import IRREGULAR, Listed, base_of, list_files
 from lsh_core.sources.spans import plan_spans
 
@@ -94,7 +94,7 @@ def open_source(settings: FeaturesSettings) -> FeatureSource:
     dataset = open_dataset(settings.source)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
-    check_id_type(_column(dataset, settings.id).type, where=dataset.url, column=settings.id)
+    check_id(dataset, settings.id)
     template = TextTemplate.parse(settings.text).canonical if settings.text is not None else None
     for name in TextTemplate.parse(template).columns if template else ():
         _check_text(dataset, name)
@@ -108,21 +108,15 @@ def open_source(settings: FeaturesSettings) -> FeatureSource:
     return FeatureSource(settings.source, columns, dataset.files)
 
 
-def _column(dataset: Dataset, name: str) -> pa.Field[pa.DataType]:
-    if name not in dataset.schema.names:
-        raise SchemaError(dataset.url, name, f"does not exist; there are {', '.join(dataset.schema.names)}")
-    return dataset.schema.field(name)
-
-
 def _check_text(dataset: Dataset, name: str) -> None:
-    type_ = _column(dataset, name).type
-    if types.is_binary(type_) or types.is_large_binary(type_) or types.is_binary_view(type_):
+    type_ = dataset.column(name).common()
+    if types.is_binary(type_) or types.is_large_binary(type_):
         raise SchemaError(dataset.url, name, f"is {type_}; texts are made of strings, numbers and dates")
 
 
 def _check_image(dataset: Dataset, name: str) -> pa.DataType:
     """Return the type of a column of images, which may hold their bytes, paths to them, or both."""
-    type_ = _column(dataset, name).type
+    type_ = dataset.column(name).common()
     if not holds_bytes(type_) and not holds_paths(type_):
         raise SchemaError(dataset.url, name, f"is {type_}; images must be bytes, or strings with paths or URLs")
     return type_
@@ -130,11 +124,11 @@ def _check_image(dataset: Dataset, name: str) -> pa.DataType:
 
 def _kept(dataset: Dataset, settings: FeaturesSettings) -> pa.Schema:
     """Return the columns that are written, as they are written."""
-    wanted = dataset.schema.names
+    wanted = dataset.names
     if settings.columns is not None:
         for name in settings.columns:
-            _column(dataset, name)
-        wanted = [name for name in wanted if name == settings.id or name in settings.columns]
+            dataset.column(name)
+        wanted = [each.name for each in dataset.columns if each.name == settings.id or each.name in settings.columns]
     image = None if settings.image is None else _check_image(dataset, settings.image)
     drops = image is not None and not settings.keep_bytes and holds_bytes(image)
     wanted = [name for name in wanted if not (drops and name == settings.image)]
@@ -148,8 +142,9 @@ def _kept(dataset: Dataset, settings: FeaturesSettings) -> pa.Schema:
         if settings.vector == settings.id:
             raise SettingsError("vector", settings.vector, "is the column with the ids")
         wanted = [name for name in wanted if name != settings.vector]
-    plain = [without_views(pa.array([], dataset.schema.field(name).type)).type for name in wanted]
-    return pa.schema([pa.field(name, type_) for name, type_ in zip(wanted, plain, strict=True)])
+    others = dataset.schema_of(name for name in wanted if name != settings.id)
+    id_type = common_id_type([type_ for type_, _ in dataset.column(settings.id).types])
+    return pa.schema([pa.field(name, id_type) if name == settings.id else others.field(name) for name in wanted])
 
 
 def _open_images(settings: FeaturesSettings) -> FeatureSource:

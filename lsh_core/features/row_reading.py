@@ -18,7 +18,9 @@ from lsh_core.features.template import TextTemplate
 from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
 from lsh_core.sources.arrays import Column
 from lsh_core.sources.chunks import Chunk
+from lsh_core.sources.common_types import is_text
 from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.fitting import fit
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.texts import text_faults
@@ -89,8 +91,21 @@ def _parquet_rows(file: SourceFile, chunks: Sequence[WorkChunk], columns: RowCol
     for span, table in read_span(file, spans, columns_read(columns)):
         identifiers = read_identifiers(table.column(columns.id))
         inputs = _texts(table, columns) if columns.template is not None else _images(table.column(str(columns.image)))
-        given = (identifiers.refused.get(row, each) for row, each in enumerate(inputs))
-        yield ChunkRows(chunks[span.number], identifiers.ids, table.select(columns.kept.names), given)
+        kept, misfits = _kept(table, columns, identifiers.ids)
+        refused = {**misfits, **identifiers.refused}
+        given = (refused.get(row, each) for row, each in enumerate(inputs))
+        yield ChunkRows(chunks[span.number], identifiers.ids, kept, given)
+
+
+def _kept(table: pa.Table, columns: RowColumns, ids: Sequence[str | None]) -> tuple[pa.Table, dict[int, Reason]]:
+    """Return the columns that are written, of the types of all files, and the rows with a value that these lack."""
+    given = table.select(columns.kept.names)
+    if given.schema.field(columns.id).type != columns.kept.field(columns.id).type:  # Texts in some files alone.
+        texts = pa.array(ids, columns.kept.field(columns.id).type)
+        given = given.set_column(given.schema.get_field_index(columns.id), columns.id, texts)
+    fitted = fit(given, columns.kept)
+    misfits = {row: ("value_not_exact", f"column {name!r} {fault}") for row, (name, fault) in fitted.faults.items()}
+    return fitted.table, misfits
 
 
 def _texts(table: pa.Table, columns: RowColumns) -> Iterator[Input]:
@@ -130,8 +145,7 @@ def holds_paths(type_: pa.DataType) -> bool:
     """
     if isinstance(type_, pa.StructType):
         return holds_bytes(type_) and holds_paths(_field_type(type_, _PATH))
-    value = type_.value_type if isinstance(type_, pa.DictionaryType) else type_
-    return types.is_string(value) or types.is_large_string(value) or types.is_string_view(value)
+    return is_text(type_)
 
 
 def _field_type(type_: pa.StructType, name: str) -> pa.DataType:
@@ -139,7 +153,7 @@ def _field_type(type_: pa.StructType, name: str) -> pa.DataType:
 
 
 def _is_bytes(type_: pa.DataType) -> bool:
-    return types.is_binary(type_) or types.is_large_binary(type_) or types.is_binary_view(type_)
+    return types.is_binary(type_) or types.is_large_binary(type_)
 
 
 def _images(column: Column) -> Iterator[Input]:

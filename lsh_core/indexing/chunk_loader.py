@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ from lsh_core.indexing.posting_lanes import PATIENCE_SECONDS, PostingLanes
 from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.fitting import fit
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.row_bytes import pack_row
 from lsh_core.sources.validation import RefusedRow, ValidRows, validate_rows
@@ -42,6 +43,8 @@ class LoadPlan:
         The mapping's ``properties`` of the other columns, which are also the columns that are read.
     nodes
         Addresses of the nodes, for the record.
+    types
+        Columns with the type that all files share; one that is not here is taken as its file has it.
     letters_a_chunk, dead_letter_days
         How many dead letters of a chunk are kept, and for how long.
     """
@@ -53,6 +56,7 @@ class LoadPlan:
     nodes: tuple[str, ...]
     request_bytes: int
     posting_threads: int
+    types: pa.Schema = field(default_factory=lambda: pa.schema([]))
     letters_a_chunk: int = letters_kept(1)
     dead_letter_days: int = 30
 
@@ -145,10 +149,16 @@ class ChunkLoader:
         """Validate, hash and write the rows of one chunk, and hand its requests to the posting threads."""
         plan = self._plan
         with watch("validate"):
+            fitted = fit(table, plan.types, moments=False)
             valid = validate_rows(
-                table, id=plan.id_column, vector=plan.vector.column, dims=plan.vector.dims, metric=plan.vector.metric
+                fitted.table,
+                id=plan.id_column,
+                vector=plan.vector.column,
+                dims=plan.vector.dims,
+                metric=plan.vector.metric,
+                misfits=fitted.faults,
             )
-            others = table.select(list(plan.fields))
+            others = fitted.table.select(list(plan.fields))
             if len(valid.offsets) < len(table):
                 # A table without columns forgets its rows when some are taken, but not when it is cut.
                 some = pa.array(valid.offsets, pa.int64())

@@ -10,6 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lsh_core.errors import SchemaError, SettingsError
+from lsh_core.sources.arrays import AnyType
+from lsh_core.sources.common_types import is_text
+from lsh_core.sources.plain_types import is_list, list_from_lengths
 
 KEYWORD_BYTES = 8191
 """Longest keyword value that is indexed; longer ones stay in the document but are not searchable (32,766 bytes is
@@ -28,8 +31,8 @@ _TABLE: tuple[tuple[Callable[[pa.DataType], bool], dict[str, Any]], ...] = (
     (pa.types.is_uint16, {"type": "integer", **_NUMBER_OPTIONS}),
     (pa.types.is_int64, {"type": "long", **_NUMBER_OPTIONS}),
     (pa.types.is_uint32, {"type": "long", **_NUMBER_OPTIONS}),
-    # No unsigned_long: not every distribution has it. A value beyond 2^63 is refused by the server, row by row.
-    (pa.types.is_uint64, {"type": "long", **_NUMBER_OPTIONS}),
+    # Not long, which ends at 2^63, nor unsigned_long, which not every distribution has: hashes are looked up exactly.
+    (pa.types.is_uint64, {"type": "keyword", "ignore_above": KEYWORD_BYTES}),
     (pa.types.is_duration, {"type": "long", **_NUMBER_OPTIONS}),
     (pa.types.is_float16, {"type": "half_float", **_NUMBER_OPTIONS}),
     (pa.types.is_float32, {"type": "float", **_NUMBER_OPTIONS}),
@@ -37,16 +40,10 @@ _TABLE: tuple[tuple[Callable[[pa.DataType], bool], dict[str, Any]], ...] = (
     (pa.types.is_decimal, {"type": "keyword", "ignore_above": KEYWORD_BYTES}),
     (pa.types.is_date, {"type": "date", "format": _DATE_FORMAT}),
     (pa.types.is_time, {"type": "keyword", "ignore_above": KEYWORD_BYTES}),
-    (
-        lambda arrow: pa.types.is_string(arrow) or pa.types.is_large_string(arrow) or pa.types.is_string_view(arrow),
-        {"type": "keyword", "ignore_above": KEYWORD_BYTES},
-    ),
+    (is_text, {"type": "keyword", "ignore_above": KEYWORD_BYTES}),
     (
         lambda arrow: (
-            pa.types.is_binary(arrow)
-            or pa.types.is_large_binary(arrow)
-            or pa.types.is_fixed_size_binary(arrow)
-            or pa.types.is_binary_view(arrow)
+            pa.types.is_binary(arrow) or pa.types.is_large_binary(arrow) or pa.types.is_fixed_size_binary(arrow)
         ),
         {"type": "binary"},
     ),
@@ -56,8 +53,8 @@ OVERRIDES = _NUMBERS | {"boolean", "keyword", "text", "date", "date_nanos", "ip"
 """Types that ``--field-type COLUMN=TYPE`` may ask for."""
 
 
-def field_for(source: str, column: str, arrow: pa.DataType) -> dict[str, Any]:
-    """Return the mapping of the field that holds `column`.
+def field_for(source: str, column: str, arrow: AnyType) -> dict[str, Any]:
+    """Return the mapping of the field that holds `column`, of the plain type `arrow`.
 
     Lists map as their elements do: every Elasticsearch field may hold many values. A float that is not a number,
     or infinite, has no place in JSON: the row is indexed without that value.
@@ -67,9 +64,7 @@ def field_for(source: str, column: str, arrow: pa.DataType) -> dict[str, Any]:
     SchemaError
         No Elasticsearch type holds this Arrow type without loss.
     """
-    if pa.types.is_dictionary(arrow):
-        return field_for(source, column, arrow.value_type)
-    if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
+    if is_list(arrow):
         return field_for(source, column, arrow.value_type)
     if pa.types.is_struct(arrow):
         return {
@@ -162,8 +157,8 @@ def field_paths(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[st
 def as_json_columns(table: pa.Table, fields: Mapping[str, Mapping[str, Any]]) -> pa.Table:
     """Cast the columns of `table` to types whose Python values are JSON.
 
-    Dates are written as ISO 8601, times as text, durations as their integer count of units, decimals as
-    text (exact) unless their field in `fields` is a number.
+    Dates are written as ISO 8601, times as text, durations as their integer count of units. Decimals and unsigned
+    64-bit integers are written as their digits, unless their field in `fields` is a number.
     """
     for position, name in enumerate(table.column_names):
         table = table.set_column(position, name, _as_json(table.column(position), fields[name]))
@@ -173,14 +168,14 @@ def as_json_columns(table: pa.Table, fields: Mapping[str, Mapping[str, Any]]) ->
 def _as_json(column: Any, field: Mapping[str, Any]) -> Any:
     """Cast an array, or a chunked one, and whatever is nested in it."""
     arrow = column.type
-    if pa.types.is_dictionary(arrow):
-        return _as_json(column.cast(arrow.value_type), field)
     if pa.types.is_timestamp(arrow):
         utc = column.cast(pa.timestamp(arrow.unit, "UTC"))
         return pc.strftime(utc, format="%Y-%m-%dT%H:%M:%SZ")
-    if pa.types.is_decimal(arrow) and field.get("type") in _NUMBERS:
-        return column.cast(pa.float64())
-    if pa.types.is_date(arrow) or pa.types.is_time(arrow) or pa.types.is_decimal(arrow):
+    if pa.types.is_decimal(arrow):
+        return column.cast(pa.float64()) if field.get("type") in _NUMBERS else _plain_digits(column)
+    if pa.types.is_uint64(arrow):
+        return column if field.get("type") in _NUMBERS else column.cast(pa.string())
+    if pa.types.is_date(arrow) or pa.types.is_time(arrow):
         return column.cast(pa.string())
     if pa.types.is_duration(arrow):
         return column.cast(pa.int64())
@@ -190,17 +185,21 @@ def _as_json(column: Any, field: Mapping[str, Any]) -> Any:
 
 
 def _nested_as_json(array: Any, field: Mapping[str, Any]) -> Any:
-    nulls = array.is_null()
     if pa.types.is_struct(array.type):
         properties = field.get("properties", {})
         names = [child.name for child in array.type]
         children = [
             _as_json(child, properties.get(name, {})) for name, child in zip(names, array.flatten(), strict=True)
         ]
-        return pa.StructArray.from_arrays(children, names, mask=nulls)
-    lengths = pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64())
-    borders = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths)])
-    return pa.LargeListArray.from_arrays(borders, _as_json(array.flatten(), field), mask=nulls)
+        return pa.StructArray.from_arrays(children, names, mask=array.is_null())
+    items = _as_json(array.flatten(), field)
+    return list_from_lengths(array, items, pa.large_list(items.type))
+
+
+def _plain_digits(column: Any) -> Any:
+    """Write decimals in plain notation: Arrow's own cast writes small ones with an exponent."""
+    digits = [None if number is None else f"{number:f}" for number in column.to_pylist()]
+    return pa.array(digits, pa.string())
 
 
 def _text_field() -> dict[str, Any]:

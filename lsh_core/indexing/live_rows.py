@@ -12,11 +12,12 @@ from lsh_core.errors import SchemaError, SourceError
 from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
 from lsh_core.indexing.journal import Change
 from lsh_core.indexing.mapping import VectorField
-from lsh_core.sources.arrays import AnyArray, without_views
+from lsh_core.sources.arrays import AnyArray
 from lsh_core.sources.identifiers import check_id_type
+from lsh_core.sources.plain_types import plain_table
 from lsh_core.sources.row_bytes import pack_row
 from lsh_core.sources.validation import ValidRows, validate_rows
-from lsh_core.sources.vectors import as_list_array
+from lsh_core.sources.vectors import as_list_array, check_vector_type
 
 KeyOf = Callable[[int], str]
 Rows = pa.Table | Sequence[Mapping[str, Any]]
@@ -78,16 +79,11 @@ def named(table: pa.Table, *, id: str, vector: str, where: str) -> pa.Table:
     for name in {ID_COLUMN, VECTOR_COLUMN} - {id, vector}:
         if name in table.column_names:
             raise SchemaError(where, name, "cannot be the name of a field; leave it out")
+    table = plain_table(table)
     check_id_type(table.schema.field(id).type, where=where, column=id)
-    vectors = table.column(vector)
-    kind = vectors.type
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    if is_list and pa.types.is_integer(kind.value_type):
-        vectors, kind = vectors.cast(pa.list_(pa.float32())), pa.list_(pa.float32())
-    if not is_list or not pa.types.is_floating(kind.value_type):
-        raise SchemaError(where, vector, f"is {kind}; vectors must be lists of floats")
-    own = {ID_COLUMN: without_views(table.column(id)), VECTOR_COLUMN: as_list_array(vectors)}
-    others = {name: without_views(table.column(name)) for name in table.column_names if name not in (id, vector)}
+    check_vector_type(table.schema.field(vector).type, where=where, column=vector)
+    own = {ID_COLUMN: table.column(id), VECTOR_COLUMN: as_list_array(table.column(vector))}
+    others = {name: table.column(name) for name in table.column_names if name not in (id, vector)}
     return pa.table({**own, **others})
 
 

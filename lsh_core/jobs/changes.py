@@ -44,7 +44,7 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     changed, live = 0, build.meta.build
     ignored: dict[str, None] = {}
     with progress("upsert", total=dataset.rows) as meter:
-        for file, first_row, table in read_parts(dataset.files, dataset.schema.names):
+        for file, first_row, table in read_parts(dataset.files, dataset.names):
             written = writer.upsert(
                 table,
                 id_column=id_column,
@@ -87,14 +87,14 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
 
 def _ids_from(source: str, column: str) -> Iterator[list[str]]:
     """Yield the ids in a column of a Parquet source."""
-    from lsh_core.errors import SchemaError, SourceError
+    from lsh_core.errors import SourceError
+    from lsh_core.sources.columns import check_id
     from lsh_core.sources.dataset import open_dataset
     from lsh_core.sources.identifiers import read_identifiers
     from lsh_core.sources.parts import read_parts
 
     dataset = open_dataset(source)
-    if column not in dataset.schema.names:
-        raise SchemaError(source, column, f"does not exist; there are {', '.join(dataset.schema.names)}")
+    check_id(dataset, column)
     with progress("delete", total=dataset.rows) as meter:
         for file, first_row, table in read_parts(dataset.files, [column]):
             found = read_identifiers(table.column(column))

@@ -53,7 +53,7 @@ class CorrectedSource:
         self._columns = list(dict.fromkeys([self._id, str(settings.vector), *plan.fields]))
         for name in self._columns:
             by_folders = all(name in values for values in self._folders.values())
-            if name not in self._dataset.schema.names and not by_folders:
+            if name not in self._dataset.names and not by_folders:
                 raise SchemaError(self._url, name, "is missing; the build has it")
 
     def last_rows(self, letters: Letters) -> tuple[dict[str, int], int]:
@@ -91,7 +91,7 @@ class CorrectedSource:
 
         A column that the source lacks, and a folder of the build's source told, has the value of the letter's folder.
         """
-        there = [name for name in self._columns if name in self._dataset.schema.names]
+        there = [name for name in self._columns if name in self._dataset.names]
         places = np.array(sorted(rows.values()), np.int64)
         chunks = plan_chunks(self._dataset.files, chunk_rows=_ROWS_AT_ONCE)
         for number, file in enumerate(self._dataset.files):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import numpy as np
 
@@ -65,25 +65,30 @@ def _from_parquet(url: str, content: IO[bytes], column: str | None) -> np.ndarra
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from lsh_core.sources.plain_types import as_plain, plain_type
     from lsh_core.sources.validation import valid_vectors
+    from lsh_core.sources.vectors import is_vector_type
 
     try:
         parquet = pq.ParquetFile(content)
         schema = parquet.schema_arrow
     except (OSError, pa.ArrowInvalid) as error:
         raise SourceError(url, f"cannot be read as Parquet: {error}") from error
-    lists = [field.name for field in schema if _holds_vectors(field.type)]
+    plain = {field.name: plain_type(field.type) for field in schema}
+    lists = [name for name, type_ in plain.items() if is_vector_type(type_)]
     if column is None:
+        # Beside an embedding a table may well have lists of integers.
+        lists = [name for name in lists if pa.types.is_floating(plain[name].value_type)] or lists
         if len(lists) != 1:
-            found = f"has {len(lists)} columns with lists of floats ({', '.join(lists)})"
+            found = f"has {len(lists)} columns with lists of numbers ({', '.join(lists)})"
             raise SourceError(url, f"{found}: say which, FILE.parquet:COLUMN")
         column = lists[0]
     elif column not in schema.names:
         raise SchemaError(url, column, f"is missing; there are {', '.join(schema.names)}")
     elif column not in lists:
-        raise SchemaError(url, column, f"has type {schema.field(column).type}, not lists of floats")
+        raise SchemaError(url, column, f"has type {schema.field(column).type}, not lists of numbers")
     try:
-        values = parquet.read(columns=[column]).column(column)
+        values = as_plain(parquet.read(columns=[column]).column(column))
     except (OSError, pa.ArrowInvalid) as error:
         raise SourceError(url, f"cannot be read as Parquet: {error}") from error
     lengths = [len(value) for value in values.slice(0, 1).to_pylist() if value is not None]
@@ -96,10 +101,3 @@ def _from_parquet(url: str, content: IO[bytes], column: str | None) -> np.ndarra
         row, (_, reason) = min(faults.items())
         raise SourceError(url, f"row {row}: {reason}")
     return vectors
-
-
-def _holds_vectors(arrow: Any) -> bool:
-    import pyarrow as pa
-
-    lists = pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow)
-    return bool(lists and pa.types.is_floating(arrow.value_type))

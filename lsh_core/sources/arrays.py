@@ -1,4 +1,4 @@
-"""Columns as Arrow arrays: one out of several parts, and of types that Arrow can select rows of."""
+"""Columns as Arrow arrays: one out of several parts, and its nulls."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 AnyArray: TypeAlias = "pa.Array[Any]"
+AnyType: TypeAlias = Any
+"""An Arrow type whose kind is looked up at run time: the stubs of pyarrow know no attribute that kinds share."""
 Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
@@ -23,34 +25,6 @@ def as_one_array(column: Column) -> AnyArray:
         return parts[0]
     one: AnyArray = pa.concat_arrays(parts or [pa.array([], column.type)])
     return one
-
-
-def without_views(column: Column) -> Column:
-    """Return the column with its texts and bytes in one piece, not as views: Arrow cannot select rows of those."""
-    type_ = _without_views(column.type)
-    return column if type_ == column.type else column.cast(type_)
-
-
-def _without_views(type_: pa.DataType) -> pa.DataType:
-    if pa.types.is_string_view(type_):
-        return pa.large_string()
-    if pa.types.is_binary_view(type_):
-        return pa.large_binary()
-    if isinstance(type_, pa.DictionaryType) and _without_views(type_.value_type) != type_.value_type:
-        return _without_views(type_.value_type)
-    if isinstance(type_, pa.StructType):
-        return pa.struct([_field_without_views(type_.field(number)) for number in range(type_.num_fields)])
-    if isinstance(type_, pa.ListType):
-        return pa.list_(_field_without_views(type_.value_field))
-    if isinstance(type_, pa.LargeListType):
-        return pa.large_list(_field_without_views(type_.value_field))
-    if isinstance(type_, pa.FixedSizeListType):
-        return pa.list_(_field_without_views(type_.value_field), type_.list_size)
-    return type_
-
-
-def _field_without_views(field: pa.Field[Any]) -> pa.Field[Any]:
-    return field.with_type(_without_views(field.type))
 
 
 def null_flags(array: AnyArray) -> Flags:

@@ -1,11 +1,10 @@
-"""Whether the id and vector columns of a source can be used, said before any work is done."""
+"""Checks of the id and vector columns of a source, before any work is done."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as types
@@ -14,8 +13,9 @@ from lsh_core.errors import SchemaError
 from lsh_core.sources.dataset import Dataset
 from lsh_core.sources.encoded_by import EncodedBy
 from lsh_core.sources.identifiers import check_id_type
+from lsh_core.sources.plain_types import as_plain
 from lsh_core.sources.reading import open_parquet
-from lsh_core.sources.vectors import as_list_array, list_shape
+from lsh_core.sources.vectors import as_list_array, check_vector_type, list_shape
 
 _ROWS_FOR_DIMS = 1_000
 
@@ -34,6 +34,8 @@ class SourceColumns:
         The other columns that are kept, partition columns among them.
     encoder
         What made the vectors, where the files say so.
+    left_out
+        Columns that are used only where they are named: the unnamed indices of pandas.
     """
 
     id: str
@@ -41,6 +43,7 @@ class SourceColumns:
     dims: int
     others: pa.Schema
     encoder: EncodedBy | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def check_columns(dataset: Dataset, *, id: str, vector: str, columns: Sequence[str] | None = None) -> SourceColumns:
@@ -64,42 +67,44 @@ def check_columns(dataset: Dataset, *, id: str, vector: str, columns: Sequence[s
     """
     if id == vector:
         raise SchemaError(dataset.url, id, "cannot be both the id and the vector")
-    check_id_type(_field(dataset, id).type, where=dataset.url, column=id)
-    type_ = _check_vector(dataset, vector)
-    kept = [name for name in dataset.schema.names if name not in (id, vector)]
-    if columns is not None:
-        for name in columns:
-            _field(dataset, name)
-        kept = [name for name in kept if name in columns]
-    others = pa.schema([dataset.schema.field(name) for name in kept])
-    dims = type_.list_size if isinstance(type_, pa.FixedSizeListType) else _dims_from_rows(dataset, vector)
+    check_id(dataset, id)
+    sizes = _check_vector(dataset, vector)
+    named = dataset.names if columns is None else columns
+    for name in named:
+        dataset.column(name)
+    kept = [each.name for each in dataset.columns if each.name in named and each.name not in (id, vector)]
+    dims = sizes.pop() if sizes else _dims_from_rows(dataset, vector)
     if dims < 1:
-        raise SchemaError(dataset.url, vector, f"is {type_}: its vectors have no numbers")
+        raise SchemaError(dataset.url, vector, "has vectors of the fixed size 0")
     made_them = dataset.encoder is not None and dataset.encoder.column == vector
-    return SourceColumns(id, vector, dims, others, dataset.encoder if made_them else None)
+    left_out = tuple(name for name in dataset.left_out if name not in (*kept, id, vector))
+    others = dataset.schema_of(kept)
+    return SourceColumns(id, vector, dims, others, dataset.encoder if made_them else None, left_out)
 
 
-def _field(dataset: Dataset, name: str) -> pa.Field[Any]:
-    if name not in dataset.schema.names:
-        raise SchemaError(dataset.url, name, f"does not exist; there are {', '.join(dataset.schema.names)}")
-    return dataset.schema.field(name)
+def check_id(dataset: Dataset, name: str) -> None:
+    """Raise `SchemaError` unless every file has the column `name`, and its values can be ids."""
+    column = dataset.column(name)
+    column.require_everywhere()
+    for type_, url in column.types:
+        if not types.is_null(type_):  # Each of its rows has no id, and is refused as such.
+            check_id_type(type_, where=url, column=name)
 
 
-def _check_vector(dataset: Dataset, name: str) -> pa.DataType:
-    type_: pa.DataType = _field(dataset, name).type
-    if not _is_list_of_floats(type_):
-        raise SchemaError(
-            dataset.url,
-            name,
-            f"is {type_}; vectors must be lists (list, large_list or fixed_size_list) of float16, float32 or float64",
-        )
-    return type_
-
-
-def _is_list_of_floats(type_: pa.DataType) -> bool:
-    if isinstance(type_, pa.ListType | pa.LargeListType | pa.FixedSizeListType):
-        return types.is_floating(type_.value_type)
-    return False
+def _check_vector(dataset: Dataset, name: str) -> set[int]:
+    """Check the vector column; return its one fixed size, or nothing if the size is not fixed."""
+    column = dataset.column(name)
+    column.require_everywhere()
+    sizes: dict[int, str] = {}
+    for type_, url in column.types:
+        check_vector_type(type_, where=url, column=name)
+        if isinstance(type_, pa.FixedSizeListType):
+            sizes.setdefault(type_.list_size, url)
+    if len(sizes) > 1:
+        (first, first_url), (second, second_url) = list(sizes.items())[:2]
+        reason = f"has vectors of {second} numbers, but in {first_url} they have {first}"
+        raise SchemaError(second_url, name, reason)
+    return set(sizes)
 
 
 def _dims_from_rows(dataset: Dataset, vector: str) -> int:
@@ -109,7 +114,7 @@ def _dims_from_rows(dataset: Dataset, vector: str) -> int:
             continue
         with open_parquet(file.url, file.size) as parquet:
             for batch in parquet.iter_batches(_ROWS_FOR_DIMS, columns=[vector], use_threads=False):
-                lengths = list_shape(as_list_array(batch.column(vector))).lengths
+                lengths = list_shape(as_list_array(as_plain(batch.column(vector)))).lengths
                 counts = Counter(lengths[lengths > 0].tolist())
                 if counts:
                     return int(counts.most_common(1)[0][0])

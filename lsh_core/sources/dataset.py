@@ -1,19 +1,22 @@
-"""What the files of a source hold: their rows, row groups and one schema, from their footers alone."""
+"""The rows, row groups and columns of a source, from the footers of its files alone."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lsh_core.errors import SchemaError, SourceChangedError
 from lsh_core.partitions import levels_of, partition_of
+from lsh_core.sources.column_types import ColumnTypes
 from lsh_core.sources.encoded_by import EncodedBy, the_one_encoder
 from lsh_core.sources.listing import Listed, list_files, look_up
+from lsh_core.sources.plain_types import plain_type
 from lsh_core.sources.reading import open_parquet
 
 _FOOTER_THREADS = 16
@@ -59,23 +62,58 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All files of a source, in sorted order, and the schema that they share.
+    """All files of a source, in sorted order, and the columns that they have.
 
-    The schema ends with the partition columns as strings. A key that is also a column of the files
-    is read from the files, and tells their partition all the same. A column that is null in all rows
-    of a file may have the type null there; the schema has the type of the other files, `read_span`
-    gives it as the file has it.
+    A file may lack a column, or have it with another type: see `lsh_core.sources.common_types`. Partition keys
+    are columns of strings. A key that is also a column of a file is read from that file, and tells its partition all
+    the same.
 
     Attributes
     ----------
+    columns
+        The columns of all files, with plain types.
     encoder
         What made the vectors, where the files say so.
     """
 
     url: str
     files: tuple[SourceFile, ...]
-    schema: pa.Schema
+    columns: tuple[ColumnTypes, ...]
     encoder: EncodedBy | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns that are used by default: all but the unnamed indices of pandas."""
+        return [column.name for column in self.columns if not column.is_pandas_index]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the columns that are used only where they are named."""
+        return tuple(column.name for column in self.columns if column.is_pandas_index)
+
+    def column(self, name: str) -> ColumnTypes:
+        """Return a column; raise `SchemaError` where no file has it."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        near = get_close_matches(name, self.names, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise SchemaError(self.url, name, f"does not exist{hint}; there are {', '.join(self.names)}")
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that are used by default, with the types that they share; raises as `schema_of` does."""
+        return self.schema_of(self.names)
+
+    def schema_of(self, names: Iterable[str]) -> pa.Schema:
+        """Return columns with the types that they share.
+
+        Raises
+        ------
+        SchemaError
+            A column that no file has, or whose types in two files have no common type.
+        """
+        return pa.schema([pa.field(name, self.column(name).common()) for name in names])
 
     @property
     def rows(self) -> int:
@@ -102,7 +140,7 @@ def open_dataset(url: str) -> Dataset:
     SourceUnavailableError
         Its storage did not answer.
     SchemaError
-        Two files differ in a column, or in their partition keys.
+        A column name is repeated in one file.
     ModelMismatchError
         The vectors of two files were made by different encoders.
     """
@@ -114,9 +152,9 @@ def open_dataset(url: str) -> Dataset:
     for file, _, _ in footers:
         files.append(replace(file, first_place=place))
         place += file.rows
-    schema = _shared_schema([(file.url, schema) for file, schema, _ in footers])
+    columns = _columns([(file.url, schema) for file, schema, _ in footers])
     encoder = the_one_encoder([(file.url, encoder) for file, _, encoder in footers])
-    return Dataset(url, tuple(files), schema, encoder)
+    return Dataset(url, tuple(files), columns, encoder)
 
 
 def check_unchanged(file: SourceFile) -> None:
@@ -147,41 +185,23 @@ def _read_footer(listed: Listed) -> tuple[SourceFile, pa.Schema, EncodedBy | Non
     if repeated:
         raise SchemaError(listed.url, repeated[0], "appears more than once; write the file with distinct column names")
     added = tuple((key, value) for key, value in levels_of(listed.url.split("/")[:-1]) if key not in schema.names)
+    schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in schema])
     for key, _ in added:
         schema = schema.append(pa.field(key, pa.string()))
     row_group_rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
     return SourceFile(listed.url, listed.size, listed.version, row_group_rows, 0, added), schema, encoder
 
 
-def _shared_schema(schemas: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
-    """Return the first file's schema, in which a type null gives way to the type that another file has."""
-    first_url, first = schemas[0]
-    shared = {field.name: (field, first_url) for field in first}
-    for url, schema in schemas:
-        _check_same_names(first, schema, first_url, url)
-        for name, (field, decided_by) in shared.items():
-            given = schema.field(name)
-            if pa.types.is_null(field.type):
-                shared[name] = (given, url)
-            elif not pa.types.is_null(given.type) and _comparable(given.type) != _comparable(field.type):
-                reason = f"is {given.type}, but in {decided_by} it is {field.type}; write both with one type"
-                raise SchemaError(url, name, reason)
-    return pa.schema([field for field, _ in shared.values()])
-
-
-def _check_same_names(expected: pa.Schema, found: pa.Schema, first_url: str, url: str) -> None:
-    missing = [name for name in expected.names if name not in found.names]
-    if missing:
-        raise SchemaError(url, missing[0], f"is missing; {first_url} has it, and all files must have the same columns")
-    added = [name for name in found.names if name not in expected.names]
-    if added:
-        raise SchemaError(url, added[0], f"is not in {first_url}; all files must have the same columns")
-
-
-def _comparable(type_: pa.DataType) -> Sequence[object]:
-    """What two types must share: not the names or the nullability of list items, which writers choose freely."""
-    if isinstance(type_, pa.FixedSizeListType):
-        return (type_.id, type_.list_size, _comparable(type_.value_type))
-    if isinstance(type_, pa.ListType | pa.LargeListType):
-        return (type_.id, _comparable(type_.value_type))
-    return (type_,)
+def _columns(schemas: Sequence[tuple[str, pa.Schema]]) -> tuple[ColumnTypes, ...]:
+    """Return the columns of all files, those of the first file first."""
+    columns: dict[str, ColumnTypes] = {}
+    for number, (url, schema) in enumerate(schemas):
+        for name in schema.names:
+            if name in columns:
+                columns[name] = columns[name].seen(schema.field(name).type, url)
+            else:
+                first = ColumnTypes(name, ((schema.field(name).type, url),))
+                columns[name] = first.missing(schemas[0][0]) if number else first
+        for name in columns.keys() - set(schema.names):
+            columns[name] = columns[name].missing(url)
+    return tuple(columns.values())

@@ -1,7 +1,8 @@
-"""How an Arrow column becomes document ids, and which of them Elasticsearch would not take."""
+"""Document ids from a column, and the ids that Elasticsearch would not take."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.types as types
 
 from lsh_core.errors import SchemaError
 from lsh_core.sources.arrays import AnyArray, Column, as_one_array, null_flags
+from lsh_core.sources.common_types import is_text
 
 MOST_ID_BYTES = 512  # Elasticsearch's limit; one longer id fails its whole bulk request
 _SHOWN_CHARACTERS = 40
@@ -33,23 +35,24 @@ class Identifiers:
 
 
 def check_id_type(type_: pa.DataType, *, where: str, column: str) -> None:
-    """Raise `SchemaError` unless the values of a column of `type_` can be ids."""
-    if types.is_dictionary(type_):
-        usable = _is_string(type_.value_type)
-    else:
-        usable = _is_string(type_) or types.is_integer(type_)
-    if not usable:
-        raise SchemaError(where, column, f"is {type_}; ids must be strings or integers")
+    """Raise `SchemaError` unless the values of a column of the plain type `type_` can be ids."""
+    if not (is_text(type_) or types.is_integer(type_) or types.is_decimal(type_)):
+        raise SchemaError(where, column, f"is {type_}; ids must be strings, UUIDs, integers or whole decimals")
 
 
-def _is_string(type_: pa.DataType) -> bool:
-    return types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_)
+def common_id_type(types_of_files: Sequence[pa.DataType]) -> pa.DataType:
+    """Return the type that holds the ids of all files: their own if it is one type, else texts."""
+    first = next((each for each in types_of_files if not types.is_null(each)), pa.string())
+    return first if all(each in (first, pa.null()) for each in types_of_files) else pa.large_string()
 
 
 def read_identifiers(column: Column) -> Identifiers:
-    """Turn a column of strings or integers into ids. Integers become their decimal digits."""
-    array = _as_strings(as_one_array(column))
+    """Return the ids in a plain column of strings, integers or decimals; numbers become their digits."""
+    array = as_one_array(column)
     refused = {row: ("null_id", "the id is null") for row in np.flatnonzero(null_flags(array)).tolist()}
+    if types.is_decimal(array.type):
+        return _of_decimals(array, refused)
+    array = _as_strings(array)
     try:
         ids: list[str | None] = array.to_pylist()
     except UnicodeDecodeError:
@@ -66,11 +69,20 @@ def read_identifiers(column: Column) -> Identifiers:
 
 
 def _as_strings(array: AnyArray) -> AnyArray:
-    if isinstance(array, pa.DictionaryArray):
-        array = array.dictionary_decode()
-    if types.is_string(array.type) or types.is_large_string(array.type):
-        return array
-    return array.cast(pa.large_string())
+    return array if is_text(array.type) else array.cast(pa.large_string())
+
+
+def _of_decimals(array: AnyArray, refused: dict[int, tuple[str, str]]) -> Identifiers:
+    ids: list[str | None] = []
+    for row, number in enumerate(array.to_pylist()):
+        if number is None:
+            ids.append(None)
+            continue
+        whole = int(number)
+        if whole != number:
+            refused[row] = ("id_not_whole", f"the id is {number:f}; a number that is an id must be whole")
+        ids.append(str(whole) if whole == number else f"{number:f}")
+    return Identifiers(ids, refused)
 
 
 def _wrong_sizes(array: AnyArray) -> dict[int, int]:

@@ -13,9 +13,10 @@ from fsspec import AbstractFileSystem
 
 from lsh_core.errors import SourceChangedError, SourceError
 from lsh_core.partitions import column_value
-from lsh_core.sources.arrays import Column, without_views
+from lsh_core.sources.arrays import Column
 from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
+from lsh_core.sources.plain_types import as_plain
 from lsh_core.sources.remote_file import RemoteFile
 
 if TYPE_CHECKING:
@@ -45,7 +46,14 @@ def open_parquet(url: str, size: int) -> Iterator[pq.ParquetFile]:
             source = path if local else _open_remote(stack, filesystem, url, path)
             buffer_size = _LOCAL_BUFFER_BYTES if local else _REMOTE_BUFFER_BYTES
             parquet = stack.enter_context(
-                pq.ParquetFile(source, pre_buffer=False, buffer_size=buffer_size, page_checksum_verification=True)
+                pq.ParquetFile(
+                    source,
+                    pre_buffer=False,
+                    buffer_size=buffer_size,
+                    page_checksum_verification=True,
+                    # By default INT96 becomes nanoseconds, which wrap around outside the years 1677 to 2262.
+                    coerce_int96_timestamp_unit="us",
+                )
             )
         except FileNotFoundError as error:
             raise SourceError(url, "there is no such file") from error
@@ -72,13 +80,13 @@ def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str])
     chunks
         Chunks of `file` in source order; rows between them are skipped.
     columns
-        Names of the columns to read, partition columns among them. One that the file holds with the type
-        null has it here too, whatever its type is in the other files.
+        Names of the columns to read, partition columns among them.
 
     Yields
     ------
     chunk, table
-        Each chunk with its rows, columns in the order of `columns`. Row groups that hold no row of
+        Each chunk with its rows, columns in the order of `columns`. Each has the plain type that this file gives it;
+        one that the file lacks has the type null. Row groups that hold no row of
         `chunks` are not read; of the others, what lies before the first row is decoded and dropped.
 
     Raises
@@ -91,16 +99,18 @@ def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str])
         The storage did not answer.
     """
     partitions = dict(file.partition_values)
-    stored = [name for name in columns if name not in partitions]
-    if not stored:
+    wanted = [name for name in columns if name not in partitions]
+    if not wanted:
         for chunk in chunks:
-            yield chunk, _with_partitions({}, chunk.rows, partitions, columns)
+            yield chunk, _completed({}, chunk.rows, partitions, columns)
         return
     with open_parquet(file.url, file.size) as parquet:
         _check_row_groups(file, parquet.metadata)
+        stored = [name for name in wanted if name in parquet.schema_arrow.names]
         rows = _Rows(file, parquet, chunks, stored)
         for chunk in chunks:
-            yield chunk, _with_partitions(rows.take(chunk), chunk.rows, partitions, columns)
+            found = rows.take(chunk) if stored else {}
+            yield chunk, _completed(found, chunk.rows, partitions, columns)
 
 
 class _Rows:
@@ -129,7 +139,7 @@ class _Rows:
             parts.append(part)
             position += part.num_rows
         table = pa.Table.from_batches(parts)
-        return {name: without_views(table.column(name)) for name in self._columns}
+        return {name: as_plain(table.column(name)) for name in self._columns}
 
     def _batch_at(self, position: int, chunk: Chunk) -> pa.RecordBatch:
         try:
@@ -181,13 +191,17 @@ def _check_row_groups(file: SourceFile, metadata: pq.FileMetaData) -> None:
         )
 
 
-def _with_partitions(
+def _completed(
     stored: Mapping[str, Column], rows: int, partitions: Mapping[str, str], columns: Sequence[str]
 ) -> pa.Table:
-    def constant(text: str) -> Column:
-        return pa.repeat(pa.scalar(column_value(text), pa.string()), rows)
+    """Return all columns of some rows: stored ones, those of the partition, and null for what the file lacks."""
 
-    return pa.table({name: stored[name] if name in stored else constant(partitions[name]) for name in columns})
+    def constant(name: str) -> Column:
+        if name not in partitions:
+            return pa.nulls(rows)
+        return pa.repeat(pa.scalar(column_value(partitions[name]), pa.string()), rows)
+
+    return pa.table({name: stored[name] if name in stored else constant(name) for name in columns})
 
 
 def _why_unreadable(url: str, size: int, error: Exception) -> str:

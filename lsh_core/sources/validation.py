@@ -1,12 +1,13 @@
-"""Which rows of a chunk can be indexed. Each of the others is refused by name, with the figures that say why.
+"""Validation of rows: each row that cannot be indexed is refused, with the figures that say why.
 
 Of several faults a row is refused for the first in this order: id (null, empty, too long), vector
 (null, empty, wrong length, null elements), numbers (NaN, infinite), length of the vector (overflow,
-zero), texts of the other columns (not UTF-8).
+zero), the other columns (texts that are not UTF-8, dates out of range, values that their type does not hold).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,8 @@ import pyarrow as pa
 from lsh_core.sources.arrays import Column, Flags
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.texts import text_faults
-from lsh_core.sources.vectors import Floats, ListArray, as_list_array, list_shape, matrix
+from lsh_core.sources.times import time_faults
+from lsh_core.sources.vectors import ListArray, Numbers, as_list_array, list_shape, matrix
 
 _FLOAT32 = np.finfo(np.float32)
 
@@ -35,8 +37,8 @@ class RefusedRow:
         Its id as far as there is one; a longer one is cut to 512 characters.
     error
         The kind: ``null_id``, ``empty_id``, ``id_too_long``, ``id_not_utf8``, ``null_vector``,
-        ``empty_vector``, ``wrong_length``, ``null_element``, ``nan``, ``infinite``, ``overflow``,
-        ``zero_vector`` or ``text_not_utf8``.
+        ``id_not_whole``, ``empty_vector``, ``wrong_length``, ``null_element``, ``nan``, ``infinite``, ``overflow``,
+        ``zero_vector``, ``text_not_utf8``, ``date_out_of_range`` or ``value_not_exact``.
     reason
         A sentence with the figures.
     """
@@ -69,24 +71,35 @@ class ValidRows:
     refused: list[RefusedRow]
 
 
-def validate_rows(table: pa.Table, *, id: str, vector: str, dims: int, metric: str) -> ValidRows:
+def validate_rows(
+    table: pa.Table,
+    *,
+    id: str,
+    vector: str,
+    dims: int,
+    metric: str,
+    misfits: Mapping[int, tuple[str, str]] | None = None,
+) -> ValidRows:
     """Part the rows of a table into those that can be indexed and those that cannot.
 
     Parameters
     ----------
     table
-        n rows with the columns `id` (strings or integers) and `vector` (lists of floats), and others.
+        n rows with the columns `id` (strings, integers or decimals) and `vector` (lists of numbers), and others, all of
+        plain types.
     dims
         Numbers that each vector must have.
     metric
         Under ``cosine`` a vector needs a direction: a zero row, or one whose squared length is
         below the smallest normal float32, is refused. Other metrics take them.
+    misfits
+        Rows with a value that was not fitted exactly, as `lsh_core.sources.fitting.Fitted.faults` has them.
     """
     identifiers = read_identifiers(table.column(id))
-    bad_texts = _text_faults(table.drop_columns([id, vector]))
+    bad_values = _value_faults(table.drop_columns([id, vector]), misfits or {})
     offsets, vectors, bad_vectors = valid_vectors(table.column(vector), dims=dims, metric=metric)
-    refused = {**bad_texts, **bad_vectors, **identifiers.refused}
-    if bad_texts or identifiers.refused:
+    refused = {**bad_values, **bad_vectors, **identifiers.refused}
+    if bad_values or identifiers.refused:
         good = ~np.isin(offsets, list(refused))
         offsets, vectors = offsets[good], vectors[good]
     ids = identifiers.ids
@@ -98,11 +111,15 @@ def validate_rows(table: pa.Table, *, id: str, vector: str, dims: int, metric: s
     )
 
 
-def _text_faults(others: pa.Table) -> dict[int, Reason]:
+def _value_faults(others: pa.Table, misfits: Mapping[int, tuple[str, str]]) -> dict[int, Reason]:
     faults: dict[int, Reason] = {}
     for name, column in zip(others.column_names, others.columns, strict=True):
         for row, fault in text_faults(column).items():
             faults.setdefault(row, ("text_not_utf8", f"column {name!r} holds a text that is not UTF-8: {fault}"))
+        for row, fault in time_faults(column).items():
+            faults.setdefault(row, ("date_out_of_range", f"column {name!r} {fault}"))
+    for row, (name, fault) in misfits.items():
+        faults.setdefault(row, ("value_not_exact", f"column {name!r} {fault}"))
     return faults
 
 
@@ -147,7 +164,7 @@ def _structure_faults(array: ListArray, dims: int) -> dict[int, Reason]:
     return faults
 
 
-def _number_faults(numbers: Floats, vectors: npt.NDArray[np.float32], metric: str) -> dict[int, Reason]:
+def _number_faults(numbers: Numbers, vectors: npt.NDArray[np.float32], metric: str) -> dict[int, Reason]:
     """Judge all rows by their squared length: it is finite and not tiny only if the numbers are good."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", vectors, vectors)
@@ -157,7 +174,7 @@ def _number_faults(numbers: Floats, vectors: npt.NDArray[np.float32], metric: st
     return {row: _why_bad(numbers[row], vectors[row]) for row in np.flatnonzero(bad).tolist()}
 
 
-def _why_bad(numbers: Floats, vector: npt.NDArray[np.float32]) -> Reason:
+def _why_bad(numbers: Numbers, vector: npt.NDArray[np.float32]) -> Reason:
     dims = len(numbers)
     not_numbers = np.isnan(numbers)
     if not_numbers.any():

@@ -1,4 +1,4 @@
-"""How an Arrow list column becomes a matrix, without a loop over its rows."""
+"""Vectors: an Arrow list column as a matrix, without a loop over its rows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.types as types
 
-from lsh_core.sources.arrays import AnyArray, Column, as_one_array, null_flags
+from lsh_core.errors import SchemaError
+from lsh_core.sources.arrays import AnyArray, AnyType, Column, as_one_array, null_flags
+from lsh_core.sources.common_types import is_number
+from lsh_core.sources.plain_types import is_list
 
 ListArray: TypeAlias = "pa.ListArray[Any] | pa.LargeListArray[Any] | pa.FixedSizeListArray[Any, Any]"
-Floats: TypeAlias = npt.NDArray[np.floating]
+Numbers: TypeAlias = npt.NDArray[np.floating | np.integer]
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,28 @@ class ListShape:
 
 
 def as_list_array(column: Column) -> ListArray:
-    """Return a column of lists as one array; a column of type null, which has no list at all, as null lists."""
+    """Return a plain column of lists as one array; a column of type null, which has no list at all, as null lists."""
     array = as_one_array(column)
     if isinstance(array, pa.NullArray):
         return pa.nulls(len(array), pa.list_(pa.float32()))
     if not isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
         raise TypeError(f"not a list column: {array.type}")
     return array
+
+
+def check_vector_type(type_: AnyType, *, where: str, column: str) -> None:
+    """Raise `SchemaError` unless the values of a column of the plain type `type_` can be vectors."""
+    if not types.is_null(type_) and not is_vector_type(type_):
+        reason = f"is {type_}; vectors must be lists of numbers (floats, integers or decimals)"
+        raise SchemaError(where, column, reason)
+
+
+def is_vector_type(type_: AnyType) -> bool:
+    """Return whether `type_`, a plain type, is a list of numbers; a list of nulls counts as an empty one."""
+    if not is_list(type_):
+        return False
+    value: pa.DataType = type_.value_type
+    return is_number(value) or types.is_null(value)
 
 
 def list_shape(array: ListArray) -> ListShape:
@@ -58,7 +77,7 @@ def list_shape(array: ListArray) -> ListShape:
     return ListShape(is_null, lengths, null_elements)
 
 
-def matrix(array: ListArray, dims: int) -> Floats:
+def matrix(array: ListArray, dims: int) -> Numbers:
     """Return the numbers of a column without null lists, null elements or other lengths.
 
     Returns
@@ -67,6 +86,10 @@ def matrix(array: ListArray, dims: int) -> Floats:
         Of the column's own type; a read-only view of Arrow's memory.
     """
     numbers, _ = values_and_borders(array)
+    if types.is_decimal(numbers.type):
+        numbers = numbers.cast(pa.float64())
+    elif types.is_null(numbers.type):  # Of lists that are all empty: there is no number.
+        numbers = pa.nulls(len(numbers), pa.float32())
     return _values_view(numbers).reshape(len(array), dims)
 
 
@@ -85,11 +108,11 @@ def values_and_borders(array: ListArray) -> tuple[AnyArray, npt.NDArray[np.int64
     return variable, offsets - offsets[0]
 
 
-def _values_view(numbers: AnyArray) -> Floats:
+def _values_view(numbers: AnyArray) -> Numbers:
     """View the numbers where Arrow keeps them (``to_numpy`` copies float16 and whatever has nulls)."""
     dtype = np.dtype(numbers.type.to_pandas_dtype())
     buffer = numbers.buffers()[1]
     if buffer is None or len(numbers) == 0:
         return np.zeros(len(numbers), dtype)
-    view: Floats = np.frombuffer(memoryview(buffer), dtype, len(numbers), numbers.offset * dtype.itemsize)
+    view: Numbers = np.frombuffer(memoryview(buffer), dtype, len(numbers), numbers.offset * dtype.itemsize)
     return view

@@ -83,6 +83,7 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     return {
         "rows": dataset.rows,
         "files": len(dataset.files),
+        "columns_left_out": list(columns.left_out),
         "dims": columns.dims,
         "model_id": stored.model_id,
         "elasticsearch": ", ".join(facts.versions),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
+import pyarrow as pa
 
 from lsh_core import __version__
 from lsh_core.backends import require_backend
@@ -45,6 +47,8 @@ class BuildPlan:
         The mapping's ``properties`` of the other columns.
     settings_fingerprint
         SHA-256 over all that decides what a document looks like.
+    column_types
+        The columns of `fields` with the types that all files share: an Arrow schema, serialised, in base64.
     """
 
     index: str
@@ -56,12 +60,18 @@ class BuildPlan:
     shards: int
     replicas: int
     settings_fingerprint: str
+    column_types: str
     id_column: str = "id"
 
     @property
     def rows(self) -> int:
         """Rows of the source."""
         return sum(file.rows for file in self.files)
+
+    @property
+    def types(self) -> pa.Schema:
+        """The columns of `fields` with the types that all files share."""
+        return pa.ipc.read_schema(pa.py_buffer(b64decode(self.column_types)))
 
     def chunks(self) -> list[Chunk]:
         """Return the chunks, the same ones each time."""
@@ -89,6 +99,7 @@ class BuildPlan:
             nodes=nodes,
             request_bytes=settings.request_bytes,
             posting_threads=settings.posting_threads,
+            types=self.types,
             letters_a_chunk=letters_kept(len(self.chunks())),
             dead_letter_days=settings.dead_letter_days,
         )
@@ -144,6 +155,11 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     }
 
 
+def packed_types(types: pa.Schema) -> str:
+    """Return `types` as `BuildPlan.column_types` has them."""
+    return b64encode(types.serialize().to_pybytes()).decode()
+
+
 def read_plan(settings: IndexSettings, build: str, services: Services) -> BuildPlan:
     """Return the plan of `build` as it was stored."""
     record = RunStore(answering_client(services.connection)).get(settings.name, build)
@@ -197,7 +213,14 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
     )
     if settings.chunk_rows is not None:
         chunk_rows = min(settings.chunk_rows, max(1, settings.chunk_bytes // row_bytes))
-    decides = {"vector": asdict(field), "fields": fields, "id": settings.id, "version": __version__}
+    column_types = packed_types(columns.others)
+    decides = {
+        "vector": asdict(field),
+        "fields": fields,
+        "column_types": column_types,
+        "id": settings.id,
+        "version": __version__,
+    }
     return BuildPlan(
         index=physical_index(settings.name, build),
         source=settings.source,
@@ -208,5 +231,6 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
         shards=settings.shards or default_shards(dataset.rows, columns.dims * len(field.vector_paths), nodes),
         replicas=settings.replicas if settings.replicas is not None else int(nodes > 1),
         settings_fingerprint=hashlib.sha256(orjson.dumps(decides, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        column_types=column_types,
         id_column=settings.id,
     )

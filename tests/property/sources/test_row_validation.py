@@ -10,6 +10,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lsh_core.sources.plain_types import plain_table
 from lsh_core.sources.validation import validate_rows
 
 DIMS = 3
@@ -131,7 +132,7 @@ def test_agrees_with_row_by_row(data: st.DataObject, table: pa.Table, metric: st
         for id, vector, bad in zip(ids, vectors, bad_texts, strict=True)
     ]
 
-    valid = validate_rows(table, id="id", vector="vector", dims=DIMS, metric=metric)
+    valid = validate_rows(plain_table(table), id="id", vector="vector", dims=DIMS, metric=metric)
 
     good = [row for row, error in enumerate(errors) if error is None]
     assert valid.offsets.tolist() == good

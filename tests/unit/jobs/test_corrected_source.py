@@ -14,7 +14,7 @@ from lsh_core.errors import SchemaError, SourceError
 from lsh_core.indexing.dead_letters import DeadLetter
 from lsh_core.jobs import corrected_source
 from lsh_core.jobs.corrected_source import CorrectedSource
-from lsh_core.jobs.stages.plan import BuildPlan
+from lsh_core.jobs.stages.plan import BuildPlan, packed_types
 from lsh_core.settings import ReplaySettings
 from lsh_core.sources.dataset import open_dataset
 from tests.vector_fields import list_field
@@ -31,7 +31,8 @@ def open_source(tmp_path: Path, fields: tuple[str, ...] = (), corrected: str = "
     """Open the source `corrected` for a build of the files in the folder ``source``."""
     files = open_dataset(str(tmp_path / "source")).files
     kinds = {name: {"type": "keyword"} for name in fields}
-    plan = BuildPlan("i", "s", files, 10, kinds, list_field(dims=2), shards=1, replicas=0, settings_fingerprint="f")
+    types = packed_types(pa.schema([]))
+    plan = BuildPlan("i", "s", files, 10, kinds, list_field(dims=2), 1, 0, "f", types)
     settings = ReplaySettings(name="n", source=str(tmp_path / corrected), id="id", vector="v")
     return CorrectedSource(settings, plan)
 

@@ -46,13 +46,15 @@ def test_ids_may_be_strings_or_integers(tmp_path: Path, write: Write, type_: pa.
 
 @pytest.mark.parametrize("ids", [pa.array([1.5]), pa.array([b"a"]), pa.array([["a"]]), pa.array([True])], ids=str)
 def test_other_ids_are_refused_with_their_type(tmp_path: Path, write: Write, ids: pa.Array) -> None:
-    with pytest.raises(SchemaError, match=r"'id' is .*; ids must be strings or integers"):
+    with pytest.raises(SchemaError, match=r"'id' is .*; ids must be strings, UUIDs, integers or whole decimals"):
         check(tmp_path, {"id": ids, "v": VECTORS}, write)
 
 
-@pytest.mark.parametrize("item", [pa.float16(), pa.float32(), pa.float64()], ids=str)
+@pytest.mark.parametrize(
+    "item", [pa.float16(), pa.float32(), pa.float64(), pa.int8(), pa.uint8(), pa.int32(), pa.uint64()], ids=str
+)
 @pytest.mark.parametrize("kind", ["list", "large_list", "fixed_size_list"])
-def test_vectors_may_be_any_list_of_floats(tmp_path: Path, write: Write, kind: str, item: pa.DataType) -> None:
+def test_vectors_may_be_any_list_of_numbers(tmp_path: Path, write: Write, kind: str, item: pa.DataType) -> None:
     type_ = {"list": pa.list_(item), "large_list": pa.large_list(item), "fixed_size_list": pa.list_(item, 3)}[kind]
     vectors = pa.array([[1.0, 2.0, 3.0]], pa.list_(pa.float32())).cast(type_)
     assert check(tmp_path, {"id": IDS, "v": vectors}, write).dims == 3
@@ -60,11 +62,13 @@ def test_vectors_may_be_any_list_of_floats(tmp_path: Path, write: Write, kind: s
 
 @pytest.mark.parametrize(
     "vectors",
-    [pa.array([1.0]), pa.array([[1]]), pa.array(["x"]), pa.array([[[1.0]]]), pa.array([{"x": [1.0]}])],
+    [pa.array([1.0]), pa.array([[True]]), pa.array(["x"]), pa.array([[[1.0]]]), pa.array([{"x": [1.0]}])],
     ids=lambda array: str(array.type),
 )
 def test_other_vectors_are_refused_with_their_type(tmp_path: Path, write: Write, vectors: pa.Array) -> None:
-    with pytest.raises(SchemaError, match=r"'v' is .*; vectors must be lists \(.*of float16, float32 or float64"):
+    with pytest.raises(
+        SchemaError, match=r"'v' is .*; vectors must be lists of numbers \(floats, integers or decimals\)"
+    ):
         check(tmp_path, {"id": IDS, "v": vectors}, write)
 
 

@@ -156,6 +156,6 @@ def test_texts_that_were_written_as_views_can_be_selected(tmp_path: Path) -> Non
     )
     pq.write_table(table, tmp_path / "views.parquet")
     dataset = open_dataset(str(tmp_path / "views.parquet"))
-    assert dataset.schema.field("text").type == pa.string_view()
+    assert dataset.schema.field("text").type == pa.large_string()
     ((_, _, found),) = read_parts(dataset.files, dataset.schema.names)
     assert found.take(pa.array([2, 0])).to_pylist() == [table.to_pylist()[2], table.to_pylist()[0]]

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lsh_core.sources.plain_types import as_plain
 from lsh_core.sources.validation import RefusedRow, validate_rows
 
 HALVES, SINGLES, DOUBLES = (pa.list_(item) for item in (pa.float16(), pa.float32(), pa.float64()))
@@ -119,7 +120,7 @@ TEXTS = texts(b"good", b"a\xff", None, "é".encode())
 )
 def test_a_text_that_is_not_utf8_refuses_its_row_alone(column: pa.Array) -> None:
     table = pa.table(
-        {"id": list("abcd"), "v": pa.array([[1, 2, 3]] * 4, SINGLES), "good": list("wxyz"), "title": column}
+        {"id": list("abcd"), "v": pa.array([[1, 2, 3]] * 4, SINGLES), "good": list("wxyz"), "title": as_plain(column)}
     )
     valid = validate_rows(pa.concat_tables([table, table.slice(1, 2)]), id="id", vector="v", dims=3, metric="l2")
     assert valid.ids == ["a", "c", "d", "c"]

@@ -1,0 +1,122 @@
+"""Fitting: the columns of one file as the types that all files of a source share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lsh_core.sources.arrays import AnyArray, AnyType, Column, as_one_array, null_flags
+from lsh_core.sources.common_types import is_moment
+from lsh_core.sources.nested_faults import Faults, rows_of_items
+from lsh_core.sources.plain_types import is_list, list_from_lengths
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A table with the wanted types, and the rows with a value that none of them holds exactly.
+
+    Attributes
+    ----------
+    table
+        n rows; null where a value is not held exactly.
+    faults
+        Of each such row: the column, and a sentence about the value.
+    """
+
+    table: pa.Table
+    faults: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+
+def fit(table: pa.Table, schema: pa.Schema, *, moments: bool = True) -> Fitted:
+    """Return the table with its columns of the types that `schema` gives them; other columns stay as they are.
+
+    Parameters
+    ----------
+    table
+        Plain columns, each of a type that `common_type` has merged into that of `schema`.
+    moments
+        Whether dates and timestamps are cast. A document holds their text, which is exact in every unit.
+    """
+    faults: dict[int, tuple[str, str]] = {}
+    for position, name in enumerate(table.column_names):
+        if name not in schema.names:
+            continue
+        wanted = schema.field(name).type
+        column, found = fit_column(table.column(position), wanted, moments=moments)
+        if found or column is not table.column(position):
+            table = table.set_column(position, pa.field(name, column.type), column)
+        for row, fault in found.items():
+            faults.setdefault(row, (name, fault))
+    return Fitted(table, faults)
+
+
+def fit_column(column: Column, wanted: AnyType, *, moments: bool = True) -> tuple[Column, Faults]:
+    """Return the column as the type `wanted`, and the rows with a value that it does not hold exactly."""
+    if column.type == wanted:
+        return column, {}
+    return _fit(as_one_array(column), wanted, moments)
+
+
+def _fit(array: AnyArray, wanted: AnyType, moments: bool) -> tuple[AnyArray, Faults]:
+    if array.type == wanted or (not moments and is_moment(array.type) and is_moment(wanted)):
+        return array, {}
+    if isinstance(array, pa.NullArray):
+        return pa.nulls(len(array), wanted), {}
+    if isinstance(array, pa.StructArray):
+        return _fit_struct(array, wanted, moments)
+    if is_list(array.type):
+        return _fit_list(array, wanted, moments)
+    return _cast_exactly(array, wanted)
+
+
+def _fit_struct(array: pa.StructArray, wanted: AnyType, moments: bool) -> tuple[AnyArray, Faults]:
+    children = dict(zip((child.name for child in array.type), array.flatten(), strict=True))
+    fitted: list[AnyArray] = []
+    faults: Faults = {}
+    for child in wanted:
+        given = children.get(child.name, pa.nulls(len(array)))
+        one, found = _fit(given, child.type, moments)
+        fitted.append(one)
+        faults = found | faults
+    names = [child.name for child in wanted]
+    return pa.StructArray.from_arrays(fitted, names, mask=array.is_null()), faults
+
+
+def _fit_list(array: Any, wanted: AnyType, moments: bool) -> tuple[AnyArray, Faults]:
+    if isinstance(wanted, pa.FixedSizeListType):
+        values = array.values.slice(array.offset * wanted.list_size, len(array) * wanted.list_size)
+        items, found = _fit(values, wanted.value_type, moments)
+        one: AnyArray = pa.FixedSizeListArray.from_arrays(items, wanted.list_size, mask=array.is_null())
+        rows = np.arange(len(values)) // wanted.list_size
+        return one, _first_by_row(found, rows)
+    items, found = _fit(array.flatten(), wanted.value_type, moments)
+    kind = pa.list_(items.type) if isinstance(wanted, pa.ListType) else pa.large_list(items.type)
+    return list_from_lengths(array, items, kind), _first_by_row(found, rows_of_items(array) if found else None)
+
+
+def _first_by_row(found: Faults, rows: npt.NDArray[np.int64] | None) -> Faults:
+    faults: Faults = {}
+    for item, fault in sorted(found.items()):
+        faults.setdefault(int(rows[item]) if rows is not None else item, fault)
+    return faults
+
+
+def _cast_exactly(array: AnyArray, wanted: AnyType) -> tuple[AnyArray, Faults]:
+    try:
+        return array.cast(wanted), {}
+    except pa.ArrowInvalid:
+        pass
+    cast: AnyArray = array.cast(wanted, safe=False)
+    same = pc.equal(cast.cast(array.type, safe=False), array).fill_null(True)
+    wrong = ~np.asarray(same.to_numpy(zero_copy_only=False), bool) & ~null_flags(array)
+    faults = {
+        int(row): f"holds {array[int(row)].cast(pa.string()).as_py()}, which {wanted} does not hold exactly; "
+        f"other files have a column of that type"
+        for row in np.flatnonzero(wrong)
+    }
+    return pc.if_else(pa.array(~wrong), cast, pa.scalar(None, wanted)), faults

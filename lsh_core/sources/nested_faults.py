@@ -1,0 +1,48 @@
+"""Faults of single values, found through lists and structs, and told by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.types as types
+
+from lsh_core.sources.arrays import AnyArray
+from lsh_core.sources.plain_types import is_list, list_lengths
+
+Faults: TypeAlias = dict[int, str]
+"""What is wrong, by row."""
+
+LeafFaults = Callable[[AnyArray], Faults]
+"""Finds the faults of an array that is not nested."""
+
+
+def nested_faults(array: Any, of_leaf: LeafFaults) -> Faults:
+    """Return the first fault of each row of a plain array; values under a null list or struct have none."""
+    if isinstance(array, pa.StructArray):
+        faults: Faults = {}
+        for child in array.flatten():  # what lies under a null row is null in it
+            faults = nested_faults(child, of_leaf) | faults
+        return faults
+    if is_list(array.type):
+        found = nested_faults(array.flatten(), of_leaf)
+        if not found:
+            return {}
+        rows = rows_of_items(array)
+        return {int(rows[item]): found[item] for item in sorted(found, reverse=True)}
+    return of_leaf(array)
+
+
+def rows_of_items(array: AnyArray) -> npt.NDArray[np.int64]:
+    """Return the row of each item that ``array.flatten()`` holds, (m,) int64."""
+    return np.repeat(np.arange(len(array), dtype=np.int64), list_lengths(array))
+
+
+def holds(type_: pa.DataType, is_leaf: Callable[[pa.DataType], bool]) -> bool:
+    """Return whether `is_leaf` is true of a plain type, or of one that is nested in it."""
+    if types.is_nested(type_):
+        return any(holds(type_.field(child).type, is_leaf) for child in range(type_.num_fields))
+    return is_leaf(type_)
