@@ -23,8 +23,8 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     dict
         ``build, index, alias, model_id, state, promoted, rows_read, accepted, repeated, replaced, dead_lettered,
         skipped, longer_rows, documents, nodes, seconds, work_seconds, recall, recall_low, recall_target,
-        recall_queries, effort, warnings, error``. Counts that no stage has reached are None, and so is the error of a
-        run that did not fail.
+        recall_queries, effort, columns_left_out, warnings, error``. Counts that no stage has reached are None, and so
+        is the error of a run that did not fail.
 
     Notes
     -----
@@ -55,6 +55,7 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
         "seconds": {stage: facts["seconds"] for stage, facts in stages.items() if "seconds" in facts},
         "work_seconds": verified.get("work_seconds", {}),
         **{key: verified.get(key) for key in _RECALL},
+        "columns_left_out": stages.get("check", {}).get("columns_left_out", []),
         "warnings": verified.get("warnings", []),
         "error": record.get("error"),
     }
