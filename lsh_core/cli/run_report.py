@@ -24,6 +24,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"  documents  {report['documents']:,}"
     if report.get("recall") is not None:
         yield f"  recall@10  {_recall(report)}"
+    if report.get("columns_left_out"):
+        yield f"  left out   columns {', '.join(report['columns_left_out'])}: the index of a data frame"
     for warning in report.get("warnings") or ():
         yield f"  warning    {warning['what']} {warning['remedy']}"
     for node in report["nodes"]:

@@ -49,6 +49,33 @@ _TABLE: tuple[tuple[Callable[[pa.DataType], bool], dict[str, Any]], ...] = (
     ),
 )
 
+_TAKEN_NAMES = frozenset(
+    {
+        "airlsh",
+        "_data_stream_timestamp",
+        "_doc",
+        "_doc_count",
+        "_field_names",
+        "_id",
+        "_ignored",
+        "_ignored_source",
+        "_index",
+        "_inference_fields",
+        "_nested_path",
+        "_routing",
+        "_score",
+        "_seq_no",
+        "_shard_doc",
+        "_size",
+        "_source",
+        "_tier",
+        "_ts_routing_hash",
+        "_tsid",
+        "_version",
+    }
+)
+"""Our own object, and the server's metadata fields and sort keys; other names may begin with an underscore."""
+
 OVERRIDES = _NUMBERS | {"boolean", "keyword", "text", "date", "date_nanos", "ip", "binary", "geo_point"}
 """Types that ``--field-type COLUMN=TYPE`` may ask for."""
 
@@ -134,7 +161,7 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, str]:
 def is_field_name(name: str) -> bool:
     """Return whether a column of this name can be a field beside airlsh's own."""
     parts = name.split(".")
-    return all(part.strip() for part in parts) and parts[0] != "airlsh" and not name.startswith("_") and "*" not in name
+    return all(part.strip() for part in parts) and parts[0] not in _TAKEN_NAMES and "*" not in name
 
 
 def text_fields(fields: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:

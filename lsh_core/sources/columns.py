@@ -77,7 +77,7 @@ def check_columns(dataset: Dataset, *, id: str, vector: str, columns: Sequence[s
     if dims < 1:
         raise SchemaError(dataset.url, vector, "has vectors of the fixed size 0")
     made_them = dataset.encoder is not None and dataset.encoder.column == vector
-    left_out = tuple(name for name in dataset.left_out if name not in (*kept, id, vector))
+    left_out = tuple(name for name in dataset.columns_left_out if name not in (*kept, id, vector))
     others = dataset.schema_of(kept)
     return SourceColumns(id, vector, dims, others, dataset.encoder if made_them else None, left_out)
 

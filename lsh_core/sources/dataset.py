@@ -87,7 +87,7 @@ class Dataset:
         return [column.name for column in self.columns if not column.is_pandas_index]
 
     @property
-    def left_out(self) -> tuple[str, ...]:
+    def columns_left_out(self) -> tuple[str, ...]:
         """Names of the columns that are used only where they are named."""
         return tuple(column.name for column in self.columns if column.is_pandas_index)
 

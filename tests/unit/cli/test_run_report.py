@@ -36,6 +36,13 @@ def test_what_is_wrong_with_the_hash_is_told() -> None:
     assert not any("warning" in line for line in report_lines(report))
 
 
+def test_columns_that_were_left_out_are_named() -> None:
+    report = {"build": "b1", "promoted": True, "alias": "a", "index": "i", "model_id": "m", "nodes": [], "seconds": {}}
+    lines = [*report_lines({**report, "columns_left_out": ["__index_level_0__"]})]
+    assert "  left out   columns __index_level_0__: the index of a data frame" in lines
+    assert not any("left out" in line for line in report_lines(report))
+
+
 def test_a_node_without_trouble_has_a_short_story() -> None:
     assert node_line(QUIET) == "  node       http://a: 3 chunks, 4 requests, 5,000 rows, 0 sent again"
 

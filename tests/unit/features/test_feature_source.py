@@ -275,3 +275,31 @@ def test_a_member_that_is_broken_is_one_row(tmp_path: Path) -> None:
     assert first[0] == "unreadable_image"
     assert "Bad CRC-32" in first[1]
     assert second == b"the second"
+
+
+def test_files_of_different_types_give_rows_of_one_type(tmp_path: Path) -> None:
+    first = {"id": pa.array([1, 2]), "text": pa.array(["a", "b"]), "n": pa.array([1, 2**53 + 1])}
+    second = {
+        "id": pa.array(["x", None], pa.string_view()),
+        "text": pa.array(["c", "d"]).dictionary_encode(),
+        "n": pa.array([0.5, None]),
+        "u": pa.array([bytes(16), None], pa.uuid()),
+        "__index_level_0__": pa.array([0, 1]),
+    }
+    for name, columns in (("a", first), ("b", second)):
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    source = opened(tmp_path, text="text")
+    assert source.columns.kept == pa.schema(
+        [("id", pa.large_string()), ("text", pa.string()), ("n", pa.float64()), ("u", pa.string())]
+    )
+    chunks = source.chunks("f", chunk_rows=None, chunk_bytes=2**26)
+    kept = [chunk.kept for span in source.spans(chunks, parallelism=1) for chunk in read_rows(span, source.columns)]
+    assert all(each.schema == source.columns.kept for each in kept)
+    found = rows_of(source)
+    assert [row["id"] for row in found] == ["1", "2", "x", None]
+    assert [row["n"] for row in found] == [1, None, 0.5, None]
+    assert found[2]["u"] == "00000000-0000-0000-0000-000000000000"
+    assert [row["input"] for row in found][:3:2] == ["a", "c"]
+    error, reason = found[1]["input"]
+    assert error == "value_not_exact"
+    assert "column 'n' holds 9007199254740993, which double does not hold exactly" in reason

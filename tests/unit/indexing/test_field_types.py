@@ -206,13 +206,15 @@ def test_a_column_inside_another_is_refused(names: list[str]) -> None:
         fields_for("s", vector="v", schema=pa.schema([(name, pa.string()) for name in names]))
 
 
-@pytest.mark.parametrize("name", ["a", "a.b", "Größe", "a b", "airlsh2", "my_airlsh"])
+@pytest.mark.parametrize("name", ["a", "a.b", "Größe", "a b", "airlsh2", "my_airlsh", "_late", "__index_level_0__"])
 def test_names_of_fields(name: str) -> None:
     assert is_field_name(name)
     assert list(fields_for("s", vector="v", schema=pa.schema([(name, pa.string())]))) == [name]
 
 
-@pytest.mark.parametrize("name", ["", " ", ".", "a.", ".a", "a..b", "_id", "_source", "airlsh", "airlsh.tokens", "a*"])
+@pytest.mark.parametrize(
+    "name", ["", " ", ".", "a.", ".a", "a..b", "_id", "_source", "_tier.a", "airlsh", "airlsh.tokens", "a*"]
+)
 def test_names_that_are_no_fields(name: str) -> None:
     assert not is_field_name(name)
     with pytest.raises(SchemaError, match="cannot be the name of a field"):

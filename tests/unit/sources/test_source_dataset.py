@@ -140,7 +140,7 @@ def test_the_unnamed_index_of_pandas_is_used_only_where_it_is_named(
     write(tmp_path / "b.parquet", packages(2, __index_level_0__=pa.array([1, 2])))
     dataset = open_dataset(str(tmp_path))
     assert dataset.names == ["id", "embedding"]
-    assert dataset.left_out == ("__index_level_0__",)
+    assert dataset.columns_left_out == ("__index_level_0__",)
     assert check_columns(dataset, id="id", vector="embedding").left_out == ("__index_level_0__",)
     named = check_columns(dataset, id="id", vector="embedding", columns=["__index_level_0__"])
     assert named.others.names == ["__index_level_0__"]
