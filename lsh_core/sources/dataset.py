@@ -152,7 +152,9 @@ def open_dataset(url: str) -> Dataset:
     for file, _, _ in footers:
         files.append(replace(file, first_place=place))
         place += file.rows
-    columns = _columns([(file.url, schema) for file, schema, _ in footers])
+    # A file without rows has no values, and pandas gives its columns any type.
+    with_rows = [each for each in footers if each[0].rows] or footers
+    columns = _columns([(file.url, schema) for file, schema, _ in with_rows])
     encoder = the_one_encoder([(file.url, encoder) for file, _, encoder in footers])
     return Dataset(url, tuple(files), columns, encoder)
 

@@ -147,6 +147,14 @@ def test_the_unnamed_index_of_pandas_is_used_only_where_it_is_named(
     assert named.left_out == ()
 
 
+def test_the_types_of_a_file_without_rows_do_not_count(tmp_path: Path, write: Write, packages: Packages) -> None:
+    write(tmp_path / "a.parquet", pa.table({"id": pa.array([], pa.float64()), "only": pa.array([], pa.int8())}))
+    write(tmp_path / "b.parquet", packages(2))
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.names == ["id", "embedding"]
+    assert check_columns(dataset, id="id", vector="embedding").dims == 2
+
+
 def test_a_type_null_gives_way_to_the_type_of_any_other_file(tmp_path: Path, write: Write, packages: Packages) -> None:
     for name, year in (("a", pa.nulls(2)), ("b", pa.array([1.5, None])), ("c", pa.nulls(2))):
         write(tmp_path / f"{name}.parquet", packages(2, year=year, empty=pa.nulls(2)))
