@@ -47,19 +47,26 @@ def as_table(rows: Rows, where: str, first_row: int) -> pa.Table:
 
 def _column(values: list[Any], where: str, name: str, first_row: int) -> AnyArray:
     try:
-        column: AnyArray = pa.array(values)
+        column = _array(values)
     except _NOT_OF_ONE_TYPE as error:
         sizes = range(1, len(values) + 1)
         place = bisect_left(sizes, True, key=lambda size: not _is_of_one_type(values[:size]))
         shown = repr(values[place])[:_SHOWN_CHARACTERS]
-        before = f", and {pa.array(values[:place]).type} before that" if place else ""
+        before = f", and {_array(values[:place]).type} before that" if place else ""
         raise SchemaError(where, name, f"holds {shown} in row {first_row + place}{before}: {error}") from None
     return column
 
 
+def _array(values: list[Any]) -> AnyArray:
+    try:
+        return pa.array(values)
+    except OverflowError:  # Arrow infers int64 for every integer; a hash may need the 64th bit.
+        return pa.array(values, pa.uint64())
+
+
 def _is_of_one_type(values: list[Any]) -> bool:
     try:
-        pa.array(values)
+        _array(values)
     except _NOT_OF_ONE_TYPE:
         return False
     return True

@@ -80,3 +80,10 @@ def test_a_column_under_a_name_of_the_journal_is_refused(name: str) -> None:
 def test_ids_that_an_index_run_would_refuse_are_refused(ids: pa.Array[Any]) -> None:
     with pytest.raises(InputError, match="ids must be strings, UUIDs, integers or whole decimals"):
         named(pa.table({"id": ids, "v": VECTORS}), id="id", vector="v", where="rows")
+
+
+def test_unsigned_hashes_of_64_bits_are_kept() -> None:
+    rows = [{"id": "a", "v": [1.0], "hash": 1}, {"id": "b", "v": [1.0], "hash": 2**64 - 1}]
+    assert as_table(rows, "rows", 0).column("hash").to_pylist() == [1, 2**64 - 1]
+    with pytest.raises(SchemaError, match="holds 18446744073709551616 in row 1, and int64 before that"):
+        as_table([rows[0], {**rows[1], "hash": 2**64}], "rows", 0)
