@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,8 +21,10 @@ from lsh_core.sources.arrays import without_views
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import Dataset, SourceFile, open_dataset
 from lsh_core.sources.identifiers import check_id_type
-from lsh_core.sources.listing import IRREGULAR, Listed, base_of, list_files
+from lsh_core.sources.listing import IRREGULAR, Listed, base_of, list_source
 from lsh_core.sources.spans import plan_spans
+
+logger = logging.getLogger(__name__)
 
 SPANS_PER_PARALLELISM = 4
 
@@ -154,7 +157,10 @@ def _kept(dataset: Dataset, settings: FeaturesSettings) -> pa.Schema:
 
 def _open_images(settings: FeaturesSettings) -> FeatureSource:
     # Of a million images one that is gone is one row, and a link back to a folder above would read that one too.
-    listed = list_files(settings.source, irregular=True, linked_folders=False)
+    listing = list_source(settings.source, irregular=True, linked_folders=False)
+    if listing.left_out.count:
+        logger.warning("%s: %s", settings.source, listing.left_out)
+    listed = listing.files
     parquet = [file.url for file in listed if file.url.endswith(".parquet")]
     if parquet:
         raise SettingsError(

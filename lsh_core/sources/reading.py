@@ -16,6 +16,7 @@ from lsh_core.partitions import column_value
 from lsh_core.sources.arrays import Column, without_views
 from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
+from lsh_core.sources.partition_types import partition_column
 from lsh_core.sources.remote_file import RemoteFile
 
 if TYPE_CHECKING:
@@ -94,13 +95,13 @@ def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str])
     stored = [name for name in columns if name not in partitions]
     if not stored:
         for chunk in chunks:
-            yield chunk, _with_partitions({}, chunk.rows, partitions, columns)
+            yield chunk, _with_partitions({}, chunk.rows, file, columns)
         return
     with open_parquet(file.url, file.size) as parquet:
         _check_row_groups(file, parquet.metadata)
         rows = _Rows(file, parquet, chunks, stored)
         for chunk in chunks:
-            yield chunk, _with_partitions(rows.take(chunk), chunk.rows, partitions, columns)
+            yield chunk, _with_partitions(rows.take(chunk), chunk.rows, file, columns)
 
 
 class _Rows:
@@ -181,13 +182,13 @@ def _check_row_groups(file: SourceFile, metadata: pq.FileMetaData) -> None:
         )
 
 
-def _with_partitions(
-    stored: Mapping[str, Column], rows: int, partitions: Mapping[str, str], columns: Sequence[str]
-) -> pa.Table:
-    def constant(text: str) -> Column:
-        return pa.repeat(pa.scalar(column_value(text), pa.string()), rows)
+def _with_partitions(stored: Mapping[str, Column], rows: int, file: SourceFile, columns: Sequence[str]) -> pa.Table:
+    partitions, types = dict(file.partition_values), dict(file.partition_types)
 
-    return pa.table({name: stored[name] if name in stored else constant(partitions[name]) for name in columns})
+    def constant(name: str) -> Column:
+        return partition_column(column_value(partitions[name]), types.get(name, "string"), rows)
+
+    return pa.table({name: stored[name] if name in stored else constant(name) for name in columns})
 
 
 def _why_unreadable(url: str, size: int, error: Exception) -> str:

@@ -103,6 +103,7 @@ class BuildPlan:
                     **file,
                     "row_group_rows": tuple(file["row_group_rows"]),
                     "partition_values": tuple((key, value) for key, value in file["partition_values"]),
+                    "partition_types": tuple((key, type_) for key, type_ in file.get("partition_types", ())),
                 }
             )
             for file in own.pop("files")
