@@ -64,13 +64,13 @@ def source_files(url: str, version: str | None = None) -> SourceFiles:
     return SourceFiles(plain=listing.files, left_out=listing.left_out)
 
 
-def files_read(url: str, version: str | None = None) -> list[str]:
-    """Return where all is that reading a source reads: its files, and the log of a table."""
+def table_files(url: str, version: str | None = None) -> list[str]:
+    """Return where all is that reading a source reads, if it is a table or lies in one: its log, and its files."""
     place = table_place(url)
     if place is None:
-        return [file.url for file in list_source(url, irregular=True).files]
+        return []
     logs = [f"{place.root}/_delta_log", f"{place.root}/metadata"]
-    found = [path for log in logs if place.filesystem.exists(log) for path in place.filesystem.find(log)]
+    found = [path for log in logs if place.filesystem.exists(log) for path in (log, *place.filesystem.find(log))]
     return [*found, *(each for each, _ in _of_table(url, place, version).of_table)]
 
 

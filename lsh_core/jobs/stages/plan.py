@@ -27,6 +27,7 @@ from lsh_core.jobs.stages.check import read_source, require_same_space
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.store import find_model, read_model
+from lsh_core.partitions import partition_of
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import Chunk, chunk_rows_for, plan_chunks
 from lsh_core.sources.dataset import SourceFile
@@ -45,6 +46,8 @@ class BuildPlan:
         The mapping's ``properties`` of the other columns.
     settings_fingerprint
         SHA-256 over all that decides what a document looks like.
+    source_version
+        Version of the table that is read; None for plain files.
     """
 
     index: str
@@ -57,6 +60,7 @@ class BuildPlan:
     replicas: int
     settings_fingerprint: str
     id_column: str = "id"
+    source_version: str | None = None
 
     @property
     def rows(self) -> int:
@@ -66,6 +70,13 @@ class BuildPlan:
     def chunks(self) -> list[Chunk]:
         """Return the chunks, the same ones each time."""
         return plan_chunks(self.files, chunk_rows=self.chunk_rows)
+
+    def partition_of(self, url: str) -> str | None:
+        """Return the name of the partition that a file of the source belongs to."""
+        for file in self.files:
+            if file.url == url:
+                return file.partition
+        return partition_of(url)
 
     def meta(self, name: str, build: str) -> BuildMeta:
         """Return what the index says of itself."""
@@ -77,6 +88,7 @@ class BuildPlan:
             vectors=(self.vector,),
             version=__version__,
             id_column=self.id_column,
+            source_version=self.source_version,
         )
 
     def load_plan(self, settings: IndexSettings, build: str, nodes: tuple[str, ...]) -> LoadPlan:
@@ -125,7 +137,7 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     record = runs.get(settings.name, build)
     # Before the files are listed: a partition that began to be refreshed later may have lost rows that are loaded.
     journal_at = Journal(services.connection, settings.name).settled()
-    made = _make_plan(settings, build, services, record["model_id"])
+    made, source = _make_plan(settings, build, services, record)
     if "plan" in record:
         kept = BuildPlan.from_json(record["plan"])
         if kept.files != made.files:
@@ -138,6 +150,7 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     return {
         "rows": made.rows,
         "files": len(made.files),
+        **source,
         "chunks": len(made.chunks()),
         "chunk_rows": made.chunk_rows,
         "shards": made.shards,
@@ -151,9 +164,13 @@ def read_plan(settings: IndexSettings, build: str, services: Services) -> BuildP
     return BuildPlan.from_json(record["plan"])
 
 
-def _make_plan(settings: IndexSettings, build: str, services: Services, model_id: str) -> BuildPlan:
+def _make_plan(
+    settings: IndexSettings, build: str, services: Services, record: Mapping[str, Any]
+) -> tuple[BuildPlan, dict[str, Any]]:
+    """Return the plan, and what is told of the source."""
     client = answering_client(services.connection)
-    dataset, columns = read_source(settings)
+    model_id = record["model_id"]
+    dataset, columns = read_source(settings, record)
     stored = find_model(client, settings.name, model_id)
     require_same_space(settings, columns, stored)
     model = read_model(services.connection, settings.name, model_id)
@@ -199,7 +216,7 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
     if settings.chunk_rows is not None:
         chunk_rows = min(settings.chunk_rows, max(1, settings.chunk_bytes // row_bytes))
     decides = {"vector": asdict(field), "fields": fields, "id": settings.id, "version": __version__}
-    return BuildPlan(
+    made = BuildPlan(
         index=physical_index(settings.name, build),
         source=settings.source,
         files=dataset.files,
@@ -210,4 +227,6 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
         replicas=settings.replicas if settings.replicas is not None else int(nodes > 1),
         settings_fingerprint=hashlib.sha256(orjson.dumps(decides, option=orjson.OPT_SORT_KEYS)).hexdigest(),
         id_column=settings.id,
+        source_version=dataset.version,
     )
+    return made, dataset.facts()
