@@ -90,7 +90,9 @@ def _parquet_rows(file: SourceFile, chunks: Sequence[WorkChunk], columns: RowCol
         identifiers = read_identifiers(table.column(columns.id))
         inputs = _texts(table, columns) if columns.template is not None else _images(table.column(str(columns.image)))
         given = (identifiers.refused.get(row, each) for row, each in enumerate(inputs))
-        yield ChunkRows(chunks[span.number], identifiers.ids, table.select(columns.kept.names), given)
+        yield ChunkRows(
+            chunks[span.number], identifiers.ids, table.select(columns.kept.names).cast(columns.kept), given
+        )
 
 
 def _texts(table: pa.Table, columns: RowColumns) -> Iterator[Input]:

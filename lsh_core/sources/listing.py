@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import fsspec
@@ -15,7 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from lsh_core.errors import SourceError, SourceMissingError
 from lsh_core.sources.failures import judged
-from lsh_core.sources.feature_folders import without_unnamed
+from lsh_core.sources.feature_folders import feature_files
 from lsh_core.sources.left_out import LeftOut, is_hidden
 
 IRREGULAR = -1
@@ -120,15 +121,21 @@ def list_source(url: str, *, irregular: bool = False, linked_folders: bool = Tru
         search = _Search(filesystem, irregular, linked_folders)
         # By URL: a glob such as FOLDER/** matches folders and, once more, the files in them.
         found = {file.url: file for file in search.matching(path)}
-        left_out = LeftOut.of(search.left_out, search.base)
         if not found and not _GLOB_CHARACTERS & set(path) and _look(filesystem, path) is None:
             raise SourceMissingError(url, "there is no such file or folder")
         names = frozenset(search.left_out | search.seen)
-        files = {url: file for url, file in found.items() if file.size != IRREGULAR}
-        kept = without_unnamed(files, filesystem.cat_file) | (found.keys() - files.keys())
-    if not found:
+        regular = {name: file for name, file in found.items() if file.size != IRREGULAR}
+        kept, folders = feature_files(regular, search.hidden_files(), filesystem.cat_file)
+        kept |= {name: found[name] for name in found.keys() - regular.keys()}
+        own = tuple(f"{_path_of(filesystem, folder)}/" for folder in folders)
+        left_out = LeftOut.of((each for each in search.left_out if not each.startswith(own)), search.base)
+    if not kept:
         raise SourceMissingError(url, f"no files are there to read{_all_left_out(left_out)}")
-    return Listing(tuple(found[each] for each in sorted(kept)), left_out, names, search.base)
+    return Listing(tuple(kept[each] for each in sorted(kept)), left_out, names, search.base)
+
+
+def _path_of(filesystem: fsspec.AbstractFileSystem, url: str) -> str:
+    return url if is_local(filesystem) else str(filesystem._strip_protocol(url))
 
 
 def _all_left_out(left_out: LeftOut) -> str:
@@ -221,6 +228,14 @@ class _Search:
             yield _listed(self._filesystem, path, info)
         elif _GLOB_CHARACTERS & set(path):
             yield from self._globbed(path)
+
+    def hidden_files(self) -> dict[str, Callable[[], Listed]]:
+        """Return what looks at each file that is left out, by its URL."""
+        urls = {
+            path if is_local(self._filesystem) else str(self._filesystem.unstrip_protocol(path)): path
+            for path in self.left_out
+        }
+        return {url: partial(_listed, self._filesystem, path) for url, path in urls.items()}
 
     def _globbed(self, path: str) -> Iterator[Listed]:
         filesystem = self._filesystem
