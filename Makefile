@@ -21,7 +21,7 @@ setup: .venv/.ready ## Make the virtual environment from requirements.lock
 	@touch $@
 
 lock: setup ## Resolve the dependencies anew into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra airflow --extra features --extra local --extra postgres --group dev --group demo --universal --generate-hashes -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra airflow --extra delta --extra features --extra iceberg --extra local --extra postgres --group dev --group demo --universal --generate-hashes -o requirements.lock
 
 demo: setup ## Train, index and search 10,000 real packages through Airflow, Dask and Elasticsearch; stops everything after
 	$(BIN)/airlsh demo

@@ -13,7 +13,9 @@ from urllib.parse import quote, unquote
 Levels = tuple[tuple[str, str], ...]
 """Keys and values of a partition's folders, from the outermost; decoded."""
 
-_NULL = "__HIVE_DEFAULT_PARTITION__"
+NULL = "__HIVE_DEFAULT_PARTITION__"
+"""The value of a folder whose rows have null in the column."""
+
 _IN_A_VALUE = re.compile(r"[\x00-\x1f%/]")
 _IN_A_KEY = re.compile(r"[\x00-\x1f%/=]")
 
@@ -40,7 +42,7 @@ def partition_of(path: str) -> str | None:
 
 def column_value(value: str) -> str | None:
     """Return what the column of a key holds in the rows of a folder with this value: None for Hive's name of null."""
-    return None if value == _NULL else value
+    return None if value == NULL else value
 
 
 def _escaped(characters: re.Pattern[str], text: str) -> str:

@@ -181,14 +181,27 @@ WaitGreenSeconds = Annotated[
 ]
 
 
+SourceVersion = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=200,
+        description="Version of the source, where it is a Delta table (a number) or an Iceberg table (the id of a "
+        "snapshot, or a branch or tag); default: the latest.",
+    ),
+]
+
+
 class SourceSettings(Settings):
     """Which index, and which columns of which Parquet files go into it."""
 
     name: IndexName = Field(description="Name of the index: the alias that people query.")
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=1,
-        description="Parquet file, folder or glob: a local path, or a URL that fsspec reads (s3://, gs://, abfs://).",
+        description="Parquet file, folder or glob, or a Delta or Iceberg table: a local path, or a URL that fsspec "
+        "reads (s3://, gs://, abfs://).",
     )
+    source_version: SourceVersion = None
     id: str = Field(default="id", min_length=1, description="Column with the document ids (strings or integers).")
     vector: str = Field(
         default="embedding", min_length=1, description="Column with the vectors (lists of float16, 32 or 64)."
@@ -256,9 +269,10 @@ class FeaturesSettings(Settings):
 
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=1,
-        description="Parquet file, folder or glob; or, without --text and --image, a folder, zip or tar of images. A "
-        "local path, or a URL that fsspec reads.",
+        description="Parquet file, folder or glob, or a Delta or Iceberg table; or, without --text and --image, a "
+        "folder, zip or tar of images. A local path, or a URL that fsspec reads.",
     )
+    source_version: SourceVersion = None
     id: str = Field(
         default="id", min_length=1, description="Column with the ids; of images in folders their paths are the ids."
     )
@@ -533,6 +547,7 @@ class ReplaySettings(Settings):
         min_length=1,
         description="Parquet file, folder or glob with the corrected rows, or with all rows: a local path, or a URL.",
     )
+    source_version: SourceVersion = None
     build: str | None = Field(
         default=None, min_length=1, description="Build that the rows belong to; default: the latest."
     )
@@ -590,6 +605,7 @@ class UpsertSettings(Settings):
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=1, description="Parquet file, folder or glob with whole rows: ids, vectors and the other columns."
     )
+    source_version: SourceVersion = None
     id: str | None = Field(default=None, min_length=1, description="Column with the ids; default: the build's own.")
     vector: str | None = Field(
         default=None, min_length=1, description="Column with the vectors; default: the build's own."
@@ -619,8 +635,10 @@ class RefreshSettings(Settings):
     name: IndexName = Field(description="Name of the index.")
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=1,
-        description="The partition's Parquet file or folder, or the whole dataset with its key=value folders.",
+        description="The partition's Parquet file or folder, or the whole dataset with its key=value folders, or a "
+        "Delta or Iceberg table.",
     )
+    source_version: SourceVersion = None
     partition: Partition = Field(
         description="The partition, as its folders are named: date=2026-11-01, or region=eu/date=2026-11-01.",
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lsh_core.sources.left_out import source_lines
+
 _ONLY_IF_ANY = {"replaced"}
 _COUNTS = ("rows_read", "accepted", "repeated", "replaced", "dead_lettered", "skipped")
 
@@ -15,6 +17,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"build {report['build']}: {ended}"
     yield f"  index      {report['index']}"
     yield f"  model      {report['model_id']}"
+    yield from source_lines(report)
     yield "  rows       " + ", ".join(
         f"{report[key]:,} {key.replace('_', ' ')}" for key in _COUNTS if _shown(key, report.get(key))
     )

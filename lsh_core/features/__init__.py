@@ -30,6 +30,7 @@ module              decides
 ``chunk_files``     what the files of a chunk hold, and when it is done
 ``output_folder``   how files appear whole or not at all
 ``manifest``        what a folder of features holds
+``shown_files``     what other readers find in it
 ``publishing``      how one run's features take the place of another's
 ``report_lines``    what a run tells people
 ==================  =================================================================

@@ -12,11 +12,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
 from typing import IO, Self, cast
 
 from lsh_core.errors import ImageError, SourceError
 from lsh_core.sources.failures import judged
+from lsh_core.sources.left_out import is_hidden
 from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.remote_file import RemoteFile
 
@@ -53,7 +53,7 @@ def is_random_access(url: str) -> bool:
 
 
 def archive_members(url: str) -> Iterator[Member]:
-    """Yield the files in an archive in its order, without folders, and names that start with ``_`` or ``.``.
+    """Yield the files in an archive in its order, without folders, and hidden names.
 
     Hard links are files. They are read in a tar that is not compressed, if what they lead to lies before them; others,
     and symbolic links with the name of an image, are members that cannot be read. Other links are left out.
@@ -101,7 +101,7 @@ _OF_THE_NEXT = frozenset(
 def _zip_members(file: IO[bytes]) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
-            if not info.is_dir() and not _is_hidden(info.filename):
+            if not info.is_dir() and not is_hidden(info.filename, ""):
                 yield Member(info.filename, info.file_size, partial(_read, partial(archive.open, info), info.file_size))
 
 
@@ -115,7 +115,7 @@ def _tar_members(file: IO[bytes]) -> Iterator[Member]:
                 info.type, (info.offset_data, info.size) = tarfile.REGTYPE, places[info.linkname]
             if info.isfile() and is_plain and not info.issparse():
                 places[info.name] = info.offset_data, info.size
-            if _is_hidden(info.name):
+            if is_hidden(info.name, ""):
                 continue
             if info.isfile():
                 yield Member(info.name, info.size, partial(_read, partial(archive.extractfile, info), info.size))
@@ -150,7 +150,3 @@ def _read(opened: Callable[[], IO[bytes] | None], size: int) -> bytes:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"cannot be read from its archive: {str(error) or type(error).__name__}") from error
-
-
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith(("_", ".")) and part not in {".", ".."} for part in PurePosixPath(name).parts)

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from lsh_core.errors import SourceError
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.sources.encoded_by import EncodedBy
-from lsh_core.sources.feature_folders import CHUNKS, DEAD_LETTERS
+from lsh_core.sources.feature_folders import CHUNKS, LETTERS
 from lsh_core.sources.reading import open_parquet
 
 FORMAT = 1
@@ -120,12 +120,12 @@ def chunk_key(identity: Mapping[str, Any]) -> str:
 
 def chunk_file(key: str) -> str:
     """Return the name of the file with the rows of chunk `key`."""
-    return f"{CHUNKS}/{key}.parquet"
+    return f"{CHUNKS}/{key}.pq"
 
 
 def letters_file(key: str) -> str:
     """Return the name of the file with the dead letters of chunk `key`."""
-    return f"{DEAD_LETTERS}/{key}.parquet"
+    return f"{LETTERS}/{key}.pq"
 
 
 def write_chunk(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as types
@@ -20,8 +22,10 @@ from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.columns import check_id
 from lsh_core.sources.dataset import Dataset, SourceFile, open_dataset
 from lsh_core.sources.identifiers import common_id_type
-from lsh_core.sources.listing import IRREGULAR, Listed, base_of, list_files
+from lsh_core.sources.listing import IRREGULAR, Listed, base_of, list_source
 from lsh_core.sources.spans import plan_spans
+
+logger = logging.getLogger(__name__)
 
 SPANS_PER_PARALLELISM = 4
 
@@ -38,6 +42,8 @@ class FeatureSource:
         Of each archive the names of its images.
     images
         Image files, sorted.
+    facts
+        What reports tell of the source: ``source_format, source_version, left_out, left_out_names``.
     """
 
     url: str
@@ -45,6 +51,7 @@ class FeatureSource:
     files: tuple[SourceFile, ...] = ()
     names: dict[str, list[str]] = field(default_factory=dict)
     images: tuple[Listed, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -91,7 +98,7 @@ def open_source(settings: FeaturesSettings) -> FeatureSource:
     """
     if settings.text is None and settings.image is None:
         return _open_images(settings)
-    dataset = open_dataset(settings.source)
+    dataset = open_dataset(settings.source, settings.source_version)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
     check_id(dataset, settings.id)
@@ -105,7 +112,7 @@ def open_source(settings: FeaturesSettings) -> FeatureSource:
         check_places(settings.image_root)
         places = tuple(map(absolute_place, settings.image_root)) or (base,)
     columns = RowColumns(settings.id, template, settings.image, kept, settings.vector, base, places)
-    return FeatureSource(settings.source, columns, dataset.files)
+    return FeatureSource(settings.source, columns, dataset.files, facts=dataset.facts())
 
 
 def _check_text(dataset: Dataset, name: str) -> None:
@@ -149,7 +156,13 @@ def _kept(dataset: Dataset, settings: FeaturesSettings) -> pa.Schema:
 
 def _open_images(settings: FeaturesSettings) -> FeatureSource:
     # Of a million images one that is gone is one row, and a link back to a folder above would read that one too.
-    listed = list_files(settings.source, irregular=True, linked_folders=False)
+    if settings.source_version is not None:
+        reason = "is for Delta and Iceberg tables, and these are images"
+        raise SettingsError("source_version", settings.source_version, reason)
+    listing = list_source(settings.source, irregular=True, linked_folders=False)
+    if listing.left_out.count:
+        logger.warning("%s: %s", settings.source, listing.left_out)
+    listed = listing.files
     parquet = [file.url for file in listed if file.url.endswith(".parquet")]
     if parquet:
         raise SettingsError(
@@ -174,7 +187,8 @@ def _open_images(settings: FeaturesSettings) -> FeatureSource:
     base = archives[0].url if len(listed) == 1 and archives else base_of(settings.source)
     kept = pa.schema([pa.field(settings.id, pa.string())])
     columns = RowColumns(settings.id, None, None, kept, settings.vector, base, ())
-    return FeatureSource(settings.source, columns, tuple(files), names, images)
+    facts = {"source_format": "files", "source_version": None, **listing.left_out.facts()}
+    return FeatureSource(settings.source, columns, tuple(files), names, images, facts)
 
 
 def _whole_streams(

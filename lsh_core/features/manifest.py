@@ -1,6 +1,6 @@
 """What a folder of features holds: which files belong together, what made them, and of which source they are.
 
-``OUTPUT/manifest.json`` is the only file that is ever written over. Everything else is named by its content
+``OUTPUT/_airlsh/manifest.json`` is the only file that is ever written over. Everything else is named by its content
 (`lsh_core.features.chunk_files`), so two runs into one folder never write different things under one name, and a
 reader that goes by the manifest sees one run's features, never parts of two.
 
@@ -35,7 +35,7 @@ from lsh_core import __version__
 from lsh_core.errors import SourceError
 from lsh_core.features.chunk_files import FORMAT, ChunkRecord
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.sources.feature_folders import MANIFEST
+from lsh_core.sources.feature_folders import MANIFEST, OLD_MANIFEST, is_old
 
 INCOMPLETE = "incomplete"
 LEFTOVER_SECONDS = 86_400.0
@@ -135,6 +135,9 @@ def read_manifest(folder: OutputFolder) -> Manifest | None:
     """
     data = folder.read(MANIFEST)
     if data is None:
+        if (old := folder.read(OLD_MANIFEST)) is not None and is_old(old):
+            reason = "is of an earlier airlsh, and other readers would read its files: name another --output"
+            raise SourceError(folder.place(OLD_MANIFEST), reason)
         return None
     try:
         return Manifest.from_bytes(data)

@@ -9,9 +9,8 @@ when it is complete. What another filesystem leaves half written is told by the 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -19,7 +18,7 @@ from typing import Any
 
 from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
-from lsh_core.sources.places import check_writable, inside
+from lsh_core.sources.places import check_writable, complete_file, inside, write_whole
 
 _CHANGED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
 
@@ -34,7 +33,7 @@ class WrittenFile:
 
 
 class OutputFolder:
-    """Files under one URL, by their names in it, such as ``chunks/0123abcd.parquet``.
+    """Files under one URL, by their names in it, such as ``_airlsh/chunks/0123abcd.pq``.
 
     Every method raises `SourceError` where the filesystem says no, `SourceUnavailableError` where it does not answer.
     """
@@ -43,6 +42,22 @@ class OutputFolder:
         self.url = url
         self._filesystem, self._path = open_filesystem(url)
         self._local = is_local(self._filesystem)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return self._local
+
+    def judged(self, name: str, what: str) -> AbstractContextManager[None]:
+        """Turn errors of the filesystem into those of airlsh; one of a file that is not there stays as it is."""
+        return _judged_but_missing(self.place(name), what, self._local)
+
+    def copy(self, name: str, to: str) -> None:
+        """Copy a file, over one that is there; raise ``FileNotFoundError`` if it is gone."""
+        with self.judged(to, "cannot be written"):
+            target = inside(self._path, to)
+            self._filesystem.makedirs(os.path.dirname(target), exist_ok=True)
+            self._filesystem.cp_file(inside(self._path, name), target)
 
     def check_writable(self) -> None:
         """Make the folder if it is not there, and see that files can be written into it."""
@@ -56,11 +71,7 @@ class OutputFolder:
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file, over one that is there."""
         with self._writing(name) as path:
-            if not self._local:
-                self._filesystem.pipe_file(path, data)
-                return
-            with _complete_file(path, data) as written:
-                os.replace(written, path)
+            write_whole(self._filesystem, path, data)
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file unless there is one; return whether it was written.
@@ -74,7 +85,7 @@ class OutputFolder:
                     return False
                 self._filesystem.pipe_file(path, data)
                 return True
-            with _complete_file(path, data) as written:
+            with complete_file(path, data) as written:
                 try:
                     os.link(written, path)
                 except FileExistsError:
@@ -133,19 +144,15 @@ class OutputFolder:
 
 
 @contextmanager
-def _complete_file(path: str, data: bytes) -> Iterator[str]:
-    """Write `data` to a hidden file beside `path`, down to the disk; it is gone at the end of the block."""
-    folder, name = os.path.split(path)
-    hidden = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
-    try:
-        with open(hidden, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield hidden
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(hidden)
+def _judged_but_missing(place: str, what: str, local: bool) -> Iterator[None]:
+    missing: FileNotFoundError | None = None
+    with judged(place, what, local=local):
+        try:
+            yield
+        except FileNotFoundError as error:
+            missing = error
+    if missing is not None:
+        raise missing
 
 
 def _create_in_place(path: str, data: bytes) -> bool:

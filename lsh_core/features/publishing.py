@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.manifest import LEFTOVER_SECONDS, Manifest, read_manifest
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.sources.feature_folders import CHUNKS, COMPLETE, DEAD_LETTERS, MANIFEST
+from lsh_core.features.shown_files import show_files
+from lsh_core.sources.feature_folders import CHUNKS, COMPLETE, DEAD_LETTERS, LETTERS, MANIFEST, ROWS
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ def missing_chunks(folder: OutputFolder, manifest: Manifest) -> list[ChunkRecord
 
     Another run has deleted them, or has written the same chunk in other bytes, as not every GPU rounds alike.
     """
-    rows, letters = folder.files(CHUNKS), folder.files(DEAD_LETTERS)
+    rows, letters = folder.files(CHUNKS), folder.files(LETTERS)
     return [
         chunk
         for chunk in manifest.chunks
@@ -50,12 +52,29 @@ def publish(folder: OutputFolder, manifest: Manifest) -> Manifest:
     replaced = read_manifest(folder)
     if replaced is not None:
         named = dict.fromkeys(replaced.all_files, manifest.written_at) | replaced.retired
-        there = folder.files(CHUNKS).keys() | folder.files(DEAD_LETTERS).keys()
+        there = folder.files(CHUNKS).keys() | folder.files(LETTERS).keys()
         left = there - manifest.all_files
         retired = {name: since for name, since in sorted(named.items()) if name in left}
         manifest = replace(manifest, retired=retired)
     folder.write(MANIFEST, manifest.to_bytes())
+    show(folder)
     return manifest
+
+
+def show(folder: OutputFolder) -> None:
+    """Show to readers of plain Parquet what the manifest names, and nothing else: its rows, and its dead letters.
+
+    Repeated until the manifest is still the same after it, as another run may have replaced it. Nothing is shown of a
+    chunk that is gone meanwhile: whoever publishes makes it again.
+    """
+    while (manifest := read_manifest(folder)) is not None:
+        rows = {f"{chunk.name}.parquet": chunk.file for chunk in manifest.chunks}
+        letters = {f"{chunk.name}.pq": chunk.letters_file for chunk in manifest.chunks if chunk.letters_file}
+        with suppress(FileNotFoundError):
+            show_files(folder, ROWS, rows)
+            show_files(folder, DEAD_LETTERS, letters)
+        if folder.read(MANIFEST) == manifest.to_bytes():
+            return
 
 
 def delete_unnamed(folder: OutputFolder, manifest: Manifest) -> int:
@@ -66,7 +85,7 @@ def delete_unnamed(folder: OutputFolder, manifest: Manifest) -> int:
     long_ago = datetime.now(UTC) - timedelta(seconds=LEFTOVER_SECONDS)
     known = manifest.all_files | manifest.retired.keys()
     unnamed = {name for name, since in manifest.retired.items() if datetime.fromisoformat(since) < long_ago}
-    for part in (CHUNKS, DEAD_LETTERS):
+    for part in (CHUNKS, LETTERS):
         for name, file in (folder.files(part) | folder.files(part, hidden=True)).items():
             if name not in known and file.written_at is not None and file.written_at < long_ago:
                 unnamed.add(name)

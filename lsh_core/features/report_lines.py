@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lsh_core.sources.left_out import source_lines
+
 
 def report_lines(result: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines."""
     yield f"features: {result['output']}"
+    yield from source_lines(result)
     yield (
         f"  encoder    {result['encoder']}, {result['dims']} dimensions, {result['metric']}, "
         f"fingerprint {result['fingerprint'][:12]}"

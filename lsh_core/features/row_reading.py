@@ -105,7 +105,7 @@ def _kept(table: pa.Table, columns: RowColumns, ids: Sequence[str | None]) -> tu
         given = given.set_column(given.schema.get_field_index(columns.id), columns.id, texts)
     fitted = fit(given, columns.kept)
     misfits = {row: ("value_not_exact", f"column {name!r} {fault}") for row, (name, fault) in fitted.faults.items()}
-    return fitted.table, misfits
+    return fitted.table.cast(columns.kept), misfits
 
 
 def _texts(table: pa.Table, columns: RowColumns) -> Iterator[Input]:

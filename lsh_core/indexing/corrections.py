@@ -82,6 +82,8 @@ class CorrectionLoader:
         Enters accepted rows in the ledger. Called after the index took them.
     changed
         Returns those of some ids that belong to live changes.
+    partition
+        Returns the name of the partition of a source file.
     """
 
     def __init__(
@@ -92,9 +94,11 @@ class CorrectionLoader:
         sender: BulkSender,
         update: ChunkUpdate,
         changed: Callable[[Sequence[str]], Collection[str]],
+        partition: Callable[[str], str | None] = partition_of,
     ) -> None:
         self._plan, self._vector_column = plan, vector_column
         self._model, self._sender, self._update, self._changed = model, sender, update, changed
+        self._partition = partition
         self._writer = DocumentWriter(plan.vector, plan.fields)
 
     def load(self, table: pa.Table, letters: Mapping[str, Sequence[DeadLetter]]) -> Corrected:
@@ -157,7 +161,7 @@ class CorrectionLoader:
             places=np.array([letter.place for letter in replaced], np.int64),
             # In this order: a table without columns forgets its rows when some are taken.
             others=table.take(pa.array(valid.offsets[rows], pa.int64())).select(list(self._plan.fields)),
-            partition=partition_of(replaced[0].source),  # A chunk's rows are of one file.
+            partition=self._partition(replaced[0].source),  # A chunk's rows are of one file.
         )
         home = self._sender.ring.home(chunk)
         refused: list[tuple[int, str, str]] = []

@@ -59,9 +59,10 @@ def _column(values: list[Any], where: str, name: str, first_row: int) -> AnyArra
 
 def _array(values: list[Any]) -> AnyArray:
     try:
-        return pa.array(values)
+        array: AnyArray = pa.array(values)
     except OverflowError:  # Arrow infers int64 for every integer; a hash may need the 64th bit.
-        return pa.array(values, pa.uint64())
+        array = pa.array(values, pa.uint64())
+    return array
 
 
 def _is_of_one_type(values: list[Any]) -> bool:

@@ -72,6 +72,8 @@ class BuildMeta:
         1: no fields for live changes, and no `id_column`. 2: with both.
     id_column
         Column of the source that holds the ids; "id" where the index does not say.
+    source_version
+        Version of the Delta or Iceberg table that was read; None for plain files.
     """
 
     name: str
@@ -82,6 +84,7 @@ class BuildMeta:
     version: str
     format: int = FORMAT
     id_column: str = "id"
+    source_version: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the value that is stored."""

@@ -21,7 +21,7 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name, build, upserted, ignored_columns``.
+        ``name, build, upserted, ignored_columns, source_format, source_version, left_out, left_out_names``.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     writer = LiveWriter(services.connection, settings.name)
     build = writer.live_build()
     id_column, vector = settings.id or build.meta.id_column, settings.vector or build.field.column
-    dataset = open_dataset(settings.source)
+    dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=id_column, vector=vector)
     require_encoder(columns.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)
     changed, live = 0, build.meta.build
@@ -57,7 +57,13 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
             changed, live = changed + written.changed, written.build
             ignored |= dict.fromkeys(written.ignored)
             meter.advance(len(table))
-    return {"name": settings.name, "build": live, "upserted": changed, "ignored_columns": list(ignored)}
+    return {
+        "name": settings.name,
+        "build": live,
+        "upserted": changed,
+        "ignored_columns": list(ignored),
+        **dataset.facts(),
+    }
 
 
 def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:

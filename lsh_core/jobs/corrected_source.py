@@ -19,6 +19,7 @@ from lsh_core.sources.columns import check_columns
 from lsh_core.sources.dataset import SourceFile, open_dataset
 from lsh_core.sources.encoded_by import require_encoder
 from lsh_core.sources.identifiers import read_identifiers
+from lsh_core.sources.partition_types import partition_type
 from lsh_core.sources.parts import read_parts
 from lsh_core.sources.reading import read_span
 
@@ -42,7 +43,7 @@ class CorrectedSource:
 
     def __init__(self, settings: ReplaySettings, plan: BuildPlan) -> None:
         self._url, self._id = settings.source, str(settings.id)
-        self._dataset = open_dataset(settings.source)
+        self._dataset = open_dataset(settings.source, settings.source_version)
         columns = check_columns(self._dataset, id=self._id, vector=str(settings.vector))
         require_encoder(columns.encoder, plan.vector.encoder, of=f"index {plan.index}", where=self._url)
         if columns.dims != plan.vector.dims:
@@ -50,6 +51,7 @@ class CorrectedSource:
                 self._url, str(settings.vector), f"has vectors of {columns.dims} numbers, not {plan.vector.dims}"
             )
         self._folders = {file.url: dict(file.partition_values) for file in plan.files}
+        self._types = {key: type_ for file in plan.files for key, type_ in file.partition_types}
         self._columns = list(dict.fromkeys([self._id, str(settings.vector), *plan.fields]))
         for name in self._columns:
             by_folders = all(name in values for values in self._folders.values())
@@ -101,8 +103,12 @@ class CorrectedSource:
                 for name in self._columns:
                     if name not in there:
                         values = [column_value(folder[name]) for folder in folders]
-                        table = table.append_column(name, pa.array(values, pa.string()))
+                        column = pa.array(values, pa.string())
+                        table = table.append_column(name, column.cast(self._type(name)))
                 yield table
+
+    def _type(self, name: str) -> pa.DataType:
+        return partition_type(self._types.get(name, "string")) or pa.string()
 
 
 def _rows_at(

@@ -33,7 +33,6 @@ from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.jobs.stages.verify import verify
 from lsh_core.models.store import read_model
-from lsh_core.partitions import partition_of
 from lsh_core.settings import IndexSettings, ReplaySettings, validated
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def _replay(
     _require_loaded(plan, build, services)
     letters = list(read_dead_letters(client, build, replayed=True))
     unmatched = {letter.key for letter in letters if letter.replayed_at is None}
-    by_id = _by_id(client, settings, record, letters)
+    by_id = _by_id(client, settings, record, letters, plan)
     source = CorrectedSource(settings, plan)
     rows, passed_over = source.last_rows(by_id)
     _unverify(client, record)
@@ -140,13 +139,17 @@ def _replay(
 
 
 def _by_id(
-    client: Elasticsearch, settings: ReplaySettings, record: Mapping[str, Any], letters: Sequence[DeadLetter]
+    client: Elasticsearch,
+    settings: ReplaySettings,
+    record: Mapping[str, Any],
+    letters: Sequence[DeadLetter],
+    plan: BuildPlan,
 ) -> Letters:
     """Return the dead letters of each id, but for those of partitions that were refreshed since the build was planned.
 
     What such a partition holds is what its refresh read: a row that was not there is not to come back.
     """
-    places = {letter.key: partition_of(letter.source) for letter in letters if letter.id}
+    places = {letter.key: plan.partition_of(letter.source) for letter in letters if letter.id}
     planned_at = int(record.get("journal_at", BEFORE_ALL))
     refreshed = refreshed_partitions(
         client, settings.name, {each for each in places.values() if each is not None}, after=planned_at
@@ -213,4 +216,5 @@ def _loader(
         build_sender(connection, write_alias(build, epoch), plan.index, planned.node_wait_seconds),
         update,
         partial(changed_ids, connection, settings.name, covered=Cover.of(record).upto),
+        plan.partition_of,
     )

@@ -37,8 +37,9 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     -------
     dict
         ``output, encoder, fingerprint, dims, metric, rows_read, rows_written, dead_lettered, reused_chunks, chunks,
-        seconds, rows_per_second, work_seconds``. The rate is that of the rows that were encoded by this run. The last
-        adds up, over all workers, where the time of each step went; the steps run at the same time.
+        seconds, rows_per_second, work_seconds, source_format, source_version, left_out, left_out_names``. The rate is
+        that of the rows that were encoded by this run. ``work_seconds`` adds up, over all workers, where the time of
+        each step went; the steps run at the same time.
 
     Raises
     ------
@@ -80,6 +81,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
         "seconds": round(seconds, 3),
         "rows_per_second": round(run.rows_computed / seconds, 1),
         "work_seconds": {step: round(spent, 3) for step, spent in sorted(run.work_seconds.items())},
+        **source.facts,
     }
 
 

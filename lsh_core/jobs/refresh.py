@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_MOVES = 3
+"""Commits to the partition of a table, between its listing and its first row, that a refresh keeps up with."""
+
 
 @dataclass(frozen=True)
 class _Source:
@@ -43,10 +46,16 @@ class _Source:
     columns: tuple[str, ...]
     id: str
     vector: str
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         return sum(file.rows for file in self.files)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether a log, and not the listing of a folder, tells the files."""
+        return self.facts.get("source_version") is not None
 
     @property
     def fingerprint(self) -> str:
@@ -66,7 +75,8 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
     Returns
     -------
     dict
-        ``name, partition, build, generation, rows, upserted, deleted, unchanged, seconds``; ``unchanged``: these files
+        ``name, partition, build, generation, rows, upserted, deleted, unchanged, source_format, source_version,
+        left_out, left_out_names, seconds``; ``unchanged``: these files
         were refreshed before. After a kill, ``upserted`` and ``deleted`` are those of the last try.
 
     Raises
@@ -93,6 +103,12 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
             with partition_way(services.connection, store.digest, lease.epoch) as alias:
                 writer = LiveWriter(services.connection, settings.name, through=alias)
                 state = _begin(store, source, writer)
+                for _ in range(_MOVES):
+                    if not source.is_table or (now := _open(settings, live)).fingerprint == source.fingerprint:
+                        break
+                    source = now  # The table moved on, and nothing is written yet.
+                    _check_rows(settings, source, writer)
+                    state = _begin(store, source, writer)
                 _check_listing(settings, source, _open(settings, live))
                 upserted = _upsert(settings, source, state, writer, lease)
                 deleted = _delete_departed(state, services, writer, lease)
@@ -108,6 +124,7 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
         "upserted": upserted,
         "deleted": deleted,
         "unchanged": unchanged,
+        **source.facts,
         "seconds": round(time.monotonic() - started, 1),
     }
 
@@ -120,7 +137,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
 
     id_column, vector = settings.id or build.meta.id_column, settings.vector or build.field.column
     try:
-        dataset = open_dataset(settings.source)
+        dataset = open_dataset(settings.source, settings.source_version)
     except SourceMissingError:
         if settings.allow_empty:
             return _Source((), (), id_column, vector)
@@ -142,7 +159,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
         added = tuple((key, value) for key, value in levels if key not in columns)
         files = tuple(replace(file, partition_values=added) for file in dataset.files)
         columns = [*columns, *(key for key, _ in added)]
-    found = _Source(files, tuple(columns), id_column, vector)
+    found = _Source(files, tuple(columns), id_column, vector, dataset.facts())
     if not found.rows and not settings.allow_empty:
         raise SourceError(
             settings.source,

@@ -37,7 +37,8 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``model_id, fingerprint, model, metric, dims, hash_backend, settings, sample_rows, seconds``.
+        ``model_id, fingerprint, model, metric, dims, hash_backend, settings, sample_rows, seconds, source_format,
+        source_version, left_out, left_out_names``.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     started = time.perf_counter()
     knobs = _knobs(settings)
     make_model(settings.model, seed=settings.seed, **knobs)
-    dataset = open_dataset(settings.source)
+    dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
     check_vector_column(settings.source, settings.vector, columns.dims)
     settings = with_metric(settings, columns.encoder)
@@ -74,7 +75,15 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
         sampled = time.perf_counter()
         with progress("fit", unit="models", total=1) as fitting:
             fitted = client.submit(
-                _fit_and_store, samples, settings, dataset.rows, columns.encoder, knobs, services.connection, pure=False
+                _fit_and_store,
+                samples,
+                settings,
+                dataset.rows,
+                dataset.version,
+                columns.encoder,
+                knobs,
+                services.connection,
+                pure=False,
             )
             result = next(as_they_end(client, [fitted])).result()
             fitting.advance(1)
@@ -83,6 +92,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     ended = time.perf_counter()
     return {
         **result,
+        **dataset.facts(),
         "settings": settings.model_dump(mode="json"),
         "seconds": {
             "plan": round(read - started, 3),
@@ -145,6 +155,7 @@ def _fit_and_store(
     samples: list[np.ndarray],
     settings: TrainSettings,
     rows: int,
+    source_version: str | None,
     encoder: EncodedBy | None,
     knobs: dict[str, Any],
     connection: Connection,
@@ -164,6 +175,7 @@ def _fit_and_store(
     facts = {
         "rows": rows,
         "source": told(settings.source),
+        "source_version": source_version,
         "sample_rows": len(sample),
         "encoder": None if encoder is None else asdict(encoder),
     }

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lsh_core.errors import SourceError
 from lsh_core.search.answers import Answer, HybridAnswer, HybridNeighbour
+from lsh_core.sources.failures import judged
+from lsh_core.sources.listing import is_local, open_filesystem
+from lsh_core.sources.places import write_whole
 
 
 def write_answers(path: str, answers: Sequence[Answer]) -> None:
     """Write ``query`` (row number), ``rank``, ``id``, ``distance`` and ``score`` of every neighbour to `path`.
 
-    Of searches by a text as well also ``text_score``.
+    Of searches by a text as well also ``text_score``. The file appears whole: whoever reads it while it is written
+    anew finds the former answers.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -27,7 +30,8 @@ def write_answers(path: str, answers: Sequence[Answer]) -> None:
     texts = [neighbour.text_score for _, neighbour in rows if isinstance(neighbour, HybridNeighbour)]
     if any(isinstance(answer, HybridAnswer) for answer in answers):
         columns["text_score"] = pa.array(texts, pa.float64())
-    try:
-        pq.write_table(pa.table(columns), path)
-    except OSError as error:
-        raise SourceError(path, f"cannot be written: {error}") from error
+    filesystem, place = open_filesystem(path)
+    data = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), data)
+    with judged(path, "cannot be written", local=is_local(filesystem)):
+        write_whole(filesystem, place, data.getvalue().to_pybytes())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,9 +18,15 @@ from lsh_core.errors import SchemaError, SourceChangedError
 from lsh_core.partitions import levels_of, partition_of
 from lsh_core.sources.column_types import ColumnTypes
 from lsh_core.sources.encoded_by import EncodedBy, the_one_encoder
-from lsh_core.sources.listing import Listed, list_files, look_up
+from lsh_core.sources.left_out import NONE_LEFT_OUT, LeftOut
+from lsh_core.sources.listing import Listed, look_up
+from lsh_core.sources.partition_types import partition_type
 from lsh_core.sources.plain_types import plain_type
 from lsh_core.sources.reading import open_parquet
+from lsh_core.sources.source_files import look_up_in_table, source_files
+from lsh_core.sources.tables import Table, TableFile, TableVersion
+
+logger = logging.getLogger(__name__)
 
 _FOOTER_THREADS = 16
 
@@ -39,7 +48,12 @@ class SourceFile:
     first_place
         Place of its first row in the whole source, files in sorted order.
     partition_values
-        Columns that the file lacks and a ``key=value`` folder on its path gives, keys and values as text.
+        Columns that the file lacks and a ``key=value`` folder on its path gives, keys and values as text; of a table
+        those that its log gives.
+    partition_types
+        Of a table the types of these columns, by the names of `lsh_core.sources.partition_types`; others are strings.
+    named_partition
+        Of a table the name of the partition by its log, empty where it has none; None: the folders tell.
     """
 
     url: str
@@ -48,6 +62,8 @@ class SourceFile:
     row_group_rows: tuple[int, ...]
     first_place: int
     partition_values: tuple[tuple[str, str], ...]
+    partition_types: tuple[tuple[str, str], ...] = ()
+    named_partition: str | None = None
 
     @property
     def rows(self) -> int:
@@ -57,7 +73,7 @@ class SourceFile:
     @property
     def partition(self) -> str | None:
         """Name of its partition, by the ``key=value`` folders on its path whatever columns it has; None without any."""
-        return partition_of(self.url)
+        return partition_of(self.url) if self.named_partition is None else self.named_partition or None
 
 
 @dataclass(frozen=True)
@@ -74,12 +90,18 @@ class Dataset:
         The columns of all files, with plain types.
     encoder
         What made the vectors, where the files say so.
+    left_out
+        What is there and is not read.
+    table
+        Version of the table that the source is, or lies in; None for plain files.
     """
 
     url: str
     files: tuple[SourceFile, ...]
     columns: tuple[ColumnTypes, ...]
     encoder: EncodedBy | None = None
+    left_out: LeftOut = NONE_LEFT_OUT
+    table: TableVersion | None = None
 
     @property
     def names(self) -> list[str]:
@@ -120,8 +142,18 @@ class Dataset:
         """Rows of all files."""
         return sum(file.rows for file in self.files)
 
+    @property
+    def version(self) -> str | None:
+        """Version of the table that was read; None for plain files."""
+        return None if self.table is None else self.table.version
 
-def open_dataset(url: str) -> Dataset:
+    def facts(self) -> dict[str, Any]:
+        """Return what reports tell of the source: ``source_format, source_version, left_out, left_out_names``."""
+        format_ = "files" if self.table is None else self.table.format
+        return {"source_format": format_, "source_version": self.version, **self.left_out.facts()}
+
+
+def open_dataset(url: str, version: str | None = None) -> Dataset:
     """Read the footers of all Parquet files that `url` means; no row is read.
 
     Parameters
@@ -129,7 +161,10 @@ def open_dataset(url: str) -> Dataset:
     url
         A file, a folder (with all its subfolders) or a glob; a local path or any fsspec URL.
         ``key=value`` folders anywhere on a file's path give string columns, so that a file has the
-        same columns whether it is named alone or with its whole folder.
+        same columns whether it is named alone or with its whole folder. Of a Delta or Iceberg table, or a part of one,
+        its log decides on files, columns and partition values.
+    version
+        Version of the table; default: the latest. See `lsh_core.sources.source_files.source_files`.
 
     Raises
     ------
@@ -144,9 +179,14 @@ def open_dataset(url: str) -> Dataset:
     ModelMismatchError
         The vectors of two files were made by different encoders.
     """
-    listed = list_files(url)
-    with ThreadPoolExecutor(min(_FOOTER_THREADS, len(listed))) as pool:
-        footers = list(pool.map(_read_footer, listed))
+    source = source_files(url, version)
+    if source.left_out.count:
+        logger.warning("%s: %s", url, source.left_out)
+    with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
+        if (table := source.table) is not None:
+            footers = list(pool.map(partial(_read_in_table, table), source.of_table))
+        else:
+            footers = list(pool.map(_read_footer, source.plain))
     files: list[SourceFile] = []
     place = 0
     for file, _, _ in footers:
@@ -156,7 +196,7 @@ def open_dataset(url: str) -> Dataset:
     with_rows = [each for each in footers if each[0].rows] or footers
     columns = _columns([(file.url, schema) for file, schema, _ in with_rows])
     encoder = the_one_encoder([(file.url, encoder) for file, _, encoder in footers])
-    return Dataset(url, tuple(files), columns, encoder)
+    return Dataset(url, tuple(files), columns, encoder, source.left_out, None if table is None else table.version)
 
 
 def check_unchanged(file: SourceFile) -> None:
@@ -178,7 +218,14 @@ def check_unchanged(file: SourceFile) -> None:
         )
 
 
-def _read_footer(listed: Listed) -> tuple[SourceFile, pa.Schema, EncodedBy | None]:
+def _read_in_table(table: Table, file: tuple[str, TableFile]) -> tuple[SourceFile, pa.Schema, EncodedBy | None]:
+    url, of_table = file
+    return _read_footer(look_up_in_table(url, of_table, table), of_table, table)
+
+
+def _read_footer(
+    listed: Listed, of_table: TableFile | None = None, table: Table | None = None
+) -> tuple[SourceFile, pa.Schema, EncodedBy | None]:
     with open_parquet(listed.url, listed.size) as parquet:
         metadata: pq.FileMetaData = parquet.metadata
         written = parquet.schema_arrow
@@ -186,12 +233,18 @@ def _read_footer(listed: Listed) -> tuple[SourceFile, pa.Schema, EncodedBy | Non
     repeated = [name for name, count in Counter(schema.names).items() if count > 1]
     if repeated:
         raise SchemaError(listed.url, repeated[0], "appears more than once; write the file with distinct column names")
-    added = tuple((key, value) for key, value in levels_of(listed.url.split("/")[:-1]) if key not in schema.names)
+    if table is not None:
+        schema = table.own_columns(listed.url, schema)
     schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in schema])
+    levels = levels_of(listed.url.split("/")[:-1]) if of_table is None else of_table.levels
+    added = tuple((key, value) for key, value in levels if key not in schema.names)
+    types = tuple((key, table.types[key]) for key, _ in added) if table is not None else ()
     for key, _ in added:
-        schema = schema.append(pa.field(key, pa.string()))
+        schema = schema.append(pa.field(key, partition_type(dict(types).get(key, "string"))))
     row_group_rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
-    return SourceFile(listed.url, listed.size, listed.version, row_group_rows, 0, added), schema, encoder
+    partition = None if of_table is None else of_table.partition
+    file = SourceFile(listed.url, listed.size, listed.version, row_group_rows, 0, added, types, partition)
+    return file, schema, encoder
 
 
 def _columns(schemas: Sequence[tuple[str, pa.Schema]]) -> tuple[ColumnTypes, ...]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePosixPath
+from functools import partial
 from typing import Any
 
 import fsspec
@@ -17,9 +16,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from lsh_core.errors import SourceError, SourceMissingError
 from lsh_core.sources.failures import judged
-from lsh_core.sources.feature_folders import without_unnamed
-
-logger = logging.getLogger(__name__)
+from lsh_core.sources.feature_folders import feature_files
+from lsh_core.sources.left_out import LeftOut, is_hidden
 
 IRREGULAR = -1
 _VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated")
@@ -65,12 +63,39 @@ def is_local(filesystem: fsspec.AbstractFileSystem) -> bool:
     return isinstance(filesystem, LocalFileSystem)
 
 
+@dataclass(frozen=True)
+class Listing:
+    """The files that a URL means.
+
+    Attributes
+    ----------
+    files
+        Sorted by their URLs.
+    left_out
+        What is there and is not read.
+    names
+        Paths of all that was seen, the hidden ones too; of folders of this machine with a slash at the end.
+    base
+        Path of the folder, or what comes before the first wildcard; of a file the file itself.
+    """
+
+    files: tuple[Listed, ...]
+    left_out: LeftOut
+    names: frozenset[str]
+    base: str
+
+
 def list_files(url: str, *, irregular: bool = False, linked_folders: bool = True) -> list[Listed]:
-    """List the files that `url` means, sorted by their URLs.
+    """List the files that `url` means, sorted by their URLs: `list_source` without what is left out."""
+    return list(list_source(url, irregular=irregular, linked_folders=linked_folders).files)
+
+
+def list_source(url: str, *, irregular: bool = False, linked_folders: bool = True) -> Listing:
+    """List the files that `url` means, and what is left out of them.
 
     A folder is listed with all its subfolders. Below the folder, or below the first wildcard of a
-    glob, names that start with ``_`` or ``.`` are left out: writers keep their markers and
-    unfinished files there. Of a folder that `airlsh features` wrote, what its manifest names is listed.
+    glob, names that start with ``_`` or ``.`` are left out, unless they are ``key=value`` folders: writers keep their
+    markers and unfinished files there. Of a folder that `airlsh features` wrote, what its manifest names is listed.
 
     Parameters
     ----------
@@ -79,7 +104,7 @@ def list_files(url: str, *, irregular: bool = False, linked_folders: bool = True
         `IRREGULAR` bytes. By default it is an error.
     linked_folders
         On this machine: list what is in folders that links in a folder, or such that match a glob, lead to. Otherwise
-        they are left out, and logged.
+        they are left out.
 
     Raises
     ------
@@ -93,17 +118,28 @@ def list_files(url: str, *, irregular: bool = False, linked_folders: bool = True
     filesystem, path = open_filesystem(url)
     with judged(url, "cannot be listed", local=is_local(filesystem)):
         filesystem.invalidate_cache(path)
+        search = _Search(filesystem, irregular, linked_folders)
         # By URL: a glob such as FOLDER/** matches folders and, once more, the files in them.
-        found = {file.url: file for file in _matching(filesystem, path, _Rules(irregular, linked_folders))}
-        files = {url: file for url, file in found.items() if file.size != IRREGULAR}
-        kept = without_unnamed(files, filesystem.cat_file) | (found.keys() - files.keys())
+        found = {file.url: file for file in search.matching(path)}
         if not found and not _GLOB_CHARACTERS & set(path) and _look(filesystem, path) is None:
             raise SourceMissingError(url, "there is no such file or folder")
-    if not found:
-        raise SourceMissingError(
-            url, "no files are there (names that start with '_' or '.' do not count); give a Parquet file or its folder"
-        )
-    return [found[each] for each in sorted(kept)]
+        names = frozenset(search.left_out | search.seen)
+        regular = {name: file for name, file in found.items() if file.size != IRREGULAR}
+        kept, folders = feature_files(regular, search.hidden_files(), filesystem.cat_file)
+        kept |= {name: found[name] for name in found.keys() - regular.keys()}
+        own = tuple(f"{_path_of(filesystem, folder)}/" for folder in folders)
+        left_out = LeftOut.of((each for each in search.left_out if not each.startswith(own)), search.base)
+    if not kept:
+        raise SourceMissingError(url, f"no files are there to read{_all_left_out(left_out)}")
+    return Listing(tuple(kept[each] for each in sorted(kept)), left_out, names, search.base)
+
+
+def _path_of(filesystem: fsspec.AbstractFileSystem, url: str) -> str:
+    return url if is_local(filesystem) else str(filesystem._strip_protocol(url))
+
+
+def _all_left_out(left_out: LeftOut) -> str:
+    return f": {left_out}" if left_out.count else "; give a Parquet file or its folder"
 
 
 def base_of(url: str) -> str:
@@ -124,7 +160,7 @@ def base_of(url: str) -> str:
         if info is not None and _is_folder(filesystem, path, info):
             base = path
         else:
-            base = _before_wildcards(path) if info is None and _GLOB_CHARACTERS & set(path) else path.rpartition("/")[0]
+            base = before_wildcards(path) if info is None and _GLOB_CHARACTERS & set(path) else path.rpartition("/")[0]
     base = base.rstrip("/")
     return f"{base if is_local(filesystem) else filesystem.unstrip_protocol(base).rstrip('/')}/"
 
@@ -148,34 +184,6 @@ def look_up(url: str) -> Listed | None:
             return None
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """See `list_files`."""
-
-    irregular: bool
-    linked_folders: bool
-
-
-def _matching(filesystem: fsspec.AbstractFileSystem, path: str, rules: _Rules) -> Iterator[Listed]:
-    # A name that exists is taken as it is, even if it looks like a glob.
-    info = _look(filesystem, path)
-    if info is not None and _is_folder(filesystem, path, info):
-        yield from _below(filesystem, path, path, rules)
-    elif info is not None:
-        yield _listed(filesystem, path, info)
-    elif _GLOB_CHARACTERS & set(path):
-        base = _before_wildcards(path)
-        for found, info in filesystem.glob(path, detail=True).items():
-            if _is_hidden(found, base):
-                continue
-            if not _is_folder(filesystem, found, info):
-                yield _listed(filesystem, found, info, irregular=rules.irregular)
-            elif rules.linked_folders or not is_local(filesystem) or not os.path.islink(found):
-                yield from _below(filesystem, found, base, rules)
-            else:
-                _say_left_out(found, 1)
-
-
 def _look(filesystem: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
     """Return what is at `path`, None where nothing is; fsspec's own ``exists`` takes a time-out for nothing."""
     try:
@@ -190,53 +198,103 @@ def _is_folder(filesystem: fsspec.AbstractFileSystem, path: str, info: dict[str,
     return os.path.isdir(path) if is_local(filesystem) else info["type"] == "directory"
 
 
-def _below(filesystem: fsspec.AbstractFileSystem, folder: str, base: str, rules: _Rules) -> Iterator[Listed]:
-    if is_local(filesystem):
-        paths = _walk_local(folder, rules)
-        shown = (path for path in paths if not _is_hidden(path, base))
-        yield from (_listed(filesystem, path, irregular=rules.irregular) for path in shown)
-        return
-    for path, info in filesystem.find(folder, detail=True).items():
-        if info.get("type") != "directory" and not path.endswith("/") and not _is_hidden(path, base):
-            yield _listed(filesystem, path, info)
+class _Search:
+    """One walk through a source; see `list_source`.
 
-
-def _walk_local(folder: str, rules: _Rules) -> Iterator[str]:
-    """Walk a folder of this machine through symbolic links, if they are to be followed, each real folder once.
-
-    fsspec's own walk stops at linked folders, and their rows would be missing without a word.
+    Attributes
+    ----------
+    base
+        Below what names count.
+    left_out
+        Paths of what is not read.
+    seen
+        Paths of all else, and of all folders of this machine, with a slash at the end.
     """
 
-    def stop(error: OSError) -> None:  # by default os.walk goes on without what it may not read
-        raise error
+    def __init__(self, filesystem: fsspec.AbstractFileSystem, irregular: bool, linked_folders: bool) -> None:
+        self._filesystem, self._irregular, self._linked_folders = filesystem, irregular, linked_folders
+        self._real: set[str] = set()
+        self.base = ""
+        self.left_out: set[str] = set()
+        self.seen: set[str] = set()
 
-    seen: set[str] = set()
-    left_out: list[str] = []
-    for parent, folders, names in os.walk(folder, onerror=stop, followlinks=rules.linked_folders):
-        if rules.linked_folders:
-            real = os.path.realpath(parent)
-            if real in seen:
-                folders.clear()
-                continue
-            seen.add(real)
-        else:
-            left_out += [path for name in folders if os.path.islink(path := os.path.join(parent, name))]
-        yield from (os.path.join(parent, name) for name in names)
-    if left_out:
-        _say_left_out(left_out[0], len(left_out))
+    def matching(self, path: str) -> Iterator[Listed]:
+        # A name that exists is taken as it is, even if it looks like a glob.
+        info = _look(self._filesystem, path)
+        self.base = before_wildcards(path) if info is None and _GLOB_CHARACTERS & set(path) else path
+        if info is not None and _is_folder(self._filesystem, path, info):
+            yield from self._below(path)
+        elif info is not None:
+            yield _listed(self._filesystem, path, info)
+        elif _GLOB_CHARACTERS & set(path):
+            yield from self._globbed(path)
+
+    def hidden_files(self) -> dict[str, Callable[[], Listed]]:
+        """Return what looks at each file that is left out, by its URL."""
+        urls = {
+            path if is_local(self._filesystem) else str(self._filesystem.unstrip_protocol(path)): path
+            for path in self.left_out
+        }
+        return {url: partial(_listed, self._filesystem, path) for url, path in urls.items()}
+
+    def _globbed(self, path: str) -> Iterator[Listed]:
+        filesystem = self._filesystem
+        for found, info in filesystem.glob(path, detail=True).items():
+            if not _is_folder(filesystem, found, info):
+                if self._is_read(found):
+                    yield _listed(filesystem, found, info, irregular=self._irregular)
+            elif self._linked_folders or not is_local(filesystem) or not os.path.islink(found):
+                self._real.clear()  # Of overlapping matches each is walked; a file that is found twice is listed once.
+                yield from self._below(found)
+            else:
+                self.left_out.add(found)
+
+    def _below(self, folder: str) -> Iterator[Listed]:
+        if is_local(self._filesystem):
+            paths = self._walk_local(folder)
+            yield from (
+                _listed(self._filesystem, path, irregular=self._irregular) for path in paths if self._is_read(path)
+            )
+            return
+        for path, info in self._filesystem.find(folder, detail=True).items():
+            if info.get("type") != "directory" and not path.endswith("/") and self._is_read(path):
+                yield _listed(self._filesystem, path, info)
+
+    def _is_read(self, path: str) -> bool:
+        hidden = is_hidden(path, self.base)
+        (self.left_out if hidden else self.seen).add(path)
+        return not hidden
+
+    def _walk_local(self, folder: str) -> Iterator[str]:
+        """Walk a folder of this machine through symbolic links, if they are to be followed, each real folder once.
+
+        fsspec's own walk stops at linked folders, and their rows would be missing without a word.
+        """
+
+        def stop(error: OSError) -> None:  # by default os.walk goes on without what it may not read
+            raise error
+
+        for parent, folders, names in os.walk(folder, onerror=stop, followlinks=self._linked_folders):
+            self.seen.add(f"{parent}/")
+            if self._linked_folders:
+                real = os.path.realpath(parent)
+                if real in self._real:
+                    folders.clear()
+                    self.left_out.add(parent)
+                    continue
+                self._real.add(real)
+            else:
+                self.left_out.update(path for name in folders if os.path.islink(path := os.path.join(parent, name)))
+            yield from (os.path.join(parent, name) for name in names)
 
 
-def _say_left_out(link: str, count: int) -> None:
-    others = f", nor are {count - 1} others" if count > 1 else ""
-    logger.warning("%s is a link to a folder, which is not followed%s", link, others)
+def is_glob(filesystem: fsspec.AbstractFileSystem, path: str) -> bool:
+    """Return whether `path` has wildcards, and is not the name of something that is there."""
+    return bool(_GLOB_CHARACTERS & set(path)) and _look(filesystem, path) is None
 
 
-def _is_hidden(path: str, base: str) -> bool:
-    relative = path[len(base) :] if path.startswith(base) else path
-    return any(part.startswith(("_", ".")) and part not in {".", ".."} for part in PurePosixPath(relative).parts)
-
-
-def _before_wildcards(path: str) -> str:
+def before_wildcards(path: str) -> str:
+    """Return the folder before the first wildcard of a path, with a slash at the end."""
     first = min(path.index(character) for character in _GLOB_CHARACTERS if character in path)
     return path[: path.rfind("/", 0, first) + 1]
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import fsspec
 
 from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
@@ -31,3 +36,28 @@ def check_writable(folder: str) -> None:
 def inside(folder: str, name: str) -> str:
     """Return the path of `name` in `folder`."""
     return f"{folder.rstrip('/')}/{name}"
+
+
+def write_whole(filesystem: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
+    """Write a file, over one that is there, so that readers find the former content or all of the new one."""
+    if not is_local(filesystem):
+        filesystem.pipe_file(path, data)  # Stores show an object when its upload ends.
+        return
+    with complete_file(path, data) as written:
+        os.replace(written, path)
+
+
+@contextmanager
+def complete_file(path: str, data: bytes) -> Iterator[str]:
+    """Write `data` to a hidden file beside `path`, down to the disk; it is gone at the end of the block."""
+    folder, name = os.path.split(path)
+    hidden = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
+    try:
+        with open(hidden, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield hidden
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(hidden)

@@ -16,6 +16,7 @@ from lsh_core.partitions import column_value
 from lsh_core.sources.arrays import Column
 from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
+from lsh_core.sources.partition_types import partition_column
 from lsh_core.sources.plain_types import as_plain
 from lsh_core.sources.remote_file import RemoteFile
 
@@ -102,7 +103,7 @@ def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str])
     wanted = [name for name in columns if name not in partitions]
     if not wanted:
         for chunk in chunks:
-            yield chunk, _completed({}, chunk.rows, partitions, columns)
+            yield chunk, _completed({}, chunk.rows, file, columns)
         return
     with open_parquet(file.url, file.size) as parquet:
         _check_row_groups(file, parquet.metadata)
@@ -110,7 +111,7 @@ def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str])
         rows = _Rows(file, parquet, chunks, stored)
         for chunk in chunks:
             found = rows.take(chunk) if stored else {}
-            yield chunk, _completed(found, chunk.rows, partitions, columns)
+            yield chunk, _completed(found, chunk.rows, file, columns)
 
 
 class _Rows:
@@ -191,15 +192,14 @@ def _check_row_groups(file: SourceFile, metadata: pq.FileMetaData) -> None:
         )
 
 
-def _completed(
-    stored: Mapping[str, Column], rows: int, partitions: Mapping[str, str], columns: Sequence[str]
-) -> pa.Table:
+def _completed(stored: Mapping[str, Column], rows: int, file: SourceFile, columns: Sequence[str]) -> pa.Table:
     """Return all columns of some rows: stored ones, those of the partition, and null for what the file lacks."""
+    partitions, types = dict(file.partition_values), dict(file.partition_types)
 
     def constant(name: str) -> Column:
         if name not in partitions:
             return pa.nulls(rows)
-        return pa.repeat(pa.scalar(column_value(partitions[name]), pa.string()), rows)
+        return partition_column(column_value(partitions[name]), types.get(name, "string"), rows)
 
     return pa.table({name: stored[name] if name in stored else constant(name) for name in columns})
 

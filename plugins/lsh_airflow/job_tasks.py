@@ -110,7 +110,8 @@ def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettin
     settings = settings_from_params(model, context["params"])
     for name in _READ:
         if (url := getattr(settings, name, None)) is not None:
-            check_source(file_and_column(url)[0] if name == "queries" else url, setting=name)
+            version = getattr(settings, "source_version", None) if name == "source" else None
+            check_source(file_and_column(url)[0] if name == "queries" else url, setting=name, version=version)
     if isinstance(settings, FeaturesSettings):
         check_output(settings.output)
         for root in settings.image_root:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 
-from lsh_core.errors import SettingsError, SourceError
+from lsh_core.errors import InputError, SettingsError
 
 VARIABLE = "AIRLSH_SOURCE_ROOTS"
 OUTPUT_VARIABLE = "AIRLSH_OUTPUT_ROOTS"
@@ -21,16 +22,17 @@ def allowed_roots(variable: str = VARIABLE) -> tuple[str, ...]:
     return tuple(filter(None, (root.strip() for root in _SEPARATOR.split(os.environ.get(variable, "")))))
 
 
-def check_source(url: str, *, setting: str = "source") -> None:
+def check_source(url: str, *, setting: str = "source", version: str | None = None) -> None:
     """Raise `SettingsError` unless `url`, and on this machine each file that it means, lies under an allowed root.
 
-    A folder under a root may hold links that leave it, so the files are looked at one by one.
+    A folder under a root may hold links that leave it, so the files are looked at one by one; of a table those that
+    its log names, at `version`, and the log. What a log names outside the table's own folder is never read.
     """
     roots = _roots_that_are_set(VARIABLE, "no source may be read", "/data/embeddings", url, setting)
     from lsh_core.sources.access import check_allowed
 
     check_allowed(url, roots, setting=setting)
-    for file in _local_files(url):
+    for file in _local_files(url, version):
         check_allowed(file, roots, setting=setting)
 
 
@@ -75,14 +77,18 @@ def _roots_that_are_set(variable: str, forbidden: str, example: str, url: str, s
     return roots
 
 
-def _local_files(url: str) -> list[str]:
+def _local_files(url: str, version: str | None) -> list[str]:
     from lsh_core.sources.listing import is_local, list_files, open_filesystem
+    from lsh_core.sources.source_files import table_files
 
     filesystem, _ = open_filesystem(url)
     if not is_local(filesystem):
         return []
-    try:
+    found: list[str] = []
+    # What cannot be read the job says, for every kind of source alike. Of a table both: images are read without a log.
+    with suppress(InputError):
         # What the listing of a job would leave out or stop at too: nothing that is read may be missing here.
-        return [file.url for file in list_files(url, irregular=True)]
-    except SourceError:
-        return []  # nothing is there: the job says so, for every kind of source alike
+        found += [file.url for file in list_files(url, irregular=True)]
+    with suppress(InputError):
+        found += table_files(url, version)
+    return found

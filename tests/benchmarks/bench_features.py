@@ -146,7 +146,7 @@ def measure(knobs: dict[str, Any], folder: Path, dask: str) -> dict[str, Any]:
 
 def encode_alone(done: str, knobs: dict[str, Any], dask: str) -> dict[str, float]:
     """Have all workers encode their share of the rows at the same time; return the sum of their rates."""
-    spec = json.loads((Path(done) / "manifest.json").read_text())["encoder"]["spec"]
+    spec = json.loads((Path(done) / "_airlsh" / "manifest.json").read_text())["encoder"]["spec"]
     from distributed import Client
 
     with Client(dask, set_as_default=False) as client:

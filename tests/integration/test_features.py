@@ -86,7 +86,9 @@ def rows_of(output: Path) -> pa.Table:
     manifest = manifest_of(output)
     # Where a writer was killed a hidden file may be left, for a day.
     there = {str(path.relative_to(output)) for path in output.rglob("[!.]*") if path.is_file()}
-    assert there == manifest.all_files | manifest.retired.keys() | {"manifest.json"}
+    shown = {f"rows/{Path(name).stem}.parquet" for name in manifest.files}
+    shown |= {f"_dead_letters/{Path(name).name}" for name in manifest.all_files - set(manifest.files)}
+    assert there == manifest.all_files | manifest.retired.keys() | {"_airlsh/manifest.json"} | shown
     assert not manifest.all_files & manifest.retired.keys()
     tables = [pq.read_table(output / name) for name in manifest.files]
     return pa.concat_tables([table.replace_schema_metadata() for table in tables])
@@ -102,7 +104,7 @@ def expected(source: Path) -> pa.Table:
 def wait_for_chunks(output: Path, least: int) -> int:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if (found := len(list((output / "chunks").glob("*.parquet"))) if output.exists() else 0) >= least:
+        if (found := len(list((output / "_airlsh" / "chunks").glob("*.pq"))) if output.exists() else 0) >= least:
             return found
         time.sleep(0.02)
     raise TimeoutError(f"{output} has no {least} chunks")
@@ -112,7 +114,7 @@ def settled_chunks(output: Path) -> int:
     """How many chunks there are once none has been added for a while."""
     found, since = -1, time.monotonic()
     while time.monotonic() - since < 1.5:
-        if (now := len(list((output / "chunks").glob("*.parquet")))) != found:
+        if (now := len(list((output / "_airlsh" / "chunks").glob("*.pq")))) != found:
             found, since = now, time.monotonic()
         time.sleep(0.05)
     return found
@@ -261,7 +263,7 @@ def test_dead_letters_that_were_deleted_are_written_again(features: Any, tmp_pat
     (tmp_path / "in" / "b.png").write_bytes(b"no image at all")
     given = {"image": None, "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 1}
     features(tmp_path / "in", **given)
-    shutil.rmtree(tmp_path / "out" / "dead-letters")
+    shutil.rmtree(tmp_path / "out" / "_airlsh" / "refused")
     result = features(tmp_path / "in", **given)
     assert (result["rows_written"], result["dead_lettered"], result["reused_chunks"]) == (1, 1, 0)
     assert rows_of(tmp_path / "out").column("id").to_pylist() == ["a.png"]
@@ -375,7 +377,7 @@ def test_what_is_wrong_is_said_before_anything_is_computed(
     with pytest.raises(error) as refused:
         features(source, **given)
     assert said in str(refused.value)
-    assert not list((tmp_path / "out").glob("chunks/*"))
+    assert not list((tmp_path / "out").glob("_airlsh/chunks/*"))
 
 
 def test_a_worker_that_cannot_make_the_encoder_names_itself(

@@ -50,7 +50,7 @@ def run(scheduler: str, **settings: Any) -> tuple[dict[str, Any], pa.Table]:
     manifest = read_manifest(folder)
     assert manifest is not None
     tables = [pq.read_table(pa.BufferReader(folder.read(name) or b"")) for name in manifest.files]
-    assert set(folder.files("chunks")) >= set(manifest.files)
+    assert set(folder.files("_airlsh/chunks")) >= set(manifest.files)
     return result, pa.concat_tables([table.replace_schema_metadata() for table in tables])
 
 
@@ -69,7 +69,7 @@ def test_texts_go_from_store_to_store_and_only_changes_are_computed_again(store:
     with store.open("/in/b.parquet", "wb") as file:
         pq.write_table(pa.table({"id": [f"c{row}" for row in range(100)]}), file)
     # What an upload that broke off leaves behind on a store that shows it.
-    broken = sorted(store.ls("/out/features/chunks", detail=False))[0]
+    broken = sorted(store.ls("/out/features/_airlsh/chunks", detail=False))[0]
     store.pipe_file(broken, store.cat_file(broken)[:-10])
     result, rows = run(scheduler, **settings)
     assert (result["chunks"], rows.num_rows) == (4, 400)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from lsh_core.sources.columns import SourceColumns
     from lsh_core.sources.dataset import Dataset
 
+SOURCE_VERSION = "source_version"
+
 
 @recorded
 def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
@@ -42,19 +44,19 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         Elasticsearch or Dask is not fit for it.
     """
     journal_at = Journal(services.connection, settings.name).settled()  # Before the source is looked at.
-    dataset, columns = read_source(settings)
+    client = answering_client(services.connection)
+    runs = RunStore(client)
+    record = runs.find(settings.name, build)
+    dataset, columns = read_source(settings, record)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
     overrides = parse_overrides(settings.field_type)
     fields_for(settings.source, columns.others, vector=settings.vector, text=settings.text_field, overrides=overrides)
     facts = prove_semantics(services.connection)
-    client = answering_client(services.connection)
     for index in MAPPINGS:
         ensure_system_index(client, index)
     forget_expired_letters(client)
     live = live_index(client, settings.name)
-    runs = RunStore(client)
-    record = runs.find(settings.name, build)
     stored = find_model(client, settings.name, _planned_model(settings, build, record))
     require_same_space(settings, columns, stored)
     known = record is not None and "expected_live" in record  # By what a retry, or a resumed run, goes on.
@@ -78,12 +80,14 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
             # What the promotion goes by: a retry keeps what was live when the run started first.
             "expected_live": record["expected_live"] if record and known else live,
             "cover": asdict(cover),
+            SOURCE_VERSION: dataset.version,  # A table may move on: a retry, and every later stage, reads this version.
         },
     )
     return {
         "rows": dataset.rows,
         "files": len(dataset.files),
         "columns_left_out": list(columns.left_out),
+        **dataset.facts(),
         "dims": columns.dims,
         "model_id": stored.model_id,
         "elasticsearch": ", ".join(facts.versions),
@@ -95,12 +99,18 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     }
 
 
-def read_source(settings: IndexSettings) -> tuple[Dataset, SourceColumns]:
-    """Open the source of `settings` and check its columns."""
+def read_source(settings: IndexSettings, record: Mapping[str, Any] | None) -> tuple[Dataset, SourceColumns]:
+    """Open the source of `settings` and check its columns.
+
+    Parameters
+    ----------
+    record
+        Of the build, which knows which version of a table its run has begun with; None before there is one.
+    """
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
 
-    dataset = open_dataset(settings.source)
+    dataset = open_dataset(settings.source, (record or {}).get(SOURCE_VERSION) or settings.source_version)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=settings.columns)
     check_vector_column(settings.source, settings.vector, columns.dims)
     return dataset, columns

@@ -29,6 +29,7 @@ from lsh_core.jobs.stages.check import read_source, require_same_space
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.store import find_model, read_model
+from lsh_core.partitions import partition_of
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import Chunk, chunk_rows_for, plan_chunks
 from lsh_core.sources.dataset import SourceFile
@@ -49,6 +50,8 @@ class BuildPlan:
         SHA-256 over all that decides what a document looks like.
     column_types
         The columns of `fields` with the types that all files share: an Arrow schema, serialised, in base64.
+    source_version
+        Version of the table that is read; None for plain files.
     """
 
     index: str
@@ -62,6 +65,7 @@ class BuildPlan:
     settings_fingerprint: str
     column_types: str
     id_column: str = "id"
+    source_version: str | None = None
 
     @property
     def rows(self) -> int:
@@ -77,6 +81,13 @@ class BuildPlan:
         """Return the chunks, the same ones each time."""
         return plan_chunks(self.files, chunk_rows=self.chunk_rows)
 
+    def partition_of(self, url: str) -> str | None:
+        """Return the name of the partition that a file of the source belongs to."""
+        for file in self.files:
+            if file.url == url:
+                return file.partition
+        return partition_of(url)
+
     def meta(self, name: str, build: str) -> BuildMeta:
         """Return what the index says of itself."""
         return BuildMeta(
@@ -87,6 +98,7 @@ class BuildPlan:
             vectors=(self.vector,),
             version=__version__,
             id_column=self.id_column,
+            source_version=self.source_version,
         )
 
     def load_plan(self, settings: IndexSettings, build: str, nodes: tuple[str, ...]) -> LoadPlan:
@@ -114,6 +126,7 @@ class BuildPlan:
                     **file,
                     "row_group_rows": tuple(file["row_group_rows"]),
                     "partition_values": tuple((key, value) for key, value in file["partition_values"]),
+                    "partition_types": tuple((key, type_) for key, type_ in file.get("partition_types", ())),
                 }
             )
             for file in own.pop("files")
@@ -135,7 +148,7 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     record = runs.get(settings.name, build)
     # Before the files are listed: a partition that began to be refreshed later may have lost rows that are loaded.
     journal_at = Journal(services.connection, settings.name).settled()
-    made = _make_plan(settings, build, services, record["model_id"])
+    made, source = _make_plan(settings, build, services, record)
     if "plan" in record:
         kept = BuildPlan.from_json(record["plan"])
         if kept.files != made.files:
@@ -148,6 +161,7 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     return {
         "rows": made.rows,
         "files": len(made.files),
+        **source,
         "chunks": len(made.chunks()),
         "chunk_rows": made.chunk_rows,
         "shards": made.shards,
@@ -166,9 +180,13 @@ def read_plan(settings: IndexSettings, build: str, services: Services) -> BuildP
     return BuildPlan.from_json(record["plan"])
 
 
-def _make_plan(settings: IndexSettings, build: str, services: Services, model_id: str) -> BuildPlan:
+def _make_plan(
+    settings: IndexSettings, build: str, services: Services, record: Mapping[str, Any]
+) -> tuple[BuildPlan, dict[str, Any]]:
+    """Return the plan, and what is told of the source."""
     client = answering_client(services.connection)
-    dataset, columns = read_source(settings)
+    model_id = record["model_id"]
+    dataset, columns = read_source(settings, record)
     stored = find_model(client, settings.name, model_id)
     require_same_space(settings, columns, stored)
     model = read_model(services.connection, settings.name, model_id)
@@ -221,7 +239,7 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
         "id": settings.id,
         "version": __version__,
     }
-    return BuildPlan(
+    made = BuildPlan(
         index=physical_index(settings.name, build),
         source=settings.source,
         files=dataset.files,
@@ -233,4 +251,6 @@ def _make_plan(settings: IndexSettings, build: str, services: Services, model_id
         settings_fingerprint=hashlib.sha256(orjson.dumps(decides, option=orjson.OPT_SORT_KEYS)).hexdigest(),
         column_types=column_types,
         id_column=settings.id,
+        source_version=dataset.version,
     )
+    return made, dataset.facts()

@@ -12,6 +12,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.settings import IndexSettings
 
 _RECALL = ("recall", "recall_low", "recall_target", "recall_queries", "effort")
+_SOURCE = ("source_format", "source_version", "left_out", "left_out_names")
 _COUNTS = ("rows_read", "accepted", "repeated", "replaced", "dead_lettered")
 
 
@@ -21,7 +22,8 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     Returns
     -------
     dict
-        ``build, index, alias, model_id, state, promoted, rows_read, accepted, repeated, replaced, dead_lettered,
+        ``build, index, alias, model_id, source_format, source_version, left_out, left_out_names, state,
+        promoted, rows_read, accepted, repeated, replaced, dead_lettered,
         skipped, longer_rows, documents, nodes, seconds, work_seconds, recall, recall_low, recall_target,
         recall_queries, effort, columns_left_out, warnings, error``. Counts that no stage has reached are None, and so
         is the error of a run that did not fail.
@@ -39,12 +41,14 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     runs = RunStore(client)
     record = runs.get(settings.name, build)
     stages: dict[str, dict[str, Any]] = record.get("stages", {})
+    read = stages.get("plan", {}) or stages.get("check", {})
     verified, loaded = stages.get("verify", {}), stages.get("load", {})
     report = {
         "build": build,
         "index": record["index"],
         "alias": settings.name,
         "model_id": record["model_id"],
+        **{key: read.get(key) for key in _SOURCE},
         "state": record["state"],
         "promoted": live_index(client, settings.name) == record["index"],
         **{key: verified.get(key) for key in _COUNTS},

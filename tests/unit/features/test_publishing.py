@@ -35,8 +35,8 @@ def manifest(folder: OutputFolder, *keys: str, state: str = "complete") -> Manif
 
 
 def names(folder: OutputFolder) -> set[str]:
-    return {Path(name).stem for name in folder.files("chunks")} | {
-        Path(name).stem for name in folder.files("dead-letters")
+    return {Path(name).stem for name in folder.files("_airlsh/chunks")} | {
+        Path(name).stem for name in folder.files("_airlsh/refused")
     }
 
 
@@ -67,24 +67,24 @@ def test_who_reads_by_an_earlier_manifest_has_a_day(folder: OutputFolder, tmp_pa
     for path in tmp_path.glob("*/*"):
         os.utime(path, (long_ago.timestamp(), long_ago.timestamp()))
     second = publish(folder, manifest(folder, "b", "c"))
-    assert set(second.retired) == {"chunks/a.parquet", "dead-letters/a.parquet"}
+    assert set(second.retired) == {"_airlsh/chunks/a.pq", "_airlsh/refused/a.pq"}
     assert delete_unnamed(folder, second) == 0
     third = publish(folder, replace(manifest(folder, "c"), written_at=long_ago.isoformat()))
     assert len(third.retired) == 4
-    assert third.retired["chunks/a.parquet"] == second.written_at
+    assert third.retired["_airlsh/chunks/a.pq"] == second.written_at
     assert delete_unnamed(folder, third) == 2
     assert names(folder) == {"a", "c"}
-    assert set(publish(folder, manifest(folder, "a")).retired) == {"chunks/c.parquet", "dead-letters/c.parquet"}
+    assert set(publish(folder, manifest(folder, "a")).retired) == {"_airlsh/chunks/c.pq", "_airlsh/refused/c.pq"}
 
 
 def test_what_another_run_is_writing_is_not_deleted(folder: OutputFolder, tmp_path: Path) -> None:
     second = manifest(folder, "b")
     manifest(folder, "of-another-run", "left-behind", ".left-behind")
     long_ago = time.time() - LEFTOVER_SECONDS - 60
-    for path in tmp_path.glob("*/*left-behind.parquet"):
+    for path in tmp_path.glob("_airlsh/*/*left-behind.pq"):
         os.utime(path, (long_ago, long_ago))
     delete_unnamed(folder, publish(folder, second))
-    assert {path.stem for path in tmp_path.glob("*/*")} == {"b", "of-another-run"}
+    assert {path.stem for path in tmp_path.glob("_airlsh/*/*")} == {"b", "of-another-run"}
 
 
 def test_a_run_whose_manifest_was_replaced_deletes_nothing(folder: OutputFolder, tmp_path: Path) -> None:

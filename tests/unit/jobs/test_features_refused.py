@@ -58,7 +58,8 @@ def test_output_and_source_are_apart(source: Path, named: str, output: str, said
 
 def test_a_manifest_of_something_else_is_seen_before_anything_starts(source: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "manifest.json").write_text('{"name": "an app"}')
+    (tmp_path / "out" / "_airlsh").mkdir()
+    (tmp_path / "out" / "_airlsh" / "manifest.json").write_text('{"name": "an app"}')
     with pytest.raises(SourceError, match=r"manifest\.json: is no manifest of features .*: name another --output"):
         compute_features(settings(source, tmp_path / "out"), NOBODY)
 

@@ -1,0 +1,108 @@
+"""Folders in an output that show stored files under other names, to readers that know nothing of airlsh.
+
+On this machine the files are hard links, and a new set takes the place of the old one by renaming its folder: a reader
+finds the old set, the new one or, for a moment, none; never parts of both. An object store can rename nothing: there
+the files are copies, and while one set replaces another, as long as the store takes to copy what is new, other readers
+find a part of the rows.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from lsh_core.features.output_folder import OutputFolder
+
+_COPYING_THREADS = 16
+_TRIES = 20
+_LEFT_BEHIND_SECONDS = 86_400
+
+
+def show_files(folder: OutputFolder, name: str, files: Mapping[str, str]) -> None:
+    """Make the folder `name` show `files`: stored names, by the names they are shown under.
+
+    Raises
+    ------
+    FileNotFoundError
+        A stored file is gone.
+    SourceError, SourceUnavailableError
+        They cannot be written.
+    """
+    if folder.is_local:
+        with folder.judged(name, "cannot be written"):
+            _show_local(Path(folder.place("")), name, files)
+    else:
+        _show_remote(folder, name, files)
+
+
+def _show_local(output: Path, name: str, files: Mapping[str, str]) -> None:
+    view = output / name
+    if _is_shown(output, view, files):
+        return
+    # Beside the output: a reader of all Parquet files in it would find the rows twice.
+    stem = f".{output.name}-{name}-airlsh-"
+    _remove_left_behind(output.parent, stem)
+    made, replaced = (output.parent / f"{stem}{secrets.token_hex(8)}" for _ in range(2))
+    try:
+        _make(made, output, files)
+        for _ in range(_TRIES):  # Another run may do the same at the same time.
+            with suppress(FileNotFoundError):
+                os.rename(view, replaced)
+            if not files:
+                return
+            with suppress(OSError):
+                os.rename(made, view)
+                return
+            shutil.rmtree(replaced, ignore_errors=True)
+        os.rename(made, view)
+    finally:
+        for each in (made, replaced):
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def _make(folder: Path, output: Path, files: Mapping[str, str]) -> None:
+    folder.mkdir()
+    for shown, stored in files.items():
+        try:
+            os.link(output / stored, folder / shown)
+        except FileNotFoundError:
+            raise
+        except OSError:  # No hard links there, as on FAT and some network disks.
+            shutil.copy2(output / stored, folder / shown)
+
+
+def _is_shown(output: Path, view: Path, files: Mapping[str, str]) -> bool:
+    there = {path.name: path.stat() for path in view.iterdir()} if view.is_dir() else {}
+    if there.keys() != files.keys() or (not files and view.is_dir()):
+        return False
+    stored = {shown: (output / name).stat() for shown, name in files.items()}
+    return all(
+        os.path.samestat(there[shown], status)
+        or (there[shown].st_size, there[shown].st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+        for shown, status in stored.items()
+    )
+
+
+def _remove_left_behind(parent: Path, stem: str) -> None:
+    """Remove what runs that were killed have left."""
+    for path in parent.glob(f"{stem}*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - _LEFT_BEHIND_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _show_remote(folder: OutputFolder, name: str, files: Mapping[str, str]) -> None:
+    there = folder.files(name)
+    stored = {shown: folder.size(each) for shown, each in files.items()}
+    stale = [each for each, file in there.items() if file.size != stored.get(each.rpartition("/")[2])]
+    kept = {each.rpartition("/")[2] for each in there if each not in stale}
+    folder.delete(stale)
+    new = [(each, f"{name}/{shown}") for shown, each in files.items() if shown not in kept]
+    with ThreadPoolExecutor(_COPYING_THREADS) as pool:
+        list(pool.map(lambda pair: folder.copy(*pair), new))

@@ -1,0 +1,95 @@
+"""Files that a listing leaves out by their names: counted and named, as rows may be in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lsh_core.told import as_utf8
+
+SHOWN = 5
+_OF_MANY = "as their names, or those of folders, start with '_' or '.', or they are links that are not followed"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The files of a source that are not read.
+
+    Attributes
+    ----------
+    count
+        Number of files, and of linked folders that are not followed.
+    names
+        The first names: of files, of folders (with a slash at the end) whose files are all left out. Parquet first.
+    """
+
+    count: int = 0
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, paths: Iterable[str], base: str) -> LeftOut:
+        """Return what `paths` below `base` are; a folder is named once, at its topmost hidden name."""
+        roots = Counter(hidden_root(path, base) for path in paths)
+        names = sorted(roots, key=lambda name: (not name.endswith(".parquet"), not name.endswith("/"), name))
+        return cls(roots.total(), tuple(map(as_utf8, names[:SHOWN])))
+
+    def facts(self) -> dict[str, Any]:
+        """Return ``left_out`` and ``left_out_names``, as reports have them."""
+        return {"left_out": self.count, "left_out_names": list(self.names)}
+
+    def __str__(self) -> str:
+        return left_out_sentence(self.count, self.names)
+
+
+NONE_LEFT_OUT = LeftOut()
+
+
+def left_out_sentence(count: int, names: Iterable[str]) -> str:
+    """Return how many files are left out, why, and which, as people read it; "none" without any."""
+    if not count:
+        return "none"
+    files = "1 file is" if count == 1 else f"{count:,} files are"
+    why = "as its name, or that of a folder, starts with '_' or '.', or it is a link that is not followed"
+    return f"{files} not read, {why if count == 1 else _OF_MANY}: {', '.join(names)}"
+
+
+def source_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of the version of a table that was read, and of what was left out, if there is either."""
+    if report.get("source_version") is not None:
+        kind = "snapshot" if report["source_format"] == "iceberg" else "version"
+        yield f"  source     {report['source_format']} table, {kind} {report['source_version']}"
+    if report.get("left_out"):
+        yield f"  left out   {left_out_sentence(report['left_out'], report['left_out_names'])}"
+
+
+def is_hidden(path: str, base: str) -> bool:
+    """Return whether `path` is left out below `base`: a name on the way starts with ``_`` or ``.``.
+
+    A ``key=value`` folder is a partition whatever its first letter.
+    """
+    return _first_hidden(_parts(path, base)) is not None
+
+
+def hidden_root(path: str, base: str) -> str:
+    """Return the path below `base` of the topmost hidden name, a folder with a slash at the end; else of the file."""
+    parts = _parts(path, base)
+    place = _first_hidden(parts)
+    if place is None or place == len(parts) - 1:
+        return "/".join(parts)
+    return "/".join(parts[: place + 1]) + "/"
+
+
+def _first_hidden(parts: list[str]) -> int | None:
+    last = len(parts) - 1
+    for place, part in enumerate(parts):
+        is_partition = place < last and part.find("=") > 0
+        if part.startswith(("_", ".")) and not is_partition:
+            return place
+    return None
+
+
+def _parts(path: str, base: str) -> list[str]:
+    relative = path[len(base) :] if path.startswith(base) else path
+    return [part for part in relative.split("/") if part not in ("", ".", "..")]

@@ -1,0 +1,127 @@
+"""The files that a source means, plain ones or those of a table's log, with what decides how they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lsh_core.errors import MissingPackageError, SettingsError, SourceError, SourceMissingError
+from lsh_core.sources.left_out import NONE_LEFT_OUT, LeftOut
+from lsh_core.sources.listing import Listed, is_glob, is_local, list_source, look_up, open_filesystem
+from lsh_core.sources.table_places import DELTA, TablePlace, refuse_tables_around, refuse_tables_below, table_place
+from lsh_core.sources.tables import Table, TableFile
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """What a source consists of.
+
+    Attributes
+    ----------
+    plain
+        Files that were listed, where the source is no table.
+    of_table
+        Files of the table by their URLs, where it is one.
+    """
+
+    plain: tuple[Listed, ...] = ()
+    left_out: LeftOut = NONE_LEFT_OUT
+    table: Table | None = None
+    of_table: tuple[tuple[str, TableFile], ...] = ()
+
+
+def source_files(url: str, version: str | None = None) -> SourceFiles:
+    """Find the files of a source, by its log where it is a table, or lies in one.
+
+    Parameters
+    ----------
+    version
+        Of a Delta table its number, of an Iceberg table the id of a snapshot, or the name of a branch or a tag;
+        default: the latest.
+
+    Raises
+    ------
+    SourceMissingError
+        Nothing is there.
+    SourceError
+        It cannot be listed, or it is a table that cannot be read right.
+    SettingsError
+        A version of what is no table, or one that there is not.
+    MissingPackageError
+        The package that reads the table's log is not installed.
+    SourceUnavailableError
+        Its storage did not answer.
+    """
+    place = table_place(url)
+    if place is not None:
+        return _of_table(url, place, version)
+    if version is not None:
+        raise SettingsError("source_version", version, f"{url} is no Delta or Iceberg table, so it has no versions")
+    listing = list_source(url)
+    refuse_tables_below(url, listing.names, listing.base)
+    filesystem, path = open_filesystem(url)
+    if is_glob(filesystem, path):
+        refuse_tables_around(url, listing.names, listing.base)
+    return SourceFiles(plain=listing.files, left_out=listing.left_out)
+
+
+def table_files(url: str, version: str | None = None) -> list[str]:
+    """Return where all is that reading a source reads, if it is a table or lies in one: its log, and its files."""
+    place = table_place(url)
+    if place is None:
+        return []
+    logs = [f"{place.root}/_delta_log", f"{place.root}/metadata"]
+    found = [path for log in logs if place.filesystem.exists(log) for path in (log, *place.filesystem.find(log))]
+    return [*found, *(each for each, _ in _of_table(url, place, version).of_table)]
+
+
+def look_up_in_table(url: str, file: TableFile, table: Table) -> Listed:
+    """Return a file of a table as it is now.
+
+    Raises
+    ------
+    SourceError
+        It is gone, or has another size than the log says.
+    """
+    found = look_up(url)
+    if found is None:
+        raise SourceError(
+            url,
+            f"is gone, though {table.version} of {table.root} has it: it was deleted since, as VACUUM or the expiry of "
+            "snapshots do; read a later version",
+        )
+    if found.size != file.size:
+        raise SourceError(url, f"has {found.size:,} bytes, and {file.size:,} by the log of {table.root}")
+    return found
+
+
+def _of_table(url: str, place: TablePlace, version: str | None) -> SourceFiles:
+    table = _read(place, version)
+    meant = sorted((file for file in table.files if place.means(file.path)), key=lambda file: file.path)
+    if not table.files:
+        raise SourceMissingError(url, f"{table.version} of {table.root} has no files")
+    if not meant:
+        raise SourceError(
+            url,
+            f"names no file of {table.root} at {table.version}: it was removed from the table, or was never in it; "
+            "give the table",
+        )
+    filesystem, _ = open_filesystem(url)
+    local = is_local(filesystem)
+    files = tuple((file.path if local else str(filesystem.unstrip_protocol(file.path)), file) for file in meant)
+    return SourceFiles(table=table, of_table=files)
+
+
+def _read(place: TablePlace, version: str | None) -> Table:
+    if place.format == DELTA:
+        from lsh_core.sources.delta_log import read_delta
+
+        return read_delta(place, version)
+    try:
+        from lsh_core.sources.iceberg_metadata import read_iceberg
+    except ImportError as error:
+        raise MissingPackageError(
+            "pyiceberg",
+            f"{place.url}, an Iceberg table,",
+            "pip install 'airlsh[iceberg]'; or write the table as plain Parquet, and give that",
+        ) from error
+    return read_iceberg(place, version)
