@@ -14,7 +14,7 @@ from lsh_core.search.hybrid import match, pool_size, read_ranking, text_query, w
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.neighbour_search import NeighbourSearch, Plan
 from lsh_core.search.queries import Query
-from lsh_core.search.request import check_fields
+from lsh_core.search.request import check_for
 from lsh_core.settings import Fusion
 
 HALF = 0.5
@@ -85,7 +85,7 @@ class HybridSearch:
         request, pool = plan.request, pool_size(plan.request.k)
 
         def queries(build: ResolvedBuild) -> list[Query]:
-            check_fields(build, request.fields)
+            check_for(build, request)
             wanted = match(text.text, _fields(build, text.fields))
             parts = []
             if text.weight != 1:

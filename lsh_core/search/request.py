@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from numbers import Integral, Real
 from typing import Any
 
 from lsh_core.errors import SettingsError
+from lsh_core.search.filter_fields import check_filter_fields
 from lsh_core.search.filters import check_filter
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.queries import MOST_RESULTS, Filter, all_but, all_of
@@ -92,9 +94,31 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
+def check_for(build: ResolvedBuild, request: Request) -> None:
+    """Check the fields and the filter of a request against the mapping of the build that answers.
+
+    Raises
+    ------
+    SettingsError
+        A field to return that no document of the build has.
+    FilterError
+        A field of the filter that the build does not have, or that cannot be filtered so.
+    """
+    check_fields(build, request.fields)
+    if request.query_filter is not None:
+        check_filter_fields(request.query_filter, build.mapping, build.index)
+
+
 def check_fields(build: ResolvedBuild, fields: Sequence[str] | None) -> None:
-    """Refuse fields that no document can have; those inside an object, and patterns, are found by their first part."""
-    for name in fields or ():
-        if not any(fnmatchcase(column, name.partition(".")[0]) for column in build.columns):
-            reason = f"is no field of {build.index}; there are {', '.join(build.columns)}"
-            raise SettingsError("fields", name, reason)
+    """Refuse fields to return that no document has. A name may be a pattern, or an object's, which is all in it."""
+    if not fields:
+        return
+    multi = {f"{path}.{name}" for path, field in build.mapping.items() for name in field.get("fields", ())}
+    paths = [path for path in build.mapping if path not in multi]
+    for name in fields:
+        if any(fnmatchcase(path, name) for path in paths):
+            continue
+        near = get_close_matches(name, paths, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        reason = f"is not a field of {build.index}: {hint}there are {', '.join(paths) or 'none'}"
+        raise SettingsError("fields", name, reason)

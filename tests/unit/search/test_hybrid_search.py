@@ -23,7 +23,7 @@ BUILD = cast(
         index="airlsh-docs-b1",
         field=list_field(),
         meta=SimpleNamespace(build="b1"),
-        columns=("title", "tags"),
+        mapping={"title": {"type": "text"}, "tags": {"type": "keyword"}},
         text_fields=("title", "body.de"),
     ),
 )
