@@ -119,6 +119,7 @@ def _check_field(kind: str, body: Mapping[str, Any], path: str) -> None:
     if len(body) != 1:
         raise FilterError(path, "must be an object with one key, the field")
     field, wanted = next(iter(body.items()))
+    _check_name(field, path)
     here = f"{path}.{field}"
     if isinstance(wanted, Mapping):
         _check_options(kind, wanted, here)
@@ -133,6 +134,11 @@ def _check_field(kind: str, body: Mapping[str, Any], path: str) -> None:
         raise FilterError(here, 'must be an object like {"gte": 1, "lt": 10}')
     elif not isinstance(wanted, _SCALARS):
         raise FilterError(here, f"must be a value, not {_word(wanted)}")
+
+
+def _check_name(field: object, path: str) -> None:
+    if not isinstance(field, str) or not field:
+        raise FilterError(path, f"must name a field, not {field!r}")
 
 
 def _check_options(kind: str, options: Mapping[str, Any], path: str) -> None:
@@ -161,6 +167,7 @@ def _check_terms(body: Mapping[str, Any], path: str) -> None:
     if len(body) != 1:
         raise FilterError(path, "must be an object with one key, the field")
     for field, values in body.items():
+        _check_name(field, path)
         # A look-up into another index would be an object here.
         if not isinstance(values, list):
             raise FilterError(f"{path}.{field}", "must be a list of values")

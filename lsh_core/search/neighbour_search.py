@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lsh_core.errors import ModelMismatchError, NotFoundError
+from lsh_core.errors import NotFoundError
 from lsh_core.search.answers import Answer
 from lsh_core.search.asking import Asker
 from lsh_core.search.effort import (
@@ -30,6 +30,7 @@ from lsh_core.search.queries import (
     stored,
     token_query,
 )
+from lsh_core.search.query_vectors import check_vectors
 from lsh_core.search.request import Request, check_for
 from lsh_core.search.row_counts import RowCounts
 
@@ -84,10 +85,7 @@ class NeighbourSearch:
         """Plan the search for the rows nearest to each of (q, d) vectors, float32."""
         build = self._asker.build()
         check_for(build, request)  # Before the rows that pass the filter are counted.
-        if vectors.shape[1] != build.field.dims:
-            raise ModelMismatchError(
-                f"vectors of {build.field.dims} numbers", f"{vectors.shape[1]}", f"index {build.index}"
-            )
+        check_vectors(build, vectors)
 
         def queries(build: ResolvedBuild) -> list[Query]:
             check_for(build, request)
