@@ -29,6 +29,7 @@ JOB_WAIT_SECONDS = 15.0
 _SHARD_SECONDS = 15.0
 """How long a search waits, where a node answers, for a shard that moves to another node."""
 _AWAY_SECONDS = 0.1
+_BRIEFEST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ class Asker:
             return known  # A physical index does not move.
 
         def find(client: Elasticsearch) -> ResolvedBuild:
-            index = self._index or live_index(client, self._name)
+            # A node that hangs, or an address that nobody answers at, is not waited for as long as a search may take.
+            brief = client.options(request_timeout=max(self._wait_seconds, _BRIEFEST_SECONDS))
+            index = self._index or live_index(brief, self._name)
             if index is None:
                 raise NotFoundError("live index", self._name, f"build one: airlsh index {self._name} --source ...")
             if known is not None and known.index == index:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -152,3 +154,11 @@ def test_a_server_that_is_down_is_waited_for_as_long_as_is_said() -> None:
     with pytest.raises(UnavailableError) as raised:
         VectorIndex(NOWHERE, "docs", wait_seconds=0.2).search(VECTOR)
     assert raised.value.waited_seconds == 0.2
+
+
+def test_a_server_that_accepts_and_is_silent_is_not_waited_for_longer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(UnavailableError):
+            VectorIndex(f"http://127.0.0.1:{silent.getsockname()[1]}", "docs", wait_seconds=0.2).search(VECTOR)
+        assert time.monotonic() - began < 10  # The time-out of a search is 30 s.
