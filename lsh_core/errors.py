@@ -5,6 +5,7 @@
     AirlshError
     ├── InputError                    exit code 2: the caller can mend it
     │   ├── SettingsError             a setting, or a name, that is not allowed
+    │   │   └── ArgumentError         an argument of another kind than the call takes
     │   ├── SourceError               a source that cannot be read as asked
     │   │   ├── SchemaError           a column that is missing or of the wrong type
     │   │   ├── SourceChangedError    a file that changed after it was planned
@@ -92,6 +93,15 @@ class SettingsError(InputError):
     def __init__(self, setting: str, value: object, reason: str) -> None:
         self.setting, self.value, self.reason = setting, value, reason
         super().__init__(f"{setting}={value!r}: {reason}")
+
+
+class ArgumentError(SettingsError, TypeError):
+    """An argument of a Python call that is of another kind than the call takes, or that it does not have."""
+
+    def __init__(self, setting: str, value: object, reason: str) -> None:
+        super().__init__(setting, value, reason)
+        shown = repr(value)
+        self.args = (f"{setting}={shown if len(shown) <= 80 else shown[:79] + '…'}: {reason}",)
 
 
 class SourceError(InputError):

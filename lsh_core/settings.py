@@ -146,7 +146,10 @@ def validated(model: type[AnySettings], values: Mapping[str, Any]) -> AnySetting
 def _reason(model: type[Settings], kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return f"is no field of this form; its fields are {', '.join(model.model_fields)}"
-    return "must be given" if kind == "missing" else message.removeprefix("Value error, ")
+    if kind == "missing":
+        return "must be given"
+    plain = message.removeprefix("Value error, ")
+    return plain.replace("Input should be", "must be").replace("String should have", "must have")
 
 
 class _WrittenTo:
@@ -452,7 +455,7 @@ class SearchSettings(Settings):
     name: IndexName = Field(description="Name of the index.")
     id: str | None = Field(default=None, min_length=1, description="Neighbours of the document with this id.")
     vectors: str | None = Field(
-        default=None, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row."
+        default=None, min_length=1, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row."
     )
     encode_text: str | None = Field(
         default=None, description="Neighbours of this text, encoded as the rows were: of what `airlsh features` wrote."
@@ -500,6 +503,9 @@ class SearchSettings(Settings):
     filter: str | None = Field(default=None, description="Elasticsearch query (JSON) that every neighbour must match.")
     fields: tuple[str, ...] | None = Field(default=None, description="Fields to return; default: all but the vectors.")
     output: Annotated[str | None, _WrittenTo] = Field(default=None, description="Parquet file to write the answers to.")
+    wait_seconds: float = Field(
+        default=3, ge=0, le=3_600, description="How long to wait for Elasticsearch where no node answers, in seconds."
+    )
 
     @property
     def effort(self) -> dict[str, int]:

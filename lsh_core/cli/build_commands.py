@@ -42,6 +42,11 @@ def index(es: str | None, dask: str | None, resume: str | None, as_json: bool, *
         from lsh_core.jobs.index import resumed_settings, run_index
 
         if resume is None:
+            if values["source"] is None:
+                raise click.UsageError(
+                    "Missing option '--source': what to index, such as --source rows.parquet. "
+                    "(--resume BUILD goes on with a build that was not finished.)"
+                )
             settings, servers = make_settings(IndexSettings, values), services(es, dask)
         else:
             name, given = checked(values["name"]), given_values(IndexSettings, values)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from lsh_core.cli.listing import print_table
 from lsh_core.cli.options import checked_name, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.local.interruption import endings_raised
@@ -29,11 +31,13 @@ def list_models(name: str | None, es: str | None, as_json: bool) -> None:
         if as_json:
             print_json(found)
             return
-        for model in found:
-            click.echo(
-                f"{model['model_id']}  {model['kind']}  {model['metric']}  {model['dims']} dimensions  "
-                f"{model['created_at']}"
-            )
+        rows = [
+            (model["model_id"], model["kind"], model["metric"], str(model["dims"]), model["created_at"])
+            for model in found
+        ]
+        print_table(("model", "kind", "metric", "dims", "created"), rows, right=("dims",))
+        if not rows:
+            click.echo("no model is there: airlsh train NAME --source ...", err=True)
 
 
 @models.command("show")
@@ -53,10 +57,10 @@ def builds() -> None:
 
 
 @builds.command("list")
-@click.argument("name", callback=checked_name)
+@click.argument("name", required=False, callback=checked_name)
 @server_options()
-def list_builds(name: str, es: str | None, as_json: bool) -> None:
-    """List the builds of NAME, newest first."""
+def list_builds(name: str | None, es: str | None, as_json: bool) -> None:
+    """List the builds of NAME, or all, newest first."""
     with reported(as_json=as_json):
         from lsh_core.jobs.builds import list_builds as listed
 
@@ -64,10 +68,20 @@ def list_builds(name: str, es: str | None, as_json: bool) -> None:
         if as_json:
             print_json(rows)
             return
-        for row in rows:
-            documents = "-" if row["documents"] is None else f"{row['documents']:,}"
-            live = "live" if row["live"] else ""
-            click.echo(f"{row['build']}  {row['state']:9}  {live:4}  {documents:>12}  {row['model_id']}")
+        names = () if name is not None else ("name",)
+        columns = (*names, "build", "state", "live", "documents", "model")
+        print_table(columns, [tuple(_cell(row, column) for column in columns) for row in rows], right=("documents",))
+        if not rows:
+            click.echo("no build is there: airlsh index NAME --source ...", err=True)
+
+
+def _cell(row: Mapping[str, Any], column: str) -> str:
+    """Return what a list of builds has of a build in a column."""
+    if column == "live":
+        return "live" if row["live"] else ""
+    if column == "documents":
+        return "-" if row["documents"] is None else f"{row['documents']:,}"
+    return str(row["model_id" if column == "model" else column])
 
 
 @builds.command("show")

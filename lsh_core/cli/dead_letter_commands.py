@@ -32,6 +32,8 @@ def list_dead_letters(name: str, build: str | None, es: str | None, as_json: boo
         else:
             for letter in letters:
                 click.echo(str(letter))
+            if not letters:
+                click.echo("no row of this build was refused", err=True)
 
 
 @dead_letters.command("replay")

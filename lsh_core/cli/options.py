@@ -68,9 +68,9 @@ def _parameter(name: str, field: FieldInfo, *, required: bool) -> Callable[[Comm
     if name == "name":
         return click.argument("name")
     kind, many = _click_type(field.annotation)
-    options: dict[str, Any] = {"help": field.description, "default": None}
+    options: dict[str, Any] = {"help": field.description}
     if field.is_required() and required:
-        options["required"] = True
+        options["required"] = True  # With a default, were it None, nothing would be missing.
     elif field.default is not None and field.default is not PydanticUndefined and field.default != ():
         options["help"] = f"{field.description} [default: {field.default}]" if kind is not bool else field.description
     if kind is bool:

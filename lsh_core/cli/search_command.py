@@ -10,7 +10,7 @@ import click
 from lsh_core.cli.answer_lines import as_lines, as_rows
 from lsh_core.cli.options import make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
-from lsh_core.errors import SettingsError
+from lsh_core.errors import InputError, SettingsError
 from lsh_core.settings import SearchSettings
 
 if TYPE_CHECKING:
@@ -33,10 +33,15 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
 
         settings, fields = make_settings(SearchSettings, values), SearchSettings.model_fields
         if sum(getattr(settings, each) is not None for each in _QUERIES) != 1:
-            raise SettingsError("search", settings.name, "give one of --id, --vectors, --encode-text and --image")
+            raise InputError(_no_query(settings))
         if settings.text is None and any(getattr(settings, each) != fields[each].default for each in _OF_A_TEXT):
             raise SettingsError("text", None, "--text-weight, --fusion and --text-field say what is done with a --text")
-        searcher = VectorIndex(services(es).connection, settings.name, encoder=QueryEncoder(settings.weights))
+        searcher = VectorIndex(
+            services(es).connection,
+            settings.name,
+            encoder=QueryEncoder(settings.weights),
+            wait_seconds=settings.wait_seconds,
+        )
         answers = list(_ask(searcher, settings))
         if settings.output is not None:
             from lsh_core.search.answer_file import write_answers
@@ -46,6 +51,17 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
             print_json(as_rows(answers))
         elif settings.output is None:
             click.echo("\n".join(as_lines(answers)))
+
+
+def _no_query(settings: SearchSettings) -> str:
+    """Return what to give where there is not exactly one query."""
+    given = [f"--{each.replace('_', '-')}" for each in _QUERIES if getattr(settings, each) is not None]
+    one = "give one of --id, --vectors, --encode-text and --image"
+    if given:
+        return f"{', '.join(given)} are several queries: {one}"
+    if settings.text is not None:
+        return f"--text says which words the rows should have beside a query: {one} as well (--encode-text for a text)"
+    return f"nothing to search {settings.name} for: {one}"
 
 
 def _ask(searcher: VectorIndex, settings: SearchSettings) -> Iterable[Answer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Self
@@ -35,6 +36,15 @@ class Connection:
     request_timeout_seconds: float = 30.0
 
     def __post_init__(self) -> None:
+        given: object = self.urls
+        if isinstance(given, str):
+            given = filter(None, map(str.strip, given.split(",")))
+        if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
+            raise SettingsError("es", self.urls, "must be addresses such as http://127.0.0.1:9200")
+        object.__setattr__(self, "urls", tuple(given))
+        for url in self.urls:
+            if not isinstance(url, str):
+                raise SettingsError("es", url, "must be an address such as http://127.0.0.1:9200")
         if not self.urls:
             raise SettingsError("es", "", "no address of Elasticsearch was given")
         for url in self.urls:

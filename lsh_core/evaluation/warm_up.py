@@ -10,6 +10,7 @@ from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.stored_vectors import asked_for, has_vector, vectors_of
 from lsh_core.indexing.mapping import VectorField
+from lsh_core.search.asking import JOB_WAIT_SECONDS
 from lsh_core.search.vector_index import VectorIndex
 
 QUERIES = 48
@@ -27,7 +28,7 @@ def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUE
         The build cannot be searched: its model is gone, or a shard does not answer.
     """
     started = time.monotonic()
-    searcher = VectorIndex(connection, name, index=index)
+    searcher = VectorIndex(connection, name, index=index, wait_seconds=JOB_WAIT_SECONDS)
     vectors = _some_vectors(connection, index, searcher.build.field, queries)
     asked = 0
     if len(vectors):

@@ -181,6 +181,15 @@ def field_paths(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[st
     return found
 
 
+def multi_fields(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the multi-fields of `fields`, such as ``title.keyword``, by their paths: indexed, not in documents."""
+    return {
+        f"{path}.{name}": inner
+        for path, field in field_paths(fields).items()
+        for name, inner in field.get("fields", {}).items()
+    }
+
+
 def as_json_columns(table: pa.Table, fields: Mapping[str, Mapping[str, Any]]) -> pa.Table:
     """Cast the columns of `table` to types whose Python values are JSON.
 

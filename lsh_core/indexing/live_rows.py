@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -20,10 +21,13 @@ from lsh_core.sources.validation import ValidRows, validate_rows
 from lsh_core.sources.vectors import as_list_array, check_vector_type
 
 KeyOf = Callable[[int], str]
-Rows = pa.Table | Sequence[Mapping[str, Any]]
+Rows = pa.Table | Iterable[Mapping[str, Any]]
+"""Rows given to be written: a table, anything that hands one over through the Arrow C stream interface (as DataFrames
+of pandas and polars do), or mappings of names of columns to values."""
 
 _NOT_OF_ONE_TYPE = (pa.ArrowException, OverflowError, TypeError, ValueError)
 _SHOWN_CHARACTERS = 60
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def as_table(rows: Rows, where: str, first_row: int) -> pa.Table:
@@ -36,13 +40,31 @@ def as_table(rows: Rows, where: str, first_row: int) -> pa.Table:
     """
     if isinstance(rows, pa.Table):
         return rows
+    if hasattr(rows, "__arrow_c_stream__") or isinstance(rows, pa.RecordBatch):
+        return _handed_over(rows, where)
+    example = "[{'id': 'a', 'embedding': [0.1, 0.2]}]"
+    if isinstance(rows, Mapping | str | bytes) or not isinstance(rows, Iterable):
+        raise SourceError(where, f"{type(rows).__name__} is not rows: give a list of mappings such as {example}")
+    rows = list(rows)
     given: Sequence[object] = rows
     for number, row in enumerate(given):
         if not isinstance(row, Mapping):
             kind = type(row).__name__
             raise SourceError(where, f"row {first_row + number} is a {kind}; rows map names of columns to values")
     names = dict.fromkeys(name for each in rows for name in each)
+    for name in names:
+        if not isinstance(name, str):
+            raise SourceError(where, f"{name!r} is a {type(name).__name__}; names of columns are texts")
     return pa.table({name: _column([each.get(name) for each in rows], where, name, first_row) for name in names})
+
+
+def _handed_over(rows: Any, where: str) -> pa.Table:
+    """Return a DataFrame, or another holder of columns, as a table without the columns of pandas' indexes."""
+    try:
+        table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else pa.table(rows)
+    except _NOT_OF_ONE_TYPE as error:
+        raise SourceError(where, f"{type(rows).__name__} cannot be read as a table: {error}") from None
+    return table.drop_columns([name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)])
 
 
 def _column(values: list[Any], where: str, name: str, first_row: int) -> AnyArray:

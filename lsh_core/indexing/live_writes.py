@@ -6,8 +6,9 @@ import logging
 import numbers
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -155,13 +156,13 @@ class LiveWriter:
             own = named(table, id=id_column, vector=vector_column, where=where)
             valid_rows(own, build.field, where, first_row)
 
-    def delete(self, ids: Sequence[str], *, refreshed: bool = False) -> Written:
+    def delete(self, ids: Iterable[Any], *, refreshed: bool = False) -> Written:
         """Delete documents; an id that is not there is no error.
 
         Parameters
         ----------
         ids
-            Strings, or integers as they are in the sources.
+            Strings, or integers as they are in the sources: a list, or a column of Arrow or pandas.
 
         Raises
         ------
@@ -170,7 +171,10 @@ class LiveWriter:
         """
         if isinstance(ids, str | bytes):
             raise SourceError("ids", f"{ids[:40]!r} is one text; give a list of ids, such as [{ids[:40]!r}]")
-        wanted = list(dict.fromkeys(_id_text(each) for each in ids))
+        if isinstance(ids, Mapping) or not isinstance(ids, Iterable) or hasattr(ids, "columns"):
+            raise SourceError("ids", f"{type(ids).__name__} is not a list of ids: give one such as ['a', 'b']")
+        given = ids.to_pylist() if isinstance(ids, pa.Array | pa.ChunkedArray) else ids
+        wanted = list(dict.fromkeys(_id_text(each) for each in given))
         if not wanted:
             return Written(self.live_build().meta.build, 0)
         self.live_build()  # Nothing is written under a name that is not there.

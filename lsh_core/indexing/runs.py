@@ -95,13 +95,14 @@ class RunStore:
             raise NotFoundError("build", build, f"`airlsh builds list {name}` shows those of {name}")
         return record
 
-    def of(self, name: str) -> list[dict[str, Any]]:
-        """Return the records of all builds of `name`, newest first."""
+    def of(self, name: str | None) -> list[dict[str, Any]]:
+        """Return the records of all builds of `name`, or of every name, newest first."""
         self._client.indices.refresh(index=RUNS)
         hits = search(
             self._client,
             RUNS,
-            query={"term": {"name": name}},
+            # Moves and covers are kept here too: only builds have a state.
+            query={"term": {"name": name}} if name is not None else {"exists": {"field": "state"}},
             sort=[{"started_at": "desc"}],
             size=_MOST_LISTED,
             source_excludes=["plan"],
@@ -112,7 +113,9 @@ class RunStore:
         """Return the record of the newest build of `name`; raise `NotFoundError` if there is none."""
         records = self.of(name)
         if not records:
-            raise NotFoundError("build of", name, "nothing was indexed under this name")
+            raise NotFoundError(
+                "build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds"
+            )
         return records[0]
 
     def _touched(self, build: str) -> Mapping[str, Any]:

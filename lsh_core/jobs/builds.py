@@ -22,14 +22,27 @@ _LEASE_SECONDS = 5.0
 """A writer that opens the way behind a dead promotion has the lease for a moment."""
 
 
-def list_builds(name: str, services: Services) -> list[dict[str, Any]]:
-    """Return the builds of `name`, newest first.
+def list_builds(name: str | None, services: Services) -> list[dict[str, Any]]:
+    """Return the builds of `name`, or of every name, newest first.
 
-    Each as ``build, index, state, live, model_id, documents, started_at, finished_at``.
+    Each as ``name, build, index, state, live, model_id, documents, started_at, finished_at``.
+
+    Raises
+    ------
+    NotFoundError
+        There is no build of `name`.
     """
     client = answering_client(services.connection)
-    live = live_index(client, name)
-    return [_row(record, live) for record in RunStore(client).of(name)]
+    records = RunStore(client).of(name)
+    if name is not None and not records:
+        raise unknown_name(name)
+    live = {each: live_index(client, each) for each in {record["name"] for record in records}}
+    return [_row(record, live[record["name"]]) for record in records]
+
+
+def unknown_name(name: str) -> NotFoundError:
+    """Return the error for a name that has no build."""
+    return NotFoundError("build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds")
 
 
 def live_build(name: str, services: Services) -> str:
@@ -99,10 +112,11 @@ def _move(
 
 
 def _build_before(client: Elasticsearch, name: str, live: str | None) -> str:
+    records = RunStore(client).of(name)
+    if not records:
+        raise unknown_name(name)
     demoted = [
-        record
-        for record in RunStore(client).of(name)
-        if record.get("demoted_at") and record["index"] != live and was_verified(record)
+        record for record in records if record.get("demoted_at") and record["index"] != live and was_verified(record)
     ]
     if not demoted:
         raise NotFoundError("earlier build of", name, "no build was live before the present one")
@@ -112,6 +126,7 @@ def _build_before(client: Elasticsearch, name: str, live: str | None) -> str:
 def _row(record: Mapping[str, Any], live: str | None) -> dict[str, Any]:
     verified = record.get("stages", {}).get("verify", {})
     return {
+        "name": record["name"],
         "build": record["build"],
         "index": record["index"],
         "state": record["state"],

@@ -80,7 +80,8 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
         No ids were given, or both ways; an id that is none; nothing is live under the name.
     """
     if bool(settings.ids) == bool(settings.ids_from):
-        raise SettingsError("ids", list(settings.ids), "give either ids (--ids, --exact-id) or --ids-from, not both")
+        both = "not both" if settings.ids else "or nothing is deleted"
+        raise SettingsError("ids", list(settings.ids), f"give either ids (--ids, --exact-id) or --ids-from, {both}")
     writer = LiveWriter(services.connection, settings.name)
     deleted, live = 0, writer.live_build().meta.build
     column = settings.id or writer.live_build().meta.id_column

@@ -17,6 +17,7 @@ from lsh_core.indexing.gate import close_gate
 from lsh_core.indexing.ledger import last_entry_at
 from lsh_core.indexing.mapping import META_KEY
 from lsh_core.indexing.runs import VERIFIED, RunStore
+from lsh_core.jobs.builds import unknown_name
 from lsh_core.jobs.services import Services
 from lsh_core.settings import AbandonSettings, RetireSettings
 
@@ -58,6 +59,8 @@ def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
     with hold(services.connection, settings.name, BUILD, services.caller) as lease:
         forget_expired_letters(client)
         records = RunStore(client).of(settings.name)
+        if not records:
+            raise unknown_name(settings.name)
         live = live_index(client, settings.name)
         newest = [record["build"] for record in records if record["state"] == VERIFIED and record["index"] != live]
         spared = set(newest[: settings.keep])

@@ -47,11 +47,12 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     """
     from lsh_core.evaluation.build_health import measure_health
     from lsh_core.evaluation.frontier import measure_frontier
+    from lsh_core.search.asking import JOB_WAIT_SECONDS
     from lsh_core.search.effort import own_effort
     from lsh_core.search.vector_index import VectorIndex
 
     client = answering_client(services.connection)
-    build = VectorIndex(services.connection, settings.name).build
+    build = VectorIndex(services.connection, settings.name, wait_seconds=JOB_WAIT_SECONDS).build
     if settings.output is not None:
         check_writable(settings.output)
     rows, before = count(client, build.index), _operations(client, build.index)
@@ -60,7 +61,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         raise SettingsError("name", settings.name, f"{build.index} has {rows} rows: there is nothing to be found")
     frontier = measure_frontier(
         services.connection,
-        VectorIndex(services.connection, settings.name, index=build.index),
+        VectorIndex(services.connection, settings.name, index=build.index, wait_seconds=JOB_WAIT_SECONDS),
         queries,
         settings.k,
         rows,

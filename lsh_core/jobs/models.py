@@ -6,13 +6,24 @@ from dataclasses import asdict
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.errors import NotFoundError
 from lsh_core.jobs.services import Services
 from lsh_core.models import store
 
 
 def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
-    """Return what is known of the models of `name`, or of all, newest first."""
-    return [asdict(model) for model in store.list_models(answering_client(services.connection), name)]
+    """Return what is known of the models of `name`, or of all, newest first.
+
+    Raises
+    ------
+    NotFoundError
+        There is no model of `name`.
+    """
+    found = store.list_models(answering_client(services.connection), name)
+    if name is not None and not found:
+        reason = f"train one: airlsh train {name} --source ...; `airlsh models list` shows all models"
+        raise NotFoundError("model of", name, reason)
+    return [asdict(model) for model in found]
 
 
 def show_model(model_id: str, services: Services) -> dict[str, Any]:

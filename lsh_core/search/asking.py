@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 RESOLVE_SECONDS = 1.0
-_WAIT_SECONDS = 15.0
+WAIT_SECONDS = 3.0
+"""Default time that a search waits for a node that answers."""
+JOB_WAIT_SECONDS = 15.0
+"""Time that the searches of a job wait for a node that answers."""
+_SHARD_SECONDS = 15.0
+"""How long a search waits, where a node answers, for a shard that moves to another node."""
 _AWAY_SECONDS = 0.1
+_BRIEFEST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,17 @@ class Asker:
 
     The alias is resolved to its index and model once, again after a second, and at once when that index is gone.
     May be shared between threads.
+
+    Parameters
+    ----------
+    wait_seconds
+        How long a request waits for a node that answers.
     """
 
-    def __init__(self, connection: Connection, name: str, index: str | None) -> None:
-        self._connection, self._name, self._index = connection, name, index
+    def __init__(
+        self, connection: Connection, name: str, index: str | None, *, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
+        self._connection, self._name, self._index, self._wait_seconds = connection, name, index, wait_seconds
         self._resolved: ResolvedBuild | None = None
         self._resolved_at = 0.0
         self._lock = threading.Lock()
@@ -92,10 +105,11 @@ class Asker:
         identity
             The row that the queries look up, to be named if it is not there.
         """
-        deadline = time.monotonic() + _WAIT_SECONDS
+        wait_seconds = max(self._wait_seconds, _SHARD_SECONDS)
+        deadline = time.monotonic() + wait_seconds
         while isinstance(found := self._send(build := self.build(), queries(build), identity), _Away):
             if time.monotonic() > deadline:
-                raise UnavailableError(f"search of {build.index}", _WAIT_SECONDS, found.reason)
+                raise UnavailableError(f"search of {build.index}", wait_seconds, found.reason)
             time.sleep(_AWAY_SECONDS)
             with self._lock:
                 self._resolved_at = -RESOLVE_SECONDS
@@ -107,14 +121,16 @@ class Asker:
             return known  # A physical index does not move.
 
         def find(client: Elasticsearch) -> ResolvedBuild:
-            index = self._index or live_index(client, self._name)
+            # A node that hangs, or an address that nobody answers at, is not waited for as long as a search may take.
+            brief = client.options(request_timeout=max(self._wait_seconds, _BRIEFEST_SECONDS))
+            index = self._index or live_index(brief, self._name)
             if index is None:
                 raise NotFoundError("live index", self._name, f"build one: airlsh index {self._name} --source ...")
             if known is not None and known.index == index:
                 return known
             return read_build(self._connection, client, self._name, index)
 
-        return on_any_node(self._connection, find, first=self._next_node(), wait_seconds=_WAIT_SECONDS)
+        return on_any_node(self._connection, find, first=self._next_node(), wait_seconds=self._wait_seconds)
 
     def _next_node(self) -> int:
         """Return the node to ask next: queries go round robin."""
@@ -134,9 +150,14 @@ class Asker:
             return client.msearch(searches=searches, include_named_queries_score=hybrid or None)["responses"]
 
         hits = []
-        for response in on_any_node(self._connection, ask, first=self._next_node(), wait_seconds=_WAIT_SECONDS):
+        first = self._next_node()
+        for response in on_any_node(self._connection, ask, first=first, wait_seconds=self._wait_seconds):
             if "error" in response:
                 gone = response["error"].get("type") == "index_not_found_exception"
+                if gone and self._index is not None:
+                    raise NotFoundError(
+                        "index", self._index, f"`airlsh builds list {self._name}` shows those there are"
+                    )
                 if gone or response.get("status") in PASSING_STATUSES:
                     return _Away(str(_search_error(response, build, identity)))
                 raise _search_error(response, build, identity)

@@ -1,8 +1,13 @@
-"""Which filters a search takes: an allow-list of query types, bounded. Pure: no I/O."""
+"""Filters of searches: an allow-list of query types, bounded. Pure: no I/O.
+
+The fields and values are checked by `lsh_core.search.filter_fields`, against the build that answers.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import orjson
@@ -14,6 +19,15 @@ BOOL_CLAUSES = frozenset({"must", "filter", "should", "must_not"})
 _BOOL_OPTIONS = BOOL_CLAUSES | {"minimum_should_match"}
 _BOUNDS = frozenset({"gt", "gte", "lt", "lte"})
 _SCALARS = (str, int, float)
+_NAMED = frozenset({"boost", "_name"})
+_OPTIONS = {
+    "term": _NAMED | {"value", "case_insensitive"},
+    "range": _NAMED | _BOUNDS | {"format", "time_zone", "relation"},
+    "match": _NAMED
+    | {"query", "operator", "minimum_should_match", "fuzziness", "prefix_length", "max_expansions", "analyzer"}
+    | {"fuzzy_transpositions", "fuzzy_rewrite", "lenient", "zero_terms_query", "auto_generate_synonyms_phrase_query"},
+}
+_HOW_MANY = re.compile(r"-?\d+%?")
 DEEPEST = 5
 MOST_CLAUSES = 100
 MOST_TERMS = 10_000
@@ -30,7 +44,8 @@ def parse_filter(text: str) -> dict[str, Any]:
     try:
         query = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise FilterError("", f"is not JSON: {error}") from error
+        shown = 'such as {"term": {"FIELD": "VALUE"}}'
+        raise FilterError("", f"is not JSON {shown}: {error}") from error
     return check_filter(query)
 
 
@@ -93,6 +108,9 @@ def _check_bool(body: object, path: str, depth: int) -> int:
         inner = body[name]
         for number, each in enumerate(inner if isinstance(inner, list) else [inner]):
             clauses += _check(each, f"{path}.{name}[{number}]", depth + 1)
+    wanted = body.get("minimum_should_match", 1)
+    if isinstance(wanted, bool) or not _HOW_MANY.fullmatch(str(wanted)):
+        raise FilterError(f"{path}.minimum_should_match", f"must be a number or a percentage, not {wanted!r}")
     return clauses
 
 
@@ -101,10 +119,10 @@ def _check_field(kind: str, body: Mapping[str, Any], path: str) -> None:
     if len(body) != 1:
         raise FilterError(path, "must be an object with one key, the field")
     field, wanted = next(iter(body.items()))
+    _check_name(field, path)
     here = f"{path}.{field}"
     if isinstance(wanted, Mapping):
-        if not wanted:
-            raise FilterError(here, "is empty")
+        _check_options(kind, wanted, here)
         for option, value in wanted.items():
             # A bound that is null is no bound, for the server too.
             unbounded = kind == "range" and value is None and option in _BOUNDS
@@ -118,6 +136,29 @@ def _check_field(kind: str, body: Mapping[str, Any], path: str) -> None:
         raise FilterError(here, f"must be a value, not {_word(wanted)}")
 
 
+def _check_name(field: object, path: str) -> None:
+    if not isinstance(field, str) or not field:
+        raise FilterError(path, f"must name a field, not {field!r}")
+
+
+def _check_options(kind: str, options: Mapping[str, Any], path: str) -> None:
+    """Check the names of what is said of a field's value; a range needs a bound, and one for each side at most."""
+    if not options:
+        raise FilterError(path, "is empty")
+    for option in options:
+        if option not in _OPTIONS[kind]:
+            near = get_close_matches(str(option), _OPTIONS[kind], n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            reason = f"is not an option of {kind}: {hint}there are {', '.join(sorted(_OPTIONS[kind]))}"
+            raise FilterError(f"{path}.{option}", reason)
+    if kind == "range":
+        if not _BOUNDS & set(options):
+            raise FilterError(path, "has no bound: give one of gt, gte, lt and lte")
+        for side in ({"gt", "gte"}, {"lt", "lte"}):
+            if side <= set(options):
+                raise FilterError(path, f"has two bounds on one side: give one of {' and '.join(sorted(side))}")
+
+
 def _word(value: object) -> str:
     return "null" if value is None else type(value).__name__
 
@@ -126,6 +167,7 @@ def _check_terms(body: Mapping[str, Any], path: str) -> None:
     if len(body) != 1:
         raise FilterError(path, "must be an object with one key, the field")
     for field, values in body.items():
+        _check_name(field, path)
         # A look-up into another index would be an object here.
         if not isinstance(values, list):
             raise FilterError(f"{path}.{field}", "must be a list of values")

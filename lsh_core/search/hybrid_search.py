@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import get_args
 
-from lsh_core.errors import SettingsError
+from lsh_core.errors import ArgumentError, SettingsError
 from lsh_core.search.answers import HybridAnswer
 from lsh_core.search.asking import Asker
+from lsh_core.search.filter_fields import type_of
 from lsh_core.search.fusion import reciprocal_ranks, weighted
 from lsh_core.search.hybrid import match, pool_size, read_ranking, text_query, with_text
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.neighbour_search import NeighbourSearch, Plan
 from lsh_core.search.queries import Query
-from lsh_core.search.request import check_fields
+from lsh_core.search.request import check_for, check_names
 from lsh_core.settings import Fusion
 
 HALF = 0.5
@@ -38,8 +40,11 @@ class TextRequest:
     weight: float | None
 
 
-def checked_text(text: str, fields: Sequence[str] | None, weight: float | None, fusion: str) -> TextRequest:
+def checked_text(text: object, fields: Sequence[str] | None, weight: object, fusion: str) -> TextRequest:
     """Return the request for what a caller gave; raise `SettingsError` for what cannot be."""
+    if not isinstance(text, str):
+        raise ArgumentError("text", text, "must be a text: the words that rows should have")
+    check_names("text_fields", fields)
     if not text.strip():
         raise SettingsError("text", text, "is empty")
     if len(text) > _LONGEST_TEXT:
@@ -48,13 +53,20 @@ def checked_text(text: str, fields: Sequence[str] | None, weight: float | None, 
         )
     if fusion not in get_args(Fusion):
         raise SettingsError("fusion", fusion, f"must be one of {', '.join(get_args(Fusion))}")
-    if fusion == "rrf" and weight is not None:
+    return TextRequest(text, tuple(fields or ()), _checked_weight(weight, fusion))
+
+
+def _checked_weight(weight: object, fusion: str) -> float | None:
+    """Return the weight of the text; None under reciprocal rank fusion, which has none."""
+    if weight is None:
+        return HALF if fusion == "weighted" else None
+    if isinstance(weight, bool) or not isinstance(weight, Real):
+        raise ArgumentError("text_weight", weight, "must be a number from 0 to 1")
+    if fusion == "rrf":
         raise SettingsError("text_weight", weight, "has no place in reciprocal rank fusion")
-    if weight is not None and not 0 <= weight <= 1:
+    if not 0 <= float(weight) <= 1:
         raise SettingsError("text_weight", weight, "must be from 0 to 1")
-    if fusion == "weighted" and weight is None:
-        weight = HALF
-    return TextRequest(text, tuple(fields or ()), weight)
+    return float(weight)
 
 
 class HybridSearch:
@@ -85,7 +97,7 @@ class HybridSearch:
         request, pool = plan.request, pool_size(plan.request.k)
 
         def queries(build: ResolvedBuild) -> list[Query]:
-            check_fields(build, request.fields)
+            check_for(build, request)
             wanted = match(text.text, _fields(build, text.fields))
             parts = []
             if text.weight != 1:
@@ -109,6 +121,7 @@ def _fields(build: ResolvedBuild, asked: tuple[str, ...]) -> tuple[str, ...]:
         raise SettingsError("text_field", ", ".join(asked), reason)
     for field in asked:
         if field not in build.text_fields:
-            reason = f"is not full text in {build.index}; there is {', '.join(build.text_fields)}"
+            known = f"is of type {type_of(build.mapping[field])}" if field in build.mapping else "is not a field"
+            reason = f"{known}, not full text in {build.index}; there is {', '.join(build.text_fields)}"
             raise SettingsError("text_field", field, reason)
     return asked or build.text_fields

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError
-from lsh_core.indexing.field_types import text_fields
+from lsh_core.indexing.field_types import field_paths, multi_fields, text_fields
 from lsh_core.indexing.mapping import META_KEY, BuildMeta, VectorField
 from lsh_core.indexing.runs import RunStore
 from lsh_core.models.contract import LSHModel
@@ -24,10 +26,11 @@ class ResolvedBuild:
 
     Attributes
     ----------
-    columns
-        The fields that its documents may have, airlsh's own left out.
     text_fields
-        Those of them that are full text; inside an object by their whole path.
+        The fields that are full text; inside an object by their whole path.
+    mapping
+        The mapping of each field by its path, objects and multi-fields such as ``title.keyword`` included, airlsh's own
+        left out.
     curve
         Its recall by effort; None of a build that was not measured.
     """
@@ -36,8 +39,8 @@ class ResolvedBuild:
     meta: BuildMeta
     shards: int
     model: LSHModel
-    columns: tuple[str, ...] = ()
     text_fields: tuple[str, ...] = ()
+    mapping: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     curve: RecallCurve | None = None
 
     @property
@@ -61,7 +64,7 @@ def read_build(connection: Connection, client: Elasticsearch, name: str, index: 
     try:
         mapping = client.indices.get_mapping(index=index)[index]["mappings"]
         settings = client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
-    except Missing:
+    except (Missing, KeyError):  # An alias answers under the name of its index.
         raise NotFoundError("index", index, f"`airlsh builds list {name}` shows those of {name}") from None
     if META_KEY not in mapping.get("_meta", {}):
         raise NotFoundError("airlsh index", index, "its _meta does not say that airlsh built it")
@@ -75,4 +78,5 @@ def read_build(connection: Connection, client: Elasticsearch, name: str, index: 
     record = RunStore(client).find(meta.name, meta.build) or {}
     curve = RecallCurve.from_json(record.get("recall_curve"))
     shards = int(settings["index.number_of_shards"])
-    return ResolvedBuild(index, meta, shards, model, tuple(columns), text_fields(columns), curve)
+    paths = {**field_paths(columns), **multi_fields(columns)}
+    return ResolvedBuild(index, meta, shards, model, text_fields(columns), paths, curve)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lsh_core.errors import ModelMismatchError, NotFoundError
+from lsh_core.errors import NotFoundError
 from lsh_core.search.answers import Answer
 from lsh_core.search.asking import Asker
 from lsh_core.search.effort import (
@@ -30,7 +30,8 @@ from lsh_core.search.queries import (
     stored,
     token_query,
 )
-from lsh_core.search.request import Request, check_fields
+from lsh_core.search.query_vectors import check_vectors
+from lsh_core.search.request import Request, check_for
 from lsh_core.search.row_counts import RowCounts
 
 
@@ -83,13 +84,11 @@ class NeighbourSearch:
     def of_vectors(self, vectors: np.ndarray, request: Request) -> Plan:
         """Plan the search for the rows nearest to each of (q, d) vectors, float32."""
         build = self._asker.build()
-        if vectors.shape[1] != build.field.dims:
-            raise ModelMismatchError(
-                f"vectors of {build.field.dims} numbers", f"{vectors.shape[1]}", f"index {build.index}"
-            )
+        check_for(build, request)  # Before the rows that pass the filter are counted.
+        check_vectors(build, vectors)
 
         def queries(build: ResolvedBuild) -> list[Query]:
-            check_fields(build, request.fields)
+            check_for(build, request)
             effort = self._effort(build, request)
             if effort is None:
                 return [_scan(build, given(vector), request) for vector in vectors.tolist()]
@@ -119,6 +118,7 @@ class NeighbourSearch:
             The row's vector has to be read, and there is no such row.
         """
         build = self._asker.build()
+        check_for(build, request)
         enough = self._effort(build, request)
         by_vector = request.query_filter is not None or request.effort
         if enough is not None and (by_vector or not can_look_up(build.field, enough)):
@@ -128,7 +128,7 @@ class NeighbourSearch:
             return stored(build.field, build.index, identity)
 
         def queries(build: ResolvedBuild) -> list[Query]:
-            check_fields(build, request.fields)
+            check_for(build, request)
             enough = None if request.query_filter is not None else self._effort(build, request)
             if enough is None or not can_look_up(build.field, enough):  # The build may be another one by now.
                 return [_scan(build, target(build), request)]

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import ModelMismatchError, SettingsError
+from lsh_core.errors import ArgumentError, ModelMismatchError, SettingsError
+from lsh_core.indexing.live_rows import Rows
 from lsh_core.indexing.live_writes import LiveWriter, Written
 from lsh_core.search.answers import Answer, HybridAnswer
-from lsh_core.search.asking import Asker
+from lsh_core.search.arguments import check_index, check_text_and_image, check_wait, connection_and_name
+from lsh_core.search.asking import WAIT_SECONDS, Asker
 from lsh_core.search.hybrid_search import HybridSearch, checked_text
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.neighbour_search import NeighbourSearch
 from lsh_core.search.queries import Query, Target, exact_query, given
 from lsh_core.search.query_encoder import Image, QueryEncoder
-from lsh_core.search.request import check_k, checked_request
+from lsh_core.search.query_vectors import check_vectors, many_vectors, one_vector
+from lsh_core.search.request import Request, check_k, checked_request
 from lsh_core.settings import Fusion
 
 _QUERIES_PER_REQUEST = 16
@@ -38,20 +40,38 @@ class VectorIndex:
     Parameters
     ----------
     connection
-        Where Elasticsearch is.
+        Where Elasticsearch is: a `Connection`, or addresses as `Connection.from_urls` takes them.
     name
-        The alias.
+        The alias. It may stand first as well.
     index
         One physical index instead of the live one.
     encoder
         Makes queries of texts and images; default: one of the encoder that the index names.
+    wait_seconds
+        How long a search waits for a node that answers, before it raises `UnavailableError`.
+
+    Raises
+    ------
+    SettingsError
+        An argument that is missing, or that cannot be what it should.
     """
 
     def __init__(
-        self, connection: Connection, name: str, *, index: str | None = None, encoder: QueryEncoder | None = None
+        self,
+        connection: Connection | str | None = None,
+        name: str | Connection | None = None,
+        *,
+        index: str | None = None,
+        encoder: QueryEncoder | None = None,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
+        connection, name = connection_and_name(connection, name)
+        check_index(index)
+        check_wait(wait_seconds)
+        if isinstance(encoder, str | bytes | type):
+            raise ArgumentError("encoder", encoder, "must be a QueryEncoder: QueryEncoder(weights=...)")
         self._index = index
-        self._asker = Asker(connection, name, index)
+        self._asker = Asker(connection, name, index, wait_seconds=wait_seconds)
         self._neighbours = NeighbourSearch(self._asker)
         self._hybrid = HybridSearch(self._asker, self._neighbours)
         self._writer = LiveWriter(connection, name)
@@ -86,18 +106,23 @@ class VectorIndex:
         ModelMismatchError
             The encoder that was found is not the one that made the vectors.
         """
-        if sum(each is not None for each in (vector, text_query, image)) != 1:
-            raise SettingsError("vector", None, "give one of a vector, a text_query and an image")
         how: dict[str, Any] = {"k": k, "recall": recall, "query_filter": query_filter, "fields": fields, **effort}
-        if vector is not None:
-            return self._nearest(np.asarray(vector, dtype=np.float32), how)
         checked_request(k, fields, query_filter, recall, effort)  # Before the encoder is loaded.
-        return self._asked_with_encoded(text_query, image, lambda encoded: self._nearest(encoded, how))
+        if sum(each is not None for each in (vector, text_query, image)) != 1:
+            shown = "nothing" if vector is None and text_query is None and image is None else "several"
+            raise SettingsError("search", shown, "give one of a vector, a text_query and an image")
+        if vector is not None:
+            return next(self.search_many(one_vector(vector), **how))
+        check_text_and_image(text_query, image)
+        return self._asked_with_encoded(
+            text_query, image, lambda encoded: next(self.search_many(encoded[np.newaxis], **how))
+        )
 
     def encode(self, *, text_query: str | None = None, image: Image | None = None) -> np.ndarray:
         """Return the vector of a text or an image, (d,) float32, by the encoder of the index, as `search` does."""
         if (text_query is None) == (image is None):
             raise SettingsError("text_query", text_query, "give either a text_query or an image")
+        check_text_and_image(text_query, image)
         return self._encoded(self.build, text_query, image)
 
     def _encoded(self, build: ResolvedBuild, text: str | None, image: Image | None) -> np.ndarray:
@@ -121,9 +146,6 @@ class VectorIndex:
             if answer.build == build.meta.build or self.build.field.encoder == build.field.encoder:
                 return answer
 
-    def _nearest(self, vector: np.ndarray, how: Mapping[str, Any]) -> Answer:
-        return next(self.search_many(vector[np.newaxis], **how))
-
     def search_many(
         self,
         vectors: np.ndarray,
@@ -135,6 +157,8 @@ class VectorIndex:
         **effort: int | None,
     ) -> Iterator[Answer]:
         """Yield the `k` nearest rows to each of `vectors`, in order; one Elasticsearch query each.
+
+        The arguments are checked before the first answer is asked for.
 
         Parameters
         ----------
@@ -161,7 +185,9 @@ class VectorIndex:
             Nothing is live under this name.
         """
         wanted = checked_request(k, fields, query_filter, recall, effort)
-        vectors = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
+        return self._answers(many_vectors(vectors), wanted)
+
+    def _answers(self, vectors: np.ndarray, wanted: Request) -> Iterator[Answer]:
         for start in range(0, len(vectors), _QUERIES_PER_REQUEST):
             block = vectors[start : start + _QUERIES_PER_REQUEST]
             yield from self._neighbours.answers(self._neighbours.of_vectors(block, wanted))
@@ -187,6 +213,8 @@ class VectorIndex:
         NotFoundError
             There is no such row.
         """
+        if identity is None:
+            raise ArgumentError("id", None, "must be the id of a row, a text")
         wanted = checked_request(k, fields, query_filter, recall, effort, but=identity)
         return self._neighbours.answers(self._neighbours.of_row(identity, wanted))[0]
 
@@ -241,7 +269,9 @@ class VectorIndex:
         asked = checked_text(text, text_fields, text_weight, fusion)
         wanted = checked_request(k, fields, query_filter, recall, effort, but=identity)
         if sum(each is not None for each in (vector, identity, text_query, image)) != 1:
-            raise SettingsError("vector", None, "give one of a vector, an identity, a text_query and an image")
+            reason = "give beside the text one of a vector, an identity, a text_query and an image"
+            raise SettingsError("search_hybrid", text, reason)
+        check_text_and_image(text_query, image)
         if text_query is not None or image is not None:
             return self._asked_with_encoded(
                 text_query,
@@ -251,27 +281,32 @@ class VectorIndex:
         if identity is not None:
             plan = self._neighbours.of_row(identity, wanted)
         else:
-            plan = self._neighbours.of_vectors(np.asarray(vector, dtype=np.float32)[np.newaxis], wanted)
+            plan = self._neighbours.of_vectors(one_vector(vector), wanted)
         return self._hybrid.answer(plan, asked)
 
     def exact(self, vectors: np.ndarray, *, k: int = 10) -> Iterator[Answer]:
         """Yield the exact answers, by scoring every row: the truth that recall is measured against."""
         check_k(k)
-        for vector in np.atleast_2d(np.asarray(vectors, dtype=np.float32)):
+        return self._exact(many_vectors(vectors), k)
+
+    def _exact(self, vectors: np.ndarray, k: int) -> Iterator[Answer]:
+        for vector in vectors:
             target = given(vector.tolist())
 
             def queries(build: ResolvedBuild, target: Target = target) -> list[Query]:
+                check_vectors(build, vectors)
                 return [exact_query(build.field, target, k=k)]
 
             yield from self._asker.ask(queries)
 
-    def upsert(self, rows: pa.Table | Sequence[Mapping[str, Any]], *, refresh: bool = False) -> Written:
+    def upsert(self, rows: Rows, *, refresh: bool = False) -> Written:
         """Write whole documents into the live build and, through the journal, into every later one.
 
         Parameters
         ----------
         rows
-            Ids, vectors (d) and other columns under the names that the source of the build had.
+            Ids, vectors (d) and other columns under the names that the source of the build had: an Arrow table, a
+            DataFrame, or a list of mappings.
         refresh
             Whether searches must find the rows when this returns; else they do about a second later.
 
@@ -285,7 +320,7 @@ class VectorIndex:
         self._check_live()
         return self._writer.upsert(rows, refreshed=refresh)
 
-    def delete(self, ids: Sequence[str], *, refresh: bool = False) -> Written:
+    def delete(self, ids: Iterable[Any], *, refresh: bool = False) -> Written:
         """Delete documents from the live build and, through the journal, from every later one.
 
         Raises as `upsert`; an id that is not there is no error.

@@ -152,7 +152,7 @@ def test_lines_of_a_list_are_stripped() -> None:
     [
         (IndexSettings, REQUIRED | {"shard": 3}, r"shard=3: is no field of this form; its fields are name, source"),
         (IndexSettings, {"name": "docs"}, r"source=None: must be given"),
-        (RetireSettings, {"name": "docs", "keep": 0}, r"keep=0: Input should be greater than or equal to 1"),
+        (RetireSettings, {"name": "docs", "keep": 0}, r"keep=0: must be greater than or equal to 1"),
         (RetireSettings, {"name": "A b"}, r"name='A b': must be 1 to 100 characters"),
         (RetireSettings, {"name": "A b", "keep": 0}, r"name='A b': .*; keep=0: "),
     ],

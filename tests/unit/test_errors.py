@@ -15,6 +15,7 @@ EXAMPLES: list[AirlshError] = [
     errors.AirlshError("why"),
     errors.InputError("why"),
     errors.SettingsError("k", 0, "must be from 1 to 10000"),
+    errors.ArgumentError("vector", "gimp", "is a text"),
     errors.SourceError("a.parquet", "is not Parquet"),
     errors.SchemaError("a.parquet", "v", "is missing"),
     errors.SourceChangedError("a.parquet", "1", "2"),

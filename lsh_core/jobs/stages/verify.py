@@ -27,6 +27,7 @@ from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.recording import recorded
+from lsh_core.search.asking import JOB_WAIT_SECONDS
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.recall_curve import RecallCurve
 from lsh_core.search.vector_index import VectorIndex
@@ -94,7 +95,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         raise DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
     if not documents:
         raise VerificationError(plan.index, "documents", "at least one", 0)
-    searcher = VectorIndex(services.connection, settings.name, index=plan.index)
+    searcher = VectorIndex(services.connection, settings.name, index=plan.index, wait_seconds=JOB_WAIT_SECONDS)
     curve = measure_build(
         services.connection,
         searcher,

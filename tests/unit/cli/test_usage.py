@@ -13,8 +13,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from lsh_core.cli.listing import print_table
 from lsh_core.cli.main import main
 from lsh_core.cli.options import make_settings
+from lsh_core.search.asking import WAIT_SECONDS
 from lsh_core.settings import (
     AbandonSettings,
     EvaluateSettings,
@@ -140,6 +142,21 @@ BAD_USAGE = [
     ["index", "docs", "extra", "--source", "a.parquet"],
     ["search"],
     ["builds"],
+    ["searhc", "docs"],
+    ["builds", "lst"],
+    ["index", "docs"],
+    ["train", "docs"],
+    ["upsert", "docs"],
+    ["refresh", "docs"],
+    ["dead-letters", "replay", "docs"],
+    ["builds", "promote", "docs"],
+    ["builds", "abandon", "docs"],
+    ["builds", "report", "docs"],
+    ["features", "--source", "a.parquet"],
+    ["models", "show"],
+    ["dead-letters", "list"],
+    ["builds", "list", "Docs*"],
+    ["search", "docs", "-k", "abc", "--id", "a"],
     ["up", "--nodes", "0"],
     ["up", "--nodes", "99"],
 ]
@@ -162,16 +179,28 @@ def test_with_json_bad_usage_is_one_document(arguments: list[str]) -> None:
     assert error["message"] in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["searhc", "docs"], "Did you mean 'search'?"),
+        (["quux"], "See airlsh --help."),
+        (["builds", "lst"], "Did you mean 'list'?"),
+        (["index", "docs"], "Missing option '--source': what to index, such as --source rows.parquet."),
+        (["train", "docs"], "Missing option '--source'"),
+        (["builds", "promote", "docs"], "Missing option '--build'"),
+    ],
+)
+def test_bad_usage_says_what_to_write(arguments: list[str], said: str) -> None:
+    assert said in run(*arguments).stderr
+
+
 FEATURES = ("features", "--encoder", "text", "--output", "out")
 
 BAD_INPUT = [
-    (["train", "docs"], "source"),
     ([*FEATURES, "--source", "gone.parquet", "--text", "a"], "gone.parquet"),
     ([*FEATURES, "--source", "a.parquet", "--text", "a", "--image", "b"], "a row is encoded once"),
     ([*FEATURES, "--source", "a.parquet", "--text", "a", "--batch-size", "0"], "batch_size"),
     ([*FEATURES, "--source", "a.parquet", "--text", "a", "--dask", "nowhere"], "must look like tcp://host:8786"),
-    (["builds", "promote", "docs"], "build=None: must be given"),
-    (["builds", "abandon", "docs"], "build=None: must be given"),
     (["train", "Docs", "--source", "a.parquet"], "name"),
     (["train", "docs", "--source", "a.parquet", "--lists", "0"], "lists"),
     (["train", "docs", "--source", "a.parquet", "--sample", "1"], "sample"),
@@ -179,7 +208,14 @@ BAD_INPUT = [
     (["index", "docs", "--source", "a.parquet", "--shards", "0"], "shards"),
     (["index", "docs", "--source", "a.parquet", "--max-dead-letters", "-1"], "max_dead_letters"),
     (["search", "docs", "-k", "0", "--id", "a"], "k=0"),
-    (["search", "docs", "--id", ""], "id='': "),
+    (["search", "docs", "--id", ""], "id='': must have at least 1 character"),
+    (["search", "docs", "--vectors", ""], "vectors='': must have at least 1 character"),
+    (["search", "docs", "--text", "web"], "--text says which words the rows should have beside a query"),
+    (["search", "docs", "--id", "a", "--wait-seconds", "-1"], "wait_seconds=-1.0: must be greater than or equal to 0"),
+    (["search", "docs", "--vectors", ".", "--es", NOWHERE], "Is a directory"),
+    (["search", "docs", "--id", "a", "--filter", "[]", "--es", NOWHERE], "must be an object"),
+    (["search", "docs", "--id", "a", "--filter", "", "--es", NOWHERE], 'not JSON such as {"term"'),
+    (["delete", "docs", "--ids", " , ", "--es", NOWHERE], "or nothing is deleted"),
     (["search", "docs"], "one of --id, --vectors, --encode-text and --image"),
     (["search", "docs", "--id", "a", "--vectors", "b.npy"], "one of --id, --vectors, --encode-text and --image"),
     (["search", "docs", "--id", "a", "--text-weight", "0.5", "--es", NOWHERE], "say what is done with a --text"),
@@ -216,6 +252,27 @@ def test_with_json_bad_input_is_one_document(arguments: list[str], said: str) ->
     assert document["error"]["type"].endswith("Error")
     assert said in document["error"]["message"]
     assert said in result.stderr
+
+
+def test_a_search_of_a_server_that_is_down_waits_as_long_as_is_said() -> None:
+    result = run("search", "docs", "--id", "a", "--es", NOWHERE, "--wait-seconds", "0")
+    assert result.exit_code == 1
+    assert "did not answer within 0 s" in result.stderr
+    assert SearchSettings(name="docs").wait_seconds == WAIT_SECONDS == 3
+
+
+def test_a_table_lines_up_under_its_header(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("name", "rows"), [("a-long-name", "1"), ("b", "1,000")], right=("rows",))
+    assert capsys.readouterr().out == "name          rows\na-long-name      1\nb            1,000\n"
+    print_table(("name",), [])
+    assert capsys.readouterr().out == ""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = f'{sys.executable} -c \'from lsh_core.cli.main import main; main(["index", "--help"])\' | head -n 1'
+    found = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert found.stdout.startswith("Usage: ")
+    assert found.stderr == ""
 
 
 def test_a_password_in_an_address_is_never_printed() -> None:

@@ -87,3 +87,38 @@ def test_unsigned_hashes_of_64_bits_are_kept() -> None:
     assert as_table(rows, "rows", 0).column("hash").to_pylist() == [1, 2**64 - 1]
     with pytest.raises(SchemaError, match="holds 18446744073709551616 in row 1, and int64 before that"):
         as_table([rows[0], {**rows[1], "hash": 2**64}], "rows", 0)
+
+
+class Frame:
+    """A DataFrame, as far as Arrow's C stream interface goes."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def test_data_frames_are_rows_without_the_columns_of_their_indexes() -> None:
+    table = pa.table({"id": ["a", "b"], "v": VECTORS[:2]})
+    given = table.append_column("__index_level_0__", pa.array([5, 6]))
+    for frame in (Frame(given), given.to_batches()[0]):
+        assert as_table(frame, "rows", 0).equals(table)  # type: ignore[arg-type]
+    assert as_table(iter([{"id": "a"}]), "rows", 0).to_pylist() == [{"id": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ({"id": "a", "v": [1.0, 2.0]}, "dict is not rows: give a list of mappings such as"),
+        ("abc", "str is not rows"),
+        (5, "int is not rows"),
+        (None, "NoneType is not rows"),
+        ([{5: "a"}], "5 is a int; names of columns are texts"),
+        (["a"], "row 0 is a str; rows map names of columns to values"),
+    ],
+)
+def test_what_is_not_rows_is_refused(rows: Any, says: str) -> None:
+    with pytest.raises(SourceError) as raised:
+        as_table(rows, "rows", 0)
+    assert says in str(raised.value)

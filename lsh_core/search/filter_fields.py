@@ -1,0 +1,169 @@
+"""Filters against the fields of the build that answers. Pure: no I/O.
+
+Elasticsearch gives no hits, and no error, for a filter on a field that is not mapped, for ``term`` on full text, for a
+number that a field cannot hold, and for ranges of numbers on text. All of these are refused here, in a sentence that
+names the field, its type and a filter that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from lsh_core.errors import FilterError
+from lsh_core.search.filter_values import DATES, NUMBERS, why_unfit
+from lsh_core.sources.identifiers import MOST_ID_BYTES
+
+_OWN = "airlsh"
+_MOST_NAMED = 12
+_VALUELESS = ("object", "dense_vector")
+_BOUNDS = ("gt", "gte", "lt", "lte")
+_TAKES: dict[str, frozenset[str]] = {
+    **dict.fromkeys((*NUMBERS, *DATES, "ip", "keyword"), frozenset({"term", "terms", "range", "exists"})),
+    "boolean": frozenset({"term", "terms", "exists"}),
+    "text": frozenset({"match", "exists"}),
+    "binary": frozenset(),
+    **dict.fromkeys(("geo_point", "dense_vector", "object"), frozenset({"exists"})),
+}
+"""Queries that each type of field takes; a type that is not here takes all of them."""
+
+Fields = Mapping[str, Mapping[str, Any]]
+
+
+def check_filter_fields(query: Mapping[str, Any], fields: Fields, index: str) -> None:
+    """Check that every field of a filter exists in `index`, takes the query, and can hold the value.
+
+    Parameters
+    ----------
+    query
+        A filter that `lsh_core.search.filters.check_filter` has passed.
+    fields
+        The mapping of each field by its path, multi-fields such as ``title.keyword`` included, airlsh's own left out.
+
+    Raises
+    ------
+    FilterError
+        With the path to the first clause that could never match as it is meant.
+    """
+    for kind, body, path in _leaves(query, ""):
+        if kind == "ids":
+            _check_ids(body["values"], f"{path}.values")
+            continue
+        name = body["field"] if kind == "exists" else next(iter(body))
+        here = f"{path}.{name}"
+        field = fields.get(name)
+        if field is None:
+            raise FilterError(here, _unknown(name, fields, index))
+        if not _takes(kind, field):
+            raise FilterError(here, _misfit(kind, name, field, fields))
+        if kind != "exists":
+            _check_values(kind, body[name], field, here)
+
+
+def _leaves(query: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Yield each query of a filter that is no ``bool``: its type, its body and its path."""
+    kind, body = next(iter(query.items()))
+    here = f"{path}.{kind}".lstrip(".")
+    if kind != "bool":
+        yield kind, body, here
+        return
+    for name, inner in body.items():
+        if name in ("must", "filter", "should", "must_not"):
+            for number, each in enumerate(inner if isinstance(inner, list) else [inner]):
+                yield from _leaves(each, f"{here}.{name}[{number}]")
+
+
+def _check_ids(values: list[Any], path: str) -> None:
+    for number, value in enumerate(values):
+        if isinstance(value, bool | float):
+            raise FilterError(f"{path}[{number}]", f"must be an id, a text such as {str(value)!r}, not {value!r}")
+        if not 0 < len(str(value).encode(errors="replace")) <= MOST_ID_BYTES:
+            raise FilterError(f"{path}[{number}]", f"is the id of no row: ids have 1 to {MOST_ID_BYTES} bytes")
+
+
+def _takes(kind: str, field: Mapping[str, Any]) -> bool:
+    if field.get("index") is False and (kind == "match" or field.get("doc_values") is False):
+        return False
+    taken = _TAKES.get(type_of(field))
+    return taken is None or kind in taken
+
+
+def type_of(field: Mapping[str, Any]) -> str:
+    """Return the type of a field; a field with fields inside it is an object."""
+    return str(field.get("type", "object"))
+
+
+def _check_values(kind: str, wanted: Any, field: Mapping[str, Any], path: str) -> None:
+    if kind == "match":
+        return
+    if kind == "terms":
+        for number, value in enumerate(wanted):
+            _check_value(kind, value, field, f"{path}[{number}]")
+    elif kind == "range":
+        if "format" in wanted and type_of(field) in DATES:
+            return  # The server reads these dates by the caller's own format.
+        for bound in _BOUNDS:
+            if wanted.get(bound) is not None:
+                _check_value(kind, wanted[bound], field, f"{path}.{bound}")
+    else:
+        _check_value(kind, wanted["value"] if isinstance(wanted, Mapping) else wanted, field, path)
+
+
+def _check_value(kind: str, value: object, field: Mapping[str, Any], path: str) -> None:
+    if (reason := why_unfit(kind, value, field)) is not None:
+        raise FilterError(path, f"{_short(value)} {reason}")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _unknown(name: str, fields: Fields, index: str) -> str:
+    if name.partition(".")[0] == _OWN:
+        return "is a field that airlsh keeps for itself: filter by the fields of your source"
+    if name == "_id":
+        return 'is not a field to filter by: use {"ids": {"values": [...]}}'
+    outer, _, last = name.rpartition(".")
+    if last == "keyword" and outer in fields:
+        return f"does not exist: {outer} is of type {type_of(fields[outer])} itself, so filter by {outer}"
+    usable = [each for each in fields if _TAKES.get(type_of(fields[each])) != frozenset()]
+    near = _near(name, [each for each in usable if type_of(fields[each]) not in _VALUELESS])
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"is not a field of {index}: {hint}{_usable(usable, fields)}"
+
+
+def _near(name: str, paths: list[str]) -> list[str]:
+    """Return the paths most like a name: those that end with it, then those of like letters, whatever their case."""
+    inner = [path for path in paths if path.endswith(f".{name}")]
+    lowered = {path.lower(): path for path in paths}
+    alike = [lowered[each] for each in get_close_matches(name.lower(), lowered, n=2, cutoff=0.7)]
+    return list(dict.fromkeys([*inner, *alike]))[:2]
+
+
+def _usable(usable: list[str], fields: Fields) -> str:
+    named = [f"{each} ({type_of(fields[each])})" for each in usable if type_of(fields[each]) not in _VALUELESS]
+    if not named:
+        return "the index has no field to filter by"
+    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    return f"there are {', '.join(named[:_MOST_NAMED])}{more}"
+
+
+def _misfit(kind: str, name: str, field: Mapping[str, Any], fields: Fields) -> str:
+    type_ = type_of(field)
+    if type_ == "text":
+        whole = f"{name}.keyword"
+        exact = f', or for whole values {{"{kind}": {{"{whole}": ...}}}}' if whole in fields else ""
+        return f'is full text, which {kind} does not search: use {{"match": {{"{name}": "..."}}}} for words{exact}'
+    if kind == "match" and "term" in _TAKES.get(type_, ()):
+        text = "; to search its words, build the index with --text-field" if type_ == "keyword" else ""
+        return f'is of type {type_}, and match searches full text: use {{"term": {{"{name}": ...}}}}{text}'
+    if type_ == "object":
+        inner = [each for each in fields if each.startswith(f"{name}.")]
+        return f"is an object, which has no value itself: filter by one of {', '.join(inner[:_MOST_NAMED])}"
+    if type_ == "dense_vector":
+        return "holds vectors, which no filter compares: search by a vector instead"
+    if taken := sorted(_TAKES.get(type_, ())):
+        return f"is of type {type_}, which takes {', '.join(taken)}, not {kind}"
+    return f"is of type {type_}, which is stored but not indexed: no filter can find it"

@@ -1,0 +1,197 @@
+"""Filters on fields that are not there, and commands on names that are not there, on a real node."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+
+from lsh_core.cli.main import main
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import FilterError, InputError, NotFoundError, SettingsError, SourceError, VectorError
+from lsh_core.jobs.index import run_index
+from lsh_core.jobs.services import Services
+from lsh_core.jobs.train import train
+from lsh_core.search.asking import RESOLVE_SECONDS
+from lsh_core.search.vector_index import VectorIndex
+from lsh_core.settings import IndexSettings, TrainSettings
+from tests.integration.made_sources import clustered, write_source
+
+ROWS, DIMS, NAME = 200, 8, "misused"
+VECTORS = clustered(ROWS, DIMS)
+COLUMNS: dict[str, Any] = {
+    "section": ["web" if row % 2 else "net" for row in range(ROWS)],
+    "title": [f"Web server {row}" for row in range(ROWS)],
+    "small": pa.array([row % 100 for row in range(ROWS)], pa.int8()),
+    "day": [dt.date(2026, 1, 1) + dt.timedelta(days=row) for row in range(ROWS)],
+    "ok": [row % 4 == 0 for row in range(ROWS)],
+    "author": [{"name": f"n{row % 5}", "age": row} for row in range(ROWS)],
+    "blob": [b"x"] * ROWS,
+    "host": [f"10.0.0.{row}" for row in range(ROWS)],
+}
+
+
+@pytest.fixture(scope="module")
+def services(one_node: Any, dask_cluster: Any) -> Services:
+    return Services(Connection(tuple(one_node.urls)), dask_cluster.address)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder: Path = tmp_path_factory.mktemp(NAME)
+    return write_source(folder / "rows.parquet", [f"r{row}" for row in range(ROWS)], VECTORS, **COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def index(services: Services, source: str) -> VectorIndex:
+    train(TrainSettings(name=NAME, source=source), services)
+    assert run_index(_settings(source), services)["promoted"]
+    return VectorIndex(services.connection, NAME)
+
+
+def _settings(source: str, **other: Any) -> IndexSettings:
+    return IndexSettings(name=NAME, source=source, text_field=("title",), field_type=("host=ip",), **other)
+
+
+FOUND = [
+    ({"term": {"section": "web"}}, 100),
+    ({"term": {"title.keyword": "Web server 3"}}, 1),
+    ({"match": {"title": "server 3"}}, 200),
+    ({"range": {"small": {"lt": 300.5}}}, 200),
+    ({"terms": {"small": [5, "6", 7.0]}}, 6),
+    ({"term": {"ok": "true"}}, 50),
+    ({"range": {"day": {"gte": "2026-01-01||+1M/M"}}}, 169),
+    ({"range": {"day": {"lte": "-0044-03-15"}}}, 0),
+    ({"term": {"day": "2026-01-05"}}, 1),
+    ({"range": {"day": {"gte": "05.01.2026", "lt": "07.01.2026", "format": "dd.MM.yyyy"}}}, 2),
+    ({"term": {"author.name": "n1"}}, 40),
+    ({"exists": {"field": "author"}}, 200),
+    ({"term": {"host": "10.0.0.0/25"}}, 128),
+    ({"ids": {"values": ["r1", "r2", "nobody"]}}, 2),
+]
+
+
+@pytest.mark.parametrize(("query", "rows"), FOUND, ids=[json.dumps(query)[:50] for query, _ in FOUND])
+def test_filters_that_fit_find_what_passes(index: VectorIndex, query: dict[str, Any], rows: int) -> None:
+    assert len(index.search(VECTORS[0], k=ROWS, query_filter=query, fields=()).ids) == rows
+
+
+SILENT = [
+    {"term": {"sectoin": "web"}},
+    {"term": {"title": "Web server 3"}},
+    {"match": {"section": "web net"}},
+    {"term": {"small": 300}},
+    {"term": {"author": "n1"}},
+    {"exists": {"field": "blob"}},
+    {"exists": {"field": "airlsh.tokens.embedding"}},
+    {"range": {"section": {"gte": 5}}},
+    {"term": {"day": "2026-02-30"}},
+    {"term": {"ok": "yes"}},
+]
+
+
+@pytest.mark.parametrize("query", SILENT, ids=lambda query: json.dumps(query)[:50])
+def test_filters_that_do_not_fit_are_refused_however_a_search_is_asked(
+    index: VectorIndex, query: dict[str, Any]
+) -> None:
+    field = query.get("exists", {}).get("field") or next(iter(query[next(iter(query))]))
+    for ask in (
+        lambda: index.search(VECTORS[0], query_filter=query),
+        lambda: index.search_id("r1", query_filter=query),
+        lambda: index.search_id("r1", query_filter=query, **{index.build.model.effort_name: 1}),
+        lambda: index.search_hybrid("web", vector=VECTORS[0], query_filter=query),
+        lambda: list(index.search_many(VECTORS[:3], query_filter={"bool": {"must_not": query}})),
+    ):
+        with pytest.raises(FilterError) as raised:
+            ask()
+        assert field in raised.value.path
+
+
+def test_what_an_index_cannot_take(index: VectorIndex, services: Services) -> None:
+    for misuse, kind, said in (
+        (lambda: index.search(np.zeros(DIMS)), VectorError, "compares by cosine, which needs a direction"),
+        (lambda: index.search(np.full(DIMS, 1e30)), VectorError, "squared length"),
+        (lambda: index.search([1.0]), InputError, "expected vectors of 8 numbers, given 1"),
+        (lambda: list(index.exact([[1.0]])), InputError, "expected vectors of 8 numbers, given 1"),
+        (lambda: index.search(VECTORS[0], fields=["author.nme"]), SettingsError, "did you mean author.name?"),
+        (lambda: index.search(VECTORS[0], fields=["title.keyword"]), SettingsError, "is not a field of"),
+        (lambda: index.search_hybrid("a", vector=VECTORS[0], text_fields=["section"]), SettingsError, "type keyword"),
+        (lambda: index.upsert({"id": "a"}), SourceError, "give a list of mappings such as"),  # type: ignore[arg-type]
+        (lambda: VectorIndex(services.connection, NAME, index=NAME).build, NotFoundError, "no index"),
+    ):
+        with pytest.raises(kind) as raised:
+            misuse()
+        assert said in str(raised.value)
+    assert index.search(VECTORS[0], k=1, fields=["author.*"]).neighbours[0].fields == {
+        "author": {"name": "n0", "age": 0}
+    }
+
+
+def run(services: Services, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--es", services.connection.urls[0]])
+
+
+def test_lists_have_headers_and_need_no_name(index: VectorIndex, services: Services) -> None:
+    build = index.build.meta.build
+    header, *lines = run(services, "builds", "list").stdout.splitlines()
+    assert header.split() == ["name", "build", "state", "live", "documents", "model"]
+    assert [NAME, build, "verified", "live", "200"] in [line.split()[:5] for line in lines]
+    header, *lines = run(services, "builds", "list", NAME).stdout.splitlines()
+    assert header.split() == ["build", "state", "live", "documents", "model"]
+    assert len(lines) == 1
+    assert all(row["name"] for row in json.loads(run(services, "builds", "list", "--json").stdout))
+    header, *lines = run(services, "models", "list", NAME).stdout.splitlines()
+    assert header.split() == ["model", "kind", "metric", "dims", "created"]
+    assert len(lines) == 1
+    empty = run(services, "dead-letters", "list", NAME)
+    assert (empty.exit_code, empty.stdout, empty.stderr) == (0, "", "no row of this build was refused\n")
+
+
+UNKNOWN = [
+    (("builds", "list", "nope"), "no build of 'nope': nothing was indexed under this name; `airlsh builds list`"),
+    (("builds", "show", "nope"), "no build of 'nope'"),
+    (("builds", "show", NAME, "--build", "nope"), "no build 'nope'"),
+    (("builds", "retire", "nope"), "no build of 'nope'"),
+    (("builds", "rollback", "nope"), "no build of 'nope'"),
+    (("builds", "rollback", NAME), "no build was live before"),
+    (("builds", "promote", "nope", "--build", "b"), "no build 'b'"),
+    (("builds", "abandon", "nope", "--build", "b"), "no build 'b'"),
+    (("builds", "report", "nope", "--output", "out"), "no build of 'nope'"),
+    (("models", "list", "nope"), "no model of 'nope': train one"),
+    (("models", "show", "nope"), "no model 'nope'"),
+    (("models", "show", ""), "no model ''"),
+    (("dead-letters", "list", "nope"), "no build of 'nope'"),
+    (("search", "nope", "--id", "a"), "no live index 'nope'"),
+    (("evaluate", "nope"), "no live index 'nope'"),
+    (("index", "nope", "--resume", "b"), "no build 'b'"),
+    (("search", NAME, "--id", "r1", "--filter", '{"term":{"sectoin":"web"}}'), "did you mean section?"),
+    (("search", NAME, "--id", "r1", "--fields", "sectoin"), "did you mean section?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), UNKNOWN, ids=[" ".join(each)[:50] for each, _ in UNKNOWN])
+def test_what_is_not_there_is_named(
+    index: VectorIndex, services: Services, arguments: tuple[str, ...], said: str
+) -> None:
+    result = run(services, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+    document = json.loads(run(services, *arguments, "--json").stdout)
+    assert said in document["error"]["message"]
+
+
+def test_an_alias_that_moves_brings_its_own_fields(services: Services, source: str, index: VectorIndex) -> None:
+    other = VectorIndex(services.connection, NAME)
+    by_day = {"range": {"day": {"gte": "2026-01-02"}}}
+    assert other.search(VECTORS[0], query_filter=by_day).ids
+    run_index(_settings(source, columns=("title", "host")), services)
+    time.sleep(RESOLVE_SECONDS + 0.2)
+    with pytest.raises(FilterError, match="day: is not a field of"):
+        other.search(VECTORS[0], query_filter=by_day)

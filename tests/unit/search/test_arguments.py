@@ -1,0 +1,164 @@
+"""Misuse of the Python API that is seen without a server: a sentence that says what to do."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import InputError, UnavailableError
+from lsh_core.search.query_vectors import many_vectors, one_vector
+from lsh_core.search.vector_index import VectorIndex
+
+NOWHERE = "http://127.0.0.1:9"
+INDEX = VectorIndex(NOWHERE, "docs")
+VECTOR = [1.0, 2.0]
+Made: Any = VectorIndex
+Where: Any = Connection
+Index: Any = INDEX
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: VectorIndex(NOWHERE, "docs"),
+        lambda: VectorIndex("docs", NOWHERE),
+        lambda: VectorIndex("docs", Connection(NOWHERE)),
+        lambda: VectorIndex(Connection((NOWHERE,)), "docs"),
+        lambda: VectorIndex(name="docs", connection=f"{NOWHERE},http://127.0.0.1:10"),
+    ],
+)
+def test_addresses_and_a_name_in_either_order(made: Callable[[], VectorIndex]) -> None:
+    with pytest.raises(UnavailableError, match="did not answer within 0 s"):
+        _ = _impatient(made()).build
+
+
+def _impatient(index: VectorIndex) -> VectorIndex:
+    asker: Any = index._asker
+    asker._wait_seconds = 0.0
+    return index
+
+
+def test_addresses_of_a_connection_may_be_a_text_or_a_list() -> None:
+    several = ("http://a:9200", "http://b:9200")
+    assert Where("http://a:9200, http://b:9200") == Where(list(several)) == Connection(several)
+    assert hash(Where(list(several))) == hash(Connection(several))
+
+
+MISUSE: list[tuple[Callable[[], Any], str]] = [
+    (lambda: Made(), "connection=None: is not where Elasticsearch is: VectorIndex("),
+    (lambda: Made(NOWHERE), 'name=None: the name of the index is missing: VectorIndex("http'),
+    (lambda: Made("docs"), "connection='docs': is not where Elasticsearch is"),
+    (lambda: Made(5, "docs"), "connection=5"),
+    (lambda: Made(NOWHERE, 5), "name=5: must be the name of an index"),
+    (lambda: Made(NOWHERE, "Docs"), "name='Docs': must be 1 to 100 characters of a-z"),
+    (lambda: Made(NOWHERE, "docs-*"), "name='docs-*'"),
+    (lambda: Made(NOWHERE, "airlsh-docs-1"), "reserved"),
+    (lambda: Made("ftp://es", "docs"), "must look like http://host:9200"),
+    (lambda: Made(NOWHERE, "docs", index="airlsh-*"), "not the name of one physical index"),
+    (lambda: Made(NOWHERE, "docs", index=5), "index=5"),
+    (lambda: Made(NOWHERE, "docs", encoder="folder"), "QueryEncoder(weights=...)"),
+    (lambda: Made(NOWHERE, "docs", wait_seconds="3"), "wait_seconds='3': must be a number of seconds"),
+    (lambda: Made(NOWHERE, "docs", wait_seconds=-1), "must be 0 or more seconds"),
+    (lambda: Made(NOWHERE, "docs", wait_seconds=float("nan")), "must be 0 or more seconds"),
+    (lambda: Where(5), "must be addresses such as http://127.0.0.1:9200"),
+    (lambda: Where(None), "must be addresses"),
+    (lambda: Where((5,)), "must be an address"),
+    (lambda: Where(""), "no address"),
+    (lambda: Where("localhost:9200"), "must look like http://host:9200"),
+    (lambda: Index.search(), "give one of a vector, a text_query and an image"),
+    (lambda: Index.search(VECTOR, text_query="a"), "give one of a vector, a text_query and an image"),
+    (lambda: Index.search("gimp"), "is a text, not a list of numbers: search(text_query=...) searches by a text"),
+    (lambda: Index.search(b"gimp"), "is bytes, not a list of numbers"),
+    (lambda: Index.search([VECTOR, VECTOR]), "shape 2 x 2: one vector is a list of numbers; search_many(vectors)"),
+    (lambda: Index.search(5), "vector=5: is not a list of numbers"),
+    (lambda: Index.search({"a": 1}), "is not a list of numbers"),
+    (lambda: Index.search([]), "vector is empty"),
+    (lambda: Index.search(["a", "b"]), "must hold numbers only, but has texts"),
+    (lambda: Index.search([1.0, None]), "has 'None' (NoneType) at 1"),
+    (lambda: Index.search([1.0, float("nan")]), "vector 0 has nan as number 1"),
+    (lambda: Index.search([1.0, 1e300]), "vector 0 has 1e+300 as number 1"),
+    (lambda: Index.search([1j, 2.0]), "complex numbers"),
+    (lambda: Index.search([True, False]), "booleans"),
+    (lambda: Index.search([[1.0], [1.0, 2.0]]), "cannot be read as numbers of one shape"),
+    (lambda: Index.search_many(["a", "b"]), "texts"),
+    (lambda: Index.search_many(None), "vectors=None"),
+    (lambda: Index.search_many(np.zeros((1, 1, 2))), "shape 1 x 1 x 2"),
+    (lambda: Index.search_many([VECTOR, [1.0, float("inf")]]), "vector 1 has inf as number 1"),
+    (lambda: Index.exact("gimp"), "is a text"),
+    (lambda: Index.search(VECTOR, k=0), "k=0: must be a whole number from 1 to 10000"),
+    (lambda: Index.search(VECTOR, k="10"), "k='10'"),
+    (lambda: Index.search(VECTOR, fields="score"), "fields=['score']"),
+    (lambda: Index.search(VECTOR, fields=5), "must be a list of names, not int"),
+    (lambda: Index.search(VECTOR, fields=["a", 5]), "must hold names, not 5"),
+    (lambda: Index.search(VECTOR, query_filter='{"term": {}}'), "must be an object"),
+    (lambda: Index.search(VECTOR, query_filter={"term": {5: 1}}), "must name a field, not 5"),
+    (lambda: Index.search(VECTOR, top_k=5), "how many are found is k"),
+    (lambda: Index.search(VECTOR, filter={}), "the filter is query_filter"),
+    (lambda: Index.search(VECTOR, probe=5), "did you mean probes?"),
+    (lambda: Index.search(id="a"), "search_id(id) finds the neighbours of a stored row"),
+    (lambda: Index.search(text="a"), "text_query=... searches by the meaning of a text"),
+    (lambda: Index.search(text_query=5), "text_query=5: must be a text"),
+    (lambda: Index.search(image=5), "image=5: must be the bytes of an image file, or its path"),
+    (lambda: Index.encode(), "give either a text_query or an image"),
+    (lambda: Index.encode(text_query=b"a"), "must be a text"),
+    (lambda: Index.search_id(5), "id=5: must be the id of a row"),
+    (lambda: Index.search_id(None), "id=None: must be the id of a row"),
+    (lambda: Index.search_hybrid(5, vector=VECTOR), "text=5: must be a text"),
+    (lambda: Index.search_hybrid("web"), "give beside the text one of a vector, an identity"),
+    (lambda: Index.search_hybrid("web", vector=VECTOR, text_fields="title"), "text_fields=['title']"),
+    (lambda: Index.search_hybrid("web", vector=VECTOR, text_weight="a"), "text_weight='a': must be a number"),
+    (lambda: Index.search_hybrid("web", vector=VECTOR, text_weight=True), "text_weight=True"),
+    (lambda: Index.search_hybrid("web", vector="gimp"), "is a text, not a list of numbers"),
+    (lambda: Index.delete("abc"), "is one text; give a list of ids"),
+    (lambda: Index.delete(5), "int is not a list of ids"),
+    (lambda: Index.delete({"a": 1}), "dict is not a list of ids"),
+    (lambda: Index.delete(pa.table({"id": ["a"]})), "is not a list of ids"),
+    (lambda: Index.delete([1.5]), "1.5 is no id"),
+    (lambda: Index.delete([None]), "None is no id"),
+]
+
+
+@pytest.mark.parametrize(("misuse", "said"), MISUSE, ids=[said[:50] for _, said in MISUSE])
+def test_misuse_is_a_sentence(misuse: Callable[[], Any], said: str) -> None:
+    with pytest.raises(InputError) as raised:
+        misuse()
+    assert said in str(raised.value)
+
+
+def test_what_is_of_another_kind_is_a_type_error_too() -> None:
+    for misuse in (lambda: Made(NOWHERE), lambda: Index.search("gimp"), lambda: Index.search(VECTOR, topk=5)):
+        with pytest.raises(TypeError):
+            misuse()
+    for wrong in ([[1.0], [2.0]], [float("nan")]):
+        with pytest.raises(ValueError, match="vector"):
+            Index.search(wrong)
+
+
+@pytest.mark.parametrize(
+    "given", [[1, 2], (1.0, 2.0), np.array([1, 2], np.int8), pa.array([1.0, 2.0]), np.array([1, 2], np.float16)]
+)
+def test_vectors_of_every_kind(given: Any) -> None:
+    assert one_vector(given).tolist() == [[1.0, 2.0]]
+    assert many_vectors(given).tolist() == [[1.0, 2.0]]
+    assert one_vector(given).dtype == np.float32
+
+
+def test_a_server_that_is_down_is_waited_for_as_long_as_is_said() -> None:
+    with pytest.raises(UnavailableError) as raised:
+        VectorIndex(NOWHERE, "docs", wait_seconds=0.2).search(VECTOR)
+    assert raised.value.waited_seconds == 0.2
+
+
+def test_a_server_that_accepts_and_is_silent_is_not_waited_for_longer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(UnavailableError):
+            VectorIndex(f"http://127.0.0.1:{silent.getsockname()[1]}", "docs", wait_seconds=0.2).search(VECTOR)
+        assert time.monotonic() - began < 10  # The time-out of a search is 30 s.
