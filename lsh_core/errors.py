@@ -35,6 +35,7 @@
     │   │       └── ImagesAwayError   but another try may get the images of enough of them
     │   ├── FeaturesError             a chunk whose features could not be made
     │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
+    │   ├── OutcomeError              a run that did not bring about what it was asked for
     │   ├── LeaseHeldError            another run that is alive works on this name
     │   ├── LeaseLostError            somebody else took over the work on this name
     │   ├── DeviceMemoryError         not even one text or image fits the device's memory
@@ -373,6 +374,16 @@ class PromotionConflictError(RunError):
     def __init__(self, alias: str, reason: str) -> None:
         self.alias, self.reason = alias, reason
         super().__init__(f"alias {alias}: {reason}")
+
+
+class OutcomeError(RunError):
+    """A run whose steps have ended, but that has not brought about what it was asked for."""
+
+    final = True
+
+    def __init__(self, name: str, what: str, missing: str) -> None:
+        self.name, self.what, self.missing = name, what, missing
+        super().__init__(f"{name}: the run did not do what it was asked for: {what} {missing}")
 
 
 class LeaseHeldError(RunError):
