@@ -3,8 +3,8 @@
 The live index stays as it is until the new build is proved complete; a run that fails leaves it alone.
 A retry, or a run that is cleared, goes on with the same build and sends only what is not yet in it. A load
 whose task process dies keeps running on Dask, and is found again; one that is marked failed is cancelled.
-`summarise` writes the report of a failed run as well; `complete` ends the run, and is only reached when
-every stage succeeded.
+`complete` compares the build and the alias with what the form asked for; `summarise` writes the report, of a failed
+run as well, and the run is a success only if that comparison holds: not if a task was skipped or marked by hand.
 """
 
 from __future__ import annotations

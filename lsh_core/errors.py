@@ -36,7 +36,8 @@
     │   │       └── ImagesAwayError   but another try may get the images of enough of them
     │   ├── FeaturesError             a chunk whose features could not be made
     │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
-    │   ├── LeaseHeldError            somebody else works on this name
+    │   ├── OutcomeError              a run that did not bring about what it was asked for
+    │   ├── LeaseHeldError            another run that is alive works on this name
     │   ├── LeaseLostError            somebody else took over the work on this name
     │   ├── DeviceMemoryError         not even one text or image fits the device's memory
     │   └── DagRunError               a run of a DAG that failed, as seen from outside Airflow
@@ -385,16 +386,28 @@ class PromotionConflictError(RunError):
         super().__init__(f"alias {alias}: {reason}")
 
 
-class LeaseHeldError(RunError):
-    """Somebody else works on this name."""
+class OutcomeError(RunError):
+    """A run whose steps have ended, but that has not brought about what it was asked for."""
 
     final = True
 
-    def __init__(self, name: str, scope: str, holder: str, since: str, heartbeat: str) -> None:
+    def __init__(self, name: str, what: str, missing: str) -> None:
+        self.name, self.what, self.missing = name, what, missing
+        super().__init__(f"{name}: the run did not do what it was asked for: {what} {missing}")
+
+
+class LeaseHeldError(RunError):
+    """Another run that is alive works on this name; the same may be tried again once that run has ended."""
+
+    def __init__(
+        self, name: str, scope: str, holder: str, since: str, heartbeat: str, ttl_seconds: float = 60.0
+    ) -> None:
         self.name, self.scope, self.holder, self.since, self.heartbeat = name, scope, holder, since, heartbeat
+        self.ttl_seconds = ttl_seconds
         super().__init__(
-            f"{name}: {holder} holds the lease {scope!r} since {since} (last heartbeat {heartbeat}); "
-            "wait until it ends, or end it"
+            f"{name}: {holder} holds the lease {scope!r} since {since} and is at work (last heartbeat {heartbeat}); "
+            f"{name} is free as soon as that run ends, or {ttl_seconds:.0f} s after its last heartbeat if it is "
+            "killed: try again then, or end it"
         )
 
 

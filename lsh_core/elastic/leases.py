@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import on_any_node
@@ -34,6 +34,7 @@ TTL_SECONDS = 60.0
 HEARTBEAT_SECONDS = 5.0
 _MISSED_HEARTBEATS = 2.5
 _LOOK_SECONDS = 0.5
+_QUIET_SECONDS, _TELL_SECONDS = 2.0, 15.0
 _MOST_ID_BYTES = 512  # Elasticsearch's limit.
 
 
@@ -78,8 +79,12 @@ class LeaseRecord:
     @property
     def overdue(self) -> bool:
         """Whether its heartbeat is older than it may be, by this machine's clock."""
-        age = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat_at)
-        return age.total_seconds() > self.ttl_seconds
+        return datetime.now(UTC) > self.free_at
+
+    @property
+    def free_at(self) -> datetime:
+        """When it is free, if no further heartbeat comes."""
+        return datetime.fromisoformat(self.heartbeat_at) + timedelta(seconds=self.ttl_seconds)
 
     def to_document(self) -> dict[str, Any]:
         """Return the lease as it is stored."""
@@ -136,10 +141,12 @@ class Lease:
     ----------
     epoch
         Its number: higher than that of every holder before.
+    release
+        Whether it is given back at the end of its block.
     """
 
-    def __init__(self, connection: Connection, record: LeaseRecord) -> None:
-        self._connection, self._record = connection, record
+    def __init__(self, connection: Connection, record: LeaseRecord, *, release: bool = True) -> None:
+        self._connection, self._record, self.release = connection, record, release
         self._stopped, self._lost = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"lease-{record.name}-{record.scope}", daemon=True)
         self._thread.start()
@@ -154,11 +161,11 @@ class Lease:
         if self._lost.is_set():
             raise LeaseLostError(self._record.name, self._record.scope, self._record.epoch)
 
-    def stop(self, *, release: bool) -> None:
+    def stop(self) -> None:
         """Stop the heartbeat; give the lease back where `release` says so."""
         self._stopped.set()
         self._thread.join()
-        if release and not self._lost.is_set():
+        if self.release and not self._lost.is_set():
             self._write(released=True)
 
     def _beat(self) -> None:
@@ -205,20 +212,26 @@ def hold(
     build: str | None = None,
     wait_seconds: float = 0.0,
     watch: bool = False,
+    outwait: bool = True,
     release: bool = True,
 ) -> Iterator[Lease]:
     """Hold the lease `scope` of `name` during the block.
+
+    A holder that shows no heartbeat is waited for until its heartbeat has run out; the log names it, and the time.
 
     Parameters
     ----------
     build
         The build that it is held for, for those who look.
     wait_seconds
-        How long to wait for another holder to finish or to die.
+        How long to wait for another holder that is alive.
     watch
         Whether to look some seconds for a heartbeat of another holder, and to take the lease from one that shows none:
         for work that is repeated right after it was killed. Else that is only done where the lease is overdue, or held
         for `build`.
+    outwait
+        Whether to wait for the heartbeat of another holder to run out. False: refuse at once, for callers that ask
+        again by themselves.
     release
         Whether to give it back at the end; a lease that is kept ends a minute after its last heartbeat,
         and is taken over at once by the same caller.
@@ -226,15 +239,16 @@ def hold(
     Raises
     ------
     LeaseHeldError
-        Another caller holds it.
+        Another caller holds it, and is alive.
     """
-    lease = Lease(connection, _acquire(connection, name, scope, caller, build, wait_seconds, watch=watch))
+    wish = _Wish(name, scope, caller, build, wait_seconds=wait_seconds, watch=watch, outwait=outwait)
+    lease = Lease(connection, _acquire(connection, wish), release=release)
     try:
         yield lease
     except BaseException:
-        _stop_quietly(lease, release=release)
+        _stop_quietly(lease)
         raise
-    lease.stop(release=release)
+    lease.stop()
 
 
 def release(connection: Connection, name: str, scope: str, caller: Caller) -> None:
@@ -249,41 +263,73 @@ def release(connection: Connection, name: str, scope: str, caller: Caller) -> No
     on_any_node(connection, give_back)
 
 
-def _acquire(
-    connection: Connection,
-    name: str,
-    scope: str,
-    caller: Caller,
-    build: str | None,
-    wait_seconds: float,
-    *,
-    watch: bool,
-) -> LeaseRecord:
+@dataclass(frozen=True)
+class _Wish:
+    """A lease that a caller asks for; see `hold`."""
+
+    name: str
+    scope: str
+    caller: Caller
+    build: str | None
+    wait_seconds: float
+    watch: bool
+    outwait: bool
+
+    def suspects(self, found: LeaseRecord) -> bool:
+        """Whether a few seconds without a heartbeat are enough to take the lease from its holder."""
+        return self.watch or found.overdue or (self.build is not None and found.build == self.build)
+
+
+def _acquire(connection: Connection, wish: _Wish) -> LeaseRecord:
     on_any_node(connection, lambda client: ensure_system_index(client, LEASES))
-    identity = caller.identity or uuid.uuid4().hex
-    deadline = time.monotonic() + wait_seconds
-    seen = _Watch()
+    identity = wish.caller.identity or uuid.uuid4().hex
+    deadline = time.monotonic() + wish.wait_seconds
+    seen, log = _Watch(), _WaitLog()
     while True:
-        found = on_any_node(connection, lambda client: LeaseStore(client).read(name, scope))
+        found = on_any_node(connection, lambda client: LeaseStore(client).read(wish.name, wish.scope))
         seen.see(found)
-        suspect = found is not None and (watch or found.overdue or (build is not None and found.build == build))
-        if found is None or found.released or found.identity == identity or (suspect and seen.is_silent):
-            after = _document(name, scope, identity, caller.description, build, found)
+        if found is None or found.released or found.identity == identity or seen.took_its_end(found, wish):
+            after = _document(wish, identity, found)
             record = on_any_node(connection, lambda client, found=found, after=after: _take(client, found, after))  # type: ignore[misc]
             if record is not None:
                 return record
             continue  # Somebody was faster: look who.
-        if time.monotonic() >= deadline and (seen.saw_a_beat or not suspect):
-            raise LeaseHeldError(name, scope, found.holder, found.acquired_at, found.heartbeat_at)
+        given_up = seen.saw_a_beat or not (wish.outwait or wish.suspects(found))
+        if time.monotonic() >= deadline and given_up:
+            raise LeaseHeldError(
+                wish.name, wish.scope, found.holder, found.acquired_at, found.heartbeat_at, found.ttl_seconds
+            )
+        log.tell(found)
         time.sleep(_LOOK_SECONDS)
+
+
+class _WaitLog:
+    """Tells a waiting caller who holds the lease, and when it is free."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _QUIET_SECONDS
+
+    def tell(self, found: LeaseRecord) -> None:
+        """Log a line at most every few seconds; nothing of a short wait."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _TELL_SECONDS
+        logger.warning(
+            "%s: waiting for the lease %r; %s holds it. Last heartbeat %s; without another one it is free at %s",
+            found.name,
+            found.scope,
+            found.holder,
+            found.heartbeat_at,
+            found.free_at.isoformat(timespec="seconds"),
+        )
 
 
 class _Watch:
     """Whether a lease moves while we look at it: its heartbeat's time is told by another machine's clock.
 
-    A lease is suspect if it is overdue by our clock, if it is for the very build that we are to go on with, or if the
-    caller says so.
-    If no heartbeat comes while we look, its holder is dead.
+    A lease is suspect if it is overdue by our clock, if it is for the very build that we are to resume, or if the
+    caller says so. If no heartbeat comes while we look, its holder is dead.
     """
 
     def __init__(self) -> None:
@@ -298,10 +344,15 @@ class _Watch:
             self.saw_a_beat |= self._seq_no is not None
             self._seq_no, self._since = seq_no, time.monotonic()
 
-    @property
-    def is_silent(self) -> bool:
-        """Whether the lease has not moved for longer than heartbeats lie apart."""
-        return time.monotonic() - self._since > _MISSED_HEARTBEATS * HEARTBEAT_SECONDS
+    def took_its_end(self, found: LeaseRecord, wish: _Wish) -> bool:
+        """Whether the holder is dead: it was silent for some heartbeats where it is suspect, else for its whole time.
+
+        The latter by this machine's clock alone, however wrong the clock of the holder is.
+        """
+        silent = time.monotonic() - self._since
+        if wish.suspects(found):
+            return silent > _MISSED_HEARTBEATS * HEARTBEAT_SECONDS
+        return wish.outwait and silent > found.ttl_seconds
 
 
 def _take(client: Elasticsearch, before: LeaseRecord | None, after: Mapping[str, Any]) -> LeaseRecord | None:
@@ -318,15 +369,13 @@ def _take(client: Elasticsearch, before: LeaseRecord | None, after: Mapping[str,
     return taken
 
 
-def _document(
-    name: str, scope: str, identity: str, holder: str, build: str | None, before: LeaseRecord | None
-) -> dict[str, Any]:
+def _document(wish: _Wish, identity: str, before: LeaseRecord | None) -> dict[str, Any]:
     return {
-        "name": name,
-        "scope": scope,
+        "name": wish.name,
+        "scope": wish.scope,
         "identity": identity,
-        "holder": holder,
-        "build": build,
+        "holder": wish.caller.description,
+        "build": wish.build,
         "epoch": before.epoch + 1 if before is not None else 1,
         "acquired_at": _now(),
         "heartbeat_at": _now(),
@@ -335,10 +384,10 @@ def _document(
     }
 
 
-def _stop_quietly(lease: Lease, *, release: bool) -> None:
+def _stop_quietly(lease: Lease) -> None:
     """Stop a lease whose block failed: the failure is what the caller must hear of."""
     try:
-        lease.stop(release=release)
+        lease.stop()
     except Exception as error:
         logger.warning("the lease could not be given back (%s); it ends by itself", error)
 

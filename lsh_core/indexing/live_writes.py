@@ -250,7 +250,7 @@ class LiveWriter:
         if not on_any_node(self._connection, lambda client: is_shut(client, self._name)):
             return
         try:
-            with hold(self._connection, self._name, ALIAS, _WRITER) as lease:
+            with hold(self._connection, self._name, ALIAS, _WRITER, outwait=False) as lease:
                 repaired = on_any_node(self._connection, lambda client: repair_live(client, self._name, lease.epoch))
         except (LeaseHeldError, LeaseLostError):
             return

@@ -19,6 +19,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.check import check
 from lsh_core.jobs.stages.create import create
 from lsh_core.jobs.stages.load import load
+from lsh_core.jobs.stages.outcome import require_outcome
 from lsh_core.jobs.stages.plan import plan
 from lsh_core.jobs.stages.promote import promote
 from lsh_core.jobs.stages.recording import Stage
@@ -60,6 +61,7 @@ __all__ = [
     "load",
     "plan",
     "promote",
+    "require_outcome",
     "resumed_settings",
     "run_index",
     "settle",

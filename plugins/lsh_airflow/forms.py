@@ -21,6 +21,7 @@ def form(
     main: Iterable[str],
     labels: Mapping[str, Mapping[str, str]] | None = None,
     given_by_run: Iterable[str] = (),
+    defaults: Mapping[str, Any] | None = None,
 ) -> dict[str, Param]:
     """Make the params of a DAG from a settings model.
 
@@ -33,6 +34,8 @@ def form(
         For a field with a choice of values: what the form shows for each value.
     given_by_run
         Fields that must be given, but may come with the run instead of with the form.
+    defaults
+        Values that the form starts with, by field. A DAG with a schedule needs one for each field without a default.
 
     Returns
     -------
@@ -45,8 +48,10 @@ def form(
     for written in places_written(model):
         del properties[written]
     main = tuple(main)
-    if unknown := set(main) - set(properties):
-        raise SettingsError("main", sorted(unknown), f"{model.__name__} has no such fields")
+    own = dict(defaults or {})
+    for argument, named in (("main", main), ("defaults", own)):
+        if unknown := set(named) - set(properties):
+            raise SettingsError(argument, sorted(unknown), f"{model.__name__} has no such fields")
     params = {}
     for field in (*main, *(name for name in properties if name not in main)):
         schema = _one_type_list(properties[field])
@@ -58,6 +63,8 @@ def form(
         default = {"default": shown["default"]} if "default" in shown else {}
         if field in given_by_run:
             default, schema["type"] = {"default": None}, [schema["type"], "null"]
+        if field in own:
+            default = {"default": own[field]}
         params[field] = Param(**default, description=shown["description"], title=shown["title"], **schema)
     return params
 

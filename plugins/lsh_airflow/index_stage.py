@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import BaseOperator, TriggerRule, chain, result, task
+from airflow.sdk import BaseOperator, TaskGroup, TriggerRule, chain
+from airflow.sdk.definitions._internal.contextmanager import DagContext, TaskGroupContext
 
 from lsh_airflow.job_tasks import run_stage
+from lsh_airflow.retries import REPEATABLE
+from lsh_core.errors import OutcomeError, SettingsError
 from lsh_core.settings import IndexSettings, RawToIndexSettings
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context, XComArg
+    from airflow.sdk import DAG, Context, XComArg
+
+IndexForm = type[IndexSettings] | type[RawToIndexSettings]
 
 _TERMINATED = 128 + 15
-_TOLD = {
+_STAGES = {
     "check": "Servers, source, columns and model, before anything is written.",
     "plan": "Cut the source into chunks that cover every row once.",
     "create": "Create the build's index, which nobody queries yet.",
@@ -23,41 +28,59 @@ _TOLD = {
     "verify": "Compare what the index holds with what was read, and measure its recall.",
     "promote": "Move the alias to the build, if the form says so.",
 }
+_COMPLETE = "Compare the build and the alias with what the form asked for; what follows an index run follows this task."
+_SUMMARISE = "Write the report, of a failed run as well, and fail unless the run did what its form asked for."
+_DONE = ("success", "removed")
 
 
 class IndexStageOperator(BaseOperator):
-    """Calls the stage of ``lsh_core.jobs.index`` that its task is named after.
+    """Calls one stage of ``lsh_core.jobs.index`` for the build of its DAG run.
 
     The Dask job of a load outlives this process: a task that is tried again after its process died finds the
-    job and goes on with it. A task that is ended on purpose, as by marking it or its run failed, cancels the job.
+    job and resumes it. A task that is ended on purpose, as by marking it or its run failed, cancels the job.
 
     Parameters
     ----------
+    stage
+        Name of the stage; default: the last part of the task's id.
     form
         The settings that the form of the DAG was made from.
+    given
+        Settings of this index run, by field, over those of the form; a value may be a template or a task's output.
     trained
         What the task that trained or took a model has returned, where the run has one.
+    index_run
+        Tells the index runs of one DAG run apart: a build each. The same for all stages of one.
+    own_params
+        Params of the DAG that are no fields of the form; others are refused.
     """
 
-    template_fields = ("trained",)
+    template_fields = ("given", "trained")
 
     def __init__(
         self,
         *,
-        form: type[IndexSettings] | type[RawToIndexSettings] = IndexSettings,
+        stage: str | None = None,
+        form: IndexForm = IndexSettings,
+        given: Mapping[str, Any] | None = None,
         trained: Any = None,
+        index_run: str = "",
+        own_params: frozenset[str] = frozenset(),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{**REPEATABLE, **kwargs})
+        self.stage = stage or self.task_id.rpartition(".")[2]
         self.form = form
+        self.given = given
         self.trained = trained
+        self.index_run = index_run
+        self.own_params = own_params
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the stage for the build of this DAG run, and return the small dict of what it found."""
         from lsh_core.jobs import index
 
-        model_id = self.trained["model_id"] if self.trained else None
-        return run_stage(getattr(index, self.task_id), context, self.form, model_id)
+        return self._run(getattr(index, self.stage), context)
 
     def on_kill(self) -> NoReturn:
         """End the stage where it stands: it cancels its Dask job and closes the build's write gate on its way out."""
@@ -65,39 +88,155 @@ class IndexStageOperator(BaseOperator):
         # marked failed, but lost its worker, is tried again.
         raise SystemExit(_TERMINATED)
 
+    def _run(self, stage: Callable[..., dict[str, Any]], context: Context) -> dict[str, Any]:
+        return run_stage(
+            stage,
+            context,
+            self.form,
+            self.trained["model_id"] if self.trained else None,
+            given=self.given,
+            own_params=self.own_params,
+            index_run=self.index_run,
+        )
+
+
+class IndexOutcomeOperator(IndexStageOperator):
+    """Fails unless the build is what the form asked for, whatever states the tasks before it have.
+
+    A task that was skipped, or marked a success by hand, has done nothing: only the build's record and the alias tell.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Compare the build with the form; `summarise` writes the report first, which stays readable if this fails."""
+        report = None
+        if self.stage == "summarise":
+            report = self._summary(context)
+            context["ti"].xcom_push("return_value", report)
+        found = self._run(self._require_outcome(context), context)
+        return found if report is None else report
+
+    def _summary(self, context: Context) -> dict[str, Any] | None:
+        from lsh_core.errors import NotFoundError
+        from lsh_core.jobs import index
+
+        def summary(*run: Any) -> dict[str, Any]:
+            try:
+                return index.summarise(*run)
+            except NotFoundError:
+                return {}  # Refused before it began: there is nothing to report.
+
+        return self._run(summary, context)
+
+    def _require_outcome(self, context: Context) -> Callable[..., dict[str, Any]]:
+        from lsh_core.jobs import index
+
+        def require_outcome(*run: Any) -> dict[str, Any]:
+            try:
+                return index.require_outcome(*run)
+            except OutcomeError as error:
+                raise error.with_note(_remedy(_states(self, context))) from None
+
+        return require_outcome
+
 
 def index_tasks(
-    form: type[IndexSettings] | type[RawToIndexSettings], trained: XComArg | None = None
+    form: IndexForm, trained: XComArg | None = None, *, given: Mapping[str, Any] | None = None
 ) -> IndexStageOperator:
-    """Make the tasks of an index run, for a DAG whose form was made from `form`, and return the first of them.
+    """Make the tasks of an index run in the current DAG and task group, and return the first of them.
 
-    The stages follow each other; then `summarise` writes the report, and `complete` ends the run.
+    The stages follow each other; `complete` follows where all succeeded, and is what later tasks belong behind;
+    `summarise` writes the report and decides the state of the run. Each call is an index run with a build of its own:
+    in a DAG with several, give each its `given`, and a task group. The groups may be nested and mapped.
 
     Parameters
     ----------
+    form
+        The settings model. A DAG without a form of it gives the settings by `given`.
     trained
         What the task before them returns of the model that it has trained or taken; default: the form's, or the newest.
+    given
+        Settings of this index run, by field, over those of the form; a value may be a template or a task's output.
+
+    Raises
+    ------
+    SettingsError
+        The DAG has a schedule, and a setting without a default has no value.
     """
+    dag = DagContext.get_current_dag()
+    if dag is None:
+        raise SettingsError("dag", None, "index_tasks makes tasks of a DAG: call it in the function or block of one")
+    _require_values(form, dag, given or {})
+    group = TaskGroupContext.get_current(dag)
+    if group is not None and group.child_id("check") in dag.task_dict:
+        with TaskGroup("index", add_suffix_on_collision=True):
+            return _tasks(form, dag, trained, given)
+    return _tasks(form, dag, trained, given)
 
-    @result
-    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
-    def summarise(**context: Any) -> dict[str, Any]:
-        """Write the report, of a failed run as well; not of one that was refused before it began."""
-        from lsh_core.jobs import index
 
-        return run_stage(index.summarise, context, form)
-
-    # A task that runs whatever happened decides, as the last one, the state of the run: it would turn
-    # a failed run green. This one only follows where everything before it succeeded.
-    complete = EmptyOperator(task_id="complete", doc_md="Reached when every step succeeded.")
-
+def _tasks(form: IndexForm, dag: DAG, trained: XComArg | None, given: Mapping[str, Any] | None) -> IndexStageOperator:
+    group = TaskGroupContext.get_current(dag)
+    prefix = group.child_id("") if group is not None else ""
+    same: dict[str, Any] = {
+        "form": form,
+        "given": None if given is None else dict(given),
+        "own_params": frozenset(dag.params) - set(form.model_fields),
+        "index_run": prefix.removesuffix("."),
+    }
     stages = [
-        # The first one writes down which model it is; from there the others know.
-        IndexStageOperator(task_id=stage, doc_md=told, form=form, trained=None if place else trained)
-        for place, (stage, told) in enumerate(_TOLD.items())
+        # The first one writes down which model it is; from there the others know. Default arguments of a DAG may not
+        # let a stage begin where an earlier one failed; what may come before the first is the DAG's own affair.
+        IndexStageOperator(
+            task_id=stage,
+            stage=stage,
+            doc_md=doc,
+            **(same | ({"trained": trained} if not place else {"trigger_rule": TriggerRule.ALL_SUCCESS})),
+        )
+        for place, (stage, doc) in enumerate(_STAGES.items())
     ]
-    summarised = summarise()
-    chain(*stages)
-    chain([stages[0], stages[-1]], summarised)
-    chain([stages[-1], summarised], complete)
+    complete = IndexOutcomeOperator(
+        task_id="complete", stage="complete", doc_md=_COMPLETE, trigger_rule=TriggerRule.NONE_FAILED, **same
+    )
+    summarise = IndexOutcomeOperator(task_id="summarise", stage="summarise", doc_md=_SUMMARISE, **same)
+    # Marking a run failed skips the tasks that have not begun, and a run whose last task is skipped is green once its
+    # failed ones are cleared. A teardown is never skipped so, and ends whatever happened before it.
+    summarise.as_teardown(on_failure_fail_dagrun=True)
+    summarise.returns_dag_result = True
+    chain(*stages, complete)
+    chain([*([trained.operator] if trained is not None else []), *stages, complete], summarise)
     return stages[0]
+
+
+def _require_values(form: IndexForm, dag: DAG, given: Mapping[str, Any]) -> None:
+    """Raise `SettingsError` where Airflow would refuse the DAG without saying what helps."""
+    if unknown := set(given) - set(form.model_fields):
+        raise SettingsError("given", sorted(unknown), f"{form.__name__} has no such fields")
+    if not dag.schedule:
+        return
+    needed = {name for name, field in form.model_fields.items() if field.is_required()} - set(given)
+    without = sorted(name for name in needed if name not in dag.params or not dag.params.get_param(name).has_value)
+    if without:
+        reason = f"DAG {dag.dag_id} has a schedule, and nobody fills in its form"
+        remedy = "give defaults to form(), or given to index_tasks()"
+        raise SettingsError(", ".join(without), None, f"{reason}: {remedy}")
+
+
+def _states(outcome: BaseOperator, context: Context) -> dict[str, str | None]:
+    """Return the states that the tasks before `outcome` have in this run, in their order."""
+    before = outcome.get_flat_relative_ids(upstream=True)
+    ordered = [task.task_id for task in outcome.get_dag().topological_sort() if task.task_id in before]
+    run, copy = context["dag_run"], context["ti"].map_index
+    found = context["ti"].get_task_states(run.dag_id, task_ids=ordered, run_ids=[run.run_id]).get(run.run_id, {})
+    return {task: found.get(f"{task}_{copy}", found.get(task)) for task in ordered}
+
+
+def _remedy(states: Mapping[str, str | None]) -> str:
+    """Return which task to clear, so that the run does what it has not done."""
+    left: dict[str, list[str]] = {}
+    for task, state in states.items():
+        if state not in _DONE:
+            left.setdefault(state or "not begun", []).append(task)
+    if not left:
+        return "Every task before has succeeded, or was marked so: start a new run, or promote the build by hand."
+    seen = "; ".join(f"{state}: {', '.join(tasks)}" for state, tasks in left.items())
+    first = next(task for task, state in states.items() if state not in _DONE)
+    return f"In this run {seen}. To go on, clear {first} with the option Downstream, not only what failed."

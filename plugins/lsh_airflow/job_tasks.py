@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from lsh_airflow.forms import settings_from_params
-from lsh_airflow.services import dask_from_connection, services_from_connections
+from lsh_airflow.services import dask_from_connection, run_identity, services_from_connections
 from lsh_airflow.source_roots import check_image_root, check_output, check_source, check_weights
 from lsh_core.errors import AirlshError, InputError
+from lsh_core.local.interruption import endings_raised
 from lsh_core.settings import AnySettings, FeaturesSettings, IndexSettings, RawToIndexSettings
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def run_job(
     *,
     lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
-    """Call a job with the settings of this run.
+    """Call a job with the settings of this run; a task that is marked failed ends it, and what it holds is given back.
 
     Parameters
     ----------
@@ -48,8 +49,9 @@ def run_job(
     AirflowFailException
         For every `InputError`: the form has to be mended, a retry cannot help.
     """
-    with _readable_log():
-        return _logged(job(_settings(model, context), services_from_connections(context)), lines)
+    with _readable_log(), endings_raised():
+        settings = _settings(model, context)
+        return _logged(job(settings, services_from_connections(context, _task(context))), lines)
 
 
 def run_dask_job(
@@ -60,7 +62,7 @@ def run_dask_job(
     lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
     """Call a job that needs no Elasticsearch with the address of the Dask scheduler; else as `run_job`."""
-    with _readable_log():
+    with _readable_log(), endings_raised():
         return _logged(job(_settings(model, context), dask_from_connection()), lines)
 
 
@@ -69,6 +71,10 @@ def run_stage(
     context: Mapping[str, Any],
     model: type[IndexSettings] | type[RawToIndexSettings] = IndexSettings,
     model_id: str | None = None,
+    *,
+    given: Mapping[str, Any] | None = None,
+    own_params: frozenset[str] = frozenset(),
+    index_run: str = "",
 ) -> dict[str, Any]:
     """Call one stage of an index run; raises as `run_job` does.
 
@@ -81,21 +87,32 @@ def run_stage(
         Of the form: settings of an index run, or of all steps from the raw rows on.
     model_id
         Of a run from the raw rows on, the model that it has trained or taken.
+    given
+        Settings over those of the form.
+    own_params
+        Params of the DAG that are no fields of the form.
+    index_run
+        Tells the index runs of one DAG run apart.
     """
     from lsh_core.jobs.identity import build_id
 
-    run = context["dag_run"]
-    build = build_id(f"{run.dag_id}/{run.run_id}", run.run_after)
+    build = build_id(run_identity(context, index_run), context["dag_run"].run_after)
+    of_form = {name: value for name, value in context["params"].items() if name not in own_params}
     with _readable_log():
-        given = _settings(model, context)
-        settings = given.indexing(model_id) if isinstance(given, RawToIndexSettings) else given
-        return stage(settings, build, services_from_connections(context))
+        settings = _settings(model, {**context, "params": {**of_form, **(given or {})}})
+        indexed = settings.indexing(model_id) if isinstance(settings, RawToIndexSettings) else settings
+        return stage(indexed, build, services_from_connections(context, index_run))
 
 
 def with_partition_key(context: Mapping[str, Any]) -> dict[str, Any]:
     """Return the context with the partition that the run was started for in the place of the form's."""
     key = context["dag_run"].partition_key
     return {**context, "params": {**context["params"], **({} if key is None else {"partition": key})}}
+
+
+def _task(context: Mapping[str, Any]) -> str:
+    instance = context.get("ti")
+    return "" if instance is None else str(instance.task_id)
 
 
 def _logged(result: dict[str, Any], lines: Callable[[Mapping[str, Any]], Iterable[str]] | None) -> dict[str, Any]:

@@ -29,13 +29,23 @@ def dask_from_connection() -> str:
         raise _missing(error) from None
 
 
-def services_from_connections(context: Mapping[str, Any]) -> Services:
+def run_identity(context: Mapping[str, Any], part: str = "") -> str:
+    """Return the identity of `part` of a DAG run: the same in every try, another one for each mapped copy."""
+    run = context["dag_run"]
+    copy = getattr(context.get("ti"), "map_index", None)
+    mapped = f"[{copy}]" if copy is not None and copy >= 0 else ""
+    return f"{run.dag_id}/{run.run_id}" + (f"/{part}" if part else "") + mapped
+
+
+def services_from_connections(context: Mapping[str, Any], part: str = "") -> Services:
     """Return what the connections ``airlsh_elasticsearch_default`` and ``dask_default`` point to.
 
     Parameters
     ----------
     context
-        The task's context: who asks is its DAG run, the same in every task and every try of it.
+        The task's context: who asks is its DAG run, the same in every try.
+    part
+        The part of the run that asks: its tasks share leases, and other parts are others.
 
     Raises
     ------
@@ -47,7 +57,8 @@ def services_from_connections(context: Mapping[str, Any]) -> Services:
 
     run = context["dag_run"]
     where = this_process().description
-    caller = Caller(f"{run.dag_id}/{run.run_id}", f"DAG {run.dag_id}, run {run.run_id} ({where})")
+    whose = f"DAG {run.dag_id}, run {run.run_id}" + (f", {part}" if part else "")
+    caller = Caller(run_identity(context, part), f"{whose} ({where})")
     try:
         return Services(connection=ElasticsearchHook().connection, dask=DaskHook().address, caller=caller)
     except AirflowNotFoundException as error:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DagRunState, TaskInstanceState
+from airflow.sdk.exceptions import AirflowSkipException
 
-from lsh_core.errors import SchemaError, VerificationError
+from lsh_core.errors import OutcomeError, SchemaError, VerificationError
 from lsh_core.jobs import index
 from lsh_core.settings import IndexSettings
 
@@ -31,8 +32,14 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: None) ->
 
         return stage
 
+    def require_outcome(settings: IndexSettings, build: str, services: object) -> dict[str, Any]:
+        if ("promote" if settings.promote else "verify") not in [stage for stage, _, of in seen if of == build]:
+            raise OutcomeError(settings.name, f"build {build}", "is not live")
+        return {"live": build}
+
     for stage in STAGES:
         monkeypatch.setattr(index, stage, pretend(stage))
+    monkeypatch.setattr(index, "require_outcome", require_outcome)
     return seen
 
 
@@ -47,6 +54,10 @@ def run(dags: dict[str, Any], folder: Path, **conf: Any) -> tuple[DagRunState, d
     """Run the DAG; return the state of the run, and of each task."""
     ended = dags["index_vectors"].test(run_conf={"name": "docs", "source": str(folder / "docs.parquet"), **conf})
     return ended.state, {task.task_id: task.state for task in ended.get_task_instances()}
+
+
+def failed(tasks: dict[str, str]) -> set[str]:
+    return {task for task, ended in tasks.items() if ended == TaskInstanceState.FAILED}
 
 
 def test_every_stage_runs_once_in_order_with_one_build(dags: dict[str, Any], calls: list[Any], tmp_path: Path) -> None:
@@ -65,10 +76,8 @@ def test_a_stage_that_fails_for_good_fails_the_run_and_the_report_is_written(
     monkeypatch.setattr(index, "verify", fail_with(VerificationError("airlsh-docs-1", "documents", 10, 9)))
     state, tasks = run(dags, tmp_path)
     assert state == DagRunState.FAILED
-    assert [task for task, ended in tasks.items() if ended == TaskInstanceState.FAILED] == ["verify"]
-    assert tasks["promote"] == TaskInstanceState.UPSTREAM_FAILED
-    assert tasks["summarise"] == TaskInstanceState.SUCCESS
-    assert tasks["complete"] == TaskInstanceState.UPSTREAM_FAILED
+    assert failed(tasks) == {"verify", "summarise"}
+    assert tasks["promote"] == tasks["complete"] == TaskInstanceState.UPSTREAM_FAILED
     assert [stage for stage, _, _ in calls] == ["check", "plan", "create", "load", "settle", "summarise"]
 
 
@@ -78,17 +87,17 @@ def test_a_report_that_cannot_be_written_fails_the_run(
     monkeypatch.setattr(index, "summarise", fail_with(VerificationError("airlsh-docs-1", "report", "one", "none")))
     state, tasks = run(dags, tmp_path)
     assert state == DagRunState.FAILED
-    assert [task for task, ended in tasks.items() if ended == TaskInstanceState.FAILED] == ["summarise"]
+    assert failed(tasks) == {"summarise"}
 
 
-def test_a_run_that_is_refused_at_once_shows_one_failed_task(
+def test_a_run_that_is_refused_at_once_does_nothing_but_its_end(
     dags: dict[str, Any], calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index, "check", fail_with(SchemaError("docs.parquet", "embedding", "is missing")))
     state, tasks = run(dags, tmp_path)
     assert state == DagRunState.FAILED
-    assert [task for task, ended in tasks.items() if ended == TaskInstanceState.FAILED] == ["check"]
-    assert calls == []
+    assert failed(tasks) == {"check", "summarise"}
+    assert [stage for stage, _, _ in calls] == ["summarise"]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +118,41 @@ def test_bad_input_fails_the_first_task_with_one_sentence_and_no_retry(
 ) -> None:
     state, tasks = run(dags, tmp_path, **conf)
     assert state == DagRunState.FAILED
-    assert [task for task, ended in tasks.items() if ended == TaskInstanceState.FAILED] == ["check"]
+    assert failed(tasks) == {"check", "summarise"}
     assert any(sentence in record.getMessage() for record in caplog.records if record.levelname == "ERROR")
     assert calls == []
+
+
+def test_a_stage_that_ends_without_having_done_its_work_does_not_make_a_success(
+    dags: dict[str, Any],
+    calls: list[Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(index, "promote", lambda settings, build, services: {})  # As if marked a success by hand.
+    state, tasks = run(dags, tmp_path)
+    assert state == DagRunState.FAILED
+    assert failed(tasks) == {"complete", "summarise"}
+    assert "Every task before has succeeded, or was marked so" in caplog.text
+
+
+def test_a_stage_that_was_skipped_is_named_with_what_to_clear(
+    dags: dict[str, Any],
+    calls: list[Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def skip(settings: IndexSettings, build: str, services: object) -> dict[str, Any]:
+        raise AirflowSkipException
+
+    monkeypatch.setattr(index, "promote", skip)
+    state, tasks = run(dags, tmp_path)
+    assert state == DagRunState.FAILED
+    assert failed(tasks) == {"complete", "summarise"}
+    assert "In this run skipped: promote. To go on, clear promote with the option Downstream" in caplog.text
+
+
+def test_a_run_that_is_not_to_promote_succeeds_without(dags: dict[str, Any], calls: list[Any], tmp_path: Path) -> None:
+    assert run(dags, tmp_path, promote=False)[0] == DagRunState.SUCCESS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_a_kept_lease_is_its_callers_own_and_refuses_others_until_released(conne
     one, other = _caller("one"), _caller("other")
     with hold(connection, "kept", BUILD, one, build="b1", release=False) as first:
         pass
-    with pytest.raises(LeaseHeldError, match="run one"), hold(connection, "kept", BUILD, other):
+    with pytest.raises(LeaseHeldError, match="run one"), hold(connection, "kept", BUILD, other, outwait=False):
         pass
     with hold(connection, "kept", BUILD, one, build="b1", release=False) as second:
         assert second.epoch == first.epoch + 1
@@ -87,10 +88,51 @@ def test_who_watches_need_not_wait_for_the_end_of_a_dead_holders_minute(
         with pytest.raises(LeaseHeldError), hold(connection, "watched", BUILD, _caller("early"), watch=True):
             pass
         lease._stopped.set()  # As if killed: no heartbeat any more, and nothing given back.
-        with pytest.raises(LeaseHeldError), hold(connection, "watched", BUILD, _caller("other")):
+        with pytest.raises(LeaseHeldError), hold(connection, "watched", BUILD, _caller("other"), outwait=False):
             pass
         with hold(connection, "watched", BUILD, _caller("again"), watch=True) as taken:
             assert taken.epoch == lease.epoch + 1
+
+
+def test_the_lease_of_a_dead_holder_is_waited_for_and_the_log_says_whose_it_is_and_when_it_is_free(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(leases, "TTL_SECONDS", 4.0)
+    monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.4)
+    monkeypatch.setattr(leases, "_QUIET_SECONDS", 0.5)
+    with hold(connection, "waited-for", BUILD, _caller("dead")) as lease:
+        lease._stopped.set()
+        lease._thread.join()
+        stored = LeaseStore(connection.client()).read("waited-for", BUILD)
+        assert stored is not None
+        with (
+            caplog.at_level("WARNING", "lsh_core.elastic.leases"),
+            hold(connection, "waited-for", BUILD, _caller("next")) as taken,
+        ):
+            assert taken.epoch == lease.epoch + 1
+            assert datetime.now(UTC) > stored.free_at
+    (line,) = caplog.messages
+    assert "run dead holds it" in line
+    assert stored.free_at.isoformat(timespec="seconds") in line
+
+
+def test_a_holder_that_is_alive_is_named_with_the_time_when_its_name_is_free(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.4)
+    with (
+        hold(connection, "busy", BUILD, _caller("first")),
+        pytest.raises(LeaseHeldError, match=r"run first holds the lease 'build' since .* is at work .* is killed"),
+        hold(connection, "busy", BUILD, _caller("second")),
+    ):
+        pass
+    assert not LeaseHeldError.final, "another try may find it free"
+
+
+def test_a_block_may_decide_at_its_end_whether_its_lease_is_kept(connection: Connection) -> None:
+    with hold(connection, "decided", BUILD, _caller("one"), release=False) as lease:
+        lease.release = True
+    assert holder_of(connection.client(), "decided", BUILD) is None
 
 
 def test_the_lease_of_a_dead_holder_is_taken_over_and_the_dead_one_finds_out(
@@ -107,7 +149,7 @@ def test_the_lease_of_a_dead_holder_is_taken_over_and_the_dead_one_finds_out(
 
     with hold(connection, "dead", BUILD, _caller("dead")) as lease:
         with pytest.raises(LeaseHeldError), hold(connection, "dead", BUILD, _caller("early")):
-            pass
+            pass  # It beats.
         with monkeypatch.context() as patch:
             patch.setattr(Lease, "_write", silent)
             silenced.set()

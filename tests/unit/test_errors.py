@@ -46,6 +46,7 @@ EXAMPLES: list[AirlshError] = [
     errors.ImagesAwayError("s3://b/features", 3, 0, ("a.parquet row 1: image_unavailable",), 2),
     errors.FeaturesError("s3://b/features", "encode", "its worker died each time"),
     errors.PromotionConflictError("docs", "moved"),
+    errors.OutcomeError("docs", "build b1", "is loaded, not verified"),
     errors.LeaseHeldError("docs", "build", "airlsh by me on here", "2026-01-01T00:00", "2026-01-01T00:01"),
     errors.LeaseLostError("docs", "build", 7),
     errors.DeviceMemoryError("/GPU:0", "OOM when allocating"),

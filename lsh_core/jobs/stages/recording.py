@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from lsh_core.elastic.cluster import answering_client
-from lsh_core.elastic.leases import BUILD, Lease, hold
-from lsh_core.errors import LeaseLostError, VerificationError
+from lsh_core.elastic.leases import BUILD, Caller, Lease, hold
+from lsh_core.errors import AirlshError, LeaseLostError, VerificationError
 from lsh_core.indexing.runs import FAILED, RunStore, now, was_verified
 from lsh_core.jobs.services import Services
 from lsh_core.settings import IndexSettings
@@ -35,14 +35,14 @@ class StageWork(Protocol):
 def recorded(stage: StageWork) -> Stage:
     """Run `stage` as the one writer of its name, and record what it found and how long it took.
 
-    The lease is kept when the stage ends, for the next stage of the same run; `summarise` gives it back.
+    The lease is kept when the stage ends, for the next stage of the same run; `summarise` gives it back. A stage that
+    fails for good, or that is ended on purpose, gives it back itself: the next run of the name need not wait.
     """
     name = stage.__name__
 
     @functools.wraps(stage)
     def run(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
-        # A stage that is called by itself belongs to the run of its build.
-        caller = replace(services.caller, identity=services.caller.identity or f"build {build}")
+        caller = run_caller(services, build)
         with hold(services.connection, settings.name, BUILD, caller, build=build, release=False) as lease:
             started = time.perf_counter()
             try:
@@ -51,6 +51,7 @@ def recorded(stage: StageWork) -> Stage:
             except LeaseLostError:
                 raise  # The build is another run's now: its state is not ours to write.
             except BaseException as error:
+                lease.release = not _is_repeated(error)
                 _record_failure(name, settings.name, build, services, error)
                 raise
             facts = {**facts, "seconds": round(time.perf_counter() - started, 3)}
@@ -59,6 +60,16 @@ def recorded(stage: StageWork) -> Stage:
         return facts
 
     return run
+
+
+def run_caller(services: Services, build: str) -> Caller:
+    """Return the caller that all stages of a run share; a stage that is called alone belongs to its build."""
+    return replace(services.caller, identity=services.caller.identity or f"build {build}")
+
+
+def _is_repeated(error: BaseException) -> bool:
+    """Return whether the run may go on after `error`: neither Ctrl-C nor a final error is followed by another try."""
+    return isinstance(error, Exception) and not (isinstance(error, AirlshError) and error.final)
 
 
 def _record_failure(stage: str, name: str, build: str, services: Services, error: BaseException) -> None:

@@ -9,6 +9,7 @@ from lsh_core.elastic.leases import BUILD, release
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.runs import RunStore, now
 from lsh_core.jobs.services import Services
+from lsh_core.jobs.stages.recording import run_caller
 from lsh_core.settings import IndexSettings
 
 _RECALL = ("recall", "recall_low", "recall_target", "recall_queries", "effort")
@@ -17,7 +18,7 @@ _COUNTS = ("rows_read", "accepted", "repeated", "replaced", "dead_lettered")
 
 
 def summarise(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
-    """Write and return the report of `build`.
+    """Write and return the report of `build`, and give the lease of its name back.
 
     Returns
     -------
@@ -37,6 +38,13 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     ``longer_rows`` of a ``dot`` index are longer than every row that its model was fitted on: they are indexed, but
     found less surely.
     """
+    try:
+        return _report(settings, build, services)
+    finally:
+        release(services.connection, settings.name, BUILD, run_caller(services, build))
+
+
+def _report(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
     client = answering_client(services.connection)
     runs = RunStore(client)
     record = runs.get(settings.name, build)
@@ -64,6 +72,4 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
         "error": record.get("error"),
     }
     runs.update(build, report=report, finished_at=now())
-    if services.caller.identity is not None:
-        release(services.connection, settings.name, BUILD, services.caller)
     return report

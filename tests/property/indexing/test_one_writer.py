@@ -64,7 +64,8 @@ class OneWriter(RuleBasedStateMachine):
         self.patches.stop()
         for actor in self.actors:
             if actor.lease is not None:
-                actor.lease.stop(release=False)
+                actor.lease.release = False
+                actor.lease.stop()
 
     # The clock of the leases.
 
@@ -110,11 +111,10 @@ class OneWriter(RuleBasedStateMachine):
     def acquire(self, number: int) -> None:
         holder, actor = self._holder(), self.actors[number]
         alive = holder is not None and holder.awake
-        free = holder is None
         had = actor.lease is not None
         got = self._acquire(actor)
         assert not (got and alive), "a lease was taken from a holder that was alive"
-        assert got or had or not free, "nobody held it, and it was refused"
+        assert got or had or alive, "nobody who is alive held it, and it was refused"
 
     @rule(number=actors, rival=actors)
     def acquire_at_once(self, number: int, rival: int) -> None:
@@ -148,7 +148,8 @@ class OneWriter(RuleBasedStateMachine):
         """SIGKILL: it gives nothing back, and what it sent may still arrive."""
         actor = self.actors[number]
         if actor.lease is not None:
-            actor.lease.stop(release=False)
+            actor.lease.release = False
+            actor.lease.stop()
             actor.context = actor.lease = None
 
     @rule(seconds=st.sampled_from([1.0, HEARTBEAT_SECONDS, TTL_SECONDS + 1]))
