@@ -33,12 +33,13 @@ def services(es: str | None, dask: str | None = None) -> Services:
     from lsh_core.jobs.services import Services
     from lsh_core.local.state import running_stack
 
-    stack = None if es and dask else running_stack()
-    if not es and (stack is None or not stack.elasticsearch):
+    named = bool(es or os.environ.get("AIRLSH_ES_CLOUD_ID"))
+    stack = None if named and dask else running_stack()
+    if not named and (stack is None or not stack.elasticsearch):
         raise SettingsError("es", "", "no Elasticsearch: start one with `airlsh up`, or name yours with --es URL")
-    urls = es or ",".join(stack.elasticsearch if stack else ())
+    urls = es or (None if named else ",".join(stack.elasticsearch if stack else ()))
     # A Dask cluster of the local stack belongs to its Elasticsearch; another server's data is no business of it.
-    address = dask or (stack.dask if stack and not es else None)
+    address = dask or (stack.dask if stack and not named else None)
     return Services(Connection.from_urls(urls), address or None)
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any, Self
 
+from lsh_core.elastic.addresses import cloud_address, is_loopback, parse_addresses
+from lsh_core.elastic.text_values import seconds, truth
 from lsh_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
+
+logger = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_SECONDS = 30.0
+_TLS_FIELDS = ("ca_certs", "ca_fingerprint", "client_cert", "client_key")
+_SHA256_DIGITS = 64
 
 
 @dataclass(frozen=True)
@@ -22,9 +30,24 @@ class Connection:
     Attributes
     ----------
     urls
-        One address a node, ``http(s)://host:port``, without credentials; loads go round-robin over them.
+        One address a node, ``http(s)://host:port`` and perhaps a path, without credentials; loads go round-robin over
+        them.
+    api_key
+        Encoded API key, in the place of `username` and `password`.
+    ca_certs
+        PEM file that the certificates of the nodes are checked against; default: the public authorities.
+    verify_certs
+        Whether certificates are checked.
     request_timeout_seconds
         How long one request may take before it is given up.
+    ca_fingerprint
+        SHA-256 of a certificate in the node's chain, in hexadecimal, in the place of `ca_certs`.
+    client_cert, client_key
+        PEM files of the certificate that this client shows; the first may hold the key as well.
+    client_key_password
+        Password of an encrypted `client_key`.
+    http_compress
+        Whether requests are compressed.
     """
 
     urls: tuple[str, ...]
@@ -33,7 +56,12 @@ class Connection:
     password: str | None = field(default=None, repr=False)
     ca_certs: str | None = None
     verify_certs: bool = True
-    request_timeout_seconds: float = 30.0
+    request_timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+    ca_fingerprint: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    client_key_password: str | None = field(default=None, repr=False)
+    http_compress: bool = False
 
     def __post_init__(self) -> None:
         given: object = self.urls
@@ -48,32 +76,55 @@ class Connection:
         if not self.urls:
             raise SettingsError("es", "", "no address of Elasticsearch was given")
         for url in self.urls:
-            if "@" in _split(url).netloc:
-                raise SettingsError("es", _without_credentials(url), "credentials do not belong into an address")
+            if parse_addresses(url).username is not None:
+                raise SettingsError("es", parse_addresses(url).urls[0], "credentials do not belong into an address")
+        _check_credentials(self)
+        _check_tls(self)
 
     @classmethod
-    def from_urls(cls, urls: str) -> Self:
-        """Make a connection from comma-separated addresses; credentials come from the environment.
+    def from_urls(cls, urls: str | None = None) -> Self:
+        """Make a connection from comma-separated addresses; the rest comes from the environment.
 
-        ``AIRLSH_ES_API_KEY``, or ``AIRLSH_ES_USERNAME`` and ``AIRLSH_ES_PASSWORD``; ``AIRLSH_ES_CA_CERTS``
-        names a PEM file. Credentials inside an address are taken out of it, so that it can be logged.
+        ``AIRLSH_ES_API_KEY``, or ``AIRLSH_ES_USERNAME`` and ``AIRLSH_ES_PASSWORD``; ``AIRLSH_ES_CA_CERTS`` (a PEM
+        file) or ``AIRLSH_ES_CA_FINGERPRINT``; ``AIRLSH_ES_CLIENT_CERT``, ``AIRLSH_ES_CLIENT_KEY``,
+        ``AIRLSH_ES_CLIENT_KEY_PASSWORD``; ``AIRLSH_ES_VERIFY_CERTS``; ``AIRLSH_ES_REQUEST_TIMEOUT_SECONDS``. Without
+        `urls`, the address in ``AIRLSH_ES_CLOUD_ID``. Credentials inside an address are taken out of it, so that it
+        can be logged.
+
+        Raises
+        ------
+        SettingsError
+            A setting that cannot be used, or settings that contradict each other.
         """
-        environment = os.environ
-        username, password = environment.get("AIRLSH_ES_USERNAME"), environment.get("AIRLSH_ES_PASSWORD")
-        bare = []
-        for url in filter(None, map(str.strip, urls.split(","))):
-            parts = _split(url if "://" in url else f"http://{url}")
-            if parts.username:
-                username, password = unquote(parts.username), unquote(parts.password or "")
-            host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-            port = parts.port or (443 if parts.scheme == "https" else 9200)
-            bare.append(urlunsplit((parts.scheme, f"{host}:{port}", parts.path.rstrip("/"), "", "")))
+        given = {
+            name.removeprefix("AIRLSH_ES_").lower(): value
+            for name, value in os.environ.items()
+            if name.startswith("AIRLSH_ES_") and value
+        }
+        found = parse_addresses(_named(urls, given))
+        if all(url.startswith("http://") and is_loopback(url) for url in found.urls):
+            given = {name: value for name, value in given.items() if name not in _TLS_FIELDS}
+        username, password = found.username or given.get("username"), found.password
+        if found.username and given.get("api_key"):
+            raise SettingsError("AIRLSH_ES_API_KEY", "…", "the address has a user as well; give one of the two")
+        if password is None and (not found.username or found.username == given.get("username", found.username)):
+            password = given.get("password")
         return cls(
-            urls=tuple(dict.fromkeys(bare)),
-            api_key=environment.get("AIRLSH_ES_API_KEY"),
+            urls=found.urls,
+            api_key=given.get("api_key"),
             username=username,
             password=password,
-            ca_certs=environment.get("AIRLSH_ES_CA_CERTS"),
+            ca_certs=given.get("ca_certs"),
+            verify_certs=truth("AIRLSH_ES_VERIFY_CERTS", given.get("verify_certs"), default=True),
+            request_timeout_seconds=seconds(
+                "AIRLSH_ES_REQUEST_TIMEOUT_SECONDS",
+                given.get("request_timeout_seconds"),
+                default=REQUEST_TIMEOUT_SECONDS,
+            ),
+            ca_fingerprint=given.get("ca_fingerprint"),
+            client_cert=given.get("client_cert"),
+            client_key=given.get("client_key"),
+            client_key_password=given.get("client_key_password"),
         )
 
     def client(self, node: int = 0) -> Elasticsearch:
@@ -81,44 +132,112 @@ class Connection:
         return _client(self, self.urls[node % len(self.urls)])
 
 
-def _split(url: str) -> SplitResult:
-    """Split an address; raise `SettingsError`, without any password in it, for what is none."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # A port that is no number, or a bracket that is not closed.
-        good = False
-    if not good:
-        raise SettingsError("es", _without_credentials(url), "must look like http://host:9200")
-    return parts
+def _named(urls: str | None, given: Mapping[str, str]) -> str:
+    """Return the addresses: `urls`, else that of the Cloud ID of the environment."""
+    if urls is None and "cloud_id" in given:
+        return cloud_address(given["cloud_id"], setting="AIRLSH_ES_CLOUD_ID")
+    return urls or ""
 
 
-def _without_credentials(url: str) -> str:
-    scheme, separator, rest = url.rpartition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+def _check_credentials(connection: Connection) -> None:
+    if connection.api_key and connection.username:
+        raise SettingsError("api_key", "…", f"the user {connection.username!r} is given as well; give one of the two")
+    if connection.password and not connection.username:
+        raise SettingsError("password", "…", "there is no user for it; give the user as well")
+    if connection.username and not connection.password:
+        hint = "an API key goes into AIRLSH_ES_API_KEY, or the field API key of the Airflow connection"
+        raise SettingsError("username", connection.username, f"has no password; give AIRLSH_ES_PASSWORD; {hint}")
+
+
+def _check_tls(connection: Connection) -> None:
+    schemes = {url.partition("://")[0] for url in connection.urls}
+    if len(schemes) > 1:
+        raise SettingsError("es", ",".join(connection.urls), "some nodes are http, some https; give one scheme for all")
+    for name in _TLS_FIELDS:
+        if "http" in schemes and getattr(connection, name):
+            reason = f"is for https, and the address is {connection.urls[0]}; write https://, or leave {name} out"
+            raise SettingsError(name, getattr(connection, name), reason)
+    if connection.ca_certs and connection.ca_fingerprint:
+        raise SettingsError("ca_fingerprint", connection.ca_fingerprint, "ca_certs is given as well; give one of them")
+    if connection.client_key and not connection.client_cert:
+        raise SettingsError("client_key", connection.client_key, "there is no client_cert for it; give that as well")
+    digits = (connection.ca_fingerprint or "0" * _SHA256_DIGITS).replace(":", "")
+    if len(digits) != _SHA256_DIGITS or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
+        reason = "must be a SHA-256: 64 hexadecimal digits, as `openssl x509 -fingerprint -sha256` prints them"
+        raise SettingsError("ca_fingerprint", connection.ca_fingerprint, reason)
 
 
 @lru_cache(maxsize=256)
 def _client(connection: Connection, url: str) -> Elasticsearch:
     # One client a node with no retries of its own: the client's round robin starts at node 0 in every
     # thread, and its retries neither sleep nor look at single items.
+    from elastic_transport.client_utils import url_to_node_config
     from elasticsearch import Elasticsearch, OrjsonSerializer
 
-    options: dict[str, object] = {}
-    if url.startswith("https"):
-        options["verify_certs"] = connection.verify_certs
-        if connection.ca_certs:
-            options["ca_certs"] = connection.ca_certs
+    credentials: dict[str, Any] = {}
     if connection.api_key:
-        options["api_key"] = connection.api_key
+        credentials["api_key"] = connection.api_key
     elif connection.username is not None:
-        options["basic_auth"] = (connection.username, connection.password or "")
-    return Elasticsearch(
-        [url],
+        credentials["basic_auth"] = (connection.username, connection.password or "")
+    node = url_to_node_config(parse_addresses(url).urls[0]).replace(
+        connections_per_node=32,
+        request_timeout=connection.request_timeout_seconds,
+        http_compress=connection.http_compress,
+        **(_tls(connection) if url.startswith("https") else {}),
+    )
+    client = Elasticsearch(
+        [node],
         max_retries=0,
         retry_on_timeout=False,
-        request_timeout=connection.request_timeout_seconds,
-        connections_per_node=32,
         serializer=OrjsonSerializer(),
-        **options,  # type: ignore[arg-type]
+        **credentials,
     )
+    if url.startswith("https") and connection.client_cert:
+        _show_certificate(client, connection)
+    return client
+
+
+def _tls(connection: Connection) -> dict[str, Any]:
+    """Return how https nodes are checked, as the client names it."""
+    if connection.ca_certs:
+        _check_ca(connection.ca_certs)
+    if not connection.verify_certs and not connection.ca_fingerprint:
+        logger.warning("certificates of %s are not checked (verify_certs is off)", ", ".join(connection.urls))
+    return {
+        "verify_certs": connection.verify_certs,
+        "ca_certs": connection.ca_certs if connection.verify_certs else None,
+        "ssl_assert_fingerprint": connection.ca_fingerprint,
+        "ssl_show_warn": False,
+    }
+
+
+def _check_ca(path: str) -> None:
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:  # An `SSLError` is an `OSError`.
+        raise SettingsError("ca_certs", path, _unreadable(error, "certificates")) from error
+
+
+def _show_certificate(client: Elasticsearch, connection: Connection) -> None:
+    """Load the client's certificate: the client itself does so without a password, and not with a fingerprint."""
+    password = connection.client_key_password or ""
+    for node in client.transport.node_pool.all():
+        try:
+            # With a function for it, OpenSSL never asks for a password at the terminal.
+            node.pool.conn_kw["ssl_context"].load_cert_chain(  # type: ignore[attr-defined]
+                connection.client_cert, connection.client_key, password=lambda: password
+            )
+        except (OSError, ValueError) as error:
+            key = "; is AIRLSH_ES_CLIENT_KEY_PASSWORD, or the field client_key_password, right?" if password else ""
+            reason = f"{_unreadable(error, 'certificate and key')}{key}"
+            raise SettingsError("client_cert", connection.client_cert, reason) from error
+
+
+def _unreadable(error: Exception, what: str) -> str:
+    import ssl
+
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        return f"cannot be read on this machine: {error.strerror or error}"
+    return f"does not hold {what} in PEM format ({getattr(error, 'reason', None) or error})"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lsh_core.errors import SettingsError, UnavailableError
+from lsh_core.jobs.dask_address import scheduler_address
 from lsh_core.jobs.worker_watch import why_nobody_works, workers_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ _DASK_ADDRESS = re.compile(r"(\w+://)?(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}"
 
 def check_address(address: str | None) -> None:
     """Raise `SettingsError` unless `address` may be a Dask scheduler's, or is None."""
-    if address is not None and not _DASK_ADDRESS.fullmatch(address):
+    if address is None:
+        return
+    scheduler_address(address)
+    if not _DASK_ADDRESS.fullmatch(address):
         raise SettingsError("dask", address, "must look like tcp://host:8786")
 
 

@@ -134,9 +134,7 @@ class AirflowStandalone(StartablePart):
         if self.elasticsearch:
             settings[_variable(ELASTICSEARCH_CONNECTION)] = json.dumps(_elasticsearch_fields(self.elasticsearch))
         if self.dask:
-            host, _, port = self.dask.rpartition("/")[2].rpartition(":")
-            fields = {"conn_type": "dask", "host": host, "port": int(port)}
-            settings[_variable(DASK_CONNECTION)] = json.dumps(fields)
+            settings[_variable(DASK_CONNECTION)] = json.dumps({"conn_type": "dask", "host": self.dask})
         return settings
 
     def waiting_for(self) -> str | None:
@@ -192,6 +190,11 @@ def _elasticsearch_fields(connection: Connection) -> dict[str, Any]:
             "ca_certs": connection.ca_certs,
             "verify_certs": connection.verify_certs,
             "request_timeout_seconds": connection.request_timeout_seconds,
+            "ca_fingerprint": connection.ca_fingerprint,
+            "client_cert": connection.client_cert,
+            "client_key": connection.client_key,
+            "client_key_password": connection.client_key_password,
+            "http_compress": connection.http_compress,
         },
     }
     return {name: value for name, value in fields.items() if value is not None}

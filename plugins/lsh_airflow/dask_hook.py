@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 from lsh_core.errors import SettingsError
+from lsh_core.jobs.dask_address import scheduler_address
 from lsh_core.jobs.worker_watch import workers_of
 
 if TYPE_CHECKING:
     from distributed import Client
 
-_DEFAULT_PORT = 8786
+_EXTRAS = {"protocol", "minimum_workers"}
+_NOT_DASKS = "is no field of a Dask scheduler"
 _CONNECT_SECONDS = 10
 
 
@@ -44,11 +46,23 @@ class DaskHook(BaseHook):
 
     @cached_property
     def address(self) -> str:
-        """The scheduler's address, such as ``tcp://127.0.0.1:8786``; `SettingsError` without a host."""
-        if not self._stored.host:
+        """The scheduler's address, such as ``tcp://127.0.0.1:8786``.
+
+        Raises
+        ------
+        SettingsError
+            A field that cannot be honoured, or fields that contradict each other.
+        """
+        stored = self._stored
+        if not stored.host:
             raise SettingsError("host", "", f"connection {self.dask_conn_id!r} names no Dask scheduler")
-        protocol = self._stored.extra_dejson.get("protocol") or "tcp"
-        return f"{protocol}://{self._stored.host}:{self._stored.port or _DEFAULT_PORT}"
+        for name in ("login", "password", "schema"):
+            if getattr(stored, name):
+                raise SettingsError(name, "…", f"{_NOT_DASKS}; remove it from connection {self.dask_conn_id!r}")
+        for name in set(stored.extra_dejson) - _EXTRAS:
+            raise SettingsError(name, "…", f"{_NOT_DASKS}; certificates come from Dask's own configuration")
+        protocol = stored.extra_dejson.get("protocol") or None
+        return scheduler_address(stored.host, setting="host", protocol=protocol, port=stored.port)
 
     def get_conn(self) -> Client:
         """Return a new client of the cluster; the caller closes it."""
@@ -58,12 +72,20 @@ class DaskHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Count the cluster's workers: what the button "Test" of the connection form shows."""
-        wanted = self._stored.extra_dejson.get("minimum_workers")
-        wanted = 1 if wanted is None else int(wanted)
         try:
+            wanted = _number("minimum_workers", self._stored.extra_dejson.get("minimum_workers"), default=1)
             with self.get_conn() as client:
                 workers = len(workers_of(client))
         except (OSError, SettingsError) as error:
             return False, str(error)
         message = f"{self.address}: {workers} workers"
         return (True, message) if workers >= wanted else (False, f"{message}, {wanted} are wanted")
+
+
+def _number(name: str, value: object, *, default: int) -> int:
+    """Return a whole number that may be text, as in ``AIRFLOW_CONN_...`` URIs."""
+    if value is None or value == "":
+        return default
+    if isinstance(value, bool) or not str(value).isdecimal():
+        raise SettingsError(name, value, "must be a whole number")
+    return int(str(value))

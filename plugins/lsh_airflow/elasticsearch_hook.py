@@ -1,32 +1,31 @@
-"""From an Airflow connection of type ``airlsh_elasticsearch`` to the connection that jobs take."""
+"""From an Airflow connection of type ``airlsh_elasticsearch`` or ``elasticsearch`` to the connection of jobs."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
-from lsh_core.errors import SettingsError
+from lsh_airflow.elasticsearch_fields import connection_from_fields
+from lsh_core.errors import AirlshError, SettingsError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
     from lsh_core.elastic.connection import Connection
 
-_DEFAULT_TIMEOUT_SECONDS = 30.0
-
 # The test runs in Airflow's API server, which must not be kept waiting.
 _TEST_SECONDS = 5
 
 
 class ElasticsearchHook(BaseHook):
-    """Reads one Airflow connection: nodes from its host, credentials from login, password and extra.
+    """Reads one Airflow connection; see `lsh_airflow.elasticsearch_fields` for what becomes of its fields.
 
     Parameters
     ----------
     airlsh_elasticsearch_conn_id
-        Id of a connection of type ``airlsh_elasticsearch``.
+        Id of a connection of type ``airlsh_elasticsearch``, or ``elasticsearch`` of Airflow's own provider.
     """
 
     conn_name_attr = "airlsh_elasticsearch_conn_id"
@@ -48,26 +47,21 @@ class ElasticsearchHook(BaseHook):
         Raises
         ------
         SettingsError
-            An address that is missing, not ``http(s)://host:port``, or holds a password.
+            A field that cannot be honoured, or an address that is missing, is none, or holds a password.
         """
-        from lsh_core.elastic.connection import Connection
-
         stored = self.get_connection(self.airlsh_elasticsearch_conn_id)
-        extra: dict[str, Any] = stored.extra_dejson
-        nodes = stored.host or ""
-        if "@" in nodes:
-            raise SettingsError("nodes", nodes.split("@")[-1], "put user and password into their own fields")
-        timeout = extra.get("request_timeout_seconds")
-        verify = extra.get("verify_certs")
-        return Connection(
-            urls=Connection.from_urls(nodes).urls,
-            api_key=extra.get("api_key") or None,
-            username=stored.login or None,
-            password=stored.password or None,
-            ca_certs=extra.get("ca_certs") or None,
-            verify_certs=True if verify is None else bool(verify),
-            request_timeout_seconds=float(timeout) if timeout else _DEFAULT_TIMEOUT_SECONDS,
-        )
+        try:
+            return connection_from_fields(
+                stored.conn_type,
+                host=stored.host,
+                schema=stored.schema,
+                port=stored.port,
+                login=stored.login,
+                password=stored.password,
+                extra=stored.extra_dejson,
+            )
+        except SettingsError as error:
+            raise error.with_note(f"Airflow connection {self.airlsh_elasticsearch_conn_id!r}") from None
 
     def get_conn(self) -> Elasticsearch:
         """Return the client of the first node; loads take one client a node from `connection` instead."""
@@ -79,13 +73,14 @@ class ElasticsearchHook(BaseHook):
 
         try:
             connection = self.connection
-        except SettingsError as error:
+        except AirlshError as error:
             return False, str(error)
         answers = []
         for node, url in enumerate(connection.urls):
-            client = connection.client(node).options(request_timeout=_TEST_SECONDS)
             try:
-                health = client.cluster.health()
+                health = connection.client(node).options(request_timeout=_TEST_SECONDS).cluster.health()
+            except AirlshError as error:
+                return False, str(error)
             except (ApiError, TransportError) as error:
                 return False, f"{url}: {error}"
             answers.append(f"{url}: cluster {health['cluster_name']!r} is {health['status']}")

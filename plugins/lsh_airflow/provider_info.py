@@ -14,24 +14,56 @@ _ELASTICSEARCH: dict[str, Any] = {
     # The addresses stay in the standard field "host": Airflow's connection test only lends a stored
     # password to the host that it was stored with.
     "ui-field-behaviour": {
-        "hidden-fields": ["port", "schema"],
-        "relabeling": {"host": "Nodes", "login": "User"},
-        "placeholders": {"host": "http://es-1:9200, http://es-2:9200"},
+        "hidden-fields": [],
+        "relabeling": {"host": "Nodes", "schema": "Scheme", "login": "User"},
+        "placeholders": {
+            "host": "https://es-1:9200, https://es-2:9200",
+            "schema": "of nodes without one: http or https",
+            "port": "of nodes without one",
+        },
     },
     "conn-fields": {
         "api_key": {
             "label": "API key",
-            "description": "Encoded API key; used instead of user and password.",
+            "description": "Encoded API key, in the place of user and password.",
             "schema": {"type": ["string", "null"], "format": "password"},
+        },
+        "cloud_id": {
+            "label": "Cloud ID",
+            "description": "In the place of nodes.",
+            "schema": {"type": ["string", "null"]},
         },
         "ca_certs": {
             "label": "CA certificates",
             "description": "PEM file on the workers that https nodes are checked against.",
             "schema": {"type": ["string", "null"]},
         },
+        "ca_fingerprint": {
+            "label": "CA fingerprint",
+            "description": "SHA-256 of a certificate in the chain of the nodes, in the place of a file.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "client_cert": {
+            "label": "Client certificate",
+            "description": "PEM file on the workers; it may hold the key as well.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "client_key": {
+            "label": "Client key",
+            "description": "PEM file on the workers.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "client_key_password": {
+            "label": "Password of the client key",
+            "schema": {"type": ["string", "null"], "format": "password"},
+        },
         "verify_certs": {
             "label": "Verify certificates",
             "schema": {"type": ["boolean", "null"], "default": True},
+        },
+        "http_compress": {
+            "label": "Compress requests",
+            "schema": {"type": ["boolean", "null"], "default": False},
         },
         "request_timeout_seconds": {
             "label": "Request timeout",
@@ -53,8 +85,8 @@ _DASK: dict[str, Any] = {
     "conn-fields": {
         "protocol": {
             "label": "Protocol",
-            "description": "tls takes its certificates from Dask's own configuration.",
-            "schema": {"type": ["string", "null"], "enum": ["tcp", "tls"], "default": "tcp"},
+            "description": "Default: tcp. tls takes its certificates from Dask's own configuration.",
+            "schema": {"type": ["string", "null"], "enum": ["tcp", "tls", "ws", "wss", None]},
         },
         "minimum_workers": {
             "label": "Minimum workers",

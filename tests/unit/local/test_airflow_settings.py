@@ -56,8 +56,7 @@ def test_the_connections_carry_all_nodes_and_the_credentials(tmp_path: Path) -> 
     assert elasticsearch["extra"]["api_key"] == "secret"
     assert json.loads(settings["AIRFLOW_CONN_DASK_DEFAULT"]) == {
         "conn_type": "dask",
-        "host": "127.0.0.1",
-        "port": 8786,
+        "host": "tcp://127.0.0.1:8786",
     }
 
 

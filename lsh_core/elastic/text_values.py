@@ -1,0 +1,49 @@
+"""Settings that come as text, from environments and connections: truth values and seconds. Pure: no I/O."""
+
+from __future__ import annotations
+
+import math
+
+from lsh_core.errors import SettingsError
+
+_TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
+_FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
+
+
+def truth(setting: str, value: object, *, default: bool) -> bool:
+    """Return a truth value that may be text, as in ``AIRFLOW_CONN_...`` URIs; `default` for None and empty text.
+
+    Raises
+    ------
+    SettingsError
+        The value is neither yes nor no.
+    """
+    if value is None or isinstance(value, bool):
+        return default if value is None else value
+    text = str(value).strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    if not text:
+        return default
+    raise SettingsError(setting, value, "must be true or false")
+
+
+def seconds(setting: str, value: object, *, default: float) -> float:
+    """Return a number of seconds that may be text; `default` for None and empty text.
+
+    Raises
+    ------
+    SettingsError
+        The value is not a positive, finite number.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return default
+    try:
+        number = math.nan if isinstance(value, bool) else float(str(value))
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise SettingsError(setting, value, "must be a number of seconds above 0")
+    return number
