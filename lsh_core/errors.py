@@ -20,6 +20,9 @@
     ├── ServerError                   exit code 1: Elasticsearch could not do its part
     │   ├── UnsupportedServerError    too old, or its answers are not the ones airlsh leans on
     │   ├── AccessError               it does not let us in
+    │   ├── RequestRefusedError       it refuses a request, and would refuse it again
+    │   ├── IndexTemplateError        an index template of the cluster would break an index
+    │   ├── CapacityError             it has no room for another index
     │   ├── UnavailableError          no node, or no primary shard, answered in time
     │   │   └── ShardsMissingError    no copy of a shard is left on the nodes that answer
     │   └── PartialAnswerError        an answer that does not cover every shard
@@ -218,6 +221,36 @@ class AccessError(ServerError):
             f"Elasticsearch refused access ({status}): {reason}; check AIRLSH_ES_API_KEY, or AIRLSH_ES_USERNAME and "
             "AIRLSH_ES_PASSWORD, or the connection in Airflow"
         )
+
+
+class RequestRefusedError(ServerError):
+    """Elasticsearch refused a request, and would refuse it again."""
+
+    final = True
+
+    def __init__(self, request: str, status: int, reason: str) -> None:
+        self.request, self.status, self.reason = request, status, reason
+        super().__init__(f"Elasticsearch refused to {request} ({status}): {reason}")
+
+
+class IndexTemplateError(ServerError):
+    """An index template of the cluster would break an index, and nothing that airlsh sends can prevent it."""
+
+    final = True
+
+    def __init__(self, index: str, template: str, conflicts: tuple[str, ...], remedy: str) -> None:
+        self.index, self.template, self.conflicts, self.remedy = index, template, conflicts, remedy
+        super().__init__(f"index {index} cannot be created: {template} {'; it '.join(conflicts)}. {remedy}")
+
+
+class CapacityError(ServerError):
+    """The cluster has no room for another index: its limit of shards, or its disks."""
+
+    final = True
+
+    def __init__(self, limit: str, reason: str, remedy: str) -> None:
+        self.limit, self.reason, self.remedy = limit, reason, remedy
+        super().__init__(f"{reason} ({limit}). {remedy}")
 
 
 class UnavailableError(ServerError):

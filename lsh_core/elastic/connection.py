@@ -92,7 +92,9 @@ def _without_credentials(url: str) -> str:
 def _client(connection: Connection, url: str) -> Elasticsearch:
     # One client a node with no retries of its own: the client's round robin starts at node 0 in every
     # thread, and its retries neither sleep nor look at single items.
-    from elasticsearch import Elasticsearch, OrjsonSerializer
+    from elasticsearch import OrjsonSerializer
+
+    from lsh_core.elastic.naming_client import naming_client
 
     options: dict[str, object] = {}
     if url.startswith("https"):
@@ -103,7 +105,7 @@ def _client(connection: Connection, url: str) -> Elasticsearch:
         options["api_key"] = connection.api_key
     elif connection.username is not None:
         options["basic_auth"] = (connection.username, connection.password or "")
-    return Elasticsearch(
+    return naming_client()(
         [url],
         max_retries=0,
         retry_on_timeout=False,

@@ -1,0 +1,84 @@
+"""Turns errors of the Elasticsearch client into errors that say what was refused, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.errors import AccessError, AirlshError, RequestRefusedError, UnavailableError
+
+if TYPE_CHECKING:
+    from elasticsearch import ApiError
+
+REQUEST = "airlsh_request"
+"""Attribute of the client's errors that holds the request, such as ``PUT /airlsh-runs``; see `naming_client`."""
+
+_LONGEST_REASON = 600
+_BLOCKED = "cluster_block_exception"
+
+
+@contextmanager
+def refusals_named() -> Iterator[None]:
+    """Raise the errors of the Elasticsearch client as errors of airlsh; all others pass as they are."""
+    try:
+        yield
+    except AirlshError:
+        raise
+    except Exception as error:
+        if (named := named_error(error)) is None:
+            raise
+        raise named from error
+
+
+def named_error(error: BaseException) -> AirlshError | None:
+    """Return the error of airlsh that says what `error`, of the Elasticsearch client, says; None for any other."""
+    from elastic_transport import TransportError
+    from elasticsearch import ApiError
+
+    if isinstance(error, ApiError):
+        return refusal_of(error)
+    if isinstance(error, TransportError):
+        return UnavailableError("Elasticsearch", 0, f"{getattr(error, REQUEST, '')} {error}".strip())
+    return None
+
+
+def refusal_of(error: ApiError, purpose: str | None = None) -> AirlshError:
+    """Return what an answer with an error status means.
+
+    Parameters
+    ----------
+    purpose
+        What the request was for, such as ``create index airlsh-packages-1``; default: its method and path.
+    """
+    reason = reason_of(error)
+    if error.status_code in (401, 403) and error.error != _BLOCKED:
+        return AccessError(error.status_code, reason)
+    what = purpose or str(getattr(error, REQUEST, "do as asked"))
+    if error.status_code in PASSING_STATUSES:
+        return UnavailableError(f"Elasticsearch, asked to {what},", 0, f"{error.status_code} {reason}")
+    return RequestRefusedError(what, error.status_code, reason)
+
+
+def reason_of(error: ApiError) -> str:
+    """Return the reasons in an answer, outermost first, each once."""
+    body = error.body
+    found = body.get("error") if isinstance(body, Mapping) else None
+    if not isinstance(found, Mapping):
+        return str(found or body or error)[:_LONGEST_REASON]
+    reasons = list(dict.fromkeys(_reasons(found)))
+    # An outer reason often repeats an inner one behind a prefix, or only says that there is an inner one.
+    kept = [each for place, each in enumerate(reasons) if not any(each in other for other in reasons[:place])]
+    return ": ".join(kept)[:_LONGEST_REASON] or str(error)
+
+
+def _reasons(found: Mapping[str, Any]) -> Iterator[str]:
+    for root in found.get("root_cause", ()):
+        if reason := root.get("reason"):
+            yield str(reason)
+    inner: Any = found
+    while isinstance(inner, Mapping):
+        if reason := inner.get("reason"):
+            yield str(reason)
+        inner = inner.get("caused_by")
