@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.elastic.capacity import SHARDS, SHARDS_REMEDY
 from lsh_core.elastic.index_templates import read_inherited
 from lsh_core.elastic.inheritance import additions, conflicts, shielded
-from lsh_core.elastic.refusals import refusal_of
-from lsh_core.errors import IndexTemplateError
+from lsh_core.elastic.refusals import reason_of, refusal_of
+from lsh_core.errors import CapacityError, IndexTemplateError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 _NOT_OFFERED = (401, 403, 404, 405)
 _HIGHEST_PRIORITY = 2**53
 _MOST_NAMED = 5
+_TOO_MANY_SHARDS = "shards open"
 
 
 def create_index(client: Elasticsearch, index: str, body: Mapping[str, Any], **options: Any) -> None:
@@ -29,13 +31,23 @@ def create_index(client: Elasticsearch, index: str, body: Mapping[str, Any], **o
     ------
     IndexTemplateError
         An index template has parts that cannot be overridden. Nothing is created.
+    CapacityError
+        The cluster may not have as many shards.
     BadRequestError
         The index is there, or the server refuses the body.
     """
+    from elasticsearch import BadRequestError
+
     ready = creatable(client, index, body)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # That legacy templates match it.
-        client.indices.create(index=index, **options, **ready)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # That legacy templates match it.
+            client.indices.create(index=index, **options, **ready)
+    except BadRequestError as error:
+        reason = reason_of(error)
+        if _TOO_MANY_SHARDS not in reason:
+            raise
+        raise CapacityError(SHARDS, reason.partition("; for more")[0], SHARDS_REMEDY) from error
 
 
 def creatable(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,4 +89,4 @@ def try_body(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> None
     except ApiError as error:
         if error.status_code in _NOT_OFFERED:
             return
-        raise refusal_of(error, f"create index {index}") from error
+        raise refusal_of(error, f"the index {index}") from error

@@ -13,6 +13,9 @@ from typing import Any
 
 TIER = "index.routing.allocation.include._tier_preference"
 
+_FIELD_LIMIT = "index.mapping.total_fields.limit"
+_USUAL_FIELD_LIMIT = 1000
+
 _ALWAYS: dict[str, Any] = {
     "index.default_pipeline": "_none",
     "index.final_pipeline": "_none",
@@ -84,7 +87,10 @@ def shielded(body: Mapping[str, Any], inherited: Inherited) -> dict[str, Any]:
         mappings["_source"] = {"enabled": True}
     if inherited.legacy and "_routing" in foreign:
         mappings["_routing"] = {"required": False}
-    return {**body, "settings": {**resets, **_ALWAYS, **own}, "mappings": mappings}
+    settings = {**resets, **_ALWAYS, **own}
+    if added := len(field_paths(foreign.get("properties", {}))):
+        settings[_FIELD_LIMIT] = own.get(_FIELD_LIMIT, _USUAL_FIELD_LIMIT) + added
+    return {**body, "settings": settings, "mappings": mappings}
 
 
 def conflicts(body: Mapping[str, Any], inherited: Inherited) -> tuple[str, ...]:

@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
-from lsh_core.errors import AccessError, AirlshError, RequestRefusedError, UnavailableError
+from lsh_core.errors import (
+    AccessError,
+    AirlshError,
+    BusyError,
+    RequestRefusedError,
+    UnavailableError,
+    UnexpectedError,
+)
 
 if TYPE_CHECKING:
     from elasticsearch import ApiError
@@ -16,12 +23,18 @@ REQUEST = "airlsh_request"
 """Attribute of the client's errors that holds the request, such as ``PUT /airlsh-runs``; see `naming_client`."""
 
 _LONGEST_REASON = 600
+_LATER = PASSING_STATUSES | {408, 409}
+_FORESEEN = (OSError, MemoryError, SystemError)
+_FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError, AssertionError)
 _BLOCKED = "cluster_block_exception"
 
 
 @contextmanager
-def refusals_named() -> Iterator[None]:
-    """Raise the errors of the Elasticsearch client as errors of airlsh; all others pass as they are."""
+def errors_named() -> Iterator[None]:
+    """Raise errors of the Elasticsearch client, and faults that libraries raise, as errors of airlsh.
+
+    Also a decorator. What may pass by itself and is no answer of Elasticsearch, as `OSError`, stays as it is.
+    """
     try:
         yield
     except AirlshError:
@@ -33,7 +46,7 @@ def refusals_named() -> Iterator[None]:
 
 
 def named_error(error: BaseException) -> AirlshError | None:
-    """Return the error of airlsh that says what `error`, of the Elasticsearch client, says; None for any other."""
+    """Return the error of airlsh that says what `error`, of another library, means; None where it may pass."""
     from elastic_transport import TransportError
     from elasticsearch import ApiError
 
@@ -41,6 +54,10 @@ def named_error(error: BaseException) -> AirlshError | None:
         return refusal_of(error)
     if isinstance(error, TransportError):
         return UnavailableError("Elasticsearch", 0, f"{getattr(error, REQUEST, '')} {error}".strip())
+    if isinstance(error, _FORESEEN):
+        return None
+    if isinstance(error, _FAULTS) or type(error).__module__.partition(".")[0] == "pyarrow":
+        return UnexpectedError(type(error).__name__, str(error) or "no reason given")
     return None
 
 
@@ -50,14 +67,14 @@ def refusal_of(error: ApiError, purpose: str | None = None) -> AirlshError:
     Parameters
     ----------
     purpose
-        What the request was for, such as ``create index airlsh-packages-1``; default: its method and path.
+        The request in words, such as ``the index airlsh-packages-1``; default: its method and path.
     """
     reason = reason_of(error)
     if error.status_code in (401, 403) and error.error != _BLOCKED:
         return AccessError(error.status_code, reason)
-    what = purpose or str(getattr(error, REQUEST, "do as asked"))
-    if error.status_code in PASSING_STATUSES:
-        return UnavailableError(f"Elasticsearch, asked to {what},", 0, f"{error.status_code} {reason}")
+    what = purpose or str(getattr(error, REQUEST, "a request"))
+    if error.status_code in _LATER:
+        return BusyError(what, error.status_code, reason)
     return RequestRefusedError(what, error.status_code, reason)
 
 
