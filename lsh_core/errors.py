@@ -21,7 +21,11 @@
     ├── ServerError                   exit code 1: Elasticsearch could not do its part
     │   ├── UnsupportedServerError    too old, or its answers are not the ones airlsh leans on
     │   ├── AccessError               it does not let us in
+    │   ├── RequestRefusedError       it refuses a request, and would refuse it again
+    │   ├── IndexTemplateError        an index template of the cluster would break an index
+    │   ├── CapacityError             it has no room for another index
     │   ├── UnavailableError          no node, or no primary shard, answered in time
+    │   │   ├── BusyError             it answered that it cannot do it now
     │   │   └── ShardsMissingError    no copy of a shard is left on the nodes that answer
     │   └── PartialAnswerError        an answer that does not cover every shard
     ├── RunError                      exit code 1: a run that must not be published
@@ -41,6 +45,7 @@
     │   ├── LeaseLostError            somebody else took over the work on this name
     │   ├── DeviceMemoryError         not even one text or image fits the device's memory
     │   └── DagRunError               a run of a DAG that failed, as seen from outside Airflow
+    ├── UnexpectedError               exit code 1: a library raised an error that airlsh did not foresee
     └── StackError                    exit code 1: the local stack could not start or stop
 
 Each carries its data as attributes and survives pickling, so that one raised in a Dask worker
@@ -231,12 +236,51 @@ class AccessError(ServerError):
         )
 
 
+class RequestRefusedError(ServerError):
+    """Elasticsearch refused a request, and would refuse it again."""
+
+    final = True
+
+    def __init__(self, request: str, status: int, reason: str) -> None:
+        self.request, self.status, self.reason = request, status, reason
+        super().__init__(f"Elasticsearch refused {request} ({status}): {reason}")
+
+
+class IndexTemplateError(ServerError):
+    """An index template of the cluster would break an index, and nothing that airlsh sends can prevent it."""
+
+    final = True
+
+    def __init__(self, index: str, template: str, conflicts: tuple[str, ...], remedy: str) -> None:
+        self.index, self.template, self.conflicts, self.remedy = index, template, conflicts, remedy
+        super().__init__(f"index {index} cannot be created: {template} {'; it '.join(conflicts)}. {remedy}")
+
+
+class CapacityError(ServerError):
+    """The cluster has no room for another index: its limit of shards, or its disks."""
+
+    final = True
+
+    def __init__(self, limit: str, reason: str, remedy: str) -> None:
+        self.limit, self.reason, self.remedy = limit, reason, remedy
+        super().__init__(f"{reason} ({limit}). {remedy}")
+
+
 class UnavailableError(ServerError):
     """No node, or no primary shard, answered in time."""
 
     def __init__(self, what: str, waited_seconds: float, last: str) -> None:
         self.what, self.waited_seconds, self.last = what, waited_seconds, last
         super().__init__(f"{what} did not answer within {waited_seconds:.0f} s; last: {last}")
+
+
+class BusyError(UnavailableError):
+    """Elasticsearch answered that it cannot do something now; it may do it later."""
+
+    def __init__(self, request: str, status: int, reason: str) -> None:
+        super().__init__("Elasticsearch", 0, reason)
+        self.request, self.status = request, status
+        self.args = (f"Elasticsearch could not do {request} ({status}): {reason}",)
 
 
 class ShardsMissingError(UnavailableError):
@@ -444,6 +488,19 @@ class DagRunError(RunError):
         log = "".join(f"\n  | {line}" for line in log_tail.splitlines())
         where = f" in task {task}; the end of its log:{log}" if log else f" in task {task}" if task else ""
         super().__init__(f"DAG {dag_id}, run {run_id}: failed{where}")
+
+
+class UnexpectedError(AirlshError):
+    """A library raised an error that airlsh did not foresee: a fault of airlsh."""
+
+    final = True
+
+    def __init__(self, kind: str, reason: str) -> None:
+        self.kind, self.reason = kind, reason
+        super().__init__(
+            f"an error that airlsh did not foresee ({kind}): {reason}. Please report it with the stack trace: the log "
+            "of the task has it, and the command line shows it with AIRLSH_DEBUG=1"
+        )
 
 
 class StackError(AirlshError):

@@ -76,6 +76,14 @@ class MemoryServer:
         self._mappings[index] = dict(mappings or {})
         self.aliases[index] = {alias: {} for alias in aliases}
 
+    def get_index_template(self, **_: Any) -> Answer:
+        """There is no index template."""
+        return Answer({"index_templates": []})
+
+    def get_template(self, **_: Any) -> Answer:
+        """There is no legacy index template either."""
+        return Answer({})
+
     def get_mapping(self, *, index: str) -> Answer:
         """Return the mapping that an index was made with."""
         self._require(index)

@@ -71,6 +71,8 @@ def is_of_output(error: OSError) -> bool:
 @contextmanager
 def reported(*, as_json: bool = False) -> Iterator[None]:
     """Run a command: set logging up, turn errors into a message on standard error and an exit code."""
+    from lsh_core.elastic.refusals import named_error
+
     _log_to_stderr()
     try:
         yield
@@ -86,6 +88,9 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and is_of_output(error):
             raise  # `lsh_core.cli.main` tells: here a JSON document of it could not be printed either.
+        named = named_error(error)
+        if named is not None:
+            _fail(str(named), named.exit_code, as_json=as_json, kind=type(named).__name__, error=error)
         _fail(told(f"{type(error).__name__}: {error}"), FAILED, as_json=as_json, kind=type(error).__name__, error=error)
 
 

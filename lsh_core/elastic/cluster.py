@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.elastic.refusals import refusal_of
 from lsh_core.elastic.watching import SilentNodeError, watched
-from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
+from lsh_core.errors import PartialAnswerError, UnavailableError
 
 if TYPE_CHECKING:
     from elasticsearch import ApiError, Elasticsearch
@@ -95,10 +96,8 @@ def ring_of(connection: Connection) -> NodeRing:
 
 
 def _named(error: ApiError) -> Exception:
-    """Return `error`, or for a refusal of who asks an error that says what to do."""
-    if error.status_code in (401, 403):
-        return AccessError(error.status_code, error.message)
-    return error
+    """Return the error of airlsh for a refusal; of what is missing or was changed meanwhile, callers make their own."""
+    return error if error.status_code in (404, 409) else refusal_of(error)
 
 
 def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> Elasticsearch:

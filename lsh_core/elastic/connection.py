@@ -172,7 +172,9 @@ def _client(connection: Connection, url: str) -> Elasticsearch:
     # One client a node with no retries of its own: the client's round robin starts at node 0 in every
     # thread, and its retries neither sleep nor look at single items.
     from elastic_transport.client_utils import url_to_node_config
-    from elasticsearch import Elasticsearch, OrjsonSerializer
+    from elasticsearch import OrjsonSerializer
+
+    from lsh_core.elastic.naming_client import naming_client
 
     credentials: dict[str, Any] = {}
     if connection.api_key:
@@ -185,7 +187,7 @@ def _client(connection: Connection, url: str) -> Elasticsearch:
         http_compress=connection.http_compress,
         **(_tls(connection) if url.startswith("https") else {}),
     )
-    client = Elasticsearch(
+    client = naming_client()(
         [node],
         max_retries=0,
         retry_on_timeout=False,

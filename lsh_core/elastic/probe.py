@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.index_creation import create_index
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.errors import UnsupportedServerError
 
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = (9, 4)
 _FAR = 1000.0
+_BODY = {
+    "settings": {"number_of_shards": 1, "number_of_replicas": 0},
+    "mappings": {
+        "dynamic": "strict",
+        "properties": {
+            "vector": {"type": "dense_vector", "dims": 2, "similarity": "l2_norm", "index_options": {"type": "flat"}},
+            "tag": {"type": "keyword", "similarity": "boolean", "doc_values": False, "norms": False},
+        },
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -57,23 +68,7 @@ def prove_semantics(connection: Connection) -> ServerFacts:
     client = answering_client(connection)
     facts = server_facts(client)
     index = f"airlsh-probe-{secrets.token_hex(6)}"
-    client.indices.create(
-        index=index,
-        settings={"number_of_shards": 1, "number_of_replicas": 0},
-        mappings={
-            "dynamic": "strict",
-            "properties": {
-                "vector": {
-                    "type": "dense_vector",
-                    "dims": 2,
-                    "similarity": "l2_norm",
-                    "index_options": {"type": "flat"},
-                },
-                "tag": {"type": "keyword", "similarity": "boolean", "doc_values": False, "norms": False},
-            },
-        },
-        wait_for_active_shards=1,
-    )
+    create_index(client, index, _BODY, wait_for_active_shards=1)
     try:
         rows: list[dict[str, Any]] = []
         for row in range(20):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.elastic.index_creation import create_index
+
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
@@ -130,6 +132,14 @@ MAPPINGS: dict[str, dict[str, Any]] = {
 }
 
 
+def system_body(index: str) -> dict[str, Any]:
+    """Return the body that creates the system index `index`."""
+    return {
+        "settings": {"number_of_shards": 1, "auto_expand_replicas": "0-1", "priority": _PRIORITY},
+        "mappings": {"dynamic": "strict", "properties": MAPPINGS[index]},
+    }
+
+
 def ensure_system_index(client: Elasticsearch, index: str) -> None:
     """Create the system index `index` unless it is there; two callers at once do no harm.
 
@@ -141,11 +151,7 @@ def ensure_system_index(client: Elasticsearch, index: str) -> None:
         found = client.indices.get_mapping(index=index)[index]["mappings"].get("properties", {})
     except NotFoundError:
         try:
-            client.indices.create(
-                index=index,
-                settings={"number_of_shards": 1, "auto_expand_replicas": "0-1", "priority": _PRIORITY},
-                mappings={"dynamic": "strict", "properties": MAPPINGS[index]},
-            )
+            create_index(client, index, system_body(index))
         except BadRequestError as error:
             if error.error != "resource_already_exists_exception":
                 raise

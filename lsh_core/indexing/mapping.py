@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lsh_core.errors import SchemaError
+from lsh_core.indexing.field_limits import SPARE_FIELDS, field_count
 from lsh_core.indexing.field_types import is_field_name
 from lsh_core.indexing.token_format import TokenFormat
 
@@ -189,10 +190,10 @@ def build_body(
     if sorted_by:
         settings["index.sort.field"] = sorted_by
         settings["index.sort.order"] = ["asc"] * len(sorted_by)
-    return {
-        "settings": settings,
-        "mappings": {"dynamic": "strict", "_meta": meta.to_json(), "properties": properties},
-    }
+    mappings = {"dynamic": "strict", "_meta": meta.to_json(), "properties": properties}
+    # As many as there are, and some for live changes: the server's own limit is 1,000.
+    settings["index.mapping.total_fields.limit"] = field_count(mappings) + SPARE_FIELDS
+    return {"settings": settings, "mappings": mappings}
 
 
 def _dense_vector(vector: VectorField, index_options: Mapping[str, Any]) -> dict[str, Any]:

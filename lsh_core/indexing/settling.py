@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import refresh, require_primaries
 from lsh_core.errors import UnavailableError, VerificationError
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 _LONGEST_MERGE_SECONDS = 6 * 3600
 _LINE_SECONDS = 10.0
 _JSON = {"accept": "application/json"}
+_OUTCOME_LOST = (404, 503)
 
 
 def settle_index(client: Elasticsearch, index: str, *, replicas: int) -> None:
@@ -47,8 +48,7 @@ def _merge(client: Elasticsearch, index: str) -> None:
     started = said = time.monotonic()
     task = client.indices.forcemerge(index=index, max_num_segments=1, wait_for_completion=False)["task"]
     pause = 0.05
-    # Not `client.tasks.get`: it warns, on each call, that the task API may change.
-    while not (state := client.perform_request("GET", f"/_tasks/{task}", headers=_JSON).body)["completed"]:
+    while not (state := _task(client, task))["completed"]:
         now = time.monotonic()
         if now - started > _LONGEST_MERGE_SECONDS:
             raise UnavailableError(f"merging {index}", now - started, "still merging")
@@ -59,4 +59,24 @@ def _merge(client: Elasticsearch, index: str) -> None:
         pause = min(pause * 1.5, 1.0)
     if "error" in state:
         raise VerificationError(index, "merge", "done", state["error"].get("reason"))
-    require_primaries(client, "merge", index, state["response"])
+    response = state.get("response")
+    if response is None:  # It ended; where its outcome is not kept, a second merge, of nothing, tells.
+        patient = client.options(request_timeout=_LONGEST_MERGE_SECONDS)
+        response = patient.indices.forcemerge(index=index, max_num_segments=1).body
+    require_primaries(client, "merge", index, response)
+
+
+def _task(client: Elasticsearch, task: str) -> dict[str, Any]:
+    """Return the state of a task; only that it has ended, where the server could not keep or read its outcome.
+
+    The server keeps outcomes in the index ``.tasks``, which an index template of the cluster may spoil as well.
+    """
+    from elasticsearch import ApiError
+
+    try:
+        # Not `client.tasks.get`: it warns, on each call, that the task API may change.
+        return dict(client.perform_request("GET", f"/_tasks/{task}", headers=_JSON).body)
+    except ApiError as error:
+        if error.status_code not in _OUTCOME_LOST:
+            raise
+        return {"completed": True}

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.moves import Move, MoveStore
@@ -22,6 +23,7 @@ _LEASE_SECONDS = 5.0
 """A writer that opens the way behind a dead promotion has the lease for a moment."""
 
 
+@errors_named()
 def list_builds(name: str | None, services: Services) -> list[dict[str, Any]]:
     """Return the builds of `name`, or of every name, newest first.
 
@@ -45,6 +47,7 @@ def unknown_name(name: str) -> NotFoundError:
     return NotFoundError("build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds")
 
 
+@errors_named()
 def live_build(name: str, services: Services) -> str:
     """Return the build of `name` that is live; raise `NotFoundError` if there is none."""
     build = next((row["build"] for row in list_builds(name, services) if row["live"]), None)
@@ -53,6 +56,7 @@ def live_build(name: str, services: Services) -> str:
     return str(build)
 
 
+@errors_named()
 def show_build(name: str, build: str | None, services: Services) -> dict[str, Any]:
     """Return all that is recorded of `build`; default: the live one."""
     client = answering_client(services.connection)
@@ -63,11 +67,13 @@ def show_build(name: str, build: str | None, services: Services) -> dict[str, An
     return {**_row(record, live), **record, "source_files": [file["url"] for file in plan.get("files", [])]}
 
 
+@errors_named()
 def promote_build(settings: PromoteSettings, services: Services) -> dict[str, Any]:
     """Move the alias to a verified build, away from what is live now."""
     return _move(settings, services, lambda _live: settings.build)
 
 
+@errors_named()
 def rollback(settings: RollbackSettings, services: Services) -> dict[str, Any]:
     """Move the alias back: to the build named, or to the one that was live last.
 

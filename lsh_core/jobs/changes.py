@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError
 from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.jobs.services import Services
@@ -12,6 +13,7 @@ from lsh_core.progress import progress
 from lsh_core.settings import DeleteSettings, UpsertSettings
 
 
+@errors_named()
 def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     """Write the rows of the source into the live build, and into every later one.
 
@@ -66,6 +68,7 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     }
 
 
+@errors_named()
 def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
     """Delete documents from the live build, and from every later one.
 

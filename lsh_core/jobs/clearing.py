@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
-from lsh_core.errors import LeaseHeldError, LoadError, PromotionConflictError
+from lsh_core.elastic.refusals import errors_named
+from lsh_core.errors import LeaseHeldError, LoadError, PromotionConflictError, ServerError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.dead_letters import read_dead_letters
 from lsh_core.indexing.forgetting import forget_build, forget_expired_letters
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 _LEASE_SECONDS = 30.0
 
 
+@errors_named()
 def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
     """Delete builds that are neither live, nor among the newest verified, nor touched a short while ago.
 
@@ -53,8 +55,6 @@ def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
 
 
 def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
-    from elasticsearch import ApiError
-
     client = answering_client(services.connection)
     with hold(services.connection, settings.name, BUILD, services.caller) as lease:
         forget_expired_letters(client)
@@ -77,8 +77,9 @@ def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
                 continue
             lease.require()
             try:
-                _delete(settings.name, record, services, lease.epoch)
-            except (PromotionConflictError, LeaseHeldError, LoadError, ApiError) as error:
+                with errors_named():
+                    _delete(settings.name, record, services, lease.epoch)
+            except (PromotionConflictError, LeaseHeldError, LoadError, ServerError) as error:
                 # One index that is not what its record says must not keep all others from being retired.
                 logger.warning("build %s is not retired: %s", build, error)
                 skipped[build] = str(error)
@@ -87,6 +88,7 @@ def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
     return {"name": settings.name, "retired": retired, "kept": kept, "skipped": skipped}
 
 
+@errors_named()
 def abandon(settings: AbandonSettings, services: Services) -> dict[str, Any]:
     """Delete one build that is not live: its index, ledger entries, dead letters and record.
 

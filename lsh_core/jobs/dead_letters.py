@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from lsh_core.elastic.cluster import answering_client, on_any_node, refresh
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import LoadError, SourceError
 from lsh_core.indexing.corrections import CorrectionLoader, with_rows
 from lsh_core.indexing.covers import Cover, changed_ids, require_changes
@@ -43,6 +44,7 @@ logger = logging.getLogger(__name__)
 _SHOWN = 5
 
 
+@errors_named()
 def replay_dead_letters(settings: ReplaySettings, services: Services) -> dict[str, Any]:
     """Load corrected rows in the place of refused ones, then verify the build and write its report again.
 
@@ -90,6 +92,7 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> dict[st
     return {"build": build, **result, "report": report}
 
 
+@errors_named()
 def build_dead_letters(name: str, build: str | None, services: Services) -> list[DeadLetter]:
     """Return the dead letters of `build`, in source order; default: the latest build of `name`."""
     client = answering_client(services.connection)

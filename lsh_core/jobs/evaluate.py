@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, count
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ModelMismatchError, SettingsError, SourceError, VectorError
 from lsh_core.evaluation.report_folder import write_report
 from lsh_core.indexing.runs import RunStore, now
@@ -23,6 +24,7 @@ _SEED = 1
 """Another one than of the queries that the build's default effort was chosen with."""
 
 
+@errors_named()
 def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     """Measure recall, latency and rows scored of the live build over a sweep of efforts, against the true neighbours.
 

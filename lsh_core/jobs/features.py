@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError
 from lsh_core.jobs.dask_workers import check_address, dask_at
 from lsh_core.settings import FeaturesSettings
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _APART = "the next run would read what this one writes; name a folder apart from it"
 
 
+@errors_named()
 def compute_features(settings: FeaturesSettings, dask: str | None = None, *, trusted: bool = False) -> dict[str, Any]:
     """Encode every row of the source and publish the vectors in `settings.output`.
 

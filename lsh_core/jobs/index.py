@@ -12,6 +12,7 @@ from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ServerError, SettingsError, UnavailableError
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.identity import build_id
@@ -70,6 +71,7 @@ __all__ = [
 ]
 
 
+@errors_named()
 def run_index(settings: IndexSettings, services: Services, build: str | None = None) -> dict[str, Any]:
     """Run all stages and return the report.
 
@@ -105,6 +107,7 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
         _give_back(settings.name, services)
 
 
+@errors_named()
 def resumed_settings(name: str, build: str, given: Mapping[str, Any], services: Services) -> IndexSettings:
     """Return the settings of an earlier run of `build`, with those `given` that a resumed run may change.
 
@@ -144,12 +147,10 @@ def _is_last(error: Exception, settings: IndexSettings) -> bool:
 
 def _run_stage(stage: Stage, settings: IndexSettings, build: str, services: Services) -> None:
     """Run a stage; again if a node went away under it. Every stage may be repeated, and knows what it has done."""
-    from elasticsearch import ApiError, TransportError
-
     for left in reversed(range(TRIES)):
         try:
             stage(settings, build, services)
-        except (ServerError, ApiError, TransportError) as error:
+        except ServerError as error:
             if not left or _is_last(error, settings):
                 raise
             logger.warning("%s failed (%s); trying it again in %.0f s", stage.__name__, error, PAUSE_SECONDS)

@@ -6,11 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError
 from lsh_core.jobs.services import Services
 from lsh_core.models import store
 
 
+@errors_named()
 def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
     """Return what is known of the models of `name`, or of all, newest first.
 
@@ -26,6 +28,7 @@ def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
     return [asdict(model) for model in found]
 
 
+@errors_named()
 def show_model(model_id: str, services: Services) -> dict[str, Any]:
     """Return all that is known of one model without its arrays."""
     name = model_id.rpartition("-")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import ModelMismatchError, NotFoundError
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -12,6 +13,7 @@ from lsh_core.models.store import StoredModel, list_models
 from lsh_core.settings import RawToIndexSettings
 
 
+@errors_named()
 def train_or_reuse(settings: RawToIndexSettings, services: Services, *, fingerprint: str) -> dict[str, Any]:
     """Train a model of the vectors in `settings.output`, or take the newest of the name if it is one of their encoder.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
 from lsh_core.elastic.leases import Lease, hold
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SourceChangedError, SourceError, SourceMissingError, VerificationError
 from lsh_core.indexing.change_writer import WritableBuild
 from lsh_core.indexing.covers import Cover
@@ -64,6 +65,7 @@ class _Source:
         return hashlib.sha256(repr((facts, self.columns, self.id, self.vector)).encode()).hexdigest()
 
 
+@errors_named()
 def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str, Any]:
     """Upsert the rows that the partition's source has, and delete the documents that left it; once.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError
 from lsh_core.evaluation.report_folder import write_report
 from lsh_core.indexing.runs import RunStore
@@ -13,6 +14,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.settings import ReportSettings
 
 
+@errors_named()
 def report(settings: ReportSettings, services: Services) -> dict[str, Any]:
     """Write the report of the last evaluation of a build.
 

@@ -12,6 +12,7 @@ from zlib import crc32
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.indexing.bulk_sender import BulkSender
 from lsh_core.indexing.bulk_transport import ElasticTransport
 from lsh_core.indexing.chunk_loader import ChunkLoader, LoadPlan
@@ -43,6 +44,7 @@ class SpanTask:
     wait_seconds: float
 
 
+@errors_named()
 def load_span(task: SpanTask) -> int:
     """Load the chunks of `task` that are not in the ledger yet; return how many rows all of them have.
 

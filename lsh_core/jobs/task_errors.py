@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError
 
 _P = ParamSpec("_P")
@@ -22,7 +23,8 @@ def self_contained(task: Callable[_P, _T]) -> Callable[_P, _T]:
     @functools.wraps(task)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
-            return task(*args, **kwargs)
+            with errors_named():
+                return task(*args, **kwargs)
         except AirlshError as error:
             error.__cause__ = error.__context__ = None
             raise

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError, SourceError
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.jobs.worker_watch import as_they_end
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 _KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "hash_backend", "parts", "clusters", "m", "ef_construction")
 
 
+@errors_named()
 def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     """Train one model on a seeded sample of the source, and store it.
 

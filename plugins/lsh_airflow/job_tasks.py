@@ -141,10 +141,13 @@ def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettin
 @contextmanager
 def _readable_log() -> Iterator[None]:
     """Keep the task's log for readers: no line a request, and of a failure one line before Airflow's stack trace."""
+    from lsh_core.elastic.refusals import errors_named
+
     for chatty in _CHATTY_LOGGERS:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
-        yield
+        with errors_named():
+            yield
     except AirlshError as error:
         message = "\n".join((str(error), *getattr(error, "__notes__", ())))
         logger.error("%s", message)  # noqa: TRY400 - the trace follows anyway, the sentence is what is read

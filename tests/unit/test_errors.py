@@ -31,7 +31,11 @@ EXAMPLES: list[AirlshError] = [
     errors.ServerError("why"),
     errors.UnsupportedServerError("Elasticsearch 8.0", "too old"),
     errors.AccessError(401, "no key"),
+    errors.RequestRefusedError("PUT /i", 400, "unknown setting"),
+    errors.IndexTemplateError("i", "index template all", ("requires routing", "adds an alias"), "Change it."),
+    errors.CapacityError("cluster.max_shards_per_node: 1000", "1,000 shards are open", "Delete some."),
     errors.UnavailableError("index i", 30.0, "refused"),
+    errors.BusyError("GET /i/_count", 503, "no master"),
     errors.ShardsMissingError("i", ("shard 1 of 3", "shard 2 of 3"), ("http://a:9200",), 30.0, "unavailable"),
     errors.PartialAnswerError("count", "i", 1, 3),
     errors.RunError("why"),
@@ -51,6 +55,7 @@ EXAMPLES: list[AirlshError] = [
     errors.LeaseLostError("docs", "build", 7),
     errors.DeviceMemoryError("/GPU:0", "OOM when allocating"),
     errors.DagRunError("index_vectors", "run-1", "load", "line 1\nline 2"),
+    errors.UnexpectedError("ValueError", "cannot convert"),
     errors.StackError("Elasticsearch", "died", "line 1\nline 2", "do this"),
 ]
 CLASSES = {each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, AirlshError)}

@@ -13,6 +13,7 @@ from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ModelMismatchError, SourceError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.covers import Cover, cover_for
+from lsh_core.indexing.field_limits import check_nested_names
 from lsh_core.indexing.field_types import fields_for, parse_overrides
 from lsh_core.indexing.forgetting import forget_expired_letters
 from lsh_core.indexing.journal import Journal
@@ -20,6 +21,7 @@ from lsh_core.indexing.mapping import check_vector_column
 from lsh_core.indexing.names import physical_index
 from lsh_core.indexing.runs import PLANNED, RunStore, was_verified
 from lsh_core.jobs.services import Services, dask_client, worker_threads
+from lsh_core.jobs.stages.draft import check_index
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.models.store import find_model
 from lsh_core.settings import IndexSettings
@@ -51,7 +53,10 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
     overrides = parse_overrides(settings.field_type)
-    fields_for(settings.source, columns.others, vector=settings.vector, text=settings.text_field, overrides=overrides)
+    check_nested_names(settings.source, columns.others)
+    fields = fields_for(
+        settings.source, columns.others, vector=settings.vector, text=settings.text_field, overrides=overrides
+    )
     facts = prove_semantics(services.connection)
     for index in MAPPINGS:
         ensure_system_index(client, index)
@@ -59,6 +64,7 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     live = live_index(client, settings.name)
     stored = find_model(client, settings.name, _planned_model(settings, build, record))
     require_same_space(settings, columns, stored)
+    check_index(client, settings, build, stored, fields, rows=dataset.rows, nodes=facts.data_nodes)
     known = record is not None and "expected_live" in record  # By what a retry, or a resumed run, goes on.
     cover = (
         Cover.of(record)

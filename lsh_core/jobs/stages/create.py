@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client, copies_missing, data_nodes
+from lsh_core.elastic.index_creation import create_index
 from lsh_core.elastic.leases import Lease
 from lsh_core.elastic.system_indices import MAPPINGS
 from lsh_core.errors import LoadError
@@ -42,8 +43,11 @@ def create(settings: IndexSettings, build: str, services: Services, lease: Lease
     body = build_body(meta, plan.fields, shards=plan.shards, replicas=plan.replicas)
     created = True
     try:
-        client.options(request_timeout=60).indices.create(
-            index=plan.index, aliases={closed_alias(build, 0): {"is_hidden": True}}, **body
+        create_index(
+            client.options(request_timeout=60),
+            plan.index,
+            body,
+            aliases={closed_alias(build, 0): {"is_hidden": True}},
         )
     except BadRequestError as error:
         if error.error != "resource_already_exists_exception":

@@ -20,12 +20,13 @@ from lsh_core.indexing.chunk_loader import LoadPlan
 from lsh_core.indexing.dead_letters import letters_kept
 from lsh_core.indexing.field_types import fields_for, parse_overrides
 from lsh_core.indexing.journal import BEFORE_ALL, Journal
-from lsh_core.indexing.mapping import BuildMeta, VectorField, default_shards
+from lsh_core.indexing.mapping import BuildMeta, VectorField
 from lsh_core.indexing.names import physical_index
 from lsh_core.indexing.runs import RunStore
 from lsh_core.indexing.token_format import TokenFormat
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.check import read_source, require_same_space
+from lsh_core.jobs.stages.draft import shape
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.store import find_model, read_model
@@ -231,6 +232,7 @@ def _make_plan(
     )
     if settings.chunk_rows is not None:
         chunk_rows = min(settings.chunk_rows, max(1, settings.chunk_bytes // row_bytes))
+    shards, replicas = shape(settings, field, rows=dataset.rows, nodes=nodes)
     column_types = packed_types(columns.others)
     decides = {
         "vector": asdict(field),
@@ -246,8 +248,8 @@ def _make_plan(
         chunk_rows=chunk_rows,
         fields=fields,
         vector=field,
-        shards=settings.shards or default_shards(dataset.rows, columns.dims * len(field.vector_paths), nodes),
-        replicas=settings.replicas if settings.replicas is not None else int(nodes > 1),
+        shards=shards,
+        replicas=replicas,
         settings_fingerprint=hashlib.sha256(orjson.dumps(decides, option=orjson.OPT_SORT_KEYS)).hexdigest(),
         column_types=column_types,
         id_column=settings.id,

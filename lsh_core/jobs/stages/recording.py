@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, Caller, Lease, hold
+from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, LeaseLostError, VerificationError
 from lsh_core.indexing.runs import FAILED, RunStore, now, was_verified
 from lsh_core.jobs.services import Services
@@ -41,12 +42,14 @@ def recorded(stage: StageWork) -> Stage:
     name = stage.__name__
 
     @functools.wraps(stage)
+    @errors_named()
     def run(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
         caller = run_caller(services, build)
         with hold(services.connection, settings.name, BUILD, caller, build=build, release=False) as lease:
             started = time.perf_counter()
             try:
-                facts = stage(settings, build, services, lease)
+                with errors_named():  # Here too: its sentence is what is recorded.
+                    facts = stage(settings, build, services, lease)
                 lease.require()
             except LeaseLostError:
                 raise  # The build is another run's now: its state is not ours to write.

@@ -1,0 +1,92 @@
+"""Creates indices that are the same in every cluster, whatever index templates it has."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.capacity import SHARDS, SHARDS_REMEDY
+from lsh_core.elastic.index_templates import read_inherited
+from lsh_core.elastic.inheritance import additions, conflicts, shielded
+from lsh_core.elastic.refusals import reason_of, refusal_of
+from lsh_core.errors import CapacityError, IndexTemplateError
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+logger = logging.getLogger(__name__)
+
+_NOT_OFFERED = (401, 403, 404, 405)
+_HIGHEST_PRIORITY = 2**53
+_MOST_NAMED = 5
+_TOO_MANY_SHARDS = "shards open"
+
+
+def create_index(client: Elasticsearch, index: str, body: Mapping[str, Any], **options: Any) -> None:
+    """Create `index` with `body`, and nothing of the cluster's index templates where that can be prevented.
+
+    Raises
+    ------
+    IndexTemplateError
+        An index template has parts that cannot be overridden. Nothing is created.
+    CapacityError
+        The cluster may not have as many shards.
+    BadRequestError
+        The index is there, or the server refuses the body.
+    """
+    from elasticsearch import BadRequestError
+
+    ready = creatable(client, index, body)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # That legacy templates match it.
+            client.indices.create(index=index, **options, **ready)
+    except BadRequestError as error:
+        reason = reason_of(error)
+        if _TOO_MANY_SHARDS not in reason:
+            raise
+        raise CapacityError(SHARDS, reason.partition("; for more")[0], SHARDS_REMEDY) from error
+
+
+def creatable(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `body` as `create_index` sends it; raise `IndexTemplateError` where a template would break the index."""
+    inherited = read_inherited(client, index)
+    if found := conflicts(body, inherited):
+        raise IndexTemplateError(index, inherited.title, found, inherited.remedy)
+    if added := additions(body, inherited):
+        named = ", ".join(added[:_MOST_NAMED]) + (", ..." if len(added) > _MOST_NAMED else "")
+        logger.warning(
+            "%s adds %d fields to %s that stay empty: %s. %s",
+            inherited.title, len(added), index, named, inherited.remedy,
+        )  # fmt: skip
+    return shielded(body, inherited)
+
+
+def try_body(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> None:
+    """Have the server validate the settings and mapping of an index, without creating anything.
+
+    Needs the right to manage index templates; without it, nothing is validated.
+
+    Raises
+    ------
+    RequestRefusedError
+        The server would refuse to create the index.
+    """
+    from elasticsearch import ApiError
+
+    template = {
+        "settings": {key: value for key, value in body["settings"].items() if value is not None},
+        "mappings": body["mappings"],
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # That legacy templates match it.
+            client.options(request_timeout=60).indices.simulate_template(
+                index_patterns=[index], priority=_HIGHEST_PRIORITY, template=template
+            )
+    except ApiError as error:
+        if error.status_code in _NOT_OFFERED:
+            return
+        raise refusal_of(error, f"the index {index}") from error

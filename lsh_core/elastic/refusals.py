@@ -1,0 +1,101 @@
+"""Turns errors of the Elasticsearch client into errors that say what was refused, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.errors import (
+    AccessError,
+    AirlshError,
+    BusyError,
+    RequestRefusedError,
+    UnavailableError,
+    UnexpectedError,
+)
+
+if TYPE_CHECKING:
+    from elasticsearch import ApiError
+
+REQUEST = "airlsh_request"
+"""Attribute of the client's errors that holds the request, such as ``PUT /airlsh-runs``; see `naming_client`."""
+
+_LONGEST_REASON = 600
+_LATER = PASSING_STATUSES | {408, 409}
+_FORESEEN = (OSError, MemoryError, SystemError)
+_FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError, AssertionError)
+_BLOCKED = "cluster_block_exception"
+
+
+@contextmanager
+def errors_named() -> Iterator[None]:
+    """Raise errors of the Elasticsearch client, and faults that libraries raise, as errors of airlsh.
+
+    Also a decorator. What may pass by itself and is no answer of Elasticsearch, as `OSError`, stays as it is.
+    """
+    try:
+        yield
+    except AirlshError:
+        raise
+    except Exception as error:
+        if (named := named_error(error)) is None:
+            raise
+        raise named from error
+
+
+def named_error(error: BaseException) -> AirlshError | None:
+    """Return the error of airlsh that says what `error`, of another library, means; None where it may pass."""
+    from elastic_transport import TransportError
+    from elasticsearch import ApiError
+
+    if isinstance(error, ApiError):
+        return refusal_of(error)
+    if isinstance(error, TransportError):
+        return UnavailableError("Elasticsearch", 0, f"{getattr(error, REQUEST, '')} {error}".strip())
+    if isinstance(error, _FORESEEN):
+        return None
+    if isinstance(error, _FAULTS) or type(error).__module__.partition(".")[0] == "pyarrow":
+        return UnexpectedError(type(error).__name__, str(error) or "no reason given")
+    return None
+
+
+def refusal_of(error: ApiError, purpose: str | None = None) -> AirlshError:
+    """Return what an answer with an error status means.
+
+    Parameters
+    ----------
+    purpose
+        The request in words, such as ``the index airlsh-packages-1``; default: its method and path.
+    """
+    reason = reason_of(error)
+    if error.status_code in (401, 403) and error.error != _BLOCKED:
+        return AccessError(error.status_code, reason)
+    what = purpose or str(getattr(error, REQUEST, "a request"))
+    if error.status_code in _LATER:
+        return BusyError(what, error.status_code, reason)
+    return RequestRefusedError(what, error.status_code, reason)
+
+
+def reason_of(error: ApiError) -> str:
+    """Return the reasons in an answer, outermost first, each once."""
+    body = error.body
+    found = body.get("error") if isinstance(body, Mapping) else None
+    if not isinstance(found, Mapping):
+        return str(found or body or error)[:_LONGEST_REASON]
+    reasons = list(dict.fromkeys(_reasons(found)))
+    # An outer reason often repeats an inner one behind a prefix, or only says that there is an inner one.
+    kept = [each for place, each in enumerate(reasons) if not any(each in other for other in reasons[:place])]
+    return ": ".join(kept)[:_LONGEST_REASON] or str(error)
+
+
+def _reasons(found: Mapping[str, Any]) -> Iterator[str]:
+    for root in found.get("root_cause", ()):
+        if reason := root.get("reason"):
+            yield str(reason)
+    inner: Any = found
+    while isinstance(inner, Mapping):
+        if reason := inner.get("reason"):
+            yield str(reason)
+        inner = inner.get("caused_by")

@@ -1,0 +1,84 @@
+"""Draft of a build's index: what the server would say of it is asked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.capacity import require_room
+from lsh_core.elastic.index_creation import creatable, try_body
+from lsh_core.indexing.field_limits import check_field_count
+from lsh_core.indexing.mapping import BuildMeta, VectorField, build_body, default_shards
+from lsh_core.indexing.names import physical_index
+from lsh_core.models.metrics import SIMILARITY
+from lsh_core.models.registry import load_model, model_class
+from lsh_core.settings import IndexSettings
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+    from lsh_core.models.store import StoredModel
+
+_NUMBER_BYTES = 4
+
+
+def check_index(
+    client: Elasticsearch,
+    settings: IndexSettings,
+    build: str,
+    stored: StoredModel,
+    fields: Mapping[str, Mapping[str, Any]],
+    *,
+    rows: int,
+    nodes: int,
+) -> None:
+    """Raise an error where the index of the build could not be created, or would not be as sent.
+
+    Raises
+    ------
+    SourceError
+        Too many fields.
+    IndexTemplateError
+        An index template of the cluster would break it.
+    CapacityError
+        The cluster has no room for it.
+    RequestRefusedError
+        The server refuses it for another reason.
+    """
+    index = physical_index(settings.name, build)
+    if client.indices.exists(index=index):  # Of an earlier try of the same run.
+        return
+    vector = _draft_vector(settings, stored)
+    shards, replicas = shape(settings, vector, rows=rows, nodes=nodes)
+    meta = BuildMeta(settings.name, build, settings.source, "", (vector,), "", id_column=settings.id)
+    body = build_body(meta, fields, shards=shards, replicas=replicas)
+    check_field_count(settings.source, body["mappings"])
+    copies = 1 + replicas
+    stored_bytes = rows * vector.dims * _NUMBER_BYTES * len(vector.vector_paths) * min(copies, nodes)
+    require_room(client, shards=shards * copies, stored_bytes=stored_bytes)
+    try_body(client, index, creatable(client, index, body))
+
+
+def shape(settings: IndexSettings, vector: VectorField, *, rows: int, nodes: int) -> tuple[int, int]:
+    """Return the numbers of primary shards and of replicas of a build."""
+    shards = settings.shards or default_shards(rows, vector.dims * len(vector.vector_paths), nodes)
+    return shards, settings.replicas if settings.replicas is not None else int(nodes > 1)
+
+
+def _draft_vector(settings: IndexSettings, stored: StoredModel) -> VectorField:
+    """Return the vector field as its model decides it, without reading the model's arrays."""
+    return VectorField(
+        column=settings.vector,
+        dims=stored.dims,
+        metric=stored.metric,
+        similarity=SIMILARITY[stored.metric],
+        model_id=stored.model_id,
+        fingerprint=stored.fingerprint,
+        kind=stored.kind,
+        token_prefix="",
+        token_width=1,
+        has_lists=model_class(stored.kind).has_lists,
+        near=0,
+        effort=0,
+        graph=None if stored.arrays else load_model(stored.kind, dict(stored.params), {}).graph,
+    )
