@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from lsh_core.elastic.leases import BUILD, Caller, Lease
-from lsh_core.errors import AirlshError, LoadError, NotFoundError, SchemaError, UnavailableError, VerificationError
+from lsh_core.errors import (
+    AirlshError,
+    LoadError,
+    NotFoundError,
+    SchemaError,
+    UnavailableError,
+    UnexpectedError,
+    VerificationError,
+)
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.recording import recorded
@@ -54,13 +62,19 @@ def test_a_stage_that_is_not_tried_again_gives_the_lease_back(server: Any, error
 
 @pytest.mark.parametrize(
     "error",
-    [UnavailableError("Dask", 10, "no worker"), LoadError("airlsh-docs-b1", "load", "was cancelled"), ValueError("?")],
+    [UnavailableError("Dask", 10, "no worker"), LoadError("airlsh-docs-b1", "load", "was cancelled"), OSError("?")],
     ids=lambda error: type(error).__name__,
 )
 def test_a_stage_that_may_be_tried_again_keeps_the_lease(server: Any, error: Exception) -> None:
     with pytest.raises(type(error)):
         run_stage(server, error)
     assert holder_of(server, "docs", BUILD) is not None
+
+
+def test_a_fault_that_nobody_foresaw_is_not_tried_again(server: Any) -> None:
+    with pytest.raises(UnexpectedError):
+        run_stage(server, ValueError("?"))
+    assert holder_of(server, "docs", BUILD) is None
 
 
 @pytest.mark.parametrize("identity", ["run", None])

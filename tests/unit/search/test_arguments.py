@@ -71,7 +71,7 @@ MISUSE: list[tuple[Callable[[], Any], str]] = [
     (lambda: Where(None), "must be addresses"),
     (lambda: Where((5,)), "must be an address"),
     (lambda: Where(""), "no address"),
-    (lambda: Where("localhost:9200"), "must look like http://host:9200"),
+    (lambda: Where("http://"), "must look like http://host:9200"),
     (lambda: Index.search(), "give one of a vector, a text_query and an image"),
     (lambda: Index.search(VECTOR, text_query="a"), "give one of a vector, a text_query and an image"),
     (lambda: Index.search("gimp"), "is a text, not a list of numbers: search(text_query=...) searches by a text"),
