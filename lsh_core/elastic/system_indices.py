@@ -86,6 +86,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "expected_live": _KEYWORD,
         "move": _OPAQUE,
         "cover": _OPAQUE,
+        "source_version": _KEYWORD,
         "replayed_to": _LONG,
         "journal_at": _LONG,
         "settings": _OPAQUE,
