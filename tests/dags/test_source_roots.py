@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from lsh_airflow.source_roots import (
@@ -103,3 +104,43 @@ def test_weights_and_images_lie_under_a_root_too(monkeypatch: pytest.MonkeyPatch
     for outside in ("/etc", "https://", "https://pictures.example/", "http://pictures.example/of-ours/"):
         with pytest.raises(SettingsError):
             check_image_root(outside)
+
+
+def test_a_table_leads_to_no_file_outside_the_roots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from deltalake import write_deltalake
+
+    root, path = tmp_path / "data", tmp_path / "data" / "t"
+    root.mkdir()
+    monkeypatch.setenv(VARIABLE, str(root))
+    write_deltalake(path, pa.table({"id": ["a"]}))
+    for source in (path, path / "*.parquet"):
+        check_source(str(source))
+    check_source(str(path), version="0")
+    (data,) = path.glob("*.parquet")
+    data.rename(tmp_path / "secret.parquet")
+    data.symlink_to(tmp_path / "secret.parquet")
+    for source in (path, path / "*.parquet", data):
+        with pytest.raises(SettingsError, match="outside"):
+            check_source(str(source))
+    (tmp_path / "secret.parquet").rename(path / "again.parquet")
+    data.unlink()
+    (path / "again.parquet").rename(data)
+    check_source(str(path))
+    (path / "_delta_log").rename(tmp_path / "log")
+    (path / "_delta_log").symlink_to(tmp_path / "log")
+    with pytest.raises(SettingsError, match="outside"):
+        check_source(str(path))
+
+
+def test_images_in_a_table_of_another_format_are_looked_at_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root = tmp_path / "data"
+    (root / ".hoodie").mkdir(parents=True)
+    (root / ".hoodie" / "hoodie.properties").touch()
+    monkeypatch.setenv(VARIABLE, str(root))
+    check_source(str(root))
+    (tmp_path / "secret.png").touch()
+    (root / "a.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(SettingsError, match="outside"):
+        check_source(str(root))

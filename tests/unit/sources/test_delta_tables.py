@@ -265,3 +265,17 @@ def test_a_broken_log_and_unknown_features_are_told(place: Path) -> None:
     )
     with pytest.raises(SourceError, match="its Delta log cannot be read"):
         open_dataset(str(place))
+
+
+def test_rows_of_older_files_have_null_in_a_newer_column(tmp_path: Path) -> None:
+    write_deltalake(tmp_path / "t", table("a"))
+    write_deltalake(tmp_path / "t", table("b", year=pa.array([2024], pa.int64())), mode="append", schema_mode="merge")
+    assert rows(open_dataset(str(tmp_path / "t")), "id", "year") == [("a", None), ("b", 2024)]
+
+
+def test_files_that_a_delete_has_rewritten_are_read_with_the_others(tmp_path: Path) -> None:
+    """`deltalake` writes strings that a plain reader takes for another type."""
+    write_deltalake(tmp_path / "t", table("a", "b"))
+    DeltaTable(tmp_path / "t").delete("id = 'a'")
+    write_deltalake(tmp_path / "t", table("c"), mode="append")
+    assert ids(tmp_path / "t") == ["b", "c"]
