@@ -18,6 +18,7 @@ from lsh_core.told import told
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
 
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
@@ -73,8 +74,8 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
     """Run a command: set logging up, turn errors into a message on standard error and an exit code."""
     from lsh_core.elastic.refusals import named_error
 
-    _log_to_stderr()
     try:
+        _log_to_stderr()
         yield
     except AirlshError as error:
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
@@ -109,4 +110,7 @@ def _log_to_stderr() -> None:
     root = logging.getLogger("lsh_core")
     root.handlers[:] = [handler]
     root.propagate = False
-    root.setLevel(os.environ.get("AIRLSH_LOG_LEVEL", "INFO").upper())
+    level = os.environ.get("AIRLSH_LOG_LEVEL") or "INFO"
+    if level.upper() not in _LEVELS:
+        raise SettingsError("AIRLSH_LOG_LEVEL", level, f"must be one of {', '.join(_LEVELS)}")
+    root.setLevel(level.upper())

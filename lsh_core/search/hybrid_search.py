@@ -121,7 +121,7 @@ def _fields(build: ResolvedBuild, asked: tuple[str, ...]) -> tuple[str, ...]:
         raise SettingsError("text_field", ", ".join(asked), reason)
     for field in asked:
         if field not in build.text_fields:
-            known = f"is of type {type_of(build.mapping[field])}" if field in build.mapping else "is not a field"
-            reason = f"{known}, not full text in {build.index}; there is {', '.join(build.text_fields)}"
+            known = f"of type {type_of(build.mapping[field])}" if field in build.mapping else "no field"
+            reason = f"is not full text in {build.index}, but {known}; there is {', '.join(build.text_fields)}"
             raise SettingsError("text_field", field, reason)
     return asked or build.text_fields

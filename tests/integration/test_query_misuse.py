@@ -122,7 +122,11 @@ def test_what_an_index_cannot_take(index: VectorIndex, services: Services) -> No
         (lambda: list(index.exact([[1.0]])), InputError, "expected vectors of 8 numbers, given 1"),
         (lambda: index.search(VECTORS[0], fields=["author.nme"]), SettingsError, "did you mean author.name?"),
         (lambda: index.search(VECTORS[0], fields=["title.keyword"]), SettingsError, "is not a field of"),
-        (lambda: index.search_hybrid("a", vector=VECTORS[0], text_fields=["section"]), SettingsError, "type keyword"),
+        (
+            lambda: index.search_hybrid("a", vector=VECTORS[0], text_fields=["section"]),
+            SettingsError,
+            "of type keyword",
+        ),
         (lambda: index.upsert({"id": "a"}), SourceError, "give a list of mappings such as"),  # type: ignore[arg-type]
         (lambda: VectorIndex(services.connection, NAME, index=NAME).build, NotFoundError, "no index"),
     ):

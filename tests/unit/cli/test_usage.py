@@ -261,6 +261,13 @@ def test_a_search_of_a_server_that_is_down_waits_as_long_as_is_said() -> None:
     assert SearchSettings(name="docs").wait_seconds == WAIT_SECONDS == 3
 
 
+def test_a_log_level_that_is_none_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRLSH_LOG_LEVEL", "loud")
+    result = run("models", "list", "--es", NOWHERE)
+    assert result.exit_code == 2
+    assert result.stderr == ("airlsh: AIRLSH_LOG_LEVEL='loud': must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL\n")
+
+
 def test_a_table_lines_up_under_its_header(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("name", "rows"), [("a-long-name", "1"), ("b", "1,000")], right=("rows",))
     assert capsys.readouterr().out == "name          rows\na-long-name      1\nb            1,000\n"

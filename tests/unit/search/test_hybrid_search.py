@@ -97,7 +97,9 @@ def test_few_rows_with_the_text_are_no_reason_to_scan() -> None:
 def test_what_is_not_full_text_is_refused_with_what_is() -> None:
     plan = Plan(Request(1, (), None, None, {}), lambda _: [], lambda _: [given([1.0])])
     asker = cast("Asker", CountedAsker())
-    with pytest.raises(SettingsError, match=r"text_field='tags': is of type keyword, not full text .* title, body\.de"):
+    with pytest.raises(
+        SettingsError, match=r"text_field='tags': is not full text in .*, but of type keyword; there is title, body\.de"
+    ):
         HybridSearch(asker, NeighbourSearch(asker)).answer(plan, checked_text("x", ["title", "tags"], None, "weighted"))
 
 
