@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import re
+import logging
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lsh_core.errors import SettingsError, UnavailableError
 from lsh_core.jobs.dask_address import scheduler_address
+from lsh_core.jobs.scheduler_probe import what_answers
 from lsh_core.jobs.worker_watch import why_nobody_works, workers_of
 
 if TYPE_CHECKING:
     from distributed import Client
 
+logger = logging.getLogger(__name__)
+
 _CONNECT_SECONDS = 15
-_DASK_ADDRESS = re.compile(r"(\w+://)?(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}")
+_WAIT = "AIRLSH_DASK_WAIT_SECONDS"
+_WORKER_SECONDS = 300.0
+_LOOK_SECONDS, _TELL_SECONDS = 0.2, 10.0
 
 
 def check_address(address: str | None) -> None:
     """Raise `SettingsError` unless `address` may be a Dask scheduler's, or is None."""
-    if address is None:
-        return
-    scheduler_address(address)
-    if not _DASK_ADDRESS.fullmatch(address):
-        raise SettingsError("dask", address, "must look like tcp://host:8786")
+    if address is not None:
+        scheduler_address(address)
 
 
 @contextmanager
@@ -35,8 +39,10 @@ def dask_at(address: str | None) -> Iterator[Client]:
 
     Raises
     ------
+    SettingsError
+        What answers at `address` is no Dask scheduler, or speaks with or without TLS unlike the address.
     UnavailableError
-        The scheduler does not answer, or has no worker.
+        The scheduler does not answer, or has no worker within ``AIRLSH_DASK_WAIT_SECONDS``, 300 by default.
     """
     from distributed import Client, LocalCluster
 
@@ -55,21 +61,74 @@ def dask_at(address: str | None) -> Iterator[Client]:
         ):
             yield client
         return
+    address = scheduler_address(address)
     what = f"Dask scheduler at {address}"
-    try:
-        client = Client(address, set_as_default=False, timeout=_CONNECT_SECONDS, direct_to_workers=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UnavailableError(what, _CONNECT_SECONDS, str(error)) from error
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
-        except TimeoutError as error:
-            reason = why_nobody_works(workers_of(client), {})
-            raise UnavailableError(what, _CONNECT_SECONDS, f"no worker takes work: {reason}") from error
+    with _connected(address, what) as client:
+        _wait_for_a_worker(client, what, _wait_seconds())
         yield client
 
 
+def _connected(address: str, what: str) -> Client:
+    from distributed import Client
+
+    try:
+        wrong = what_answers(address, _CONNECT_SECONDS)
+        if wrong is not None:
+            raise SettingsError("dask", address, wrong)
+        return Client(address, set_as_default=False, timeout=_CONNECT_SECONDS, direct_to_workers=False)
+    except TypeError as error:  # Dask says so where a certificate is missing.
+        raise SettingsError(
+            "dask", address, f"{error}; give the certificates as DASK_DISTRIBUTED__COMM__TLS__*"
+        ) from error
+    except (OSError, TimeoutError, ValueError, RuntimeError) as error:
+        raise UnavailableError(what, _CONNECT_SECONDS, _innermost(error)) from error
+
+
+def _wait_for_a_worker(client: Client, what: str, seconds: float) -> None:
+    """Wait until a worker takes work; ask for one by a task, as an adaptive cluster starts none without.
+
+    Raises
+    ------
+    UnavailableError
+        None does within `seconds`.
+    """
+    started = told_at = time.monotonic()
+    asked = None
+    while not any(worker["status"] == "running" for worker in workers_of(client)):
+        asked = client.submit(int, pure=False) if asked is None else asked
+        now = time.monotonic()
+        reason = why_nobody_works(workers_of(client), {})
+        if now - started >= seconds:
+            raise UnavailableError(
+                what, seconds, f"no worker takes work: {reason}; start one, or set {_WAIT} to wait longer"
+            )
+        if now >= told_at:
+            told_at = now + _TELL_SECONDS
+            left = seconds - (now - started)
+            logger.warning("%s: 1 worker is wanted, %s; waiting for %.0f s more (%s)", what, reason, left, _WAIT)
+        time.sleep(_LOOK_SECONDS)
+
+
+def _wait_seconds() -> float:
+    given = os.environ.get(_WAIT, "")
+    try:
+        seconds = float(given or _WORKER_SECONDS)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise SettingsError(_WAIT, given, "must be a number of seconds, 0 or more")
+    return seconds
+
+
+def _innermost(error: BaseException) -> str:
+    """Return what the first cause of an error says: Dask's own words are about the time that is over."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__
+
+
 def worker_threads(client: Client) -> tuple[int, int]:
-    """Return how many workers the cluster has, and how many threads they have together."""
+    """Return how many workers the cluster has, and how many threads they have together: one at least."""
     workers = workers_of(client)
-    return len(workers), sum(worker["nthreads"] for worker in workers)
+    # An adaptive cluster may have let its last worker go meanwhile, and starts one again for the next task.
+    return len(workers), max(1, sum(worker["nthreads"] for worker in workers))

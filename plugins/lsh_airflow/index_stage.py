@@ -68,7 +68,8 @@ class IndexStageOperator(BaseOperator):
         own_params: frozenset[str] = frozenset(),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{**REPEATABLE, **kwargs})
+        defaults = kwargs.get("default_args") or {}  # Of the DAG and the group: what they say goes before ours.
+        super().__init__(**{key: value for key, value in REPEATABLE.items() if key not in defaults} | kwargs)
         self.stage = stage or self.task_id.rpartition(".")[2]
         self.form = form
         self.given = given

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsh_core.errors import UnavailableError
-from lsh_core.jobs import dask_workers
 from lsh_core.jobs.dask_workers import dask_at
 from lsh_core.jobs.features import compute_features
 from lsh_core.jobs.worker_watch import WorkerWatch, as_they_end, workers_of
@@ -69,7 +68,7 @@ def write_rows(folder: Path) -> FeaturesSettings:
 def test_a_run_does_not_begin_on_workers_that_are_paused(
     one_worker: Client, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_workers, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setenv("AIRLSH_DASK_WAIT_SECONDS", "0.5")
     allow(one_worker, 10**6, "paused")
     with pytest.raises(UnavailableError, match=r"no worker takes work: 1 paused: .* not enough memory; restart it"):
         compute_features(write_rows(tmp_path), address, trusted=True)
