@@ -53,7 +53,8 @@ def status(as_json: bool) -> None:
     with reported(as_json=as_json):
         from lsh_core.local.stack import stack_status
 
-        _print_status(stack_status(_FOLDER), as_json=as_json)
+        found = stack_status(_FOLDER)
+        _print_status({**found, "red_indices": _red(found["elasticsearch"])}, as_json=as_json)
 
 
 @click.command()
@@ -63,7 +64,7 @@ def doctor(es: str | None, as_json: bool) -> None:
     with reported(as_json=as_json):
         from lsh_core.local.doctor import check_machine
 
-        checks = [*check_machine(_FOLDER), _check_server(es)]
+        checks = [*check_machine(_FOLDER), *_check_server(es)]
         if as_json:
             print_json([check._asdict() for check in checks])
         else:
@@ -86,22 +87,42 @@ def demo(nodes: int) -> None:
         run_demo(report_lines, click.echo, nodes=nodes)
 
 
-def _check_server(es: str | None) -> Check:
+def _check_server(es: str | None) -> list[Check]:
     """Check the server that would be used; no server at all is no failure of this machine."""
+    from lsh_core.elastic.cluster import answering_client
     from lsh_core.elastic.probe import prove_semantics
+    from lsh_core.elastic.red_indices import red_indices
     from lsh_core.errors import AirlshError, SettingsError
     from lsh_core.local.doctor import Check
 
     try:
         connection = services(es).connection
     except SettingsError as error:
-        return Check("elasticsearch", True, f"not checked: {error.reason}")
+        return [Check("elasticsearch", True, f"not checked: {error.reason}")]
     try:
         facts = prove_semantics(connection)
     except AirlshError as error:
-        return Check("elasticsearch", False, str(error), "Start one with `airlsh up`, or name another with --es URL.")
+        remedy = "Start one with `airlsh up`, or name another with --es URL."
+        return [Check("elasticsearch", False, str(error), remedy)]
     found = f"{', '.join(facts.versions)} at {', '.join(connection.urls)}, {facts.data_nodes} data nodes"
-    return Check("elasticsearch", True, f"{found}, semantics proved")
+    red = red_indices(answering_client(connection), connection.urls[0])
+    # No failure: nothing of airlsh waits for it.
+    warnings = [Check("red index", True, str(each), f"To remove it: {each.command}") for each in red]
+    return [Check("elasticsearch", True, f"{found}, semantics proved"), *warnings]
+
+
+def _red(urls: list[str]) -> list[dict[str, str]]:
+    """Return the red indices of the local cluster; none where it does not answer, for the status is of processes."""
+    from dataclasses import asdict
+
+    from elasticsearch import ApiError, TransportError
+
+    from lsh_core.local.readiness import red_in
+
+    try:
+        return [asdict(each) for each in red_in(urls)] if urls else []
+    except (ApiError, TransportError):
+        return []
 
 
 def _print_status(found: dict[str, Any], *, as_json: bool) -> None:
@@ -111,6 +132,8 @@ def _print_status(found: dict[str, Any], *, as_json: bool) -> None:
     if not any(found.values()):
         click.echo("nothing is running: airlsh up")
         return
+    for each in found.pop("red_indices", ()):
+        click.echo(f"index {each['index']} is red: {each['reason']}; to remove it: {each['command']}", err=True)
     for part, address in found.items():
         if address:
             click.echo(f"{part:15} {', '.join(address) if isinstance(address, list) else address}")

@@ -18,6 +18,7 @@ from lsh_core.local.node import ElasticsearchNode, NodeSettings
 from lsh_core.local.ports import PortReservation
 from lsh_core.local.probing import get_json
 from lsh_core.local.process import Identity
+from lsh_core.local.readiness import Readiness, warn_of_red
 from lsh_core.local.waiting import StartablePart, wait_until_ready
 
 logger = logging.getLogger("lsh_core.local")
@@ -69,6 +70,7 @@ class ElasticsearchCluster(StartablePart):
         self._port, self._preferred = port, PREFERRED_PORT if prefer_usual_port else None
         self.marker = marker or uuid.uuid4().hex
         self.home: Path | None = None
+        self._readiness = Readiness()
         self.nodes: list[ElasticsearchNode] = []
 
     @property
@@ -125,17 +127,12 @@ class ElasticsearchCluster(StartablePart):
         """See :class:`lsh_core.local.waiting.Part`."""
         for node in self.nodes:
             node.check_alive()
-        health = get_json(
-            f"{self.urls[0]}/_cluster/health?wait_for_status=yellow&wait_for_nodes={self.count}&timeout=1s",
-            timeout_seconds=5,
-        )
-        if health is None:
-            return f"an answer from {self.urls[0]}"
-        if health["timed_out"]:
-            return f"{self.count} nodes and status yellow ({health['number_of_nodes']} nodes, {health['status']})"
+        if lacking := self._readiness.waiting_for(self.urls[0], self.count):
+            return lacking
         silent = [url for url in self.urls if get_json(f"{url}/_cluster/health?local=true") is None]
         if silent:
             return f"an answer from {silent[0]}"
+        warn_of_red(self.urls)
         return None
 
     def log_tail(self) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from lsh_core.errors import StackError
 from lsh_core.local.distribution import DEFAULT_VERSION
-from lsh_core.local.probing import get_json
 from lsh_core.local.process import Identity
+from lsh_core.local.readiness import Readiness
 from lsh_core.local.waiting import StartablePart
 
 logger = logging.getLogger("lsh_core.local")
@@ -48,6 +48,7 @@ class ElasticsearchContainer(StartablePart):
         super().__init__()
         self.version = version
         self._container: Any = None
+        self._readiness = Readiness()
         self.urls: tuple[str, ...] = ()
 
     @property
@@ -90,8 +91,7 @@ class ElasticsearchContainer(StartablePart):
         self._container.get_wrapped_container().reload()
         if self._container.get_wrapped_container().status != "running":
             raise StackError(self.name, "its container ended while starting", self.log_tail())
-        health = get_json(f"{self.urls[0]}/_cluster/health?wait_for_status=yellow&timeout=1s", timeout_seconds=5)
-        return None if health and not health["timed_out"] else f"an answer from {self.urls[0]}"
+        return self._readiness.waiting_for(self.urls[0], 1)
 
     def log_tail(self) -> str:
         """Return the last lines that it printed."""

@@ -1,0 +1,102 @@
+"""Red indices: those with a primary shard that no node holds, why, and the command that removes each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lsh_core.elastic.system_indices import MAPPINGS, RUNS
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+_LONGEST_REASON = 300
+_OWN = "airlsh"
+
+
+@dataclass(frozen=True)
+class RedIndex:
+    """An index that cannot be read in whole, nor written to; all others can.
+
+    Attributes
+    ----------
+    command
+        Deletes it, with whatever it still holds.
+    """
+
+    index: str
+    reason: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"index {self.index} is red: {self.reason}"
+
+
+def red_indices(client: Elasticsearch, url: str) -> tuple[RedIndex, ...]:
+    """Return the red indices of a cluster; nobody has to wait for them.
+
+    Parameters
+    ----------
+    url
+        An address of the cluster, for the commands.
+    """
+    health = client.cluster.health(level="shards", filter_path="indices.*.status,indices.*.shards.*.primary_active")
+    red = {name: facts for name, facts in health.get("indices", {}).items() if facts["status"] == "red"}
+    return tuple(
+        RedIndex(name, _reason(client, name, facts.get("shards", {})), _command(client, name, url))
+        for name, facts in sorted(red.items())
+    )
+
+
+def missing_state(red: Collection[str]) -> list[str]:
+    """Return those of the `red` indices without which airlsh cannot work."""
+    return [name for name in red if name in MAPPINGS]
+
+
+def unassignable(health: dict[str, Any]) -> Collection[str] | None:
+    """Return the red indices of an answer about health whose cluster has nothing left to try; None while it has.
+
+    Parameters
+    ----------
+    health
+        An answer with ``level=indices``. Before the cluster has read what it stored, it is red and names no index.
+    """
+    red = [name for name, facts in health.get("indices", {}).items() if facts["status"] == "red"]
+    if health["status"] == "red" and not red:
+        return None
+    moving = health["initializing_shards"] + health["number_of_in_flight_fetch"]
+    return None if red and moving else red
+
+
+def _reason(client: Elasticsearch, index: str, shards: dict[str, Any]) -> str:
+    from elasticsearch import ApiError, TransportError
+
+    missing = next((int(number) for number, shard in shards.items() if not shard["primary_active"]), 0)
+    try:
+        found = client.cluster.allocation_explain(index=index, shard=missing, primary=True)
+    except (ApiError, TransportError):  # Assigned meanwhile, or we may not ask.
+        return f"shard {missing} has no primary"
+    deciders = (
+        decider["explanation"]
+        for node in found.get("node_allocation_decisions", ())
+        for decider in node.get("deciders", ())
+        if decider.get("decision") == "NO"
+    )
+    said = next(deciders, None) or found.get("allocate_explanation") or "the cluster does not say why"
+    return f"no node takes shard {missing}: {said}"[:_LONGEST_REASON]
+
+
+def _command(client: Elasticsearch, index: str, url: str) -> str:
+    """Return the command that deletes an index: airlsh's own for a recorded build that is not live."""
+    from elasticsearch import ApiError, TransportError
+
+    try:
+        mapping = client.indices.get_mapping(index=index)[index]["mappings"]
+        own = mapping.get("_meta", {}).get(_OWN, {})
+        recorded = bool(own) and bool(client.exists(index=RUNS, id=own["build"]))
+        if recorded and not client.indices.exists_alias(name=own["name"], index=index):
+            return f"airlsh builds abandon {own['name']} --build {own['build']} --es {url}"
+    except (ApiError, TransportError):  # Gone meanwhile, or the records are red as well.
+        pass
+    return f"curl -X DELETE {url}/{index}"

@@ -1,0 +1,63 @@
+"""Readiness of the local Elasticsearch: all that work needs, though an index that nobody needs may be red."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.red_indices import RedIndex, missing_state, red_indices, unassignable
+from lsh_core.local.probing import get_json
+
+logger = logging.getLogger("lsh_core.local")
+
+STEADY_SECONDS = 3.0
+"""Time for which no node may take a shard before its index is left behind; more than between two looks of a master."""
+
+
+class Readiness:
+    """Judges the health of a cluster, one look after the other."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._steady: tuple[frozenset[str], float] | None = None
+
+    def waiting_for(self, url: str, nodes: int) -> str | None:
+        """Return a description of what the cluster at `url` still lacks; None once it can work."""
+        health = get_json(f"{url}/_cluster/health?level=indices&wait_for_nodes={nodes}&timeout=1s", timeout_seconds=5)
+        return f"an answer from {url}" if health is None else self.judge(health, nodes)
+
+    def judge(self, health: dict[str, Any], nodes: int) -> str | None:
+        """Return a description of what is still lacking by an answer about health; None once it can work."""
+        if health["number_of_nodes"] < nodes:
+            return f"{nodes} nodes ({health['number_of_nodes']} so far)"
+        red = unassignable(health)
+        if red is None:
+            self._steady = None
+            return "its indices"
+        if lacking := missing_state(red):
+            return f"a node that takes the primary shard of {', '.join(lacking)}"
+        return self._until_steady(frozenset(red))
+
+    def _until_steady(self, red: frozenset[str]) -> str | None:
+        """Return None once the same indices have been red for a while, and nothing was tried with them."""
+        if not red:
+            return None
+        now = self._clock()
+        if self._steady is None or self._steady[0] != red:
+            self._steady = red, now
+        return None if now - self._steady[1] >= STEADY_SECONDS else f"red indices: {', '.join(sorted(red))}"
+
+
+def red_in(urls: Sequence[str]) -> tuple[RedIndex, ...]:
+    """Return the red indices of the local cluster at `urls`."""
+    connection = Connection(tuple(urls))
+    return red_indices(connection.client(), connection.urls[0])
+
+
+def warn_of_red(urls: Sequence[str]) -> None:
+    """Log each red index of the local cluster, and the command that removes it."""
+    for each in red_in(urls):
+        logger.warning("%s; to remove it: %s", each, each.command)
