@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 _CONNECT_SECONDS = 15
 _WAIT = "AIRLSH_DASK_WAIT_SECONDS"
 _WORKER_SECONDS = 300.0
+_ENDS_WITH_PORT = re.compile(r":\d{1,5}$")
 _LOOK_SECONDS, _TELL_SECONDS = 0.2, 10.0
 
 
@@ -29,6 +31,8 @@ def check_address(address: str | None) -> None:
     """Raise `SettingsError` unless `address` may be a Dask scheduler's, or is None."""
     if address is not None:
         scheduler_address(address)
+        if not _ENDS_WITH_PORT.search(address):
+            raise SettingsError("dask", address, "must look like tcp://host:8786")
 
 
 @contextmanager
