@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
@@ -12,7 +13,7 @@ from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.elastic.watching import SilentNodeError, watched
-from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
+from lsh_core.errors import PartialAnswerError, UnavailableError
 
 if TYPE_CHECKING:
     from elasticsearch import ApiError, Elasticsearch
@@ -69,7 +70,7 @@ def on_any_node(
             except ApiError as error:
                 ring.answered(node)
                 if error.status_code not in PASSING_STATUSES:
-                    raise _named(error) from error
+                    raise
                 answer = error
             except (TransportError, SilentNodeError) as error:
                 ring.failed(node)
@@ -82,9 +83,9 @@ def on_any_node(
                 return result
         if time.monotonic() >= deadline:
             last = answer or last
-            raise UnavailableError("Elasticsearch at " + ", ".join(connection.urls), wait_seconds, str(last)).with_note(
-                _HINT
-            ) from last
+            raise UnavailableError(
+                "Elasticsearch at " + ", ".join(connection.urls), wait_seconds, _said(last)
+            ).with_note(_HINT) from last
         time.sleep(0.5)
 
 
@@ -94,11 +95,12 @@ def ring_of(connection: Connection) -> NodeRing:
     return NodeRing(len(connection.urls))
 
 
-def _named(error: ApiError) -> Exception:
-    """Return `error`, or for a refusal of who asks an error that says what to do."""
-    if error.status_code in (401, 403):
-        return AccessError(error.status_code, error.message)
-    return error
+def _said(error: Exception | None) -> str:
+    """Return what an error of the client says: the text of a `TransportError` leaves its cause out."""
+    from elasticsearch import TransportError
+
+    text = str(error.message) if isinstance(error, TransportError) else str(error)
+    return re.sub(r"^\w+\([^()]*\): |<[^<>]* object at 0x\w+>: ", "", text)
 
 
 def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> Elasticsearch:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
-from lsh_core.errors import LeaseHeldError, LoadError, PromotionConflictError
+from lsh_core.errors import AccessError, LeaseHeldError, LoadError, PromotionConflictError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.dead_letters import read_dead_letters
 from lsh_core.indexing.forgetting import forget_build, forget_expired_letters
@@ -75,7 +75,7 @@ def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
             lease.require()
             try:
                 _delete(settings.name, record, services, lease.epoch)
-            except (PromotionConflictError, LeaseHeldError, LoadError, ApiError) as error:
+            except (PromotionConflictError, LeaseHeldError, LoadError, AccessError, ApiError) as error:
                 # One index that is not what its record says must not keep all others from being retired.
                 logger.warning("build %s is not retired: %s", build, error)
                 skipped[build] = str(error)

@@ -30,6 +30,7 @@ EXAMPLES: list[AirlshError] = [
     errors.ServerError("why"),
     errors.UnsupportedServerError("Elasticsearch 8.0", "too old"),
     errors.AccessError(401, "no key"),
+    errors.CertificateError("https://es:9200", "its certificate has expired", "Renew it."),
     errors.UnavailableError("index i", 30.0, "refused"),
     errors.ShardsMissingError("i", ("shard 1 of 3", "shard 2 of 3"), ("http://a:9200",), 30.0, "unavailable"),
     errors.PartialAnswerError("count", "i", 1, 3),
