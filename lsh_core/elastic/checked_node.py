@@ -10,15 +10,12 @@ from typing import Any
 from elastic_transport import ConnectionError as Unreachable
 from elastic_transport import ConnectionTimeout, HttpHeaders, TlsError, TransportError, Urllib3HttpNode
 
+from lsh_core.elastic.refusals import access_error
 from lsh_core.errors import AccessError, CertificateError, UnsupportedServerError
 
 _PRODUCT = ("x-elastic-product", "Elasticsearch")
 _AWAY = frozenset({502, 503, 504})
 _LEFT_ALONE = frozenset({413, 429})
-_UNAUTHORIZED = re.compile(
-    r"action \[(?P<action>[^\]]+)\] is unauthorized for (?:API key id \[[^\]]*\] of )?user \[(?P<user>[^\]]+)\]"
-    r"(?:.*? on indices \[(?P<indices>[^\]]*)\])?(?:.*?by the (?:index|cluster) privileges \[(?P<granting>[^\]]+)\])?"
-)
 _TLS_REMEDIES = (
     (r"Fingerprints did not match", "its certificate has another fingerprint", "Give that of its CA or certificate."),
     (r"certificate has expired|not yet valid", "its certificate has expired, or is not yet valid", "Renew it."),
@@ -30,6 +27,8 @@ _TLS_REMEDIES = (
      "it wants a client certificate", "Give AIRLSH_ES_CLIENT_CERT and AIRLSH_ES_CLIENT_KEY, or the fields."),
     (r"ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_\w+)",
      "it does not take the client certificate", "Give one that its CA has signed (AIRLSH_ES_CLIENT_CERT)."),
+    (r"EOF occurred in violation of protocol", "it broke the TLS handshake off, as a server does that wants a client "
+     "certificate", "Give AIRLSH_ES_CLIENT_CERT and AIRLSH_ES_CLIENT_KEY, or the fields."),
 )  # fmt: skip
 
 
@@ -82,7 +81,7 @@ class CheckedNode(Urllib3HttpNode):
 
     def _check_error(self, status: int, body: Any, raw: bytes, headers: Mapping[str, str] | None) -> None:
         if status in (401, 403) and _kind(body) == "security_exception":
-            raise access_error(status, body)
+            raise access_error(status, str(body["error"].get("reason", "")))
         if status in (400, 406) and (b"media_type_header" in raw or b"compatible-with" in raw):
             raise self._unsupported(*self._identify("a server that refuses requests of Elasticsearch 9", headers))
         if b"serverless mode" in raw:
@@ -116,22 +115,6 @@ class CheckedNode(Urllib3HttpNode):
         if self.scheme == "http" and "Connection aborted" in text and _speaks_tls(self.host, self.port):
             return self._unsupported("a server that wants TLS", "write https:// in the place of http://")
         return error
-
-
-def access_error(status: int, body: Any) -> AccessError:
-    """Return the error of a `security_exception`: who lacks which privilege on what, where the server says so."""
-    reason = str(body["error"].get("reason", "")) if isinstance(body.get("error"), Mapping) else str(body)
-    match = _UNAUTHORIZED.search(reason)
-    if match is None:
-        return AccessError(status, reason)
-    return AccessError(
-        status,
-        reason.partition(", this action")[0],
-        user=match["user"],
-        action=match["action"],
-        indices=tuple(filter(None, (match["indices"] or "").split(","))),
-        privileges=tuple((match["granting"] or "").split(",")) if match["granting"] else (),
-    )
 
 
 def _tls_error(url: str, text: str) -> Exception:

@@ -13,7 +13,7 @@ from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.elastic.watching import SilentNodeError, watched
-from lsh_core.errors import PartialAnswerError, UnavailableError
+from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
 if TYPE_CHECKING:
     from elasticsearch import ApiError, Elasticsearch
@@ -113,7 +113,12 @@ def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> E
     """
 
     def ask(client: Elasticsearch) -> Elasticsearch:
-        client.options(request_timeout=5).cluster.health(filter_path="status")
+        try:
+            client.options(request_timeout=5).cluster.health(filter_path="status")
+        except AccessError as error:
+            if not error.action:
+                raise
+            # Who may not ask for the health may be allowed all that follows.
         # With its usual time-out again: the client may be one for a short trial.
         return client.options(request_timeout=connection.request_timeout_seconds)
 

@@ -180,8 +180,10 @@ def test_what_elasticsearch_says_of_an_action_is_told_by_its_parts() -> None:
         "[airlsh-models,airlsh-runs], this action is granted by the index privileges [create_index,manage,all]"
     )
     body = {"error": {"type": "security_exception", "reason": reason}, "status": 403}
-    with canned_server(lambda _: Canned(403, ELASTIC, body)) as (url, _), pytest.raises(AccessError) as raised:
-        answering_client(Connection((url,)), wait_seconds=0)
+    with canned_server(lambda _: Canned(403, ELASTIC, body)) as (url, _):
+        with pytest.raises(AccessError, match=r"security\.md") as raised:
+            Connection((url,)).client().cluster.health()
+        answering_client(Connection((url,)), wait_seconds=0)  # Who may not see the health may be allowed the rest.
     assert raised.value.user == "loader"
     assert raised.value.action == "indices:admin/create"
     assert raised.value.indices == ("airlsh-models", "airlsh-runs")
