@@ -21,6 +21,7 @@
     ├── ServerError                   exit code 1: Elasticsearch could not do its part
     │   ├── UnsupportedServerError    too old, or its answers are not the ones airlsh leans on
     │   ├── AccessError               it does not let us in
+    │   │   └── CertificateError      its certificate, or ours, is not taken
     │   ├── RequestRefusedError       it refuses a request, and would refuse it again
     │   ├── IndexTemplateError        an index template of the cluster would break an index
     │   ├── CapacityError             it has no room for another index
@@ -224,16 +225,43 @@ class UnsupportedServerError(ServerError):
 
 
 class AccessError(ServerError):
-    """Elasticsearch does not let us in."""
+    """Elasticsearch does not let us in.
+
+    `user`, `action`, `indices` and `privileges` (each of which grants the action) are empty where it does not say.
+    """
 
     final = True
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        *,
+        user: str = "",
+        action: str = "",
+        indices: tuple[str, ...] = (),
+        privileges: tuple[str, ...] = (),
+    ) -> None:
         self.status, self.reason = status, reason
-        super().__init__(
-            f"Elasticsearch refused access ({status}): {reason}; check AIRLSH_ES_API_KEY, or AIRLSH_ES_USERNAME and "
-            "AIRLSH_ES_PASSWORD, or the connection in Airflow"
-        )
+        self.user, self.action, self.indices, self.privileges = user, action, indices, privileges
+        if action:
+            where = f" on {', '.join(indices)}" if indices else ""
+            granting = f"; any of the privileges {', '.join(privileges)} grants it" if privileges else ""
+            remedy = f"the user {user} lacks {action}{where}{granting}; docs/security.md has a role for each command"
+        else:
+            remedy = (
+                "check AIRLSH_ES_API_KEY, or AIRLSH_ES_USERNAME and AIRLSH_ES_PASSWORD, or the connection in Airflow"
+            )
+        super().__init__(f"Elasticsearch refused access ({status}): {reason}; {remedy}")
+
+
+class CertificateError(AccessError):
+    """A certificate, the server's or ours, is not taken by the other side."""
+
+    def __init__(self, url: str, reason: str, remedy: str) -> None:
+        super().__init__(0, reason)
+        self.url, self.remedy = url, remedy
+        self.args = (f"{url}: {reason}. {remedy}",)
 
 
 class RequestRefusedError(ServerError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
@@ -13,7 +14,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.elastic.refusals import refusal_of
 from lsh_core.elastic.watching import SilentNodeError, watched
-from lsh_core.errors import PartialAnswerError, UnavailableError
+from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
 if TYPE_CHECKING:
     from elasticsearch import ApiError, Elasticsearch
@@ -83,9 +84,9 @@ def on_any_node(
                 return result
         if time.monotonic() >= deadline:
             last = answer or last
-            raise UnavailableError("Elasticsearch at " + ", ".join(connection.urls), wait_seconds, str(last)).with_note(
-                _HINT
-            ) from last
+            raise UnavailableError(
+                "Elasticsearch at " + ", ".join(connection.urls), wait_seconds, _said(last)
+            ).with_note(_HINT) from last
         time.sleep(0.5)
 
 
@@ -100,6 +101,14 @@ def _named(error: ApiError) -> Exception:
     return error if error.status_code in (404, 409) else refusal_of(error)
 
 
+def _said(error: Exception | None) -> str:
+    """Return what an error of the client says: the text of a `TransportError` leaves its cause out."""
+    from elasticsearch import TransportError
+
+    text = str(error.message) if isinstance(error, TransportError) else str(error)
+    return re.sub(r"^\w+\([^()]*\): |<[^<>]* object at 0x\w+>: ", "", text)
+
+
 def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> Elasticsearch:
     """Return the client of the first node that answers.
 
@@ -110,7 +119,12 @@ def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> E
     """
 
     def ask(client: Elasticsearch) -> Elasticsearch:
-        client.options(request_timeout=5).cluster.health(filter_path="status")
+        try:
+            client.options(request_timeout=5).cluster.health(filter_path="status")
+        except AccessError as error:
+            if not error.action:
+                raise
+            # Who may not ask for the health may be allowed all that follows.
         # With its usual time-out again: the client may be one for a short trial.
         return client.options(request_timeout=connection.request_timeout_seconds)
 

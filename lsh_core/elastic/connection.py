@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 from collections.abc import Iterable, Mapping
@@ -174,13 +175,16 @@ def _client(connection: Connection, url: str) -> Elasticsearch:
     from elastic_transport.client_utils import url_to_node_config
     from elasticsearch import OrjsonSerializer
 
+    from lsh_core.elastic.checked_node import CheckedNode
     from lsh_core.elastic.naming_client import naming_client
 
     credentials: dict[str, Any] = {}
     if connection.api_key:
         credentials["api_key"] = connection.api_key
     elif connection.username is not None:
-        credentials["basic_auth"] = (connection.username, connection.password or "")
+        # Encoded here: the client takes ASCII only.
+        pair = f"{connection.username}:{connection.password or ''}".encode()
+        credentials["basic_auth"] = base64.b64encode(pair).decode()
     node = url_to_node_config(parse_addresses(url).urls[0]).replace(
         connections_per_node=32,
         request_timeout=connection.request_timeout_seconds,
@@ -189,6 +193,7 @@ def _client(connection: Connection, url: str) -> Elasticsearch:
     )
     client = naming_client()(
         [node],
+        node_class=CheckedNode,
         max_retries=0,
         retry_on_timeout=False,
         serializer=OrjsonSerializer(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lsh_core.errors import AccessError
+
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
@@ -46,7 +48,7 @@ def _reason(client: Elasticsearch, index: str, shard: int) -> str:
 
     try:
         found = client.cluster.allocation_explain(index=index, shard=shard, primary=True).get("unassigned_info", {})
-    except (ApiError, TransportError):  # Assigned meanwhile, or we may not ask.
+    except (AccessError, ApiError, TransportError):  # Assigned meanwhile, or we may not ask.
         return ""
     why = f"{found['reason']} at {found['at']}" if "reason" in found and "at" in found else ""
     return ", ".join(filter(None, (why, found.get("details", "").partition("\n")[0][:200])))

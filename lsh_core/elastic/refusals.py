@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.missing_privileges import access_error
 from lsh_core.errors import (
-    AccessError,
     AirlshError,
     BusyError,
     RequestRefusedError,
@@ -71,7 +71,7 @@ def refusal_of(error: ApiError, purpose: str | None = None) -> AirlshError:
     """
     reason = reason_of(error)
     if error.status_code in (401, 403) and error.error != _BLOCKED:
-        return AccessError(error.status_code, reason)
+        return access_error(error.status_code, reason)
     what = purpose or str(getattr(error, REQUEST, "a request"))
     if error.status_code in _LATER:
         return BusyError(what, error.status_code, reason)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
+from lsh_core.errors import ServerError
+
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
@@ -72,7 +74,7 @@ def answers(client: Elasticsearch, seconds: float = PING_SECONDS) -> bool:
 
     try:
         client.options(request_timeout=seconds).perform_request("GET", _PING, headers={"accept": "application/json"})
-    except ApiError:
+    except (ApiError, ServerError):
         return True
     except TransportError:
         return False

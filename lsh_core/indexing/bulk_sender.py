@@ -19,8 +19,9 @@ from typing import NamedTuple
 import orjson
 
 from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict, judge_item, judge_request
+from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.elastic.node_ring import NodeRing
-from lsh_core.errors import LoadError, ShardsMissingError, UnavailableError
+from lsh_core.errors import AirlshError, LoadError, ShardsMissingError, UnavailableError
 from lsh_core.indexing.bulk_transport import BulkAnswer, BulkTransport, NodeUnreachableError
 from lsh_core.indexing.node_tally import NodeTally
 
@@ -96,7 +97,9 @@ class BulkSender:
         Raises
         ------
         LoadError
-            The server said that this run may not write: no such alias, no permission, a read-only index.
+            The server said that this run may not write: no such alias, a read-only index.
+        AccessError
+            The user may not write.
         UnavailableError
             No row was acknowledged or refused for `wait_seconds`; a `ShardsMissingError` where shards are gone.
         """
@@ -196,7 +199,7 @@ class BulkSender:
             elif verdict.verdict is Verdict.REFUSED:
                 refusals.append(Refusal(part.offsets[position], verdict.error, verdict.reason))
             elif verdict.verdict is Verdict.STOP:
-                raise LoadError(self.index, "a row of a request", f"{verdict.error}: {verdict.reason}")
+                raise self._stopped("a row of a request", verdict)
             else:
                 again.append(position)
                 worst = _more_patient(worst, verdict)
@@ -208,7 +211,7 @@ class BulkSender:
     def _divide(self, part: _Part, status: int, verdict: ItemVerdict, refusals: list[Refusal]) -> list[_Part]:
         """Return what is left to send of a request that was refused as a whole."""
         if verdict.verdict is Verdict.STOP:
-            raise LoadError(self.index, f"a request of {len(part)} rows", f"{verdict.error}: {verdict.reason}")
+            raise self._stopped(f"a request of {len(part)} rows", verdict)
         if verdict.verdict is Verdict.REFUSED:
             refusals.append(Refusal(part.offsets[0], verdict.error, verdict.reason))
             return []
@@ -219,6 +222,11 @@ class BulkSender:
             _Part(part.offsets[half], part.lines[half], part.attempts)
             for half in (slice(middle, None), slice(None, middle))
         ]
+
+    def _stopped(self, where: str, verdict: ItemVerdict) -> AirlshError:
+        if verdict.error == SECURITY:
+            return access_error(403, verdict.reason)
+        return LoadError(self.index, where, f"{verdict.error}: {verdict.reason}")
 
     def _pause(self, verdict: ItemVerdict, attempts: int, deadline: float) -> None:
         if self._over is not None:

@@ -13,6 +13,7 @@ from lsh_core.elastic.bulk_answers import Verdict, judge_item
 from lsh_core.elastic.bulk_requests import post_bulk, requests
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.errors import LoadError, NotFoundError
 from lsh_core.indexing.documents import DocumentWriter, delete_line
 from lsh_core.indexing.field_types import field_paths
@@ -176,5 +177,7 @@ class ChangeWriter:
             outcome.reason = f"{judged.error}: {judged.reason}"
         elif judged.verdict is Verdict.REFUSED:
             outcome.refused.append((entry, judged.reason))
+        elif judged.error == SECURITY:
+            raise access_error(item["status"], judged.reason)
         elif judged.verdict is not Verdict.DONE:
             raise LoadError(self._build.index, f"change of {entry.id!r}", f"{judged.error}: {judged.reason}")

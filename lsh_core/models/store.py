@@ -128,7 +128,6 @@ def find_model(client: Elasticsearch, name: str, model_id: str | None = None) ->
         if not newest:
             raise NotFoundError("model of", name, f"train one first: airlsh train {name} --source ...")
         return newest[0]
-    ensure_system_index(client, MODELS)
     if not model_id:
         raise NotFoundError("model", model_id, "`airlsh models list` shows those that there are")
     found = client.options(ignore_status=404).get(index=MODELS, id=model_id)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.errors import FilterError, NotFoundError, ServerError, UnavailableError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.search.answers import Answer, read_answer
@@ -174,6 +175,8 @@ def _search_error(response: Mapping[str, Any], build: ResolvedBuild, identity: s
     )
     if identity is not None and response.get("status") == 404:
         return NotFoundError("document", identity, f"not in index {build.index} ({reason})")
+    if error.get("type") == SECURITY:
+        return access_error(403, reason)
     if response.get("status") == 400:
         return FilterError("", f"was refused by Elasticsearch, or else the text was: {reason}")
     return ServerError(f"search of {build.index}: {error.get('type')}: {reason}")

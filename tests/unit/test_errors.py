@@ -34,6 +34,7 @@ EXAMPLES: list[AirlshError] = [
     errors.RequestRefusedError("PUT /i", 400, "unknown setting"),
     errors.IndexTemplateError("i", "index template all", ("requires routing", "adds an alias"), "Change it."),
     errors.CapacityError("cluster.max_shards_per_node: 1000", "1,000 shards are open", "Delete some."),
+    errors.CertificateError("https://es:9200", "its certificate has expired", "Renew it."),
     errors.UnavailableError("index i", 30.0, "refused"),
     errors.BusyError("GET /i/_count", 503, "no master"),
     errors.ShardsMissingError("i", ("shard 1 of 3", "shard 2 of 3"), ("http://a:9200",), 30.0, "unavailable"),

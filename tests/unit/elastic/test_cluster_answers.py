@@ -7,7 +7,7 @@ from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
 from lsh_core.elastic.cluster import copies_missing, on_any_node, require_all_shards, ring_of
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import AccessError, PartialAnswerError, RequestRefusedError, UnavailableError
+from lsh_core.errors import PartialAnswerError, RequestRefusedError, UnavailableError
 
 THREE_NODES = Connection(urls=("http://a:1", "http://b:2", "http://c:3"))
 
@@ -139,17 +139,6 @@ def test_what_a_node_refuses_no_other_node_is_asked(status: int) -> None:
     with pytest.raises(RequestRefusedError if status == 400 else ApiError):
         on_any_node(THREE_NODES, action)
     assert len(asked) == 1
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_login_says_where_credentials_come_from(status: int) -> None:
-    def action(client: Any) -> None:
-        raise api_error(status)
-
-    with pytest.raises(AccessError, match="AIRLSH_ES_API_KEY") as raised:
-        on_any_node(THREE_NODES, action)
-    assert raised.value.status == status
-    assert raised.value.final
 
 
 def test_no_answer_at_all_names_the_nodes_and_what_to_do() -> None:

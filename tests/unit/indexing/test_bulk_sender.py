@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lsh_core.elastic.node_ring import FIRST_QUARANTINE_SECONDS, NodeRing
-from lsh_core.errors import LoadError, ShardsMissingError, UnavailableError
+from lsh_core.errors import AccessError, LoadError, ShardsMissingError, UnavailableError
 from lsh_core.indexing.bulk_sender import BulkSender
 from lsh_core.indexing.bulk_transport import BulkAnswer
 from tests.fakes import (
@@ -134,9 +134,15 @@ def test_no_node_in_time_is_said_with_the_last_reason() -> None:
     assert raised.value.waited_seconds == 30
 
 
-@pytest.mark.parametrize(
-    "fatal", [NO_PERMISSION, NO_ALIAS, RequestFails(401, "security_exception"), RequestFails(404, "x")]
-)
+@pytest.mark.parametrize("fatal", [NO_PERMISSION, RequestFails(401, "security_exception")])
+def test_a_user_who_may_not_write_ends_at_once(fatal: Any) -> None:
+    cluster = FakeCluster(3, script=[fatal])
+    with pytest.raises(AccessError):
+        send(make_sender(cluster), lines(2))
+    assert len(cluster.requests) == 1
+
+
+@pytest.mark.parametrize("fatal", [NO_ALIAS, RequestFails(404, "x")])
 def test_a_run_that_may_not_write_ends_at_once(fatal: Any) -> None:
     cluster = FakeCluster(3, script=[fatal])
     with pytest.raises(LoadError, match=fatal.error) as raised:
