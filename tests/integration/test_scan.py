@@ -8,6 +8,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.scan import scan
+from lsh_core.errors import RequestRefusedError
 
 INDEX = "scanned"
 DOCUMENTS = 50
@@ -55,9 +56,7 @@ def test_a_scan_that_is_left_early_closes_its_view(connection: Connection) -> No
 
 
 def test_a_page_that_fails_ends_the_scan(connection: Connection) -> None:
-    from elasticsearch import BadRequestError
-
     before = open_views(connection)
-    with pytest.raises(BadRequestError, match="no_such_query"):
+    with pytest.raises(RequestRefusedError, match="no_such_query"):
         list(scan(connection, INDEX, {"no_such_query": {}}, page=5))
     assert open_views(connection) == before
