@@ -76,9 +76,11 @@ class Connection:
                 raise SettingsError("es", url, "must be an address such as http://127.0.0.1:9200")
         if not self.urls:
             raise SettingsError("es", "", "no address of Elasticsearch was given")
-        for url in self.urls:
-            if parse_addresses(url).username is not None:
-                raise SettingsError("es", parse_addresses(url).urls[0], "credentials do not belong into an address")
+        found = [parse_addresses(url) for url in self.urls]
+        for each in found:
+            if each.username is not None:
+                raise SettingsError("es", each.urls[0], "credentials do not belong into an address")
+        object.__setattr__(self, "urls", tuple(dict.fromkeys(url for each in found for url in each.urls)))
         _check_credentials(self)
         _check_tls(self)
 

@@ -48,6 +48,7 @@ def _impatient(index: VectorIndex) -> VectorIndex:
 def test_addresses_of_a_connection_may_be_a_text_or_a_list() -> None:
     several = ("http://a:9200", "http://b:9200")
     assert Where("http://a:9200, http://b:9200") == Where(list(several)) == Connection(several)
+    assert Where("localhost").urls == ("http://localhost:9200",)
     assert hash(Where(list(several))) == hash(Connection(several))
 
 
