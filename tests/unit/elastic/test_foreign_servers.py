@@ -16,7 +16,7 @@ from lsh_core.cli.main import main
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.probe import prove_semantics
-from lsh_core.errors import AccessError, AirlshError, UnavailableError, UnsupportedServerError
+from lsh_core.errors import AccessError, AirlshError, RequestRefusedError, UnavailableError, UnsupportedServerError
 from lsh_core.search.vector_index import VectorIndex
 from tests.canned_server import ELASTIC, HTML, JSON, Canned, Request, canned_server
 
@@ -192,10 +192,8 @@ def test_what_elasticsearch_says_of_an_action_is_told_by_its_parts() -> None:
 
 
 def test_a_block_is_no_refusal_of_who_asks() -> None:
-    from elasticsearch import ApiError
-
     body = {"error": {"type": "cluster_block_exception", "reason": "blocked by: [FORBIDDEN/6/...]"}, "status": 403}
-    with canned_server(lambda _: Canned(403, ELASTIC, body)) as (url, _), pytest.raises(ApiError):
+    with canned_server(lambda _: Canned(403, ELASTIC, body)) as (url, _), pytest.raises(RequestRefusedError):
         answering_client(Connection((url,)), wait_seconds=0)
 
 
