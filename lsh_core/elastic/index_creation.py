@@ -11,14 +11,14 @@ from lsh_core.elastic.capacity import SHARDS, SHARDS_REMEDY
 from lsh_core.elastic.index_templates import read_inherited
 from lsh_core.elastic.inheritance import additions, conflicts, shielded
 from lsh_core.elastic.refusals import reason_of, refusal_of
-from lsh_core.errors import CapacityError, IndexTemplateError
+from lsh_core.errors import AccessError, CapacityError, IndexTemplateError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
-_NOT_OFFERED = (401, 403, 404, 405)
+_NOT_OFFERED = (404, 405)
 _HIGHEST_PRIORITY = 2**53
 _MOST_NAMED = 5
 _TOO_MANY_SHARDS = "shards open"
@@ -86,6 +86,8 @@ def try_body(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> None
             client.options(request_timeout=60).indices.simulate_template(
                 index_patterns=[index], priority=_HIGHEST_PRIORITY, template=template
             )
+    except AccessError:
+        return
     except ApiError as error:
         if error.status_code in _NOT_OFFERED:
             return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.system_indices import MAPPINGS, RUNS
+from lsh_core.errors import AccessError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -75,7 +76,7 @@ def _reason(client: Elasticsearch, index: str, shards: dict[str, Any]) -> str:
     missing = next((int(number) for number, shard in shards.items() if not shard["primary_active"]), 0)
     try:
         found = client.cluster.allocation_explain(index=index, shard=missing, primary=True)
-    except (ApiError, TransportError):  # Assigned meanwhile, or we may not ask.
+    except (AccessError, ApiError, TransportError):  # Assigned meanwhile, or we may not ask.
         return f"shard {missing} has no primary"
     deciders = (
         decider["explanation"]
@@ -97,6 +98,6 @@ def _command(client: Elasticsearch, index: str, url: str) -> str:
         recorded = bool(own) and bool(client.exists(index=RUNS, id=own["build"]))
         if recorded and not client.indices.exists_alias(name=own["name"], index=index):
             return f"airlsh builds abandon {own['name']} --build {own['build']} --es {url}"
-    except (ApiError, TransportError):  # Gone meanwhile, or the records are red as well.
+    except (AccessError, ApiError, TransportError):  # Gone meanwhile, or the records are red as well.
         pass
     return f"curl -X DELETE {url}/{index}"
