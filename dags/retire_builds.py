@@ -1,4 +1,7 @@
-"""Delete the builds of an index that are neither live nor among the newest."""
+"""Delete the builds of an index that are neither live nor among the newest.
+
+A run fails if an index run of the name is at work, or if a build that is to be deleted cannot be: its log names it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def retire_builds() -> None:
         """Keep the live build and the newest ones; never delete a model that a kept build uses."""
         from lsh_core.jobs import clearing
 
-        return run_job(clearing.retire, RetireSettings, context)
+        return run_job(clearing.retire_all, RetireSettings, context)
 
     retire()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
-from lsh_core.errors import NotFoundError
+from lsh_core.errors import NotFoundError, PromotionConflictError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.moves import Move, MoveStore
 from lsh_core.indexing.runs import RunStore, was_verified
@@ -106,7 +106,9 @@ def _move(
         move = Move(name, choose(live), live)
         if identity:
             moves.write(identity, move)
-    if not move.is_done:
+    if move.is_done:
+        _require_there(client, name, move)
+    else:
         seconds = settings.wait_green_seconds if settings.wait_green else None
         live = make_live(
             name, move.build, services, expected=move.was, green_seconds=seconds, lease_seconds=_LEASE_SECONDS
@@ -115,6 +117,17 @@ def _move(
         if identity:
             moves.write(identity, move)
     return asdict(move)
+
+
+def _require_there(client: Elasticsearch, name: str, move: Move) -> None:
+    """Raise `PromotionConflictError` if the alias has left where the move of this run brought it."""
+    live = live_index(client, name)
+    if live != move.live:
+        raise PromotionConflictError(
+            name,
+            f"this run moved it to {move.live}, and somebody else moved it since: now {live or 'nothing'} is live; "
+            "to move it again, start a new run",
+        )
 
 
 def _build_before(client: Elasticsearch, name: str, live: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.elastic.refusals import errors_named
-from lsh_core.errors import LeaseHeldError, LoadError, PromotionConflictError, ServerError
+from lsh_core.errors import LeaseHeldError, LoadError, OutcomeError, PromotionConflictError, ServerError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.dead_letters import read_dead_letters
 from lsh_core.indexing.forgetting import forget_build, forget_expired_letters
@@ -52,6 +52,23 @@ def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
             raise
         logger.warning("nothing is retired: %s", held)
         return {"name": settings.name, "retired": [], "kept": [], "skipped": {"*": str(held)}}
+
+
+def retire_all(settings: RetireSettings, services: Services) -> dict[str, Any]:
+    """Delete builds as `retire` does, for a run that is green or red: what is skipped is a failure.
+
+    Raises
+    ------
+    LeaseHeldError
+        An index run of this name is at work: nothing is retired.
+    OutcomeError
+        Some builds are left; the others are retired.
+    """
+    result = _retire(settings, services)
+    if skipped := result["skipped"]:
+        left = "; ".join(f"build {build} ({reason})" for build, reason in skipped.items())
+        raise OutcomeError(settings.name, left, f"not retired; {len(result['retired'])} others were")
+    return result
 
 
 def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:

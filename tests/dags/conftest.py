@@ -63,3 +63,15 @@ def set_connections(monkeypatch: pytest.MonkeyPatch, *, elasticsearch: str, dask
     }
     for identifier, connection in stored.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{identifier}", json.dumps(connection))
+
+
+def write_to_database(made: Any, folder: Path) -> None:
+    """Do what Airflow does with a DAG of a file in its folder."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    DagBundlesManager().sync_bundles_to_db()
+    (folder / "empty").mkdir()
+    bag = DagBag(dag_folder=folder / "empty")
+    bag.dags[made.dag_id] = made
+    sync_bag_to_db(bag, "dags-folder", None)

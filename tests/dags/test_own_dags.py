@@ -15,6 +15,7 @@ from lsh_airflow.index_stage import index_tasks
 from lsh_core.errors import SettingsError
 from lsh_core.jobs import index
 from lsh_core.settings import IndexSettings
+from tests.dags.conftest import write_to_database
 
 NAMES = ("packages", "images", "songs", "books", "films", "games")
 
@@ -64,18 +65,6 @@ def own_dag(tmp_path: Path) -> DAG:
 
     made: DAG = nightly()
     return made
-
-
-def write_to_database(made: DAG, folder: Path) -> None:
-    """Do what Airflow does with a DAG of a file in its folder."""
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-
-    DagBundlesManager().sync_bundles_to_db()
-    (folder / "empty").mkdir()
-    bag = DagBag(dag_folder=folder / "empty")
-    bag.dags[made.dag_id] = made
-    sync_bag_to_db(bag, "dags-folder", None)
 
 
 def test_index_runs_of_one_dag_have_builds_and_leases_of_their_own(runs: dict[str, Any], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from airflow.sdk import DagRunState, TaskInstanceState
+from airflow.sdk import DagRunState, TaskGroup, TaskInstanceState, dag
 
+from lsh_airflow.index_stage import index_tasks
 from lsh_core.elastic.connection import Connection
 from lsh_core.jobs import builds
 from lsh_core.jobs.services import Services
 from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.search.vector_index import VectorIndex
-from tests.dags.conftest import PROJECT, parsed_dags, set_connections
+from lsh_core.settings import IndexSettings
+from tests.dags.conftest import PROJECT, parsed_dags, set_connections, write_to_database
 
 ROWS, DIMS = 600, 16
 
@@ -130,6 +133,28 @@ def test_a_form_with_a_name_that_nobody_indexed(services: Services, source: Path
     assert failed(states) == ["check", "summarise"]
     states, _ = run("rollback_index", "rollback", name="never-trained")
     assert failed(states) == ["rollback"]
+
+
+def test_two_index_runs_of_one_dag_with_a_schedule(services: Services, source: Path, tmp_path: Path) -> None:
+    names = ("first-of-two", "second-of-two")
+    for name in names:
+        run("train_lsh_model", "train", name=name, source=str(source))
+
+    @dag(schedule="@daily", start_date=datetime(2026, 1, 1), default_args={"retries": 0})
+    def two() -> None:
+        for name in names:
+            with TaskGroup(name):
+                index_tasks(IndexSettings, given={"name": name, "source": f"{tmp_path}/{{{{ 'rows' }}}}.parquet"})
+
+    made = two()
+    write_to_database(made, tmp_path)
+    ended = made.test()
+    assert ended.state == DagRunState.SUCCESS
+    reports = [ended.get_task_instance(f"{name}.summarise").xcom_pull(task_ids=f"{name}.summarise") for name in names]
+    assert [(report["alias"], report["promoted"], report["documents"]) for report in reports] == [
+        (name, True, ROWS) for name in names
+    ]
+    assert len({report["build"] for report in reports}) == 2
 
 
 def test_from_texts_to_an_index_and_again(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD
 from lsh_core.elastic.system_indices import LEDGER
+from lsh_core.errors import DagRunError
 from lsh_core.indexing.gate import read_gate
 from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import load_job
@@ -42,7 +43,7 @@ def source(services: Services, tmp_path_factory: pytest.TempPathFactory) -> str:
     source = write_source(
         tmp_path_factory.mktemp("airflow-ends") / "rows.parquet", list(range(ROWS)), clustered(ROWS, DIMS)
     )
-    for name in ("orphaned", "marked"):
+    for name in ("orphaned", "marked", "cleared"):
         train(TrainSettings(name=name, source=source, metric="l2"), services)
     return source
 
@@ -120,3 +121,38 @@ def test_a_load_that_is_marked_failed_is_cancelled(airflow: AirflowRest, service
     assert _chunks(services, build) < ROWS // CHUNK
     _wait_until(lambda: RunStore(client).get("marked", build)["state"] == "failed")
     assert not client.indices.exists_alias(name="marked")
+
+
+def _clear(airflow: AirflowRest, run: str, **what: Any) -> None:
+    """Clear tasks of a run as the UI does."""
+    body = {"dry_run": False, "dag_run_id": run, "reset_dag_runs": True, "include_upstream": False, **what}
+    airflow._send(f"/dags/{DAG}/clearTaskInstances", body)
+
+
+def _states(airflow: AirflowRest, run: str) -> dict[str, str | None]:
+    return {task.task: task.state for task in airflow.tasks(DAG, run)}
+
+
+def test_a_run_whose_failed_tasks_alone_are_cleared_is_no_success_before_it_has_done_everything(
+    airflow: AirflowRest, services: Services, source: str
+) -> None:
+    conf = {"name": "cleared", "source": source, "recall_queries": 2000}
+    client = services.connection.client()
+    run = airflow.trigger(DAG, conf)
+    _wait_until(lambda: _states(airflow, run).get("verify") == "running")
+    airflow.mark_failed(DAG, run)
+    with pytest.raises(DagRunError):
+        airflow.wait(DAG, run, lambda _: None)
+    assert _states(airflow, run)["promote"] == "skipped"
+    assert holder_of(client, "cleared", BUILD) is None, "a run that was marked failed holds its name"
+
+    _clear(airflow, run, only_failed=True, include_downstream=False)
+    with pytest.raises(DagRunError, match="clear promote with the option Downstream"):
+        airflow.wait(DAG, run, lambda _: None)
+    assert _states(airflow, run)["verify"] == "success"
+    assert not client.indices.exists_alias(name="cleared")
+
+    _clear(airflow, run, only_failed=False, task_ids=["promote"], include_downstream=True)
+    airflow.wait(DAG, run, lambda _: None)
+    assert airflow.result(DAG, run, "summarise")["promoted"]
+    assert client.indices.exists_alias(name="cleared")

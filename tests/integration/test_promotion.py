@@ -168,6 +168,11 @@ def test_a_rollback_of_one_run_is_one_move(services: Services, make: Make, live:
     assert behind(services, NAME) == [physical_index(NAME, live)]
     # A person who asks again means it.
     assert rollback(RollbackSettings(name=NAME), services)["build"] == newer
+    # A run that is cleared after that has not what it was asked for any more.
+    with pytest.raises(
+        PromotionConflictError, match=f"this run moved it to {physical_index(NAME, live)}, and somebody"
+    ):
+        rollback(RollbackSettings(name=NAME), run)
 
 
 def test_whoever_is_refused_is_told_who_holds_the_lease(services: Services, make: Make, live: str) -> None:

@@ -9,14 +9,14 @@ import pytest
 
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, ensure_system_index
-from lsh_core.errors import NotFoundError, PromotionConflictError
+from lsh_core.errors import LeaseHeldError, NotFoundError, OutcomeError, PromotionConflictError
 from lsh_core.indexing.dead_letters import DeadLetter, write_dead_letters
 from lsh_core.indexing.gate import close_gate, open_gate
 from lsh_core.indexing.mapping import META_KEY
 from lsh_core.indexing.names import closed_alias, physical_index
 from lsh_core.indexing.runs import FAILED, LOADING, VERIFIED, RunStore
 from lsh_core.jobs import clearing
-from lsh_core.jobs.clearing import abandon, retire
+from lsh_core.jobs.clearing import abandon, retire, retire_all
 from lsh_core.jobs.services import Services
 from lsh_core.settings import AbandonSettings, RetireSettings
 from tests.memory_server import MemoryServer
@@ -126,6 +126,8 @@ def test_one_index_that_is_not_what_its_record_says_is_skipped(made: Made, troub
     assert (result["retired"], result["kept"], list(result["skipped"])) == (["1"], ["4", "3"], ["2"])
     assert index in result["skipped"]["2"]
     assert made.left() == {"2", "3", "4"}
+    with pytest.raises(OutcomeError, match=r"docs: the run did not do .* build 2 \(.*\) not retired; 0 others were"):
+        retire_all(RetireSettings(name=NAME, keep=1), made.services)
 
 
 def test_nothing_is_retired_while_an_index_run_is_at_work_and_that_is_no_failure(made: Made) -> None:
@@ -135,6 +137,8 @@ def test_nothing_is_retired_while_an_index_run_is_at_work_and_that_is_no_failure
         result = made.retire()
     assert result["retired"] == []
     assert "an index run holds the lease 'build'" in result["skipped"]["*"]
+    with hold(made.server, NAME, BUILD, Caller("run", "an index run")), pytest.raises(LeaseHeldError):
+        retire_all(RetireSettings(name=NAME), made.services)
     assert made.left() == {"1", "2", "3"}
 
 
