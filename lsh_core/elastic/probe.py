@@ -10,12 +10,12 @@ from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.index_creation import create_index
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
+from lsh_core.elastic.supported import OLDEST, is_supported
 from lsh_core.errors import UnsupportedServerError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-OLDEST_SERVER = (9, 4)
 _FAR = 1000.0
 _BODY = {
     "settings": {"number_of_shards": 1, "number_of_replicas": 0},
@@ -45,9 +45,8 @@ def server_facts(client: Elasticsearch) -> ServerFacts:
     nodes = client.nodes.info(filter_path="nodes.*.version,nodes.*.roles")["nodes"].values()
     versions = tuple(sorted({node["version"] for node in nodes}))
     for version in versions:
-        if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < OLDEST_SERVER:
-            oldest = ".".join(map(str, OLDEST_SERVER))
-            raise UnsupportedServerError(f"Elasticsearch {version}", f"airlsh needs {oldest} or later on every node")
+        if not is_supported(version):
+            raise UnsupportedServerError(f"Elasticsearch {version}", f"airlsh needs {OLDEST} or later on every node")
     holding = sum(any(role.startswith("data") for role in node["roles"]) for node in nodes)
     return ServerFacts(versions, holding)
 

@@ -218,3 +218,44 @@ def test_a_redirect_gets_no_credentials() -> None:
                 with pytest.raises(AirlshError):
                     way()
         assert leaked == []
+
+
+GENUINE = Canned(200, ELASTIC, root({"number": "9.4.1"}))
+
+
+def test_a_proxys_own_page_before_a_supported_server_is_tried_again() -> None:
+    for status in (404, 500, 200):
+        with canned_server(by_path(GENUINE, page(status, "Not here"))) as (url, _):
+            with pytest.raises(UnavailableError, match=r"Not here.*a proxy answered in the place") as raised:
+                answering_client(Connection((url,)), wait_seconds=0)
+            assert not raised.value.final
+
+
+def test_the_pages_of_one_proxy_do_not_hide_the_next_node() -> None:
+    with (
+        canned_server(by_path(GENUINE, page(500))) as (bad, _),
+        canned_server(lambda _: Canned(200, ELASTIC, {"status": "green"})) as (good, asked),
+    ):
+        answering_client(Connection((bad, good)), wait_seconds=0)
+        assert len(asked) == 1
+
+
+@pytest.mark.parametrize("quoted", ["compatible-with=9", "media_type_header_exception", "in serverless mode"])
+def test_an_error_that_quotes_a_user_is_no_unsupported_server(quoted: str) -> None:
+    body = {"error": {"type": "parsing_exception", "reason": f"unknown query [{quoted}]"}, "status": 400}
+    with canned_server(lambda _: Canned(400, ELASTIC, body)) as (url, _), pytest.raises(RequestRefusedError) as raised:
+        answering_client(Connection((url,)), wait_seconds=0)
+    assert quoted in str(raised.value)
+
+
+def test_an_error_page_of_another_framework_is_no_answer_of_elasticsearch() -> None:
+    page = {"timestamp": "2026-11-29T08:00:00Z", "status": 500, "error": "Internal Server Error", "path": "/"}
+    with canned_server(lambda _: Canned(500, JSON, page)) as (url, _), pytest.raises(UnsupportedServerError):
+        answering_client(Connection((url,)), wait_seconds=0)
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x16\x03\x03\x00\x7a\x02\x00\x00"])
+def test_a_tls_handshake_that_breaks_off_is_tried_again(answer: bytes) -> None:
+    with plain_server(answer) as place, pytest.raises(UnavailableError, match="broke the TLS handshake off") as raised:
+        answering_client(Connection((f"https://{place}",)), wait_seconds=0)
+    assert not raised.value.final

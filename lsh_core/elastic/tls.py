@@ -1,0 +1,76 @@
+"""Judges failures of TLS: some are final, others pass when a node or its proxy is back."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+
+from elastic_transport import ConnectionError as Unreachable
+
+from lsh_core.errors import CertificateError, UnsupportedServerError
+
+_GREETING_SECONDS = 5.0
+_REMEDIES = (
+    (r"Fingerprints did not match", "its certificate has another fingerprint", "Give that of its CA or certificate."),
+    (r"certificate has expired|not yet valid", "its certificate has expired, or is not yet valid", "Renew it."),
+    (r"Hostname mismatch|IP address mismatch|doesn't match", "its certificate is for another host name",
+     "Use an address that the certificate names, or give its fingerprint (AIRLSH_ES_CA_FINGERPRINT)."),
+    (r"CERTIFICATE_VERIFY_FAILED", "its certificate is signed by an authority that is not trusted here",
+     "Give the PEM file of its CA (AIRLSH_ES_CA_CERTS, or the field CA certificates)."),
+    (r"ALERT_(CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE)|certificate required",
+     "it wants a client certificate", "Give AIRLSH_ES_CLIENT_CERT and AIRLSH_ES_CLIENT_KEY, or the fields."),
+    (r"ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_\w+)",
+     "it does not take the client certificate", "Give one that its CA has signed (AIRLSH_ES_CLIENT_CERT)."),
+    (r"ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL", "it speaks another version of TLS",
+     "Allow TLS 1.2 or 1.3 on the server."),
+)  # fmt: skip
+_PLAIN = re.compile(r"WRONG_VERSION_NUMBER|HTTP_REQUEST", re.IGNORECASE)
+_RECORD = re.compile(r"RECORD_LAYER_FAILURE|record layer failure", re.IGNORECASE)
+_NOT_SPOKEN = ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", None)
+
+
+def tls_error(url: str, text: str, host: str, port: int) -> Exception:
+    """Return what a failure of TLS means: a final error, or `Unreachable` where another try may succeed.
+
+    An end in the middle of a handshake, or a broken record, is what a node leaves that is killed just then, and a
+    proxy that reaches no node.
+    """
+    for pattern, what, remedy in _REMEDIES:
+        if re.search(pattern, text):
+            return CertificateError(url, what, remedy)
+    # Newer OpenSSL says of a plain answer, and of a record that was cut, the same.
+    if _PLAIN.search(text) or (_RECORD.search(text) and _answers_in_plain_text(host, port)):
+        found = f"a server that does not speak TLS at {url}"
+        return UnsupportedServerError(found, "check host and port; only where no TLS is meant, write http://")
+    if "EOF occurred in violation of protocol" in text:
+        return Unreachable(
+            f"{url}: it broke the TLS handshake off, as a node does that ends, and as a server does that wants a "
+            "client certificate (AIRLSH_ES_CLIENT_CERT and AIRLSH_ES_CLIENT_KEY, or the fields)"
+        )
+    return Unreachable(f"{url}: TLS failed ({text[:200]}); where it stays so, check its certificate and the CA file")
+
+
+def speaks_tls(host: str, port: int, *, seconds: float = _GREETING_SECONDS) -> bool:
+    """Return whether a server answers a TLS greeting, whatever certificate it shows or wants."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port), timeout=seconds) as plain, context.wrap_socket(plain):
+            return True
+    except ssl.SSLError as error:
+        # A server that wants a certificate of ours, or another version, has spoken TLS as well.
+        return error.reason not in _NOT_SPOKEN
+    except OSError:
+        return False
+
+
+def _answers_in_plain_text(host: str, port: int) -> bool:
+    if speaks_tls(host, port):
+        return False
+    try:
+        with socket.create_connection((host, port), timeout=_GREETING_SECONDS) as plain:
+            plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return plain.recv(16).startswith(b"HTTP")
+    except OSError:
+        return False

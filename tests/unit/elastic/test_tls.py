@@ -1,0 +1,51 @@
+"""Failures of TLS: final where the server said so, passing else."""
+
+from __future__ import annotations
+
+import pytest
+from elastic_transport import ConnectionError as Unreachable
+
+from lsh_core.elastic.tls import tls_error
+from lsh_core.errors import CertificateError, UnsupportedServerError
+from tests.canned_server import HTML, Canned, canned_server
+
+URL = "https://es:9200"
+
+
+def judged(text: str, port: int = 1) -> Exception:
+    return tls_error(URL, f"TLS error caused by: SSLError({text})", "127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol (_ssl.c:1006)",
+        "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac (_ssl.c:2580)",
+        "[SSL] record layer failure (_ssl.c:1006)",
+        "[SSL: PACKET_LENGTH_TOO_LONG] packet length too long",
+    ],
+)
+def test_a_broken_handshake_may_pass(text: str) -> None:
+    assert type(judged(text)) is Unreachable
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate",
+        "Fingerprints did not match",
+        "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required",
+        "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version",
+        "Hostname mismatch, certificate is not valid for 'es'",
+    ],
+)
+def test_a_refused_certificate_is_final(text: str) -> None:
+    error = judged(text)
+    assert isinstance(error, CertificateError)
+    assert error.final
+
+
+@pytest.mark.parametrize("text", ["[SSL: WRONG_VERSION_NUMBER] wrong version number", "[SSL] record layer failure"])
+def test_a_server_without_tls_is_named(text: str) -> None:
+    with canned_server(lambda _: Canned(200, HTML, b"<html></html>")) as (url, _):
+        assert isinstance(judged(text, int(url.rpartition(":")[2])), UnsupportedServerError)
