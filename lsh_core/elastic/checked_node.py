@@ -37,7 +37,7 @@ class CheckedNode(Urllib3HttpNode):
         try:
             answer = super().perform_request(method, target, *args, **options)
         except TlsError as error:
-            raise tls_error(self.base_url, str(error), self.host, self.port) from error
+            raise self._tls_error(str(error)) from error
         except ConnectionTimeout:
             raise
         except Unreachable as error:
@@ -101,13 +101,16 @@ class CheckedNode(Urllib3HttpNode):
     def _unsupported(self, found: str, remedy: str) -> UnsupportedServerError:
         return UnsupportedServerError(f"{found} at {self.base_url}", remedy)
 
+    def _tls_error(self, text: str) -> Exception:
+        return tls_error(self.base_url, text, self.host, self.port, self.pool.conn_kw.get("ssl_context"))
+
     def _explained(self, error: Unreachable) -> Exception:
         """Return what an answer that is no HTTP says, or `error` where nobody answered."""
         text = str(error)
         if match := re.search(r"BadStatusLine\(['\"](.*?)['\"]\)", text):
             return self._unsupported(f"something that does not speak HTTP ({match[1][:60]!r})", "give another address")
         if "certificate required" in text.lower() or "CERTIFICATE_REQUIRED" in text:
-            return tls_error(self.base_url, text, self.host, self.port)
+            return self._tls_error(text)
         if self.scheme == "http" and "Connection aborted" in text and speaks_tls(self.host, self.port):
             return self._unsupported("a server that wants TLS", "write https:// in the place of http://")
         return error

@@ -11,6 +11,7 @@ from elastic_transport import ConnectionError as Unreachable
 from lsh_core.errors import CertificateError, UnsupportedServerError
 
 _GREETING_SECONDS = 5.0
+_ALERT_SECONDS = 1.0
 _REMEDIES = (
     (r"Fingerprints did not match", "its certificate has another fingerprint", "Give that of its CA or certificate."),
     (r"certificate has expired|not yet valid", "its certificate has expired, or is not yet valid", "Renew it."),
@@ -30,20 +31,23 @@ _RECORD = re.compile(r"RECORD_LAYER_FAILURE|record layer failure", re.IGNORECASE
 _NOT_SPOKEN = ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", None)
 
 
-def tls_error(url: str, text: str, host: str, port: int) -> Exception:
+def tls_error(url: str, text: str, host: str, port: int, context: ssl.SSLContext | None = None) -> Exception:
     """Return what a failure of TLS means: a final error, or `Unreachable` where another try may succeed.
 
     An end in the middle of a handshake, or a broken record, is what a node leaves that is killed just then, and a
-    proxy that reaches no node.
+    proxy that reaches no node. With `context` the server is asked once more after an end: what it says of the
+    certificate that it wants often gets lost behind a request.
     """
-    for pattern, what, remedy in _REMEDIES:
-        if re.search(pattern, text):
-            return CertificateError(url, what, remedy)
+    broken_off = "EOF occurred in violation of protocol" in text
+    for said in (text, _alert(context, host, port) if broken_off and context else ""):
+        for pattern, what, remedy in _REMEDIES:
+            if re.search(pattern, said):
+                return CertificateError(url, what, remedy)
     # Newer OpenSSL says of a plain answer, and of a record that was cut, the same.
     if _PLAIN.search(text) or (_RECORD.search(text) and _answers_in_plain_text(host, port)):
         found = f"a server that does not speak TLS at {url}"
         return UnsupportedServerError(found, "check host and port; only where no TLS is meant, write http://")
-    if "EOF occurred in violation of protocol" in text:
+    if broken_off:
         return Unreachable(
             f"{url}: it broke the TLS handshake off, as a node does that ends, and as a server does that wants a "
             "client certificate (AIRLSH_ES_CLIENT_CERT and AIRLSH_ES_CLIENT_KEY, or the fields)"
@@ -63,6 +67,19 @@ def speaks_tls(host: str, port: int, *, seconds: float = _GREETING_SECONDS) -> b
         return error.reason not in _NOT_SPOKEN
     except OSError:
         return False
+
+
+def _alert(context: ssl.SSLContext, host: str, port: int) -> str:
+    """Return the error of a handshake, or of the time after it, in which nothing is asked; "" where there is none."""
+    try:
+        with (
+            socket.create_connection((host, port), timeout=_ALERT_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secret,
+        ):
+            secret.recv(1)
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def _answers_in_plain_text(host: str, port: int) -> bool:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import pytest
 from elastic_transport import ConnectionError as Unreachable
 
+from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.tls import tls_error
 from lsh_core.errors import CertificateError, UnsupportedServerError
 from tests.canned_server import HTML, Canned, canned_server
+from tests.certificates import Authority
 
 URL = "https://es:9200"
 
@@ -49,3 +57,25 @@ def test_a_refused_certificate_is_final(text: str) -> None:
 def test_a_server_without_tls_is_named(text: str) -> None:
     with canned_server(lambda _: Canned(200, HTML, b"<html></html>")) as (url, _):
         assert isinstance(judged(text, int(url.rpartition(":")[2])), UnsupportedServerError)
+
+
+def test_a_client_certificate_that_is_wanted_is_always_named(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "ca")
+    own = authority.sign("proxy")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.ca))
+    context.load_cert_chain(own.certificate, own.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        for _ in range(10):  # The alert and the end of the connection race each other.
+            with pytest.raises(CertificateError, match="wants a client certificate"):
+                answering_client(
+                    Connection((f"https://127.0.0.1:{server.server_address[1]}",), ca_certs=str(authority.ca)),
+                    wait_seconds=0,
+                )
+    finally:
+        server.shutdown()
+        server.server_close()
