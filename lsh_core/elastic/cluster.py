@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.node_ring import NodeRing
-from lsh_core.elastic.refusals import refusal_of
+from lsh_core.elastic.refusals import refusal_of, said_by
 from lsh_core.elastic.watching import SilentNodeError, watched
 from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
@@ -85,7 +84,7 @@ def on_any_node(
         if time.monotonic() >= deadline:
             last = answer or last
             raise UnavailableError(
-                "Elasticsearch at " + ", ".join(connection.urls), wait_seconds, _said(last)
+                "Elasticsearch at " + ", ".join(connection.urls), wait_seconds, said_by(last)
             ).with_note(_HINT) from last
         time.sleep(0.5)
 
@@ -99,14 +98,6 @@ def ring_of(connection: Connection) -> NodeRing:
 def _named(error: ApiError) -> Exception:
     """Return the error of airlsh for a refusal; of what is missing or was changed meanwhile, callers make their own."""
     return error if error.status_code in (404, 409) else refusal_of(error)
-
-
-def _said(error: Exception | None) -> str:
-    """Return what an error of the client says: the text of a `TransportError` leaves its cause out."""
-    from elasticsearch import TransportError
-
-    text = str(error.message) if isinstance(error, TransportError) else str(error)
-    return re.sub(r"^\w+\([^()]*\): |<[^<>]* object at 0x\w+>: ", "", text)
 
 
 def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> Elasticsearch:

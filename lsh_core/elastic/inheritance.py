@@ -88,7 +88,7 @@ def shielded(body: Mapping[str, Any], inherited: Inherited) -> dict[str, Any]:
     if inherited.legacy and "_routing" in foreign:
         mappings["_routing"] = {"required": False}
     settings = {**resets, **_ALWAYS, **own}
-    if added := len(field_paths(foreign.get("properties", {}))):
+    if added := len(paths_with_implied_objects(foreign.get("properties", {}))):
         settings[_FIELD_LIMIT] = own.get(_FIELD_LIMIT, _USUAL_FIELD_LIMIT) + added
     return {**body, "settings": settings, "mappings": mappings}
 
@@ -100,9 +100,9 @@ def conflicts(body: Mapping[str, Any], inherited: Inherited) -> tuple[str, ...]:
 
 def additions(body: Mapping[str, Any], inherited: Inherited) -> tuple[str, ...]:
     """Return paths of the fields that `inherited` adds to those of `body`; they stay empty and do no harm."""
-    own = field_paths(body.get("mappings", {}).get("properties", {}))
+    own = paths_with_implied_objects(body.get("mappings", {}).get("properties", {}))
     foreign = {
-        **field_paths(inherited.mappings.get("properties", {})),
+        **paths_with_implied_objects(inherited.mappings.get("properties", {})),
         **inherited.mappings.get("runtime", {}),
     }
     return tuple(path for path in foreign if path not in own)
@@ -120,15 +120,18 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "index.") -> dict[s
     return flat
 
 
-def field_paths(properties: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return all fields of a mapping by their paths, objects included: ``a.b`` is a field inside ``a``."""
+def paths_with_implied_objects(properties: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return all fields of a mapping by their paths, and the objects that dotted names imply: ``a`` for ``a.b``."""
     found: dict[str, Mapping[str, Any]] = {}
     for name, definition in properties.items():
         parts = name.split(".")
         for length in range(1, len(parts)):
             found.setdefault(".".join(parts[:length]), {"properties": {}})
         found[name] = definition
-        found |= {f"{name}.{path}": inner for path, inner in field_paths(definition.get("properties", {})).items()}
+        found |= {
+            f"{name}.{path}": inner
+            for path, inner in paths_with_implied_objects(definition.get("properties", {})).items()
+        }
     return found
 
 
@@ -150,7 +153,10 @@ def _conflicts(own: Mapping[str, Any], inherited: Inherited) -> Iterator[str]:
 
 
 def _field_conflicts(properties: Mapping[str, Any], inherited: Inherited) -> Iterator[str]:
-    own, foreign = field_paths(properties), field_paths(inherited.mappings.get("properties", {}))
+    own, foreign = (
+        paths_with_implied_objects(properties),
+        paths_with_implied_objects(inherited.mappings.get("properties", {})),
+    )
     for path, definition in foreign.items():
         if path in own and (reason := _collision(path, own[path], definition, properties, legacy=inherited.legacy)):
             yield f"maps the field {path!r} {reason}"

@@ -78,12 +78,12 @@ class LeaseRecord:
 
     @property
     def overdue(self) -> bool:
-        """Whether its heartbeat is older than it may be, by this machine's clock."""
+        """Whether the last heartbeat is too old, by this machine's clock."""
         return datetime.now(UTC) > self.free_at
 
     @property
     def free_at(self) -> datetime:
-        """When it is free, if no further heartbeat comes."""
+        """Time at which the lease is free if no further heartbeat comes."""
         return datetime.fromisoformat(self.heartbeat_at) + timedelta(seconds=self.ttl_seconds)
 
     def to_document(self) -> dict[str, Any]:

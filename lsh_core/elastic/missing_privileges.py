@@ -1,4 +1,4 @@
-"""What Elasticsearch says of an action that it does not allow, as an error that says what is missing. Pure: no I/O."""
+"""Turns a security exception of Elasticsearch into an error that names the missing privilege. Pure: no I/O."""
 
 from __future__ import annotations
 

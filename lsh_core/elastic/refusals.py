@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -53,12 +54,21 @@ def named_error(error: BaseException) -> AirlshError | None:
     if isinstance(error, ApiError):
         return refusal_of(error)
     if isinstance(error, TransportError):
-        return UnavailableError("Elasticsearch", 0, f"{getattr(error, REQUEST, '')} {error}".strip())
+        request = f"{asked}: " if (asked := getattr(error, REQUEST, "")) else ""
+        return UnavailableError("Elasticsearch", 0, request + said_by(error))
     if isinstance(error, _FORESEEN):
         return None
     if isinstance(error, _FAULTS) or type(error).__module__.partition(".")[0] == "pyarrow":
         return UnexpectedError(type(error).__name__, str(error) or "no reason given")
     return None
+
+
+def said_by(error: Exception | None) -> str:
+    """Return the reason of an error of the client: the text of a `TransportError` leaves its cause out."""
+    from elastic_transport import TransportError
+
+    text = str(error.message) if isinstance(error, TransportError) else str(error)
+    return re.sub(r"^\w+\([^()]*\): |<[^<>]* object at 0x\w+>: ", "", text)
 
 
 def refusal_of(error: ApiError, purpose: str | None = None) -> AirlshError:

@@ -10,7 +10,7 @@ from lsh_core.elastic.cluster import on_any_node, ring_of
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_shards import MissingShard, missing_shards
 from lsh_core.elastic.watching import LONGEST_SECONDS, SilentNodeError, watched
-from lsh_core.errors import AirlshError, LoadError
+from lsh_core.errors import AirlshError
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponse
@@ -65,7 +65,7 @@ class ElasticTransport:
 
     def post(self, node: int, body: bytes) -> BulkAnswer:
         from elastic_transport import ConnectionError as Unreachable
-        from elastic_transport import ConnectionTimeout, SerializationError, TlsError
+        from elastic_transport import ConnectionTimeout, SerializationError
         from elasticsearch import ApiError
 
         def ask(client: Elasticsearch) -> ApiResponse[Any]:
@@ -74,9 +74,6 @@ class ElasticTransport:
         try:
             longest = _TRIAL_SECONDS if node in self._silent else LONGEST_SECONDS
             answer = watched(self._connection.client(node), ask, longest_seconds=longest)
-        except TlsError as error:
-            # A certificate does not mend itself.
-            raise LoadError(self._alias, self._connection.urls[node], str(error)) from error
         except SilentNodeError as error:
             self._silent.add(node)
             ring_of(self._connection).failed(node)  # So that calls for the ledger do not wait for it as well.

@@ -8,8 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from lsh_core.elastic.inheritance import field_paths
+from lsh_core.elastic.inheritance import paths_with_implied_objects
 from lsh_core.errors import SchemaError, SourceError
+from lsh_core.sources.arrays import AnyType
+from lsh_core.sources.plain_types import is_list
 
 MOST_FIELDS = 10_000
 """Fields of an index, objects and multi-fields counted; each costs memory on every node that holds a shard."""
@@ -39,11 +41,11 @@ def check_field_count(source: str, mappings: Mapping[str, Any]) -> None:
 
 def field_count(mappings: Mapping[str, Any]) -> int:
     """Return the number of fields of a mapping, as the server counts them: objects and multi-fields too."""
-    paths = field_paths(mappings.get("properties", {}))
+    paths = paths_with_implied_objects(mappings.get("properties", {}))
     return len(paths) + sum(len(definition.get("fields", {})) for definition in paths.values())
 
 
-def _check_type(source: str, column: str, path: str, arrow: pa.DataType, *, levels: int) -> None:
+def _check_type(source: str, column: str, path: str, arrow: AnyType, *, levels: int) -> None:
     if levels > MOST_LEVELS:
         raise SchemaError(
             source,
@@ -51,7 +53,7 @@ def _check_type(source: str, column: str, path: str, arrow: pa.DataType, *, leve
             f"is nested deeper than the {MOST_LEVELS} levels that Elasticsearch maps: flatten it, or leave the column "
             "out with --columns",
         )
-    while not pa.types.is_map(arrow) and hasattr(arrow, "value_type"):
+    while is_list(arrow):
         arrow = arrow.value_type
     if not pa.types.is_struct(arrow):
         return

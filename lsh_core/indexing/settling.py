@@ -17,7 +17,8 @@ logger = logging.getLogger(__name__)
 _LONGEST_MERGE_SECONDS = 6 * 3600
 _LINE_SECONDS = 10.0
 _JSON = {"accept": "application/json"}
-_OUTCOME_LOST = (404, 503)
+_LOST_SECONDS = 30.0
+"""Time after which the outcome of a merge that cannot be read counts as lost."""
 
 
 def settle_index(client: Elasticsearch, index: str, *, replicas: int) -> None:
@@ -48,7 +49,8 @@ def _merge(client: Elasticsearch, index: str) -> None:
     started = said = time.monotonic()
     task = client.indices.forcemerge(index=index, max_num_segments=1, wait_for_completion=False)["task"]
     pause = 0.05
-    while not (state := _task(client, task))["completed"]:
+    outcome = _Outcome(client, task)
+    while not (state := outcome.read())["completed"]:
         now = time.monotonic()
         if now - started > _LONGEST_MERGE_SECONDS:
             raise UnavailableError(f"merging {index}", now - started, "still merging")
@@ -66,17 +68,28 @@ def _merge(client: Elasticsearch, index: str) -> None:
     require_primaries(client, "merge", index, response)
 
 
-def _task(client: Elasticsearch, task: str) -> dict[str, Any]:
-    """Return the state of a task; only that it has ended, where the server could not keep or read its outcome.
+class _Outcome:
+    """The state of a task; only that it has ended, where the server could not keep or read its outcome.
 
-    The server keeps outcomes in the index ``.tasks``, which an index template of the cluster may spoil as well.
+    The server keeps outcomes in the index ``.tasks``, which an index template of the cluster may spoil as well. It
+    answers 503 then, each time, and for a moment where a shard or the master moves: the task may still be at work.
     """
-    from elasticsearch import ApiError
 
-    try:
-        # Not `client.tasks.get`: it warns, on each call, that the task API may change.
-        return dict(client.perform_request("GET", f"/_tasks/{task}", headers=_JSON).body)
-    except ApiError as error:
-        if error.status_code not in _OUTCOME_LOST:
-            raise
-        return {"completed": True}
+    def __init__(self, client: Elasticsearch, task: str) -> None:
+        self._client, self._task = client, task
+        self._unread_since: float | None = None
+
+    def read(self) -> dict[str, Any]:
+        from elasticsearch import ApiError
+
+        try:
+            # Not `client.tasks.get`: it warns, on each call, that the task API may change.
+            state = dict(self._client.perform_request("GET", f"/_tasks/{self._task}", headers=_JSON).body)
+        except ApiError as error:
+            if error.status_code not in (404, 503):
+                raise
+            now = time.monotonic()
+            since = self._unread_since = self._unread_since or now
+            return {"completed": error.status_code == 404 or now - since >= _LOST_SECONDS}
+        self._unread_since = None
+        return state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lsh_core.elastic.addresses import shown
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ArgumentError, SettingsError
 from lsh_core.settings import check_name
@@ -21,21 +22,29 @@ def connection_and_name(connection: object, name: object) -> tuple[Connection, s
     """
     if _is_connection(name) and not _is_connection(connection):
         connection, name = name, connection
-    if not _is_connection(connection):
-        raise ArgumentError("connection", connection, f"is not where Elasticsearch is: {_HOW}")
+    if not _is_connection(connection) and (not isinstance(connection, str) or name is None):
+        raise ArgumentError("connection", _shown(connection), f"is not where Elasticsearch is: {_HOW}")
     if name is None:
         raise ArgumentError("name", None, f"the name of the index is missing: {_HOW}")
     if not isinstance(name, str):
-        raise ArgumentError("name", name, f"must be the name of an index, a text: {_HOW}")
+        raise ArgumentError("name", _shown(name), f"must be the name of an index, a text: {_HOW}")
     try:
         check_name(name)
     except ValueError as error:
-        raise SettingsError("name", name, str(error)) from None
+        raise SettingsError("name", _shown(name), str(error).replace(name, str(_shown(name)))) from None
     return connection if isinstance(connection, Connection) else Connection.from_urls(str(connection)), name
 
 
 def _is_connection(given: object) -> bool:
-    return isinstance(given, Connection) or (isinstance(given, str) and "://" in given)
+    """Return whether an argument cannot be the name of an index, and may be addresses."""
+    return isinstance(given, Connection) or (isinstance(given, str) and bool(set(given) & set(":/@,[")))
+
+
+def _shown(given: object) -> object:
+    """Return an argument as errors may hold it: without the password of an address."""
+    if isinstance(given, str):
+        return shown(given) if _is_connection(given) else given
+    return given if given is None or isinstance(given, int | float) else type(given).__name__
 
 
 def check_index(index: object) -> None:

@@ -80,6 +80,9 @@ def test_what_may_pass_by_itself_stays_as_it_is() -> None:
 def test_a_node_that_is_away_may_come_back() -> None:
     from elastic_transport import ConnectionError as Away
 
-    found = named_error(Away("refused"))
+    error = Away("HTTPConnection(host='a', port=1): Failed to connect: refused")
+    setattr(error, REQUEST, "PUT /x")
+    found = named_error(error)
     assert isinstance(found, UnavailableError)
     assert not found.final
+    assert str(found) == "Elasticsearch did not answer; last: PUT /x: Failed to connect: refused"

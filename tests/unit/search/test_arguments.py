@@ -13,6 +13,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import InputError, UnavailableError
+from lsh_core.search.arguments import connection_and_name
 from lsh_core.search.query_vectors import many_vectors, one_vector
 from lsh_core.search.vector_index import VectorIndex
 
@@ -35,8 +36,41 @@ Index: Any = INDEX
     ],
 )
 def test_addresses_and_a_name_in_either_order(made: Callable[[], VectorIndex]) -> None:
-    with pytest.raises(UnavailableError, match="did not answer within 0 s"):
+    with pytest.raises(UnavailableError, match="did not answer; last"):
         _ = _impatient(made()).build
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("elastic:s3cret@host:9200", None),
+        ("elastic:s3cret", "packages"),
+        ("packages", "elastic:s3cret@[::1"),
+        (Connection(("http://host:9200",)), "elastic:s3cret@host:9200"),
+        ({"es": "elastic:s3cret@host:9200"}, "packages"),
+        (b"elastic:s3cret@host:9200", "packages"),
+        (["elastic:s3cret@host:9200"], "packages"),
+        ("packages", ["elastic:s3cret@host:9200"]),
+    ],
+)
+def test_no_error_holds_the_password_of_an_address(arguments: tuple[Any, Any]) -> None:
+    with pytest.raises(InputError) as raised:
+        Made(*arguments)
+    assert "s3cret" not in f"{raised.value} {raised.value.args} {vars(raised.value)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("elastic:s3cret@host:9200", "http://host:9200"),
+        ("localhost:9201", "http://localhost:9201"),
+        ("localhost", "http://localhost:9200"),
+        ("[::1]:9200", "http://[::1]:9200"),
+    ],
+)
+def test_an_address_may_lack_its_scheme(text: str, url: str) -> None:
+    connection, name = connection_and_name(text, "packages")
+    assert (connection.urls, name) == ((url,), "packages")
 
 
 def _impatient(index: VectorIndex) -> VectorIndex:
