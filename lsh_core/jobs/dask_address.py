@@ -13,7 +13,14 @@ _HIGHEST_PORT = 65535
 _HOST = re.compile(r"(?P<host>\[[0-9a-fA-F:.%\w]+\]|[^\s:/\[\]@?#]+)(:(?P<port>\d{1,5}))?/?")
 
 
-def scheduler_address(host: str, *, setting: str = "dask", protocol: str | None = None, port: int | None = None) -> str:
+def scheduler_address(
+    host: str,
+    *,
+    setting: str = "dask",
+    protocol: str | None = None,
+    port: int | None = None,
+    require_port: bool = False,
+) -> str:
     """Return ``protocol://host:port`` of a scheduler.
 
     Parameters
@@ -24,6 +31,8 @@ def scheduler_address(host: str, *, setting: str = "dask", protocol: str | None 
         Name of the setting that holds `host`, for messages.
     protocol, port
         For a host that has none; a host with another one is refused.
+    require_port
+        Whether a host without a port is refused, rather than given the usual one.
 
     Raises
     ------
@@ -41,11 +50,15 @@ def scheduler_address(host: str, *, setting: str = "dask", protocol: str | None 
         raise SettingsError("protocol", protocol, f"the host says {own}; leave one of the two out")
     match = _HOST.fullmatch(f"[{rest}]" if _is_bare_ipv6(rest) else rest)
     own_port = int(match["port"]) if match and match["port"] else None
-    if match is None or own_port == 0 or (own_port or 0) > _HIGHEST_PORT:
+    if match is None or not _is_port(own_port or (None if require_port else port or DEFAULT_PORT)) or own_port == 0:
         raise SettingsError(setting, host, f"must look like tcp://host:{DEFAULT_PORT}")
     if own_port and port and own_port != port:
         raise SettingsError("port", port, f"the host says {own_port}; leave one of the two out")
     return f"{own or protocol or PROTOCOLS[0]}://{match['host']}:{own_port or port or DEFAULT_PORT}"
+
+
+def _is_port(port: int | None) -> bool:
+    return port is not None and 0 < port <= _HIGHEST_PORT
 
 
 def _is_bare_ipv6(text: str) -> bool:

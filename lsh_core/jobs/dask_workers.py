@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,16 +22,13 @@ logger = logging.getLogger(__name__)
 _CONNECT_SECONDS = 15
 _WAIT = "AIRLSH_DASK_WAIT_SECONDS"
 _WORKER_SECONDS = 300.0
-_ENDS_WITH_PORT = re.compile(r":\d{1,5}$")
 _LOOK_SECONDS, _TELL_SECONDS = 0.2, 10.0
 
 
 def check_address(address: str | None) -> None:
     """Raise `SettingsError` unless `address` may be a Dask scheduler's, or is None."""
     if address is not None:
-        scheduler_address(address)
-        if not _ENDS_WITH_PORT.search(address):
-            raise SettingsError("dask", address, "must look like tcp://host:8786")
+        scheduler_address(address, require_port=True)
 
 
 @contextmanager
@@ -67,12 +63,21 @@ def dask_at(address: str | None) -> Iterator[Client]:
         return
     address = scheduler_address(address)
     what = f"Dask scheduler at {address}"
-    with _connected(address, what) as client:
+    with connected(address) as client:
         _wait_for_a_worker(client, what, _wait_seconds())
         yield client
 
 
-def _connected(address: str, what: str) -> Client:
+def connected(address: str) -> Client:
+    """Return a new client of the scheduler at `address`; the caller closes it.
+
+    Raises
+    ------
+    SettingsError
+        Something other than a Dask scheduler answers, or one with or without TLS unlike the address.
+    UnavailableError
+        Nobody answers.
+    """
     from distributed import Client
 
     try:
@@ -85,7 +90,7 @@ def _connected(address: str, what: str) -> Client:
             "dask", address, f"{error}; give the certificates as DASK_DISTRIBUTED__COMM__TLS__*"
         ) from error
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-        raise UnavailableError(what, _CONNECT_SECONDS, _innermost(error)) from error
+        raise UnavailableError(f"Dask scheduler at {address}", _CONNECT_SECONDS, _innermost(error)) from error
 
 
 def _wait_for_a_worker(client: Client, what: str, seconds: float) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from urllib.parse import urlsplit
+
+from lsh_core.elastic.tls import speaks_tls
 
 _LISTEN_SECONDS = 5.0
 _TLS_LISTEN_SECONDS = 1.0
@@ -16,7 +17,7 @@ def what_answers(address: str, seconds: float) -> str | None:
     Raises
     ------
     OSError
-        Nothing listens there.
+        Nothing listens there, or what does says nothing: a scheduler that is too busy, or a proxy that reaches none.
     """
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     where = (parts.hostname or "", parts.port or 0)
@@ -28,11 +29,16 @@ def what_answers(address: str, seconds: float) -> str | None:
     secret = parts.scheme == "tls"
     if _answer(where, b"", _TLS_LISTEN_SECONDS if secret else _LISTEN_SECONDS):
         return f"it does not speak TLS: write tcp://{parts.netloc}, or start it with TLS" if secret else None
-    if _speaks_tls(where):
+    if speaks_tls(*where, seconds=_LISTEN_SECONDS):
         remedy = f"write tls://{parts.netloc}, and give the certificates as DASK_DISTRIBUTED__COMM__TLS__*"
         return None if secret else f"it speaks TLS: {remedy}"
-    if _answer(where, b"GET / HTTP/1.0\r\n\r\n", _LISTEN_SECONDS).startswith(b"HTTP"):
+    answer = _answer(where, b"GET / HTTP/1.0\r\n\r\n", _LISTEN_SECONDS)
+    if not answer:
+        raise TimeoutError("it takes connections, but says nothing")
+    if answer.startswith(b"HTTP"):
         return "it speaks HTTP, as the dashboard of a scheduler does: write the scheduler's own port, 8786 by default"
+    if not secret and _answer(where, b"", _LISTEN_SECONDS):
+        return None  # It was busy before.
     return "it does not speak Dask's protocol: write the address of a Dask scheduler"
 
 
@@ -44,20 +50,3 @@ def _answer(where: tuple[str, int], question: bytes, seconds: float) -> bytes:
             return connection.recv(16)
     except OSError:
         return b""
-
-
-def _speaks_tls(where: tuple[str, int]) -> bool:
-    """Return whether a server answers a TLS greeting; whose certificate it shows is for Dask to judge."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        with (
-            socket.create_connection(where, timeout=_LISTEN_SECONDS) as connection,
-            context.wrap_socket(connection),
-        ):
-            return True
-    except ssl.SSLError as error:
-        # A server that wants a certificate of ours, or another version, has spoken TLS as well.
-        return error.reason not in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "HTTP_REQUEST", None)
-    except OSError:
-        return False

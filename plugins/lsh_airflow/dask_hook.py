@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from lsh_core.errors import SettingsError
+from lsh_core.errors import AirlshError, SettingsError
 from lsh_core.jobs.dask_address import scheduler_address
+from lsh_core.jobs.dask_workers import connected
 from lsh_core.jobs.worker_watch import workers_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _EXTRAS = {"protocol", "minimum_workers"}
 _NOT_DASKS = "is no field of a Dask scheduler"
-_CONNECT_SECONDS = 10
 
 
 class DaskHook(BaseHook):
@@ -66,9 +66,7 @@ class DaskHook(BaseHook):
 
     def get_conn(self) -> Client:
         """Return a new client of the cluster; the caller closes it."""
-        from distributed import Client
-
-        return Client(self.address, timeout=_CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
+        return connected(self.address)
 
     def test_connection(self) -> tuple[bool, str]:
         """Count the cluster's workers: what the button "Test" of the connection form shows."""
@@ -76,7 +74,7 @@ class DaskHook(BaseHook):
             wanted = _number("minimum_workers", self._stored.extra_dejson.get("minimum_workers"), default=1)
             with self.get_conn() as client:
                 workers = len(workers_of(client))
-        except (OSError, SettingsError) as error:
+        except (OSError, AirlshError) as error:
             return False, str(error)
         message = f"{self.address}: {workers} workers"
         return (True, message) if workers >= wanted else (False, f"{message}, {wanted} are wanted")

@@ -18,7 +18,9 @@ from lsh_airflow.provider_info import get_provider_info
 from lsh_airflow.services import services_from_connections
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SettingsError
+from lsh_core.jobs import scheduler_probe
 from lsh_core.local.airflow_standalone import AirflowStandalone
+from tests.canned_server import HTML, Canned, canned_server
 
 CONTEXT = {"dag_run": SimpleNamespace(dag_id="index_vectors", run_id="manual__1")}
 
@@ -255,6 +257,16 @@ def test_the_number_of_workers_may_be_text_and_must_be_a_number(monkeypatch: pyt
     store(monkeypatch, "dask_here", conn_type="dask", host="scheduler", extra={"minimum_workers": "many"})
     works, message = DaskHook("dask_here").test_connection()
     assert (works, "minimum_workers='many'" in message) == (False, True)
+
+
+def test_the_test_of_a_dask_connection_says_what_answers_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler_probe, "_LISTEN_SECONDS", 0.3)
+    with canned_server(lambda _: Canned(200, HTML, b"<html></html>")) as (url, _):
+        store(monkeypatch, "dask_here", conn_type="dask", host="127.0.0.1", port=int(url.rpartition(":")[2]))
+        works, message = DaskHook("dask_here").test_connection()
+    assert (works, "it speaks HTTP" in message) == (False, True)
+    works, message = DaskHook("dask_here").test_connection()
+    assert (works, "Dask scheduler at tcp://127.0.0.1:" in message) == (False, True)
 
 
 def test_a_dask_connection_without_a_host_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
