@@ -89,9 +89,8 @@ def demo(nodes: int) -> None:
 
 def _check_server(es: str | None) -> list[Check]:
     """Check the server that would be used; no server at all is no failure of this machine."""
-    from lsh_core.elastic.cluster import answering_client
     from lsh_core.elastic.probe import prove_semantics
-    from lsh_core.elastic.red_indices import red_indices
+    from lsh_core.elastic.red_indices import red_indices_if_told
     from lsh_core.errors import AirlshError, SettingsError
     from lsh_core.local.doctor import Check
 
@@ -105,7 +104,7 @@ def _check_server(es: str | None) -> list[Check]:
         remedy = "Start one with `airlsh up`, or name another with --es URL."
         return [Check("elasticsearch", False, str(error), remedy)]
     found = f"{', '.join(facts.versions)} at {', '.join(connection.urls)}, {facts.data_nodes} data nodes"
-    red = red_indices(answering_client(connection), connection.urls[0])
+    red = red_indices_if_told(connection)
     # No failure: nothing of airlsh waits for it.
     warnings = [Check("red index", True, str(each), f"To remove it: {each.command}") for each in red]
     return [Check("elasticsearch", True, f"{found}, semantics proved"), *warnings]
@@ -115,14 +114,10 @@ def _red(urls: list[str]) -> list[dict[str, str]]:
     """Return the red indices of the local cluster; none where it does not answer, for the status is of processes."""
     from dataclasses import asdict
 
-    from elasticsearch import ApiError, TransportError
+    from lsh_core.elastic.connection import Connection
+    from lsh_core.elastic.red_indices import red_indices_if_told
 
-    from lsh_core.local.readiness import red_in
-
-    try:
-        return [asdict(each) for each in red_in(urls)] if urls else []
-    except (ApiError, TransportError):
-        return []
+    return [asdict(each) for each in red_indices_if_told(Connection(tuple(urls)))] if urls else []
 
 
 def _print_status(found: dict[str, Any], *, as_json: bool) -> None:

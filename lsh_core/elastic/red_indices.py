@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.elastic.cluster import on_any_node
+from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import MAPPINGS, RUNS
-from lsh_core.errors import AccessError
+from lsh_core.errors import AirlshError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
+logger = logging.getLogger(__name__)
+
 _LONGEST_REASON = 300
+_SECONDS = 5.0
 _OWN = "airlsh"
 
 
@@ -50,6 +56,21 @@ def red_indices(client: Elasticsearch, url: str) -> tuple[RedIndex, ...]:
     )
 
 
+def red_indices_if_told(connection: Connection) -> tuple[RedIndex, ...]:
+    """Return the red indices of a cluster; none where it does not answer soon, for they are no more than warnings."""
+    from elasticsearch import ApiError, TransportError
+
+    try:
+        return on_any_node(
+            connection,
+            lambda client: red_indices(client.options(request_timeout=_SECONDS), connection.urls[0]),
+            wait_seconds=0,
+        )
+    except (AirlshError, ApiError, TransportError) as error:
+        logger.info("red indices were not looked for: %s", error)
+        return ()
+
+
 def missing_state(red: Collection[str]) -> list[str]:
     """Return those of the `red` indices without which airlsh cannot work."""
     return [name for name in red if name in MAPPINGS]
@@ -76,7 +97,7 @@ def _reason(client: Elasticsearch, index: str, shards: dict[str, Any]) -> str:
     missing = next((int(number) for number, shard in shards.items() if not shard["primary_active"]), 0)
     try:
         found = client.cluster.allocation_explain(index=index, shard=missing, primary=True)
-    except (AccessError, ApiError, TransportError):  # Assigned meanwhile, or we may not ask.
+    except (AirlshError, ApiError, TransportError):  # Assigned meanwhile, or we may not ask.
         return f"shard {missing} has no primary"
     deciders = (
         decider["explanation"]
@@ -98,6 +119,6 @@ def _command(client: Elasticsearch, index: str, url: str) -> str:
         recorded = bool(own) and bool(client.exists(index=RUNS, id=own["build"]))
         if recorded and not client.indices.exists_alias(name=own["name"], index=index):
             return f"airlsh builds abandon {own['name']} --build {own['build']} --es {url}"
-    except (AccessError, ApiError, TransportError):  # Gone meanwhile, or the records are red as well.
+    except (AirlshError, ApiError, TransportError):  # Gone meanwhile, or the records are red as well.
         pass
     return f"curl -X DELETE {url}/{index}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.red_indices import RedIndex, missing_state, red_indices, unassignable
+from lsh_core.elastic.red_indices import missing_state, red_indices_if_told, unassignable
 from lsh_core.local.probing import get_json
 
 logger = logging.getLogger("lsh_core.local")
@@ -51,13 +51,7 @@ class Readiness:
         return None if now - self._steady[1] >= STEADY_SECONDS else f"red indices: {', '.join(sorted(red))}"
 
 
-def red_in(urls: Sequence[str]) -> tuple[RedIndex, ...]:
-    """Return the red indices of the local cluster at `urls`."""
-    connection = Connection(tuple(urls))
-    return red_indices(connection.client(), connection.urls[0])
-
-
 def warn_of_red(urls: Sequence[str]) -> None:
     """Log each red index of the local cluster, and the command that removes it."""
-    for each in red_in(urls):
+    for each in red_indices_if_told(Connection(tuple(urls))):
         logger.warning("%s; to remove it: %s", each, each.command)
