@@ -276,7 +276,7 @@ class _Wish:
     outwait: bool
 
     def suspects(self, found: LeaseRecord) -> bool:
-        """Whether a few seconds without a heartbeat are enough to take the lease from its holder."""
+        """Return whether a holder without a heartbeat loses the lease after a few seconds."""
         return self.watch or found.overdue or (self.build is not None and found.build == self.build)
 
 
@@ -326,7 +326,7 @@ class _WaitLog:
 
 
 class _Watch:
-    """Whether a lease moves while we look at it: its heartbeat's time is told by another machine's clock.
+    """Watches a lease for heartbeats, because their times come from the clock of another machine.
 
     A lease is suspect if it is overdue by our clock, if it is for the very build that we are to resume, or if the
     caller says so. If no heartbeat comes while we look, its holder is dead.
@@ -345,9 +345,10 @@ class _Watch:
             self._seq_no, self._since = seq_no, time.monotonic()
 
     def took_its_end(self, found: LeaseRecord, wish: _Wish) -> bool:
-        """Whether the holder is dead: it was silent for some heartbeats where it is suspect, else for its whole time.
+        """Return whether the holder of a lease is dead, by the time without a heartbeat.
 
-        The latter by this machine's clock alone, however wrong the clock of the holder is.
+        A suspect holder is dead after a few missed heartbeats, any other one after the whole time of its lease. This
+        machine's clock alone measures that time, however wrong the clock of the holder is.
         """
         silent = time.monotonic() - self._since
         if wish.suspects(found):

@@ -1,4 +1,4 @@
-"""Queries sent to the live build of a name, wherever that is by the time they arrive."""
+"""Sends queries to the live build of a name, and follows it when another build goes live."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WAIT_SECONDS = 3.0
 JOB_WAIT_SECONDS = 15.0
 """Time that the searches of a job wait for a node that answers."""
 _SHARD_SECONDS = 15.0
-"""How long a search waits, where a node answers, for a shard that moves to another node."""
+"""Time that a search waits for a shard that moves to another node, where a node answers."""
 _AWAY_SECONDS = 0.1
 _BRIEFEST_SECONDS = 1.0
 
@@ -50,7 +50,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Away:
-    """The index that was asked is gone, or a shard of it does not answer just now."""
+    """An index that is gone, or that has a shard which does not answer now."""
 
     reason: str
 
