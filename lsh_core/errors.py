@@ -299,7 +299,7 @@ class UnavailableError(ServerError):
 
     def __init__(self, what: str, waited_seconds: float, last: str) -> None:
         self.what, self.waited_seconds, self.last = what, waited_seconds, last
-        within = f" within {waited_seconds:.0f} s" if waited_seconds else ""
+        within = f" within {waited_seconds:.0f} s" if round(waited_seconds) else ""
         super().__init__(f"{what} did not answer{within}; last: {last}")
 
 
