@@ -272,7 +272,8 @@ class _Search:
         """
 
         def stop(error: OSError) -> None:  # by default os.walk goes on without what it may not read
-            raise error
+            if not (isinstance(error, FileNotFoundError) and is_hidden(f"{error.filename}/", self.base)):
+                raise error  # Writers make and remove hidden folders at any time, and no row is in them.
 
         for parent, folders, names in os.walk(folder, onerror=stop, followlinks=self._linked_folders):
             self.seen.add(f"{parent}/")
