@@ -629,6 +629,7 @@ class DeleteSettings(Settings):
         "that has a comma itself: --exact-id.",
     )
     ids_from: str | None = Field(default=None, min_length=1, description="Parquet source with the ids to delete.")
+    source_version: SourceVersion = None
     id: str | None = Field(
         default=None, min_length=1, description="Column of --ids-from with the ids; default: the build's own."
     )

@@ -133,6 +133,12 @@ def read_manifest(folder: OutputFolder) -> Manifest | None:
     SourceError
         A file of that name is something else.
     """
+    stored = read_stored_manifest(folder)
+    return None if stored is None else stored[0]
+
+
+def read_stored_manifest(folder: OutputFolder) -> tuple[Manifest, bytes] | None:
+    """Return the manifest of a folder and its bytes; None where there is none. Raises as `read_manifest` does."""
     data = folder.read(MANIFEST)
     if data is None:
         if (old := folder.read(OLD_MANIFEST)) is not None and is_old(old):
@@ -140,7 +146,7 @@ def read_manifest(folder: OutputFolder) -> Manifest | None:
             raise SourceError(folder.place(OLD_MANIFEST), reason)
         return None
     try:
-        return Manifest.from_bytes(data)
+        return Manifest.from_bytes(data), data
     except (ValueError, KeyError, TypeError) as error:
         reason = f"is no manifest of features that this version of airlsh reads ({error}): name another --output"
         raise SourceError(folder.place(MANIFEST), reason) from error

@@ -33,7 +33,8 @@ from lsh_core.features.chunk_files import ChunkRecord, Letter
 from lsh_core.features.encoder import Encoder
 from lsh_core.features.encoding import encode_rows
 from lsh_core.features.image_loading import ImageUnavailableError, Payload
-from lsh_core.features.row_reading import ChunkRows, Reason
+from lsh_core.features.row_reading import ChunkRows
+from lsh_core.sources.nested_faults import Reason
 from lsh_core.stopwatch import Stopwatch
 from lsh_core.told import told
 

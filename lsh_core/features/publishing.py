@@ -8,12 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from lsh_core.features.chunk_files import ChunkRecord
-from lsh_core.features.manifest import LEFTOVER_SECONDS, Manifest, read_manifest
+from lsh_core.features.manifest import LEFTOVER_SECONDS, Manifest, read_manifest, read_stored_manifest
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.shown_files import show_files
 from lsh_core.sources.feature_folders import CHUNKS, COMPLETE, DEAD_LETTERS, LETTERS, MANIFEST, ROWS
 
 logger = logging.getLogger(__name__)
+
+_TRIES = 20
 
 
 def begin(folder: OutputFolder, manifest: Manifest) -> Manifest | None:
@@ -64,17 +66,23 @@ def publish(folder: OutputFolder, manifest: Manifest) -> Manifest:
 def show(folder: OutputFolder) -> None:
     """Show to readers of plain Parquet what the manifest names, and nothing else: its rows, and its dead letters.
 
-    Repeated until the manifest is still the same after it, as another run may have replaced it. Nothing is shown of a
+    Repeated, a bounded number of times, until the manifest is still the same after it, as another run may have replaced
+    it: then that run shows what it wrote, too. Nothing is shown of a
     chunk that is gone meanwhile: whoever publishes makes it again.
     """
-    while (manifest := read_manifest(folder)) is not None:
+    for _ in range(_TRIES):
+        stored = read_stored_manifest(folder)
+        if stored is None:
+            return
+        manifest, data = stored
         rows = {f"{chunk.name}.parquet": chunk.file for chunk in manifest.chunks}
         letters = {f"{chunk.name}.pq": chunk.letters_file for chunk in manifest.chunks if chunk.letters_file}
         with suppress(FileNotFoundError):
             show_files(folder, ROWS, rows)
             show_files(folder, DEAD_LETTERS, letters)
-        if folder.read(MANIFEST) == manifest.to_bytes():
+        if folder.read(MANIFEST) == data:
             return
+    logger.warning("features: other runs replaced the manifest %d times; the last of them shows its rows", _TRIES)
 
 
 def delete_unnamed(folder: OutputFolder, manifest: Manifest) -> int:

@@ -22,13 +22,13 @@ from lsh_core.sources.common_types import is_text
 from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.fitting import fit
 from lsh_core.sources.identifiers import read_identifiers
+from lsh_core.sources.nested_faults import Reason
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.texts import text_faults
 from lsh_core.told import as_utf8
 
 _BYTES, _PATH = "bytes", "path"
 
-Reason = tuple[str, str]
 Input = str | Payload | Reason
 """A text, an image still to be loaded, or why there is neither."""
 
@@ -104,8 +104,7 @@ def _kept(table: pa.Table, columns: RowColumns, ids: Sequence[str | None]) -> tu
         texts = pa.array(ids, columns.kept.field(columns.id).type)
         given = given.set_column(given.schema.get_field_index(columns.id), columns.id, texts)
     fitted = fit(given, columns.kept)
-    misfits = {row: ("value_not_exact", f"column {name!r} {fault}") for row, (name, fault) in fitted.faults.items()}
-    return fitted.table.cast(columns.kept), misfits
+    return fitted.table.cast(columns.kept), fitted.reasons
 
 
 def _texts(table: pa.Table, columns: RowColumns) -> Iterator[Input]:

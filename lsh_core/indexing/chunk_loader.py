@@ -65,6 +65,19 @@ class LoadPlan:
         """Columns to read: the id, the vector, and the others; each once."""
         return list(dict.fromkeys((self.id_column, self.vector.column, *self.fields)))
 
+    def fit_and_validate(self, table: pa.Table, vector_column: str) -> tuple[pa.Table, ValidRows]:
+        """Return the table with the types of the build, and its rows that can be indexed, and those that cannot."""
+        fitted = fit(table, self.types, moments=False)
+        valid = validate_rows(
+            fitted.table,
+            id=self.id_column,
+            vector=vector_column,
+            dims=self.vector.dims,
+            metric=self.vector.metric,
+            misfits=fitted.reasons,
+        )
+        return fitted.table, valid
+
 
 class ChunkRecord(Protocol):
     """Where a finished chunk is written down."""
@@ -149,16 +162,8 @@ class ChunkLoader:
         """Validate, hash and write the rows of one chunk, and hand its requests to the posting threads."""
         plan = self._plan
         with watch("validate"):
-            fitted = fit(table, plan.types, moments=False)
-            valid = validate_rows(
-                fitted.table,
-                id=plan.id_column,
-                vector=plan.vector.column,
-                dims=plan.vector.dims,
-                metric=plan.vector.metric,
-                misfits=fitted.faults,
-            )
-            others = fitted.table.select(list(plan.fields))
+            fitted, valid = plan.fit_and_validate(table, plan.vector.column)
+            others = fitted.select(list(plan.fields))
             if len(valid.offsets) < len(table):
                 # A table without columns forgets its rows when some are taken, but not when it is cut.
                 some = pa.array(valid.offsets, pa.int64())

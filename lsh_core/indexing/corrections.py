@@ -24,9 +24,8 @@ from lsh_core.indexing.ledger import LedgerEntry, hash_ids
 from lsh_core.indexing.runs import now
 from lsh_core.models.contract import LSHModel
 from lsh_core.partitions import partition_of
-from lsh_core.sources.fitting import fit
 from lsh_core.sources.row_bytes import pack_row
-from lsh_core.sources.validation import ValidRows, validate_rows
+from lsh_core.sources.validation import ValidRows
 
 ChunkUpdate = Callable[[int, npt.NDArray[np.int64], npt.NDArray[np.uint64]], None]
 """Enters accepted rows of a chunk in the ledger: its number, places in the source (m,), hashes of the ids (m, 2)."""
@@ -107,16 +106,7 @@ class CorrectionLoader:
         The row of an id takes the last of its letters' places in the source; the others are repeated rows of that id.
         Rows whose ids belong to live changes count as taken, and are not sent.
         """
-        field_ = self._plan.vector
-        fitted = fit(table, self._plan.types, moments=False)
-        valid = validate_rows(
-            fitted.table,
-            id=self._plan.id_column,
-            vector=self._vector_column,
-            dims=field_.dims,
-            metric=field_.metric,
-            misfits=fitted.faults,
-        )
+        fitted, valid = self._plan.fit_and_validate(table, self._vector_column)
         refused: dict[int, tuple[str | None, str, str]] = {
             row.offset: (row.id, row.error, row.reason) for row in valid.refused
         }
@@ -126,7 +116,7 @@ class CorrectionLoader:
             if identity not in changed:
                 by_chunk[_last(letters[identity]).chunk].append(row)
         for chunk, rows in by_chunk.items():
-            for row, error, reason in self._send(fitted.table, valid, chunk, rows, letters):
+            for row, error, reason in self._send(fitted, valid, chunk, rows, letters):
                 refused[int(valid.offsets[row])] = (valid.ids[row], error, reason)
         corrected = Corrected()
         self._enter(valid, refused, letters, corrected)

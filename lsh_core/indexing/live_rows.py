@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
 from lsh_core.indexing.journal import Change
 from lsh_core.indexing.mapping import VectorField
 from lsh_core.sources.arrays import AnyArray
+from lsh_core.sources.column_types import is_pandas_index
 from lsh_core.sources.identifiers import check_id_type
 from lsh_core.sources.plain_types import plain_table
 from lsh_core.sources.row_bytes import pack_row
@@ -27,7 +27,6 @@ of pandas and polars do), or mappings of names of columns to values."""
 
 _NOT_OF_ONE_TYPE = (pa.ArrowException, OverflowError, TypeError, ValueError)
 _SHOWN_CHARACTERS = 60
-_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def as_table(rows: Rows, where: str, first_row: int) -> pa.Table:
@@ -64,7 +63,7 @@ def _handed_over(rows: Any, where: str) -> pa.Table:
         table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else pa.table(rows)
     except _NOT_OF_ONE_TYPE as error:
         raise SourceError(where, f"{type(rows).__name__} cannot be read as a table: {error}") from None
-    return table.drop_columns([name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)])
+    return table.drop_columns([name for name in table.column_names if is_pandas_index(name)])
 
 
 def _column(values: list[Any], where: str, name: str, first_row: int) -> AnyArray:

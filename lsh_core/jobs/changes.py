@@ -46,7 +46,7 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     changed, live = 0, build.meta.build
     ignored: dict[str, None] = {}
     with progress("upsert", total=dataset.rows) as meter:
-        for file, first_row, table in read_parts(dataset.files, dataset.names):
+        for file, first_row, table in read_parts(dataset.files, dataset.names_with({id_column, vector, *build.fields})):
             written = writer.upsert(
                 table,
                 id_column=id_column,
@@ -85,17 +85,23 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
     if bool(settings.ids) == bool(settings.ids_from):
         both = "not both" if settings.ids else "or nothing is deleted"
         raise SettingsError("ids", list(settings.ids), f"give either ids (--ids, --exact-id) or --ids-from, {both}")
+    if settings.source_version is not None and not settings.ids_from:
+        raise SettingsError("source_version", settings.source_version, "is of --ids-from, which is not given")
     writer = LiveWriter(services.connection, settings.name)
     deleted, live = 0, writer.live_build().meta.build
     column = settings.id or writer.live_build().meta.id_column
-    parts = _ids_from(settings.ids_from, column) if settings.ids_from else iter([list(settings.ids)])
+    parts = (
+        _ids_from(settings.ids_from, column, settings.source_version)
+        if settings.ids_from
+        else iter([list(settings.ids)])
+    )
     for ids in parts:
         written = writer.delete(ids, refreshed=settings.refresh)
         deleted, live = deleted + written.changed, written.build
     return {"name": settings.name, "build": live, "deleted": deleted}
 
 
-def _ids_from(source: str, column: str) -> Iterator[list[str]]:
+def _ids_from(source: str, column: str, version: str | None) -> Iterator[list[str]]:
     """Yield the ids in a column of a Parquet source."""
     from lsh_core.errors import SourceError
     from lsh_core.sources.columns import check_id
@@ -103,7 +109,7 @@ def _ids_from(source: str, column: str) -> Iterator[list[str]]:
     from lsh_core.sources.identifiers import read_identifiers
     from lsh_core.sources.parts import read_parts
 
-    dataset = open_dataset(source)
+    dataset = open_dataset(source, version)
     check_id(dataset, column)
     with progress("delete", total=dataset.rows) as meter:
         for file, first_row, table in read_parts(dataset.files, [column]):

@@ -53,9 +53,10 @@ class CorrectedSource:
         self._folders = {file.url: dict(file.partition_values) for file in plan.files}
         self._types = {key: type_ for file in plan.files for key, type_ in file.partition_types}
         self._columns = list(dict.fromkeys([self._id, str(settings.vector), *plan.fields]))
+        self._there = self._dataset.names_with(self._columns)
         for name in self._columns:
             by_folders = all(name in values for values in self._folders.values())
-            if name not in self._dataset.names and not by_folders:
+            if name not in self._there and not by_folders:
                 raise SchemaError(self._url, name, "is missing; the build has it")
 
     def last_rows(self, letters: Letters) -> tuple[dict[str, int], int]:
@@ -93,7 +94,7 @@ class CorrectedSource:
 
         A column that the source lacks, and a folder of the build's source told, has the value of the letter's folder.
         """
-        there = [name for name in self._columns if name in self._dataset.names]
+        there = [name for name in self._columns if name in self._there]
         places = np.array(sorted(rows.values()), np.int64)
         chunks = plan_chunks(self._dataset.files, chunk_rows=_ROWS_AT_ONCE)
         for number, file in enumerate(self._dataset.files):

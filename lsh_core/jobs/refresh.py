@@ -147,7 +147,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
     if dataset.rows:  # Of an empty table the columns have no types.
         checked = check_columns(dataset, id=id_column, vector=vector)
         require_encoder(checked.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)
-    columns = dataset.names
+    columns = dataset.names_with({id_column, vector, *build.fields})
     if any(file.partition is not None for file in dataset.files):
         files = tuple(file for file in dataset.files if file.partition == settings.partition)
         there = sorted({str(file.partition) for file in dataset.files})

@@ -293,8 +293,8 @@ class VectorIndex:
         for vector in vectors:
             target = given(vector.tolist())
 
-            def queries(build: ResolvedBuild, target: Target = target) -> list[Query]:
-                check_vectors(build, vectors)
+            def queries(build: ResolvedBuild, target: Target = target, one: np.ndarray = vector) -> list[Query]:
+                check_vectors(build, one[np.newaxis])
                 return [exact_query(build.field, target, k=k)]
 
             yield from self._asker.ask(queries)

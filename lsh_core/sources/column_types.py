@@ -13,6 +13,11 @@ from lsh_core.sources.common_types import common_type
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
+def is_pandas_index(name: str) -> bool:
+    """Whether a column has the name that pandas gives to an index without one."""
+    return _PANDAS_INDEX.fullmatch(name) is not None
+
+
 @dataclass(frozen=True)
 class ColumnTypes:
     """One column over all files.
@@ -32,7 +37,7 @@ class ColumnTypes:
     @property
     def is_pandas_index(self) -> bool:
         """Whether it is the unnamed index of a data frame, which pandas writes as a column."""
-        return _PANDAS_INDEX.fullmatch(self.name) is not None
+        return is_pandas_index(self.name)
 
     def seen(self, type_: pa.DataType, url: str) -> ColumnTypes:
         """Return the column with the type that it has in one more file."""

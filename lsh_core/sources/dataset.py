@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -81,8 +81,8 @@ class Dataset:
     """All files of a source, in sorted order, and the columns that they have.
 
     A file may lack a column, or have it with another type: see `lsh_core.sources.common_types`. Partition keys
-    are columns of strings. A key that is also a column of a file is read from that file, and tells its partition all
-    the same.
+    are columns of strings, or of the types that a table's log gives them. A key that is also a column of a file is
+    read from that file, and tells its partition all the same.
 
     Attributes
     ----------
@@ -107,6 +107,10 @@ class Dataset:
     def names(self) -> list[str]:
         """Names of the columns that are used by default: all but the unnamed indices of pandas."""
         return [column.name for column in self.columns if not column.is_pandas_index]
+
+    def names_with(self, known: Collection[str]) -> list[str]:
+        """Return `names`, and those unnamed indices of pandas that are in `known`, the columns of a build."""
+        return [column.name for column in self.columns if not column.is_pandas_index or column.name in known]
 
     @property
     def columns_left_out(self) -> tuple[str, ...]:

@@ -20,15 +20,15 @@ import pyarrow as pa
 
 from lsh_core.errors import MissingPackageError, SettingsError, SourceError
 from lsh_core.partitions import NULL, Levels, partition_name
+from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local
 from lsh_core.sources.partition_types import partition_type
-from lsh_core.sources.table_places import DELTA, TablePlace
+from lsh_core.sources.table_places import DELTA, DELTA_LOG, TablePlace
 from lsh_core.sources.tables import Table, TableFile, TableVersion, path_in_table
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-_LOG = "_delta_log"
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?.*\.(?:parquet|json)")
 _COPYING_THREADS = 16
@@ -101,7 +101,9 @@ def _open(place: TablePlace, folder: str, wanted: int | None) -> DeltaTable:
 
 
 def _latest(place: TablePlace) -> int | None:
-    names = (path.rpartition("/")[2] for path in place.filesystem.ls(f"{place.root}/{_LOG}", detail=False))
+    with judged(place.url, "its Delta log cannot be listed", local=is_local(place.filesystem)):
+        listed = place.filesystem.ls(f"{place.root}/{DELTA_LOG}", detail=False)
+    names = (path.rpartition("/")[2] for path in listed)
     return max((int(found[1]) for name in names if (found := _COMMIT.fullmatch(name))), default=None)
 
 
@@ -173,18 +175,23 @@ def _local_log(place: TablePlace, wanted: int | None) -> Iterator[str]:
         yield place.root
         return
     with tempfile.TemporaryDirectory(prefix="airlsh-delta-") as folder:
-        filesystem, log = place.filesystem, f"{place.root}/{_LOG}"
-        filesystem.invalidate_cache(log)
-        found = {path.rpartition(f"{_LOG}/")[2]: path for path in filesystem.find(log)}
-
-        def copy(name: str) -> None:
-            target = Path(folder, _LOG, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(filesystem.cat_file(found[name]))
-
-        with ThreadPoolExecutor(_COPYING_THREADS) as pool:
-            list(pool.map(copy, _needed(found, wanted)))
+        with judged(place.url, "its Delta log cannot be copied", local=False):
+            _copy_log(place, wanted, folder)
         yield folder
+
+
+def _copy_log(place: TablePlace, wanted: int | None, folder: str) -> None:
+    filesystem, log = place.filesystem, f"{place.root}/{DELTA_LOG}"
+    filesystem.invalidate_cache(log)
+    found = {path.rpartition(f"{DELTA_LOG}/")[2]: path for path in filesystem.find(log)}
+
+    def copy(name: str) -> None:
+        target = Path(folder, DELTA_LOG, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(filesystem.cat_file(found[name]))
+
+    with ThreadPoolExecutor(_COPYING_THREADS) as pool:
+        list(pool.map(copy, _needed(found, wanted)))
 
 
 def _needed(names: Mapping[str, str], wanted: int | None) -> list[str]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from lsh_core.sources.arrays import AnyArray, AnyType, Column, as_one_array, null_flags
 from lsh_core.sources.common_types import is_moment
-from lsh_core.sources.nested_faults import Faults, rows_of_items
+from lsh_core.sources.nested_faults import Faults, Reason, rows_of_items
 from lsh_core.sources.plain_types import is_list, list_from_lengths
 
 
@@ -31,6 +31,11 @@ class Fitted:
     table: pa.Table
     faults: dict[int, tuple[str, str]] = field(default_factory=dict)
 
+    @property
+    def reasons(self) -> dict[int, Reason]:
+        """The kind and the sentence with which each such row is refused."""
+        return {row: ("value_not_exact", f"column {name!r} {fault}") for row, (name, fault) in self.faults.items()}
+
 
 def fit(table: pa.Table, schema: pa.Schema, *, moments: bool = True) -> Fitted:
     """Return the table with its columns of the types that `schema` gives them; other columns stay as they are.
@@ -47,8 +52,9 @@ def fit(table: pa.Table, schema: pa.Schema, *, moments: bool = True) -> Fitted:
         if name not in schema.names:
             continue
         wanted = schema.field(name).type
-        column, found = fit_column(table.column(position), wanted, moments=moments)
-        if found or column is not table.column(position):
+        given = table.column(position)
+        column, found = fit_column(given, wanted, moments=moments)
+        if column is not given:
             table = table.set_column(position, pa.field(name, column.type), column)
         for row, fault in found.items():
             faults.setdefault(row, (name, fault))

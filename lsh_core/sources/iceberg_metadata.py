@@ -22,13 +22,15 @@ from pyiceberg.transforms import IdentityTransform
 from lsh_core.errors import AirlshError, SettingsError, SourceError, SourceMissingError
 from lsh_core.partitions import NULL, Levels, partition_name
 from lsh_core.sources.failures import judged
-from lsh_core.sources.listing import is_local
+from lsh_core.sources.listing import is_local, look
 from lsh_core.sources.partition_types import partition_type
+from lsh_core.sources.remote_file import RemoteFile
 from lsh_core.sources.table_places import ICEBERG, METADATA, TablePlace
 from lsh_core.sources.tables import Table, TableFile, TableVersion, path_in_table
 
 _HINT = "version-hint.text"
 _NUMBER = re.compile(r"v?(\d+)[.-].*")
+_HADOOP_NAME = re.compile(rf"v(\d+)((?:\.gz)?{re.escape(METADATA)})")
 _DELTA_NAMES = {"int": "integer", "timestamp": "timestamp_ntz", "timestamptz": "timestamp"}
 
 
@@ -52,6 +54,8 @@ def read_iceberg(place: TablePlace, version: str | None) -> Table:
         Its storage did not answer.
     """
     metadata_file = place.metadata or _newest_metadata(place)
+    if not is_local(place.filesystem):
+        metadata_file = str(place.filesystem.unstrip_protocol(metadata_file))
     io = _TableIO(place)
     try:
         metadata = FromInputFile.table_metadata(io.new_input(metadata_file))
@@ -90,6 +94,13 @@ def _scan(place: TablePlace, table: StaticTable, metadata: TableMetadata, versio
     return table.scan(snapshot_id=found.snapshot_id)
 
 
+def _after_hint(hinted: str, names: set[str]) -> str:
+    """Return the last of the numbered files from the hinted one on: writers update the hint after them, or never."""
+    while (found := _HADOOP_NAME.fullmatch(hinted)) and (later := f"v{int(found[1]) + 1}{found[2]}") in names:
+        hinted = later
+    return hinted
+
+
 def _newest_metadata(place: TablePlace) -> str:
     """Return the path of the metadata file that is valid: by the hint, or by its number."""
     folder = f"{place.root}/metadata"
@@ -100,7 +111,7 @@ def _newest_metadata(place: TablePlace) -> str:
             hint = place.filesystem.cat_file(f"{folder}/{_HINT}").decode().strip()
             hinted = hint if hint.endswith(METADATA) else f"v{hint}{METADATA}"
             if hinted in names:
-                return f"{folder}/{hinted}"
+                return f"{folder}/{_after_hint(hinted, set(names))}"
     numbered: dict[int, list[str]] = {}
     for name in names:
         if name.endswith(METADATA) and (found := _NUMBER.fullmatch(name)):
@@ -182,15 +193,17 @@ class _TableFileInput(InputFile):
         self._filesystem, self._path = filesystem, path
 
     def __len__(self) -> int:
-        return int(self._filesystem.info(self._path)["size"])
+        with judged(self.location, "cannot be looked up", local=is_local(self._filesystem)):
+            return int(self._filesystem.info(self._path)["size"])
 
     def exists(self) -> bool:
-        return bool(self._filesystem.exists(self._path))
+        with judged(self.location, "cannot be looked up", local=is_local(self._filesystem)):
+            return look(self._filesystem, self._path) is not None
 
     def open(self, seekable: bool = True) -> InputStream:
         with judged(self.location, "cannot be read", local=is_local(self._filesystem)):
             opened: IO[bytes] = self._filesystem.open(self._path, "rb")
-        return opened
+        return opened if is_local(self._filesystem) else RemoteFile(self.location, opened)
 
 
 class _TableIO(FileIO):

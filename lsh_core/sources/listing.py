@@ -121,7 +121,7 @@ def list_source(url: str, *, irregular: bool = False, linked_folders: bool = Tru
         search = _Search(filesystem, irregular, linked_folders)
         # By URL: a glob such as FOLDER/** matches folders and, once more, the files in them.
         found = {file.url: file for file in search.matching(path)}
-        if not found and not _GLOB_CHARACTERS & set(path) and _look(filesystem, path) is None:
+        if not found and not _GLOB_CHARACTERS & set(path) and look(filesystem, path) is None:
             raise SourceMissingError(url, "there is no such file or folder")
         names = frozenset(search.left_out | search.seen)
         regular = {name: file for name, file in found.items() if file.size != IRREGULAR}
@@ -156,7 +156,7 @@ def base_of(url: str) -> str:
     """
     filesystem, path = open_filesystem(url)
     with judged(url, "cannot be looked up", local=is_local(filesystem)):
-        info = _look(filesystem, path)
+        info = look(filesystem, path)
         if info is not None and _is_folder(filesystem, path, info):
             base = path
         else:
@@ -184,7 +184,7 @@ def look_up(url: str) -> Listed | None:
             return None
 
 
-def _look(filesystem: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
+def look(filesystem: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
     """Return what is at `path`, None where nothing is; fsspec's own ``exists`` takes a time-out for nothing."""
     try:
         info: dict[str, Any] = filesystem.info(path)
@@ -220,7 +220,7 @@ class _Search:
 
     def matching(self, path: str) -> Iterator[Listed]:
         # A name that exists is taken as it is, even if it looks like a glob.
-        info = _look(self._filesystem, path)
+        info = look(self._filesystem, path)
         self.base = before_wildcards(path) if info is None and _GLOB_CHARACTERS & set(path) else path
         if info is not None and _is_folder(self._filesystem, path, info):
             yield from self._below(path)
@@ -272,7 +272,8 @@ class _Search:
         """
 
         def stop(error: OSError) -> None:  # by default os.walk goes on without what it may not read
-            raise error
+            if not (isinstance(error, FileNotFoundError) and is_hidden(f"{error.filename}/", self.base)):
+                raise error  # Writers make and remove hidden folders at any time, and no row is in them.
 
         for parent, folders, names in os.walk(folder, onerror=stop, followlinks=self._linked_folders):
             self.seen.add(f"{parent}/")
@@ -290,7 +291,7 @@ class _Search:
 
 def is_glob(filesystem: fsspec.AbstractFileSystem, path: str) -> bool:
     """Return whether `path` has wildcards, and is not the name of something that is there."""
-    return bool(_GLOB_CHARACTERS & set(path)) and _look(filesystem, path) is None
+    return bool(_GLOB_CHARACTERS & set(path)) and look(filesystem, path) is None
 
 
 def before_wildcards(path: str) -> str:

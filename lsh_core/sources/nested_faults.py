@@ -1,4 +1,4 @@
-"""Faults of single values, found through lists and structs, and told by row."""
+"""Finds what is wrong with values inside lists and structs, and gives it by row."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from lsh_core.sources.plain_types import is_list, list_lengths
 
 Faults: TypeAlias = dict[int, str]
 """What is wrong, by row."""
+
+Reason: TypeAlias = tuple[str, str]
+"""Why a row is refused: the kind, and a sentence."""
 
 LeafFaults = Callable[[AnyArray], Faults]
 """Finds the faults of an array that is not nested."""

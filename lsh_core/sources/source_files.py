@@ -5,15 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lsh_core.errors import MissingPackageError, SettingsError, SourceError, SourceMissingError
+from lsh_core.sources.failures import judged
 from lsh_core.sources.left_out import NONE_LEFT_OUT, LeftOut
-from lsh_core.sources.listing import Listed, is_glob, is_local, list_source, look_up, open_filesystem
-from lsh_core.sources.table_places import DELTA, TablePlace, refuse_tables_around, refuse_tables_below, table_place
+from lsh_core.sources.listing import Listed, is_glob, is_local, list_source, look, look_up, open_filesystem
+from lsh_core.sources.table_places import (
+    DELTA,
+    DELTA_LOG,
+    TablePlace,
+    refuse_tables_around,
+    refuse_tables_below,
+    table_place,
+)
 from lsh_core.sources.tables import Table, TableFile
 
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """What a source consists of.
+    """The files of a source, plain ones or those of a table.
 
     Attributes
     ----------
@@ -69,8 +77,10 @@ def table_files(url: str, version: str | None = None) -> list[str]:
     place = table_place(url)
     if place is None:
         return []
-    logs = [f"{place.root}/_delta_log", f"{place.root}/metadata"]
-    found = [path for log in logs if place.filesystem.exists(log) for path in (log, *place.filesystem.find(log))]
+    logs = [f"{place.root}/{DELTA_LOG}", f"{place.root}/metadata"]
+    with judged(url, "cannot be listed", local=is_local(place.filesystem)):
+        there = [log for log in logs if look(place.filesystem, log) is not None]
+        found = [path for log in there for path in (log, *place.filesystem.find(log))]
     return [*found, *(each for each, _ in _of_table(url, place, version).of_table)]
 
 

@@ -1,4 +1,4 @@
-"""Where a URL meets a table: the table's folder, a part of it, or a folder of tables.
+"""The tables that a URL means: it may be a table, a part of one, or a folder of tables.
 
 A log beside, or above, the files decides which of them count. Read without it, rows come back that the table removed.
 """
@@ -21,8 +21,9 @@ from lsh_core.sources.listing import before_wildcards, is_glob, is_local, open_f
 
 DELTA, ICEBERG = "delta", "iceberg"
 METADATA = ".metadata.json"
+DELTA_LOG = "_delta_log"
 _LOGS = {
-    "_delta_log": "Delta table",
+    DELTA_LOG: "Delta table",
     ".hoodie": "Hudi table",
     "_spark_metadata": "sink of Spark's structured streaming",
 }
@@ -32,7 +33,8 @@ _REFUSED = {
     "Parquet or a Delta table",
 }
 _UNFINISHED = re.compile(r"_temporary|\.spark-staging-.*|\.hive-staging.*")
-_ACID = re.compile(r"base_\d+(_v\d+)?|(delete_)?delta_\d+_\d+(_\d+)?(_v\d+)?")
+# Hive writes these numbers with seven digits or more.
+_ACID = re.compile(r"base_\d{7,}(_v\d+)?|(delete_)?delta_\d{7,}_\d{7,}(_\d+)?(_v\d+)?")
 _KINDS = {DELTA: "Delta table", ICEBERG: "Iceberg table"}
 _LOOKING_THREADS = 16
 _WITHOUT_FOLDERS = {"http", "https"}
@@ -153,7 +155,7 @@ def _place(
 
 
 def _format_of(filesystem: fsspec.AbstractFileSystem, folder: str, url: str) -> str | None:
-    if _names_in(filesystem, f"{folder}/_delta_log"):
+    if _names_in(filesystem, f"{folder}/{DELTA_LOG}"):
         return DELTA
     if any(name.endswith(METADATA) for name in _names_in(filesystem, f"{folder}/metadata")):
         return ICEBERG

@@ -16,13 +16,12 @@ import pyarrow as pa
 
 from lsh_core.sources.arrays import Column, Flags
 from lsh_core.sources.identifiers import read_identifiers
+from lsh_core.sources.nested_faults import Reason
 from lsh_core.sources.texts import text_faults
 from lsh_core.sources.times import time_faults
 from lsh_core.sources.vectors import ListArray, Numbers, as_list_array, list_shape, matrix
 
 _FLOAT32 = np.finfo(np.float32)
-
-Reason = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def validate_rows(
     vector: str,
     dims: int,
     metric: str,
-    misfits: Mapping[int, tuple[str, str]] | None = None,
+    misfits: Mapping[int, Reason] | None = None,
 ) -> ValidRows:
     """Part the rows of a table into those that can be indexed and those that cannot.
 
@@ -93,7 +92,7 @@ def validate_rows(
         Under ``cosine`` a vector needs a direction: a zero row, or one whose squared length is
         below the smallest normal float32, is refused. Other metrics take them.
     misfits
-        Rows with a value that was not fitted exactly, as `lsh_core.sources.fitting.Fitted.faults` has them.
+        Rows with a value that was not fitted exactly, as `lsh_core.sources.fitting.Fitted.reasons` has them.
     """
     identifiers = read_identifiers(table.column(id))
     bad_values = _value_faults(table.drop_columns([id, vector]), misfits or {})
@@ -111,15 +110,15 @@ def validate_rows(
     )
 
 
-def _value_faults(others: pa.Table, misfits: Mapping[int, tuple[str, str]]) -> dict[int, Reason]:
+def _value_faults(others: pa.Table, misfits: Mapping[int, Reason]) -> dict[int, Reason]:
     faults: dict[int, Reason] = {}
     for name, column in zip(others.column_names, others.columns, strict=True):
         for row, fault in text_faults(column).items():
             faults.setdefault(row, ("text_not_utf8", f"column {name!r} holds a text that is not UTF-8: {fault}"))
         for row, fault in time_faults(column).items():
             faults.setdefault(row, ("date_out_of_range", f"column {name!r} {fault}"))
-    for row, (name, fault) in misfits.items():
-        faults.setdefault(row, ("value_not_exact", f"column {name!r} {fault}"))
+    for row, reason in misfits.items():
+        faults.setdefault(row, reason)
     return faults
 
 

@@ -6,6 +6,7 @@ import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from lsh_core import __version__
 from lsh_core.backends import require_backend
 from lsh_core.elastic.cluster import answering_client, data_nodes
 from lsh_core.elastic.leases import Lease
-from lsh_core.errors import SourceChangedError
+from lsh_core.errors import SettingsError, SourceChangedError
 from lsh_core.indexing.chunk_loader import LoadPlan
 from lsh_core.indexing.dead_letters import letters_kept
 from lsh_core.indexing.field_types import fields_for, parse_overrides
@@ -84,10 +85,11 @@ class BuildPlan:
 
     def partition_of(self, url: str) -> str | None:
         """Return the name of the partition that a file of the source belongs to."""
-        for file in self.files:
-            if file.url == url:
-                return file.partition
-        return partition_of(url)
+        return self._partitions[url] if url in self._partitions else partition_of(url)
+
+    @cached_property
+    def _partitions(self) -> dict[str, str | None]:
+        return {file.url: file.partition for file in self.files}
 
     def meta(self, name: str, build: str) -> BuildMeta:
         """Return what the index says of itself."""
@@ -119,7 +121,21 @@ class BuildPlan:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> BuildPlan:
-        """Read what was stored with the run."""
+        """Read what was stored with the run.
+
+        Raises
+        ------
+        SettingsError
+            Another version of airlsh made the plan, and it lacks or has what this one does not know.
+        """
+        try:
+            return cls._from_json(document)
+        except (KeyError, TypeError) as error:
+            reason = f"another version of airlsh planned it ({error}): start a new run, without a build"
+            raise SettingsError("build", document.get("index"), reason) from error
+
+    @classmethod
+    def _from_json(cls, document: Mapping[str, Any]) -> BuildPlan:
         own = dict(document)
         files = tuple(
             SourceFile(

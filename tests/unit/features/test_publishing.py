@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import fsspec
+import orjson
 import pytest
 
 from lsh_core.errors import SourceError
 from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.manifest import LEFTOVER_SECONDS, Manifest, input_fingerprint, read_manifest
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
+from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish, show
 from lsh_core.sources.feature_folders import MANIFEST
 
 ENCODER = {"name": "letters", "fingerprint": "f" * 64, "dims": 2, "metric": "cosine", "spec": {}}
@@ -119,3 +122,88 @@ def test_the_fingerprint_of_a_source_is_that_of_its_files() -> None:
     files = [("a.parquet", 10, "1"), ("b.parquet", 20, "2")]
     assert input_fingerprint(files) == input_fingerprint(list(files))
     assert input_fingerprint(files) != input_fingerprint([("a.parquet", 10, "1"), ("b.parquet", 20, "3")])
+
+
+def shown(folder: OutputFolder) -> dict[str, bytes | None]:
+    return {name: folder.read(name) for name in folder.files("rows")}
+
+
+def test_nothing_is_written_outside_the_output(folder: OutputFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    output, touched = Path(folder.place("")), []
+    mkdir, rename = Path.mkdir, os.rename
+
+    def watched_mkdir(path: Path, *args: object, **kwargs: object) -> None:
+        touched.append(path)
+        mkdir(path, *args, **kwargs)  # type: ignore[arg-type]
+
+    def watched_rename(old: Path, new: Path) -> None:
+        touched.extend((Path(old), Path(new)))
+        rename(old, new)
+
+    monkeypatch.setattr(Path, "mkdir", watched_mkdir)
+    monkeypatch.setattr(os, "rename", watched_rename)
+    publish(folder, manifest(folder, "a", "b"))
+    publish(folder, manifest(folder, "b", "c"))
+    assert set(shown(folder)) == {"rows/b.parquet", "rows/c.parquet"}
+    assert len(touched) > 4
+    assert all(output in path.parents for path in touched)
+    assert {path.name for path in (output / "_airlsh").iterdir()} == {"chunks", "refused", "manifest.json"}
+
+
+def test_a_set_is_made_under_names_that_nobody_reads(folder: OutputFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Path(folder.place(""))
+    publish(folder, manifest(folder, "a"))
+    copy2 = shutil.copy2
+
+    def slow_copy(old: Path, new: Path) -> None:
+        copy2(old, new)
+        assert {path.parent.name for path in output.rglob("*.parquet")} == {"rows"}
+
+    def no_links(*_: object) -> None:
+        raise PermissionError
+
+    second = manifest(folder, "a", "b")
+    monkeypatch.setattr(shutil, "copy2", slow_copy)
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(folder, "write", lambda name, data: (output / name).write_bytes(data))
+    publish(folder, second)
+    assert set(shown(folder)) == {"rows/a.parquet", "rows/b.parquet"}
+
+
+def test_a_manifest_that_another_version_wrote_is_shown_once(folder: OutputFolder, tmp_path: Path) -> None:
+    folder.write(MANIFEST, orjson.dumps(orjson.loads(manifest(folder, "a").to_bytes())))
+    show(folder)
+    assert set(shown(folder)) == {"rows/a.parquet"}
+
+
+def test_a_manifest_that_is_replaced_all_the_time_ends(folder: OutputFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.write(MANIFEST, manifest(folder, "a").to_bytes())
+    reads = 0
+    read = folder.read
+
+    def replaced(name: str) -> bytes | None:
+        nonlocal reads
+        reads += 1
+        data = read(name)
+        return data if data is None else data + b" " * reads
+
+    monkeypatch.setattr(folder, "read", replaced)
+    show(folder)
+    assert reads < 100
+
+
+def test_a_chunk_that_was_written_again_in_as_many_bytes_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = fsspec.filesystem("memory")
+    folder = OutputFolder("memory://written-again")
+    try:
+        published = publish(folder, manifest(folder, "a", "b"))
+        folder.write(published.chunks[0].file, b"xyz")
+        copied = []
+        copy = folder.copy
+        monkeypatch.setattr(folder, "copy", lambda old, new: (copied.append(new), copy(old, new)))
+        monkeypatch.delattr(OutputFolder, "size")
+        show(folder)
+        assert shown(folder) == {"rows/a.parquet": b"xyz", "rows/b.parquet": b"abc"}
+        assert copied == ["rows/a.parquet"]
+    finally:
+        memory.rm("/written-again", recursive=True)

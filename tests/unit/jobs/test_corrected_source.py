@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.errors import SchemaError, SourceError
+from lsh_core.errors import SchemaError, SettingsError, SourceError
 from lsh_core.indexing.dead_letters import DeadLetter
 from lsh_core.jobs import corrected_source
 from lsh_core.jobs.corrected_source import CorrectedSource
@@ -107,3 +108,36 @@ def test_what_the_build_has_must_be_there(tmp_path: Path) -> None:
     write(tmp_path / "corrected" / "a.parquet", ["x"])
     with pytest.raises(SchemaError, match="is missing; the build has it"):
         open_source(tmp_path, ("day", "n"))
+
+
+def test_an_index_of_pandas_that_the_build_has_is_read(tmp_path: Path) -> None:
+    source = write(tmp_path / "source" / "a.parquet", ["x"], __index_level_0__=[7], __index_level_1__=[8])
+    write(tmp_path / "corrected" / "a.parquet", ["x"], __index_level_0__=[9], __index_level_1__=[10])
+    wanted = letters(source, "x")
+    opened = open_source(tmp_path, ("__index_level_0__",))
+    rows, _ = opened.last_rows(wanted)
+    (table,) = opened.tables(rows, wanted)
+    assert table.column_names == ["id", "v", "__index_level_0__"]
+    assert table["__index_level_0__"].to_pylist() == [9]
+
+
+def test_files_have_the_partitions_of_the_plan(tmp_path: Path) -> None:
+    one = write(tmp_path / "source" / "day=1" / "a.parquet", ["x"])
+    files = tuple(replace(file, named_partition="day=7") for file in open_dataset(str(tmp_path / "source")).files)
+    plan = BuildPlan("i", "s", files, 10, {}, list_field(dims=2), 1, 0, "f", packed_types(pa.schema([])))
+    assert plan.partition_of(one) == "day=7"
+    assert plan.partition_of("elsewhere/day=2/a.parquet") == "day=2"
+    assert BuildPlan.from_json(asdict(plan)) == plan
+
+
+@pytest.mark.parametrize("change", ["lacks", "has"])
+def test_the_plan_of_another_version_is_told(tmp_path: Path, change: str) -> None:
+    write(tmp_path / "source" / "a.parquet", ["x"])
+    files = open_dataset(str(tmp_path / "source")).files
+    document = asdict(BuildPlan("i-1", "s", files, 10, {}, list_field(dims=2), 1, 0, "f", ""))
+    if change == "lacks":
+        del document["column_types"]
+    else:
+        document["vector"]["later"] = 1
+    with pytest.raises(SettingsError, match=r"build='i-1': another version of airlsh planned it .*: start a new run"):
+        BuildPlan.from_json(document)

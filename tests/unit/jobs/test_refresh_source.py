@@ -16,7 +16,7 @@ from lsh_core.jobs.refresh import _open
 from lsh_core.settings import RefreshSettings
 from tests.vector_fields import list_field
 
-BUILD: Any = SimpleNamespace(index="i", meta=SimpleNamespace(id_column="id"), field=list_field(dims=2))
+BUILD: Any = SimpleNamespace(index="i", meta=SimpleNamespace(id_column="id"), field=list_field(dims=2), fields={})
 
 
 def write(path: Path, rows: int = 2, **columns: Any) -> None:
@@ -70,3 +70,11 @@ def test_a_value_that_is_escaped_can_be_named(tmp_path: Path) -> None:
     assert taken(tmp_path, "kind=a%2Fb")[0] == ["kind=a%2Fb/a.parquet"]
     for name in ("kind=São Paulo", "kind=S%C3%A3o%20Paulo"):
         assert taken(tmp_path, name)[0] == ["kind=S%C3%A3o%20Paulo/a.parquet"]
+
+
+def test_an_index_of_pandas_that_the_build_has_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", __index_level_0__=[7, 8], __index_level_1__=[7, 8])
+    settings = RefreshSettings(name="n", source=str(tmp_path), partition="day=1")
+    assert _open(settings, BUILD).columns == ("id", "v", "day")
+    build: Any = SimpleNamespace(**vars(BUILD) | {"fields": {"__index_level_0__": {"type": "long"}}})
+    assert _open(settings, build).columns == ("id", "v", "__index_level_0__", "day")

@@ -11,6 +11,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, SettingsError
+from lsh_core.search import vector_index
 from lsh_core.search.vector_index import VectorIndex
 
 
@@ -85,3 +86,14 @@ def test_one_thing_is_asked_for() -> None:
     for given in ({}, {"vector": [1.0], "text_query": "a"}, {"text_query": "a", "image": b"b"}):
         with pytest.raises(SettingsError, match="one of a vector, a text_query and an image"):
             index.search(**given)
+
+
+def test_exact_answers_check_each_vector_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = VectorIndex("http://127.0.0.1:9", "n")
+    checked: list[np.ndarray] = []
+    monkeypatch.setattr(vector_index, "check_vectors", lambda _, vectors: checked.append(vectors))
+    monkeypatch.setattr(vector_index, "exact_query", lambda *_, **__: "query")
+    monkeypatch.setattr(index._asker, "ask", lambda queries: queries(build("b")))
+    vectors = np.arange(10, dtype=np.float32).reshape(5, 2)
+    assert list(index.exact(vectors)) == ["query"] * 5
+    np.testing.assert_array_equal(np.concatenate(checked), vectors)

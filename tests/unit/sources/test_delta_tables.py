@@ -19,9 +19,17 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from lsh_core.errors import MissingPackageError, SettingsError, SourceError, SourceMissingError
+from lsh_core.errors import (
+    MissingPackageError,
+    SettingsError,
+    SourceError,
+    SourceMissingError,
+    SourceUnavailableError,
+)
 from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.parts import read_parts
+from lsh_core.sources.source_files import table_files
+from tests.troubled_files import TroubledFileSystem
 
 VECTORS = pa.list_(pa.float32())
 
@@ -279,3 +287,39 @@ def test_files_that_a_delete_has_rewritten_are_read_with_the_others(tmp_path: Pa
     DeltaTable(tmp_path / "t").delete("id = 'a'")
     write_deltalake(tmp_path / "t", table("c"), mode="append")
     assert ids(tmp_path / "t") == ["b", "c"]
+
+
+def test_a_storage_that_does_not_answer_is_no_wrong_table(place: Path, troubled: TroubledFileSystem) -> None:
+    for file in place.rglob("*"):
+        if file.is_file():
+            troubled.pipe_file(f"/t/{file.relative_to(place)}", file.read_bytes())
+    url, failed = "troubled://t", 0
+    for read in (open_dataset, table_files):
+        for calls in range(100):
+            troubled.trouble, troubled.calls = OSError("connection reset"), calls
+            try:
+                assert read(url)
+            except SourceUnavailableError:
+                failed += 1
+            else:
+                break
+    assert failed > 10
+
+
+def test_a_log_that_cannot_be_listed_again_is_no_wrong_version(
+    place: Path, troubled: TroubledFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in place.rglob("*"):
+        if file.is_file():
+            troubled.pipe_file(f"/t/{file.relative_to(place)}", file.read_bytes())
+
+    def gone(*arguments: Any, **options: Any) -> Any:
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise TimeoutError("no answer")
+
+        monkeypatch.setattr(TroubledFileSystem, "ls", refuse)
+        return DeltaTable(*arguments, **options)
+
+    monkeypatch.setattr("deltalake.DeltaTable", gone)
+    with pytest.raises(SourceUnavailableError, match="its Delta log cannot be listed: no answer"):
+        open_dataset("troubled://t", "9")

@@ -18,9 +18,19 @@ from pyiceberg.catalog.memory import InMemoryCatalog
 from pyiceberg.table import Table
 from pyiceberg.transforms import DayTransform
 
-from lsh_core.errors import MissingPackageError, SettingsError, SourceError, SourceMissingError
+from lsh_core.errors import (
+    InputError,
+    MissingPackageError,
+    SettingsError,
+    SourceError,
+    SourceMissingError,
+    SourceUnavailableError,
+)
 from lsh_core.sources.dataset import Dataset, open_dataset
+from lsh_core.sources.iceberg_metadata import _TableIO
 from lsh_core.sources.parts import read_parts
+from lsh_core.sources.table_places import table_place
+from tests.troubled_files import TroubledFileSystem
 
 VECTORS = pa.list_(pa.float32())
 
@@ -280,3 +290,48 @@ def test_other_filesystems(memory: fsspec.AbstractFileSystem, catalog: Catalog) 
             memory.pipe_file(f"{folder}/{file.relative_to(folder)}", file.read_bytes())
     with pytest.raises(SourceError, match="which is not in the table's own folder"):
         open_dataset(f"memory:/{folder}")
+
+
+def test_a_storage_that_does_not_answer_is_no_wrong_table(catalog: Catalog, troubled: TroubledFileSystem) -> None:
+    _, folder = made(catalog, rows_of("a"))
+    for file in (folder / "metadata").glob("*.json"):
+        troubled.pipe_file(f"/t/metadata/{file.name}", file.read_bytes())
+    failed: list[InputError | SourceUnavailableError] = []
+    for calls in range(5):
+        troubled.trouble, troubled.calls = OSError("connection reset"), calls
+        with pytest.raises((SourceUnavailableError, InputError)) as caught:
+            open_dataset("troubled://t")
+        failed.append(caught.value)
+    # The metadata is read at last, and names files on this machine.
+    kinds = [type(error) for error in failed]
+    first = kinds.index(SourceError)
+    assert first > 2
+    assert kinds == [SourceUnavailableError] * first + [SourceError] * (5 - first)
+    assert {str(error).rpartition(": ")[2] for error in failed[:first]} == {"connection reset"}
+    assert "names file:///" in str(failed[first])
+
+    troubled.trouble = None
+    place = table_place("troubled://t")
+    assert place is not None
+    name = troubled.ls("/t/metadata", detail=False)[0]
+    file = _TableIO(place).new_input(f"troubled://{name}")
+    stream = file.open()
+    troubled.trouble, troubled.calls = TimeoutError("no answer"), 0
+    for ask in (stream.read, file.exists, file.__len__, file.open):
+        with pytest.raises(SourceUnavailableError, match="no answer"):
+            ask()
+
+
+def test_metadata_after_the_hint_is_read(catalog: Catalog) -> None:
+    table, folder = made(catalog, rows_of("a"))
+    locations = [table.metadata_location]
+    for name in ("b", "c"):
+        table.append(rows_of(name))
+        locations.append(table.metadata_location)
+    metadata = folder / "metadata"
+    for number, location in enumerate(locations, 8):
+        (metadata / f"v{number}.metadata.json").write_bytes(Path(location.removeprefix("file://")).read_bytes())
+    (metadata / "version-hint.text").write_text("8")
+    assert ids(folder) == ["a", "b", "c"]
+    (metadata / "v9.metadata.json").unlink()
+    assert ids(folder) == ["a"]

@@ -153,3 +153,12 @@ def test_keys_that_differ_in_case_are_two_keys(tmp_path: Path, write: Write, pac
 def test_hidden_names(name: str) -> None:
     assert is_hidden(f"/base/{name}", "/base")
     assert not is_hidden(f"/_base/.x/{name.replace('_', 'u').replace('.', 'u')}", "/_base/.x/")
+
+
+@pytest.mark.parametrize("name", ["base_64", "base_2024", "delta_1_2", "delete_delta_2023_2024"])
+def test_a_folder_that_is_named_almost_like_a_part_of_an_acid_table_is_read(
+    tmp_path: Path, write: Callable[..., Path], name: str
+) -> None:
+    write(tmp_path / name / "in" / "a.parquet")
+    assert open_dataset(str(tmp_path / name / "in")).rows == 3
+    assert open_dataset(str(tmp_path)).rows == 3

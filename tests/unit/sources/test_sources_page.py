@@ -72,3 +72,9 @@ def leaf_types() -> Iterator[pa.DataType]:
 @pytest.mark.parametrize("type_", list(leaf_types()), ids=str)
 def test_the_page_has_every_type(type_: pa.DataType) -> None:
     assert type_ in [arrow(row[0]) for row in rows(6)]
+
+
+def test_every_row_of_the_page_is_checked() -> None:
+    """A stray bar, or a space that is missing beside one, would take a row out of the tests without a word."""
+    assert (len(rows(6)), len(rows(3))) == (55, 30)
+    assert sum(line.startswith("|") for line in PAGE.read_text().splitlines()) == 55 + 30 + 2 * 2
