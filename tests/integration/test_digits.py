@@ -137,5 +137,5 @@ def test_the_neighbours_of_digits_that_were_not_learned_are_the_same_digit(
 
 
 def vectors(output: str) -> dict[str, list[float]]:
-    table = pq.read_table(Path(output) / "chunks")
+    table = pq.read_table(Path(output) / "rows")
     return dict(zip(table["id"].to_pylist(), table["embedding"].to_pylist(), strict=True))

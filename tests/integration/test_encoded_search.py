@@ -81,7 +81,7 @@ def encoded(services: Services, packages: pa.Table, tmp_path_factory: pytest.Tem
 
 def encoder_of(encoded: str) -> EncodedBy:
     """What the files of these features name."""
-    file = next((Path(encoded) / "chunks").glob("*.parquet"))
+    file = next((Path(encoded) / "rows").glob("*.parquet"))
     made_by = EncodedBy.of_schema(pq.read_schema(file), str(file))
     assert made_by is not None
     return made_by
@@ -90,12 +90,12 @@ def encoder_of(encoded: str) -> EncodedBy:
 def write_encoded(encoded: str, folder: Path, made_by: EncodedBy | None) -> None:
     """Write the rows of these features to `folder`, as if `made_by` had made them."""
     metadata = None if made_by is None else made_by.to_metadata()
-    for file in (Path(encoded) / "chunks").glob("*.parquet"):
+    for file in (Path(encoded) / "rows").glob("*.parquet"):
         pq.write_table(pq.read_table(file).replace_schema_metadata(metadata), folder / file.name)
 
 
 def test_the_vectors_are_those_that_were_published(encoded: str, packages: pa.Table) -> None:
-    found = pq.read_table(Path(encoded) / "chunks")
+    found = pq.read_table(Path(encoded) / "rows")
     stored = dict(zip(packages["id"].to_pylist(), packages["embedding"].to_pylist(), strict=True))
     pairs = [
         (np.array(made, np.float64), np.array(stored[identity], np.float64))
