@@ -349,6 +349,7 @@ def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster,
     assert list(result) == [
         *("output", "encoder", "fingerprint", "dims", "metric", "rows_read", "rows_written", "dead_lettered"),
         *("reused_chunks", "chunks", "seconds", "rows_per_second", "work_seconds"),
+        *("source_format", "source_version", "left_out", "left_out_names"),
     ]
     assert result["metric"] == "cosine"
     assert "features" in ran.stderr
