@@ -29,6 +29,7 @@ from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWrit
 from lsh_core.indexing.journal import Change, Entry, Journal
 from lsh_core.indexing.live_gate import is_shut, repair_live
 from lsh_core.indexing.live_rows import KeyOf, Rows, as_table, named, upserts, valid_rows
+from lsh_core.indexing.live_types import fit_to_build
 from lsh_core.indexing.names import live_write_alias
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 
@@ -141,6 +142,7 @@ class LiveWriter:
         if not len(table):
             return Written(build.meta.build, 0)
         table = named(table, id=id_name, vector=vector_name, where=where)
+        table = fit_to_build(table, build.meta.types, where, first_row)
         changes = upserts(table, build.field, partition=partition, where=where, first_row=first_row, key=key)
         known = {ID_COLUMN, VECTOR_COLUMN, id_name, vector_name, *build.fields}
         ignored = tuple(name for name in table.column_names if name not in known)
@@ -154,7 +156,7 @@ class LiveWriter:
             build = self.live_build()
             build.model.check_backend()
             own = named(table, id=id_column, vector=vector_column, where=where)
-            valid_rows(own, build.field, where, first_row)
+            valid_rows(fit_to_build(own, build.meta.types, where, first_row), build.field, where, first_row)
 
     def delete(self, ids: Iterable[Any], *, refreshed: bool = False) -> Written:
         """Delete documents; an id that is not there is no error.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import pyarrow as pa
 
 from lsh_core.errors import SchemaError
 from lsh_core.indexing.field_limits import SPARE_FIELDS, field_count
@@ -75,6 +78,8 @@ class BuildMeta:
         Column of the source that holds the ids; "id" where the index does not say.
     source_version
         Version of the Delta or Iceberg table that was read; None for plain files.
+    column_types
+        Types of the columns that are mapped by default, as `pack_types` writes them; empty if they are not known.
     """
 
     name: str
@@ -86,6 +91,12 @@ class BuildMeta:
     format: int = FORMAT
     id_column: str = "id"
     source_version: str | None = None
+    column_types: str = ""
+
+    @property
+    def types(self) -> pa.Schema:
+        """Types of the columns that are mapped by default."""
+        return unpack_types(self.column_types)
 
     def to_json(self) -> dict[str, Any]:
         """Return the value that is stored."""
@@ -97,6 +108,16 @@ class BuildMeta:
         own = dict(meta[META_KEY])
         vectors = tuple(VectorField(**vector) for vector in own.pop("vectors"))
         return cls(vectors=vectors, **own)
+
+
+def pack_types(schema: pa.Schema) -> str:
+    """Return an Arrow schema as text: serialised, in base64."""
+    return b64encode(schema.serialize().to_pybytes()).decode()
+
+
+def unpack_types(text: str) -> pa.Schema:
+    """Return the schema that `pack_types` wrote; an empty one for an empty text."""
+    return pa.ipc.read_schema(pa.py_buffer(b64decode(text))) if text else pa.schema([])
 
 
 def check_vector_column(source: str, column: str, dims: int) -> None:

@@ -57,13 +57,14 @@ class ColumnTypes:
         SchemaError
             No type does; the two files are named.
         """
-        merged, merged_from = self.types[0]
-        for type_, url in self.types[1:]:
+        # Floats first: they hold integers of every kind, and decimals, which hold some of them, hold no float.
+        (merged, merged_from), *others = sorted(self.types, key=lambda each: not pa.types.is_floating(each[0]))
+        for type_, url in others:
             wider = common_type(merged, type_)
             if wider is None:
                 reason = (
                     f"is {type_}, but in {merged_from} it is {merged}, and no type holds both without loss; "
-                    "write both with one type, or leave the column out (--columns names those to keep)"
+                    "write both with one type, or leave the column out (`airlsh index` and `features` have --columns)"
                 )
                 raise SchemaError(url, self.name, reason)
             if wider != merged:

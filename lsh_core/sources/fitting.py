@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.types as types
 
-from lsh_core.sources.arrays import AnyArray, AnyType, Column, as_one_array, null_flags
+from lsh_core.sources.arrays import AnyArray, AnyType, Column, as_one_array
 from lsh_core.sources.common_types import is_moment
 from lsh_core.sources.nested_faults import Faults, Reason, rows_of_items
 from lsh_core.sources.plain_types import is_list, list_from_lengths
+
+_ANY_INTEGER = pa.decimal128(20, 0)
 
 
 @dataclass(frozen=True)
@@ -113,16 +115,22 @@ def _first_by_row(found: Faults, rows: npt.NDArray[np.int64] | None) -> Faults:
 
 
 def _cast_exactly(array: AnyArray, wanted: AnyType) -> tuple[AnyArray, Faults]:
+    if types.is_decimal(wanted) and types.is_integer(array.type):
+        array = array.cast(_ANY_INTEGER)  # Arrow casts to a decimal only where every integer of the type has room.
     try:
         return array.cast(wanted), {}
     except pa.ArrowInvalid:
-        pass
-    cast: AnyArray = array.cast(wanted, safe=False)
-    same = pc.equal(cast.cast(array.type, safe=False), array).fill_null(True)
-    wrong = ~np.asarray(same.to_numpy(zero_copy_only=False), bool) & ~null_flags(array)
-    faults = {
-        int(row): f"holds {array[int(row)].cast(pa.string()).as_py()}, which {wanted} does not hold exactly; "
-        f"other files have a column of that type"
-        for row in np.flatnonzero(wrong)
-    }
-    return pc.if_else(pa.array(~wrong), cast, pa.scalar(None, wanted)), faults
+        return _cast_each(array, wanted)
+
+
+def _cast_each(array: AnyArray, wanted: AnyType) -> tuple[AnyArray, Faults]:
+    """Cast value by value: an unsafe cast of all would wrap some around, and they would come back unharmed."""
+    values: list[Any] = []
+    faults: Faults = {}
+    for row, value in enumerate(array):
+        try:
+            values.append(value.cast(wanted))
+        except pa.ArrowInvalid:
+            values.append(None)
+            faults[row] = f"holds {value.cast(pa.string()).as_py()}, which {wanted} does not hold exactly"
+    return pa.array(values, wanted), faults

@@ -152,16 +152,19 @@ def test_what_the_mapping_refuses_is_said_and_leaves_no_trace_in_the_journal(
     services: Services, tmp_path: Path
 ) -> None:
     vectors = clustered(200, DIMS)
-    source = write_source(tmp_path / "n.parquet", [f"r{each}" for each in range(200)], vectors, amount=[1] * 200)
+    others = {"amount": [1] * 200, "day": pa.array([0] * 200, pa.date32())}
+    source = write_source(tmp_path / "n.parquet", [f"r{each}" for each in range(200)], vectors, **others)
     train(TrainSettings(name="typed", source=source, metric="l2"), services)
     run_index(IndexSettings(name="typed", source=source), services)
     index = VectorIndex(services.connection, "typed")
-    index.upsert([row("a", vectors[0], amount=1)])
-    with pytest.raises(SourceError, match=r"id 'b': .*amount.*1 of 2 rows were refused"):
-        index.upsert([row("b", vectors[1], amount=1.5), row("c", vectors[1], amount=2.0)])
+    index.upsert([row("a", vectors[0], amount=1, day="2024-01-01")])
+    with pytest.raises(SourceError, match=r"id 'b': .*day.*1 of 2 rows were refused"):
+        index.upsert([row("b", vectors[1], day="no day"), row("c", vectors[1], amount=2.0, day="2024-01-02")])
+    with pytest.raises(SourceError, match=r"row 1: column 'amount' holds 1.5, which int64 .*; nothing of it written"):
+        index.upsert([row("d", vectors[1], amount=2.0), row("e", vectors[1], amount=1.5)])
     fresh = run_index(IndexSettings(name="typed", source=source, promote=False), services)
     replayed = replay_changes(services.connection, "typed", fresh["index"])
-    held = versions(services, fresh["index"], ["a", "b", "c"])
+    held = versions(services, fresh["index"], ["a", "b", "c", "d", "e"])
     assert [identity for identity, version in held.items() if version is not None] == ["a", "c"]
     assert replayed.changes == 2
 

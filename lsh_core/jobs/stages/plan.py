@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,9 +18,9 @@ from lsh_core.elastic.leases import Lease
 from lsh_core.errors import SettingsError, SourceChangedError
 from lsh_core.indexing.chunk_loader import LoadPlan
 from lsh_core.indexing.dead_letters import letters_kept
-from lsh_core.indexing.field_types import fields_for, parse_overrides
+from lsh_core.indexing.field_types import field_for, fields_for, parse_overrides
 from lsh_core.indexing.journal import BEFORE_ALL, Journal
-from lsh_core.indexing.mapping import BuildMeta, VectorField
+from lsh_core.indexing.mapping import BuildMeta, VectorField, pack_types, unpack_types
 from lsh_core.indexing.names import physical_index
 from lsh_core.indexing.runs import RunStore
 from lsh_core.indexing.token_format import TokenFormat
@@ -77,7 +76,7 @@ class BuildPlan:
     @property
     def types(self) -> pa.Schema:
         """The columns of `fields` with the types that all files share."""
-        return pa.ipc.read_schema(pa.py_buffer(b64decode(self.column_types)))
+        return unpack_types(self.column_types)
 
     def chunks(self) -> list[Chunk]:
         """Return the chunks, the same ones each time."""
@@ -102,7 +101,13 @@ class BuildPlan:
             version=__version__,
             id_column=self.id_column,
             source_version=self.source_version,
+            column_types=pack_types(self._types_mapped_by_default()),
         )
+
+    def _types_mapped_by_default(self) -> pa.Schema:
+        """Return the types of the columns whose field follows from their type: live rows are held to these."""
+        default = {field.name: field_for(self.source, field.name, field.type) for field in self.types}
+        return pa.schema([field for field in self.types if default[field.name] == self.fields.get(field.name)])
 
     def load_plan(self, settings: IndexSettings, build: str, nodes: tuple[str, ...]) -> LoadPlan:
         """Return what workers need of the plan."""
@@ -186,11 +191,6 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     }
 
 
-def packed_types(types: pa.Schema) -> str:
-    """Return `types` as `BuildPlan.column_types` has them."""
-    return b64encode(types.serialize().to_pybytes()).decode()
-
-
 def read_plan(settings: IndexSettings, build: str, services: Services) -> BuildPlan:
     """Return the plan of `build` as it was stored."""
     record = RunStore(answering_client(services.connection)).get(settings.name, build)
@@ -249,7 +249,7 @@ def _make_plan(
     if settings.chunk_rows is not None:
         chunk_rows = min(settings.chunk_rows, max(1, settings.chunk_bytes // row_bytes))
     shards, replicas = shape(settings, field, rows=dataset.rows, nodes=nodes)
-    column_types = packed_types(columns.others)
+    column_types = pack_types(columns.others)
     decides = {
         "vector": asdict(field),
         "fields": fields,

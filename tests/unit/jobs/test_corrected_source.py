@@ -13,9 +13,10 @@ import pytest
 
 from lsh_core.errors import SchemaError, SettingsError, SourceError
 from lsh_core.indexing.dead_letters import DeadLetter
+from lsh_core.indexing.mapping import pack_types
 from lsh_core.jobs import corrected_source
 from lsh_core.jobs.corrected_source import CorrectedSource
-from lsh_core.jobs.stages.plan import BuildPlan, packed_types
+from lsh_core.jobs.stages.plan import BuildPlan
 from lsh_core.settings import ReplaySettings
 from lsh_core.sources.dataset import open_dataset
 from tests.vector_fields import list_field
@@ -32,7 +33,7 @@ def open_source(tmp_path: Path, fields: tuple[str, ...] = (), corrected: str = "
     """Open the source `corrected` for a build of the files in the folder ``source``."""
     files = open_dataset(str(tmp_path / "source")).files
     kinds = {name: {"type": "keyword"} for name in fields}
-    types = packed_types(pa.schema([]))
+    types = pack_types(pa.schema([]))
     plan = BuildPlan("i", "s", files, 10, kinds, list_field(dims=2), 1, 0, "f", types)
     settings = ReplaySettings(name="n", source=str(tmp_path / corrected), id="id", vector="v")
     return CorrectedSource(settings, plan)
@@ -124,7 +125,7 @@ def test_an_index_of_pandas_that_the_build_has_is_read(tmp_path: Path) -> None:
 def test_files_have_the_partitions_of_the_plan(tmp_path: Path) -> None:
     one = write(tmp_path / "source" / "day=1" / "a.parquet", ["x"])
     files = tuple(replace(file, named_partition="day=7") for file in open_dataset(str(tmp_path / "source")).files)
-    plan = BuildPlan("i", "s", files, 10, {}, list_field(dims=2), 1, 0, "f", packed_types(pa.schema([])))
+    plan = BuildPlan("i", "s", files, 10, {}, list_field(dims=2), 1, 0, "f", pack_types(pa.schema([])))
     assert plan.partition_of(one) == "day=7"
     assert plan.partition_of("elsewhere/day=2/a.parquet") == "day=2"
     assert BuildPlan.from_json(asdict(plan)) == plan

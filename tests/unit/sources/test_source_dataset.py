@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import fsspec
@@ -114,6 +115,16 @@ def test_files_without_a_common_type_are_named_when_the_column_is_used(
     with pytest.raises(SchemaError, match=reason) as raised:
         dataset.schema_of(["id", "year"])
     assert (raised.value.source, raised.value.column) == (str(tmp_path / "b.parquet"), "year")
+
+
+@pytest.mark.parametrize("order", list(permutations(("u", "i", "f"))), ids="".join)
+def test_the_common_type_hangs_on_no_order(
+    tmp_path: Path, write: Write, packages: Packages, order: tuple[str, ...]
+) -> None:
+    columns = {"u": pa.array([1, 2], pa.uint64()), "i": pa.array([1, 2]), "f": pa.array([0.5, 1])}
+    for number, name in enumerate(order):
+        write(tmp_path / f"{number}.parquet", packages(2, c=columns[name]))
+    assert open_dataset(str(tmp_path)).schema.field("c").type == pa.float64()
 
 
 def test_a_column_that_no_file_has_is_named_with_the_nearest(tmp_path: Path, write: Write, packages: Packages) -> None:
