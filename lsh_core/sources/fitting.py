@@ -96,7 +96,7 @@ def _fit_struct(array: pa.StructArray, wanted: AnyType, moments: bool) -> tuple[
 
 
 def _fit_list(array: Any, wanted: AnyType, moments: bool) -> tuple[AnyArray, Faults]:
-    if isinstance(wanted, pa.FixedSizeListType):
+    if isinstance(wanted, pa.FixedSizeListType) and isinstance(array.type, pa.FixedSizeListType):
         values = array.values.slice(array.offset * wanted.list_size, len(array) * wanted.list_size)
         items, found = _fit(values, wanted.value_type, moments)
         one: AnyArray = pa.FixedSizeListArray.from_arrays(items, wanted.list_size, mask=array.is_null())

@@ -99,3 +99,11 @@ def test_a_value_that_the_build_does_not_hold_is_named_with_its_row(
 def test_a_build_without_types_takes_rows_as_they_are() -> None:
     table = pa.table({"c": [1]})
     assert fit_to_build(table, pa.schema([]), "rows", 0) == table
+
+
+def test_lists_of_any_length_keep_their_rows_where_the_build_has_a_fixed_length() -> None:
+    rows = [[1, 2, 3], None, [4], [], [5, 6, 7]]
+    table = pa.table({"c": pa.array(rows, pa.list_(pa.int64()))})
+    column = fit_to_build(table, pa.schema([("c", pa.list_(pa.int8(), 3))]), "rows", 0).column("c")
+    assert column.to_pylist() == rows
+    assert column.type.value_type == pa.int8()
