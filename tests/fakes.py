@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lsh_core.elastic.missing_shards import MissingShard
-from lsh_core.indexing.bulk_transport import BulkAnswer, NodeUnreachableError
+from lsh_core.loading.bulk_transport import BulkAnswer, NodeUnreachableError
 
 LONGEST_ID_BYTES = 512
 

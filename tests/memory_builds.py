@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lsh_core.indexing.mapping import BuildMeta, build_body
-from lsh_core.indexing.names import closed_alias, physical_index
-from lsh_core.indexing.runs import VERIFIED, RunStore
+from lsh_core.builds.mapping import BuildMeta, build_body
+from lsh_core.builds.names import closed_alias, physical_index
+from lsh_core.builds.records import VERIFIED, RunStore
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.hyperplane import Hyperplane

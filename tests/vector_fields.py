@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lsh_core.indexing.mapping import VectorField
+from lsh_core.builds.mapping import VectorField
 
 
 def list_field(**changes: Any) -> VectorField:

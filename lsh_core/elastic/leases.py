@@ -3,7 +3,7 @@
 Only one of many callers can create a document, or replace the version of it that it has read, so a lease
 is taken by compare-and-swap on its ``_seq_no``; searching for a lock and then writing one would let all of them in.
 The epoch grows with every holder. It is what stops a holder that was thought dead: whoever writes
-for a run writes through an alias with the epoch in its name (`lsh_core.indexing.gate`).
+for a run writes through an alias with the epoch in its name (`lsh_core.builds.write_gate`).
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.scan import Hit, scan
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.evaluation.exact import NearestRows
 from lsh_core.evaluation.query_set import QuerySet, page_rows
-from lsh_core.indexing.mapping import VectorField
 from lsh_core.progress import progress
 
 _NAMES_KEPT = 4

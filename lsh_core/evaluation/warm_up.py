@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 
+from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.stored_vectors import asked_for, has_vector, vectors_of
-from lsh_core.indexing.mapping import VectorField
 from lsh_core.search.asking import JOB_WAIT_SECONDS
 from lsh_core.search.vector_index import VectorIndex
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.alias_moves import Move, MoveStore
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.records import RunStore, was_verified
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError, PromotionConflictError
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.moves import Move, MoveStore
-from lsh_core.indexing.runs import RunStore, was_verified
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
 from lsh_core.settings import PromoteSettings, RollbackSettings

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from lsh_core.builds.records import RunStore, acknowledged_record
 from lsh_core.elastic.cluster import answering_client
-from lsh_core.indexing.covers import Cover
-from lsh_core.indexing.journal import BEFORE_ALL
-from lsh_core.indexing.replay import replay_changes
-from lsh_core.indexing.runs import RunStore, acknowledged_record
 from lsh_core.jobs.services import Services
+from lsh_core.live.journal import BEFORE_ALL
+from lsh_core.live.replay import replay_changes
+from lsh_core.live.watermark import Cover
 
 
 def catch_up(name: str, build: str, services: Services) -> int:

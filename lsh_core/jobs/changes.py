@@ -7,8 +7,8 @@ from typing import Any
 
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError
-from lsh_core.indexing.live_writes import LiveWriter
 from lsh_core.jobs.services import Services
+from lsh_core.live.live_writer import LiveWriter
 from lsh_core.progress import progress
 from lsh_core.settings import DeleteSettings, UpsertSettings
 

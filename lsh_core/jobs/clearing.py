@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.mapping import META_KEY
+from lsh_core.builds.records import VERIFIED, RunStore
+from lsh_core.builds.write_gate import close_gate
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import LeaseHeldError, LoadError, OutcomeError, PromotionConflictError, ServerError
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.dead_letters import read_dead_letters
-from lsh_core.indexing.forgetting import forget_build, forget_expired_letters
-from lsh_core.indexing.gate import close_gate
-from lsh_core.indexing.ledger import last_entry_at
-from lsh_core.indexing.mapping import META_KEY
-from lsh_core.indexing.runs import VERIFIED, RunStore
 from lsh_core.jobs.builds import unknown_name
 from lsh_core.jobs.services import Services
+from lsh_core.loading.dead_letters import read_dead_letters
+from lsh_core.loading.ledger import last_entry_at
+from lsh_core.loading.purge import forget_build, forget_expired_letters
 from lsh_core.settings import AbandonSettings, RetireSettings
 
 if TYPE_CHECKING:

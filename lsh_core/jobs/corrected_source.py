@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lsh_core.errors import SchemaError, SourceError
-from lsh_core.indexing.dead_letters import DeadLetter
 from lsh_core.jobs.stages.plan import BuildPlan
+from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.partitions import column_value
 from lsh_core.settings import ReplaySettings
 from lsh_core.sources.chunks import Chunk, plan_chunks

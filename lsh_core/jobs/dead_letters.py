@@ -13,19 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.builds.names import write_alias
+from lsh_core.builds.records import CORRECTED, RunStore, was_verified
+from lsh_core.builds.write_gate import close_gate, open_gate
 from lsh_core.elastic.cluster import answering_client, on_any_node, refresh
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import LoadError, SourceError
-from lsh_core.indexing.corrections import CorrectionLoader, with_rows
-from lsh_core.indexing.covers import Cover, changed_ids, require_changes
-from lsh_core.indexing.dead_letters import DeadLetter, read_dead_letters, write_dead_letters
-from lsh_core.indexing.gate import close_gate, open_gate
-from lsh_core.indexing.journal import BEFORE_ALL
-from lsh_core.indexing.ledger import Ledger
-from lsh_core.indexing.names import write_alias
-from lsh_core.indexing.partition_state import refreshed_partitions
-from lsh_core.indexing.runs import CORRECTED, RunStore, was_verified
 from lsh_core.jobs.corrected_source import CorrectedSource, Letters
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.span_task import build_sender
@@ -33,6 +27,12 @@ from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.jobs.stages.verify import verify
+from lsh_core.live.journal import BEFORE_ALL
+from lsh_core.live.partition_state import refreshed_partitions
+from lsh_core.live.watermark import Cover, changed_ids, require_changes
+from lsh_core.loading.dead_letter_replay import CorrectionLoader, with_rows
+from lsh_core.loading.dead_letters import DeadLetter, read_dead_letters, write_dead_letters
+from lsh_core.loading.ledger import Ledger
 from lsh_core.models.store import read_model
 from lsh_core.settings import IndexSettings, ReplaySettings, validated
 

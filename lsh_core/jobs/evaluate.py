@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.records import RunStore, now
 from lsh_core.elastic.cluster import answering_client, count
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ModelMismatchError, SettingsError, SourceError, VectorError
 from lsh_core.evaluation.report_folder import write_report
-from lsh_core.indexing.runs import RunStore, now
 from lsh_core.jobs.services import Services
 from lsh_core.settings import EvaluateSettings
 from lsh_core.sources.places import check_writable

@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from lsh_core.builds.records import RunStore
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ServerError, SettingsError, UnavailableError
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.identity import build_id
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.check import check

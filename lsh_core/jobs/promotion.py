@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from lsh_core.builds.aliases import live_index, require_healthy, require_live, swap, wait_green
+from lsh_core.builds.records import CORRECTED, VERIFIED, RunStore, acknowledged_record, now
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.leases import ALIAS, Lease, hold
 from lsh_core.errors import PromotionConflictError
 from lsh_core.evaluation.warm_up import warm_up
-from lsh_core.indexing.aliases import live_index, require_healthy, require_live, swap, wait_green
-from lsh_core.indexing.live_gate import fence_live, moving_actions, repair_live, unfence_live
-from lsh_core.indexing.runs import CORRECTED, VERIFIED, RunStore, acknowledged_record, now
 from lsh_core.jobs.catching_up import catch_up
 from lsh_core.jobs.services import Services
+from lsh_core.live.live_fence import fence_live, moving_actions, repair_live, unfence_live
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

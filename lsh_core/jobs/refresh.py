@@ -10,21 +10,21 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.records import RunStore
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
 from lsh_core.elastic.leases import Lease, hold
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SourceChangedError, SourceError, SourceMissingError, VerificationError
-from lsh_core.indexing.change_writer import WritableBuild
-from lsh_core.indexing.covers import Cover
-from lsh_core.indexing.due_changes import due_changes
-from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry
-from lsh_core.indexing.live_writes import LiveWriter
-from lsh_core.indexing.partition_state import PartitionState, PartitionStore
-from lsh_core.indexing.partition_sweep import sweep
-from lsh_core.indexing.partition_way import partition_way
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.services import Services
+from lsh_core.live.change_writer import WritableBuild
+from lsh_core.live.journal import BEFORE_ALL, Change, Entry
+from lsh_core.live.live_writer import LiveWriter
+from lsh_core.live.partition_fence import partition_way
+from lsh_core.live.partition_state import PartitionState, PartitionStore
+from lsh_core.live.partition_sweep import sweep
+from lsh_core.live.pending_changes import due_changes
+from lsh_core.live.watermark import Cover
 from lsh_core.partitions import levels_of
 from lsh_core.progress import progress
 from lsh_core.settings import RefreshSettings

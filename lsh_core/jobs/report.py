@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from lsh_core.builds.records import RunStore
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError
 from lsh_core.evaluation.report_folder import write_report
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.builds import live_build
 from lsh_core.jobs.services import Services
 from lsh_core.settings import ReportSettings

@@ -9,16 +9,16 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from lsh_core.builds.names import write_alias
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.elastic.refusals import errors_named
-from lsh_core.indexing.bulk_sender import BulkSender
-from lsh_core.indexing.bulk_transport import ElasticTransport
-from lsh_core.indexing.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.indexing.dead_letters import DeadLetter, write_dead_letters
-from lsh_core.indexing.ledger import Ledger, LedgerEntry, LedgerKey
-from lsh_core.indexing.names import write_alias
+from lsh_core.loading.bulk_sender import BulkSender
+from lsh_core.loading.bulk_transport import ElasticTransport
+from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
+from lsh_core.loading.dead_letters import DeadLetter, write_dead_letters
+from lsh_core.loading.ledger import Ledger, LedgerEntry, LedgerKey
 from lsh_core.models.store import read_model
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile, check_unchanged

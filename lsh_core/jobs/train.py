@@ -47,7 +47,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     InputError
         The source or a setting does not allow it.
     """
-    from lsh_core.indexing.mapping import check_vector_column
+    from lsh_core.builds.mapping import check_vector_column
     from lsh_core.models.registry import default_sample, make_model
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.errors import FilterError, NotFoundError, ServerError, UnavailableError
-from lsh_core.indexing.aliases import live_index
 from lsh_core.search.answers import Answer, read_answer
 from lsh_core.search.live_build import ResolvedBuild, read_build
 from lsh_core.search.queries import Query

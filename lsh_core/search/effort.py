@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from lsh_core.builds.mapping import VectorField
 from lsh_core.errors import SettingsError
-from lsh_core.indexing.mapping import VectorField
 from lsh_core.models.subspace import Subspace
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.queries import MOST_RESULTS

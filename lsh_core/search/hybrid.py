@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from lsh_core.indexing.mapping import VectorField
+from lsh_core.builds.mapping import VectorField
 from lsh_core.models.metrics import distance_from_score
 from lsh_core.search.answers import HybridAnswer, HybridNeighbour
 from lsh_core.search.queries import MOST_RESULTS, Filter, Query, Target, source_filter

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.field_types import field_paths, multi_fields, text_fields
+from lsh_core.builds.mapping import META_KEY, BuildMeta, VectorField
+from lsh_core.builds.records import RunStore
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError
-from lsh_core.indexing.field_types import field_paths, multi_fields, text_fields
-from lsh_core.indexing.mapping import META_KEY, BuildMeta, VectorField
-from lsh_core.indexing.runs import RunStore
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.store import find_model, read_model
 from lsh_core.search.recall_curve import RecallCurve

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lsh_core.indexing.mapping import VectorField, graph_path, near_path, tokens_path
+from lsh_core.builds.mapping import VectorField, graph_path, near_path, tokens_path
 from lsh_core.settings import MOST_PARTS
 
 MOST_RESULTS = 10_000

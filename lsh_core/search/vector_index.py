@@ -9,8 +9,8 @@ import numpy as np
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ArgumentError, ModelMismatchError, SettingsError
-from lsh_core.indexing.live_rows import Rows
-from lsh_core.indexing.live_writes import LiveWriter, Written
+from lsh_core.live.live_writer import LiveWriter, Written
+from lsh_core.live.rows import Rows
 from lsh_core.search.answers import Answer, HybridAnswer
 from lsh_core.search.arguments import check_index, check_text_and_image, check_wait, connection_and_name
 from lsh_core.search.asking import WAIT_SECONDS, Asker

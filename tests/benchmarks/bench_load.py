@@ -28,13 +28,13 @@ import pyarrow.parquet as pq
 from own_servers import own_servers
 
 from lsh_core.elastic.node_ring import NodeRing
-from lsh_core.indexing.bulk_sender import BulkSender
-from lsh_core.indexing.bulk_transport import BulkAnswer
-from lsh_core.indexing.chunk_loader import ChunkLoader
 from lsh_core.jobs.index import STAGES, summarise
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import read_plan
 from lsh_core.jobs.train import train
+from lsh_core.loading.bulk_sender import BulkSender
+from lsh_core.loading.bulk_transport import BulkAnswer
+from lsh_core.loading.chunk_loader import ChunkLoader
 from lsh_core.models.store import read_model
 from lsh_core.settings import IndexSettings, TrainSettings
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lsh_core.builds.names import live_write_alias
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS
-from lsh_core.indexing.names import live_write_alias
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

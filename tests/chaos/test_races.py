@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lsh_core.builds.names import live_write_alias, physical_index
+from lsh_core.builds.records import RunStore
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import LeaseHeldError, PromotionConflictError
-from lsh_core.indexing.names import live_write_alias, physical_index
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.clearing import retire
 from lsh_core.jobs.index import run_index

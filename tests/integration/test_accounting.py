@@ -10,18 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SourceChangedError, SourceError, StoppedEarlyError
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
-from lsh_core.indexing.journal import Change, Journal
-from lsh_core.indexing.ledger import ledger_totals
 from lsh_core.jobs import dead_letters as jobs_dead_letters
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.dead_letters import build_dead_letters, replay_dead_letters
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
+from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN
+from lsh_core.live.journal import Change, Journal
+from lsh_core.loading.ledger import ledger_totals
 from lsh_core.settings import IndexSettings, ReplaySettings, TrainSettings
 from lsh_core.sources.row_bytes import pack_row
 from tests.integration.made_sources import clustered, write_source

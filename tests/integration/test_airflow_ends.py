@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.records import RunStore
+from lsh_core.builds.write_gate import read_gate
 from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import DagRunError
-from lsh_core.indexing.gate import read_gate
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import load_job
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.jobs.train import train

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.records import CORRECTED, FAILED, VERIFIED, RunStore
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import PromotionConflictError, SourceChangedError, SourceError, UnverifiedError, VerificationError
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.live_writes import LiveWriter
-from lsh_core.indexing.runs import CORRECTED, FAILED, VERIFIED, RunStore
 from lsh_core.jobs import dead_letters as jobs_dead_letters
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import promote_build, rollback
@@ -24,6 +23,7 @@ from lsh_core.jobs.refresh import refresh_partition
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages import verify as verify_stage
 from lsh_core.jobs.train import train
+from lsh_core.live.live_writer import LiveWriter
 from lsh_core.settings import (
     IndexSettings,
     PromoteSettings,

@@ -14,20 +14,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from lsh_core.builds.records import RunStore
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ChangesGoneError, SettingsError, VerificationError
-from lsh_core.indexing.compaction import compact_journal
-from lsh_core.indexing.covers import Cover, droppable, note_dropped
-from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry, Journal
-from lsh_core.indexing.live_writes import LiveWriter
-from lsh_core.indexing.replay import replay_changes
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.dead_letters import replay_dead_letters
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
+from lsh_core.live.compaction import compact_journal
+from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.live_writer import LiveWriter
+from lsh_core.live.replay import replay_changes
+from lsh_core.live.watermark import Cover, droppable, note_dropped
 from lsh_core.settings import IndexSettings, PromoteSettings, ReplaySettings, RollbackSettings, TrainSettings
 from tests.integration.made_sources import clustered, write_source
 

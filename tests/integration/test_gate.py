@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
+from lsh_core.builds.write_gate import Gate, close_gate, open_gate, read_gate
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import LEDGER, ensure_system_index
 from lsh_core.errors import LoadError
-from lsh_core.indexing.gate import Gate, close_gate, open_gate, read_gate
-from lsh_core.indexing.names import closed_alias, ledger_alias, write_alias
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

@@ -14,6 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lsh_core.builds.aliases import live_index, swap
+from lsh_core.builds.names import write_alias
+from lsh_core.builds.records import RunStore
+from lsh_core.builds.write_gate import read_gate
 from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import (
@@ -24,10 +28,6 @@ from lsh_core.errors import (
     SourceChangedError,
     VerificationError,
 )
-from lsh_core.indexing.aliases import live_index, swap
-from lsh_core.indexing.gate import read_gate
-from lsh_core.indexing.names import write_alias
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import list_builds, promote_build, rollback
 from lsh_core.jobs.clearing import retire

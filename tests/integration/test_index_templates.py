@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import ensure_system_index
 from lsh_core.errors import IndexTemplateError
-from lsh_core.indexing.aliases import live_index
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

@@ -13,19 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.names import live_write_alias, replay_alias
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, Caller, hold
 from lsh_core.errors import NotFoundError, SourceError, UnavailableError, VerificationError
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.journal import Change, Journal
-from lsh_core.indexing.live_gate import fence_live
-from lsh_core.indexing.live_writes import LiveWriter
-from lsh_core.indexing.names import live_write_alias, replay_alias
-from lsh_core.indexing.replay import changed_hashes, replay_changes
 from lsh_core.jobs.changes import delete, upsert
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
+from lsh_core.live.journal import Change, Journal
+from lsh_core.live.live_fence import fence_live
+from lsh_core.live.live_writer import LiveWriter
+from lsh_core.live.replay import changed_hashes, replay_changes
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import (
     DeleteSettings,

@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.aliases import live_index, swap
+from lsh_core.builds.names import ledger_alias, live_write_alias, physical_index
+from lsh_core.builds.records import VERIFIED, RunStore
+from lsh_core.builds.write_gate import open_gate
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.errors import AirlshError, LeaseHeldError, NotFoundError, PromotionConflictError
-from lsh_core.indexing.aliases import live_index, swap
-from lsh_core.indexing.gate import open_gate
-from lsh_core.indexing.live_gate import fence_live, moving_actions, read_live_gate, repair_live
-from lsh_core.indexing.names import ledger_alias, live_write_alias, physical_index
-from lsh_core.indexing.runs import VERIFIED, RunStore
 from lsh_core.jobs import promotion
 from lsh_core.jobs.builds import list_builds, promote_build, rollback
 from lsh_core.jobs.catching_up import catch_up
@@ -28,6 +27,7 @@ from lsh_core.jobs.index import run_index
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
+from lsh_core.live.live_fence import fence_live, moving_actions, read_live_gate, repair_live
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import (
     AbandonSettings,

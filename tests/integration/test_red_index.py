@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from lsh_core.builds.records import RunStore
 from lsh_core.cli.main import main
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.red_indices import red_indices
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import Caller, hold
 from lsh_core.errors import LeaseHeldError, LeaseLostError, LoadError, SettingsError, SourceChangedError, SourceError
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.journal import Journal
-from lsh_core.indexing.live_writes import LiveWriter
-from lsh_core.indexing.partition_state import PartitionState, PartitionStore
-from lsh_core.indexing.partition_way import partition_way
 from lsh_core.jobs import refresh as refreshing
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.index import check, run_index
 from lsh_core.jobs.refresh import refresh_partition
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
+from lsh_core.live.journal import Journal
+from lsh_core.live.live_writer import LiveWriter
+from lsh_core.live.partition_fence import partition_way
+from lsh_core.live.partition_state import PartitionState, PartitionStore
 from lsh_core.settings import IndexSettings, PromoteSettings, RefreshSettings, RollbackSettings, TrainSettings
 from tests.integration.made_sources import clustered, write_source
 
@@ -150,7 +150,7 @@ def test_of_repeated_ids_the_last_row_wins_and_parts_are_of_any_size(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lsh_core.sources.parts.ROWS_AT_ONCE", 40)
-    monkeypatch.setattr("lsh_core.indexing.partition_sweep._PAGE", 50)
+    monkeypatch.setattr("lsh_core.live.partition_sweep._PAGE", 50)
     lake.index()
     folder = lake.folder / "day=1"
     ids = [f"a{each % 120}" for each in range(240)]

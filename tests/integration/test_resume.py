@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.names import write_alias
+from lsh_core.builds.records import RunStore
+from lsh_core.builds.write_gate import open_gate, read_gate
 from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD, Caller, hold
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LeaseHeldError, LoadError, SettingsError
-from lsh_core.indexing.gate import open_gate, read_gate
-from lsh_core.indexing.names import write_alias
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import index as stages
 from lsh_core.jobs import load_job
 from lsh_core.jobs.index import resumed_settings, run_index

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from lsh_core.builds.records import RunStore
 from lsh_core.cli.run_report import report_lines
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs import index as stages
 from lsh_core.jobs import refresh as refreshing
 from lsh_core.jobs.index import run_index

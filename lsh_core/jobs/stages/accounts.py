@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lsh_core.indexing.ledger import LedgerEntry
-from lsh_core.indexing.node_tally import NodeTally
+from lsh_core.loading.ledger import LedgerEntry
+from lsh_core.loading.node_stats import NodeTally
 
 _MOST_SAMPLES = 400
 

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.field_limits import check_nested_names
+from lsh_core.builds.field_types import fields_for, parse_overrides
+from lsh_core.builds.mapping import check_vector_column
+from lsh_core.builds.names import physical_index
+from lsh_core.builds.records import PLANNED, RunStore, was_verified
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.elastic.probe import prove_semantics
 from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ModelMismatchError, SourceError
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.covers import Cover, cover_for
-from lsh_core.indexing.field_limits import check_nested_names
-from lsh_core.indexing.field_types import fields_for, parse_overrides
-from lsh_core.indexing.forgetting import forget_expired_letters
-from lsh_core.indexing.journal import Journal
-from lsh_core.indexing.mapping import check_vector_column
-from lsh_core.indexing.names import physical_index
-from lsh_core.indexing.runs import PLANNED, RunStore, was_verified
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.draft import check_index
 from lsh_core.jobs.stages.recording import recorded
+from lsh_core.live.journal import Journal
+from lsh_core.live.watermark import Cover, cover_for
+from lsh_core.loading.purge import forget_expired_letters
 from lsh_core.models.store import find_model
 from lsh_core.settings import IndexSettings
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.mapping import BuildMeta, build_body
+from lsh_core.builds.names import closed_alias
+from lsh_core.builds.records import LOADING, RunStore
 from lsh_core.elastic.cluster import answering_client, copies_missing, data_nodes
 from lsh_core.elastic.index_creation import create_index
 from lsh_core.elastic.leases import Lease
 from lsh_core.elastic.system_indices import MAPPINGS
 from lsh_core.errors import LoadError
-from lsh_core.indexing.mapping import BuildMeta, build_body
-from lsh_core.indexing.names import closed_alias
-from lsh_core.indexing.runs import LOADING, RunStore
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.recording import recorded

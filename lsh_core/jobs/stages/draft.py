@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.field_limits import check_field_count
+from lsh_core.builds.mapping import BuildMeta, VectorField, build_body, default_shards
+from lsh_core.builds.names import physical_index
 from lsh_core.elastic.capacity import require_room
 from lsh_core.elastic.index_creation import creatable, try_body
-from lsh_core.indexing.field_limits import check_field_count
-from lsh_core.indexing.mapping import BuildMeta, VectorField, build_body, default_shards
-from lsh_core.indexing.names import physical_index
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.registry import load_model, model_class
 from lsh_core.settings import IndexSettings

@@ -6,13 +6,11 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.records import LOADED, LOADING, RunStore
+from lsh_core.builds.write_gate import Gate, close_gate, open_gate, read_gate
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LeaseLostError
-from lsh_core.indexing.dead_letters import read_dead_letters
-from lsh_core.indexing.gate import Gate, close_gate, open_gate, read_gate
-from lsh_core.indexing.ledger import Ledger, LedgerKey, ledger_totals
-from lsh_core.indexing.runs import LOADED, LOADING, RunStore
 from lsh_core.jobs import load_job
 from lsh_core.jobs.load_job import LoadJob
 from lsh_core.jobs.services import Services, dask_client, worker_threads
@@ -20,6 +18,8 @@ from lsh_core.jobs.span_task import SpanTask
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.jobs.stages.refusals import RefusalLimit
+from lsh_core.loading.dead_letters import read_dead_letters
+from lsh_core.loading.ledger import Ledger, LedgerKey, ledger_totals
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.spans import plan_spans

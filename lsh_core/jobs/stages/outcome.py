@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.records import VERIFIED, RunStore
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.errors import OutcomeError
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.runs import VERIFIED, RunStore
 from lsh_core.jobs.services import Services
 from lsh_core.settings import IndexSettings
 

@@ -13,21 +13,21 @@ import pyarrow as pa
 
 from lsh_core import __version__
 from lsh_core.backends import require_backend
+from lsh_core.builds.field_types import field_for, fields_for, parse_overrides
+from lsh_core.builds.mapping import BuildMeta, VectorField, pack_types, unpack_types
+from lsh_core.builds.names import physical_index
+from lsh_core.builds.records import RunStore
+from lsh_core.builds.token_format import TokenFormat
 from lsh_core.elastic.cluster import answering_client, data_nodes
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import SettingsError, SourceChangedError
-from lsh_core.indexing.chunk_loader import LoadPlan
-from lsh_core.indexing.dead_letters import letters_kept
-from lsh_core.indexing.field_types import field_for, fields_for, parse_overrides
-from lsh_core.indexing.journal import BEFORE_ALL, Journal
-from lsh_core.indexing.mapping import BuildMeta, VectorField, pack_types, unpack_types
-from lsh_core.indexing.names import physical_index
-from lsh_core.indexing.runs import RunStore
-from lsh_core.indexing.token_format import TokenFormat
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.check import read_source, require_same_space
 from lsh_core.jobs.stages.draft import shape
 from lsh_core.jobs.stages.recording import recorded
+from lsh_core.live.journal import BEFORE_ALL, Journal
+from lsh_core.loading.chunk_loader import LoadPlan
+from lsh_core.loading.dead_letters import letters_kept
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.store import find_model, read_model
 from lsh_core.partitions import partition_of

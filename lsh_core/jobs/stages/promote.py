@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.records import RunStore
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.compaction import compact_journal
-from lsh_core.indexing.covers import Cover, droppable, note_dropped
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.recording import recorded
+from lsh_core.live.compaction import compact_journal
+from lsh_core.live.watermark import Cover, droppable, note_dropped
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
+from lsh_core.builds.records import FAILED, RunStore, now, was_verified
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, Caller, Lease, hold
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, LeaseLostError, VerificationError
-from lsh_core.indexing.runs import FAILED, RunStore, now, was_verified
 from lsh_core.jobs.services import Services
 from lsh_core.settings import IndexSettings
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from lsh_core.builds.finalize import settle_index
+from lsh_core.builds.write_gate import close_gate
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
-from lsh_core.indexing.gate import close_gate
-from lsh_core.indexing.settling import settle_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import read_plan
 from lsh_core.jobs.stages.recording import recorded

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.records import RunStore, now
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.runs import RunStore, now
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.recording import run_caller
 from lsh_core.settings import IndexSettings

@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.records import VERIFIED, RunStore
 from lsh_core.elastic.cluster import answering_client, refresh
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import DeadLetterLimitError, UnverifiedError, VerificationError
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.evaluation.build_recall import measure_build
 from lsh_core.evaluation.hash_warnings import FEW_ROWS
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.covers import Cover, require_changes
-from lsh_core.indexing.dead_letters import read_dead_letters
-from lsh_core.indexing.journal import Journal
-from lsh_core.indexing.ledger import Ledger
-from lsh_core.indexing.replay import changed_hashes
-from lsh_core.indexing.runs import VERIFIED, RunStore
-from lsh_core.indexing.spilling import Spill
-from lsh_core.indexing.verification import verify_holdings, verify_samples
-from lsh_core.indexing.winners import Expected, IdHashes, expected_holdings
 from lsh_core.jobs.catching_up import catch_up
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.recording import recorded
+from lsh_core.live.journal import Journal
+from lsh_core.live.replay import changed_hashes
+from lsh_core.live.watermark import Cover, require_changes
+from lsh_core.loading.dead_letters import read_dead_letters
+from lsh_core.loading.expected_contents import Expected, IdHashes, expected_holdings
+from lsh_core.loading.external_grouping import Spill
+from lsh_core.loading.ledger import Ledger
+from lsh_core.loading.verification import verify_holdings, verify_samples
 from lsh_core.search.asking import JOB_WAIT_SECONDS
 from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.recall_curve import RecallCurve

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lsh_core.indexing.documents import DocumentWriter, delete_line
-from lsh_core.indexing.field_types import fields_for
-from lsh_core.indexing.mapping import VectorField
+from lsh_core.builds.bulk_lines import DocumentWriter, delete_line
+from lsh_core.builds.field_types import fields_for
+from lsh_core.builds.mapping import VectorField
 from tests.vector_fields import graph_field, list_field, table_field
 
 LISTS = list_field()

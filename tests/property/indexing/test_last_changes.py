@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsh_core.indexing import last_changes
-from lsh_core.indexing.journal import Entry
-from lsh_core.indexing.last_changes import LastChanges
-from lsh_core.indexing.ledger import hash_ids
-from lsh_core.indexing.winners import IdHashes
+from lsh_core.live import latest_changes
+from lsh_core.live.journal import Entry
+from lsh_core.live.latest_changes import LastChanges
+from lsh_core.loading.expected_contents import IdHashes
+from lsh_core.loading.ledger import hash_ids
 
 CHANGES = st.lists(st.tuples(st.sampled_from("abcdefg"), st.integers(-1, 30)), max_size=40)
 
@@ -38,7 +38,7 @@ def test_the_last_change_of_each_id_is_that_of_a_dict(changes: list[tuple[str, i
         ):
             wanted[entry.id] = entry
     last = LastChanges()
-    with mock.patch.object(last_changes, "_MOST_WAITING", most):
+    with mock.patch.object(latest_changes, "_MOST_WAITING", most):
         for start in range(0, len(all_entries), page):
             last.add(all_entries[start : start + page])
 
@@ -58,7 +58,7 @@ def test_ids_that_share_half_a_hash_are_told_apart(monkeypatch: pytest.MonkeyPat
     def half(ids: list[str]) -> npt.NDArray[np.uint64]:
         return np.array([(7, ord(each)) for each in ids], np.uint64).reshape(-1, 2)
 
-    monkeypatch.setattr(last_changes, "hash_ids", half)
+    monkeypatch.setattr(latest_changes, "hash_ids", half)
     all_entries = entries([(identity, -1) for identity in "abcab"])
     last = LastChanges()
     last.add(all_entries)

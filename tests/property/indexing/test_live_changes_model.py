@@ -21,6 +21,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from lsh_core.builds.names import fence_alias, live_write_alias, physical_index
 from lsh_core.elastic import leases
 from lsh_core.elastic.leases import TTL_SECONDS, Caller
 from lsh_core.elastic.system_indices import CHANGES
@@ -32,13 +33,12 @@ from lsh_core.errors import (
     PromotionConflictError,
     UnavailableError,
 )
-from lsh_core.indexing import journal, live_writes, replay
-from lsh_core.indexing.journal import Change
-from lsh_core.indexing.live_writes import LiveWriter
-from lsh_core.indexing.names import fence_alias, live_write_alias, physical_index
 from lsh_core.jobs import promotion
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.services import Services
+from lsh_core.live import journal, live_writer, replay
+from lsh_core.live.journal import Change
+from lsh_core.live.live_writer import LiveWriter
 from lsh_core.settings import PromoteSettings, RollbackSettings
 from tests.memory_builds import make_build, row
 from tests.memory_line import KilledError, MemoryLine
@@ -104,7 +104,7 @@ class LiveChanges(RuleBasedStateMachine):
         self.patches = [
             mock.patch.multiple(leases, time=self, datetime=_Clock(self)),
             mock.patch.object(leases.Lease, "_beat", return_value=None),  # Nobody beats while another one is at it.
-            mock.patch.object(live_writes, "time", self),
+            mock.patch.object(live_writer, "time", self),
             mock.patch.object(replay, "time", self),
             mock.patch.object(journal, "_PAGE", 1),  # A replay may die between any two changes.
             mock.patch.object(promotion, "warm_up", return_value=0),

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from lsh_core.elastic.bulk_requests import request_sizes
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.errors import AccessError, LoadError, UnavailableError
-from lsh_core.indexing.bulk_sender import BulkSender, SendReport
-from lsh_core.indexing.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.indexing.dead_letters import DeadLetter
-from lsh_core.indexing.ledger import LedgerEntry
-from lsh_core.indexing.winners import expected_holdings
+from lsh_core.loading.bulk_sender import BulkSender, SendReport
+from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
+from lsh_core.loading.dead_letters import DeadLetter
+from lsh_core.loading.expected_contents import expected_holdings
+from lsh_core.loading.ledger import LedgerEntry
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import Chunk, plan_chunks
 from lsh_core.sources.dataset import SourceFile, open_dataset

@@ -15,13 +15,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from lsh_core.builds.aliases import swap
+from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
+from lsh_core.builds.write_gate import Gate, close_gate, open_gate, read_gate
 from lsh_core.elastic import leases
 from lsh_core.elastic.leases import BUILD, HEARTBEAT_SECONDS, TTL_SECONDS, Caller, Lease, LeaseStore, hold
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LeaseHeldError, LoadError, PromotionConflictError
-from lsh_core.indexing.aliases import swap
-from lsh_core.indexing.gate import Gate, close_gate, open_gate, read_gate
-from lsh_core.indexing.names import closed_alias, ledger_alias, write_alias
 from tests.memory_server import MemoryServer
 
 NAME, BUILD_ID, INDEX = "docs", "b1", "airlsh-docs-b1"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsh_core.indexing.compaction import Redundant
-from lsh_core.indexing.journal import Entry, Kind
+from lsh_core.live.compaction import Redundant
+from lsh_core.live.journal import Entry, Kind
 
 YOUNG, REPEATABLE = 1_000, 100
 KINDS: tuple[Kind, ...] = ("upsert", "delete", "upsert", "delete", "upsert", "mark", "sweep")

@@ -8,8 +8,8 @@ import pytest
 
 from lsh_core.elastic.node_ring import FIRST_QUARANTINE_SECONDS, NodeRing
 from lsh_core.errors import AccessError, LoadError, ShardsMissingError, UnavailableError
-from lsh_core.indexing.bulk_sender import BulkSender
-from lsh_core.indexing.bulk_transport import BulkAnswer
+from lsh_core.loading.bulk_sender import BulkSender
+from lsh_core.loading.bulk_transport import BulkAnswer
 from tests.fakes import (
     NO_ALIAS,
     NO_PERMISSION,

@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 
 from lsh_core.elastic.watching import watched
-from lsh_core.indexing import bulk_transport
-from lsh_core.indexing.bulk_transport import ElasticTransport, NodeUnreachableError
+from lsh_core.loading import bulk_transport
+from lsh_core.loading.bulk_transport import ElasticTransport, NodeUnreachableError
 from tests.silent_node import QUICK, Node, serving
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.errors import LoadError
-from lsh_core.indexing.bulk_sender import BulkSender
-from lsh_core.indexing.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.indexing.dead_letters import DeadLetter
-from lsh_core.indexing.ledger import LedgerEntry, unpacked_vector
+from lsh_core.loading.bulk_sender import BulkSender
+from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
+from lsh_core.loading.dead_letters import DeadLetter
+from lsh_core.loading.ledger import LedgerEntry, unpacked_vector
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import Chunk, plan_chunks
 from lsh_core.sources.dataset import SourceFile, open_dataset

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsh_core.elastic.node_ring import NodeRing
-from lsh_core.indexing.bulk_sender import BulkSender
-from lsh_core.indexing.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.indexing.corrections import Corrected, CorrectionLoader
-from lsh_core.indexing.dead_letters import DeadLetter
+from lsh_core.loading.bulk_sender import BulkSender
+from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
+from lsh_core.loading.dead_letter_replay import Corrected, CorrectionLoader
+from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import open_dataset

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from lsh_core.indexing.covers import Cover, droppable
-from lsh_core.indexing.runs import CORRECTED, FAILED, LOADING, VERIFIED
+from lsh_core.builds.records import CORRECTED, FAILED, LOADING, VERIFIED
+from lsh_core.live.watermark import Cover, droppable
 
 
 def record(index: str, *, cover: int = -1, replayed_to: int | None = None, state: str = VERIFIED) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lsh_core.elastic.system_indices import DEAD_LETTERS, MAPPINGS
-from lsh_core.indexing.dead_letters import DeadLetter, expiry, letters_kept
+from lsh_core.loading.dead_letters import DeadLetter, expiry, letters_kept
 
 LETTER = DeadLetter(
     build="b1",

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lsh_core.elastic.system_indices import CHANGES
-from lsh_core.indexing import journal as journals
-from lsh_core.indexing.due_changes import FRESH_SECONDS, due_changes
-from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live import journal as journals
+from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.pending_changes import FRESH_SECONDS, due_changes
 from tests.memory_server import MemoryServer
 
 

@@ -8,8 +8,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from lsh_core.errors import SchemaError, SettingsError
-from lsh_core.indexing.field_types import (
+from lsh_core.builds.field_types import (
     KEYWORD_BYTES,
     OVERRIDES,
     as_json_columns,
@@ -18,6 +17,7 @@ from lsh_core.indexing.field_types import (
     parse_overrides,
     text_fields,
 )
+from lsh_core.errors import SchemaError, SettingsError
 from lsh_core.sources.plain_types import plain_table
 
 KEYWORD = {"type": "keyword", "ignore_above": KEYWORD_BYTES}
@@ -124,7 +124,7 @@ def test_the_table(arrow: pa.DataType, value: Any, field: dict[str, Any], json: 
     fields = fields_for("s.parquet", vector="v", schema=table.schema)
     assert without_format(fields["c"]) == field
 
-    from lsh_core.indexing.documents import _as_json
+    from lsh_core.builds.bulk_lines import _as_json
 
     values = as_json_columns(table, fields).column("c").to_pylist()
     assert orjson.loads(orjson.dumps(values, default=_as_json)) == [json, None, json]

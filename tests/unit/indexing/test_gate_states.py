@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.write_gate import Gate, read_gate
 from lsh_core.errors import LoadError
-from lsh_core.indexing.gate import Gate, read_gate
 
 
 class _Aliases:

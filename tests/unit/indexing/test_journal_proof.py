@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.names import live_write_alias, physical_index
+from lsh_core.builds.records import LOADING, VERIFIED, RunStore, acknowledged_record
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.errors import UnavailableError
-from lsh_core.indexing import journal_proof
-from lsh_core.indexing.covers import changed_ids, cover_for
-from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry, Journal
-from lsh_core.indexing.live_writes import LiveWriter
-from lsh_core.indexing.names import live_write_alias, physical_index
-from lsh_core.indexing.replay import replay_changes
-from lsh_core.indexing.runs import LOADING, VERIFIED, RunStore, acknowledged_record
+from lsh_core.live import journal_reads
+from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.live_writer import LiveWriter
+from lsh_core.live.replay import replay_changes
+from lsh_core.live.watermark import changed_ids, cover_for
 from tests.memory_builds import make_build, row
 from tests.memory_line import MemoryLine
 from tests.memory_server import MemoryServer, refuse
@@ -125,7 +125,7 @@ def test_what_is_on_its_way_to_a_copy_is_waited_for(server: Any, monkeypatch: py
     monkeypatch.setattr(server, "stats", stats)
     assert Journal(server, NAME).settled() == 1
     assert len(asked) == 3
-    monkeypatch.setattr(journal_proof, "_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(journal_reads, "_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(server, "stats", lambda **_: {"indices": {}})
     with pytest.raises(UnavailableError, match="-1 of 3 are on every copy"):
         Journal(server, NAME).settled()
@@ -133,7 +133,7 @@ def test_what_is_on_its_way_to_a_copy_is_waited_for(server: Any, monkeypatch: py
 
 def test_nothing_is_read_where_every_copy_is_stale(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     append(server, "a")
-    monkeypatch.setattr(journal_proof, "_READ_SECONDS", 0.2)
+    monkeypatch.setattr(journal_reads, "_READ_SECONDS", 0.2)
     stale = StaleNode(server)
     upto = Journal(server, NAME).settled()
     connection: Any = PartlyStale(stale, StaleNode(stale.frozen))

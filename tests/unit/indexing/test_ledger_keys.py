@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from lsh_core.indexing.ledger import LedgerEntry, LedgerKey, hash_ids
+from lsh_core.loading.ledger import LedgerEntry, LedgerKey, hash_ids
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lsh_core.indexing.live_gate import LiveGate, fence_live, read_live_gate, repair_live, unfence_live
-from lsh_core.indexing.names import fence_alias, live_write_alias
+from lsh_core.builds.names import fence_alias, live_write_alias
+from lsh_core.live.live_fence import LiveGate, fence_live, read_live_gate, repair_live, unfence_live
 from tests.memory_server import MemoryServer
 
 NAME, LIVE, OTHER = "docs", "airlsh-docs-live", "airlsh-docs-other"

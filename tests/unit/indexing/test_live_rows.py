@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from lsh_core.errors import InputError, SchemaError, SourceError
-from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
-from lsh_core.indexing.live_rows import as_table, named, upserts
+from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN
+from lsh_core.live.rows import as_table, named, upserts
 from lsh_core.sources.row_bytes import unpack_row
 from tests.vector_fields import table_field
 

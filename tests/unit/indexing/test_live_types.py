@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from lsh_core.errors import SchemaError, SourceError
-from lsh_core.indexing.live_types import fit_to_build
+from lsh_core.live.build_types import fit_to_build
 
 STRUCT = pa.struct([("a", pa.int32())])
 

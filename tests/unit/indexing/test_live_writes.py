@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lsh_core.builds.names import live_write_alias, physical_index
 from lsh_core.elastic.leases import ALIAS
 from lsh_core.elastic.system_indices import CHANGES, LEASES
 from lsh_core.errors import MissingPackageError, SourceError, UnavailableError, VerificationError
-from lsh_core.indexing import journal as journals
-from lsh_core.indexing import live_writes
-from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
-from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry, Journal
-from lsh_core.indexing.live_gate import fence_live
-from lsh_core.indexing.live_writes import LiveWriter
-from lsh_core.indexing.names import live_write_alias, physical_index
 from lsh_core.jobs import refresh as refreshing
+from lsh_core.live import journal as journals
+from lsh_core.live import live_writer
+from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN
+from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.live_fence import fence_live
+from lsh_core.live.live_writer import LiveWriter
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.sources.row_bytes import pack_row
 from tests.memory_builds import DIMS, make_build, row
@@ -158,7 +158,7 @@ def test_a_closed_build_is_waited_for_and_nothing_is_taken_back(server: Particul
 def test_a_writer_that_waits_for_the_build_keeps_nobody_from_promoting(
     server: Particular, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_writes, "time", FakeTime())
+    monkeypatch.setattr(live_writer, "time", FakeTime())
     server.is_busy = True
     with pytest.raises(UnavailableError, match="es_rejected_execution_exception"):
         writer(server, wait_seconds=30).upsert([row("c", 3)])

@@ -3,9 +3,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from lsh_core.builds.mapping import BuildMeta, VectorField, build_body, check_vector_column, default_shards
+from lsh_core.builds.names import live_write_alias, physical_index, replay_alias, write_alias
 from lsh_core.errors import SchemaError
-from lsh_core.indexing.mapping import BuildMeta, VectorField, build_body, check_vector_column, default_shards
-from lsh_core.indexing.names import live_write_alias, physical_index, replay_alias, write_alias
 from tests.vector_fields import graph_field, list_field, table_field
 
 LISTS = list_field(dims=384, metric="cosine", similarity="cosine")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lsh_core.indexing.moves import Move, MoveStore
-from lsh_core.indexing.runs import RunStore
+from lsh_core.builds.alias_moves import Move, MoveStore
+from lsh_core.builds.records import RunStore
 from tests.memory_server import MemoryServer
 
 MOVE = Move("docs", "b2", "airlsh-docs-b1")

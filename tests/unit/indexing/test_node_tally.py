@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict
-from lsh_core.indexing.node_tally import NodeTally, merged
+from lsh_core.loading.node_stats import NodeTally, merged
 
 
 @pytest.mark.parametrize(

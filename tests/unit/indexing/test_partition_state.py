@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lsh_core.indexing import partition_state
-from lsh_core.indexing.partition_state import PartitionStore, refreshed_partitions
+from lsh_core.live import partition_state
+from lsh_core.live.partition_state import PartitionStore, refreshed_partitions
 from tests.memory_server import MemoryServer
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from lsh_core.indexing.bulk_sender import SendReport
-from lsh_core.indexing.posting_lanes import PostingLanes
+from lsh_core.loading.bulk_sender import SendReport
+from lsh_core.loading.node_queues import PostingLanes
 
 
 class Sender:

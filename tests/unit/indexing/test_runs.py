@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.alias_moves import Move, MoveStore
+from lsh_core.builds.records import RunStore
 from lsh_core.errors import NotFoundError
-from lsh_core.indexing.covers import Cover, note_dropped
-from lsh_core.indexing.moves import Move, MoveStore
-from lsh_core.indexing.runs import RunStore
+from lsh_core.live.watermark import Cover, note_dropped
 from tests.memory_server import MemoryServer
 
 

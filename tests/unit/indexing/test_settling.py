@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
-from lsh_core.indexing import settling
+from lsh_core.builds import finalize
 from tests.fakes import FakeClock
 
 DONE = {"completed": True, "response": {"_shards": {"successful": 1, "total": 1, "failed": 0}}}
@@ -47,7 +47,7 @@ def test_a_passing_503_is_no_end_of_a_merge(
     monkeypatch: pytest.MonkeyPatch, answers: tuple[Any, ...], merges: int
 ) -> None:
     clock = FakeClock()
-    monkeypatch.setattr(settling, "time", SimpleNamespace(monotonic=clock, sleep=clock.sleep))
+    monkeypatch.setattr(finalize, "time", SimpleNamespace(monotonic=clock, sleep=clock.sleep))
     client: Any = Merging(*answers)
-    settling._merge(client, "idx")
+    finalize._merge(client, "idx")
     assert client.merges == merges

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from lsh_core.indexing.ledger import LedgerEntry
 from lsh_core.jobs.stages.accounts import Accounts
+from lsh_core.loading.ledger import LedgerEntry
 
 
 def entry(chunk: int, node: str, *, dead: int = 0, samples: int = 0, longer: int = 0) -> LedgerEntry:

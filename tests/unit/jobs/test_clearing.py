@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.mapping import META_KEY
+from lsh_core.builds.names import closed_alias, physical_index
+from lsh_core.builds.records import FAILED, LOADING, VERIFIED, RunStore
+from lsh_core.builds.write_gate import close_gate, open_gate
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, ensure_system_index
 from lsh_core.errors import LeaseHeldError, NotFoundError, OutcomeError, PromotionConflictError
-from lsh_core.indexing.dead_letters import DeadLetter, write_dead_letters
-from lsh_core.indexing.gate import close_gate, open_gate
-from lsh_core.indexing.mapping import META_KEY
-from lsh_core.indexing.names import closed_alias, physical_index
-from lsh_core.indexing.runs import FAILED, LOADING, VERIFIED, RunStore
 from lsh_core.jobs import clearing
 from lsh_core.jobs.clearing import abandon, retire, retire_all
 from lsh_core.jobs.services import Services
+from lsh_core.loading.dead_letters import DeadLetter, write_dead_letters
 from lsh_core.settings import AbandonSettings, RetireSettings
 from tests.memory_server import MemoryServer
 

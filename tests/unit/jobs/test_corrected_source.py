@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lsh_core.builds.mapping import pack_types
 from lsh_core.errors import SchemaError, SettingsError, SourceError
-from lsh_core.indexing.dead_letters import DeadLetter
-from lsh_core.indexing.mapping import pack_types
 from lsh_core.jobs import corrected_source
 from lsh_core.jobs.corrected_source import CorrectedSource
 from lsh_core.jobs.stages.plan import BuildPlan
+from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.settings import ReplaySettings
 from lsh_core.sources.dataset import open_dataset
 from tests.vector_fields import list_field

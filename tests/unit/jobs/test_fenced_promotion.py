@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from elastic_transport import ConnectionTimeout
 
+from lsh_core.builds import aliases
+from lsh_core.builds.names import fence_alias, live_write_alias, physical_index
+from lsh_core.builds.write_gate import close_gate, open_gate, read_gate
 from lsh_core.elastic.leases import ALIAS, Caller, LeaseStore
 from lsh_core.errors import UnavailableError
-from lsh_core.indexing import aliases
-from lsh_core.indexing.gate import close_gate, open_gate, read_gate
-from lsh_core.indexing.live_gate import LiveGate, fence_live, read_live_gate, repair_live, unfence_live
-from lsh_core.indexing.names import fence_alias, live_write_alias, physical_index
 from lsh_core.jobs import promotion
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
+from lsh_core.live.live_fence import LiveGate, fence_live, read_live_gate, repair_live, unfence_live
 from tests.memory_builds import make_build
 from tests.memory_server import Answer, MemoryServer
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.names import closed_alias, physical_index
+from lsh_core.builds.records import VERIFIED, RunStore
 from lsh_core.elastic import leases
 from lsh_core.elastic.leases import Caller
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.names import closed_alias, physical_index
-from lsh_core.indexing.runs import VERIFIED, RunStore
 from lsh_core.jobs import promotion
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.services import Services

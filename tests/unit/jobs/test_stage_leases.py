@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.records import RunStore
 from lsh_core.elastic.leases import BUILD, Caller, Lease
 from lsh_core.errors import (
     AirlshError,
@@ -16,7 +17,6 @@ from lsh_core.errors import (
     UnexpectedError,
     VerificationError,
 )
-from lsh_core.indexing.runs import RunStore
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.recording import recorded
 from lsh_core.jobs.stages.summarise import summarise

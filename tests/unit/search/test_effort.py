@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lsh_core.builds.mapping import BuildMeta, VectorField
 from lsh_core.errors import SettingsError
-from lsh_core.indexing.mapping import BuildMeta, VectorField
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.hnsw import HNSW
 from lsh_core.models.hyperplane import Hyperplane

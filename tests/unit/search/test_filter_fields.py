@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.field_types import KEYWORD_BYTES, field_paths, multi_fields
 from lsh_core.errors import FilterError
-from lsh_core.indexing.field_types import KEYWORD_BYTES, field_paths, multi_fields
 from lsh_core.search.filter_fields import check_filter_fields
 from lsh_core.search.filters import check_filter
 

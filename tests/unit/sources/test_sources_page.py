@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from lsh_core.builds.field_types import field_for
 from lsh_core.errors import SchemaError
-from lsh_core.indexing.field_types import field_for
 from lsh_core.sources.common_types import common_type
 from lsh_core.sources.identifiers import check_id_type
 from lsh_core.sources.plain_types import plain_type

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lsh_core.indexing.field_types import as_json_columns, fields_for
+from lsh_core.builds.field_types import as_json_columns, fields_for
 from lsh_core.sources.times import time_faults
 
 FIRST, LAST = -62135596800, 253402300799  # 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import orjson
 
+from lsh_core.builds.records import now
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.bulk_requests import post_bulk, requests
 from lsh_core.elastic.cluster import on_any_node
@@ -23,8 +24,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import CHANGES, ensure_system_index
 from lsh_core.errors import LoadError, ServerError, UnavailableError
-from lsh_core.indexing.journal_proof import read_settled, settle
-from lsh_core.indexing.runs import now
+from lsh_core.live.journal_reads import read_settled, settle
 
 BEFORE_ALL = -1
 """The position before the first change."""

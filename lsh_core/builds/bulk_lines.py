@@ -13,8 +13,8 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
-from lsh_core.indexing.field_types import as_json_columns
-from lsh_core.indexing.mapping import VectorField
+from lsh_core.builds.field_types import as_json_columns
+from lsh_core.builds.mapping import VectorField
 
 LIVE_VERSION = 2**62
 """Versions from here on are live changes: later than every row of a load, whose version is its place."""

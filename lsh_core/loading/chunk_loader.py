@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lsh_core.builds.bulk_lines import DocumentWriter
+from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.bulk_requests import request_sizes
-from lsh_core.indexing.bulk_sender import BulkSender, Refusal, SendReport
-from lsh_core.indexing.dead_letters import DeadLetter, expiry, letters_kept
-from lsh_core.indexing.documents import DocumentWriter
-from lsh_core.indexing.ledger import LedgerEntry, hash_ids, packed_vector
-from lsh_core.indexing.mapping import VectorField
-from lsh_core.indexing.node_tally import NodeTally
-from lsh_core.indexing.posting_lanes import PATIENCE_SECONDS, PostingLanes
+from lsh_core.loading.bulk_sender import BulkSender, Refusal, SendReport
+from lsh_core.loading.dead_letters import DeadLetter, expiry, letters_kept
+from lsh_core.loading.ledger import LedgerEntry, hash_ids, packed_vector
+from lsh_core.loading.node_queues import PATIENCE_SECONDS, PostingLanes
+from lsh_core.loading.node_stats import NodeTally
 from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile

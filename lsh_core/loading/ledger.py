@@ -19,11 +19,11 @@ import numpy.typing as npt
 import orjson
 import xxhash
 
+from lsh_core.builds.names import ledger_alias
 from lsh_core.elastic.cluster import search
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LoadError
-from lsh_core.indexing.names import ledger_alias
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
 

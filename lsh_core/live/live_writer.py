@@ -12,6 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from lsh_core.builds.aliases import live_index
+from lsh_core.builds.names import live_write_alias
 from lsh_core.elastic.cluster import on_any_node, refresh
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, Caller, hold
@@ -24,13 +26,11 @@ from lsh_core.errors import (
     UnavailableError,
     VerificationError,
 )
-from lsh_core.indexing.aliases import live_index
-from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWriter, WritableBuild, read_writable
-from lsh_core.indexing.journal import Change, Entry, Journal
-from lsh_core.indexing.live_gate import is_shut, repair_live
-from lsh_core.indexing.live_rows import KeyOf, Rows, as_table, named, upserts, valid_rows
-from lsh_core.indexing.live_types import fit_to_build
-from lsh_core.indexing.names import live_write_alias
+from lsh_core.live.build_types import fit_to_build
+from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWriter, WritableBuild, read_writable
+from lsh_core.live.journal import Change, Entry, Journal
+from lsh_core.live.live_fence import is_shut, repair_live
+from lsh_core.live.rows import KeyOf, Rows, as_table, named, upserts, valid_rows
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 
 logger = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.records import now
 from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.errors import UnavailableError
-from lsh_core.indexing.runs import now
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

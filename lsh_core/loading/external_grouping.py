@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lsh_core.indexing.winners import Rows
+from lsh_core.loading.expected_contents import Rows
 
 _BITS = 8
 _ROW_BYTES = 24

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.indexing.ledger import LedgerEntry
+from lsh_core.loading.ledger import LedgerEntry
 
 Rows = npt.NDArray[np.uint64]
 """Rows as (n, 3) uint64: both halves of the hash of the id, and the place in the source."""

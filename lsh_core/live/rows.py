@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from lsh_core.builds.mapping import VectorField
 from lsh_core.errors import SchemaError, SourceError
-from lsh_core.indexing.change_writer import ID_COLUMN, VECTOR_COLUMN
-from lsh_core.indexing.journal import Change
-from lsh_core.indexing.mapping import VectorField
+from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN
+from lsh_core.live.journal import Change
 from lsh_core.sources.arrays import AnyArray
 from lsh_core.sources.column_types import is_pandas_index
 from lsh_core.sources.identifiers import check_id_type

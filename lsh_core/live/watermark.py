@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.records import VERIFIED, RunStore
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.errors import ChangesGoneError, SettingsError
-from lsh_core.indexing.journal import BEFORE_ALL, Journal
-from lsh_core.indexing.runs import VERIFIED, RunStore
+from lsh_core.live.journal import BEFORE_ALL, Journal
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

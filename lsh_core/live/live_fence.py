@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.indexing.aliases import change_aliases, live_index
-from lsh_core.indexing.names import fence_alias, live_write_alias
+from lsh_core.builds.aliases import change_aliases, live_index
+from lsh_core.builds.names import fence_alias, live_write_alias
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from lsh_core.indexing.journal import BEFORE_ALL, Entry, Journal
-from lsh_core.indexing.last_changes import LastChanges
+from lsh_core.live.journal import BEFORE_ALL, Entry, Journal
+from lsh_core.live.latest_changes import LastChanges
 
 FRESH_SECONDS = 1_800.0
 """Younger changes replace none: their writer may take them back, because a build refused them. It is half of

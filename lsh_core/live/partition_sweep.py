@@ -14,7 +14,7 @@ from typing import Any
 from lsh_core.elastic.cluster import on_any_node, refresh
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.scan import scan
-from lsh_core.indexing.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
 
 _PAGE = 2_000
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.records import now
 from lsh_core.elastic.cluster import on_any_node, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import PARTITIONS, ensure_system_index
 from lsh_core.errors import LeaseLostError
-from lsh_core.indexing.runs import now
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from lsh_core.indexing.bulk_sender import BulkSender, SendReport
+from lsh_core.loading.bulk_sender import BulkSender, SendReport
 
 _OPEN_REQUESTS_PER_THREAD = 2
 _LEAST_THREADS = 2

@@ -22,8 +22,8 @@ from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict, judge_item, judg
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.elastic.node_ring import NodeRing
 from lsh_core.errors import AirlshError, LoadError, ShardsMissingError, UnavailableError
-from lsh_core.indexing.bulk_transport import BulkAnswer, BulkTransport, NodeUnreachableError
-from lsh_core.indexing.node_tally import NodeTally
+from lsh_core.loading.bulk_transport import BulkAnswer, BulkTransport, NodeUnreachableError
+from lsh_core.loading.node_stats import NodeTally
 
 logger = logging.getLogger(__name__)
 

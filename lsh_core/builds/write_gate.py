@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lsh_core.builds.aliases import change_aliases
+from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LoadError
-from lsh_core.indexing.aliases import change_aliases
-from lsh_core.indexing.names import closed_alias, ledger_alias, write_alias
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from lsh_core.builds.bulk_lines import DocumentWriter, delete_line
+from lsh_core.builds.field_types import field_paths
+from lsh_core.builds.mapping import META_KEY, BuildMeta, VectorField, change_fields
 from lsh_core.elastic.bulk_answers import Verdict, judge_item
 from lsh_core.elastic.bulk_requests import post_bulk, requests
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.errors import LoadError, NotFoundError
-from lsh_core.indexing.documents import DocumentWriter, delete_line
-from lsh_core.indexing.field_types import field_paths
-from lsh_core.indexing.journal import Entry
-from lsh_core.indexing.mapping import META_KEY, BuildMeta, VectorField, change_fields
+from lsh_core.live.journal import Entry
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.store import read_model
 from lsh_core.sources.row_bytes import unpack_groups

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from lsh_core.elastic.cluster import on_any_node, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import CHANGES
-from lsh_core.indexing.journal import BEFORE_ALL, Entry, Journal, is_repeatable
-from lsh_core.indexing.last_changes import LastChanges
+from lsh_core.live.journal import BEFORE_ALL, Entry, Journal, is_repeatable
+from lsh_core.live.latest_changes import LastChanges
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.builds.bulk_lines import LIVE_VERSION
+from lsh_core.builds.names import replay_alias
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
 from lsh_core.errors import UnavailableError, VerificationError
-from lsh_core.indexing.change_writer import ChangeWriter, read_writable
-from lsh_core.indexing.documents import LIVE_VERSION
-from lsh_core.indexing.due_changes import due_changes, uncovered_changes
-from lsh_core.indexing.journal import BEFORE_ALL, Entry, Journal
-from lsh_core.indexing.last_changes import LastChanges
-from lsh_core.indexing.names import replay_alias
-from lsh_core.indexing.partition_sweep import sweep
+from lsh_core.live.change_writer import ChangeWriter, read_writable
+from lsh_core.live.journal import BEFORE_ALL, Entry, Journal
+from lsh_core.live.latest_changes import LastChanges
+from lsh_core.live.partition_sweep import sweep
+from lsh_core.live.pending_changes import due_changes, uncovered_changes
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

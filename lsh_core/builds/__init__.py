@@ -1,0 +1,1 @@
+"""A build: its names, mapping, documents, record, write fence and alias."""
