@@ -30,9 +30,9 @@ def retire_builds() -> None:
     @task
     def retire(**context: Any) -> dict[str, Any]:
         """Keep the live build and the newest ones; never delete a model that a kept build uses."""
-        from lsh_core.jobs import clearing
+        from lsh_core.jobs import retention
 
-        return run_job(clearing.retire_all, RetireSettings, context)
+        return run_job(retention.retire_all, RetireSettings, context)
 
     retire()
 

@@ -139,7 +139,7 @@ def rollback_build(es: str | None, as_json: bool, **values: Any) -> None:
 def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
     """Delete builds of NAME that are neither live nor among the newest."""
     with reported(as_json=as_json), endings_raised():
-        from lsh_core.jobs.clearing import retire
+        from lsh_core.jobs.retention import retire
 
         result = retire(make_settings(RetireSettings, values), services(es))
         if as_json:
@@ -158,7 +158,7 @@ def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
 def abandon_build(es: str | None, as_json: bool, **values: Any) -> None:
     """Delete a build of NAME that is not live, with all that was recorded of it."""
     with reported(as_json=as_json), endings_raised():
-        from lsh_core.jobs.clearing import abandon
+        from lsh_core.jobs.retention import abandon
 
         result = abandon(make_settings(AbandonSettings, values), services(es))
         if as_json:

@@ -21,8 +21,8 @@ from lsh_core.elastic.leases import BUILD, Lease, hold, release
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import LoadError, SourceError
 from lsh_core.jobs.corrected_source import CorrectedSource, Letters
+from lsh_core.jobs.dask.span_task import build_sender
 from lsh_core.jobs.services import Services
-from lsh_core.jobs.span_task import build_sender
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.summarise import summarise

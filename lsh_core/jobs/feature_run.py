@@ -16,7 +16,7 @@ from lsh_core.features.manifest import INCOMPLETE, Manifest, input_fingerprint
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
 from lsh_core.features.work import WorkChunk
-from lsh_core.jobs.feature_workers import FeatureWorkers
+from lsh_core.jobs.dask.feature_workers import FeatureWorkers
 from lsh_core.settings import FeaturesSettings
 from lsh_core.sources.feature_folders import CHUNKS, COMPLETE
 from lsh_core.told import told

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError
-from lsh_core.jobs.dask_workers import check_address, dask_at
+from lsh_core.jobs.dask.workers import check_address, dask_at
 from lsh_core.settings import FeaturesSettings
 from lsh_core.told import told
 
@@ -54,8 +54,8 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     from lsh_core.features.feature_source import open_source
     from lsh_core.features.manifest import read_manifest
     from lsh_core.features.output_folder import OutputFolder
+    from lsh_core.jobs.dask.feature_workers import FeatureWorkers
     from lsh_core.jobs.feature_run import FeatureRun
-    from lsh_core.jobs.feature_workers import FeatureWorkers
 
     started = time.perf_counter()
     check_address(dask)

@@ -19,12 +19,12 @@ from lsh_core.jobs.identity import build_id
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.check import check
 from lsh_core.jobs.stages.create import create
+from lsh_core.jobs.stages.finalize import settle
 from lsh_core.jobs.stages.load import load
 from lsh_core.jobs.stages.outcome import require_outcome
 from lsh_core.jobs.stages.plan import plan
 from lsh_core.jobs.stages.promote import promote
-from lsh_core.jobs.stages.recording import Stage
-from lsh_core.jobs.stages.settle import settle
+from lsh_core.jobs.stages.stage_runner import Stage
 from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.jobs.stages.verify import verify
 from lsh_core.settings import IndexSettings, validated

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import Caller
-from lsh_core.jobs.dask_workers import check_address, dask_at, worker_threads
+from lsh_core.jobs.dask.workers import check_address, dask_at, worker_threads
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError, SourceError
+from lsh_core.jobs.dask.worker_liveness import as_they_end
 from lsh_core.jobs.services import Services, dask_client
-from lsh_core.jobs.worker_watch import as_they_end
 from lsh_core.progress import progress
 from lsh_core.settings import TrainSettings
 from lsh_core.told import told

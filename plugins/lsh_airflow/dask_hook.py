@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 from lsh_core.errors import AirlshError, SettingsError
-from lsh_core.jobs.dask_address import scheduler_address
-from lsh_core.jobs.dask_workers import connected
-from lsh_core.jobs.worker_watch import workers_of
+from lsh_core.jobs.dask.address import scheduler_address
+from lsh_core.jobs.dask.worker_liveness import workers_of
+from lsh_core.jobs.dask.workers import connected
 
 if TYPE_CHECKING:
     from distributed import Client

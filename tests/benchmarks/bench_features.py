@@ -33,8 +33,8 @@ import pyarrow.parquet as pq
 from lsh_core.features.decoding import ImageDecoder
 from lsh_core.features.registry import worker_encoder
 from lsh_core.features.specification import EncoderSpec
+from lsh_core.jobs.dask.worker_liveness import workers_of
 from lsh_core.jobs.features import compute_features
-from lsh_core.jobs.worker_watch import workers_of
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.settings import FeaturesSettings
 

@@ -16,8 +16,8 @@ from lsh_core.builds.records import RunStore
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import LeaseHeldError, PromotionConflictError
 from lsh_core.jobs.builds import promote_build, rollback
-from lsh_core.jobs.clearing import retire
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.retention import retire
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.local.cluster import ElasticsearchCluster

@@ -18,7 +18,7 @@ from lsh_airflow.provider_info import get_provider_info
 from lsh_airflow.services import services_from_connections
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SettingsError
-from lsh_core.jobs import scheduler_probe
+from lsh_core.jobs.dask import scheduler_probe
 from lsh_core.local.airflow_standalone import AirflowStandalone
 from tests.canned_server import HTML, Canned, canned_server
 

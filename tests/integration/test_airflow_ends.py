@@ -19,7 +19,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import DagRunError
-from lsh_core.jobs import load_job
+from lsh_core.jobs.dask import load_job
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.jobs.train import train
 from lsh_core.local.airflow_rest import AirflowRest

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lsh_core.errors import SettingsError, UnavailableError
-from lsh_core.jobs.dask_workers import dask_at, worker_threads
+from lsh_core.jobs.dask.workers import dask_at, worker_threads
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
@@ -49,7 +49,7 @@ def test_a_worker_that_comes_late_is_waited_for_and_the_log_says_so(
 ) -> None:
     late = threading.Timer(1.0, empty.scale, args=(1,))
     late.start()
-    with caplog.at_level(logging.WARNING, "lsh_core.jobs.dask_workers"), dask_at(empty.scheduler_address) as client:
+    with caplog.at_level(logging.WARNING, "lsh_core.jobs.dask.workers"), dask_at(empty.scheduler_address) as client:
         assert worker_threads(client)[0] == 1
     assert "1 worker is wanted, there is none; waiting for 300 s more" in caplog.messages[0]
 

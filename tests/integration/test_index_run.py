@@ -30,10 +30,10 @@ from lsh_core.errors import (
 )
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import list_builds, promote_build, rollback
-from lsh_core.jobs.clearing import retire
 from lsh_core.jobs.dead_letters import build_dead_letters
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.models import list_models
+from lsh_core.jobs.retention import retire
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex

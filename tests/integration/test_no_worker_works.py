@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsh_core.errors import UnavailableError
-from lsh_core.jobs.dask_workers import dask_at
+from lsh_core.jobs.dask.worker_liveness import WorkerWatch, as_they_end, workers_of
+from lsh_core.jobs.dask.workers import dask_at
 from lsh_core.jobs.features import compute_features
-from lsh_core.jobs.worker_watch import WorkerWatch, as_they_end, workers_of
 from lsh_core.settings import FeaturesSettings
 from tests.integration.test_features import ENCODER
 

@@ -21,7 +21,7 @@ from lsh_core.elastic.leases import BUILD, Caller, hold
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LeaseHeldError, LoadError, SettingsError
 from lsh_core.jobs import index as stages
-from lsh_core.jobs import load_job
+from lsh_core.jobs.dask import load_job
 from lsh_core.jobs.index import resumed_settings, run_index
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.jobs.train import train

@@ -19,7 +19,7 @@ from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ModelMismatchError, SourceError
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.draft import check_index
-from lsh_core.jobs.stages.recording import recorded
+from lsh_core.jobs.stages.stage_runner import recorded
 from lsh_core.live.journal import Journal
 from lsh_core.live.watermark import Cover, cover_for
 from lsh_core.loading.purge import forget_expired_letters

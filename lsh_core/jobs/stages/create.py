@@ -15,7 +15,7 @@ from lsh_core.elastic.system_indices import MAPPINGS
 from lsh_core.errors import LoadError
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
-from lsh_core.jobs.stages.recording import recorded
+from lsh_core.jobs.stages.stage_runner import recorded
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from lsh_core.builds.write_gate import Gate, close_gate, open_gate, read_gate
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LeaseLostError
-from lsh_core.jobs import load_job
-from lsh_core.jobs.load_job import LoadJob
+from lsh_core.jobs.dask import load_job
+from lsh_core.jobs.dask.load_job import LoadJob
+from lsh_core.jobs.dask.span_task import SpanTask
 from lsh_core.jobs.services import Services, dask_client, worker_threads
-from lsh_core.jobs.span_task import SpanTask
+from lsh_core.jobs.stages.dead_letter_limit import RefusalLimit
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
-from lsh_core.jobs.stages.recording import recorded
-from lsh_core.jobs.stages.refusals import RefusalLimit
+from lsh_core.jobs.stages.stage_runner import recorded
 from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.ledger import Ledger, LedgerKey, ledger_totals
 from lsh_core.settings import IndexSettings

@@ -24,7 +24,7 @@ from lsh_core.errors import SettingsError, SourceChangedError
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.check import read_source, require_same_space
 from lsh_core.jobs.stages.draft import shape
-from lsh_core.jobs.stages.recording import recorded
+from lsh_core.jobs.stages.stage_runner import recorded
 from lsh_core.live.journal import BEFORE_ALL, Journal
 from lsh_core.loading.chunk_loader import LoadPlan
 from lsh_core.loading.dead_letters import letters_kept

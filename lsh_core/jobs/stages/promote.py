@@ -11,7 +11,7 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
-from lsh_core.jobs.stages.recording import recorded
+from lsh_core.jobs.stages.stage_runner import recorded
 from lsh_core.live.compaction import compact_journal
 from lsh_core.live.watermark import Cover, droppable, note_dropped
 from lsh_core.settings import IndexSettings

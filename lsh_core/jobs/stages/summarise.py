@@ -9,7 +9,7 @@ from lsh_core.builds.records import RunStore, now
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
 from lsh_core.jobs.services import Services
-from lsh_core.jobs.stages.recording import run_caller
+from lsh_core.jobs.stages.stage_runner import run_caller
 from lsh_core.settings import IndexSettings
 
 _RECALL = ("recall", "recall_low", "recall_target", "recall_queries", "effort")

@@ -18,7 +18,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
-from lsh_core.jobs.stages.recording import recorded
+from lsh_core.jobs.stages.stage_runner import recorded
 from lsh_core.live.journal import Journal
 from lsh_core.live.replay import changed_hashes
 from lsh_core.live.watermark import Cover, require_changes

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lsh_core.cli.main import main
-from lsh_core.jobs import builds, changes, clearing, refresh
+from lsh_core.jobs import builds, changes, refresh, retention
 from lsh_core.settings import DeleteSettings
 
 NODE = ("--es", "http://127.0.0.1:9")
@@ -52,8 +52,8 @@ def test_ids_are_parted_at_commas_unless_they_are_exact(
         (refresh, "refresh_partition", "refresh docs --source s --partition day=1"),
         (builds, "promote_build", "builds promote docs --build b"),
         (builds, "rollback", "builds rollback docs"),
-        (clearing, "retire", "builds retire docs"),
-        (clearing, "abandon", "builds abandon docs --build b"),
+        (retention, "retire", "builds retire docs"),
+        (retention, "abandon", "builds abandon docs --build b"),
     ],
 )
 def test_whoever_is_told_to_end_lets_go_first(

@@ -14,8 +14,8 @@ from lsh_core.builds.write_gate import close_gate, open_gate
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, ensure_system_index
 from lsh_core.errors import LeaseHeldError, NotFoundError, OutcomeError, PromotionConflictError
-from lsh_core.jobs import clearing
-from lsh_core.jobs.clearing import abandon, retire, retire_all
+from lsh_core.jobs import retention
+from lsh_core.jobs.retention import abandon, retire, retire_all
 from lsh_core.jobs.services import Services
 from lsh_core.loading.dead_letters import DeadLetter, write_dead_letters
 from lsh_core.settings import AbandonSettings, RetireSettings
@@ -143,7 +143,7 @@ def test_nothing_is_retired_while_an_index_run_is_at_work_and_that_is_no_failure
 
 
 def test_builds_are_left_while_a_promotion_does_not_end(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clearing, "_LEASE_SECONDS", 0.0)
+    monkeypatch.setattr(retention, "_LEASE_SECONDS", 0.0)
     for build in "123":
         made.build(build, live=build == "3")
     with hold(made.server, NAME, ALIAS, Caller("run", "a promotion")):

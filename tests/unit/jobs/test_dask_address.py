@@ -6,7 +6,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SettingsError
-from lsh_core.jobs.dask_address import scheduler_address
+from lsh_core.jobs.dask.address import scheduler_address
 from lsh_core.jobs.services import Services
 
 

@@ -15,9 +15,9 @@ from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.feature_source import open_source
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.work import WorkSpan
+from lsh_core.jobs.dask.feature_task import Finished
+from lsh_core.jobs.dask.feature_workers import FeatureWorkers
 from lsh_core.jobs.feature_run import FeatureRun
-from lsh_core.jobs.feature_task import Finished
-from lsh_core.jobs.feature_workers import FeatureWorkers
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
 

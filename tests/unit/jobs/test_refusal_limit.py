@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lsh_core.errors import StoppedEarlyError
-from lsh_core.jobs.stages.refusals import RefusalLimit
+from lsh_core.jobs.stages.dead_letter_limit import RefusalLimit
 from lsh_core.settings import IndexSettings
 
 

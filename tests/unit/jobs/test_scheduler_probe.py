@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from lsh_core.errors import SettingsError, UnavailableError
-from lsh_core.jobs import scheduler_probe
-from lsh_core.jobs.dask_workers import connected
+from lsh_core.jobs.dask import scheduler_probe
+from lsh_core.jobs.dask.workers import connected
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from lsh_core.errors import (
     VerificationError,
 )
 from lsh_core.jobs.services import Services
-from lsh_core.jobs.stages.recording import recorded
+from lsh_core.jobs.stages.stage_runner import recorded
 from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.settings import IndexSettings
 from tests.lease_holders import holder_of

@@ -8,7 +8,7 @@ import types
 import pytest
 
 from lsh_core.errors import WeightsError
-from lsh_core.jobs.task_errors import self_contained
+from lsh_core.jobs.dask.picklable_errors import self_contained
 
 
 def fail() -> None:

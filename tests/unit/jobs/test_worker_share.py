@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsh_core.jobs.worker_share import tasks_at_a_time, threads_of_a_task
+from lsh_core.jobs.dask.thread_budget import tasks_at_a_time, threads_of_a_task
 
 HERE = ""  # What a process that is no worker is called.
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsh_core.errors import LoadError
-from lsh_core.jobs.span_task import SpanTask, load_span
-from lsh_core.jobs.worker_watch import WorkerWatch
+from lsh_core.jobs.dask.span_task import SpanTask, load_span
+from lsh_core.jobs.dask.worker_liveness import WorkerWatch
 from lsh_core.progress import progress
 
 if TYPE_CHECKING:

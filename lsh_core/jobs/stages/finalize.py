@@ -10,7 +10,7 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import read_plan
-from lsh_core.jobs.stages.recording import recorded
+from lsh_core.jobs.stages.stage_runner import recorded
 from lsh_core.settings import IndexSettings
 
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lsh_core.errors import SettingsError, UnavailableError
-from lsh_core.jobs.dask_address import scheduler_address
-from lsh_core.jobs.scheduler_probe import what_answers
-from lsh_core.jobs.worker_watch import why_nobody_works, workers_of
+from lsh_core.jobs.dask.address import scheduler_address
+from lsh_core.jobs.dask.scheduler_probe import what_answers
+from lsh_core.jobs.dask.worker_liveness import why_nobody_works, workers_of
 
 if TYPE_CHECKING:
     from distributed import Client

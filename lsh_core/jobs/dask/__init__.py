@@ -1,0 +1,1 @@
+"""Dask machinery behind the verbs: workers, tasks, liveness and thread budgets."""
