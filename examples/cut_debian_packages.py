@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from lsh_core.features.registry import make_encoder
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.encoder_info import EncodedBy
 
 ROWS = 10_000
 ROW_GROUP_ROWS = 1_000

@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Final, Literal
 
 from lsh_core.errors import MissingPackageError, SettingsError
-from lsh_core.quiet_start import without_starting_messages
+from lsh_core.tensorflow_log import without_starting_messages
 
 Backend = Literal["numpy", "tensorflow"]
 

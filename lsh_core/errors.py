@@ -57,7 +57,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from lsh_core.told import told
+from lsh_core.redaction import told
 
 
 def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any]) -> AirlshError:

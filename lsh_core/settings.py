@@ -262,7 +262,7 @@ class TrainSettings(SourceSettings):
 def queries_to_show(recall: float) -> int:
     """Return how many queries have a 95 % lower bound of `recall` if all of them find everything.
 
-    See `lsh_core.evaluation.measuring.lower_bound`: of n such queries it is 1 - z / √(n(n + 1)).
+    See `lsh_core.evaluation.measurement.lower_bound`: of n such queries it is 1 - z / √(n(n + 1)).
     """
     return math.ceil(NormalDist().inv_cdf(0.95) / (1 - recall))
 

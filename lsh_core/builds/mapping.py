@@ -36,7 +36,7 @@ class VectorField:
         What the server builds its own graph of the vectors with (``m``, ``ef_construction``), for models without
         tokens; None for those with.
     encoder
-        What made the vectors, as `lsh_core.sources.encoded_by.EncodedBy` has it, where the source says so: by it texts
+        What made the vectors, as `lsh_core.sources.encoder_info.EncodedBy` has it, where the source says so: by it texts
         and images become queries.
     """
 

@@ -10,8 +10,8 @@ import click
 from lsh_core.cli.listing import print_table
 from lsh_core.cli.options import checked_name, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
-from lsh_core.local.interruption import endings_raised
 from lsh_core.settings import AbandonSettings, PromoteSettings, ReportSettings, RetireSettings, RollbackSettings
+from lsh_core.signals import endings_raised
 
 
 @click.group()

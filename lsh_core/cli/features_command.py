@@ -8,8 +8,8 @@ import click
 
 from lsh_core.cli.options import dask_option, json_option, make_settings, settings_options
 from lsh_core.cli.session import dask_address, print_json, reported
-from lsh_core.local.interruption import endings_raised, interrupted_once
 from lsh_core.settings import FeaturesSettings
+from lsh_core.signals import endings_raised, interrupted_once
 
 
 @click.command()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lsh_core.errors import AirlshError, SettingsError
-from lsh_core.told import told
+from lsh_core.redaction import told
 
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services

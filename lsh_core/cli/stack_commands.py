@@ -89,8 +89,8 @@ def demo(nodes: int) -> None:
 
 def _check_server(es: str | None) -> list[Check]:
     """Check the server that would be used; no server at all is no failure of this machine."""
-    from lsh_core.elastic.probe import prove_semantics
     from lsh_core.elastic.red_indices import red_indices_if_told
+    from lsh_core.elastic.server_check import prove_semantics
     from lsh_core.errors import AirlshError, SettingsError
     from lsh_core.local.doctor import Check
 

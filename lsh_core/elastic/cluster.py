@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.elastic.liveness import SilentNodeError, watched
+from lsh_core.elastic.node_pool import NodeRing
 from lsh_core.elastic.refusals import refusal_of, said_by
-from lsh_core.elastic.watching import SilentNodeError, watched
 from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from lsh_core.evaluation.hash_health import HashHealth, TokenCounts, assess
 from lsh_core.evaluation.hash_warnings import hash_warnings, is_heavy
 from lsh_core.evaluation.query_set import draw_rows
 from lsh_core.evaluation.token_counts import count_matches, count_tokens, under_any
-from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.searchable_build import ResolvedBuild
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

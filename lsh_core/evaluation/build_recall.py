@@ -8,9 +8,9 @@ from functools import partial
 from lsh_core.elastic.cluster import answering_client, count
 from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation.curve import measure_curve
-from lsh_core.evaluation.measuring import measure
+from lsh_core.evaluation.ground_truth import true_neighbours
+from lsh_core.evaluation.measurement import measure
 from lsh_core.evaluation.query_set import default_queries, draw_unseen
-from lsh_core.evaluation.truth import true_neighbours
 from lsh_core.progress import progress
 from lsh_core.search.effort import EXACT_ROWS, effort_range
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve

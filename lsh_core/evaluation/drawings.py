@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from lsh_core.evaluation import plots
-from lsh_core.evaluation.numerals import per_cent
+from lsh_core.evaluation.number_format import per_cent
 from lsh_core.evaluation.plots import Facts, Plot
 from lsh_core.evaluation.svg import drawn
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.backends import Backend, choose_backend
-from lsh_core.evaluation.sieve import Sieve, squared_lengths
+from lsh_core.evaluation.candidate_filter import Sieve, squared_lengths
 from lsh_core.models.metrics import SIMILARITY
 
 FloatMatrix: TypeAlias = npt.NDArray[np.floating]

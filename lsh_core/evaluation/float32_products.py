@@ -1,7 +1,7 @@
 """Float32 products of queries with a block of rows, and which of them are small: by NumPy, or by TensorFlow on a GPU.
 
 Only pairs of numbers leave the GPU, not the products. Its input is not rounded to TF32, whose error the bounds of
-:mod:`lsh_core.evaluation.sieve` do not cover.
+:mod:`lsh_core.evaluation.candidate_filter` do not cover.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation.curve import efforts
+from lsh_core.evaluation.ground_truth import Truth, true_neighbours
 from lsh_core.evaluation.latency import Latency, measure_latency
-from lsh_core.evaluation.measuring import Measured, lower_bound, measure
+from lsh_core.evaluation.measurement import Measured, lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.evaluation.recall import indistinguishable
-from lsh_core.evaluation.truth import Truth, true_neighbours
 from lsh_core.progress import progress
 from lsh_core.search.effort import effort_range, own_effort
 from lsh_core.search.recall_curve import CurvePoint

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.evaluation.warned import Warned
+from lsh_core.evaluation.diagnostics import Warned
 
 LISTED = 10
 """Tokens that are named."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from lsh_core.evaluation.diagnostics import Warned
 from lsh_core.evaluation.hash_health import HashHealth, TokenCounts
-from lsh_core.evaluation.warned import Warned
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.ivf import IVF

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lsh_core.evaluation import scales
-from lsh_core.evaluation.numerals import per_cent
+from lsh_core.evaluation import axis_scales
+from lsh_core.evaluation.number_format import per_cent
 from lsh_core.evaluation.svg import ALERT, FAINT, INK, LINE, LIVE, TEXT
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def draw_recall(result: Facts, figure: Figure) -> None:
     """Draw recall by effort, its lower bound, and the target."""
     axes = figure.add_subplot()
     efforts, recall, low = (_column(result, name) for name in ("effort", "recall", "recall_low"))
-    scales.by_effort(axes, efforts, result["effort_name"])
+    axis_scales.by_effort(axes, efforts, result["effort_name"])
     axes.fill_between(efforts, low, recall, color=FAINT, linewidth=0)
     axes.plot(efforts, low, color=FAINT, linewidth=1)
     axes.plot(efforts, recall, color=LINE, linewidth=1.6, marker="o", markersize=4)
@@ -53,9 +53,9 @@ def draw_frontier(result: Facts, figure: Figure) -> None:
         (left, "p50_ms", "median of a search, ms"),
         (right, "per_second", "searches/s, 8 clients"),
     ):
-        places = scales.by_misses(axes, _column(result, "recall"), result["queries"] * result["k"])
+        places = axis_scales.by_misses(axes, _column(result, "recall"), result["queries"] * result["k"])
         values = _column(result, name)
-        scales.log_if_wide(axes, values)
+        axis_scales.log_if_wide(axes, values)
         axes.plot(places, values, color=LINE, linewidth=1.6, marker="o", markersize=4)
         axes.set_xlabel(f"recall@{result['k']}")
         axes.set_ylabel(label)
@@ -86,9 +86,9 @@ def draw_scored(result: Facts, figure: Figure) -> None:
     """Draw the rows that are compared with a query, by effort."""
     axes = figure.add_subplot()
     efforts, scored = _column(result, "effort"), _column(result, "scored")
-    scales.by_effort(axes, efforts, result["effort_name"])
+    axis_scales.by_effort(axes, efforts, result["effort_name"])
     axes.plot(efforts, scored, color=LINE, linewidth=1.6, marker="o", markersize=4)
-    scales.log_rows(axes, [*scored, result["rows"]])
+    axis_scales.log_rows(axes, [*scored, result["rows"]])
     axes.set_ylabel("rows compared")
     _level(axes, result["rows"], f"all {result['rows']:,} rows")
     own = _own_point(result)
@@ -154,8 +154,8 @@ def draw_sizes(health: Facts, figure: Figure) -> None:
     each_rank = np.interp(np.arange(1, ranks[-1] + 1), ranks, sizes)
     even = float(each_rank.sum()) / health["possible"]
     axes.plot(ranks, sizes, color=LINE, linewidth=1.6, marker="o", markersize=3)
-    scales.log_rows(axes, [*sizes, max(1, even)])
-    scales.log_ranks(axes, ranks)
+    axis_scales.log_rows(axes, [*sizes, max(1, even)])
+    axis_scales.log_ranks(axes, ranks)
     axes.set_xlabel("tokens, the largest first (rank)")
     axes.set_ylabel("rows")
     if even >= 1:

@@ -14,7 +14,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.stored_vectors import asked_for, has_vector, vectors_of
 from lsh_core.settings import queries_to_show
-from lsh_core.sources.held_out import LEAST, are_held_out
+from lsh_core.sources.holdout import LEAST, are_held_out
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

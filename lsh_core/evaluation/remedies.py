@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lsh_core.evaluation.diagnostics import Warned
 from lsh_core.evaluation.hash_warnings import FEW_ROWS
-from lsh_core.evaluation.warned import Warned
 
 _FEW_QUERIES = 100
 _MOST_BLURRED = 0.05

@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
-from lsh_core.sources.places import inside
+from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.writable_folders import inside
 
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS
 """The server gives keys back in an order of its own; the same figures make the same file."""
@@ -28,7 +28,7 @@ def write_report(result: Mapping[str, Any], folder: str) -> str:
     Raises
     ------
     SourceError, SourceUnavailableError
-        As of `lsh_core.sources.places.check_writable`.
+        As of `lsh_core.sources.writable_folders.check_writable`.
     """
     from lsh_core.evaluation.drawings import drawings
     from lsh_core.evaluation.report_page import report_page

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.evaluation.drawings import Drawing
-from lsh_core.evaluation.numerals import per_cent, whole
+from lsh_core.evaluation.number_format import per_cent, whole
 from lsh_core.evaluation.remedies import warnings_of
 
 if TYPE_CHECKING:

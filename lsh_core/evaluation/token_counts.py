@@ -18,7 +18,7 @@ from lsh_core.elastic.paging import pages
 from lsh_core.evaluation.hash_health import TokenCounts, weigh_sample
 from lsh_core.evaluation.query_set import random_ids
 from lsh_core.models.arrays import Int64Array
-from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.searchable_build import ResolvedBuild
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

@@ -10,7 +10,7 @@ from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.stored_vectors import asked_for, has_vector, vectors_of
-from lsh_core.search.asking import JOB_WAIT_SECONDS
+from lsh_core.search.live_index import JOB_WAIT_SECONDS
 from lsh_core.search.vector_index import VectorIndex
 
 QUERIES = 48

@@ -15,10 +15,10 @@ from functools import partial
 from typing import IO, Self, cast
 
 from lsh_core.errors import ImageError, SourceError
-from lsh_core.sources.failures import judged
 from lsh_core.sources.left_out import is_hidden
 from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.remote_file import RemoteFile
+from lsh_core.sources.storage_errors import judged
 
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")

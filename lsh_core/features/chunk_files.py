@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from lsh_core.errors import SourceError
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.encoder_info import EncodedBy
 from lsh_core.sources.feature_folders import CHUNKS, LETTERS
 from lsh_core.sources.reading import open_parquet
 

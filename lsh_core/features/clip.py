@@ -19,7 +19,7 @@ from lsh_core.features.template import TextTemplate
 from lsh_core.features.text import checked_texts
 from lsh_core.features.tokens import Tokens, run_by_length
 from lsh_core.features.weights import deciding, fingerprint_of, loading
-from lsh_core.quiet_start import without_starting_messages
+from lsh_core.tensorflow_log import without_starting_messages
 
 CHOICES = (
     "the folder of a preset that keras_hub has saved",

@@ -16,7 +16,7 @@ from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, r
 from lsh_core.features.image_loading import absolute_place, check_places
 from lsh_core.features.row_reading import holds_bytes, holds_paths
 from lsh_core.features.template import TextTemplate
-from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
+from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.settings import FeaturesSettings
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.columns import check_id

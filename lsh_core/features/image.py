@@ -12,11 +12,11 @@ from lsh_core.errors import EncoderError, SettingsError, WeightsError
 from lsh_core.features import decoding
 from lsh_core.features.architectures import USUAL_SIZE, architecture
 from lsh_core.features.batches import Batches
+from lsh_core.features.constant_weights import frozen
+from lsh_core.features.custom_model import is_own_model, load_own_model
 from lsh_core.features.decoding import Fit
 from lsh_core.features.devices import calculating_in, device_for, run_on, tensorflow
 from lsh_core.features.encoder import Batch, Float32Array, Images
-from lsh_core.features.frozen import frozen
-from lsh_core.features.own_model import is_own_model, load_own_model
 from lsh_core.features.specification import NO_PATHS, EncoderSpec
 from lsh_core.features.weights import files_digest, fingerprint_of, loading, require_on_this_machine
 

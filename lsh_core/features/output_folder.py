@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
-from lsh_core.sources.places import check_writable, complete_file, inside, write_whole
+from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.writable_folders import check_writable, complete_file, inside, write_whole
 
 _CHANGED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
 

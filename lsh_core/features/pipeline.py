@@ -34,9 +34,9 @@ from lsh_core.features.encoder import Encoder
 from lsh_core.features.encoding import encode_rows
 from lsh_core.features.image_loading import ImageUnavailableError, Payload
 from lsh_core.features.row_reading import ChunkRows
+from lsh_core.redaction import told
 from lsh_core.sources.nested_faults import Reason
 from lsh_core.stopwatch import Stopwatch
-from lsh_core.told import told
 
 BLOCK_BYTES = 64 * 2**20
 PIXEL_BYTES = 128 * 2**20

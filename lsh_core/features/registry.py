@@ -22,9 +22,9 @@ from importlib.metadata import entry_points
 from typing import cast
 
 from lsh_core.errors import EncoderError, NotFoundError, SettingsError
+from lsh_core.features.custom_encoder import Factory, factory_of, made_by, registered
+from lsh_core.features.custom_model import is_saved_model
 from lsh_core.features.encoder import Encoder
-from lsh_core.features.own_encoder import Factory, factory_of, made_by, registered
-from lsh_core.features.own_model import is_saved_model
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.weights import state_of_files
 

@@ -12,10 +12,11 @@ import pyarrow.types as types
 
 from lsh_core.errors import ImageError, SourceChangedError
 from lsh_core.features.archives import Member, archive_members, is_archive
-from lsh_core.features.exact_values import exact_values
 from lsh_core.features.image_loading import Payload, Pointer
 from lsh_core.features.template import TextTemplate
-from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
+from lsh_core.features.template_values import exact_values
+from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
+from lsh_core.redaction import as_utf8
 from lsh_core.sources.arrays import Column
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.common_types import is_text
@@ -25,7 +26,6 @@ from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.nested_faults import Reason
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.texts import text_faults
-from lsh_core.told import as_utf8
 
 _BYTES, _PATH = "bytes", "path"
 

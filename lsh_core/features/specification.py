@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_type_hints
 
 from lsh_core.errors import SettingsError
-from lsh_core.told import told
+from lsh_core.redaction import told
 
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["float32", "float16", "bfloat16"]

@@ -20,12 +20,12 @@ from lsh_core.errors import EncoderError, SettingsError, WeightsError
 from lsh_core.features.batches import Batches
 from lsh_core.features.devices import calculating_in, device_for, run_on, tensorflow
 from lsh_core.features.encoder import Batch, Float32Array
-from lsh_core.features.side_files import Pooling, pooling_of, read_side_file, side_file
+from lsh_core.features.model_config_files import Pooling, pooling_of, read_side_file, side_file
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.tokens import Tokens, run_by_length
 from lsh_core.features.weights import deciding, fingerprint_of, loading
-from lsh_core.quiet_start import without_starting_messages
+from lsh_core.tensorflow_log import without_starting_messages
 
 CHOICES = (
     "a folder with config.json, model.safetensors and vocab.txt, as Hugging Face and keras_hub write them",

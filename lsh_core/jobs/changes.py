@@ -32,10 +32,10 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     UnavailableError
         No live build took the rows in time; repeat the call.
     """
+    from lsh_core.sources.batches import read_parts
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
-    from lsh_core.sources.encoded_by import require_encoder
-    from lsh_core.sources.parts import read_parts
+    from lsh_core.sources.encoder_info import require_encoder
 
     writer = LiveWriter(services.connection, settings.name)
     build = writer.live_build()
@@ -104,10 +104,10 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
 def _ids_from(source: str, column: str, version: str | None) -> Iterator[list[str]]:
     """Yield the ids in a column of a Parquet source."""
     from lsh_core.errors import SourceError
+    from lsh_core.sources.batches import read_parts
     from lsh_core.sources.columns import check_id
     from lsh_core.sources.dataset import open_dataset
     from lsh_core.sources.identifiers import read_identifiers
-    from lsh_core.sources.parts import read_parts
 
     dataset = open_dataset(source, version)
     check_id(dataset, column)

@@ -12,13 +12,13 @@ from lsh_core.errors import AirlshError, ModelMismatchError, SettingsError, Sour
 from lsh_core.evaluation.report_folder import write_report
 from lsh_core.jobs.services import Services
 from lsh_core.settings import EvaluateSettings
-from lsh_core.sources.places import check_writable
+from lsh_core.sources.writable_folders import check_writable
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
     from lsh_core.evaluation.query_set import QuerySet
-    from lsh_core.search.live_build import ResolvedBuild
+    from lsh_core.search.searchable_build import ResolvedBuild
 
 _SEED = 1
 """Another one than of the queries that the build's default effort was chosen with."""
@@ -49,8 +49,8 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     """
     from lsh_core.evaluation.build_health import measure_health
     from lsh_core.evaluation.frontier import measure_frontier
-    from lsh_core.search.asking import JOB_WAIT_SECONDS
     from lsh_core.search.effort import own_effort
+    from lsh_core.search.live_index import JOB_WAIT_SECONDS
     from lsh_core.search.vector_index import VectorIndex
 
     client = answering_client(services.connection)

@@ -15,11 +15,11 @@ from lsh_core.features.feature_source import FeatureSource
 from lsh_core.features.manifest import INCOMPLETE, Manifest, input_fingerprint
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
-from lsh_core.features.work import WorkChunk
+from lsh_core.features.work_units import WorkChunk
 from lsh_core.jobs.dask.feature_workers import FeatureWorkers
+from lsh_core.redaction import told
 from lsh_core.settings import FeaturesSettings
 from lsh_core.sources.feature_folders import CHUNKS, COMPLETE
-from lsh_core.told import told
 
 logger = logging.getLogger(__name__)
 

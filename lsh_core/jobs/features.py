@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError
 from lsh_core.jobs.dask.workers import check_address, dask_at
+from lsh_core.redaction import told
 from lsh_core.settings import FeaturesSettings
-from lsh_core.told import told
 
 if TYPE_CHECKING:
     from lsh_core.features.feature_source import FeatureSource

@@ -135,7 +135,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
     """Find the files of the partition; files without ``key=value`` folders are all taken to be its own."""
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
-    from lsh_core.sources.encoded_by import require_encoder
+    from lsh_core.sources.encoder_info import require_encoder
 
     id_column, vector = settings.id or build.meta.id_column, settings.vector or build.field.column
     try:
@@ -171,7 +171,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
 
 
 def _check_rows(settings: RefreshSettings, source: _Source, writer: LiveWriter) -> None:
-    from lsh_core.sources.parts import read_parts
+    from lsh_core.sources.batches import read_parts
 
     with progress("check", total=source.rows) as meter:
         for file, first_row, table in read_parts(source.files, source.columns):
@@ -199,7 +199,7 @@ def _check_listing(settings: RefreshSettings, source: _Source, now: _Source) -> 
 
 
 def _upsert(settings: RefreshSettings, source: _Source, state: PartitionState, writer: LiveWriter, lease: Lease) -> int:
-    from lsh_core.sources.parts import read_parts
+    from lsh_core.sources.batches import read_parts
 
     upserted = 0
     with progress("upsert", total=source.rows) as meter:

@@ -13,15 +13,15 @@ from lsh_core.errors import SettingsError, SourceError
 from lsh_core.jobs.dask.worker_liveness import as_they_end
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.progress import progress
+from lsh_core.redaction import told
 from lsh_core.settings import TrainSettings
-from lsh_core.told import told
 
 if TYPE_CHECKING:
     import numpy as np
 
     from lsh_core.elastic.connection import Connection
     from lsh_core.sources.dataset import Dataset, SourceFile
-    from lsh_core.sources.encoded_by import EncodedBy
+    from lsh_core.sources.encoder_info import EncodedBy
     from lsh_core.sources.sampling import SamplePart
 
 logger = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def _knobs(settings: TrainSettings) -> dict[str, Any]:
 
 def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
     """Choose the sample, without the rows that are held out unless there are too few others."""
-    from lsh_core.sources.held_out import ONE_IN, holds_out
+    from lsh_core.sources.holdout import ONE_IN, holds_out
     from lsh_core.sources.sampling import plan_sample, without_held_out
 
     if holds_out(dataset.rows):

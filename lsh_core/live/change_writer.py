@@ -21,7 +21,7 @@ from lsh_core.errors import LoadError, NotFoundError
 from lsh_core.live.journal import Entry
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.store import read_model
-from lsh_core.sources.row_bytes import unpack_groups
+from lsh_core.sources.row_ipc import unpack_groups
 from lsh_core.sources.validation import validate_rows
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from lsh_core.sources.arrays import AnyArray
 from lsh_core.sources.column_types import is_pandas_index
 from lsh_core.sources.identifiers import check_id_type
 from lsh_core.sources.plain_types import plain_table
-from lsh_core.sources.row_bytes import pack_row
+from lsh_core.sources.row_ipc import pack_row
 from lsh_core.sources.validation import ValidRows, validate_rows
 from lsh_core.sources.vectors import as_list_array, check_vector_type
 

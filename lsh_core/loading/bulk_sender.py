@@ -20,7 +20,7 @@ import orjson
 
 from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict, judge_item, judge_request
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
-from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.elastic.node_pool import NodeRing
 from lsh_core.errors import AirlshError, LoadError, ShardsMissingError, UnavailableError
 from lsh_core.loading.bulk_transport import BulkAnswer, BulkTransport, NodeUnreachableError
 from lsh_core.loading.node_stats import NodeTally

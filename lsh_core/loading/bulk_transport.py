@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from lsh_core.elastic.bulk_requests import post_bulk
 from lsh_core.elastic.cluster import on_any_node, ring_of
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.liveness import LONGEST_SECONDS, SilentNodeError, watched
 from lsh_core.elastic.missing_shards import MissingShard, missing_shards
-from lsh_core.elastic.watching import LONGEST_SECONDS, SilentNodeError, watched
 from lsh_core.errors import AirlshError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.fitting import fit
 from lsh_core.sources.reading import read_span
-from lsh_core.sources.row_bytes import pack_row
+from lsh_core.sources.row_ipc import pack_row
 from lsh_core.sources.validation import RefusedRow, ValidRows, validate_rows
 from lsh_core.stopwatch import Stopwatch
 

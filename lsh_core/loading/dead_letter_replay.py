@@ -24,7 +24,7 @@ from lsh_core.loading.dead_letters import DeadLetter, expiry
 from lsh_core.loading.ledger import LedgerEntry, hash_ids
 from lsh_core.models.contract import LSHModel
 from lsh_core.partitions import partition_of
-from lsh_core.sources.row_bytes import pack_row
+from lsh_core.sources.row_ipc import pack_row
 from lsh_core.sources.validation import ValidRows
 
 ChunkUpdate = Callable[[int, npt.NDArray[np.int64], npt.NDArray[np.uint64]], None]

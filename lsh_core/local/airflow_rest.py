@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lsh_core.errors import DagRunError, SettingsError, UnavailableError
-from lsh_core.local.probing import OPENER
+from lsh_core.local.http_probe import OPENER
 
 POLL_SECONDS = 0.5
 APPEAR_SECONDS = 60.0

@@ -13,8 +13,8 @@ from typing import Any
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import StackError
+from lsh_core.local.http_probe import get_json
 from lsh_core.local.ports import HOST, PortReservation
-from lsh_core.local.probing import get_json
 from lsh_core.local.process import Identity, ManagedProcess
 from lsh_core.local.waiting import StartablePart
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from lsh_core.local.account import Account, can_reach, give, node_account
 from lsh_core.local.distribution import DEFAULT_VERSION, find_distribution
+from lsh_core.local.http_probe import get_json
 from lsh_core.local.java import require_java
 from lsh_core.local.machine import MEBIBYTE, NODE_DISK_BYTES, cache_folder, check_disk, shared_memory_bytes
 from lsh_core.local.node import ElasticsearchNode, NodeSettings
 from lsh_core.local.ports import PortReservation
-from lsh_core.local.probing import get_json
 from lsh_core.local.process import Identity
 from lsh_core.local.readiness import Readiness, warn_of_red
 from lsh_core.local.waiting import StartablePart, wait_until_ready

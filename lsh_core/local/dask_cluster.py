@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsh_core.errors import StackError
+from lsh_core.local.http_probe import get_json
 from lsh_core.local.machine import MEBIBYTE, shared_memory_bytes
 from lsh_core.local.ports import HOST, PortReservation
-from lsh_core.local.probing import get_json
 from lsh_core.local.process import Identity, ManagedProcess
 from lsh_core.local.waiting import StartablePart, wait_until_ready
 

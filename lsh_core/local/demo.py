@@ -12,11 +12,11 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError
 from lsh_core.local.airflow_rest import AirflowRest
 from lsh_core.local.demo_answers import Packages, answer_lines, measured_recall, neighbour_lines
-from lsh_core.local.interruption import endings_raised
 from lsh_core.local.run_progress import RunProgress
 from lsh_core.local.stack import start_stack, stop_stack
 from lsh_core.local.start import CHECKOUT
 from lsh_core.local.state import FOLDER, running_stack
+from lsh_core.signals import endings_raised
 
 logger = logging.getLogger("lsh_core.local")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.red_indices import missing_state, red_indices_if_told, unassignable
-from lsh_core.local.probing import get_json
+from lsh_core.local.http_probe import get_json
 
 logger = logging.getLogger("lsh_core.local")
 

@@ -10,10 +10,10 @@ from typing import Any, Self
 from lsh_core.local.cluster import delete_node_folder
 from lsh_core.local.distribution import DEFAULT_VERSION
 from lsh_core.local.ending import end_parts
-from lsh_core.local.interruption import endings_raised, undisturbed
 from lsh_core.local.lock import exclusive
 from lsh_core.local.start import Start, check_nothing_runs
 from lsh_core.local.state import FOLDER, StackState, read_state, remove_state, running_stack
+from lsh_core.signals import endings_raised, undisturbed
 
 
 class Stack:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lsh_core.search.answers import Answer, HybridAnswer, HybridNeighbour
-from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
-from lsh_core.sources.places import write_whole
+from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.writable_folders import write_whole
 
 
 def write_answers(path: str, answers: Sequence[Answer]) -> None:

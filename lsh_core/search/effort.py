@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from lsh_core.builds.mapping import VectorField
 from lsh_core.errors import SettingsError
 from lsh_core.models.subspace import Subspace
-from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.queries import MOST_RESULTS
+from lsh_core.search.searchable_build import ResolvedBuild
 
 EXACT_ROWS = 20_000
 """Up to so many rows are scanned as fast as a query looks at its lists."""

@@ -9,14 +9,14 @@ from typing import get_args
 
 from lsh_core.errors import ArgumentError, SettingsError
 from lsh_core.search.answers import HybridAnswer
-from lsh_core.search.asking import Asker
 from lsh_core.search.filter_fields import type_of
 from lsh_core.search.fusion import reciprocal_ranks, weighted
 from lsh_core.search.hybrid import match, pool_size, read_ranking, text_query, with_text
-from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.live_index import Asker
 from lsh_core.search.neighbour_search import NeighbourSearch, Plan
 from lsh_core.search.queries import Query
 from lsh_core.search.request import check_for, check_names
+from lsh_core.search.searchable_build import ResolvedBuild
 from lsh_core.settings import Fusion
 
 HALF = 0.5

@@ -9,7 +9,6 @@ import numpy as np
 
 from lsh_core.errors import NotFoundError
 from lsh_core.search.answers import Answer
-from lsh_core.search.asking import Asker
 from lsh_core.search.effort import (
     can_look_up,
     effort_asked_for,
@@ -17,7 +16,8 @@ from lsh_core.search.effort import (
     own_effort,
     own_effort_among_filtered,
 )
-from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.filter_counts import RowCounts
+from lsh_core.search.live_index import Asker
 from lsh_core.search.queries import (
     Filter,
     Query,
@@ -32,7 +32,7 @@ from lsh_core.search.queries import (
 )
 from lsh_core.search.query_vectors import check_vectors
 from lsh_core.search.request import Request, check_for
-from lsh_core.search.row_counts import RowCounts
+from lsh_core.search.searchable_build import ResolvedBuild
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.errors import EncoderError, ImageError, ModelMismatchError, SettingsError
-from lsh_core.search.live_build import ResolvedBuild
-from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.sources.encoder_info import EncodedBy
 
 if TYPE_CHECKING:
     from lsh_core.features.encoder import Batch, Encoder

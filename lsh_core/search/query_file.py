@@ -9,9 +9,9 @@ from typing import IO, cast
 import numpy as np
 
 from lsh_core.errors import SchemaError, SourceError
-from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.remote_file import RemoteFile
+from lsh_core.sources.storage_errors import judged
 
 
 def read_query_vectors(name: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.errors import ArgumentError, ModelMismatchError, VectorError
-from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.searchable_build import ResolvedBuild
 
 Vectors = npt.NDArray[np.float32]
 

@@ -12,8 +12,8 @@ from typing import Any
 from lsh_core.errors import ArgumentError, SettingsError
 from lsh_core.search.filter_fields import check_filter_fields
 from lsh_core.search.filters import check_filter
-from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.queries import MOST_RESULTS, Filter, all_but, all_of
+from lsh_core.search.searchable_build import ResolvedBuild
 from lsh_core.settings import EFFORT_UNITS
 
 _INSTEAD = {

@@ -13,14 +13,14 @@ from lsh_core.live.live_writer import LiveWriter, Written
 from lsh_core.live.rows import Rows
 from lsh_core.search.answers import Answer, HybridAnswer
 from lsh_core.search.arguments import check_index, check_text_and_image, check_wait, connection_and_name
-from lsh_core.search.asking import WAIT_SECONDS, Asker
 from lsh_core.search.hybrid_search import HybridSearch, checked_text
-from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.live_index import WAIT_SECONDS, Asker
 from lsh_core.search.neighbour_search import NeighbourSearch
 from lsh_core.search.queries import Query, Target, exact_query, given
 from lsh_core.search.query_encoder import Image, QueryEncoder
 from lsh_core.search.query_vectors import check_vectors, many_vectors, one_vector
 from lsh_core.search.request import Request, check_k, checked_request
+from lsh_core.search.searchable_build import ResolvedBuild
 from lsh_core.settings import Fusion
 
 _QUERIES_PER_REQUEST = 16

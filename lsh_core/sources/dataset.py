@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from lsh_core.errors import SchemaError, SourceChangedError
 from lsh_core.partitions import levels_of, partition_of
 from lsh_core.sources.column_types import ColumnTypes
-from lsh_core.sources.encoded_by import EncodedBy, the_one_encoder
+from lsh_core.sources.encoder_info import EncodedBy, the_one_encoder
 from lsh_core.sources.left_out import NONE_LEFT_OUT, LeftOut
 from lsh_core.sources.listing import Listed, look_up
 from lsh_core.sources.partition_types import partition_type

@@ -20,9 +20,9 @@ import pyarrow as pa
 
 from lsh_core.errors import MissingPackageError, SettingsError, SourceError
 from lsh_core.partitions import NULL, Levels, partition_name
-from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local
 from lsh_core.sources.partition_types import partition_type
+from lsh_core.sources.storage_errors import judged
 from lsh_core.sources.table_places import DELTA, DELTA_LOG, TablePlace
 from lsh_core.sources.tables import Table, TableFile, TableVersion, path_in_table
 

@@ -21,10 +21,10 @@ from pyiceberg.transforms import IdentityTransform
 
 from lsh_core.errors import AirlshError, SettingsError, SourceError, SourceMissingError
 from lsh_core.partitions import NULL, Levels, partition_name
-from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, look
 from lsh_core.sources.partition_types import partition_type
 from lsh_core.sources.remote_file import RemoteFile
+from lsh_core.sources.storage_errors import judged
 from lsh_core.sources.table_places import ICEBERG, METADATA, TablePlace
 from lsh_core.sources.tables import Table, TableFile, TableVersion, path_in_table
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lsh_core.told import as_utf8
+from lsh_core.redaction import as_utf8
 
 SHOWN = 5
 _OF_MANY = "as their names, or those of folders, start with '_' or '.', or they are links that are not followed"

@@ -15,9 +15,9 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from lsh_core.errors import SourceError, SourceMissingError
-from lsh_core.sources.failures import judged
 from lsh_core.sources.feature_folders import feature_files
 from lsh_core.sources.left_out import LeftOut, is_hidden
+from lsh_core.sources.storage_errors import judged
 
 IRREGULAR = -1
 _VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated")

@@ -14,11 +14,11 @@ from fsspec import AbstractFileSystem
 from lsh_core.errors import SourceChangedError, SourceError
 from lsh_core.partitions import column_value
 from lsh_core.sources.arrays import Column
-from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.partition_types import partition_column
 from lsh_core.sources.plain_types import as_plain
 from lsh_core.sources.remote_file import RemoteFile
+from lsh_core.sources.storage_errors import judged
 
 if TYPE_CHECKING:
     from lsh_core.sources.chunks import Chunk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import IO
 
-from lsh_core.sources.failures import judged
+from lsh_core.sources.storage_errors import judged
 
 
 class RemoteFile(io.IOBase):

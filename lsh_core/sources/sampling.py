@@ -22,7 +22,7 @@ import numpy.typing as npt
 from lsh_core.errors import SourceError
 from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.dataset import SourceFile
-from lsh_core.sources.held_out import are_held_out
+from lsh_core.sources.holdout import are_held_out
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.validation import valid_vectors
 
@@ -95,7 +95,7 @@ def plan_sample(files: Sequence[SourceFile], size: int, seed: int) -> list[Sampl
 
 
 def without_held_out(parts: Sequence[SamplePart], files: Sequence[SourceFile]) -> list[SamplePart]:
-    """Return the parts without the rows that are held out; see `lsh_core.sources.held_out`."""
+    """Return the parts without the rows that are held out; see `lsh_core.sources.holdout`."""
     kept = [
         SamplePart(part.file, part.offsets[~are_held_out(files[part.file].first_place + part.offsets)])
         for part in parts

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lsh_core.errors import MissingPackageError, SettingsError, SourceError, SourceMissingError
-from lsh_core.sources.failures import judged
 from lsh_core.sources.left_out import NONE_LEFT_OUT, LeftOut
 from lsh_core.sources.listing import Listed, is_glob, is_local, list_source, look, look_up, open_filesystem
+from lsh_core.sources.storage_errors import judged
 from lsh_core.sources.table_places import (
     DELTA,
     DELTA_LOG,

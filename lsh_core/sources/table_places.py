@@ -16,8 +16,8 @@ import fsspec
 from fsspec.utils import glob_translate
 
 from lsh_core.errors import SourceError
-from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import before_wildcards, is_glob, is_local, open_filesystem
+from lsh_core.sources.storage_errors import judged
 
 DELTA, ICEBERG = "delta", "iceberg"
 METADATA = ".metadata.json"

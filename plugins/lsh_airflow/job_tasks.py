@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from lsh_airflow.allowed_roots import check_image_root, check_output, check_source, check_weights
 from lsh_airflow.forms import settings_from_params
 from lsh_airflow.services import dask_from_connection, run_identity, services_from_connections
-from lsh_airflow.source_roots import check_image_root, check_output, check_source, check_weights
 from lsh_core.errors import AirlshError, InputError
-from lsh_core.local.interruption import endings_raised
 from lsh_core.settings import AnySettings, FeaturesSettings, IndexSettings, RawToIndexSettings
+from lsh_core.signals import endings_raised
 
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from own_servers import held_out, own_servers, vectors_of
 
 from lsh_core.evaluation.exact import exact_neighbours
-from lsh_core.evaluation.measuring import lower_bound
+from lsh_core.evaluation.measurement import lower_bound
 from lsh_core.evaluation.recall import indistinguishable, recall_at_k
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.train import train

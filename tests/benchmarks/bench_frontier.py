@@ -24,9 +24,9 @@ import pyarrow.parquet as pq
 from own_servers import held_out, own_servers
 
 from lsh_core.evaluation import frontier
-from lsh_core.evaluation.measuring import lower_bound, measure
+from lsh_core.evaluation.ground_truth import true_neighbours
+from lsh_core.evaluation.measurement import lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
-from lsh_core.evaluation.truth import true_neighbours
 from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services

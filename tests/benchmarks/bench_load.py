@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from own_servers import own_servers
 
-from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.elastic.node_pool import NodeRing
 from lsh_core.jobs.index import STAGES, summarise
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import read_plan

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.evaluation import scales
+from lsh_core.evaluation import axis_scales
 from lsh_core.evaluation.svg import ALERT, LINE, LIVE, drawn
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def main() -> None:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         recalls = [point["recall"] for points in shown for point in points]
-        places = iter(scales.by_misses(axes, recalls, results[0]["queries"] * results[0]["k"]))
-        scales.log_if_wide(axes, [point["per_second"] for points in shown for point in points])
+        places = iter(axis_scales.by_misses(axes, recalls, results[0]["queries"] * results[0]["k"]))
+        axis_scales.log_if_wide(axes, [point["per_second"] for points in shown for point in points])
         for result, points in zip(results, shown, strict=True):
             kind = result["model"]
             axes.plot(

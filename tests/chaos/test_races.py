@@ -22,7 +22,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.dask_cluster import DaskCluster
-from lsh_core.search.asking import RESOLVE_SECONDS
+from lsh_core.search.live_index import RESOLVE_SECONDS
 from lsh_core.settings import IndexSettings, PromoteSettings, RetireSettings, RollbackSettings, TrainSettings
 from tests.chaos.conftest import ROUNDS
 from tests.chaos.contents import builds_of, index_behind

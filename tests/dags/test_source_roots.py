@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lsh_airflow.source_roots import (
+from lsh_airflow.allowed_roots import (
     OUTPUT_VARIABLE,
     VARIABLE,
     allowed_roots,

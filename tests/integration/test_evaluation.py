@@ -11,9 +11,9 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError, SourceError
+from lsh_core.evaluation.ground_truth import Truth, true_neighbours
 from lsh_core.evaluation.query_set import QuerySet, draw_rows, draw_unseen
 from lsh_core.evaluation.remedies import warnings_of
-from lsh_core.evaluation.truth import Truth, true_neighbours
 from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.report import report
@@ -21,7 +21,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import EvaluateSettings, IndexSettings, ReportSettings, TrainSettings
-from lsh_core.sources.held_out import are_held_out
+from lsh_core.sources.holdout import are_held_out
 from tests.integration.made_sources import clustered, write_source
 
 ROWS, DIMS, K = 3_000, 16, 10

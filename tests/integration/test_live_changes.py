@@ -33,7 +33,7 @@ from lsh_core.settings import (
     TrainSettings,
     UpsertSettings,
 )
-from lsh_core.sources.row_bytes import pack_row
+from lsh_core.sources.row_ipc import pack_row
 from tests.integration.made_sources import clustered, write_source
 
 ROWS, DIMS = 2_000, 16

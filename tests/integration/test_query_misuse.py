@@ -19,7 +19,7 @@ from lsh_core.errors import FilterError, InputError, NotFoundError, SettingsErro
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.search.asking import RESOLVE_SECONDS
+from lsh_core.search.live_index import RESOLVE_SECONDS
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
 from tests.integration.made_sources import clustered, write_source

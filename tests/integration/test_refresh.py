@@ -149,7 +149,7 @@ def test_every_partition_that_is_loaded_can_be_refreshed(services: Services, tmp
 def test_of_repeated_ids_the_last_row_wins_and_parts_are_of_any_size(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lsh_core.sources.parts.ROWS_AT_ONCE", 40)
+    monkeypatch.setattr("lsh_core.sources.batches.ROWS_AT_ONCE", 40)
     monkeypatch.setattr("lsh_core.live.partition_sweep._PAGE", 50)
     lake.index()
     folder = lake.folder / "day=1"
@@ -200,7 +200,7 @@ class Killed(BaseException):
 def test_a_killed_refresh_goes_on_and_others_know_what_it_did(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    monkeypatch.setattr("lsh_core.sources.parts.ROWS_AT_ONCE", 50)
+    monkeypatch.setattr("lsh_core.sources.batches.ROWS_AT_ONCE", 50)
     lake.index()
     lake.write("1", {f"a{each}": each + 1000 for each in range(150, 350)})
 
@@ -421,7 +421,7 @@ def test_two_at_one_partition_and_two_at_two(lake: Lake) -> None:
 def test_a_refresh_that_wakes_up_after_another_took_over_appends_nothing(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lsh_core.sources.parts.ROWS_AT_ONCE", 50)
+    monkeypatch.setattr("lsh_core.sources.batches.ROWS_AT_ONCE", 50)
     lake.index()
     lake.write("1", {f"a{each}": 1000 for each in range(200)})
     journal = Journal(lake.services.connection, lake.name)

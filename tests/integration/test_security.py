@@ -14,7 +14,7 @@ import pytest
 from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.probe import prove_semantics
+from lsh_core.elastic.server_check import prove_semantics
 from lsh_core.errors import AccessError, CertificateError, UnsupportedServerError
 from lsh_core.jobs.builds import rollback
 from lsh_core.jobs.index import run_index

@@ -19,7 +19,7 @@ import pytest
 from lsh_core.local.airflow_standalone import AirflowStandalone
 from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.dask_cluster import WORKER_BYTES, DaskCluster
-from lsh_core.local.probing import get_json
+from lsh_core.local.http_probe import get_json
 from lsh_core.local.process import find
 from lsh_core.local.stack import stack_status, stop_stack
 from lsh_core.local.state import StackState, read_state, running_stack

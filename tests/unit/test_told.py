@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsh_core.told import told
+from lsh_core.redaction import told
 
 
 @pytest.mark.parametrize(

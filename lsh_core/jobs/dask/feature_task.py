@@ -18,11 +18,11 @@ from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.pipeline import Pipeline, Pixels
 from lsh_core.features.row_reading import read_rows
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.features.work import RowColumns, WorkChunk, WorkSpan
+from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.jobs.dask.picklable_errors import self_contained
 from lsh_core.jobs.dask.thread_budget import limit_to_share, threads_of_a_task
 from lsh_core.sources.dataset import check_unchanged
-from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.encoder_info import EncodedBy
 
 if TYPE_CHECKING:
     import pyarrow as pa

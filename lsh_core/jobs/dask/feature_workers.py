@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.errors import FeaturesError, UnavailableError
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.features.work import RowColumns, WorkSpan
+from lsh_core.features.work_units import RowColumns, WorkSpan
 from lsh_core.jobs.dask.feature_task import FeatureTask, Finished, UnwantedError, describe_encoder, encode_span
 from lsh_core.jobs.dask.thread_budget import tasks_at_a_time
 from lsh_core.jobs.dask.worker_liveness import GOING_ON, WorkerWatch, as_they_end, why_nobody_works, workers_of

@@ -12,7 +12,7 @@ from zlib import crc32
 from lsh_core.builds.names import write_alias
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.elastic.node_pool import NodeRing
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.bulk_transport import ElasticTransport

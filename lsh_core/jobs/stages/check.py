@@ -14,7 +14,7 @@ from lsh_core.builds.names import physical_index
 from lsh_core.builds.records import PLANNED, RunStore, was_verified
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
-from lsh_core.elastic.probe import prove_semantics
+from lsh_core.elastic.server_check import prove_semantics
 from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ModelMismatchError, SourceError
 from lsh_core.jobs.services import Services, dask_client, worker_threads
@@ -134,7 +134,7 @@ def _planned_model(settings: IndexSettings, build: str, record: Mapping[str, Any
 
 def require_same_space(settings: IndexSettings, columns: SourceColumns, stored: StoredModel) -> None:
     """Raise `ModelMismatchError` if the model learned from vectors of another length, or of another encoder."""
-    from lsh_core.sources.encoded_by import require_encoder
+    from lsh_core.sources.encoder_info import require_encoder
 
     where = f"{settings.source} column {settings.vector!r}"
     # First, as another encoder may well be why their length is another.

@@ -31,10 +31,10 @@ from lsh_core.loading.dead_letters import letters_kept
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.store import find_model, read_model
 from lsh_core.partitions import partition_of
+from lsh_core.redaction import told
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import Chunk, chunk_rows_for, plan_chunks
 from lsh_core.sources.dataset import SourceFile
-from lsh_core.told import told
 
 NEAR_LISTS = 16
 

@@ -27,9 +27,9 @@ from lsh_core.loading.expected_contents import Expected, IdHashes, expected_hold
 from lsh_core.loading.external_grouping import Spill
 from lsh_core.loading.ledger import Ledger
 from lsh_core.loading.verification import verify_holdings, verify_samples
-from lsh_core.search.asking import JOB_WAIT_SECONDS
-from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.live_index import JOB_WAIT_SECONDS
 from lsh_core.search.recall_curve import RecallCurve
+from lsh_core.search.searchable_build import ResolvedBuild
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings
 

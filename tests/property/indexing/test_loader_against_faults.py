@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsh_core.elastic.bulk_requests import request_sizes
-from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.elastic.node_pool import NodeRing
 from lsh_core.errors import AccessError, LoadError, UnavailableError
 from lsh_core.loading.bulk_sender import BulkSender, SendReport
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan

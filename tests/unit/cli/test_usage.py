@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from lsh_core.cli.listing import print_table
 from lsh_core.cli.main import main
 from lsh_core.cli.options import make_settings
-from lsh_core.search.asking import WAIT_SECONDS
+from lsh_core.search.live_index import WAIT_SECONDS
 from lsh_core.settings import (
     AbandonSettings,
     EvaluateSettings,

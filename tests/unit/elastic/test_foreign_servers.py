@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from lsh_core.cli.main import main
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.probe import prove_semantics
+from lsh_core.elastic.server_check import prove_semantics
 from lsh_core.errors import AccessError, AirlshError, RequestRefusedError, UnavailableError, UnsupportedServerError
 from lsh_core.search.vector_index import VectorIndex
 from tests.canned_server import ELASTIC, HTML, JSON, Canned, Request, canned_server

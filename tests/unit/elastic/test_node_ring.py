@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from lsh_core.elastic.node_ring import (
+from lsh_core.elastic.node_pool import (
     FIRST_QUARANTINE_SECONDS,
     LONGEST_QUARANTINE_OF_ALL_SECONDS,
     LONGEST_QUARANTINE_SECONDS,

@@ -11,7 +11,7 @@ import pytest
 
 from lsh_core.elastic.cluster import on_any_node, ring_of
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.watching import SilentNodeError, answers, watched
+from lsh_core.elastic.liveness import SilentNodeError, answers, watched
 from tests.silent_node import QUICK, Node, serving
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsh_core.evaluation.curve import efforts, measure_curve
-from lsh_core.evaluation.measuring import Measured, lower_bound
+from lsh_core.evaluation.measurement import Measured, lower_bound
 from lsh_core.evaluation.query_set import default_queries
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.settings import queries_to_show

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lsh_core.cli.build_commands import train
+from lsh_core.evaluation.diagnostics import Warned
 from lsh_core.evaluation.hash_health import TokenCounts, assess
 from lsh_core.evaluation.hash_warnings import hash_warnings, is_heavy
-from lsh_core.evaluation.warned import Warned
 from lsh_core.models import make_model
 from lsh_core.models.contract import LSHModel
 

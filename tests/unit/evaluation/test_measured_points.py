@@ -4,7 +4,7 @@ import numpy as np
 import orjson
 import pytest
 
-from lsh_core.evaluation.measuring import Measured
+from lsh_core.evaluation.measurement import Measured
 from lsh_core.search.recall_curve import RecallCurve
 
 

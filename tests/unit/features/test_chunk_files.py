@@ -21,7 +21,7 @@ from lsh_core.features.chunk_files import (
     write_chunk,
 )
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.encoder_info import EncodedBy
 from lsh_core.sources.reading import open_parquet
 
 KEY = chunk_key({"rows": [0, 3]})

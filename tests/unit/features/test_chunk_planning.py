@@ -9,7 +9,7 @@ import pytest
 
 from lsh_core.features import decoding
 from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
-from lsh_core.features.work import RowColumns, WorkChunk
+from lsh_core.features.work_units import RowColumns, WorkChunk
 from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.listing import Listed
 

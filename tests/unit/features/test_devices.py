@@ -12,7 +12,7 @@ import pytest
 from lsh_core import backends
 from lsh_core.errors import MissingPackageError, SettingsError
 from lsh_core.features.devices import calculating_in, device_for, limit_threads, tensorflow
-from lsh_core.quiet_start import without_starting_messages
+from lsh_core.tensorflow_log import without_starting_messages
 
 COUNTED = """
 import os, sys

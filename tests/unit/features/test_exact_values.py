@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lsh_core.features.exact_values import exact_values
+from lsh_core.features.template_values import exact_values
 
 MOMENT = datetime(2020, 1, 2, 3, 4, 5, 678_000)
 FAR = 2**62

@@ -18,7 +18,7 @@ from lsh_core.features.image_loading import ImageUnavailableError, Payload
 from lsh_core.features.pipeline import Pipeline, Pixels
 from lsh_core.features.row_reading import ChunkRows, Input
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.features.work import WorkChunk
+from lsh_core.features.work_units import WorkChunk
 from tests.tiny_encoders import DIMS, TinyEncoder, letters, stripes
 
 SPEC = EncoderSpec("tiny")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lsh_core.elastic.node_ring import FIRST_QUARANTINE_SECONDS, NodeRing
+from lsh_core.elastic.node_pool import FIRST_QUARANTINE_SECONDS, NodeRing
 from lsh_core.errors import AccessError, LoadError, ShardsMissingError, UnavailableError
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.bulk_transport import BulkAnswer

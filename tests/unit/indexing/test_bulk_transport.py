@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from lsh_core.elastic.watching import watched
+from lsh_core.elastic.liveness import watched
 from lsh_core.loading import bulk_transport
 from lsh_core.loading.bulk_transport import ElasticTransport, NodeUnreachableError
 from tests.silent_node import QUICK, Node, serving

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.elastic.node_ring import NodeRing
+from lsh_core.elastic.node_pool import NodeRing
 from lsh_core.errors import LoadError
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
@@ -20,7 +20,7 @@ from lsh_core.loading.ledger import LedgerEntry, unpacked_vector
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import Chunk, plan_chunks
 from lsh_core.sources.dataset import SourceFile, open_dataset
-from lsh_core.sources.row_bytes import unpack_row
+from lsh_core.sources.row_ipc import unpack_row
 from tests.fakes import NO_ALIAS, FakeCluster, NoAnswer, read_rows
 from tests.vector_fields import list_field
 

@@ -11,7 +11,7 @@ import pytest
 from lsh_core.errors import InputError, SchemaError, SourceError
 from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN
 from lsh_core.live.rows import as_table, named, upserts
-from lsh_core.sources.row_bytes import unpack_row
+from lsh_core.sources.row_ipc import unpack_row
 from tests.vector_fields import table_field
 
 VECTORS = pa.array([[1.0, 2.0]] * 3, pa.list_(pa.float32()))

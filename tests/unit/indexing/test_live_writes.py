@@ -23,7 +23,7 @@ from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
 from lsh_core.live.live_fence import fence_live
 from lsh_core.live.live_writer import LiveWriter
 from lsh_core.models.hyperplane import Hyperplane
-from lsh_core.sources.row_bytes import pack_row
+from lsh_core.sources.row_ipc import pack_row
 from tests.memory_builds import DIMS, make_build, row
 from tests.memory_server import MemoryServer, refuse
 

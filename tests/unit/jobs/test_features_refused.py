@@ -14,7 +14,7 @@ from lsh_core.errors import FeaturesError, SettingsError, SourceError
 from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.feature_source import open_source
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.features.work import WorkSpan
+from lsh_core.features.work_units import WorkSpan
 from lsh_core.jobs.dask.feature_task import Finished
 from lsh_core.jobs.dask.feature_workers import FeatureWorkers
 from lsh_core.jobs.feature_run import FeatureRun

@@ -13,7 +13,7 @@ from lsh_core.errors import ModelMismatchError
 from lsh_core.jobs.stages.check import require_same_space
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.columns import SourceColumns
-from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.encoder_info import EncodedBy
 
 SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 

@@ -9,7 +9,7 @@ import pytest
 from lsh_core.errors import SettingsError
 from lsh_core.jobs.train import with_metric
 from lsh_core.settings import TrainSettings
-from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.encoder_info import EncodedBy
 
 SETTINGS = TrainSettings(name="docs", source="docs.parquet")
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from lsh_core.local.interruption import interrupted_once
+from lsh_core.signals import interrupted_once
 
 
 def interrupt_twice(told: list[str]) -> None:

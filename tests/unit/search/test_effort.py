@@ -18,8 +18,8 @@ from lsh_core.search.effort import (
     own_effort,
     own_effort_among_filtered,
 )
-from lsh_core.search.live_build import ResolvedBuild
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
+from lsh_core.search.searchable_build import ResolvedBuild
 from tests.vector_fields import graph_field, list_field, table_field
 
 SAMPLE = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)

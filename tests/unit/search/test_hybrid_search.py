@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 
 from lsh_core.errors import SettingsError
-from lsh_core.search.asking import Asker, Found
 from lsh_core.search.hybrid_search import HybridSearch, checked_text
-from lsh_core.search.live_build import ResolvedBuild
+from lsh_core.search.live_index import Asker, Found
 from lsh_core.search.neighbour_search import NeighbourSearch, Plan
 from lsh_core.search.queries import Query, given, token_query
 from lsh_core.search.request import Request
+from lsh_core.search.searchable_build import ResolvedBuild
 from tests.vector_fields import list_field
 
 BUILD = cast(

@@ -16,7 +16,7 @@ from lsh_core.errors import EncoderError, ImageError, ModelMismatchError, Settin
 from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.search.query_encoder import QueryEncoder
-from lsh_core.sources.encoded_by import EncodedBy
+from lsh_core.sources.encoder_info import EncodedBy
 from tests.tiny_encoders import TinyEncoder, broken, letters, stripes
 
 IMAGES, TEXTS = stripes(EncoderSpec("stripes")), letters(EncoderSpec("letters"))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lsh_core.search.row_counts import KEEP_SECONDS, RowCounts
+from lsh_core.search.filter_counts import KEEP_SECONDS, RowCounts
 from tests.fakes import FakeClock
 
 WEB = {"term": {"section": "web"}}

@@ -26,8 +26,8 @@ from lsh_core.errors import (
     SourceMissingError,
     SourceUnavailableError,
 )
+from lsh_core.sources.batches import read_parts
 from lsh_core.sources.dataset import Dataset, open_dataset
-from lsh_core.sources.parts import read_parts
 from lsh_core.sources.source_files import table_files
 from tests.troubled_files import TroubledFileSystem
 

@@ -11,7 +11,7 @@ import pytest
 from lsh_core.errors import ModelMismatchError, SourceError
 from lsh_core.sources.columns import check_columns
 from lsh_core.sources.dataset import open_dataset
-from lsh_core.sources.encoded_by import METADATA_KEY, EncodedBy
+from lsh_core.sources.encoder_info import METADATA_KEY, EncodedBy
 
 ENCODER = EncodedBy("text", "ab" * 32, 2, "cosine", "embedding", {"weights": "minilm", "options": {"template": "{id}"}})
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lsh_core.sources.dataset import open_dataset
-from lsh_core.sources.held_out import ONE_IN, are_held_out, holds_out
+from lsh_core.sources.holdout import ONE_IN, are_held_out, holds_out
 from lsh_core.sources.sampling import plan_sample, without_held_out
 from tests.integration.made_sources import write_source
 

@@ -26,9 +26,9 @@ from lsh_core.errors import (
     SourceMissingError,
     SourceUnavailableError,
 )
+from lsh_core.sources.batches import read_parts
 from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.iceberg_metadata import _TableIO
-from lsh_core.sources.parts import read_parts
 from lsh_core.sources.table_places import table_place
 from tests.troubled_files import TroubledFileSystem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from lsh_core.sources.row_bytes import pack_row, unpack_groups, unpack_row
+from lsh_core.sources.row_ipc import pack_row, unpack_groups, unpack_row
 
 TABLE = pa.table(
     {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lsh_core.errors import SettingsError
-from lsh_core.sources.access import check_allowed
+from lsh_core.sources.allowed_roots import check_allowed
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsh_core.errors import SourceChangedError, SourceError, SourceUnavailableError
+from lsh_core.sources.batches import read_parts
 from lsh_core.sources.chunks import Chunk, plan_chunks
 from lsh_core.sources.dataset import open_dataset
-from lsh_core.sources.parts import read_parts
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.sampling import plan_sample, read_sample_part
 from lsh_core.sources.validation import validate_rows

@@ -29,7 +29,7 @@ def check_source(url: str, *, setting: str = "source", version: str | None = Non
     its log names, at `version`, and the log. What a log names outside the table's own folder is never read.
     """
     roots = _roots_that_are_set(VARIABLE, "no source may be read", "/data/embeddings", url, setting)
-    from lsh_core.sources.access import check_allowed
+    from lsh_core.sources.allowed_roots import check_allowed
 
     check_allowed(url, roots, setting=setting)
     for file in _local_files(url, version):
@@ -39,7 +39,7 @@ def check_source(url: str, *, setting: str = "source", version: str | None = Non
 def check_output(url: str, *, setting: str = "output") -> None:
     """Raise `SettingsError` unless `url` lies under a root that may be written to: reading is not writing."""
     roots = _roots_that_are_set(OUTPUT_VARIABLE, "nothing may be written", "/data/features", url, setting)
-    from lsh_core.sources.access import check_allowed
+    from lsh_core.sources.allowed_roots import check_allowed
 
     check_allowed(url, roots, setting=setting)
 

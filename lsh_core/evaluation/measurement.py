@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.evaluation.ground_truth import Truth
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.evaluation.recall import indistinguishable, recall_at_k
-from lsh_core.evaluation.truth import Truth
 from lsh_core.search.answers import Answer
 from lsh_core.search.recall_curve import CurvePoint
 from lsh_core.search.vector_index import VectorIndex

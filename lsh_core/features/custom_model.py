@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lsh_core.features.constant_weights import frozen
 from lsh_core.features.devices import policy_name, tensorflow
-from lsh_core.features.frozen import frozen
 from lsh_core.features.specification import NO_PATHS, Precision
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")

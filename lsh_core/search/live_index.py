@@ -16,8 +16,8 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.errors import FilterError, NotFoundError, ServerError, UnavailableError
 from lsh_core.search.answers import Answer, read_answer
-from lsh_core.search.live_build import ResolvedBuild, read_build
 from lsh_core.search.queries import Query
+from lsh_core.search.searchable_build import ResolvedBuild, read_build
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

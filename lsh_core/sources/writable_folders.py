@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 
 import fsspec
 
-from lsh_core.sources.failures import judged
 from lsh_core.sources.listing import is_local, open_filesystem
+from lsh_core.sources.storage_errors import judged
 
 _PROBE = ".airlsh-writes-here"
 
