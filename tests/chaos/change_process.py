@@ -79,7 +79,7 @@ def main(url: str, name: str, number: str, seed: str, log: str) -> None:
     """Change ids of this writer, a few at a time."""
     from lsh_core.elastic.connection import Connection
     from lsh_core.search.vector_index import VectorIndex
-    from tests.integration.made_sources import clustered
+    from tests.fakes.parquet_sources import clustered
 
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())

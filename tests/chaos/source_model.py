@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.integration.made_sources import clustered
+from tests.fakes.parquet_sources import clustered
 
 LONGEST_ID_BYTES = 512
 

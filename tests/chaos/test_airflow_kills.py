@@ -22,7 +22,7 @@ from lsh_core.local.dask_cluster import DaskCluster
 from tests.chaos.airflow_tasks import AirflowTasks, kill
 from tests.chaos.arena import BAD, CHUNK_ROWS, Arena
 from tests.chaos.contents import Stamp, assert_not_sent_again, builds_of, read_ledger
-from tests.lease_holders import holder_of
+from tests.fakes.lease_holders import holder_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DAG = "index_vectors"

@@ -26,8 +26,8 @@ from lsh_core.settings import IndexSettings, TrainSettings
 from tests.chaos.change_process import WRITERS, ChangeProcess
 from tests.chaos.commands import END_SECONDS, POLL_SECONDS, Command
 from tests.chaos.contents import builds_of, every_hit, index_behind
-from tests.integration.made_sources import clustered, write_source
-from tests.lease_holders import holder_of
+from tests.fakes.lease_holders import holder_of
+from tests.fakes.parquet_sources import clustered, write_source
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

@@ -27,7 +27,7 @@ from lsh_core.settings import IndexSettings, PromoteSettings, RetireSettings, Ro
 from tests.chaos.conftest import ROUNDS
 from tests.chaos.contents import builds_of, index_behind
 from tests.chaos.racers import Action, Outcome, Racers, Seen, reading
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS, READERS = 300, 8, 2
 RACES = 5 * ROUNDS if ROUNDS > 1 else 2

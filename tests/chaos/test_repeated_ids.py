@@ -28,7 +28,7 @@ from tests.chaos.contents import (
     read_ledger,
 )
 from tests.chaos.source_model import read_source
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, FILES, DIMS, CHUNK_ROWS = 300_000, 7, 8, 2_500
 DISTINCT = ROWS * 4 // 5

@@ -20,7 +20,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SettingsError
 from lsh_core.jobs.dask import scheduler_probe
 from lsh_core.local.airflow_standalone import AirflowStandalone
-from tests.canned_server import HTML, Canned, canned_server
+from tests.fakes.http_server import HTML, Canned, canned_server
 
 CONTEXT = {"dag_run": SimpleNamespace(dag_id="index_vectors", run_id="manual__1")}
 

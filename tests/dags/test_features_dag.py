@@ -27,7 +27,7 @@ def folder(dask_cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch, tmp_path:
     ("conf", "sentence"),
     [
         (
-            {"encoder": "tests.tiny_encoders:letters"},
+            {"encoder": "tests.fakes.encoders:letters"},
             "module:factory is for `airlsh features` at the command line alone",
         ),
         ({"encoder": "nothing"}, "no encoder 'nothing': there are text, image, clip"),

@@ -24,7 +24,7 @@ from lsh_core.live.journal import Change, Journal
 from lsh_core.loading.ledger import ledger_totals
 from lsh_core.settings import IndexSettings, ReplaySettings, TrainSettings
 from lsh_core.sources.row_ipc import pack_row
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, FILES, DIMS = 30_000, 3, 8
 

@@ -25,8 +25,8 @@ from lsh_core.jobs.train import train
 from lsh_core.local.airflow_rest import AirflowRest
 from lsh_core.local.airflow_standalone import AirflowStandalone
 from lsh_core.settings import TrainSettings
-from tests.integration.made_sources import clustered, write_source
-from tests.lease_holders import holder_of
+from tests.fakes.lease_holders import holder_of
+from tests.fakes.parquet_sources import clustered, write_source
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROWS, DIMS, CHUNK = 12_000, 24, 200

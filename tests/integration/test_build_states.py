@@ -32,7 +32,7 @@ from lsh_core.settings import (
     RollbackSettings,
     TrainSettings,
 )
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS = 300, 8
 IDS = [f"r{row}" for row in range(ROWS)]

@@ -19,7 +19,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
-from tests.integration.made_sources import write_source
+from tests.fakes.parquet_sources import write_source
 
 ROWS, DIMS, K = 6_000, 16, 10
 VECTORS = np.random.default_rng(3).normal(size=(ROWS, DIMS)).astype(np.float32)  # Harder than clusters.

@@ -29,7 +29,7 @@ from lsh_core.live.live_writer import LiveWriter
 from lsh_core.live.replay import replay_changes
 from lsh_core.live.watermark import Cover, droppable, note_dropped
 from lsh_core.settings import IndexSettings, PromoteSettings, ReplaySettings, RollbackSettings, TrainSettings
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS = 400, 16
 IDS = [f"r{row}" for row in range(ROWS)]

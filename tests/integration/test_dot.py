@@ -15,7 +15,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS, K, QUERIES, LONGER = 6_000, 24, 10, 100, 12
 LENGTHS = np.random.default_rng(3).lognormal(0, 0.4, (ROWS, 1))

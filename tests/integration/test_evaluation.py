@@ -22,7 +22,7 @@ from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import EvaluateSettings, IndexSettings, ReportSettings, TrainSettings
 from lsh_core.sources.holdout import are_held_out
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS, K = 3_000, 16, 10
 VECTORS = clustered(ROWS, DIMS)

@@ -40,12 +40,12 @@ from lsh_core.features.specification import EncoderSpec
 from lsh_core.jobs.features import compute_features
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.settings import FeaturesSettings
-from tests.tiny_encoders import DIMS, letters
+from tests.fakes.encoders import DIMS, letters
 
 ROWS = 2_000
 AIRLSH = (sys.executable, "-c", "from lsh_core.cli.main import main; main()")
-ENCODER = "tests.tiny_encoders:letters"
-SLOW = "tests.tiny_encoders:slow_letters"  # The same numbers and fingerprint, with time to die in.
+ENCODER = "tests.fakes.encoders:letters"
+SLOW = "tests.fakes.encoders:slow_letters"  # The same numbers and fingerprint, with time to die in.
 
 
 def write_texts(path: Path, rows: int = ROWS, first: int = 0) -> Path:
@@ -138,7 +138,7 @@ def test_folders_may_be_told_from_here_wherever_the_workers_are(
     pq.write_table(pa.table({"id": ["a"], "path": [str(tmp_path / "pictures" / "a.png")]}), tmp_path / "a.parquet")
     monkeypatch.chdir(tmp_path)
     given = {"image": "path", "image_root": ("pictures",), "output": "out"}
-    result = features(Path("a.parquet"), encoder="tests.tiny_encoders:stripes", **given)
+    result = features(Path("a.parquet"), encoder="tests.fakes.encoders:stripes", **given)
     assert (result["output"], result["rows_written"]) == ("out", 1)
     assert rows_of(tmp_path / "out").column("id").to_pylist() == ["a"]
 
@@ -248,7 +248,7 @@ def test_rows_without_a_vector_are_told_and_limited(features: Any, tmp_path: Pat
 def test_images_that_come_later_are_found_by_the_next_run(features: Any, tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a", "b"], "path": ["a.png", "b.png"]}), tmp_path / "rows.parquet")
     (tmp_path / "a.png").write_bytes(picture(10, "PNG"))
-    given = {"image": "path", "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 1}
+    given = {"image": "path", "encoder": "tests.fakes.encoders:stripes", "max_dead_letters": 1}
     with pytest.raises(ImagesAwayError, match="1 of them are images that could not be got"):
         features(tmp_path / "rows.parquet", **{**given, "max_dead_letters": 0})
     assert features(tmp_path / "rows.parquet", **given)["dead_lettered"] == 1
@@ -261,7 +261,7 @@ def test_dead_letters_that_were_deleted_are_written_again(features: Any, tmp_pat
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_bytes(picture(10, "PNG"))
     (tmp_path / "in" / "b.png").write_bytes(b"no image at all")
-    given = {"image": None, "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 1}
+    given = {"image": None, "encoder": "tests.fakes.encoders:stripes", "max_dead_letters": 1}
     features(tmp_path / "in", **given)
     shutil.rmtree(tmp_path / "out" / "_airlsh" / "refused")
     result = features(tmp_path / "in", **given)
@@ -299,7 +299,7 @@ def test_a_folder_of_bad_and_odd_files_is_no_trouble(features: Any, tmp_path: Pa
     pq.write_table(paths, tmp_path / "paths.parquet")
     found = []
     for source, image in (("in", None), ("in.zip", None), ("in.parquet", "picture"), ("paths.parquet", "path")):
-        given = {"image": image, "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 4}
+        given = {"image": image, "encoder": "tests.fakes.encoders:stripes", "max_dead_letters": 4}
         result = features(tmp_path / source, **given, output=str(tmp_path / f"out-{source}"))
         assert (result["rows_written"], result["dead_lettered"]) == (6, 4), source
         table = rows_of(tmp_path / f"out-{source}").sort_by("id")
@@ -327,7 +327,7 @@ def test_names_that_are_not_utf8_are_dead_letters(features: Any, tmp_path: Path)
     with tarfile.open(tmp_path / "in" / "c.tar", "w") as tarred:
         tarred.add(tmp_path / "in" / bad, bad)
         tarred.add(tmp_path / "in" / "a.png", "c.png")
-    given = {"image": None, "encoder": "tests.tiny_encoders:stripes", "max_dead_letters": 3, "chunk_rows": 1}
+    given = {"image": None, "encoder": "tests.fakes.encoders:stripes", "max_dead_letters": 3, "chunk_rows": 1}
     result = features(tmp_path / "in", **given)
     assert rows_of(tmp_path / "out").column("id").to_pylist() == ["c.tar/c.png", "a.png"]
     folder = OutputFolder(str(tmp_path / "out"))
@@ -360,10 +360,10 @@ def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster,
     [
         ({"text": "title"}, SourceError, "column 'title' does not exist"),
         ({"encoder": "nothing"}, NotFoundError, "no encoder 'nothing'"),
-        ({"encoder": "tests.tiny_encoders:nothing"}, EncoderError, "cannot be imported"),
-        ({"encoder": "tests.tiny_encoders:stripes"}, EncoderError, "encodes image, the source is text"),
-        ({"encoder": "tests.tiny_encoders:broken"}, EncoderError, "fails for every row: RuntimeError: out of order"),
-        ({"encoder": "tests.tiny_encoders:ending"}, EncoderError, "failed: it ended the process, sys.exit(4)"),
+        ({"encoder": "tests.fakes.encoders:nothing"}, EncoderError, "cannot be imported"),
+        ({"encoder": "tests.fakes.encoders:stripes"}, EncoderError, "encodes image, the source is text"),
+        ({"encoder": "tests.fakes.encoders:broken"}, EncoderError, "fails for every row: RuntimeError: out of order"),
+        ({"encoder": "tests.fakes.encoders:ending"}, EncoderError, "failed: it ended the process, sys.exit(4)"),
         ({"weights": "/nowhere"}, NotFoundError, "no weights '/nowhere'"),
         ({"output": "/dev/null/out"}, SourceError, "cannot be written to"),
         ({"output": "texts"}, SettingsError, "lies in the source"),

@@ -19,9 +19,9 @@ from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
+from tests.fakes.encoders import DIMS, SEEN, where_am_i
+from tests.fakes.flaky_filesystem import TroubledFileSystem
 from tests.integration.test_features import ENCODER, picture
-from tests.tiny_encoders import DIMS, SEEN, where_am_i
-from tests.troubled_files import TroubledFileSystem
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_the_weights_of_an_encoder_are_written_down_without_their_secrets(store:
     with store.open("/in/a.parquet", "wb") as file:
         pq.write_table(pa.table({"id": ["a", "b"]}), file)
     spec = EncoderSpec("where_am_i", weights="https://me:hunter2@host/a.bin?sig=t0psecret", template="{id}")
-    settings = {"source": "memory://in", "text": "{id}", "encoder": "tests.tiny_encoders:where_am_i"}
+    settings = {"source": "memory://in", "text": "{id}", "encoder": "tests.fakes.encoders:where_am_i"}
     result, _ = run(scheduler, **settings, weights=spec.weights)
     assert result["fingerprint"] == where_am_i(spec).fingerprint, "the encoder was not told of the whole URL"
     written = contents(store)
@@ -94,7 +94,7 @@ def test_the_weights_of_an_encoder_are_written_down_without_their_secrets(store:
 def test_images_are_read_from_a_store(store: Any, scheduler: str) -> None:
     for number in range(20):
         store.pipe_file(f"/pictures/{number % 3}/{number:02d}.png", picture(number, "PNG"))
-    settings = {"source": "memory://pictures", "encoder": "tests.tiny_encoders:stripes", "chunk_rows": 8}
+    settings = {"source": "memory://pictures", "encoder": "tests.fakes.encoders:stripes", "chunk_rows": 8}
     result, rows = run(scheduler, **settings)
     assert result["rows_written"] == 20
     assert rows.column("id").to_pylist() == sorted(f"{number % 3}/{number:02d}.png" for number in range(20))
@@ -129,7 +129,7 @@ def test_images_whose_storage_did_not_answer_are_tried_again(store: Any, schedul
     for number in range(20):
         flaky.pipe_file(f"/pictures/{number:02d}.png", picture(number, "PNG"))
     FlakyFileSystem.away |= {"/pictures/03.png", "/pictures/04.png"}
-    settings = {"source": "flaky://pictures", "encoder": "tests.tiny_encoders:stripes", "chunk_rows": 4}
+    settings = {"source": "flaky://pictures", "encoder": "tests.fakes.encoders:stripes", "chunk_rows": 4}
     result, rows = run(scheduler, **settings, max_dead_letters=2)
     assert (result["rows_written"], result["dead_lettered"]) == (18, 2)
     published = contents(store)
@@ -157,7 +157,7 @@ def test_workers_with_a_gpu_encode_alone_where_there_are_any(tmp_path: Path, dev
     scheduler = {"cls": Scheduler, "options": {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": ":0"}}
     settings = {"source": str(tmp_path / "rows.parquet"), "text": "id", "output": str(tmp_path / "out")}
     with SpecCluster(workers, scheduler=scheduler, silence_logs=40) as cluster:
-        made = FeaturesSettings(**settings, encoder="tests.tiny_encoders:where_am_i", device=device, chunk_rows=10)
+        made = FeaturesSettings(**settings, encoder="tests.fakes.encoders:where_am_i", device=device, chunk_rows=10)
         result = compute_features(made, cluster.scheduler_address, trusted=True)
     assert result["chunks"] == 40
     assert expected == SEEN

@@ -18,7 +18,7 @@ from lsh_core.search import effort
 from lsh_core.search.answers import Answer
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS, K = 6_000, 24, 10
 VECTORS = clustered(ROWS, DIMS)

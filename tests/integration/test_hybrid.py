@@ -20,7 +20,7 @@ from lsh_core.jobs.train import train
 from lsh_core.search.answers import HybridAnswer
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

@@ -38,7 +38,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, PromoteSettings, RetireSettings, RollbackSettings, TrainSettings
-from tests.integration.made_sources import clustered, exact_ids, write_source
+from tests.fakes.parquet_sources import clustered, exact_ids, write_source
 
 ROWS, DIMS = 6_000, 24
 

@@ -13,7 +13,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD, Caller, Lease, LeaseStore, hold, release
 from lsh_core.errors import LeaseHeldError, LeaseLostError
 from lsh_core.local.cluster import ElasticsearchCluster
-from tests.lease_holders import holder_of
+from tests.fakes.lease_holders import holder_of
 
 
 @pytest.fixture

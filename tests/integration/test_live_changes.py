@@ -34,7 +34,7 @@ from lsh_core.settings import (
     UpsertSettings,
 )
 from lsh_core.sources.row_ipc import pack_row
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS = 2_000, 16
 

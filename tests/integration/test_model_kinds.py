@@ -19,7 +19,7 @@ from lsh_core.jobs.train import train
 from lsh_core.search import effort
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
-from tests.integration.made_sources import clustered, exact_ids, write_source
+from tests.fakes.parquet_sources import clustered, exact_ids, write_source
 
 ROWS, DIMS, K = 3_000, 32, 10
 VECTORS = clustered(ROWS, DIMS)

@@ -37,7 +37,7 @@ from lsh_core.settings import (
     RollbackSettings,
     TrainSettings,
 )
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROUNDS = 10
 NAME = "promoted"

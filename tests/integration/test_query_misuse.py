@@ -22,7 +22,7 @@ from lsh_core.jobs.train import train
 from lsh_core.search.live_index import RESOLVE_SECONDS
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS, NAME = 200, 8, "misused"
 VECTORS = clustered(ROWS, DIMS)

@@ -21,7 +21,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.local.readiness import Readiness
 from lsh_core.settings import IndexSettings, TrainSettings
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 NOWHERE = {"index.routing.allocation.require.foo": "bar"}
 BUILD = "old-build"

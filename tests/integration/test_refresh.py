@@ -26,7 +26,7 @@ from lsh_core.live.live_writer import LiveWriter
 from lsh_core.live.partition_fence import partition_way
 from lsh_core.live.partition_state import PartitionState, PartitionStore
 from lsh_core.settings import IndexSettings, PromoteSettings, RefreshSettings, RollbackSettings, TrainSettings
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 DIMS = 16
 Rows = dict[str, int]

@@ -26,7 +26,7 @@ from lsh_core.jobs.index import resumed_settings, run_index
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, TrainSettings
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS = 6_000, 24
 SUBMIT = """

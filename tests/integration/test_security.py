@@ -22,9 +22,9 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, RollbackSettings, TrainSettings
-from tests.certificates import Authority
-from tests.integration.made_sources import clustered, write_source
-from tests.secured_node import PASSWORD, SecuredNode, secured_node
+from tests.fakes.certificates import Authority
+from tests.fakes.parquet_sources import clustered, write_source
+from tests.fakes.secured_node import PASSWORD, SecuredNode, secured_node
 
 NAME, ROWS, DIMS = "packages", 500, 16
 NEW = {"id": "new", "embedding": [0.1] * DIMS}

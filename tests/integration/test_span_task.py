@@ -15,7 +15,7 @@ from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import read_plan
 from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, TrainSettings
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS = 2_000
 

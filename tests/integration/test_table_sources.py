@@ -24,7 +24,7 @@ from lsh_core.jobs.refresh import refresh_partition
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, RefreshSettings, TrainSettings
-from tests.integration.made_sources import clustered
+from tests.fakes.parquet_sources import clustered
 
 DAY, NEXT = dt.date(2024, 5, 1), dt.date(2024, 5, 2)
 

@@ -19,7 +19,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS = 3_000, 16
 VECTORS = clustered(ROWS, DIMS)

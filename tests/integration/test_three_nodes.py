@@ -22,7 +22,7 @@ from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
 from tests.chaos.contents import Stamp, assert_holds_source, builds_of, index_behind, read_ledger
 from tests.chaos.source_model import SourceModel, make_source
-from tests.integration.made_sources import clustered, write_source
+from tests.fakes.parquet_sources import clustered, write_source
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

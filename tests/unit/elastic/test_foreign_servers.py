@@ -18,7 +18,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.server_check import prove_semantics
 from lsh_core.errors import AccessError, AirlshError, RequestRefusedError, UnavailableError, UnsupportedServerError
 from lsh_core.search.vector_index import VectorIndex
-from tests.canned_server import ELASTIC, HTML, JSON, Canned, Request, canned_server
+from tests.fakes.http_server import ELASTIC, HTML, JSON, Canned, Request, canned_server
 
 MEDIA_TYPE = {
     "error": {"type": "media_type_header_exception", "reason": "Invalid media-type value on headers [Accept]"},

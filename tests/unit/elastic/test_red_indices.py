@@ -8,7 +8,7 @@ from lsh_core.cli.stack_commands import _red
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.red_indices import red_indices_if_told
 from lsh_core.local.readiness import warn_of_red
-from tests.canned_server import ELASTIC, HTML, Canned, canned_server
+from tests.fakes.http_server import ELASTIC, HTML, Canned, canned_server
 
 RED = {"indices": {"lost": {"status": "red", "shards": {"0": {"primary_active": False}}}}}
 

@@ -14,8 +14,8 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.tls import tls_error
 from lsh_core.errors import CertificateError, UnsupportedServerError
-from tests.canned_server import HTML, Canned, canned_server
-from tests.certificates import Authority
+from tests.fakes.certificates import Authority
+from tests.fakes.http_server import HTML, Canned, canned_server
 
 URL = "https://es:9200"
 

@@ -11,7 +11,7 @@ import pytest
 
 from lsh_core.evaluation.drawings import Drawing, drawings
 from lsh_core.evaluation.svg import ALERT, LIVE
-from tests.made_evaluation import made_evaluation, made_health
+from tests.fakes.evaluations import made_evaluation, made_health
 
 SVG = "{http://www.w3.org/2000/svg}"
 CURVE = ("recall", "frontier", "histogram", "scored")

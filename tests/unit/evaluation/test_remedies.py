@@ -8,7 +8,7 @@ import pytest
 
 from lsh_core.evaluation.remedies import warnings_of
 from lsh_core.evaluation.report_lines import report_lines
-from tests.made_evaluation import made_evaluation, made_health
+from tests.fakes.evaluations import made_evaluation, made_health
 
 
 def warned(**changes: Any) -> list[tuple[str, str]]:

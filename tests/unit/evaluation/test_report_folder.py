@@ -13,7 +13,7 @@ import pytest
 from lsh_core.errors import SourceError
 from lsh_core.evaluation.report_folder import write_report
 from lsh_core.sources.writable_folders import check_writable
-from tests.made_evaluation import made_evaluation, made_health
+from tests.fakes.evaluations import made_evaluation, made_health
 
 STEM = "packages-20261121t000650-8ee64e"
 

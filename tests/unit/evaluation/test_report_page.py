@@ -11,7 +11,7 @@ from typing import Any
 
 from lsh_core.evaluation.drawings import Drawing, drawings
 from lsh_core.evaluation.report_page import histogram_rows, report_page
-from tests.made_evaluation import made_evaluation, made_health
+from tests.fakes.evaluations import made_evaluation, made_health
 
 VOID = {"meta", "img", "br", "link"}
 

@@ -11,7 +11,7 @@ import pytest
 from lsh_core.errors import EncoderError
 from lsh_core.features.encoding import encode_rows
 from lsh_core.features.specification import EncoderSpec
-from tests.tiny_encoders import DIMS, TinyEncoder, broken, letters
+from tests.fakes.encoders import DIMS, TinyEncoder, broken, letters
 
 SPEC = EncoderSpec("letters")
 

@@ -19,7 +19,7 @@ from lsh_core.features.pipeline import Pipeline, Pixels
 from lsh_core.features.row_reading import ChunkRows, Input
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.work_units import WorkChunk
-from tests.tiny_encoders import DIMS, TinyEncoder, letters, stripes
+from tests.fakes.encoders import DIMS, TinyEncoder, letters, stripes
 
 SPEC = EncoderSpec("tiny")
 

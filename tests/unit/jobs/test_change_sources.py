@@ -14,7 +14,7 @@ from deltalake import write_deltalake
 from lsh_core.errors import SettingsError
 from lsh_core.jobs import changes
 from lsh_core.settings import DeleteSettings, UpsertSettings
-from tests.vector_fields import list_field
+from tests.fakes.vector_fields import list_field
 
 SERVICES: Any = SimpleNamespace(connection=None)
 

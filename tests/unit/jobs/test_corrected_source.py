@@ -19,7 +19,7 @@ from lsh_core.jobs.stages.plan import BuildPlan
 from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.settings import ReplaySettings
 from lsh_core.sources.dataset import open_dataset
-from tests.vector_fields import list_field
+from tests.fakes.vector_fields import list_field
 
 
 def write(path: Path, ids: list[Any], **columns: Any) -> str:

@@ -16,8 +16,8 @@ from lsh_core.jobs import promotion
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
 from lsh_core.live.live_fence import LiveGate, fence_live, read_live_gate, repair_live, unfence_live
-from tests.memory_builds import make_build
-from tests.memory_server import Answer, MemoryServer
+from tests.fakes.memory_builds import make_build
+from tests.fakes.memory_server import Answer, MemoryServer
 
 NAME = "docs"
 OLD, NEW = physical_index(NAME, "old"), physical_index(NAME, "new")

@@ -18,8 +18,8 @@ from lsh_core.jobs import promotion
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.services import Services
 from lsh_core.settings import PromoteSettings, RollbackSettings
-from tests.memory_line import KilledError, MemoryLine
-from tests.memory_server import MemoryServer
+from tests.fakes.killed_caller import KilledError, MemoryLine
+from tests.fakes.memory_server import MemoryServer
 
 NAME = "docs"
 ENOUGH = 1_000

@@ -14,7 +14,7 @@ import pytest
 from lsh_core.errors import SourceError
 from lsh_core.jobs.refresh import _open
 from lsh_core.settings import RefreshSettings
-from tests.vector_fields import list_field
+from tests.fakes.vector_fields import list_field
 
 BUILD: Any = SimpleNamespace(index="i", meta=SimpleNamespace(id_column="id"), field=list_field(dims=2), fields={})
 

@@ -21,8 +21,8 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.stage_runner import recorded
 from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.settings import IndexSettings
-from tests.lease_holders import holder_of
-from tests.memory_server import MemoryServer
+from tests.fakes.lease_holders import holder_of
+from tests.fakes.memory_server import MemoryServer
 
 SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 

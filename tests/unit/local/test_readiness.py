@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lsh_core.local.readiness import STEADY_SECONDS, Readiness
-from tests.fakes import FakeClock
+from tests.fakes.bulk_cluster import FakeClock
 
 
 def health(status: str = "green", *, nodes: int = 1, moving: int = 0, **indices: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.store import find_model, store_model
-from tests.memory_server import MemoryServer
+from tests.fakes.memory_server import MemoryServer
 
 MODEL = Hyperplane(metric="l2", tables=2, bits=2).fit(np.eye(8, 3, dtype=np.float32))
 

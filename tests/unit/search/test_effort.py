@@ -20,7 +20,7 @@ from lsh_core.search.effort import (
 )
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.search.searchable_build import ResolvedBuild
-from tests.vector_fields import graph_field, list_field, table_field
+from tests.fakes.vector_fields import graph_field, list_field, table_field
 
 SAMPLE = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
 ROWS = 1_000_000

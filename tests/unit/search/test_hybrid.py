@@ -8,7 +8,7 @@ import pytest
 
 from lsh_core.search.hybrid import match, pool_size, read_ranking, text_query, with_text
 from lsh_core.search.queries import MOST_RESULTS, Query, exact_query, given, stored, token_query
-from tests.vector_fields import graph_field, list_field, table_field
+from tests.fakes.vector_fields import graph_field, list_field, table_field
 
 VECTOR = [1.0, 2.0]
 TEXT = match("video +editor", ["title"])

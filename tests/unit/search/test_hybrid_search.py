@@ -15,7 +15,7 @@ from lsh_core.search.neighbour_search import NeighbourSearch, Plan
 from lsh_core.search.queries import Query, given, token_query
 from lsh_core.search.request import Request
 from lsh_core.search.searchable_build import ResolvedBuild
-from tests.vector_fields import list_field
+from tests.fakes.vector_fields import list_field
 
 BUILD = cast(
     "ResolvedBuild",

@@ -17,7 +17,7 @@ from lsh_core.search.queries import (
     token_query,
 )
 from lsh_core.settings import MOST_PARTS
-from tests.vector_fields import graph_field, list_field, table_field
+from tests.fakes.vector_fields import graph_field, list_field, table_field
 
 LISTS = list_field()
 TABLES = table_field()

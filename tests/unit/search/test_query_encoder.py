@@ -17,7 +17,7 @@ from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.search.query_encoder import QueryEncoder
 from lsh_core.sources.encoder_info import EncodedBy
-from tests.tiny_encoders import TinyEncoder, broken, letters, stripes
+from tests.fakes.encoders import TinyEncoder, broken, letters, stripes
 
 IMAGES, TEXTS = stripes(EncoderSpec("stripes")), letters(EncoderSpec("letters"))
 
@@ -100,7 +100,7 @@ def test_an_encoder_that_fails_is_an_error_of_the_encoder() -> None:
 
 
 def test_an_encoder_that_is_not_registered_is_given_in_python() -> None:
-    build = built_by(TEXTS, EncoderSpec("tests.tiny_encoders:letters"))
+    build = built_by(TEXTS, EncoderSpec("tests.fakes.encoders:letters"))
     with pytest.raises(SettingsError, match="is for `airlsh features` at the command line alone") as refused:
         QueryEncoder().of_text(build, "a cat")
     assert "QueryEncoder(encoder=...)" in refused.value.__notes__[0]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.troubled_files import TroubledFileSystem
+from tests.fakes.flaky_filesystem import TroubledFileSystem
 
 VECTORS = pa.list_(pa.float32(), 2)
 

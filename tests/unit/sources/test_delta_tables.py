@@ -29,7 +29,7 @@ from lsh_core.errors import (
 from lsh_core.sources.batches import read_parts
 from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.source_files import table_files
-from tests.troubled_files import TroubledFileSystem
+from tests.fakes.flaky_filesystem import TroubledFileSystem
 
 VECTORS = pa.list_(pa.float32())
 

@@ -30,7 +30,7 @@ from lsh_core.sources.batches import read_parts
 from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.iceberg_metadata import _TableIO
 from lsh_core.sources.table_places import table_place
-from tests.troubled_files import TroubledFileSystem
+from tests.fakes.flaky_filesystem import TroubledFileSystem
 
 VECTORS = pa.list_(pa.float32())
 

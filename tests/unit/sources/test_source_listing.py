@@ -11,7 +11,7 @@ import pytest
 
 from lsh_core.errors import SourceError, SourceUnavailableError
 from lsh_core.sources.listing import IRREGULAR, list_files, look_up
-from tests.troubled_files import TroubledFileSystem
+from tests.fakes.flaky_filesystem import TroubledFileSystem
 
 
 def names(url: str | Path, base: Path) -> list[str]:

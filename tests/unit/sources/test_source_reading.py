@@ -17,7 +17,7 @@ from lsh_core.sources.dataset import open_dataset
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.sampling import plan_sample, read_sample_part
 from lsh_core.sources.validation import validate_rows
-from tests.troubled_files import TroubledFileSystem
+from tests.fakes.flaky_filesystem import TroubledFileSystem
 
 Write = Callable[..., Path]
 Packages = Callable[..., pa.Table]

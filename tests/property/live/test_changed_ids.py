@@ -1,0 +1,38 @@
+"""Ids that belong to live changes, asked for one by one and all together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lsh_core.live.journal import Change, Journal
+from lsh_core.live.replay import changed_hashes
+from lsh_core.live.watermark import changed_ids
+from lsh_core.loading.ledger import hash_ids
+from tests.fakes.memory_server import MemoryServer
+
+IDS = ("a", "b", "c", "d")
+CHANGES = st.lists(
+    st.tuples(st.sampled_from(IDS), st.sampled_from(["upsert", "delete", "mark", "sweep"]), st.integers(-1, 12)),
+    max_size=12,
+)
+
+
+@given(CHANGES, st.integers(-1, 12))
+def test_verification_takes_the_same_ids_for_changed(changes: list[tuple[str, Any, int]], covered: int) -> None:
+    server: Any = MemoryServer()
+    journal = Journal(server, "docs")
+    for place, (each, kind, older) in enumerate(changes):
+        position = older if 0 <= older < place else None
+        journal.append([Change(each, kind, b"row" if kind == "upsert" else None, position=position)])
+    Journal(server, "other").append([Change("d", "delete")])
+
+    upto = journal.settled()
+    covered = min(covered, upto)
+    found = changed_ids(server, "docs", IDS, covered=covered)
+
+    wanted = changed_hashes(server, "docs", upto=upto, covered=covered)
+    assert np.array_equal(np.sort(hash_ids(sorted(found)), axis=0), np.sort(wanted, axis=0))

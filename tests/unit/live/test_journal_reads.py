@@ -1,0 +1,195 @@
+"""The journal read beside a node that was cut off and is back: nothing that was acknowledged is missed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lsh_core.builds.names import live_write_alias, physical_index
+from lsh_core.builds.records import LOADING, VERIFIED, RunStore, acknowledged_record
+from lsh_core.elastic.system_indices import CHANGES
+from lsh_core.errors import UnavailableError
+from lsh_core.live import journal_reads
+from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.live_writer import LiveWriter
+from lsh_core.live.replay import replay_changes
+from lsh_core.live.watermark import changed_ids, cover_for
+from tests.fakes.killed_caller import MemoryLine
+from tests.fakes.memory_builds import make_build, row
+from tests.fakes.memory_server import MemoryServer, refuse
+from tests.fakes.stale_node import PartlyStale, StaleNode
+
+NAME = "docs"
+
+
+@pytest.fixture
+def server() -> Any:
+    return MemoryServer()
+
+
+def read(connection: Any) -> list[str]:
+    """Return the ids of all changes, in order."""
+    journal = Journal(connection, NAME)
+    return [entry.id for page in journal.read(after=BEFORE_ALL, upto=journal.settled()) for entry in page]
+
+
+def append(connection: Any, *ids: str) -> list[Entry]:
+    return Journal(connection, NAME).append([Change(each, "delete") for each in ids])
+
+
+def test_a_replay_beside_a_stale_node_misses_no_acknowledged_change(server: Any) -> None:
+    live, new = physical_index(NAME, "b0"), physical_index(NAME, "b1")
+    make_build(server, NAME, "b0", {"a": 0, "b": 0}, aliases=[NAME, live_write_alias(live)])
+    make_build(server, NAME, "b1", {"a": 0, "b": 0})
+    LiveWriter(server, NAME).upsert([row("a", 1)])
+    before = Journal(server, NAME).settled()
+    stale = StaleNode(server)
+    LiveWriter(server, NAME).upsert([row("a", 2), row("c", 3)])
+    LiveWriter(server, NAME).delete(["b"])
+    found = stale.frozen.search(index=CHANGES, query={"term": {"name": NAME}})["hits"]["hits"]
+    assert len(found) == 1, "what it reads is what it knew"
+
+    connection: Any = PartlyStale(stale, server)
+    replayed = replay_changes(connection, NAME, new)
+
+    held = {id: each.source["value"] for (at, id), each in server.documents.items() if at == new and each.source}
+    assert held == {"a": 2, "c": 3}
+    assert replayed.position > before
+    assert {"index", "stats", "open_point_in_time", "mget"} <= set(stale.asked), "it was asked first"
+
+
+def test_a_position_of_before_is_read_from_a_copy_that_was_right_then(server: Any) -> None:
+    append(server, "a", "b")
+    before = Journal(server, NAME).settled()
+    stale = StaleNode(server)
+    append(server, "a")
+    connection: Any = PartlyStale(stale, server)
+    (page,) = Journal(connection, NAME).read(after=BEFORE_ALL, upto=before)
+    assert [entry.id for entry in page] == ["a", "b"]
+    assert "search" in stale.asked
+    assert read(connection) == ["a", "b", "a"]
+    assert not stale.frozen._views, "a point in time was left open"
+    assert not server._views, "a point in time was left open"
+
+
+def test_a_copy_that_has_a_position_but_not_all_before_it_is_not_read(server: Any) -> None:
+    """Copies take what is on its way in any order: one that was cut off may hold the turn, and lack what is before."""
+    line: Any = MemoryLine(server)
+    append(server, "a", "b")
+    frozen: list[StaleNode] = []
+
+    def cut_off(call: str) -> None:
+        if call == "stats" and not frozen:
+            frozen.append(StaleNode(server))
+            gone = next(key for key, each in frozen[0].frozen.documents.items() if (each.source or {}).get("id") == "a")
+            del frozen[0].frozen.documents[gone]
+
+    line.before = cut_off
+    position = Journal(line, NAME).settled()
+    connection: Any = PartlyStale(frozen[0], server)
+    (page,) = Journal(connection, NAME).read(after=BEFORE_ALL, upto=position)
+    assert [entry.id for entry in page] == ["a", "b"]
+
+
+def test_one_that_proves_less_takes_nothing_from_one_that_proves_more(server: Any) -> None:
+    line: Any = MemoryLine(server)
+    append(server, "a")
+    more: list[int] = []
+
+    def overtake(call: str) -> None:
+        if call == "stats" and not more:
+            append(server, "b")
+            more.append(Journal(server, NAME).settled())
+
+    line.before = overtake
+    less = Journal(line, NAME).settled()
+    assert less < more[0]
+    for upto, wanted in ((less, ["a"]), (more[0], ["a", "b"])):
+        (page,) = Journal(server, NAME).read(after=BEFORE_ALL, upto=upto)
+        assert [entry.id for entry in page] == wanted
+
+
+def test_what_is_on_its_way_to_a_copy_is_waited_for(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(server, "a")
+    real, asked = server.stats, []
+
+    def stats(**request: Any) -> Any:
+        answer = real(**request)
+        asked.append(request)
+        (copy,) = answer["indices"][CHANGES]["shards"]["0"]
+        copy["seq_no"]["global_checkpoint"] -= len(asked) < 3
+        return answer
+
+    monkeypatch.setattr(server, "stats", stats)
+    assert Journal(server, NAME).settled() == 1
+    assert len(asked) == 3
+    monkeypatch.setattr(journal_reads, "_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(server, "stats", lambda **_: {"indices": {}})
+    with pytest.raises(UnavailableError, match="-1 of 3 are on every copy"):
+        Journal(server, NAME).settled()
+
+
+def test_nothing_is_read_where_every_copy_is_stale(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(server, "a")
+    monkeypatch.setattr(journal_reads, "_READ_SECONDS", 0.2)
+    stale = StaleNode(server)
+    upto = Journal(server, NAME).settled()
+    connection: Any = PartlyStale(stale, StaleNode(stale.frozen))
+    with pytest.raises(UnavailableError, match=f"known to hold all up to place {upto}"):
+        next(Journal(connection, NAME).read(after=BEFORE_ALL, upto=upto))
+
+
+def test_a_point_in_time_that_is_lost_is_followed_by_another(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(server, "a", "b")
+    line: Any = MemoryLine(server)
+    lost: list[str] = []
+
+    def lose(call: str) -> None:
+        if call == "search" and len(lost) < 4:
+            lost.append(call)
+            server._views.clear()
+            if len(lost) == 3:
+                refuse(500, "node_not_connected_exception")
+
+    line.before = lose
+    assert read(line) == ["a", "b"]
+    assert len(lost) == 4
+
+
+def test_the_proofs_are_no_changes_and_do_not_pile_up(server: Any) -> None:
+    entries = append(server, "a")
+    journal = Journal(server, NAME)
+    positions = [journal.settled() for _ in range(5)]
+    assert positions == sorted(set(positions))
+    assert not journal.has_any(after=entries[0].seq_no)
+    assert journal.has_any(after=BEFORE_ALL)
+    assert read(server) == ["a"]
+    assert Journal(server, "other").settled() > positions[-1]
+    assert read(server) == ["a"]
+    assert sum(index == CHANGES for index, _ in server.documents) == 1 + 2 * 2
+
+
+def test_a_cover_beside_a_stale_node_ends_at_the_first_change_of_its_time(server: Any) -> None:
+    RunStore(server)
+    Journal(server, NAME).settled()
+    stale = StaleNode(server)
+    (entry,) = append(server, "a")
+    connection: Any = PartlyStale(stale, server)
+    journal_at = Journal(connection, NAME).settled()
+    earlier, later = (
+        (datetime.now(UTC) + timedelta(minutes=each)).isoformat(timespec="milliseconds") for each in (-1, 1)
+    )
+    assert cover_for(connection, NAME, earlier, None, journal_at).upto == entry.seq_no - 1
+    assert cover_for(connection, NAME, later, None, journal_at).upto == journal_at
+    assert changed_ids(connection, NAME, ["a", "b"], covered=BEFORE_ALL) == {"a"}
+
+
+def test_a_record_is_read_as_it_was_acknowledged_last(server: Any) -> None:
+    RunStore(server).start(NAME, "b1", {"state": LOADING})
+    stale = StaleNode(server)
+    RunStore(server).update("b1", state=VERIFIED)
+    connection: Any = PartlyStale(stale, server)
+    assert RunStore(connection.client()).get(NAME, "b1")["state"] == LOADING
+    assert acknowledged_record(connection, NAME, "b1")["state"] == VERIFIED
