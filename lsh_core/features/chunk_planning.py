@@ -18,8 +18,8 @@ from lsh_core.features.row_reading import archive_prefix
 from lsh_core.features.work_units import RowColumns, WorkChunk
 from lsh_core.redaction import as_utf8
 from lsh_core.sources.chunks import plan_chunks
-from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.listing import Listed
+from lsh_core.sources.source_file import SourceFile
 
 CHUNKS_A_FILE = 32
 LEAST_ROWS, MOST_ROWS = 256, 8_192

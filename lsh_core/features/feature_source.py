@@ -18,11 +18,11 @@ from lsh_core.features.row_reading import holds_bytes, holds_paths
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.settings import FeaturesSettings
-from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.columns import check_id
-from lsh_core.sources.dataset import Dataset, SourceFile, open_dataset
+from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.identifiers import common_id_type
 from lsh_core.sources.listing import IRREGULAR, Listed, base_of, list_source
+from lsh_core.sources.source_file import Chunk, SourceFile
 from lsh_core.sources.spans import plan_spans
 
 logger = logging.getLogger(__name__)

@@ -18,13 +18,12 @@ from lsh_core.features.template_values import exact_values
 from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.redaction import as_utf8
 from lsh_core.sources.arrays import Column
-from lsh_core.sources.chunks import Chunk
 from lsh_core.sources.common_types import is_text
-from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.fitting import fit
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.nested_faults import Reason
 from lsh_core.sources.reading import read_span
+from lsh_core.sources.source_file import Chunk, SourceFile
 from lsh_core.sources.texts import text_faults
 
 _BYTES, _PATH = "bytes", "path"

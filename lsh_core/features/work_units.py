@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.listing import Listed
+from lsh_core.sources.source_file import SourceFile
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.partitions import column_value
 from lsh_core.settings import ReplaySettings
 from lsh_core.sources.batches import read_parts
-from lsh_core.sources.chunks import Chunk, plan_chunks
+from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.columns import check_columns
-from lsh_core.sources.dataset import SourceFile, open_dataset
+from lsh_core.sources.dataset import open_dataset
 from lsh_core.sources.encoder_info import require_encoder
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.partition_types import partition_type
 from lsh_core.sources.reading import read_span
+from lsh_core.sources.source_file import Chunk, SourceFile
 
 logger = logging.getLogger(__name__)
 

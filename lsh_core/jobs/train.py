@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lsh_core.elastic.connection import Connection
-    from lsh_core.sources.dataset import Dataset, SourceFile
+    from lsh_core.sources.dataset import Dataset
     from lsh_core.sources.encoder_info import EncodedBy
     from lsh_core.sources.sampling import SamplePart
+    from lsh_core.sources.source_file import SourceFile
 
 logger = logging.getLogger(__name__)
 

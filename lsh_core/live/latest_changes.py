@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.builds.id_hashes import hash_ids, longest_run
 from lsh_core.live.journal import Entry
-from lsh_core.loading.expected_contents import longest_run
-from lsh_core.loading.ledger import hash_ids
 
 _MOST_WAITING = 2**18
 

@@ -13,19 +13,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lsh_core.builds.bulk_lines import DocumentWriter
+from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.bulk_requests import request_sizes
 from lsh_core.loading.bulk_sender import BulkSender, Refusal, SendReport
 from lsh_core.loading.dead_letters import DeadLetter, expiry, letters_kept
-from lsh_core.loading.ledger import LedgerEntry, hash_ids, packed_vector
+from lsh_core.loading.ledger import LedgerEntry, packed_vector
 from lsh_core.loading.node_queues import PATIENCE_SECONDS, PostingLanes
 from lsh_core.loading.node_stats import NodeTally
 from lsh_core.models.contract import LSHModel, RowCodes
-from lsh_core.sources.chunks import Chunk
-from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.fitting import fit
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.row_ipc import pack_row
+from lsh_core.sources.source_file import Chunk, SourceFile
 from lsh_core.sources.validation import RefusedRow, ValidRows, validate_rows
 from lsh_core.stopwatch import Stopwatch
 

@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import orjson
-import xxhash
 
 from lsh_core.builds.names import ledger_alias
 from lsh_core.elastic.cluster import search
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LoadError
-from lsh_core.sources.chunks import Chunk
-from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.source_file import Chunk, SourceFile
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -141,13 +139,6 @@ class LedgerEntry:
             seconds=document["seconds"],
             longer_rows=document.get("longer_rows", 0),  # Entries of earlier versions have none.
         )
-
-
-def hash_ids(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
-    """Return a 128-bit hash of each id, (n, 2) uint64 (XXH3: no collision is to be met in 10^15 ids)."""
-    digest = xxhash.xxh3_128_digest
-    hashes = b"".join([digest(identity.encode()) for identity in ids])
-    return np.frombuffer(hashes, dtype=">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def packed_vector(vector: npt.NDArray[np.float32]) -> str:

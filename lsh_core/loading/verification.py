@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lsh_core.builds.id_hashes import IdHashes, hash_ids
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.cluster import count, search
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.errors import VerificationError
-from lsh_core.loading.expected_contents import ChunkHoldings, Expected, IdHashes
-from lsh_core.loading.ledger import hash_ids, unpacked_vector
+from lsh_core.loading.expected_contents import ChunkHoldings, Expected
+from lsh_core.loading.ledger import unpacked_vector
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

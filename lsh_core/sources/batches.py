@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from lsh_core.sources.chunks import plan_chunks
-from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.reading import read_span
+from lsh_core.sources.source_file import SourceFile
 
 ROWS_AT_ONCE = 2_000
 

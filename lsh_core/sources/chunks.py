@@ -6,40 +6,13 @@ A chunk is what is hashed, loaded, entered in the ledger and, after a failure, d
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.source_file import Chunk, SourceFile
 
 CHUNKS_PER_WORKER = 8
 MOST_ROWS = 50_000
 LEAST_ROWS = 500
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Rows [`start`, `stop`) of file number `file`.
-
-    Attributes
-    ----------
-    number
-        Its number in the whole source, from 0, in source order.
-    place
-        Place of its first row in the whole source.
-    """
-
-    number: int
-    file: int
-    start: int
-    stop: int
-    place: int
-
-    @property
-    def rows(self) -> int:
-        """Rows of the chunk."""
-        return self.stop - self.start
 
 
 def chunk_rows_for(rows: int, *, row_bytes: int, nodes: int, workers: int, chunk_bytes: int) -> int:

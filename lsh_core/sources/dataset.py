@@ -14,66 +14,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lsh_core.errors import SchemaError, SourceChangedError
-from lsh_core.partitions import levels_of, partition_of
+from lsh_core.errors import SchemaError
+from lsh_core.partitions import levels_of
 from lsh_core.sources.column_types import ColumnTypes
 from lsh_core.sources.encoder_info import EncodedBy, the_one_encoder
 from lsh_core.sources.left_out import NONE_LEFT_OUT, LeftOut
-from lsh_core.sources.listing import Listed, look_up
+from lsh_core.sources.listing import Listed
 from lsh_core.sources.partition_types import partition_type
 from lsh_core.sources.plain_types import plain_type
 from lsh_core.sources.reading import open_parquet
+from lsh_core.sources.source_file import SourceFile
 from lsh_core.sources.source_files import look_up_in_table, source_files
 from lsh_core.sources.tables import Table, TableFile, TableVersion
 
 logger = logging.getLogger(__name__)
 
 _FOOTER_THREADS = 16
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One Parquet file: all that a worker needs to read it. Small, and it pickles.
-
-    Attributes
-    ----------
-    url
-        Where it is: a plain path on this machine, a URL elsewhere.
-    size
-        Bytes.
-    version
-        Its etag, or its time of modification in nanoseconds.
-    row_group_rows
-        Rows of each row group.
-    first_place
-        Place of its first row in the whole source, files in sorted order.
-    partition_values
-        Columns that the file lacks and a ``key=value`` folder on its path gives, keys and values as text; of a table
-        those that its log gives.
-    partition_types
-        Of a table the types of these columns, by the names of `lsh_core.sources.partition_types`; others are strings.
-    named_partition
-        Of a table the name of the partition by its log, empty where it has none; None: the folders tell.
-    """
-
-    url: str
-    size: int
-    version: str
-    row_group_rows: tuple[int, ...]
-    first_place: int
-    partition_values: tuple[tuple[str, str], ...]
-    partition_types: tuple[tuple[str, str], ...] = ()
-    named_partition: str | None = None
-
-    @property
-    def rows(self) -> int:
-        """Rows of the file."""
-        return sum(self.row_group_rows)
-
-    @property
-    def partition(self) -> str | None:
-        """Name of its partition, by the ``key=value`` folders on its path whatever columns it has; None without any."""
-        return partition_of(self.url) if self.named_partition is None else self.named_partition or None
 
 
 @dataclass(frozen=True)
@@ -201,25 +157,6 @@ def open_dataset(url: str, version: str | None = None) -> Dataset:
     columns = _columns([(file.url, schema) for file, schema, _ in with_rows])
     encoder = the_one_encoder([(file.url, encoder) for file, _, encoder in footers])
     return Dataset(url, tuple(files), columns, encoder, source.left_out, None if table is None else table.version)
-
-
-def check_unchanged(file: SourceFile) -> None:
-    """Look the file up again.
-
-    Raises
-    ------
-    SourceChangedError
-        Its size or version is not the planned one, or it is gone.
-    SourceUnavailableError
-        Its storage did not answer.
-    """
-    now = look_up(file.url)
-    if now is None:
-        raise SourceChangedError(file.url, f"{file.size:,} bytes", "no file")
-    if (now.size, now.version) != (file.size, file.version):
-        raise SourceChangedError(
-            file.url, f"{file.size:,} bytes, version {file.version}", f"{now.size:,} bytes, version {now.version}"
-        )
 
 
 def _read_in_table(table: Table, file: tuple[str, TableFile]) -> tuple[SourceFile, pa.Schema, EncodedBy | None]:

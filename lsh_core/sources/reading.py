@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,11 +17,8 @@ from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.partition_types import partition_column
 from lsh_core.sources.plain_types import as_plain
 from lsh_core.sources.remote_file import RemoteFile
+from lsh_core.sources.source_file import Chunk, SourceFile
 from lsh_core.sources.storage_errors import judged
-
-if TYPE_CHECKING:
-    from lsh_core.sources.chunks import Chunk
-    from lsh_core.sources.dataset import SourceFile
 
 _LOCAL_BUFFER_BYTES = 2**20
 _REMOTE_BUFFER_BYTES = 8 * 2**20  # a request each: few and large

@@ -20,10 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.errors import SourceError
-from lsh_core.sources.chunks import Chunk
-from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.holdout import are_held_out
 from lsh_core.sources.reading import read_span
+from lsh_core.sources.source_file import Chunk, SourceFile
 from lsh_core.sources.validation import valid_vectors
 
 Counts: TypeAlias = npt.NDArray[np.int64]

@@ -6,12 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heapreplace
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
 
-from lsh_core.sources.chunks import Chunk
-
-if TYPE_CHECKING:
-    from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.source_file import Chunk, SourceFile
 
 ALIGNED_SPANS_PER_PARALLELISM = 4
 

@@ -21,8 +21,8 @@ from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.jobs.dask.picklable_errors import self_contained
 from lsh_core.jobs.dask.thread_budget import limit_to_share, threads_of_a_task
-from lsh_core.sources.dataset import check_unchanged
 from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.source_file import check_unchanged
 
 if TYPE_CHECKING:
     import pyarrow as pa

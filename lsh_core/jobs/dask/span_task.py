@@ -20,8 +20,7 @@ from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
 from lsh_core.loading.dead_letters import DeadLetter, write_dead_letters
 from lsh_core.loading.ledger import Ledger, LedgerEntry, LedgerKey
 from lsh_core.models.store import read_model
-from lsh_core.sources.chunks import Chunk
-from lsh_core.sources.dataset import SourceFile, check_unchanged
+from lsh_core.sources.source_file import Chunk, SourceFile, check_unchanged
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

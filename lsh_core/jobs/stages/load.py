@@ -21,7 +21,7 @@ from lsh_core.jobs.stages.stage_runner import recorded
 from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.ledger import Ledger, LedgerKey, ledger_totals
 from lsh_core.settings import IndexSettings
-from lsh_core.sources.chunks import Chunk
+from lsh_core.sources.source_file import Chunk
 from lsh_core.sources.spans import plan_spans
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from lsh_core.models.store import find_model, read_model
 from lsh_core.partitions import partition_of
 from lsh_core.redaction import told
 from lsh_core.settings import IndexSettings
-from lsh_core.sources.chunks import Chunk, chunk_rows_for, plan_chunks
-from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.chunks import chunk_rows_for, plan_chunks
+from lsh_core.sources.source_file import Chunk, SourceFile
 
 NEAR_LISTS = 16
 

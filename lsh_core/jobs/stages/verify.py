@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.aliases import live_index
+from lsh_core.builds.id_hashes import IdHashes
 from lsh_core.builds.records import VERIFIED, RunStore
 from lsh_core.elastic.cluster import answering_client, refresh
 from lsh_core.elastic.leases import Lease
@@ -23,7 +24,7 @@ from lsh_core.live.journal import Journal
 from lsh_core.live.replay import changed_hashes
 from lsh_core.live.watermark import Cover, require_changes
 from lsh_core.loading.dead_letters import read_dead_letters
-from lsh_core.loading.expected_contents import Expected, IdHashes, expected_holdings
+from lsh_core.loading.expected_contents import Expected, expected_holdings
 from lsh_core.loading.external_grouping import Spill
 from lsh_core.loading.ledger import Ledger
 from lsh_core.loading.verification import verify_holdings, verify_samples

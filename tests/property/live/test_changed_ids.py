@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.live.journal import Change, Journal
 from lsh_core.live.replay import changed_hashes
 from lsh_core.live.watermark import changed_ids
-from lsh_core.loading.ledger import hash_ids
 from tests.fakes.memory_server import MemoryServer
 
 IDS = ("a", "b", "c", "d")

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lsh_core.builds.id_hashes import IdHashes, hash_ids
 from lsh_core.live import latest_changes
 from lsh_core.live.journal import Entry
 from lsh_core.live.latest_changes import LastChanges
-from lsh_core.loading.expected_contents import IdHashes
-from lsh_core.loading.ledger import hash_ids
 
 CHANGES = st.lists(st.tuples(st.sampled_from("abcdefg"), st.integers(-1, 30)), max_size=40)
 

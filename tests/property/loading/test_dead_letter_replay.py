@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.loading.dead_letter_replay import with_rows
-from lsh_core.loading.ledger import LedgerEntry, hash_ids
+from lsh_core.loading.ledger import LedgerEntry
 
 
 def entry(rows: int, taken: set[int], place: int) -> LedgerEntry:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lsh_core.loading.expected_contents import IdHashes, expected_holdings, one_group, winning_places
+from lsh_core.builds.id_hashes import IdHashes, hash_ids
+from lsh_core.loading.expected_contents import expected_holdings, one_group, winning_places
 from lsh_core.loading.external_grouping import Spill
-from lsh_core.loading.ledger import LedgerEntry, hash_ids, packed_vector, unpacked_vector
+from lsh_core.loading.ledger import LedgerEntry, packed_vector, unpacked_vector
 
 # A chunk: for each row its id, or None for a row that was refused.
 chunks_of_ids = st.lists(st.lists(st.none() | st.sampled_from("abcdefghij"), max_size=12), max_size=8)

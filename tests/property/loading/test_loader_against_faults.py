@@ -25,8 +25,9 @@ from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.loading.expected_contents import expected_holdings
 from lsh_core.loading.ledger import LedgerEntry
 from lsh_core.models.contract import RowCodes
-from lsh_core.sources.chunks import Chunk, plan_chunks
-from lsh_core.sources.dataset import SourceFile, open_dataset
+from lsh_core.sources.chunks import plan_chunks
+from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.source_file import Chunk, SourceFile
 from tests.fakes.bulk_cluster import (
     BLOCKED,
     NO_ALIAS,

@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsh_core.sources.chunks import Chunk, chunk_rows_for, plan_chunks
-from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.chunks import chunk_rows_for, plan_chunks
+from lsh_core.sources.source_file import Chunk, SourceFile
 from lsh_core.sources.spans import plan_spans
 
 row_groups = st.one_of(

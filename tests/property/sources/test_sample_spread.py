@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.sampling import LEAST_ROW_GROUPS, READ_PER_SAMPLED, plan_sample
+from lsh_core.sources.source_file import SourceFile
 
 
 def make_files(row_groups: list[list[int]]) -> list[SourceFile]:

@@ -10,8 +10,8 @@ import pytest
 from lsh_core.features import decoding
 from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
 from lsh_core.features.work_units import RowColumns, WorkChunk
-from lsh_core.sources.dataset import SourceFile
 from lsh_core.sources.listing import Listed
+from lsh_core.sources.source_file import SourceFile
 
 FILE = SourceFile("/data/a.parquet", 10_000, "1", (500, 500), 0, ())
 COLUMNS = RowColumns("id", "{text}", None, pa.schema({"id": pa.string()}), "embedding", "/data/", ())

@@ -5,9 +5,9 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from lsh_core.loading.ledger import LedgerEntry, LedgerKey, hash_ids
-from lsh_core.sources.chunks import Chunk
-from lsh_core.sources.dataset import SourceFile
+from lsh_core.builds.id_hashes import hash_ids
+from lsh_core.loading.ledger import LedgerEntry, LedgerKey
+from lsh_core.sources.source_file import Chunk, SourceFile
 
 FILE = SourceFile("s3://b/f.parquet", 100, "etag", (50,), 0, ())
 CHUNK = Chunk(number=3, file=0, start=10, stop=20, place=10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lsh_core.sources.chunks import chunk_rows_for, plan_chunks
-from lsh_core.sources.dataset import SourceFile
+from lsh_core.sources.source_file import SourceFile
 from lsh_core.sources.spans import plan_spans
 
 

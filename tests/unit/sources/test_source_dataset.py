@@ -15,7 +15,8 @@ import pytest
 
 from lsh_core.errors import SchemaError, SourceChangedError, SourceError
 from lsh_core.sources.columns import check_columns
-from lsh_core.sources.dataset import check_unchanged, open_dataset
+from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.source_file import check_unchanged
 
 Write = Callable[..., Path]
 Packages = Callable[..., pa.Table]

@@ -12,10 +12,11 @@ import pytest
 
 from lsh_core.errors import SourceChangedError, SourceError, SourceUnavailableError
 from lsh_core.sources.batches import read_parts
-from lsh_core.sources.chunks import Chunk, plan_chunks
+from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import open_dataset
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.sampling import plan_sample, read_sample_part
+from lsh_core.sources.source_file import Chunk
 from lsh_core.sources.validation import validate_rows
 from tests.fakes.flaky_filesystem import TroubledFileSystem
 
