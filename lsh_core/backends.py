@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Final, Literal
 
 from lsh_core.errors import MissingPackageError, SettingsError
-from lsh_core.tensorflow_log import without_starting_messages
+from lsh_core.tensorflow_log import suppress_startup_log
 
 Backend = Literal["numpy", "tensorflow"]
 
@@ -78,7 +78,7 @@ def load_tensorflow(needed_for: str) -> Any:
     """
     require_backend("tensorflow", needed_for)
     # Once it is there, importing costs nothing, and nothing is written; looking for a GPU also writes, the first time.
-    with nullcontext() if "tensorflow" in sys.modules else without_starting_messages():
+    with nullcontext() if "tensorflow" in sys.modules else suppress_startup_log():
         import tensorflow
 
         gpus = tensorflow.config.list_physical_devices("GPU")

@@ -57,7 +57,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from lsh_core.redaction import told
+from lsh_core.redaction import redact
 
 
 def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any]) -> AirlshError:
@@ -76,7 +76,7 @@ class AirlshError(Exception):
 
     def __str__(self) -> str:
         """Return the message without the passwords and signatures of URLs: it is printed, logged and written down."""
-        return told(super().__str__())
+        return redact(super().__str__())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__.copy())

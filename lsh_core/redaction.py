@@ -12,17 +12,17 @@ _QUERY = re.compile(rf"({_SCHEME}[^\s?]*)\?[\w.%-]+=\S*?{_END}")
 _USER = re.compile(rf"({_SCHEME})[^/\s]*@")
 
 
-def told(text: str) -> str:
+def redact(text: str) -> str:
     """Return a place, or a sentence with places, as it may be written down.
 
     URLs lose their user and password, and their query strings, which carry signatures and keys. What is not UTF-8 is
-    escaped: see `as_utf8`.
+    escaped: see `escape_non_utf8`.
     """
     for query in (_WEB_QUERY, _QUERY):
         text = query.sub(r"\1", text)
-    return as_utf8(_USER.sub(r"\1", text))
+    return escape_non_utf8(_USER.sub(r"\1", text))
 
 
-def as_utf8(text: str) -> str:
+def escape_non_utf8(text: str) -> str:
     r"""Return `text` with ``\udcff`` for what is not UTF-8, as the names of files may hold any bytes but a few."""
     return text.encode("utf-8", "backslashreplace").decode()

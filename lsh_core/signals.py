@@ -16,7 +16,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def endings_raised() -> Iterator[None]:
+def signals_as_exceptions() -> Iterator[None]:
     """Turn the signals that end a process without a word into ``SystemExit``, as Ctrl-C is one already.
 
     Only the main thread can; elsewhere this does nothing.

@@ -20,7 +20,7 @@ _turned = threading.RLock()
 
 
 @contextmanager
-def without_starting_messages() -> Iterator[None]:
+def suppress_startup_log() -> Iterator[None]:
     """Hold back what the process writes to its standard error, and write all but those messages when the block ends.
 
     The messages come from libraries in C++, so it is the file descriptor that is turned away, for all threads. Of two

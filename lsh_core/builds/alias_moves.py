@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Move:
+class AliasMove:
     """A move of the alias `alias` to `build`, away from the index `was` (None: it was not there)."""
 
     alias: str
@@ -27,23 +27,23 @@ class Move:
         return self.live is not None
 
 
-class MoveStore:
+class AliasMoves:
     """Moves in ``airlsh-runs``, one document for each name and identity; they are no builds, and have no ``name``."""
 
     def __init__(self, client: Elasticsearch) -> None:
         self._client = client
         ensure_system_index(client, RUNS)
 
-    def find(self, name: str, identity: str) -> Move | None:
+    def find(self, name: str, identity: str) -> AliasMove | None:
         """Return the move of `name` that the run `identity` began, or None."""
         from elasticsearch import NotFoundError
 
         try:
-            return Move(**self._client.get(index=RUNS, id=_document_id(name, identity))["_source"]["move"])
+            return AliasMove(**self._client.get(index=RUNS, id=_document_id(name, identity))["_source"]["move"])
         except NotFoundError:
             return None
 
-    def write(self, identity: str, move: Move) -> None:
+    def write(self, identity: str, move: AliasMove) -> None:
         """Record how far the move of the run `identity` is."""
         document = {"move": asdict(move)}
         self._client.index(index=RUNS, id=_document_id(move.alias, identity), document=document)

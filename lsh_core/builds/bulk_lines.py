@@ -26,7 +26,7 @@ def delete_line(identity: str, position: int) -> bytes:
     return b'{"delete":{"_id":%b,"version":%d,"version_type":"external_gte"}}\n' % (orjson.dumps(identity), version)
 
 
-class DocumentWriter:
+class BulkLineEncoder:
     """Writes rows as the two lines, action and document, of a bulk request.
 
     Parameters

@@ -21,7 +21,7 @@ _LOST_SECONDS = 30.0
 """Time after which the outcome of a merge that cannot be read counts as lost."""
 
 
-def settle_index(client: Elasticsearch, index: str, *, replicas: int) -> None:
+def finalize_index(client: Elasticsearch, index: str, *, replicas: int) -> None:
     """Put the refresh interval back to the server's default, read it back, refresh, and merge.
 
     ``wait_for`` on an index that still has a refresh interval of -1 would hang every writer.

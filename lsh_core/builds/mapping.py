@@ -36,8 +36,8 @@ class VectorField:
         What the server builds its own graph of the vectors with (``m``, ``ef_construction``), for models without
         tokens; None for those with.
     encoder
-        What made the vectors, as `lsh_core.sources.encoder_info.EncodedBy` has it, where the source says so: by it texts
-        and images become queries.
+        What made the vectors, as `lsh_core.sources.encoder_info.EncoderInfo` has it, where the source says so. It turns
+        texts and images into queries.
     """
 
     column: str

@@ -23,7 +23,7 @@ CORRECTED = "corrected"
 _MOST_LISTED = 1000
 
 
-class RunStore:
+class BuildRecords:
     """Run records in ``airlsh-runs``, one document a build."""
 
     def __init__(self, client: Elasticsearch) -> None:
@@ -138,7 +138,7 @@ class RunStore:
 
 def acknowledged_record(connection: Connection, name: str, build: str) -> dict[str, Any]:
     """Return the record of `build` as it was acknowledged last, whichever node answers."""
-    return on_any_node(connection, lambda client: RunStore(client).get(name, build, as_acknowledged=True))
+    return on_any_node(connection, lambda client: BuildRecords(client).get(name, build, as_acknowledged=True))
 
 
 def was_verified(record: Mapping[str, Any] | None) -> bool:

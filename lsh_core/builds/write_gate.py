@@ -24,7 +24,7 @@ _STATE = re.compile(r"airlsh-(?P<kind>[wc])-(?P<build>.+)-(?P<epoch>\d+)")
 _TRIES = 10
 
 
-class Gate(NamedTuple):
+class WriteFence(NamedTuple):
     """Whether loaders may write to a build, and the epoch that said so last."""
 
     is_open: bool
@@ -35,7 +35,7 @@ class Gate(NamedTuple):
         return (write_alias if self.is_open else closed_alias)(build, self.epoch)
 
 
-def read_gate(client: Elasticsearch, index: str, build: str) -> Gate:
+def read_write_fence(client: Elasticsearch, index: str, build: str) -> WriteFence:
     """Return the state of the gate of `build`.
 
     Raises
@@ -45,7 +45,7 @@ def read_gate(client: Elasticsearch, index: str, build: str) -> Gate:
     """
     aliases = client.indices.get_alias(index=index)[index]["aliases"]
     states = [
-        Gate(match["kind"] == "w", int(match["epoch"]))
+        WriteFence(match["kind"] == "w", int(match["epoch"]))
         for match in map(_STATE.fullmatch, aliases)
         if match and match["build"] == build
     ]
@@ -54,7 +54,7 @@ def read_gate(client: Elasticsearch, index: str, build: str) -> Gate:
     return states[0]
 
 
-def open_gate(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
+def allow_writes(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
     """Let the loaders of `epoch` write, and nobody else.
 
     Raises
@@ -64,19 +64,19 @@ def open_gate(client: Elasticsearch, index: str, build: str, epoch: int) -> None
     UnavailableError
         Not every node knows of it in time: earlier loaders may still write through that one.
     """
-    _move(client, index, build, Gate(True, epoch))
+    _move(client, index, build, WriteFence(True, epoch))
 
 
-def close_gate(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
-    """Let nobody write; raises what `open_gate` does."""
-    _move(client, index, build, Gate(False, epoch))
+def fence_writes(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
+    """Let nobody write; raises what `allow_writes` does."""
+    _move(client, index, build, WriteFence(False, epoch))
 
 
-def _move(client: Elasticsearch, index: str, build: str, wanted: Gate) -> None:
+def _move(client: Elasticsearch, index: str, build: str, wanted: WriteFence) -> None:
     from elasticsearch import NotFoundError
 
     for _ in range(_TRIES):
-        found = read_gate(client, index, build)
+        found = read_write_fence(client, index, build)
         if found == wanted:
             return
         if found.epoch > wanted.epoch:
@@ -90,7 +90,7 @@ def _move(client: Elasticsearch, index: str, build: str, wanted: Gate) -> None:
     raise LoadError(index, "write gate", f"it kept moving, {_TRIES} times")
 
 
-def _actions(index: str, build: str, found: Gate, wanted: Gate) -> list[dict[str, Any]]:
+def _actions(index: str, build: str, found: WriteFence, wanted: WriteFence) -> list[dict[str, Any]]:
     actions: list[dict[str, Any]] = [
         {"remove": {"index": index, "alias": found.alias(build), "must_exist": True}},
         {"add": {"index": index, "alias": wanted.alias(build), "is_hidden": True}},

@@ -9,7 +9,7 @@ import click
 from lsh_core.cli.options import checked, given_values, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.settings import IndexSettings, TrainSettings
-from lsh_core.signals import endings_raised
+from lsh_core.signals import signals_as_exceptions
 
 
 @click.command()
@@ -17,7 +17,7 @@ from lsh_core.signals import endings_raised
 @server_options(dask=True)
 def train(es: str | None, dask: str | None, as_json: bool, **values: Any) -> None:
     """Train an LSH model for NAME on a sample of the source, and store it."""
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.jobs.train import train as run
 
         result = run(make_settings(TrainSettings, values), services(es, dask))
@@ -37,7 +37,7 @@ def train(es: str | None, dask: str | None, as_json: bool, **values: Any) -> Non
 @server_options(dask=True)
 def index(es: str | None, dask: str | None, resume: str | None, as_json: bool, **values: Any) -> None:
     """Load the source into a new build of NAME, verify it, and promote it."""
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.cli.run_report import report_lines
         from lsh_core.jobs.index import resumed_settings, run_index
 

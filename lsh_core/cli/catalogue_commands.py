@@ -11,7 +11,7 @@ from lsh_core.cli.listing import print_table
 from lsh_core.cli.options import checked_name, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.settings import AbandonSettings, PromoteSettings, ReportSettings, RetireSettings, RollbackSettings
-from lsh_core.signals import endings_raised
+from lsh_core.signals import signals_as_exceptions
 
 
 @click.group()
@@ -116,7 +116,7 @@ def report_build(es: str | None, as_json: bool, **values: Any) -> None:
 @server_options()
 def promote_build(es: str | None, as_json: bool, **values: Any) -> None:
     """Move the alias NAME to a verified build."""
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.jobs.builds import promote_build as promote
 
         _say_moved(promote(make_settings(PromoteSettings, values), services(es)), as_json=as_json)
@@ -127,7 +127,7 @@ def promote_build(es: str | None, as_json: bool, **values: Any) -> None:
 @server_options()
 def rollback_build(es: str | None, as_json: bool, **values: Any) -> None:
     """Move the alias NAME back to the build that was live before, or to the one named."""
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.jobs.builds import rollback
 
         _say_moved(rollback(make_settings(RollbackSettings, values), services(es)), as_json=as_json)
@@ -138,7 +138,7 @@ def rollback_build(es: str | None, as_json: bool, **values: Any) -> None:
 @server_options()
 def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
     """Delete builds of NAME that are neither live nor among the newest."""
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.jobs.retention import retire
 
         result = retire(make_settings(RetireSettings, values), services(es))
@@ -157,7 +157,7 @@ def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
 @server_options()
 def abandon_build(es: str | None, as_json: bool, **values: Any) -> None:
     """Delete a build of NAME that is not live, with all that was recorded of it."""
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.jobs.retention import abandon
 
         result = abandon(make_settings(AbandonSettings, values), services(es))

@@ -9,7 +9,7 @@ import click
 from lsh_core.cli.options import given_values, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.settings import DeleteSettings, RefreshSettings, UpsertSettings, validated
-from lsh_core.signals import endings_raised
+from lsh_core.signals import signals_as_exceptions
 
 
 @click.command()
@@ -17,7 +17,7 @@ from lsh_core.signals import endings_raised
 @server_options()
 def upsert(es: str | None, as_json: bool, **values: Any) -> None:
     """Write the rows of the source into the live build of NAME, and into every later build."""
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.jobs.changes import upsert as run
 
         result = run(make_settings(UpsertSettings, values), services(es))
@@ -39,7 +39,7 @@ def upsert(es: str | None, as_json: bool, **values: Any) -> None:
 @server_options()
 def delete(es: str | None, as_json: bool, exact_ids: tuple[str, ...], **values: Any) -> None:
     """Delete documents from the live build of NAME, and from every later build."""
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.jobs.changes import delete as run
 
         given = given_values(DeleteSettings, values)
@@ -59,7 +59,7 @@ def refresh(es: str | None, as_json: bool, **values: Any) -> None:
 
     May be repeated, and killed and repeated: it happens once for the same files.
     """
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.jobs.refresh import refresh_partition as run
 
         result = run(make_settings(RefreshSettings, values), services(es))

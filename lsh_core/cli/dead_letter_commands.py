@@ -9,7 +9,7 @@ import click
 from lsh_core.cli.options import checked_name, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.settings import ReplaySettings
-from lsh_core.signals import endings_raised
+from lsh_core.signals import signals_as_exceptions
 
 
 @click.group("dead-letters")
@@ -41,7 +41,7 @@ def list_dead_letters(name: str, build: str | None, es: str | None, as_json: boo
 @server_options()
 def replay(es: str | None, as_json: bool, **values: Any) -> None:
     """Load corrected rows of a build of NAME in the place of those that were refused, and verify it again."""
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.cli.run_report import report_lines
         from lsh_core.jobs.dead_letters import replay_dead_letters
 

@@ -9,7 +9,7 @@ import click
 from lsh_core.cli.options import make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.settings import EvaluateSettings
-from lsh_core.signals import endings_raised
+from lsh_core.signals import signals_as_exceptions
 
 
 @click.command()
@@ -17,7 +17,7 @@ from lsh_core.signals import endings_raised
 @server_options()
 def evaluate(es: str | None, as_json: bool, **values: Any) -> None:
     """Measure what searches of NAME find and how fast, by effort, against the true neighbours."""
-    with reported(as_json=as_json), endings_raised():
+    with reported(as_json=as_json), signals_as_exceptions():
         from lsh_core.evaluation.report_lines import report_lines
         from lsh_core.jobs.evaluate import evaluate as run
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lsh_core.errors import AirlshError, SettingsError
-from lsh_core.redaction import told
+from lsh_core.redaction import redact
 
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
@@ -92,7 +92,9 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
         named = named_error(error)
         if named is not None:
             _fail(str(named), named.exit_code, as_json=as_json, kind=type(named).__name__, error=error)
-        _fail(told(f"{type(error).__name__}: {error}"), FAILED, as_json=as_json, kind=type(error).__name__, error=error)
+        _fail(
+            redact(f"{type(error).__name__}: {error}"), FAILED, as_json=as_json, kind=type(error).__name__, error=error
+        )
 
 
 def _fail(message: str, code: int, *, as_json: bool, kind: str, error: BaseException | None) -> NoReturn:

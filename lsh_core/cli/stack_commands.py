@@ -90,7 +90,7 @@ def demo(nodes: int) -> None:
 def _check_server(es: str | None) -> list[Check]:
     """Check the server that would be used; no server at all is no failure of this machine."""
     from lsh_core.elastic.red_indices import red_indices_if_told
-    from lsh_core.elastic.server_check import prove_semantics
+    from lsh_core.elastic.server_check import check_server
     from lsh_core.errors import AirlshError, SettingsError
     from lsh_core.local.doctor import Check
 
@@ -99,7 +99,7 @@ def _check_server(es: str | None) -> list[Check]:
     except SettingsError as error:
         return [Check("elasticsearch", True, f"not checked: {error.reason}")]
     try:
-        facts = prove_semantics(connection)
+        facts = check_server(connection)
     except AirlshError as error:
         remedy = "Start one with `airlsh up`, or name another with --es URL."
         return [Check("elasticsearch", False, str(error), remedy)]

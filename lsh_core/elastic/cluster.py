@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.liveness import SilentNodeError, watched
-from lsh_core.elastic.node_pool import NodeRing
+from lsh_core.elastic.liveness import SilentNodeError, call_with_liveness_check
+from lsh_core.elastic.node_pool import NodePool
 from lsh_core.elastic.refusals import refusal_of, said_by
 from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
 
@@ -46,8 +46,8 @@ def on_any_node(
     Parameters
     ----------
     watch
-        Whether to ask a node that takes long if it lives (`watched`), so that one that hangs is left after seconds,
-        and one that waits for another is not. Costs a thread.
+        Whether to ping a slow node while its answer is awaited (`call_with_liveness_check`). A node that hangs is left
+        after seconds; a node that waits for another node is not. Costs a thread.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def on_any_node(
             try:
                 if brief:
                     client = client.options(request_timeout=_BRIEF_SECONDS)
-                result = watched(client, action) if watch and not brief else action(client)
+                result = call_with_liveness_check(client, action) if watch and not brief else action(client)
             except ApiError as error:
                 ring.answered(node)
                 if error.status_code not in PASSING_STATUSES:
@@ -76,7 +76,7 @@ def on_any_node(
                 ring.failed(node)
                 last = error
             except BaseException:
-                ring.let_go(node)
+                ring.release(node)
                 raise
             else:
                 ring.answered(node)
@@ -90,9 +90,9 @@ def on_any_node(
 
 
 @lru_cache(maxsize=64)
-def ring_of(connection: Connection) -> NodeRing:
+def ring_of(connection: Connection) -> NodePool:
     """Return what this process knows of the nodes of `connection`, for its control calls and searches."""
-    return NodeRing(len(connection.urls))
+    return NodePool(len(connection.urls))
 
 
 def _named(error: ApiError) -> Exception:

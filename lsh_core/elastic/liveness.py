@@ -23,7 +23,7 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 1.0
 """How long a request may take before its node is asked, and between one question and the next."""
 PING_SECONDS = 4.0
-LONGEST_SECONDS = 120.0
+MAX_SECONDS = 120.0
 """Longer than any server holds a write: the time-out of a request whose node goes on to say that it lives."""
 
 _PING = "/_cluster/health?local=true&filter_path=status"
@@ -33,13 +33,13 @@ class SilentNodeError(Exception):
     """A node answered neither a request nor, meanwhile, a ping. The request may still be executed."""
 
 
-def watched(
+def call_with_liveness_check(
     client: Elasticsearch,
     action: Callable[[Elasticsearch], T],
     *,
     patience_seconds: float = PATIENCE_SECONDS,
     ping_seconds: float = PING_SECONDS,
-    longest_seconds: float = LONGEST_SECONDS,
+    longest_seconds: float = MAX_SECONDS,
 ) -> T:
     """Run `action` with `client`, the client of one node, for as long as that node answers pings.
 
@@ -63,12 +63,12 @@ def watched(
     started = time.monotonic()
     threading.Thread(target=run, name="watched-request", daemon=True).start()
     while not wait([result], patience_seconds).done:
-        if not answers(client, ping_seconds) and not result.done():
+        if not is_alive(client, ping_seconds) and not result.done():
             raise SilentNodeError(f"no answer for {time.monotonic() - started:.0f} s, and none to a ping")
     return result.result()
 
 
-def answers(client: Elasticsearch, seconds: float = PING_SECONDS) -> bool:
+def is_alive(client: Elasticsearch, seconds: float = PING_SECONDS) -> bool:
     """Return whether the node of `client` says anything at all within `seconds`."""
     from elasticsearch import ApiError, TransportError
 

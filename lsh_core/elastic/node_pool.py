@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-FIRST_QUARANTINE_SECONDS = 2.0
-LONGEST_QUARANTINE_SECONDS = 60.0
-LONGEST_QUARANTINE_OF_ALL_SECONDS = 10.0
+FIRST_OPEN_SECONDS = 2.0
+MAX_OPEN_SECONDS = 60.0
+MAX_OPEN_SECONDS_OF_ALL = 10.0
 """Where no node answers there is nobody to hand over to: then each is asked again after this time."""
 _TRIAL_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
@@ -33,11 +33,11 @@ class Turn(NamedTuple):
     brief: bool
 
 
-class NodeRing:
+class NodePool:
     """Chunk i belongs to node (i + offset) mod n; a node in quarantine is passed over for its neighbour.
 
     When its quarantine ends one caller alone gets the node, as a trial; the others pass it over until that
-    one said `answered` or `failed` (or `let_go`, where it never came to an answer).
+    one said `answered` or `failed` (or `release`, where it never came to an answer).
 
     Safe to share between threads.
     """
@@ -56,7 +56,7 @@ class NodeRing:
         with self._lock:
             return self._take(self._from(home))
 
-    def last_resort(self, home: int) -> int:
+    def least_recently_failed(self, home: int) -> int:
         """Return a node to ask although none may be: `home`, or the one that failed first."""
         with self._lock:
             return min(self._from(home), key=lambda node: self._health[node].failed_at)
@@ -110,7 +110,7 @@ class NodeRing:
                 health.away_since = now - after
             elif health.trial_until is None and health.failed_at + health.seconds > now:
                 return now - health.away_since  # Another request that was under way failed with it: one failure.
-            health.seconds = min(max(FIRST_QUARANTINE_SECONDS, health.seconds * 2), LONGEST_QUARANTINE_SECONDS)
+            health.seconds = min(max(FIRST_OPEN_SECONDS, health.seconds * 2), MAX_OPEN_SECONDS)
             health.failed_at, health.trial_until = now, None
             return now - health.away_since
 
@@ -123,7 +123,7 @@ class NodeRing:
             self._health[node] = _Health()
             return self._clock() - health.away_since
 
-    def let_go(self, node: int) -> None:
+    def release(self, node: int) -> None:
         """Give `node` back without a word on whether it answers."""
         with self._lock:
             self._health[node].trial_until = None
@@ -147,6 +147,4 @@ class NodeRing:
         if health.trial_until is not None:
             return health.trial_until  # So that a trial nobody ended does not keep the node out for ever.
         nobody_else = all(each.seconds for each in self._health)
-        return health.failed_at + (
-            min(health.seconds, LONGEST_QUARANTINE_OF_ALL_SECONDS) if nobody_else else health.seconds
-        )
+        return health.failed_at + (min(health.seconds, MAX_OPEN_SECONDS_OF_ALL) if nobody_else else health.seconds)

@@ -51,7 +51,7 @@ def server_facts(client: Elasticsearch) -> ServerFacts:
     return ServerFacts(versions, holding)
 
 
-def prove_semantics(connection: Connection) -> ServerFacts:
+def check_server(connection: Connection) -> ServerFacts:
     """Check the version and the query semantics of the server behind `connection`.
 
     Twenty rows on a line, vector ``[i, 0]`` for row i, even rows tagged. Four facts are proved: a

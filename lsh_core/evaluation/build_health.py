@@ -15,7 +15,7 @@ from lsh_core.evaluation.hash_health import HashHealth, TokenCounts, assess
 from lsh_core.evaluation.hash_warnings import hash_warnings, is_heavy
 from lsh_core.evaluation.query_set import draw_rows
 from lsh_core.evaluation.token_counts import count_matches, count_tokens, under_any
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.searchable_build import SearchableBuild
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -27,7 +27,7 @@ _LOOKED_AT = 200
 
 def measure_health(
     connection: Connection,
-    build: ResolvedBuild,
+    build: SearchableBuild,
     *,
     effort: int | None,
     queries: npt.NDArray[np.float32] | None = None,
@@ -64,14 +64,14 @@ def measure_health(
     return replace(health, warnings=list(warnings))
 
 
-def _touched(client: Elasticsearch, build: ResolvedBuild, queries: npt.NDArray[np.float32], effort: int) -> float:
+def _touched(client: Elasticsearch, build: SearchableBuild, queries: npt.NDArray[np.float32], effort: int) -> float:
     """Return how many rows share a token with a query, in the mean."""
     tokens = build.field.tokens
     asked = [under_any(build.field, tokens.words(codes)) for codes in build.model.probe(queries, effort)]
     return float(np.mean(count_matches(client, build.index, asked)))
 
 
-def _repeated(connection: Connection, build: ResolvedBuild, counts: TokenCounts, seed: int) -> int:
+def _repeated(connection: Connection, build: SearchableBuild, counts: TokenCounts, seed: int) -> int:
     """Return how many rows of the largest token have the same vector, about, by a sample of them."""
     largest = int(counts.sizes.argmax())
     among = under_any(build.field, [counts.words[largest]])

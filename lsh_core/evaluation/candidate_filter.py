@@ -39,7 +39,7 @@ class _Scaled(NamedTuple):
     slack: Vector
 
 
-class Sieve:
+class CandidateFilter:
     """A block of rows that queries are compared with.
 
     Parameters

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Warned:
+class Diagnostic:
     """What is wrong, and what helps."""
 
     what: str

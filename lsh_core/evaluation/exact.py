@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.backends import Backend, choose_backend
-from lsh_core.evaluation.candidate_filter import Sieve, squared_lengths
+from lsh_core.evaluation.candidate_filter import CandidateFilter, squared_lengths
 from lsh_core.models.metrics import SIMILARITY
 
 FloatMatrix: TypeAlias = npt.NDArray[np.floating]
@@ -129,7 +129,7 @@ class NearestRows:
     def _add(self, block: FloatMatrix) -> None:
         prepared = _prepared(block, self._metric, "row", self.seen)
         by_product = self._metric == "dot"
-        sieve = Sieve(prepared, self._longest, by_product=by_product, backend=self._backend)
+        sieve = CandidateFilter(prepared, self._longest, by_product=by_product, backend=self._backend)
         for start in range(0, len(self._queries), _QUERY_BLOCK):
             part = slice(start, start + _QUERY_BLOCK)
             queries, rows, measures = self._queries[part], self.rows[part], self._measures[part]

@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation.curve import efforts
-from lsh_core.evaluation.ground_truth import Truth, true_neighbours
+from lsh_core.evaluation.ground_truth import GroundTruth, true_neighbours
 from lsh_core.evaluation.latency import Latency, measure_latency
 from lsh_core.evaluation.measurement import Measured, lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.evaluation.recall import indistinguishable
 from lsh_core.progress import progress
-from lsh_core.search.effort import effort_range, own_effort
+from lsh_core.search.effort import effort_for_recall, effort_range
 from lsh_core.search.recall_curve import CurvePoint
 from lsh_core.search.vector_index import VectorIndex
 
@@ -111,7 +111,7 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
     truth = true_neighbours(connection, build.index, build.field, queries, depths[-1], rows=rows)
     own = {depth: measure(searcher, queries, truth.nearest(depth), None) for depth in depths}
     k = min(k, depths[-1])
-    effort = own_effort(build, None)
+    effort = effort_for_recall(build, None)
     curve = _measure_curve(searcher, queries, truth.nearest(k), effort_range(build, k, rows), effort)
     timed = next((point for point in curve if point.effort == effort), None) or _speed(searcher, queries, k, None)
     recall, scored = own[k].recall, own[k].scored
@@ -125,7 +125,7 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
         recall_p5=recall_at[str(k)].recall_p5,
         histogram=recall_at[str(k)].histogram,
         recall_at=recall_at,
-        blurred=0.0 if build.field.metric == "dot" else _blurred(truth.nearest(k), build.field.metric),
+        blurred=0.0 if build.field.metric == "dot" else ties_within_float32(truth.nearest(k), build.field.metric),
         distance_ratio=None if build.field.metric == "dot" else _ratio(own[k], truth.nearest(k), build.field.metric),
         scored=None if np.isnan(scored).any() else round(float(scored.mean()), 1),
         curve=curve,
@@ -142,7 +142,7 @@ def _depth_recall(recall: npt.NDArray[np.float64], depth: int) -> DepthRecall:
 
 
 def _measure_curve(
-    searcher: VectorIndex, queries: QuerySet, truth: Truth, allowed: tuple[int, int], own: int | None
+    searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, allowed: tuple[int, int], own: int | None
 ) -> list[FrontierPoint]:
     """Measure rising efforts, and the one that is done unless told otherwise."""
     least, most = allowed
@@ -158,7 +158,7 @@ def _measure_curve(
     return curve
 
 
-def _point(searcher: VectorIndex, queries: QuerySet, truth: Truth, effort: int) -> FrontierPoint:
+def _point(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort: int) -> FrontierPoint:
     found = measure(searcher, queries, truth, effort).point(effort)
     return FrontierPoint(**asdict(found), **asdict(_speed(searcher, queries, truth.distances.shape[1], effort)))
 
@@ -179,12 +179,12 @@ def _speed(searcher: VectorIndex, queries: QuerySet, k: int, effort: int | None)
     )
 
 
-def _blurred(truth: Truth, metric: str) -> float:
+def ties_within_float32(truth: GroundTruth, metric: str) -> float:
     last = truth.distances[:, -1]
     return round(float(((last > 0) & (indistinguishable(last, metric) > 1.05 * last)).mean()), 4)
 
 
-def _ratio(found: Measured, truth: Truth, metric: str) -> float:
+def _ratio(found: Measured, truth: GroundTruth, metric: str) -> float:
     """Return the mean ratio of distances, over the ranks that were found and whose scores tell them to a percent."""
     told = indistinguishable(truth.distances, metric) < 1.01 * truth.distances
     usable = np.isfinite(found.distances) & told

@@ -25,7 +25,7 @@ _BLOCK_NUMBERS = 2**20
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """The `k` nearest rows to each query, nearest first.
 
     Attributes
@@ -39,18 +39,18 @@ class Truth:
     ids: list[list[str]]
     distances: npt.NDArray[np.float32]
 
-    def nearest(self, k: int) -> Truth:
+    def nearest(self, k: int) -> GroundTruth:
         """Return the `k` nearest of them."""
-        return Truth([row[:k] for row in self.ids], self.distances[:, :k])
+        return GroundTruth([row[:k] for row in self.ids], self.distances[:, :k])
 
-    def for_first(self, queries: int) -> Truth:
+    def for_first(self, queries: int) -> GroundTruth:
         """Return that of the first `queries` queries."""
-        return Truth(self.ids[:queries], self.distances[:queries])
+        return GroundTruth(self.ids[:queries], self.distances[:queries])
 
 
 def true_neighbours(
     connection: Connection, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int
-) -> Truth:
+) -> GroundTruth:
     """Find the `k` nearest rows of `index` to each query, the query's own row left out; fewer if there are fewer.
 
     Memory holds the queries, their neighbours and some pages of rows, whatever the size of the index.
@@ -88,12 +88,12 @@ def _blocks(connection: Connection, index: str, field: VectorField) -> Iterator[
         yield block
 
 
-def _without_themselves(nearest: NearestRows, names: dict[int, str], queries: QuerySet, k: int) -> Truth:
+def _without_themselves(nearest: NearestRows, names: dict[int, str], queries: QuerySet, k: int) -> GroundTruth:
     there = min(nearest.rows.shape[1], nearest.seen)
     found = [[names[number] for number in row] for row in nearest.rows[:, :there].tolist()]
     distances = nearest.distances[:, :there]
     if queries.ids is None:
-        return Truth(found, distances)
+        return GroundTruth(found, distances)
     k = min(k, there - 1)
     ids, others = [], np.empty((len(found), k), np.float32)
     for query, (own, row) in enumerate(zip(queries.ids, found, strict=True)):
@@ -101,4 +101,4 @@ def _without_themselves(nearest: NearestRows, names: dict[int, str], queries: Qu
         places = [place for place, identity in enumerate(row) if identity != own][:k]
         ids.append([row[place] for place in places])
         others[query] = distances[query, places]
-    return Truth(ids, others)
+    return GroundTruth(ids, others)

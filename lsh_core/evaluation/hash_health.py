@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.evaluation.diagnostics import Warned
+from lsh_core.evaluation.diagnostics import Diagnostic
 
 LISTED = 10
 """Tokens that are named."""
@@ -97,7 +97,7 @@ class HashHealth:
     hot: list[TokenShare]
     touched: float
     sampled_rows: int | None
-    warnings: list[Warned]
+    warnings: list[Diagnostic]
 
 
 def weigh_sample(drawn: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], entries: int) -> npt.NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from lsh_core.evaluation.diagnostics import Warned
+from lsh_core.evaluation.diagnostics import Diagnostic
 from lsh_core.evaluation.hash_health import HashHealth, TokenCounts
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.hyperplane import Hyperplane
@@ -38,7 +38,7 @@ def is_heavy(counts: TokenCounts) -> bool:
 
 def hash_warnings(
     name: str, model: LSHModel, counts: TokenCounts, health: HashHealth, *, scans_all: bool, repeated: int
-) -> Iterator[Warned]:
+) -> Iterator[Diagnostic]:
     """Yield what is wrong, the most important first.
 
     Parameters
@@ -56,25 +56,25 @@ def hash_warnings(
     if is_heavy(counts):
         yield _heavy(name, model, health, repeated)
     if not scans_all and counts.rows > EXACT_ROWS and health.touched > _MOST_TOUCHED.get(model.kind, 1.0):
-        yield Warned(
+        yield Diagnostic(
             f"A search goes through {health.touched:.0%} of the rows, unless told otherwise: that costs about as much "
             "as a scan of all.",
             f"Train with {_more(name, model)}, or another model.",
         )
     if model.kind != Hyperplane.kind and health.occupancy < _LOW_OCCUPANCY:
-        yield Warned(
+        yield Diagnostic(
             f"{health.possible - health.used:,} of {health.possible:,} {tokens} hold no row.",
             f"Train with {_fewer(name, model)}, or on a larger `--sample` of the rows that are indexed.",
         )
     if model.kind == Hyperplane.kind and counts.alone > _MOST_ALONE:
-        yield Warned(
+        yield Diagnostic(
             f"{counts.alone:.0%} of the rows' {tokens} hold no other row: they lead to nothing.",
             f"Train with {_fewer(name, model)}.",
         )
     attainable = min(counts.possible, counts.rows * counts.tokens_per_row)
     spread = health.entropy * math.log(counts.possible)
     if attainable > 1 and spread < _LOW_ENTROPY * math.log(attainable):
-        yield Warned(
+        yield Diagnostic(
             f"The rows are spread as unevenly as if there were {max(1, round(math.exp(spread))):,} {tokens}, not "
             f"{counts.possible:,} (entropy {health.entropy:.2f}).",
             "Train on a larger `--sample` of the rows that are indexed"
@@ -82,15 +82,15 @@ def hash_warnings(
         )
 
 
-def _heavy(name: str, model: LSHModel, health: HashHealth, repeated: int) -> Warned:
+def _heavy(name: str, model: LSHModel, health: HashHealth, repeated: int) -> Diagnostic:
     largest = health.largest[0]
     what = f"Token {largest.token} holds {largest.rows:,} rows, {largest.share:.0%} of all."
     if 2 * repeated > largest.rows:
-        return Warned(
+        return Diagnostic(
             f"{what} About {repeated:,} rows have the same vector.",
             "No model can tell repeated rows apart, so `airlsh train` has no option for it: index one of them each.",
         )
-    return Warned(what, f"Train with {_more(name, model)}, on a larger `--sample`.")
+    return Diagnostic(what, f"Train with {_more(name, model)}, on a larger `--sample`.")
 
 
 def _more(name: str, model: LSHModel) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.evaluation.ground_truth import Truth
+from lsh_core.evaluation.ground_truth import GroundTruth
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.evaluation.recall import indistinguishable, recall_at_k
 from lsh_core.search.answers import Answer
@@ -62,7 +62,7 @@ def lower_bound(recall: npt.NDArray[np.float64]) -> float:
     return max(0.0, float(recall.mean() - _SIGMAS * spread / math.sqrt(len(recall))))
 
 
-def measure(searcher: VectorIndex, queries: QuerySet, truth: Truth, effort: int | None) -> Measured:
+def measure(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort: int | None) -> Measured:
     """Ask `searcher` for the neighbours of all queries at an effort; None: at its default."""
     k = truth.distances.shape[1]
     given: dict[str, Any] = {} if effort is None else {searcher.build.model.effort_name: effort}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lsh_core.evaluation.diagnostics import Warned
+from lsh_core.evaluation.diagnostics import Diagnostic
 from lsh_core.evaluation.hash_warnings import FEW_ROWS
 
 _FEW_QUERIES = 100
@@ -14,18 +14,18 @@ _K = 10
 """Neighbours that the target of a build is for."""
 
 
-def warnings_of(result: Mapping[str, Any]) -> Iterator[Warned]:
+def diagnose(result: Mapping[str, Any]) -> Iterator[Diagnostic]:
     """Yield what is wrong by the figures of an evaluation, the most important first."""
     name, unit, target = result["name"], result["effort_name"], result["target"]
     if result["effort"] is None:
         if result["rows"] >= FEW_ROWS:
-            yield Warned(
+            yield Diagnostic(
                 f"Searches scan all {result['rows']:,} rows: nothing less was sure to find what the build promises.",
                 f"Train a model that finds more (`airlsh train {name} --model ivf`), and index with it again.",
             )
     elif target is not None and result["k"] == _K and _upper_bound(result) < target:
         enough = next((point["effort"] for point in result["curve"] if point["recall_low"] >= target), None)
-        yield Warned(
+        yield Diagnostic(
             f"Searches find {result['recall']:.3f} of the nearest, less than the target of {target:g}.",
             f"Train a model that finds more (`airlsh train {name} --model ivf`), and index with it again."
             if enough is None
@@ -33,29 +33,29 @@ def warnings_of(result: Mapping[str, Any]) -> Iterator[Warned]:
             "`--recall-target`.",
         )
     if result.get("blurred", 0.0) > _MOST_BLURRED:
-        yield Warned(
+        yield Diagnostic(
             f"The neighbours of {result['blurred']:.0%} of the queries are so near that a float32 score does not tell "
             "them from others close by: what is found may be those others, and is counted as right.",
             "Index the vectors multiplied by a number, such as 1,000.",
         )
     if result.get("changes"):
-        yield Warned(
+        yield Diagnostic(
             f"{result['changes']:,} rows were written or deleted meanwhile: what was true at first is not what was "
             "searched, so the recall seems lower than it is.",
             "Evaluate again when nobody writes.",
         )
     if result["queries"] < _FEW_QUERIES:
-        yield Warned(
+        yield Diagnostic(
             f"{result['queries']} queries tell little: the recall of all queries there may be lies within wide bounds.",
             f"Evaluate with {_FEW_QUERIES} queries or more, better 2,000.",
         )
     if result["model"] == "hnsw" and not result["own_queries"]:
-        yield Warned(
+        yield Diagnostic(
             "The queries are rows of the index: a graph finds their neighbours more easily than those of others.",
             f"Evaluate with queries of your own: `airlsh evaluate {name} --queries FILE`.",
         )
     for warning in (result.get("health") or {}).get("warnings", ()):
-        yield Warned(warning["what"], warning["remedy"])
+        yield Diagnostic(warning["what"], warning["remedy"])
 
 
 def _upper_bound(result: Mapping[str, Any]) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from lsh_core.sources.listing import is_local, open_filesystem
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 from lsh_core.sources.writable_folders import inside
 
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS
@@ -40,7 +40,7 @@ def write_report(result: Mapping[str, Any], folder: str) -> str:
     files[f"{stem}.json"] = orjson.dumps(result, option=_JSON)
     files[page] = report_page(result, shown).encode()
     filesystem, path = open_filesystem(folder)
-    with judged(folder, "cannot be written to", local=is_local(filesystem)):
+    with translate_errors(folder, "cannot be written to", local=is_local(filesystem)):
         filesystem.makedirs(path, exist_ok=True)
         for name, content in files.items():
             filesystem.pipe_file(inside(path, name), content)

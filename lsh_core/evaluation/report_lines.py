@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lsh_core.evaluation.health_lines import health_lines
-from lsh_core.evaluation.remedies import warnings_of
+from lsh_core.evaluation.remedies import diagnose
 
 _COLUMNS = ("recall", "at least", "scored", "p50 ms", "p95 ms", "p99 ms", "8 clients/s")
 
@@ -34,5 +34,5 @@ def report_lines(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"distances are {result['distance_ratio']:.5f} times the true ones"
     if result.get("health") is not None:
         yield from health_lines(result["health"])
-    for warning in warnings_of(result):
+    for warning in diagnose(result):
         yield f"warning: {warning.what} {warning.remedy}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.evaluation.drawings import Drawing
 from lsh_core.evaluation.number_format import per_cent, whole
-from lsh_core.evaluation.remedies import warnings_of
+from lsh_core.evaluation.remedies import diagnose
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -29,7 +29,7 @@ def report_page(result: Mapping[str, Any], drawings: Sequence[Drawing]) -> str:
     return _template().render(
         result=result,
         drawings={each.key: each for each in drawings},
-        warnings=list(warnings_of(result)),
+        warnings=list(diagnose(result)),
         depths=sorted(((int(depth), found) for depth, found in result["recall_at"].items()), key=itemgetter(0)),
         health=result.get("health"),
         counted=any(point["scored"] is not None for point in result["curve"]),

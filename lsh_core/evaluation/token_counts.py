@@ -18,7 +18,7 @@ from lsh_core.elastic.paging import pages
 from lsh_core.evaluation.hash_health import TokenCounts, weigh_sample
 from lsh_core.evaluation.query_set import random_ids
 from lsh_core.models.arrays import Int64Array
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.searchable_build import SearchableBuild
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -32,7 +32,7 @@ _FILTERS_PER_REQUEST = 1_000
 _PAGE_TOKENS = 100_000
 
 
-def count_tokens(client: Elasticsearch, build: ResolvedBuild, rows: int, *, seed: int = 0) -> TokenCounts:
+def count_tokens(client: Elasticsearch, build: SearchableBuild, rows: int, *, seed: int = 0) -> TokenCounts:
     """Count the rows under each token of `build`.
 
     All of them where there may be 32,768 or fewer. Else the tokens of some rows, each of these among all rows: what
@@ -77,13 +77,13 @@ def under_any(field: VectorField, words: Sequence[str]) -> dict[str, Any]:
     return {"terms": {tokens_path(field.column): list(words)}}
 
 
-def _sizes(client: Elasticsearch, build: ResolvedBuild, words: Sequence[str]) -> Int64Array:
+def _sizes(client: Elasticsearch, build: SearchableBuild, words: Sequence[str]) -> Int64Array:
     path = tokens_path(build.field.column)
     return np.array(count_matches(client, build.index, [{"term": {path: word}} for word in words]), dtype=np.int64)
 
 
 def _stored_tokens(
-    client: Elasticsearch, build: ResolvedBuild, ids: Sequence[str], per_row: int
+    client: Elasticsearch, build: SearchableBuild, ids: Sequence[str], per_row: int
 ) -> Iterator[Sequence[str]]:
     for page in pages(ids, max(1, _PAGE_TOKENS // per_row)):
         query = {"ids": {"values": list(page)}}

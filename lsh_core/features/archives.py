@@ -18,7 +18,7 @@ from lsh_core.errors import ImageError, SourceError
 from lsh_core.sources.left_out import is_hidden
 from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.remote_file import RemoteFile
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -67,7 +67,7 @@ def archive_members(url: str) -> Iterator[Member]:
     """
     filesystem, path = open_filesystem(url)
     local = is_local(filesystem)
-    with judged(url, "cannot be opened", local=local):
+    with translate_errors(url, "cannot be opened", local=local):
         opened = filesystem.open(path, "rb")
     with opened:
         file = cast("IO[bytes]", opened if local else RemoteFile(url, opened))

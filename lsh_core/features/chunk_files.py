@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from lsh_core.errors import SourceError
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.encoder_info import EncoderInfo
 from lsh_core.sources.feature_folders import CHUNKS, LETTERS
 from lsh_core.sources.reading import open_parquet
 
@@ -129,7 +129,7 @@ def letters_file(key: str) -> str:
 
 
 def write_chunk(
-    folder: OutputFolder, record: ChunkRecord, rows: pa.Table, letters: Sequence[Letter], encoder: EncodedBy
+    folder: OutputFolder, record: ChunkRecord, rows: pa.Table, letters: Sequence[Letter], encoder: EncoderInfo
 ) -> ChunkRecord:
     """Write a chunk, or a try at one; return its record with the bytes that it has.
 

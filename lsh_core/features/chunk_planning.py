@@ -16,7 +16,7 @@ from lsh_core.features.archives import is_archive
 from lsh_core.features.chunk_files import chunk_key
 from lsh_core.features.row_reading import archive_prefix
 from lsh_core.features.work_units import RowColumns, WorkChunk
-from lsh_core.redaction import as_utf8
+from lsh_core.redaction import escape_non_utf8
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.listing import Listed
 from lsh_core.sources.source_file import SourceFile
@@ -91,7 +91,7 @@ def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[li
     part: list[Listed] = []
     for image in images:
         part.append(image)
-        name = as_utf8(image.url.removeprefix(base))
+        name = escape_non_utf8(image.url.removeprefix(base))
         is_border = xxhash.xxh3_64_intdigest(name.encode()) % max(1, most // _SHARE_FOR_BORDERS) == 0
         if len(part) == most or (is_border and len(part) * _SHARE_AT_LEAST >= most):
             yield part

@@ -19,7 +19,7 @@ from lsh_core.features.template import TextTemplate
 from lsh_core.features.text import checked_texts
 from lsh_core.features.tokens import Tokens, run_by_length
 from lsh_core.features.weights import deciding, fingerprint_of, loading
-from lsh_core.tensorflow_log import without_starting_messages
+from lsh_core.tensorflow_log import suppress_startup_log
 
 CHOICES = (
     "the folder of a preset that keras_hub has saved",
@@ -160,7 +160,7 @@ def make_clip_encoder(spec: EncoderSpec) -> ClipEncoder:
 
 
 def _loaded(weights: str) -> tuple[Any, Any]:
-    with without_starting_messages():
+    with suppress_startup_log():
         import keras_hub
 
     backbone = keras_hub.models.Backbone.from_preset(weights)

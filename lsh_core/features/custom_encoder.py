@@ -30,7 +30,7 @@ _MODALITIES = ("text", "image")
 _OURS = Path(__file__).parent
 
 
-class OwnEncoder:
+class CustomEncoder:
     """An encoder of the user's own, with the facts that were checked. See :class:`lsh_core.features.encoder.Encoder`.
 
     What else it has, such as a `batch_size`, is its own.
@@ -88,7 +88,7 @@ def registered(entry: EntryPoint) -> Factory:
     return _callable(entry.name, found)
 
 
-def made_by(factory: Factory, spec: EncoderSpec) -> OwnEncoder:
+def made_by(factory: Factory, spec: EncoderSpec) -> CustomEncoder:
     """Let a factory make its encoder, and check what that says of itself.
 
     Raises
@@ -100,7 +100,7 @@ def made_by(factory: Factory, spec: EncoderSpec) -> OwnEncoder:
         made = factory(spec)
     with _blamed(spec.encoder, "it does not say what it is"):
         _check(spec.encoder, made)
-        return OwnEncoder(spec.encoder, made)
+        return CustomEncoder(spec.encoder, made)
 
 
 def _check(asked: str, made: Any) -> None:

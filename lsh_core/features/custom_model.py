@@ -28,7 +28,7 @@ _REACHING_OUT = frozenset(
 
 
 @dataclass(frozen=True)
-class OwnModel:
+class CustomModel:
     """A network as it was loaded.
 
     Attributes
@@ -45,7 +45,7 @@ class OwnModel:
     channels: int
 
 
-def is_own_model(path: str) -> bool:
+def is_custom_model(path: str) -> bool:
     """Whether `path` is spelled like, or is, a model of the user's own."""
     return path.lower().endswith(KERAS_FILES) or Path(path).is_dir()
 
@@ -55,7 +55,7 @@ def is_saved_model(path: str) -> bool:
     return path not in NO_PATHS and Path(path, _SAVED_MODEL).exists()
 
 
-def load_own_model(path: str, precision: Precision) -> OwnModel:
+def load_custom_model(path: str, precision: Precision) -> CustomModel:
     """Load a model.
 
     Raises
@@ -72,7 +72,7 @@ def load_own_model(path: str, precision: Precision) -> OwnModel:
     return _keras_model(file, precision)
 
 
-def _keras_model(file: Path, precision: Precision) -> OwnModel:
+def _keras_model(file: Path, precision: Precision) -> CustomModel:
     import keras
 
     model = keras.saving.load_model(file, compile=False, safe_mode=True)
@@ -83,10 +83,10 @@ def _keras_model(file: Path, precision: Precision) -> OwnModel:
             layer.dtype_policy = policy_name(precision)
     height, width, channels = _image_shape(model.inputs[0].shape)
     network = frozen(model)
-    return OwnModel(lambda pixels: _only(network(pixels)), height, width, channels)
+    return CustomModel(lambda pixels: _only(network(pixels)), height, width, channels)
 
 
-def _saved_model(folder: Path, precision: Precision) -> OwnModel:
+def _saved_model(folder: Path, precision: Precision) -> CustomModel:
     if precision != "float32":
         raise ValueError(f"a SavedModel calculates as it was saved, not in {precision}")
     if not (folder / _SAVED_MODEL).is_file():
@@ -106,7 +106,7 @@ def _saved_model(folder: Path, precision: Precision) -> OwnModel:
     def call(pixels: Any, keep: Any = loaded) -> Any:  # The variables live as long as what was loaded.
         return _only(signature(**{name: tf.cast(pixels, wanted.dtype)}))
 
-    return OwnModel(call, height, width, channels)
+    return CustomModel(call, height, width, channels)
 
 
 def _check_operations(file: Path) -> None:

@@ -13,7 +13,7 @@ from lsh_core.features import decoding
 from lsh_core.features.architectures import USUAL_SIZE, architecture
 from lsh_core.features.batches import Batches
 from lsh_core.features.constant_weights import frozen
-from lsh_core.features.custom_model import is_own_model, load_own_model
+from lsh_core.features.custom_model import is_custom_model, load_custom_model
 from lsh_core.features.decoding import Fit
 from lsh_core.features.devices import calculating_in, device_for, run_on, tensorflow
 from lsh_core.features.encoder import Batch, Float32Array, Images
@@ -180,10 +180,10 @@ def _published(spec: EncoderSpec, weights: str) -> ImageNetwork:
 
 def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
     require_on_this_machine("image", weights, CHOICES)
-    if not is_own_model(weights):
+    if not is_custom_model(weights):
         raise WeightsError("image", weights, "is no model that can be loaded without its architecture", CHOICES)
     with loading("image", weights, CHOICES):
-        model = load_own_model(weights, spec.precision)
+        model = load_custom_model(weights, spec.precision)
     size = _size(spec.image_size, model.height, model.width)
     span = spec.pixels or "0..255"
     facts = {"own": files_digest(weights), "pixels": span}

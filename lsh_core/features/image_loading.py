@@ -19,7 +19,7 @@ from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.public_http import fetch, under_roots
 from lsh_core.sources.allowed_roots import check_allowed
 from lsh_core.sources.listing import IRREGULAR, Listed, is_local, look_up, open_filesystem
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 
 _WEB = ("http://", "https://")
 _TRIES = 3
@@ -129,7 +129,7 @@ def _pointed(place: str, base: str, places: Sequence[str]) -> bytes:
 def _read(url: str) -> bytes:
     """Return at most one byte more than `MOST_IMAGE_BYTES` of a file."""
     filesystem, path = open_filesystem(url)
-    with judged(url, "cannot be read", local=is_local(filesystem)):
+    with translate_errors(url, "cannot be read", local=is_local(filesystem)):
         if is_local(filesystem) and not os.path.isfile(path):  # Reading a pipe or a device may never end.
             raise SourceError(url, "there is no such file" if not os.path.exists(path) else "is not a regular file")
         with filesystem.open(path, "rb", cache_type="none") as file:

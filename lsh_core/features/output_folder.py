@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lsh_core.sources.listing import is_local, open_filesystem
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 from lsh_core.sources.writable_folders import check_writable, complete_file, inside, write_whole
 
 _CHANGED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
@@ -48,13 +48,13 @@ class OutputFolder:
         """Whether it is on this machine."""
         return self._local
 
-    def judged(self, name: str, what: str) -> AbstractContextManager[None]:
+    def translate_errors(self, name: str, what: str) -> AbstractContextManager[None]:
         """Turn errors of the filesystem into those of airlsh; one of a file that is not there stays as it is."""
-        return _judged_but_missing(self.place(name), what, self._local)
+        return _translated_but_missing(self.place(name), what, self._local)
 
     def copy(self, name: str, to: str) -> None:
         """Copy a file, over one that is there; raise ``FileNotFoundError`` if it is gone."""
-        with self.judged(to, "cannot be written"):
+        with self.translate_errors(to, "cannot be written"):
             target = inside(self._path, to)
             self._filesystem.makedirs(os.path.dirname(target), exist_ok=True)
             self._filesystem.cp_file(inside(self._path, name), target)
@@ -96,7 +96,7 @@ class OutputFolder:
 
     def read(self, name: str) -> bytes | None:
         """Return what a file holds; None where there is none."""
-        with judged(self.place(name), "cannot be read", local=self._local):
+        with translate_errors(self.place(name), "cannot be read", local=self._local):
             try:
                 data: bytes = self._filesystem.cat_file(inside(self._path, name))
             except FileNotFoundError:
@@ -106,7 +106,7 @@ class OutputFolder:
     def size(self, name: str) -> int | None:
         """Return the bytes of a file; None where there is none."""
         path = inside(self._path, name)
-        with judged(self.place(name), "cannot be looked up", local=self._local):
+        with translate_errors(self.place(name), "cannot be looked up", local=self._local):
             self._filesystem.invalidate_cache(path)
             try:
                 return int(self._filesystem.info(path)["size"])
@@ -116,7 +116,7 @@ class OutputFolder:
     def files(self, folder: str, *, hidden: bool = False) -> dict[str, WrittenFile]:
         """Return the files of a folder in this one by their names in this one; only the unfinished ones if `hidden`."""
         path = inside(self._path, folder)
-        with judged(self.place(folder), "cannot be listed", local=self._local):
+        with translate_errors(self.place(folder), "cannot be listed", local=self._local):
             self._filesystem.invalidate_cache(path)
             try:
                 found = self._filesystem.ls(path, detail=True)
@@ -132,21 +132,24 @@ class OutputFolder:
     def delete(self, names: Iterable[str]) -> None:
         """Delete files; one that is gone already is none that is missed."""
         for name in names:
-            with judged(self.place(name), "cannot be deleted", local=self._local), suppress(FileNotFoundError):
+            with (
+                translate_errors(self.place(name), "cannot be deleted", local=self._local),
+                suppress(FileNotFoundError),
+            ):
                 self._filesystem.rm_file(inside(self._path, name))
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[str]:
         path = inside(self._path, name)
-        with judged(self.place(name), "cannot be written", local=self._local):
+        with translate_errors(self.place(name), "cannot be written", local=self._local):
             self._filesystem.makedirs(os.path.dirname(path), exist_ok=True)
             yield path
 
 
 @contextmanager
-def _judged_but_missing(place: str, what: str, local: bool) -> Iterator[None]:
+def _translated_but_missing(place: str, what: str, local: bool) -> Iterator[None]:
     missing: FileNotFoundError | None = None
-    with judged(place, what, local=local):
+    with translate_errors(place, what, local=local):
         try:
             yield
         except FileNotFoundError as error:

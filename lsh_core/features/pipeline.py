@@ -34,7 +34,7 @@ from lsh_core.features.encoder import Encoder
 from lsh_core.features.encoding import encode_rows
 from lsh_core.features.image_loading import ImageUnavailableError, Payload
 from lsh_core.features.row_reading import ChunkRows
-from lsh_core.redaction import told
+from lsh_core.redaction import redact
 from lsh_core.sources.nested_faults import Reason
 from lsh_core.stopwatch import Stopwatch
 
@@ -63,7 +63,7 @@ class _OpenChunk:
         """What is told of a row that was refused."""
         source, place = self.rows.place(row)
         error, reason = self.refused[row]
-        return Letter(told(source), place, self.rows.ids[row], error, told(reason))
+        return Letter(redact(source), place, self.rows.ids[row], error, redact(reason))
 
 
 @dataclass
@@ -265,7 +265,7 @@ class Pipeline:
             letters = [chunk.letter(row) for row in sorted(chunk.refused)]
             record = ChunkRecord(
                 key=work.key,
-                source=told(work.source),
+                source=redact(work.source),
                 start=work.start,
                 stop=work.stop,
                 rows_read=len(rows.ids),

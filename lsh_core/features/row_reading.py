@@ -16,7 +16,7 @@ from lsh_core.features.image_loading import Payload, Pointer
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.template_values import exact_values
 from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
-from lsh_core.redaction import as_utf8
+from lsh_core.redaction import escape_non_utf8
 from lsh_core.sources.arrays import Column
 from lsh_core.sources.common_types import is_text
 from lsh_core.sources.fitting import fit
@@ -181,7 +181,7 @@ def _image_files(chunk: WorkChunk, columns: RowColumns) -> ChunkRows:
 
 
 def _of_paths(chunk: WorkChunk, columns: RowColumns, ids: list[str], images: Iterator[Input]) -> ChunkRows:
-    told = [as_utf8(each) for each in ids]
+    told = [escape_non_utf8(each) for each in ids]
     column = pa.array(told, pa.string())
     identifiers = read_identifiers(column)
     for row, name in enumerate(ids):

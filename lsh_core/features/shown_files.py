@@ -38,7 +38,7 @@ def show_files(folder: OutputFolder, name: str, files: Mapping[str, str]) -> Non
         They cannot be written.
     """
     if folder.is_local:
-        with folder.judged(name, "cannot be written"):
+        with folder.translate_errors(name, "cannot be written"):
             _show_local(Path(folder.place("")), name, files)
     else:
         _show_remote(folder, name, files)

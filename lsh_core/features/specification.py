@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_type_hints
 
 from lsh_core.errors import SettingsError
-from lsh_core.redaction import told
+from lsh_core.redaction import redact
 
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -91,7 +91,7 @@ class EncoderSpec:
         The weights of a user's own encoder may be a URL with a password or a token. Who makes such an encoder again
         says where they are.
         """
-        weights = None if self.weights is None else told(self.weights)
+        weights = None if self.weights is None else redact(self.weights)
         return dataclasses.replace(self, weights=weights).to_json()
 
     @classmethod

@@ -25,7 +25,7 @@ from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.tokens import Tokens, run_by_length
 from lsh_core.features.weights import deciding, fingerprint_of, loading
-from lsh_core.tensorflow_log import without_starting_messages
+from lsh_core.tensorflow_log import suppress_startup_log
 
 CHOICES = (
     "a folder with config.json, model.safetensors and vocab.txt, as Hugging Face and keras_hub write them",
@@ -149,7 +149,7 @@ def checked_texts(encoder: str, batch: Batch) -> Sequence[str]:
 
 
 def _loaded(weights: str) -> tuple[Any, Any]:
-    with without_starting_messages():
+    with suppress_startup_log():
         import keras_hub
 
     model_type = read_side_file(weights, "config.json").get("model_type")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.builds.alias_moves import Move, MoveStore
+from lsh_core.builds.alias_moves import AliasMove, AliasMoves
 from lsh_core.builds.aliases import live_index
-from lsh_core.builds.records import RunStore, was_verified
+from lsh_core.builds.records import BuildRecords, was_verified
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError, PromotionConflictError
@@ -35,7 +35,7 @@ def list_builds(name: str | None, services: Services) -> list[dict[str, Any]]:
         There is no build of `name`.
     """
     client = answering_client(services.connection)
-    records = RunStore(client).of(name)
+    records = BuildRecords(client).of(name)
     if name is not None and not records:
         raise unknown_name(name)
     live = {each: live_index(client, each) for each in {record["name"] for record in records}}
@@ -62,7 +62,7 @@ def show_build(name: str, build: str | None, services: Services) -> dict[str, An
     client = answering_client(services.connection)
     live = live_index(client, name)
     build = live_build(name, services) if build is None else build
-    record = RunStore(client).get(name, build)
+    record = BuildRecords(client).get(name, build)
     plan = record.pop("plan", {})
     return {**_row(record, live), **record, "source_files": [file["url"] for file in plan.get("files", [])]}
 
@@ -99,11 +99,11 @@ def _move(
 ) -> dict[str, Any]:
     """Decide on a move once for each run, and carry it out from what was live at that moment."""
     client = answering_client(services.connection)
-    moves, name, identity = MoveStore(client), settings.name, services.caller.identity
+    moves, name, identity = AliasMoves(client), settings.name, services.caller.identity
     move = moves.find(name, identity) if identity else None
     if move is None:
         live = live_index(client, name)
-        move = Move(name, choose(live), live)
+        move = AliasMove(name, choose(live), live)
         if identity:
             moves.write(identity, move)
     if move.is_done:
@@ -119,7 +119,7 @@ def _move(
     return asdict(move)
 
 
-def _require_there(client: Elasticsearch, name: str, move: Move) -> None:
+def _require_there(client: Elasticsearch, name: str, move: AliasMove) -> None:
     """Raise `PromotionConflictError` if the alias has left where the move of this run brought it."""
     live = live_index(client, name)
     if live != move.live:
@@ -131,7 +131,7 @@ def _require_there(client: Elasticsearch, name: str, move: Move) -> None:
 
 
 def _build_before(client: Elasticsearch, name: str, live: str | None) -> str:
-    records = RunStore(client).of(name)
+    records = BuildRecords(client).of(name)
     if not records:
         raise unknown_name(name)
     demoted = [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lsh_core.builds.records import RunStore, acknowledged_record
+from lsh_core.builds.records import BuildRecords, acknowledged_record
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.jobs.services import Services
 from lsh_core.live.journal import BEFORE_ALL
 from lsh_core.live.replay import replay_changes
-from lsh_core.live.watermark import Cover
+from lsh_core.live.watermark import SourceWatermark
 
 
 def catch_up(name: str, build: str, services: Services) -> int:
@@ -24,7 +24,7 @@ def catch_up(name: str, build: str, services: Services) -> int:
         str(record["index"]),
         after=int(record.get("replayed_to", BEFORE_ALL)),
         planned_at=int(record.get("journal_at", BEFORE_ALL)),
-        covered=Cover.of(record).upto,
+        covered=SourceWatermark.of(record).upto,
     ).position
-    RunStore(answering_client(services.connection)).update(build, replayed_to=reached)
+    BuildRecords(answering_client(services.connection)).update(build, replayed_to=reached)
     return reached

@@ -32,7 +32,7 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     UnavailableError
         No live build took the rows in time; repeat the call.
     """
-    from lsh_core.sources.batches import read_parts
+    from lsh_core.sources.batches import read_batches
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
     from lsh_core.sources.encoder_info import require_encoder
@@ -46,7 +46,9 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     changed, live = 0, build.meta.build
     ignored: dict[str, None] = {}
     with progress("upsert", total=dataset.rows) as meter:
-        for file, first_row, table in read_parts(dataset.files, dataset.names_with({id_column, vector, *build.fields})):
+        for file, first_row, table in read_batches(
+            dataset.files, dataset.names_with({id_column, vector, *build.fields})
+        ):
             written = writer.upsert(
                 table,
                 id_column=id_column,
@@ -104,7 +106,7 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
 def _ids_from(source: str, column: str, version: str | None) -> Iterator[list[str]]:
     """Yield the ids in a column of a Parquet source."""
     from lsh_core.errors import SourceError
-    from lsh_core.sources.batches import read_parts
+    from lsh_core.sources.batches import read_batches
     from lsh_core.sources.columns import check_id
     from lsh_core.sources.dataset import open_dataset
     from lsh_core.sources.identifiers import read_identifiers
@@ -112,7 +114,7 @@ def _ids_from(source: str, column: str, version: str | None) -> Iterator[list[st
     dataset = open_dataset(source, version)
     check_id(dataset, column)
     with progress("delete", total=dataset.rows) as meter:
-        for file, first_row, table in read_parts(dataset.files, [column]):
+        for file, first_row, table in read_batches(dataset.files, [column]):
             found = read_identifiers(table.column(column))
             for row, (_, reason) in found.refused.items():
                 raise SourceError(file.url, f"row {first_row + row}: {reason}")

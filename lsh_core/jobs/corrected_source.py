@@ -14,7 +14,7 @@ from lsh_core.jobs.stages.plan import BuildPlan
 from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.partitions import column_value
 from lsh_core.settings import ReplaySettings
-from lsh_core.sources.batches import read_parts
+from lsh_core.sources.batches import read_batches
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.columns import check_columns
 from lsh_core.sources.dataset import open_dataset
@@ -70,7 +70,7 @@ class CorrectedSource:
         """
         last: dict[str, int] = {}
         others, examples = 0, dict[str, None]()
-        for file, first_row, table in read_parts(self._dataset.files, [self._id]):
+        for file, first_row, table in read_batches(self._dataset.files, [self._id]):
             ids = read_identifiers(table.column(self._id)).ids
             for place, identity in enumerate(ids, file.first_place + first_row):
                 if identity is not None and identity in letters:

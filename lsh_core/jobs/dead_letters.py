@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.builds.names import write_alias
-from lsh_core.builds.records import CORRECTED, RunStore, was_verified
-from lsh_core.builds.write_gate import close_gate, open_gate
+from lsh_core.builds.records import CORRECTED, BuildRecords, was_verified
+from lsh_core.builds.write_gate import allow_writes, fence_writes
 from lsh_core.elastic.cluster import answering_client, on_any_node, refresh
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
 from lsh_core.elastic.refusals import errors_named
@@ -29,7 +29,7 @@ from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.jobs.stages.verify import verify
 from lsh_core.live.journal import BEFORE_ALL
 from lsh_core.live.partition_state import refreshed_partitions
-from lsh_core.live.watermark import Cover, changed_ids, require_changes
+from lsh_core.live.watermark import SourceWatermark, changed_ids, require_changes
 from lsh_core.loading.dead_letter_replay import CorrectionLoader, with_rows
 from lsh_core.loading.dead_letters import DeadLetter, read_dead_letters, write_dead_letters
 from lsh_core.loading.ledger import Ledger
@@ -100,7 +100,7 @@ def build_dead_letters(name: str, build: str | None, services: Services) -> list
 
 
 def _record(client: Elasticsearch, name: str, build: str | None) -> dict[str, Any]:
-    runs = RunStore(client)
+    runs = BuildRecords(client)
     return runs.latest(name) if build is None else runs.get(name, build)
 
 
@@ -109,7 +109,7 @@ def _replay(
 ) -> dict[str, Any]:
     """Load the corrected rows under the gate of this call's epoch."""
     client = answering_client(services.connection)
-    record = RunStore(client).get(settings.name, build)
+    record = BuildRecords(client).get(settings.name, build)
     require_changes(client, settings.name, record)
     plan = read_plan(planned, build, services)
     _require_loaded(plan, build, services)
@@ -119,7 +119,7 @@ def _replay(
     source = CorrectedSource(settings, plan)
     rows, passed_over = source.last_rows(by_id)
     _unverify(client, record)
-    open_gate(client, plan.index, build, lease.epoch)
+    allow_writes(client, plan.index, build, lease.epoch)
     try:
         loader = _loader(settings, planned, plan, record, services, lease.epoch)
         replayed = refused = 0
@@ -130,7 +130,7 @@ def _replay(
             replayed, refused = replayed + corrected.replayed, refused + corrected.refused
             unmatched -= {letter.key for letter in corrected.letters}
     finally:
-        close_gate(answering_client(services.connection), plan.index, build, lease.epoch)
+        fence_writes(answering_client(services.connection), plan.index, build, lease.epoch)
     refresh(client, plan.index)
     logger.info("replay: %d letters replayed, %d refused again, %d had no row", replayed, refused, len(unmatched))
     return {
@@ -176,7 +176,7 @@ def _unverify(client: Elasticsearch, record: Mapping[str, Any]) -> None:
     It is no failed one either: the end of a repeated replay, or of a resumed run, makes it verified again.
     """
     if was_verified(record):
-        RunStore(client).update(str(record["build"]), state=CORRECTED)
+        BuildRecords(client).update(str(record["build"]), state=CORRECTED)
 
 
 def _require_loaded(plan: BuildPlan, build: str, services: Services) -> None:
@@ -218,6 +218,6 @@ def _loader(
         read_model(connection, settings.name, plan.vector.model_id),
         build_sender(connection, write_alias(build, epoch), plan.index, planned.node_wait_seconds),
         update,
-        partial(changed_ids, connection, settings.name, covered=Cover.of(record).upto),
+        partial(changed_ids, connection, settings.name, covered=SourceWatermark.of(record).upto),
         plan.partition_of,
     )

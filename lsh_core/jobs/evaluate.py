@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.builds.records import RunStore, now
+from lsh_core.builds.records import BuildRecords, now
 from lsh_core.elastic.cluster import answering_client, count
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ModelMismatchError, SettingsError, SourceError, VectorError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
     from lsh_core.evaluation.query_set import QuerySet
-    from lsh_core.search.searchable_build import ResolvedBuild
+    from lsh_core.search.searchable_build import SearchableBuild
 
 _SEED = 1
 """Another one than of the queries that the build's default effort was chosen with."""
@@ -49,7 +49,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     """
     from lsh_core.evaluation.build_health import measure_health
     from lsh_core.evaluation.frontier import measure_frontier
-    from lsh_core.search.effort import own_effort
+    from lsh_core.search.effort import effort_for_recall
     from lsh_core.search.live_index import JOB_WAIT_SECONDS
     from lsh_core.search.vector_index import VectorIndex
 
@@ -69,7 +69,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         rows,
     )
     health = measure_health(
-        services.connection, build, effort=own_effort(build, None), queries=queries.vectors, seed=_SEED
+        services.connection, build, effort=effort_for_recall(build, None), queries=queries.vectors, seed=_SEED
     )
     result = {
         "name": settings.name,
@@ -87,7 +87,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         "changes": _operations(client, build.index) - before,
         "evaluated_at": now(),
     }
-    RunStore(client).replace(build.meta.build, evaluation=result)
+    BuildRecords(client).replace(build.meta.build, evaluation=result)
     if settings.output is None:
         return result
     try:
@@ -103,7 +103,7 @@ def _operations(client: Elasticsearch, index: str) -> int:
     return sum(max(int(copy["seq_no"]["max_seq_no"]) + 1 for copy in copies) for copies in shards.values())
 
 
-def _queries(settings: EvaluateSettings, build: ResolvedBuild, services: Services) -> QuerySet:
+def _queries(settings: EvaluateSettings, build: SearchableBuild, services: Services) -> QuerySet:
     from lsh_core.evaluation.query_set import QuerySet, draw_unseen
     from lsh_core.models.metrics import prepare_queries
     from lsh_core.search.query_file import read_query_vectors

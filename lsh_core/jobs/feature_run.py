@@ -17,7 +17,7 @@ from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
 from lsh_core.features.work_units import WorkChunk
 from lsh_core.jobs.dask.feature_workers import FeatureWorkers
-from lsh_core.redaction import told
+from lsh_core.redaction import redact
 from lsh_core.settings import FeaturesSettings
 from lsh_core.sources.feature_folders import CHUNKS, COMPLETE
 
@@ -107,7 +107,7 @@ class FeatureRun:
         return Manifest(
             state=state,
             encoder=encoder,
-            source=told(settings.source),
+            source=redact(settings.source),
             id=settings.id,
             text=source.columns.template,
             image=settings.image,

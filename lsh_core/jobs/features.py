@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError
 from lsh_core.jobs.dask.workers import check_address, dask_at
-from lsh_core.redaction import told
+from lsh_core.redaction import redact
 from lsh_core.settings import FeaturesSettings
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
         manifest = run.compute()
     seconds = time.perf_counter() - started
     return {
-        "output": told(settings.output),
+        "output": redact(settings.output),
         "encoder": manifest.encoder["name"],
         "fingerprint": manifest.encoder["fingerprint"],
         "dims": manifest.encoder["dims"],

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
 from lsh_core.elastic.refusals import errors_named
@@ -118,7 +118,7 @@ def resumed_settings(name: str, build: str, given: Mapping[str, Any], services: 
     SettingsError
         A setting that the build was planned with is given another value.
     """
-    stored = RunStore(answering_client(services.connection)).get(name, build)["settings"]
+    stored = BuildRecords(answering_client(services.connection)).get(name, build)["settings"]
     merged = validated(IndexSettings, {**stored, **given})
     planned = validated(IndexSettings, stored)
     for setting in given:

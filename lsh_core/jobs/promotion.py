@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lsh_core.builds.aliases import live_index, require_healthy, require_live, swap, wait_green
-from lsh_core.builds.records import CORRECTED, VERIFIED, RunStore, acknowledged_record, now
+from lsh_core.builds.records import CORRECTED, VERIFIED, BuildRecords, acknowledged_record, now
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.leases import ALIAS, Lease, hold
 from lsh_core.errors import PromotionConflictError
@@ -126,11 +126,11 @@ def _note_demoted(client: Elasticsearch, name: str, index: str | None) -> None:
     Before the swap, as a promoter that is killed after it notes nothing any more. Of the build that is live, because
     there was no swap then, nobody asks it.
     """
-    runs = RunStore(client)
+    runs = BuildRecords(client)
     for record in runs.of(name):
         if record["index"] == index:
             runs.update(record["build"], demoted_at=now())
 
 
 def _note_promoted(client: Elasticsearch, build: str) -> None:
-    RunStore(client).update(build, promoted_at=now())
+    BuildRecords(client).update(build, promoted_at=now())

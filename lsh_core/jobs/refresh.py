@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
 from lsh_core.elastic.leases import Lease, hold
@@ -20,11 +20,11 @@ from lsh_core.jobs.services import Services
 from lsh_core.live.change_writer import WritableBuild
 from lsh_core.live.journal import BEFORE_ALL, Change, Entry
 from lsh_core.live.live_writer import LiveWriter
-from lsh_core.live.partition_fence import partition_way
+from lsh_core.live.partition_fence import fenced_journal_alias
 from lsh_core.live.partition_state import PartitionState, PartitionStore
 from lsh_core.live.partition_sweep import sweep
-from lsh_core.live.pending_changes import due_changes
-from lsh_core.live.watermark import Cover
+from lsh_core.live.pending_changes import pending_changes
+from lsh_core.live.watermark import SourceWatermark
 from lsh_core.partitions import levels_of
 from lsh_core.progress import progress
 from lsh_core.settings import RefreshSettings
@@ -102,7 +102,7 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
         upserted = deleted = 0
         if not unchanged:
             _check_rows(settings, source, writer)
-            with partition_way(services.connection, store.digest, lease.epoch) as alias:
+            with fenced_journal_alias(services.connection, store.digest, lease.epoch) as alias:
                 writer = LiveWriter(services.connection, settings.name, through=alias)
                 state = _begin(store, source, writer)
                 for _ in range(_MOVES):
@@ -171,10 +171,10 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
 
 
 def _check_rows(settings: RefreshSettings, source: _Source, writer: LiveWriter) -> None:
-    from lsh_core.sources.batches import read_parts
+    from lsh_core.sources.batches import read_batches
 
     with progress("check", total=source.rows) as meter:
-        for file, first_row, table in read_parts(source.files, source.columns):
+        for file, first_row, table in read_batches(source.files, source.columns):
             writer.check(table, id_column=source.id, vector_column=source.vector, where=file.url, first_row=first_row)
             meter.advance(len(table))
 
@@ -199,11 +199,11 @@ def _check_listing(settings: RefreshSettings, source: _Source, now: _Source) -> 
 
 
 def _upsert(settings: RefreshSettings, source: _Source, state: PartitionState, writer: LiveWriter, lease: Lease) -> int:
-    from lsh_core.sources.batches import read_parts
+    from lsh_core.sources.batches import read_batches
 
     upserted = 0
     with progress("upsert", total=source.rows) as meter:
-        for file, first_row, table in read_parts(source.files, source.columns):
+        for file, first_row, table in read_batches(source.files, source.columns):
             lease.require()
             upserted += writer.upsert(
                 table,
@@ -242,13 +242,13 @@ def _delete_departed(state: PartitionState, services: Services, writer: LiveWrit
                     deleted += len(deletes) if entry == own else 0
                     meter.advance(len(deletes))
             if writer.live_build().index == build.index:
-                RunStore(answering_client(services.connection)).update(build.meta.build, replayed_to=reached)
+                BuildRecords(answering_client(services.connection)).update(build.meta.build, replayed_to=reached)
                 return deleted
 
 
 def _record(client: Elasticsearch, *, build: WritableBuild) -> dict[str, Any]:
     """Return the record of `build`; what an old state of it lacks would pass for what the build lacks."""
-    return RunStore(client).find(build.meta.name, build.meta.build, as_acknowledged=True) or {}
+    return BuildRecords(client).find(build.meta.name, build.meta.build, as_acknowledged=True) or {}
 
 
 def _catch_up(record: Mapping[str, Any], writer: LiveWriter, lease: Lease) -> tuple[int, list[Entry]]:
@@ -265,7 +265,7 @@ def _catch_up(record: Mapping[str, Any], writer: LiveWriter, lease: Lease) -> tu
     after = int(record.get("replayed_to", BEFORE_ALL))
     reached = writer.journal.settled()
     sweeps: list[Entry] = []
-    for page, changes in due_changes(writer.journal, after, reached, Cover.of(record).upto):
+    for page, changes in pending_changes(writer.journal, after, reached, SourceWatermark.of(record).upto):
         lease.require()
         try:
             writer.apply(changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError
@@ -32,7 +32,7 @@ def report(settings: ReportSettings, services: Services) -> dict[str, Any]:
     """
     name = settings.name
     build = settings.build or live_build(name, services)
-    evaluation = RunStore(answering_client(services.connection)).get(name, build).get("evaluation")
+    evaluation = BuildRecords(answering_client(services.connection)).get(name, build).get("evaluation")
     if evaluation is None:
         raise NotFoundError("evaluation of build", build, f"`airlsh evaluate {name}` makes one of the live build")
     return {"name": name, "build": build, "report": write_report(evaluation, settings.output)}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.mapping import META_KEY
-from lsh_core.builds.records import VERIFIED, RunStore
-from lsh_core.builds.write_gate import close_gate
+from lsh_core.builds.records import VERIFIED, BuildRecords
+from lsh_core.builds.write_gate import fence_writes
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.elastic.refusals import errors_named
@@ -19,7 +19,7 @@ from lsh_core.jobs.builds import unknown_name
 from lsh_core.jobs.services import Services
 from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.ledger import last_entry_at
-from lsh_core.loading.purge import forget_build, forget_expired_letters
+from lsh_core.loading.purge import purge_build, purge_expired_dead_letters
 from lsh_core.settings import AbandonSettings, RetireSettings
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def retire_all(settings: RetireSettings, services: Services) -> dict[str, Any]:
 def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
     client = answering_client(services.connection)
     with hold(services.connection, settings.name, BUILD, services.caller) as lease:
-        forget_expired_letters(client)
-        records = RunStore(client).of(settings.name)
+        purge_expired_dead_letters(client)
+        records = BuildRecords(client).of(settings.name)
         if not records:
             raise unknown_name(settings.name)
         live = live_index(client, settings.name)
@@ -122,7 +122,7 @@ def abandon(settings: AbandonSettings, services: Services) -> dict[str, Any]:
         An index run of this name is at work.
     """
     client = answering_client(services.connection)
-    record = RunStore(client).get(settings.name, settings.build)
+    record = BuildRecords(client).get(settings.name, settings.build)
     _require_not_live(client, settings.name, record)
     with hold(services.connection, settings.name, BUILD, services.caller, build=settings.build) as lease:
         _delete(settings.name, record, services, lease.epoch)
@@ -136,8 +136,8 @@ def _delete(name: str, record: Mapping[str, Any], services: Services, epoch: int
     with hold(services.connection, name, ALIAS, services.caller, wait_seconds=_LEASE_SECONDS):
         _require_not_live(client, name, record)
         _delete_index(client, name, index, build, epoch)
-        forget_build(client, build)
-        RunStore(client).forget(build)
+        purge_build(client, build)
+        BuildRecords(client).forget(build)
 
 
 def _require_not_live(client: Elasticsearch, name: str, record: Mapping[str, Any]) -> None:
@@ -157,7 +157,7 @@ def _delete_index(client: Elasticsearch, name: str, index: str, build: str, epoc
         if (meta.get("name"), meta.get("build")) != (name, build):
             reason = f"{index} does not say that it is build {build} of {name}; it is left alone"
             raise PromotionConflictError(name, reason)
-        close_gate(client, index, build, epoch)
+        fence_writes(client, index, build, epoch)
         client.indices.delete(index=index)
     except Missing:
         return

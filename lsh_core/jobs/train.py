@@ -13,7 +13,7 @@ from lsh_core.errors import SettingsError, SourceError
 from lsh_core.jobs.dask.worker_liveness import as_they_end
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.progress import progress
-from lsh_core.redaction import told
+from lsh_core.redaction import redact
 from lsh_core.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lsh_core.elastic.connection import Connection
     from lsh_core.sources.dataset import Dataset
-    from lsh_core.sources.encoder_info import EncodedBy
+    from lsh_core.sources.encoder_info import EncoderInfo
     from lsh_core.sources.sampling import SamplePart
     from lsh_core.sources.source_file import SourceFile
 
@@ -106,7 +106,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     }
 
 
-def with_metric(settings: TrainSettings, encoder: EncodedBy | None) -> TrainSettings:
+def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSettings:
     """Return the settings with the metric that the vectors are meant for, unless they ask for one.
 
     Raises
@@ -159,7 +159,7 @@ def _fit_and_store(
     settings: TrainSettings,
     rows: int,
     source_version: str | None,
-    encoder: EncodedBy | None,
+    encoder: EncoderInfo | None,
     knobs: dict[str, Any],
     connection: Connection,
 ) -> dict[str, Any] | None:
@@ -177,7 +177,7 @@ def _fit_and_store(
     model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs).fit(sample, rows=rows)
     facts = {
         "rows": rows,
-        "source": told(settings.source),
+        "source": redact(settings.source),
         "source_version": source_version,
         "sample_rows": len(sample),
         "encoder": None if encoder is None else asdict(encoder),

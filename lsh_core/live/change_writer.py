@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from lsh_core.builds.bulk_lines import DocumentWriter, delete_line
+from lsh_core.builds.bulk_lines import BulkLineEncoder, delete_line
 from lsh_core.builds.field_types import field_paths
 from lsh_core.builds.mapping import META_KEY, BuildMeta, VectorField, change_fields
 from lsh_core.elastic.bulk_answers import Verdict, judge_item
@@ -107,7 +107,7 @@ class ChangeWriter:
 
     def __init__(self, connection: Connection, build: WritableBuild, alias: str) -> None:
         self._connection, self._build, self._alias = connection, build, alias
-        self._writer = DocumentWriter(build.field, build.fields)
+        self._writer = BulkLineEncoder(build.field, build.fields)
 
     def write(self, entries: Sequence[Entry]) -> Outcome:
         """Send `entries` once; those with a later change in the build already count as done."""

@@ -17,7 +17,7 @@ from lsh_core.elastic.cluster import on_any_node, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.live.journal import BEFORE_ALL, Entry, Journal, is_repeatable
-from lsh_core.live.latest_changes import LastChanges
+from lsh_core.live.latest_changes import LatestChangeIndex
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -55,7 +55,7 @@ class Redundant:
 
     def __init__(self, *, covered: int, young: int, repeatable: int) -> None:
         self._covered, self._young, self._repeatable = covered, young, repeatable
-        self._last, self._uncovered = LastChanges(), LastChanges()
+        self._last, self._uncovered = LatestChangeIndex(), LatestChangeIndex()
         self._sweeps: dict[str | None, int] = {}
 
     def add(self, entries: Sequence[Entry]) -> None:

@@ -24,7 +24,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import CHANGES, ensure_system_index
 from lsh_core.errors import LoadError, ServerError, UnavailableError
-from lsh_core.live.journal_reads import read_settled, settle
+from lsh_core.live.journal_reads import barrier, read_after_barrier
 
 BEFORE_ALL = -1
 """The position before the first change."""
@@ -216,7 +216,7 @@ class Journal:
         UnavailableError
             The journal's shard did not answer in time.
         """
-        return settle(self._connection, self._name)
+        return barrier(self._connection, self._name)
 
     def forget(self, keys: Sequence[str]) -> None:
         """Take changes out of the journal."""
@@ -302,7 +302,7 @@ class Journal:
         ]
         if more is not None:
             wanted.append(more)
-        hits = read_settled(
+        hits = read_after_barrier(
             self._connection,
             self._name,
             upto,

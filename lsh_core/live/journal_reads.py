@@ -35,8 +35,8 @@ _LOST = (404, 500)
 _TURN, _PROOF = "turn", "settled"
 
 
-def settle(connection: Connection, name: str) -> int:
-    """Return a position behind every change that was acknowledged before, once `read_settled` can read up to it.
+def barrier(connection: Connection, name: str) -> int:
+    """Return a position behind every change that was acknowledged before, once `read_after_barrier` can read up to it.
 
     Positions are given out before their documents can be seen, so what is on the way is waited for: otherwise a
     reader could pass over it and never come back.
@@ -60,7 +60,7 @@ def settle(connection: Connection, name: str) -> int:
     return position
 
 
-def read_settled(connection: Connection, name: str, upto: int, **body: Any) -> list[dict[str, Any]]:
+def read_after_barrier(connection: Connection, name: str, upto: int, **body: Any) -> list[dict[str, Any]]:
     """Search one copy of the journal that holds every change up to `upto`; return the hits.
 
     Each call looks anew: a change that its writer has taken back since is not found any more.
@@ -68,7 +68,7 @@ def read_settled(connection: Connection, name: str, upto: int, **body: Any) -> l
     Parameters
     ----------
     upto
-        Position that `settle` has returned for `name`, now or long ago, or one before it.
+        Position that `barrier` has returned for `name`, now or long ago, or one before it.
 
     Raises
     ------

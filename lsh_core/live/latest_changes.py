@@ -13,7 +13,7 @@ from lsh_core.live.journal import Entry
 _MOST_WAITING = 2**18
 
 
-class LastChanges:
+class LatestChangeIndex:
     """The last change of each id, among all that were added.
 
     The last one has the greatest position; of two with the same position it is the later one in the journal. That is

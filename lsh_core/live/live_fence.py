@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LiveGate:
+class LiveFence:
     """The gate on one index: open, or fenced by the promotion with the lease `epoch`."""
 
     index: str
@@ -31,14 +31,14 @@ class LiveGate:
         return live_write_alias(self.index) if self.epoch is None else fence_alias(name, self.epoch)
 
 
-def read_live_gate(client: Elasticsearch, name: str, index: str) -> LiveGate | None:
+def read_live_fence(client: Elasticsearch, name: str, index: str) -> LiveFence | None:
     """Return the gate on `index`, or None if it has none: it was never live."""
     aliases = client.indices.get_alias(index=index)[index]["aliases"]
     if live_write_alias(index) in aliases:
-        return LiveGate(index, None)
+        return LiveFence(index, None)
     fence = re.compile(re.escape(fence_alias(name, 0)).removesuffix("0") + r"(\d+)")
     epochs = [int(match[1]) for match in map(fence.fullmatch, aliases) if match]
-    return LiveGate(index, max(epochs)) if epochs else None
+    return LiveFence(index, max(epochs)) if epochs else None
 
 
 def fence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
@@ -52,24 +52,24 @@ def fence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool
     UnavailableError
         The fence is there, but not every node knows of it yet: changes may get past it.
     """
-    gate = read_live_gate(client, name, index)
+    gate = read_live_fence(client, name, index)
     if gate is None or (gate.epoch or 0) > epoch:
         return False
-    return _turn(client, name, gate, LiveGate(index, epoch))
+    return _swap_state(client, name, gate, LiveFence(index, epoch))
 
 
 def unfence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
     """Let live changes into `index` again, if the fence there is still that of `epoch`; return whether it was."""
-    gate = read_live_gate(client, name, index)
-    return gate == LiveGate(index, epoch) and _turn(client, name, gate, LiveGate(index, None))
+    gate = read_live_fence(client, name, index)
+    return gate == LiveFence(index, epoch) and _swap_state(client, name, gate, LiveFence(index, None))
 
 
-def is_shut(client: Elasticsearch, name: str) -> bool:
+def is_fenced(client: Elasticsearch, name: str) -> bool:
     """Return whether the live build has a fence, or no gate at all."""
     live = live_index(client, name)
     if live is None:
         return False
-    gate = read_live_gate(client, name, live)
+    gate = read_live_fence(client, name, live)
     return gate is None or gate.epoch is not None
 
 
@@ -82,21 +82,21 @@ def repair_live(client: Elasticsearch, name: str, epoch: int) -> bool:
     live = live_index(client, name)
     if live is None:
         return False
-    gate = read_live_gate(client, name, live)
+    gate = read_live_fence(client, name, live)
     if gate is not None and (gate.epoch is None or gate.epoch >= epoch):
         return False
-    return _turn(client, name, gate, LiveGate(live, None))
+    return _swap_state(client, name, gate, LiveFence(live, None))
 
 
 def moving_actions(name: str, old: str | None, new: str, epoch: int) -> list[dict[str, Any]]:
     """Return what the swap of `name` does to the gate: from the fence of `epoch` on `old` to open on `new`."""
-    actions = [_add(name, LiveGate(new, None))]
+    actions = [_add(name, LiveFence(new, None))]
     if old is not None:
-        actions.insert(0, _remove(name, LiveGate(old, epoch)))
+        actions.insert(0, _remove(name, LiveFence(old, epoch)))
     return actions
 
 
-def _turn(client: Elasticsearch, name: str, found: LiveGate | None, wanted: LiveGate) -> bool:
+def _swap_state(client: Elasticsearch, name: str, found: LiveFence | None, wanted: LiveFence) -> bool:
     from elasticsearch import NotFoundError
 
     if found == wanted:
@@ -119,9 +119,9 @@ def _turn(client: Elasticsearch, name: str, found: LiveGate | None, wanted: Live
     return True
 
 
-def _add(name: str, gate: LiveGate) -> dict[str, Any]:
+def _add(name: str, gate: LiveFence) -> dict[str, Any]:
     return {"add": {"index": gate.index, "alias": gate.alias(name), "is_write_index": True, "is_hidden": True}}
 
 
-def _remove(name: str, gate: LiveGate) -> dict[str, Any]:
+def _remove(name: str, gate: LiveFence) -> dict[str, Any]:
     return {"remove": {"index": gate.index, "alias": gate.alias(name), "must_exist": True}}

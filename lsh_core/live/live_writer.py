@@ -29,8 +29,8 @@ from lsh_core.errors import (
 from lsh_core.live.build_types import fit_to_build
 from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWriter, WritableBuild, read_writable
 from lsh_core.live.journal import Change, Entry, Journal
-from lsh_core.live.live_fence import is_shut, repair_live
-from lsh_core.live.rows import KeyOf, Rows, as_table, named, upserts, valid_rows
+from lsh_core.live.live_fence import is_fenced, repair_live
+from lsh_core.live.rows import KeyOf, Rows, as_table, rename_columns, upserts, valid_rows
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 
 logger = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ class LiveWriter:
         id_name, vector_name = id_column or build.meta.id_column, vector_column or build.field.column
         if not len(table):
             return Written(build.meta.build, 0)
-        table = named(table, id=id_name, vector=vector_name, where=where)
+        table = rename_columns(table, id=id_name, vector=vector_name, where=where)
         table = fit_to_build(table, build.meta.types, where, first_row)
         changes = upserts(table, build.field, partition=partition, where=where, first_row=first_row, key=key)
         known = {ID_COLUMN, VECTOR_COLUMN, id_name, vector_name, *build.fields}
@@ -155,7 +155,7 @@ class LiveWriter:
         if len(table):
             build = self.live_build()
             build.model.check_backend()
-            own = named(table, id=id_column, vector=vector_column, where=where)
+            own = rename_columns(table, id=id_column, vector=vector_column, where=where)
             valid_rows(fit_to_build(own, build.meta.types, where, first_row), build.field, where, first_row)
 
     def delete(self, ids: Iterable[Any], *, refreshed: bool = False) -> Written:
@@ -249,7 +249,7 @@ class LiveWriter:
 
         The lease is taken only if there is such a fence: somebody who wants to promote would be refused meanwhile.
         """
-        if not on_any_node(self._connection, lambda client: is_shut(client, self._name)):
+        if not on_any_node(self._connection, lambda client: is_fenced(client, self._name)):
             return
         try:
             with hold(self._connection, self._name, ALIAS, _WRITER, outwait=False) as lease:

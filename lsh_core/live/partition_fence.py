@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def partition_way(connection: Connection, digest: str, epoch: int) -> Iterator[str]:
+def fenced_journal_alias(connection: Connection, digest: str, epoch: int) -> Iterator[str]:
     """Open the way for `epoch` and close it for all others; yield the alias to append through.
 
     Parameters

@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator
 
 from lsh_core.live.journal import BEFORE_ALL, Entry, Journal
-from lsh_core.live.latest_changes import LastChanges
+from lsh_core.live.latest_changes import LatestChangeIndex
 
 FRESH_SECONDS = 1_800.0
 """Younger changes replace none: their writer may take them back, because a build refused them. It is half of
 `gc_deletes`: what was deleted since then no build has forgotten, and an older upsert is not made again."""
 
 
-def due_changes(
+def pending_changes(
     journal: Journal, after: int, upto: int, covered: int = BEFORE_ALL
 ) -> Iterator[tuple[list[Entry], list[Entry]]]:
     """Yield the journal in pages, with rows, each with the changes of it that are to be made.
@@ -26,7 +26,7 @@ def due_changes(
     covered
         Place in the journal up to which the source of the build holds all changes: those are passed over.
     """
-    last, fresh = LastChanges(), int((time.time() - FRESH_SECONDS) * 1000)
+    last, fresh = LatestChangeIndex(), int((time.time() - FRESH_SECONDS) * 1000)
     for _, changes in uncovered_changes(journal, after, upto, covered, rows=False):
         last.add([entry for entry in changes if entry.at < fresh])
     for page, changes in uncovered_changes(journal, after, upto, covered):

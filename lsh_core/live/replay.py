@@ -21,9 +21,9 @@ from lsh_core.elastic.paging import pages
 from lsh_core.errors import UnavailableError, VerificationError
 from lsh_core.live.change_writer import ChangeWriter, read_writable
 from lsh_core.live.journal import BEFORE_ALL, Entry, Journal
-from lsh_core.live.latest_changes import LastChanges
+from lsh_core.live.latest_changes import LatestChangeIndex
 from lsh_core.live.partition_sweep import sweep
-from lsh_core.live.pending_changes import due_changes, uncovered_changes
+from lsh_core.live.pending_changes import pending_changes, uncovered_changes
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -72,14 +72,14 @@ def replay_changes(
         A shard stayed away.
     """
     journal = Journal(connection, name)
-    last = LastChanges()
+    last = LatestChangeIndex()
     refused: dict[str, str] = {}
     applied, reached = 0, after
-    with closing(_Way(connection, index)) as way:
+    with closing(ReplayTarget(connection, index)) as way:
         while True:
             upto = journal.settled()
             sweeps: list[Entry] = []
-            for page, changes in due_changes(journal, reached, upto, covered):
+            for page, changes in pending_changes(journal, reached, upto, covered):
                 _note(refused, way.apply(changes))
                 last.add(changes)
                 applied += len(changes)
@@ -107,13 +107,13 @@ def changed_hashes(
     connection: Connection, name: str, *, upto: int, covered: int = BEFORE_ALL
 ) -> npt.NDArray[np.uint64]:
     """Return the 128-bit hashes, (n, 2) uint64, of the distinct ids that a replay up to `upto` changes."""
-    changed = LastChanges()
+    changed = LatestChangeIndex()
     for _, changes in uncovered_changes(Journal(connection, name), BEFORE_ALL, upto, covered, rows=False):
         changed.add(changes)
     return changed.hashes()
 
 
-class _Way:
+class ReplayTarget:
     """The way into a build that is not live; there is none until the first change."""
 
     def __init__(self, connection: Connection, index: str) -> None:

@@ -94,7 +94,7 @@ def _is_of_one_type(values: list[Any]) -> bool:
     return True
 
 
-def named(table: pa.Table, *, id: str, vector: str, where: str) -> pa.Table:
+def rename_columns(table: pa.Table, *, id: str, vector: str, where: str) -> pa.Table:
     """Return the table with id and vector under the names that the journal knows them by.
 
     Raises
@@ -117,7 +117,7 @@ def named(table: pa.Table, *, id: str, vector: str, where: str) -> pa.Table:
 
 
 def valid_rows(table: pa.Table, field: VectorField, where: str, first_row: int) -> ValidRows:
-    """Return the rows of a `named` table if all can be indexed; raise `SourceError` for the first that cannot."""
+    """Return the rows of a table of `rename_columns`; raise `SourceError` for the first that cannot be indexed."""
     valid = validate_rows(table, id=ID_COLUMN, vector=VECTOR_COLUMN, dims=field.dims, metric=field.metric)
     if valid.refused:
         row = valid.refused[0]
@@ -131,7 +131,7 @@ def valid_rows(table: pa.Table, field: VectorField, where: str, first_row: int) 
 def upserts(
     table: pa.Table, field: VectorField, *, partition: str | None, where: str, first_row: int, key: KeyOf | None
 ) -> list[Change]:
-    """Check all rows of a `named` table, then return a change for each id, its last row."""
+    """Check all rows of a `rename_columns` table, then return a change for each id, its last row."""
     valid = valid_rows(table, field, where, first_row)
     last = {identity: row for row, identity in enumerate(valid.ids)}
     offsets = sorted(last.values())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.builds.records import VERIFIED, RunStore
+from lsh_core.builds.records import VERIFIED, BuildRecords
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cover:
+class SourceWatermark:
     """What a source holds of the live changes.
 
     Attributes
@@ -34,12 +34,14 @@ class Cover:
     upto: int = BEFORE_ALL
 
     @classmethod
-    def of(cls, record: Mapping[str, Any] | None) -> Cover:
+    def of(cls, record: Mapping[str, Any] | None) -> SourceWatermark:
         """Return the cover of a build, by its record."""
         return cls(**(record or {}).get("cover") or {})
 
 
-def cover_for(connection: Connection, name: str, time: str | None, live: str | None, journal_at: int) -> Cover:
+def source_watermark(
+    connection: Connection, name: str, time: str | None, live: str | None, journal_at: int
+) -> SourceWatermark:
     """Return the cover of a build that begins now.
 
     Parameters
@@ -59,16 +61,18 @@ def cover_for(connection: Connection, name: str, time: str | None, live: str | N
     client = answering_client(connection)
     dropped = _dropped(client, name)
     if time is None:
-        record = next((each for each in RunStore(client).of(name) if live is not None and each["index"] == live), None)
-        return max(Cover.of(record), dropped, key=lambda cover: cover.upto)
+        record = next(
+            (each for each in BuildRecords(client).of(name) if live is not None and each["index"] == live), None
+        )
+        return max(SourceWatermark.of(record), dropped, key=lambda cover: cover.upto)
     upto = Journal(connection, name).place_before(time, upto=journal_at)
     if upto < dropped.upto:
         reason = f"the source was said to hold all changes before {dropped.time}, and older ones were forgotten since"
         raise SettingsError("source_covers", time, f"{reason}: give that time or a later one")
-    return Cover(time, upto)
+    return SourceWatermark(time, upto)
 
 
-def droppable(records: Iterable[Mapping[str, Any]], live: str | None) -> int:
+def deletable_position(records: Iterable[Mapping[str, Any]], live: str | None) -> int:
     """Return the place in the journal up to which no build of a name needs the changes any more. Pure.
 
     That is as far as the source of the build that is live covers them, and each other build has them: its source
@@ -76,7 +80,7 @@ def droppable(records: Iterable[Mapping[str, Any]], live: str | None) -> int:
     """
     limits, upto = [], BEFORE_ALL
     for record in records:
-        covered = Cover.of(record).upto
+        covered = SourceWatermark.of(record).upto
         if record["index"] == live:
             upto = covered
         replayed = int(record.get("replayed_to", BEFORE_ALL)) if record["state"] == VERIFIED else BEFORE_ALL
@@ -102,25 +106,25 @@ def require_changes(client: Elasticsearch, name: str, record: Mapping[str, Any])
     A build that was verified before they left holds them, and can be made live; it cannot be verified again.
     """
     dropped = _dropped(client, name)
-    if Cover.of(record).upto < dropped.upto:
+    if SourceWatermark.of(record).upto < dropped.upto:
         raise ChangesGoneError(str(record["index"]), str(dropped.time))
 
 
-def note_dropped(client: Elasticsearch, name: str, cover: Cover) -> None:
+def note_dropped(client: Elasticsearch, name: str, cover: SourceWatermark) -> None:
     """Record that changes up to `cover` leave the journal; before they do, so that no build counts on them."""
     if cover.upto > _dropped(client, name).upto:
         client.index(index=RUNS, id=_document_id(name), document={"cover": asdict(cover)})
 
 
-def _dropped(client: Elasticsearch, name: str) -> Cover:
+def _dropped(client: Elasticsearch, name: str) -> SourceWatermark:
     """Return up to where changes may have left the journal."""
     from elasticsearch import NotFoundError
 
     ensure_system_index(client, RUNS)
     try:
-        return Cover.of(client.get(index=RUNS, id=_document_id(name))["_source"])
+        return SourceWatermark.of(client.get(index=RUNS, id=_document_id(name))["_source"])
     except NotFoundError:
-        return Cover()
+        return SourceWatermark()
 
 
 def _document_id(name: str) -> str:

@@ -20,10 +20,10 @@ import orjson
 
 from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict, judge_item, judge_request
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
-from lsh_core.elastic.node_pool import NodeRing
+from lsh_core.elastic.node_pool import NodePool
 from lsh_core.errors import AirlshError, LoadError, ShardsMissingError, UnavailableError
 from lsh_core.loading.bulk_transport import BulkAnswer, BulkTransport, NodeUnreachableError
-from lsh_core.loading.node_stats import NodeTally
+from lsh_core.loading.node_stats import NodeStats
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class SendReport:
     """What became of the rows of one request: the refused ones, and a tally by node number. All others are taken."""
 
     refusals: list[Refusal] = field(default_factory=list)
-    nodes: defaultdict[int, NodeTally] = field(default_factory=lambda: defaultdict(NodeTally))
+    nodes: defaultdict[int, NodeStats] = field(default_factory=lambda: defaultdict(NodeStats))
 
 
 @dataclass
@@ -78,7 +78,7 @@ class BulkSender:
     """
 
     transport: BulkTransport
-    ring: NodeRing
+    ring: NodePool
     index: str
     wait_seconds: float
     sleep: Callable[[float], None] = time.sleep
@@ -127,7 +127,7 @@ class BulkSender:
                 troubled = True
                 continue
             except BaseException:
-                self.ring.let_go(node)
+                self.ring.release(node)
                 raise
             if answer.status in _NODE_IN_TROUBLE:
                 self.ring.failed(node)  # It may have lost its master, while its neighbours have not.
@@ -174,10 +174,10 @@ class BulkSender:
             return node
         pause, left = self.ring.seconds_to_next() + 0.05, deadline - self.clock()
         self.sleep(min(pause, max(left, 0.05)))
-        return None if pause < left else self.ring.last_resort(home)
+        return None if pause < left else self.ring.least_recently_failed(home)
 
     def _judge(
-        self, part: _Part, answer: BulkAnswer, refusals: list[Refusal], tally: NodeTally
+        self, part: _Part, answer: BulkAnswer, refusals: list[Refusal], tally: NodeStats
     ) -> tuple[list[_Part], ItemVerdict]:
         """Record what is settled; return what must be sent again, and the verdict that decides the pause."""
         if answer.status != 200:

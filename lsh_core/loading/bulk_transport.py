@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from lsh_core.elastic.bulk_requests import post_bulk
 from lsh_core.elastic.cluster import on_any_node, ring_of
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.liveness import LONGEST_SECONDS, SilentNodeError, watched
+from lsh_core.elastic.liveness import MAX_SECONDS, SilentNodeError, call_with_liveness_check
 from lsh_core.elastic.missing_shards import MissingShard, missing_shards
 from lsh_core.errors import AirlshError
 
@@ -72,8 +72,8 @@ class ElasticTransport:
             return post_bulk(client, self._alias, body, more=["errors"])
 
         try:
-            longest = _TRIAL_SECONDS if node in self._silent else LONGEST_SECONDS
-            answer = watched(self._connection.client(node), ask, longest_seconds=longest)
+            longest = _TRIAL_SECONDS if node in self._silent else MAX_SECONDS
+            answer = call_with_liveness_check(self._connection.client(node), ask, longest_seconds=longest)
         except SilentNodeError as error:
             self._silent.add(node)
             ring_of(self._connection).failed(node)  # So that calls for the ledger do not wait for it as well.

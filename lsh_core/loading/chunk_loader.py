@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lsh_core.builds.bulk_lines import DocumentWriter
+from lsh_core.builds.bulk_lines import BulkLineEncoder
 from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.bulk_requests import request_sizes
 from lsh_core.loading.bulk_sender import BulkSender, Refusal, SendReport
 from lsh_core.loading.dead_letters import DeadLetter, expiry, letters_kept
 from lsh_core.loading.ledger import LedgerEntry, packed_vector
-from lsh_core.loading.node_queues import PATIENCE_SECONDS, PostingLanes
-from lsh_core.loading.node_stats import NodeTally
+from lsh_core.loading.node_queues import STEAL_AFTER_SECONDS, NodeQueues
+from lsh_core.loading.node_stats import NodeStats
 from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.sources.fitting import fit
 from lsh_core.sources.reading import read_span
@@ -126,16 +126,16 @@ class ChunkLoader:
         sender: BulkSender,
         record: ChunkRecord,
         *,
-        patience_seconds: float = PATIENCE_SECONDS,
+        patience_seconds: float = STEAL_AFTER_SECONDS,
     ) -> None:
         self._patience = patience_seconds
         self._plan, self._model, self._sender, self._record = plan, model, sender, record
-        self._writer = DocumentWriter(plan.vector, plan.fields)
+        self._writer = BulkLineEncoder(plan.vector, plan.fields)
         self._row_bytes = float(_FIRST_GUESS_BYTES + 16 * plan.vector.dims // 3)
 
     def load(self, file: SourceFile, chunks: Sequence[Chunk]) -> Iterator[LedgerEntry]:
         """Load `chunks` of `file`; yield the entry of each once it is acknowledged and recorded, in any order."""
-        lanes = PostingLanes(self._sender, len(self._plan.nodes), self._plan.posting_threads, self._patience)
+        lanes = NodeQueues(self._sender, len(self._plan.nodes), self._plan.posting_threads, self._patience)
         opened: list[_OpenChunk] = []
         watch = Stopwatch()
         try:
@@ -156,9 +156,7 @@ class ChunkLoader:
         finally:
             lanes.close()
 
-    def _open(
-        self, lanes: PostingLanes, file: SourceFile, chunk: Chunk, table: pa.Table, watch: Stopwatch
-    ) -> _OpenChunk:
+    def _open(self, lanes: NodeQueues, file: SourceFile, chunk: Chunk, table: pa.Table, watch: Stopwatch) -> _OpenChunk:
         """Validate, hash and write the rows of one chunk, and hand its requests to the posting threads."""
         plan = self._plan
         with watch("validate"):
@@ -182,7 +180,7 @@ class ChunkLoader:
             hash_ids(valid.ids),
             tuple(valid.refused),
             {row.offset: pack_row(table, row.offset) for row in valid.refused[: plan.letters_a_chunk]},
-            _candidates(valid, chunk),
+            _sample_rows(valid, chunk),
             codes.longer,
             requests,
         )
@@ -226,7 +224,7 @@ class ChunkLoader:
     def _close(self, file: SourceFile, opened: _OpenChunk, watch: Stopwatch) -> LedgerEntry:
         reports = [request.result() for request in opened.requests if request.done()]
         refusals = {refusal.offset: refusal for report in reports for refusal in report.refusals}
-        nodes: defaultdict[int, NodeTally] = defaultdict(NodeTally)
+        nodes: defaultdict[int, NodeStats] = defaultdict(NodeStats)
         for report in reports:
             for node, tally in report.nodes.items():
                 nodes[node].add(tally)
@@ -294,7 +292,7 @@ class ChunkLoader:
         return {row: pack_row(table, row) for row in rows}
 
 
-def _candidates(valid: ValidRows, chunk: Chunk) -> dict[int, dict[str, Any]]:
+def _sample_rows(valid: ValidRows, chunk: Chunk) -> dict[int, dict[str, Any]]:
     """Return rows, by their offset, that may become samples; spread over the chunk, its first and its last with them.
 
     They are picked before the server said which rows it takes: the vectors are not kept until then.

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lsh_core.builds.bulk_lines import DocumentWriter
+from lsh_core.builds.bulk_lines import BulkLineEncoder
 from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.builds.records import now
 from lsh_core.elastic.bulk_requests import requests
@@ -99,7 +99,7 @@ class CorrectionLoader:
         self._plan, self._vector_column = plan, vector_column
         self._model, self._sender, self._update, self._changed = model, sender, update, changed
         self._partition = partition
-        self._writer = DocumentWriter(plan.vector, plan.fields)
+        self._writer = BulkLineEncoder(plan.vector, plan.fields)
 
     def load(self, table: pa.Table, letters: Mapping[str, Sequence[DeadLetter]]) -> Corrected:
         """Load the rows of `table`, each with an id of its own that `letters` has.

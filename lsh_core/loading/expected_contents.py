@@ -19,7 +19,7 @@ Grouping = Callable[[Iterable[Rows]], Iterator[Rows]]
 
 
 @dataclass(frozen=True)
-class ChunkHoldings:
+class ChunkContents:
     """What one chunk adds to an index: how many documents, and the sum of their places (``airlsh.row``)."""
 
     documents: int
@@ -27,7 +27,7 @@ class ChunkHoldings:
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedContents:
     """What an index must hold of a source.
 
     Attributes
@@ -45,7 +45,7 @@ class Expected:
     documents: int
     repeated: int
     replaced: int
-    chunks: dict[int, ChunkHoldings]
+    chunks: dict[int, ChunkContents]
 
 
 def one_group(rows: Iterable[Rows]) -> Iterator[Rows]:
@@ -53,9 +53,9 @@ def one_group(rows: Iterable[Rows]) -> Iterator[Rows]:
     yield np.concatenate([np.empty((0, 3), np.uint64), *rows])
 
 
-def expected_holdings(
+def expected_contents(
     entries: Iterable[LedgerEntry], *, replaced: IdHashes | None = None, group: Grouping = one_group
-) -> Expected:
+) -> ExpectedContents:
     """Work out which rows win.
 
     Of the rows with one id the last in source order wins, whatever the order in which they arrived: each
@@ -88,7 +88,7 @@ def expected_holdings(
         won = winning_places(each)
         documents += len(won)
         chunks.count(won)
-    return Expected(
+    return ExpectedContents(
         documents=documents,
         repeated=counted["valid"] - counted["replaced"] - documents,
         replaced=counted["replaced"],
@@ -132,11 +132,11 @@ class _Chunks:
         self._documents += np.bincount(at, minlength=len(starts))
         np.add.at(self._sums, at, places)
 
-    def holdings(self) -> dict[int, ChunkHoldings]:
+    def holdings(self) -> dict[int, ChunkContents]:
         """Return what was counted, by the chunks' numbers."""
         numbers, _ = self._in_order()
         return {
-            number: ChunkHoldings(documents, total)
+            number: ChunkContents(documents, total)
             for number, documents, total in zip(
                 numbers.tolist(), self._documents.tolist(), self._sums.tolist(), strict=True
             )

@@ -14,7 +14,7 @@ _BITS = 8
 _ROW_BYTES = 24
 
 
-class Spill:
+class SpillingGroupBy:
     """A grouping for `expected_holdings`.
 
     Up to `memory_bytes` of rows stay in memory and are one group. Beyond, they are parted by the first

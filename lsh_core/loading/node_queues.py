@@ -11,10 +11,10 @@ from lsh_core.loading.bulk_sender import BulkSender, SendReport
 
 _OPEN_REQUESTS_PER_THREAD = 2
 _LEAST_THREADS = 2
-PATIENCE_SECONDS = 1.0
+STEAL_AFTER_SECONDS = 1.0
 
 
-class PostingLanes:
+class NodeQueues:
     """One lane a node: a few threads, and room for as many requests again that wait for them.
 
     Memory is bounded by the room of all lanes. A request whose home lane stays full goes through another one;
@@ -29,7 +29,7 @@ class PostingLanes:
     """
 
     def __init__(
-        self, sender: BulkSender, nodes: int, threads: int, patience_seconds: float = PATIENCE_SECONDS
+        self, sender: BulkSender, nodes: int, threads: int, patience_seconds: float = STEAL_AFTER_SECONDS
     ) -> None:
         each = max(-(-threads // nodes), min(threads, _LEAST_THREADS))
         self._sender, self._patience = sender, patience_seconds

@@ -14,7 +14,7 @@ _BUSY = ("es_rejected_execution_exception", "too_many_requests")
 
 
 @dataclass
-class NodeTally:
+class NodeStats:
     """What one node did.
 
     Attributes
@@ -47,11 +47,11 @@ class NodeTally:
     blocked: int = 0
     away: list[tuple[float, float]] = field(default_factory=list)
 
-    def add(self, other: NodeTally) -> None:
+    def add(self, other: NodeStats) -> None:
         """Add what `other` counts."""
         for count in COUNTS:
             setattr(self, count, getattr(self, count) + getattr(other, count))
-        self.away = merged([*self.away, *other.away])
+        self.away = merge_spans([*self.away, *other.away])
 
     def sent_again(self, rows: int, why: ItemVerdict) -> None:
         """Count `rows` of one request that are sent again, and why."""
@@ -67,7 +67,7 @@ class NodeTally:
         """Record that the node has been away for so many seconds until now."""
         if seconds > 0:
             now = time.time()
-            self.away = merged([*self.away, (round(now - seconds, 3), round(now, 3))])
+            self.away = merge_spans([*self.away, (round(now - seconds, 3), round(now, 3))])
 
     @property
     def away_seconds(self) -> float:
@@ -92,7 +92,7 @@ class NodeTally:
         return cls(**{key: document.get(key, 0) for key in COUNTS}, away=away)
 
 
-def merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+def merge_spans(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return `spans` of time in order, those that overlap as one."""
     found: list[tuple[float, float]] = []
     for start, end in sorted(spans):

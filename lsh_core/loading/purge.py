@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _PAGE = 2000
 
 
-def forget_build(client: Elasticsearch, build: str) -> None:
+def purge_build(client: Elasticsearch, build: str) -> None:
     """Delete the ledger entries and the dead letters of `build`.
 
     By search and bulk: not every distribution has delete-by-query.
@@ -23,7 +23,7 @@ def forget_build(client: Elasticsearch, build: str) -> None:
         _delete(client, index, {"term": {"build": build}}, f"forgetting build {build}")
 
 
-def forget_expired_letters(client: Elasticsearch) -> int:
+def purge_expired_dead_letters(client: Elasticsearch) -> int:
     """Delete the dead letters of all builds that have expired; return how many there were."""
     return _delete(client, DEAD_LETTERS, {"range": {"expires_at": {"lt": "now"}}}, "forgetting expired dead letters")
 

@@ -13,7 +13,7 @@ from lsh_core.elastic.cluster import count, search
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.errors import VerificationError
-from lsh_core.loading.expected_contents import ChunkHoldings, Expected
+from lsh_core.loading.expected_contents import ChunkContents, ExpectedContents
 from lsh_core.loading.ledger import unpacked_vector
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ _LONGEST_LIST = 5
 _COSINE_ERROR = 1e-6
 
 
-def verify_holdings(client: Elasticsearch, index: str, expected: Expected, field: VectorField, *, live: int = 0) -> int:
+def verify_holdings(
+    client: Elasticsearch, index: str, expected: ExpectedContents, field: VectorField, *, live: int = 0
+) -> int:
     """Compare what `index` holds with what it must hold.
 
     Documents of the source, documents with a vector, and for each chunk the number of documents and the sum
@@ -125,7 +127,7 @@ def verify_samples(
     return compared
 
 
-def _holdings(client: Elasticsearch, index: str) -> Iterator[tuple[int, ChunkHoldings]]:
+def _holdings(client: Elasticsearch, index: str) -> Iterator[tuple[int, ChunkContents]]:
     """Yield what the index holds of each chunk."""
     after: Mapping[str, Any] | None = None
     while True:
@@ -143,7 +145,7 @@ def _holdings(client: Elasticsearch, index: str) -> Iterator[tuple[int, ChunkHol
             aggs={"chunks": {"composite": composite, "aggs": {"places": {"sum": {"field": "airlsh.row"}}}}},
         )["aggregations"]["chunks"]
         for bucket in answer["buckets"]:
-            yield bucket["key"]["chunk"], ChunkHoldings(bucket["doc_count"], round(bucket["places"]["value"]))
+            yield bucket["key"]["chunk"], ChunkContents(bucket["doc_count"], round(bucket["places"]["value"]))
         after = answer.get("after_key")
         if after is None:
             return

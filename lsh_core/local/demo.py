@@ -16,7 +16,7 @@ from lsh_core.local.run_progress import RunProgress
 from lsh_core.local.stack import start_stack, stop_stack
 from lsh_core.local.start import CHECKOUT
 from lsh_core.local.state import FOLDER, running_stack
-from lsh_core.signals import endings_raised
+from lsh_core.signals import signals_as_exceptions
 
 logger = logging.getLogger("lsh_core.local")
 
@@ -63,7 +63,7 @@ def run_demo(
     if running is None or running.dead_parts():
         # Of a demo that was interrupted: its unfinished runs would keep those of this one waiting.
         stop_stack(folder, delete_data=True)
-    with endings_raised(), start_stack(nodes=nodes, folder=folder) as stack:
+    with signals_as_exceptions(), start_stack(nodes=nodes, folder=folder) as stack:
         report = _train_and_index(AirflowRest(str(stack.airflow)), echo)
         echo("\n".join(["", *report_lines(report)]))
         echo("\n".join(_answer_lines(Connection(urls=stack.elasticsearch))))

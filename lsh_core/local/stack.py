@@ -13,7 +13,7 @@ from lsh_core.local.ending import end_parts
 from lsh_core.local.lock import exclusive
 from lsh_core.local.start import Start, check_nothing_runs
 from lsh_core.local.state import FOLDER, StackState, read_state, remove_state, running_stack
-from lsh_core.signals import endings_raised, undisturbed
+from lsh_core.signals import signals_as_exceptions, undisturbed
 
 
 class Stack:
@@ -86,7 +86,7 @@ def start_stack(
         nor is one when the start is interrupted.
     """
     folder = folder.resolve()
-    with endings_raised(), exclusive(folder):
+    with signals_as_exceptions(), exclusive(folder):
         check_nothing_runs(folder)
         ports = {"airflow": airflow_port, "elasticsearch": elasticsearch_port, "dask": dask_port}
         starting = Start(folder, workers, ports)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lsh_core.search.answers import Answer, HybridAnswer, HybridNeighbour
 from lsh_core.sources.listing import is_local, open_filesystem
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 from lsh_core.sources.writable_folders import write_whole
 
 
@@ -33,5 +33,5 @@ def write_answers(path: str, answers: Sequence[Answer]) -> None:
     filesystem, place = open_filesystem(path)
     data = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), data)
-    with judged(path, "cannot be written", local=is_local(filesystem)):
+    with translate_errors(path, "cannot be written", local=is_local(filesystem)):
         write_whole(filesystem, place, data.getvalue().to_pybytes())

@@ -8,25 +8,25 @@ from collections.abc import Mapping
 from lsh_core.builds.mapping import VectorField
 from lsh_core.errors import SettingsError
 from lsh_core.models.subspace import Subspace
-from lsh_core.search.queries import MOST_RESULTS
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.queries import MAX_RESULTS
+from lsh_core.search.searchable_build import SearchableBuild
 
 EXACT_ROWS = 20_000
 """Up to so many rows are scanned as fast as a query looks at its lists."""
-MOST_TERMS = 65_536
+MAX_TERMS = 65_536
 """Tokens that the server takes in one filter (``index.max_terms_count``)."""
 _SCANNED = 4
 """Ranking rows by their tokens takes longer than comparing a quarter of them more."""
 
 
-def effort_range(build: ResolvedBuild, k: int, rows: int) -> tuple[int, int]:
+def effort_range(build: SearchableBuild, k: int, rows: int) -> tuple[int, int]:
     """Return the smallest and the greatest effort of a search for `k` of `rows` rows."""
     if build.field.has_lists:
-        return 1, min(build.model.token_count, MOST_TERMS)
-    return min(k, rows), min(rows, MOST_RESULTS)
+        return 1, min(build.model.token_count, MAX_TERMS)
+    return min(k, rows), min(rows, MAX_RESULTS)
 
 
-def effort_asked_for(build: ResolvedBuild, asked: Mapping[str, int]) -> int | None:
+def effort_asked_for(build: SearchableBuild, asked: Mapping[str, int]) -> int | None:
     """Return the effort that the caller asks for, in the unit of the build's model; None: it leaves that to airlsh.
 
     Parameters
@@ -44,7 +44,7 @@ def effort_asked_for(build: ResolvedBuild, asked: Mapping[str, int]) -> int | No
         if unit != wanted:
             raise SettingsError(unit, value, f"index {build.index} has an {build.field.kind} model: use {wanted}")
     effort = asked.get(wanted)
-    most = MOST_TERMS if build.field.has_lists else MOST_RESULTS
+    most = MAX_TERMS if build.field.has_lists else MAX_RESULTS
     if effort is not None and build.field.has_lists:
         effort = min(effort, build.model.token_count)  # To visit more lists than there are is to visit all.
     if effort is not None and not 1 <= effort <= most:
@@ -52,7 +52,7 @@ def effort_asked_for(build: ResolvedBuild, asked: Mapping[str, int]) -> int | No
     return effort
 
 
-def own_effort(build: ResolvedBuild, recall: float | None) -> int | None:
+def effort_for_recall(build: SearchableBuild, recall: float | None) -> int | None:
     """Return the effort that was measured to be enough for `recall`, or for the target of the build.
 
     Returns
@@ -75,14 +75,14 @@ def own_effort(build: ResolvedBuild, recall: float | None) -> int | None:
     return build.curve.effort_for(recall)
 
 
-def own_effort_among_filtered(build: ResolvedBuild, recall: float | None) -> int | None:
-    """Return the effort for half as many misses as `own_effort` allows, or the greatest measured; None: a scan.
+def effort_for_recall_filtered(build: SearchableBuild, recall: float | None) -> int | None:
+    """Return the effort for half as many misses as `effort_for_recall` allows, or the greatest measured; None: a scan.
 
     What was measured holds for queries that lie among rows. Those far from all rows that pass a filter miss more, by as
     much effort: over 63,166 text embeddings at a target of .95, where half of the rows pass, .958 are found if these
     are drawn at random, .929 if they are those around one row.
     """
-    effort = own_effort(build, recall)
+    effort = effort_for_recall(build, recall)
     if effort is None or build.curve is None:
         return effort
     wanted = (1 + (build.curve.target if recall is None else recall)) / 2
@@ -90,7 +90,7 @@ def own_effort_among_filtered(build: ResolvedBuild, recall: float | None) -> int
     return max(effort, build.curve.points[-1].effort if more is None else more)
 
 
-def effort_under_filter(build: ResolvedBuild, effort: int | None, *, rows: int, passing: int) -> int | None:
+def effort_under_filter(build: SearchableBuild, effort: int | None, *, rows: int, passing: int) -> int | None:
     """Return the effort that finds as much among the rows that pass a filter as `effort` does among all.
 
     Lists hold fewer of such rows, so more are visited: as many as hold about as many rows that pass as are looked at
@@ -118,9 +118,9 @@ def effort_under_filter(build: ResolvedBuild, effort: int | None, *, rows: int, 
         return effort
     scaled = math.ceil(effort * rows / passing)
     if build.field.has_lists:
-        return scaled if scaled < min(build.model.token_count, MOST_TERMS) else None
+        return scaled if scaled < min(build.model.token_count, MAX_TERMS) else None
     scaled = max(scaled, build.field.effort)
-    return scaled if scaled <= min(MOST_RESULTS, passing // _SCANNED) else None
+    return scaled if scaled <= min(MAX_RESULTS, passing // _SCANNED) else None
 
 
 def can_look_up(field: VectorField, effort: int) -> bool:

@@ -13,7 +13,7 @@ KEEP_SECONDS = 10.0
 _MOST_FILTERS = 1_000
 
 
-class RowCounts:
+class FilterCountCache:
     """Counts of the rows of one index by filter. May be shared between threads.
 
     Parameters

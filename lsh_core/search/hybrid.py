@@ -20,7 +20,7 @@ import numpy as np
 from lsh_core.builds.mapping import VectorField
 from lsh_core.models.metrics import distance_from_score
 from lsh_core.search.answers import HybridAnswer, HybridNeighbour
-from lsh_core.search.queries import MOST_RESULTS, Filter, Query, Target, source_filter
+from lsh_core.search.queries import MAX_RESULTS, Filter, Query, Target, source_filter
 
 TEXT_CLAUSE, VECTOR_CLAUSE = "airlsh.text", "airlsh.vector"
 _SMALLEST_POOL = 100
@@ -29,7 +29,7 @@ _POOL_FOR_EACH = 10
 
 def pool_size(k: int) -> int:
     """Return how many rows by vector, and how many by text, compete for `k` places: ten each, 100 or more in all."""
-    return min(max(_SMALLEST_POOL, _POOL_FOR_EACH * k), MOST_RESULTS)
+    return min(max(_SMALLEST_POOL, _POOL_FOR_EACH * k), MAX_RESULTS)
 
 
 def match(text: str, fields: Sequence[str]) -> Filter:
@@ -96,7 +96,7 @@ def _most_ranked(query: Query) -> int:
     """Return how many rows a search by vector ranks in each shard: no row beyond them may be among its hits."""
     if query.path == "graph":
         return int(query.body["query"]["knn"]["num_candidates"])
-    return int(query.body["rescore"]["window_size"]) if "rescore" in query.body else MOST_RESULTS
+    return int(query.body["rescore"]["window_size"]) if "rescore" in query.body else MAX_RESULTS
 
 
 def _named(query: Filter, name: str) -> Filter:

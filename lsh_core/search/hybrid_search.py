@@ -12,11 +12,11 @@ from lsh_core.search.answers import HybridAnswer
 from lsh_core.search.filter_fields import type_of
 from lsh_core.search.fusion import reciprocal_ranks, weighted
 from lsh_core.search.hybrid import match, pool_size, read_ranking, text_query, with_text
-from lsh_core.search.live_index import Asker
+from lsh_core.search.live_index import LiveIndex
 from lsh_core.search.neighbour_search import NeighbourSearch, Plan
 from lsh_core.search.queries import Query
 from lsh_core.search.request import check_for, check_names
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.searchable_build import SearchableBuild
 from lsh_core.settings import Fusion
 
 HALF = 0.5
@@ -72,7 +72,7 @@ def _checked_weight(weight: object, fusion: str) -> float | None:
 class HybridSearch:
     """Joins a text to searches by vector. May be shared between threads."""
 
-    def __init__(self, asker: Asker, neighbours: NeighbourSearch) -> None:
+    def __init__(self, asker: LiveIndex, neighbours: NeighbourSearch) -> None:
         self._asker, self._neighbours = asker, neighbours
 
     def answer(self, plan: Plan, text: TextRequest) -> HybridAnswer:
@@ -91,12 +91,12 @@ class HybridSearch:
         return replace(rankings[0], neighbours=tuple(fused[: plan.request.k]))
 
     def _rankings(
-        self, plan: Plan, by_vector: Callable[[ResolvedBuild], list[Query]], text: TextRequest
+        self, plan: Plan, by_vector: Callable[[SearchableBuild], list[Query]], text: TextRequest
     ) -> list[HybridAnswer]:
         """Return the rankings by vector and by text that have any weight, from one request."""
         request, pool = plan.request, pool_size(plan.request.k)
 
-        def queries(build: ResolvedBuild) -> list[Query]:
+        def queries(build: SearchableBuild) -> list[Query]:
             check_for(build, request)
             wanted = match(text.text, _fields(build, text.fields))
             parts = []
@@ -114,7 +114,7 @@ class HybridSearch:
         return [read_ranking(hits, query, metric, build) for query, hits in zip(found.queries, found.hits, strict=True)]
 
 
-def _fields(build: ResolvedBuild, asked: tuple[str, ...]) -> tuple[str, ...]:
+def _fields(build: SearchableBuild, asked: tuple[str, ...]) -> tuple[str, ...]:
     """Return the full-text fields to look for the text: those asked for, or all."""
     if not build.text_fields:
         reason = f"index {build.index} has no full text: build it with --text-field COLUMN"

@@ -17,7 +17,7 @@ from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.errors import FilterError, NotFoundError, ServerError, UnavailableError
 from lsh_core.search.answers import Answer, read_answer
 from lsh_core.search.queries import Query
-from lsh_core.search.searchable_build import ResolvedBuild, read_build
+from lsh_core.search.searchable_build import SearchableBuild, read_build
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -34,7 +34,7 @@ _BRIEFEST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Found:
+class Response:
     """What one build answered.
 
     Attributes
@@ -43,19 +43,19 @@ class Found:
         For each query the ``hits`` of its response.
     """
 
-    build: ResolvedBuild
+    build: SearchableBuild
     queries: Sequence[Query]
     hits: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class _Away:
+class Unavailable:
     """An index that is gone, or that has a shard which does not answer now."""
 
     reason: str
 
 
-class Asker:
+class LiveIndex:
     """Asks the live build of a name, or one physical index.
 
     The alias is resolved to its index and model once, again after a second, and at once when that index is gone.
@@ -71,12 +71,12 @@ class Asker:
         self, connection: Connection, name: str, index: str | None, *, wait_seconds: float = WAIT_SECONDS
     ) -> None:
         self._connection, self._name, self._index, self._wait_seconds = connection, name, index, wait_seconds
-        self._resolved: ResolvedBuild | None = None
+        self._resolved: SearchableBuild | None = None
         self._resolved_at = 0.0
         self._lock = threading.Lock()
         self._turn = itertools.count()
 
-    def build(self) -> ResolvedBuild:
+    def build(self) -> SearchableBuild:
         """Return the build that is asked now.
 
         Raises
@@ -90,13 +90,15 @@ class Asker:
                 self._resolved_at = time.monotonic()
             return self._resolved
 
-    def ask(self, queries: Callable[[ResolvedBuild], Sequence[Query]], *, identity: str | None = None) -> list[Answer]:
+    def ask(
+        self, queries: Callable[[SearchableBuild], Sequence[Query]], *, identity: str | None = None
+    ) -> list[Answer]:
         """Return the answers to what `find` sends."""
         found = self.find(queries, identity=identity)
         metric, build = found.build.field.metric, found.build.meta.build
         return [read_answer(hits, query, metric, build) for query, hits in zip(found.queries, found.hits, strict=True)]
 
-    def find(self, queries: Callable[[ResolvedBuild], Sequence[Query]], *, identity: str | None = None) -> Found:
+    def find(self, queries: Callable[[SearchableBuild], Sequence[Query]], *, identity: str | None = None) -> Response:
         """Send the queries made for the live build; again if that build, or one of its shards, went away meanwhile.
 
         All in one request, so that one build answers them.
@@ -108,7 +110,7 @@ class Asker:
         """
         wait_seconds = max(self._wait_seconds, _SHARD_SECONDS)
         deadline = time.monotonic() + wait_seconds
-        while isinstance(found := self._send(build := self.build(), queries(build), identity), _Away):
+        while isinstance(found := self._send(build := self.build(), queries(build), identity), Unavailable):
             if time.monotonic() > deadline:
                 raise UnavailableError(f"search of {build.index}", wait_seconds, found.reason)
             time.sleep(_AWAY_SECONDS)
@@ -116,12 +118,12 @@ class Asker:
                 self._resolved_at = -RESOLVE_SECONDS
         return found
 
-    def _resolve(self) -> ResolvedBuild:
+    def _resolve(self) -> SearchableBuild:
         known = self._resolved
         if self._index is not None and known is not None:
             return known  # A physical index does not move.
 
-        def find(client: Elasticsearch) -> ResolvedBuild:
+        def find(client: Elasticsearch) -> SearchableBuild:
             # A node that hangs, or an address that nobody answers at, is not waited for as long as a search may take.
             brief = client.options(request_timeout=max(self._wait_seconds, _BRIEFEST_SECONDS))
             index = self._index or live_index(brief, self._name)
@@ -137,7 +139,7 @@ class Asker:
         """Return the node to ask next: queries go round robin."""
         return next(self._turn) % len(self._connection.urls)
 
-    def _send(self, build: ResolvedBuild, queries: Sequence[Query], identity: str | None) -> Found | _Away:
+    def _send(self, build: SearchableBuild, queries: Sequence[Query], identity: str | None) -> Response | Unavailable:
         """Return what is found, or that the index, or one of its shards, is away."""
         hybrid = any(query.hybrid for query in queries)
         searches: list[Mapping[str, Any]] = []
@@ -160,14 +162,14 @@ class Asker:
                         "index", self._index, f"`airlsh builds list {self._name}` shows those there are"
                     )
                 if gone or response.get("status") in PASSING_STATUSES:
-                    return _Away(str(_search_error(response, build, identity)))
+                    return Unavailable(str(_search_error(response, build, identity)))
                 raise _search_error(response, build, identity)
             require_all_shards("search", build.index, response)
             hits.append(response["hits"])
-        return Found(build, queries, hits)
+        return Response(build, queries, hits)
 
 
-def _search_error(response: Mapping[str, Any], build: ResolvedBuild, identity: str | None) -> Exception:
+def _search_error(response: Mapping[str, Any], build: SearchableBuild, identity: str | None) -> Exception:
     """Turn an error inside a multi-search answer into one that says what to do."""
     error = response["error"]
     reason = "; ".join(

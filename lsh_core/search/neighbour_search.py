@@ -12,27 +12,27 @@ from lsh_core.search.answers import Answer
 from lsh_core.search.effort import (
     can_look_up,
     effort_asked_for,
+    effort_for_recall,
+    effort_for_recall_filtered,
     effort_under_filter,
-    own_effort,
-    own_effort_among_filtered,
 )
-from lsh_core.search.filter_counts import RowCounts
-from lsh_core.search.live_index import Asker
+from lsh_core.search.filter_counts import FilterCountCache
+from lsh_core.search.live_index import LiveIndex
 from lsh_core.search.queries import (
     Filter,
     Query,
     Target,
+    by_id,
+    by_vector,
     count_query,
     exact_query,
-    given,
     id_query,
     row_query,
-    stored,
     token_query,
 )
 from lsh_core.search.query_vectors import check_vectors
 from lsh_core.search.request import Request, check_for
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.searchable_build import SearchableBuild
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Plan:
     """
 
     request: Request
-    queries: Callable[[ResolvedBuild], list[Query]]
-    targets: Callable[[ResolvedBuild], list[Target]]
+    queries: Callable[[SearchableBuild], list[Query]]
+    targets: Callable[[SearchableBuild], list[Target]]
     identity: str | None = None
 
-    def scans(self, build: ResolvedBuild) -> list[Query]:
+    def scans(self, build: SearchableBuild) -> list[Query]:
         """Return the queries that scan all rows that pass the filter instead."""
         return [_scan(build, target, self.request) for target in self.targets(build)]
 
@@ -60,9 +60,9 @@ class Plan:
 class NeighbourSearch:
     """Plans searches by vector, and completes their answers. May be shared between threads."""
 
-    def __init__(self, asker: Asker) -> None:
+    def __init__(self, asker: LiveIndex) -> None:
         self._asker = asker
-        self._rows = RowCounts(self._count)
+        self._rows = FilterCountCache(self._count)
 
     def answers(self, plan: Plan) -> list[Answer]:
         """Return the answers of a plan; those that found too few rows by all rows that pass the filter."""
@@ -87,11 +87,11 @@ class NeighbourSearch:
         check_for(build, request)  # Before the rows that pass the filter are counted.
         check_vectors(build, vectors)
 
-        def queries(build: ResolvedBuild) -> list[Query]:
+        def queries(build: SearchableBuild) -> list[Query]:
             check_for(build, request)
             effort = self._effort(build, request)
             if effort is None:
-                return [_scan(build, given(vector), request) for vector in vectors.tolist()]
+                return [_scan(build, by_vector(vector), request) for vector in vectors.tolist()]
             tokens = build.model.probe(vectors, effort)
             return [
                 token_query(
@@ -107,7 +107,7 @@ class NeighbourSearch:
                 for vector, row in zip(vectors.tolist(), tokens, strict=True)
             ]
 
-        return Plan(request, queries, lambda _: [given(vector) for vector in vectors.tolist()])
+        return Plan(request, queries, lambda _: [by_vector(vector) for vector in vectors.tolist()])
 
     def of_row(self, identity: str, request: Request) -> Plan:
         """Plan the search for the rows nearest to a stored one, by what is stored with it if that is enough.
@@ -124,10 +124,10 @@ class NeighbourSearch:
         if enough is not None and (by_vector or not can_look_up(build.field, enough)):
             return self.of_vectors(self._vector_of(identity), request)
 
-        def target(build: ResolvedBuild) -> Target:
-            return stored(build.field, build.index, identity)
+        def target(build: SearchableBuild) -> Target:
+            return by_id(build.field, build.index, identity)
 
-        def queries(build: ResolvedBuild) -> list[Query]:
+        def queries(build: SearchableBuild) -> list[Query]:
             check_for(build, request)
             enough = None if request.query_filter is not None else self._effort(build, request)
             if enough is None or not can_look_up(build.field, enough):  # The build may be another one by now.
@@ -146,14 +146,14 @@ class NeighbourSearch:
 
         return Plan(request, queries, lambda build: [target(build)], identity)
 
-    def _effort(self, build: ResolvedBuild, request: Request) -> int | None:
+    def _effort(self, build: SearchableBuild, request: Request) -> int | None:
         """Return what is asked for, or enough; None: a scan of all rows that pass the filter."""
         asked = effort_asked_for(build, request.effort)
         if asked is not None:
             return asked
         if request.query_filter is None:
-            return own_effort(build, request.recall)
-        effort = own_effort_among_filtered(build, request.recall)
+            return effort_for_recall(build, request.recall)
+        effort = effort_for_recall_filtered(build, request.recall)
         rows, passing = self._rows.passing(None), self._rows.passing(request.query_filter)
         return effort_under_filter(build, effort, rows=rows, passing=passing)
 
@@ -169,5 +169,5 @@ class NeighbourSearch:
         return self._asker.ask(lambda _: [count_query(query_filter)])[0].scored or 0
 
 
-def _scan(build: ResolvedBuild, target: Target, request: Request) -> Query:
+def _scan(build: SearchableBuild, target: Target, request: Request) -> Query:
     return exact_query(build.field, target, k=request.k, query_filter=request.among, fields=request.fields)

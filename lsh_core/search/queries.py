@@ -16,7 +16,7 @@ from typing import Any, Literal
 from lsh_core.builds.mapping import VectorField, graph_path, near_path, tokens_path
 from lsh_core.settings import MOST_PARTS
 
-MOST_RESULTS = 10_000
+MAX_RESULTS = 10_000
 
 Path = Literal["lists", "tables", "graph", "exact", "text"]
 Filter = Mapping[str, Any]
@@ -42,12 +42,12 @@ class Query:
     hybrid: bool = False
 
 
-def given(vector: Sequence[float]) -> Target:
+def by_vector(vector: Sequence[float]) -> Target:
     """Compare rows with `vector`."""
     return {"query_vector": list(vector)}
 
 
-def stored(field: VectorField, index: str, identity: str) -> Target:
+def by_id(field: VectorField, index: str, identity: str) -> Target:
     """Compare rows with the vector of the stored row `identity`, which the server looks up."""
     return {"query_vector_builder": {"lookup": {"index": index, "id": identity, "path": field.column}}}
 
@@ -60,7 +60,7 @@ def all_of(*filters: Filter | None) -> Filter | None:
     return {"bool": {"filter": wanted}}
 
 
-def all_but(identity: str) -> Filter:
+def excluding(identity: str) -> Filter:
     """Return the filter that every row but one passes."""
     return {"bool": {"must_not": [{"ids": {"values": [identity]}}]}}
 
@@ -85,17 +85,17 @@ def token_query(
         the graph: ``num_candidates``, which the server counts for each shard.
     """
     if field.graph is not None:
-        return _graph_query(field, given(vector), query_filter, k=k, effort=effort, fields=fields)
+        return _graph_query(field, by_vector(vector), query_filter, k=k, effort=effort, fields=fields)
     if field.has_lists:
         listed = {"terms": {tokens_path(field.column): list(tokens)}}
-        return Query(_exact_body(field, given(vector), all_of(listed, query_filter), k, fields), "lists")
+        return Query(_exact_body(field, by_vector(vector), all_of(listed, query_filter), k, fields), "lists")
     shared: dict[str, Any] = {
         "should": [{"term": {tokens_path(field.column): token}} for token in tokens],
         "minimum_should_match": 1,
     }
     if query_filter is not None:
         shared["filter"] = [query_filter]
-    return _table_query(field, given(vector), {"bool": shared}, k=k, effort=effort, shards=shards, fields=fields)
+    return _table_query(field, by_vector(vector), {"bool": shared}, k=k, effort=effort, shards=shards, fields=fields)
 
 
 def id_query(
@@ -119,13 +119,13 @@ def id_query(
     effort
         For ``subspace`` and the graph, as in `token_query`.
     """
-    target = stored(field, index, identity)
+    target = by_id(field, index, identity)
     if field.graph is not None:
-        return _graph_query(field, target, all_but(identity), k=k, effort=effort, fields=fields)
+        return _graph_query(field, target, excluding(identity), k=k, effort=effort, fields=fields)
     if field.has_lists:
         near = {"index": index, "id": identity, "path": near_path(field.column)}
         listed = {"terms": {tokens_path(field.column): near}}
-        return Query(_exact_body(field, target, all_of(listed, all_but(identity)), k, fields), "lists")
+        return Query(_exact_body(field, target, all_of(listed, excluding(identity)), k, fields), "lists")
     # It would leave out what few rows have, which are the words that tell most, and all but 25 of the others.
     alike = {
         "fields": [tokens_path(field.column)],

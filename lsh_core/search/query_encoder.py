@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.errors import EncoderError, ImageError, ModelMismatchError, SettingsError
-from lsh_core.search.searchable_build import ResolvedBuild
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.search.searchable_build import SearchableBuild
+from lsh_core.sources.encoder_info import EncoderInfo
 
 if TYPE_CHECKING:
     from lsh_core.features.encoder import Batch, Encoder
@@ -39,7 +39,7 @@ class QueryEncoder:
     def __init__(self, weights: str | None = None, encoder: Encoder | None = None) -> None:
         self._weights, self._encoder = weights, encoder
 
-    def of_text(self, build: ResolvedBuild, text: str) -> npt.NDArray[np.float32]:
+    def of_text(self, build: SearchableBuild, text: str) -> npt.NDArray[np.float32]:
         """Return the vector of a text, (d,), as it stands: without the template that rows went through.
 
         Raises
@@ -55,7 +55,7 @@ class QueryEncoder:
             raise SettingsError("text_query", text, "is empty")
         return _encoded(self._for(build, "text", text), [text])
 
-    def of_image(self, build: ResolvedBuild, image: Image) -> npt.NDArray[np.float32]:
+    def of_image(self, build: SearchableBuild, image: Image) -> npt.NDArray[np.float32]:
         """Return the vector of an image, (d,).
 
         Raises
@@ -76,14 +76,14 @@ class QueryEncoder:
             raise ImageError(f"{name}: {error}") from error
         return _encoded(encoder, pixels[np.newaxis])
 
-    def _for(self, build: ResolvedBuild, modality: str, asked: str) -> Encoder:
+    def _for(self, build: SearchableBuild, modality: str, asked: str) -> Encoder:
         """Return the encoder of the build, which encodes `modality`; errors name what is `asked`."""
         from lsh_core.features.specification import EncoderSpec
 
         if build.field.encoder is None:
             reason = f"index {build.index} does not say what made its vectors: index what `airlsh features` wrote"
             raise SettingsError(_ARGUMENT[modality], asked, reason)
-        made_by = EncodedBy(**build.field.encoder)
+        made_by = EncoderInfo(**build.field.encoder)
         encoder = self._encoder
         if encoder is None:
             spec = EncoderSpec.from_json(made_by.spec)

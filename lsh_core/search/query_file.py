@@ -11,7 +11,7 @@ import numpy as np
 from lsh_core.errors import SchemaError, SourceError
 from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.remote_file import RemoteFile
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 
 
 def read_query_vectors(name: str) -> np.ndarray:
@@ -40,7 +40,7 @@ def file_and_column(name: str) -> tuple[str, str | None]:
 def _opened(url: str) -> Iterator[IO[bytes]]:
     filesystem, path = open_filesystem(url)
     local = is_local(filesystem)
-    with judged(url, "cannot be read", local=local):
+    with translate_errors(url, "cannot be read", local=local):
         file = filesystem.open(path, "rb")
     with file:
         yield file if local else cast("IO[bytes]", RemoteFile(url, file))

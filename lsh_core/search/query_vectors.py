@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.errors import ArgumentError, ModelMismatchError, VectorError
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.searchable_build import SearchableBuild
 
 Vectors = npt.NDArray[np.float32]
 
@@ -42,7 +42,7 @@ def many_vectors(given: Any) -> Vectors:
     return _finite(np.atleast_2d(vectors))
 
 
-def check_vectors(build: ResolvedBuild, vectors: Vectors) -> None:
+def check_vectors(build: SearchableBuild, vectors: Vectors) -> None:
     """Refuse vectors that the build cannot compare its rows with.
 
     Raises

@@ -12,8 +12,8 @@ from typing import Any
 from lsh_core.errors import ArgumentError, SettingsError
 from lsh_core.search.filter_fields import check_filter_fields
 from lsh_core.search.filters import check_filter
-from lsh_core.search.queries import MOST_RESULTS, Filter, all_but, all_of
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.queries import MAX_RESULTS, Filter, all_of, excluding
+from lsh_core.search.searchable_build import SearchableBuild
 from lsh_core.settings import EFFORT_UNITS
 
 _INSTEAD = {
@@ -53,7 +53,7 @@ class Request:
     @property
     def among(self) -> Filter | None:
         """The filter that every neighbour passes."""
-        return all_of(self.query_filter, all_but(self.but) if self.but is not None else None)
+        return all_of(self.query_filter, excluding(self.but) if self.but is not None else None)
 
 
 def checked_request(
@@ -117,8 +117,8 @@ def _not_an_argument(unit: str) -> str:
 def check_k(k: int) -> None:
     """Raise `SettingsError` for more neighbours than the server gives, or for none."""
     wrong = SettingsError if _is_whole(k) else ArgumentError
-    if wrong is ArgumentError or not 1 <= k <= MOST_RESULTS:
-        raise wrong("k", k, f"must be a whole number from 1 to {MOST_RESULTS}")
+    if wrong is ArgumentError or not 1 <= k <= MAX_RESULTS:
+        raise wrong("k", k, f"must be a whole number from 1 to {MAX_RESULTS}")
 
 
 def _is_whole(value: object) -> bool:
@@ -133,7 +133,7 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def check_for(build: ResolvedBuild, request: Request) -> None:
+def check_for(build: SearchableBuild, request: Request) -> None:
     """Check the fields and the filter of a request against the mapping of the build that answers.
 
     Raises
@@ -148,7 +148,7 @@ def check_for(build: ResolvedBuild, request: Request) -> None:
         check_filter_fields(request.query_filter, build.mapping, build.index)
 
 
-def check_fields(build: ResolvedBuild, fields: Sequence[str] | None) -> None:
+def check_fields(build: SearchableBuild, fields: Sequence[str] | None) -> None:
     """Refuse fields to return that no document has. A name may be a pattern, or an object's, which is all in it."""
     if not fields:
         return

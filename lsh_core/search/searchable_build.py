@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.field_types import field_paths, multi_fields, text_fields
 from lsh_core.builds.mapping import META_KEY, BuildMeta, VectorField
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError
 from lsh_core.models.contract import LSHModel
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ResolvedBuild:
+class SearchableBuild:
     """One physical index, ready to be searched.
 
     Attributes
@@ -49,7 +49,7 @@ class ResolvedBuild:
         return self.meta.vectors[0]
 
 
-def read_build(connection: Connection, client: Elasticsearch, name: str, index: str) -> ResolvedBuild:
+def read_build(connection: Connection, client: Elasticsearch, name: str, index: str) -> SearchableBuild:
     """Read what `index` says of itself, and its model.
 
     Raises
@@ -75,8 +75,8 @@ def read_build(connection: Connection, client: Elasticsearch, name: str, index: 
         raise ModelMismatchError(f"model {field.fingerprint}", f"{stored.fingerprint}", f"index {index}")
     model = read_model(connection, meta.name, field.model_id)
     columns = {column: mapping["properties"][column] for column in sorted(set(mapping["properties"]) - {META_KEY})}
-    record = RunStore(client).find(meta.name, meta.build) or {}
+    record = BuildRecords(client).find(meta.name, meta.build) or {}
     curve = RecallCurve.from_json(record.get("recall_curve"))
     shards = int(settings["index.number_of_shards"])
     paths = {**field_paths(columns), **multi_fields(columns)}
-    return ResolvedBuild(index, meta, shards, model, text_fields(columns), paths, curve)
+    return SearchableBuild(index, meta, shards, model, text_fields(columns), paths, curve)

@@ -14,13 +14,13 @@ from lsh_core.live.rows import Rows
 from lsh_core.search.answers import Answer, HybridAnswer
 from lsh_core.search.arguments import check_index, check_text_and_image, check_wait, connection_and_name
 from lsh_core.search.hybrid_search import HybridSearch, checked_text
-from lsh_core.search.live_index import WAIT_SECONDS, Asker
+from lsh_core.search.live_index import WAIT_SECONDS, LiveIndex
 from lsh_core.search.neighbour_search import NeighbourSearch
-from lsh_core.search.queries import Query, Target, exact_query, given
+from lsh_core.search.queries import Query, Target, by_vector, exact_query
 from lsh_core.search.query_encoder import Image, QueryEncoder
 from lsh_core.search.query_vectors import check_vectors, many_vectors, one_vector
 from lsh_core.search.request import Request, check_k, checked_request
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.searchable_build import SearchableBuild
 from lsh_core.settings import Fusion
 
 _QUERIES_PER_REQUEST = 16
@@ -71,14 +71,14 @@ class VectorIndex:
         if isinstance(encoder, str | bytes | type):
             raise ArgumentError("encoder", encoder, "must be a QueryEncoder: QueryEncoder(weights=...)")
         self._index = index
-        self._asker = Asker(connection, name, index, wait_seconds=wait_seconds)
+        self._asker = LiveIndex(connection, name, index, wait_seconds=wait_seconds)
         self._neighbours = NeighbourSearch(self._asker)
         self._hybrid = HybridSearch(self._asker, self._neighbours)
         self._writer = LiveWriter(connection, name)
         self._encoder = encoder or QueryEncoder()
 
     @property
-    def build(self) -> ResolvedBuild:
+    def build(self) -> SearchableBuild:
         """The build that is searched now."""
         return self._asker.build()
 
@@ -125,7 +125,7 @@ class VectorIndex:
         check_text_and_image(text_query, image)
         return self._encoded(self.build, text_query, image)
 
-    def _encoded(self, build: ResolvedBuild, text: str | None, image: Image | None) -> np.ndarray:
+    def _encoded(self, build: SearchableBuild, text: str | None, image: Image | None) -> np.ndarray:
         if text is not None:
             return self._encoder.of_text(build, text)
         return self._encoder.of_image(build, image or b"")
@@ -291,9 +291,9 @@ class VectorIndex:
 
     def _exact(self, vectors: np.ndarray, k: int) -> Iterator[Answer]:
         for vector in vectors:
-            target = given(vector.tolist())
+            target = by_vector(vector.tolist())
 
-            def queries(build: ResolvedBuild, target: Target = target, one: np.ndarray = vector) -> list[Query]:
+            def queries(build: SearchableBuild, target: Target = target, one: np.ndarray = vector) -> list[Query]:
                 check_vectors(build, one[np.newaxis])
                 return [exact_query(build.field, target, k=k)]
 

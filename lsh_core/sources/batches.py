@@ -13,7 +13,7 @@ from lsh_core.sources.source_file import SourceFile
 ROWS_AT_ONCE = 2_000
 
 
-def read_parts(files: Sequence[SourceFile], columns: Sequence[str]) -> Iterator[tuple[SourceFile, int, pa.Table]]:
+def read_batches(files: Sequence[SourceFile], columns: Sequence[str]) -> Iterator[tuple[SourceFile, int, pa.Table]]:
     """Yield the rows of `files` in source order: the file, the number of the part's first row in it, the rows.
 
     Parameters

@@ -11,7 +11,7 @@ import pyarrow.types as types
 
 from lsh_core.errors import SchemaError
 from lsh_core.sources.dataset import Dataset
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.encoder_info import EncoderInfo
 from lsh_core.sources.identifiers import check_id_type
 from lsh_core.sources.plain_types import as_plain
 from lsh_core.sources.reading import open_parquet
@@ -42,7 +42,7 @@ class SourceColumns:
     vector: str
     dims: int
     others: pa.Schema
-    encoder: EncodedBy | None = None
+    encoder: EncoderInfo | None = None
     left_out: tuple[str, ...] = ()
 
 

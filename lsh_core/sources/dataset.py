@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from lsh_core.errors import SchemaError
 from lsh_core.partitions import levels_of
 from lsh_core.sources.column_types import ColumnTypes
-from lsh_core.sources.encoder_info import EncodedBy, the_one_encoder
+from lsh_core.sources.encoder_info import EncoderInfo, common_encoder
 from lsh_core.sources.left_out import NONE_LEFT_OUT, LeftOut
 from lsh_core.sources.listing import Listed
 from lsh_core.sources.partition_types import partition_type
@@ -55,7 +55,7 @@ class Dataset:
     url: str
     files: tuple[SourceFile, ...]
     columns: tuple[ColumnTypes, ...]
-    encoder: EncodedBy | None = None
+    encoder: EncoderInfo | None = None
     left_out: LeftOut = NONE_LEFT_OUT
     table: TableVersion | None = None
 
@@ -155,22 +155,22 @@ def open_dataset(url: str, version: str | None = None) -> Dataset:
     # A file without rows has no values, and pandas gives its columns any type.
     with_rows = [each for each in footers if each[0].rows] or footers
     columns = _columns([(file.url, schema) for file, schema, _ in with_rows])
-    encoder = the_one_encoder([(file.url, encoder) for file, _, encoder in footers])
+    encoder = common_encoder([(file.url, encoder) for file, _, encoder in footers])
     return Dataset(url, tuple(files), columns, encoder, source.left_out, None if table is None else table.version)
 
 
-def _read_in_table(table: Table, file: tuple[str, TableFile]) -> tuple[SourceFile, pa.Schema, EncodedBy | None]:
+def _read_in_table(table: Table, file: tuple[str, TableFile]) -> tuple[SourceFile, pa.Schema, EncoderInfo | None]:
     url, of_table = file
     return _read_footer(look_up_in_table(url, of_table, table), of_table, table)
 
 
 def _read_footer(
     listed: Listed, of_table: TableFile | None = None, table: Table | None = None
-) -> tuple[SourceFile, pa.Schema, EncodedBy | None]:
+) -> tuple[SourceFile, pa.Schema, EncoderInfo | None]:
     with open_parquet(listed.url, listed.size) as parquet:
         metadata: pq.FileMetaData = parquet.metadata
         written = parquet.schema_arrow
-    encoder, schema = EncodedBy.of_schema(written, listed.url), written.remove_metadata()
+    encoder, schema = EncoderInfo.of_schema(written, listed.url), written.remove_metadata()
     repeated = [name for name, count in Counter(schema.names).items() if count > 1]
     if repeated:
         raise SchemaError(listed.url, repeated[0], "appears more than once; write the file with distinct column names")

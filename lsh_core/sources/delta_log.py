@@ -22,7 +22,7 @@ from lsh_core.errors import MissingPackageError, SettingsError, SourceError
 from lsh_core.partitions import NULL, Levels, partition_name
 from lsh_core.sources.listing import is_local
 from lsh_core.sources.partition_types import partition_type
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 from lsh_core.sources.table_places import DELTA, DELTA_LOG, TablePlace
 from lsh_core.sources.tables import Table, TableFile, TableVersion, path_in_table
 
@@ -101,7 +101,7 @@ def _open(place: TablePlace, folder: str, wanted: int | None) -> DeltaTable:
 
 
 def _latest(place: TablePlace) -> int | None:
-    with judged(place.url, "its Delta log cannot be listed", local=is_local(place.filesystem)):
+    with translate_errors(place.url, "its Delta log cannot be listed", local=is_local(place.filesystem)):
         listed = place.filesystem.ls(f"{place.root}/{DELTA_LOG}", detail=False)
     names = (path.rpartition("/")[2] for path in listed)
     return max((int(found[1]) for name in names if (found := _COMMIT.fullmatch(name))), default=None)
@@ -175,7 +175,7 @@ def _local_log(place: TablePlace, wanted: int | None) -> Iterator[str]:
         yield place.root
         return
     with tempfile.TemporaryDirectory(prefix="airlsh-delta-") as folder:
-        with judged(place.url, "its Delta log cannot be copied", local=False):
+        with translate_errors(place.url, "its Delta log cannot be copied", local=False):
             _copy_log(place, wanted, folder)
         yield folder
 

@@ -15,7 +15,7 @@ METADATA_KEY = b"airlsh.encoder"
 
 
 @dataclass(frozen=True)
-class EncodedBy:
+class EncoderInfo:
     """The encoder of a column of vectors.
 
     Attributes
@@ -46,7 +46,7 @@ class EncodedBy:
         return {METADATA_KEY: orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)}
 
     @classmethod
-    def of_schema(cls, schema: pa.Schema, url: str) -> EncodedBy | None:
+    def of_schema(cls, schema: pa.Schema, url: str) -> EncoderInfo | None:
         """Return the encoder that a file's schema names, None where it names none.
 
         Raises
@@ -63,7 +63,7 @@ class EncodedBy:
             raise SourceError(url, f"does not say readably which encoder made its vectors: {error}") from error
 
 
-def the_one_encoder(found: Sequence[tuple[str, EncodedBy | None]]) -> EncodedBy | None:
+def common_encoder(found: Sequence[tuple[str, EncoderInfo | None]]) -> EncoderInfo | None:
     """Return the encoder of all files, None where no file names one.
 
     Raises
@@ -78,7 +78,7 @@ def the_one_encoder(found: Sequence[tuple[str, EncodedBy | None]]) -> EncodedBy 
     return first
 
 
-def require_encoder(found: EncodedBy | None, known: Mapping[str, Any] | None, *, of: str, where: str) -> None:
+def require_encoder(found: EncoderInfo | None, known: Mapping[str, Any] | None, *, of: str, where: str) -> None:
     """Raise `ModelMismatchError` if vectors are of another encoder than those that they are to join.
 
     Vectors of which nobody knows the encoder may be anything: they are taken.
@@ -93,8 +93,9 @@ def require_encoder(found: EncodedBy | None, known: Mapping[str, Any] | None, *,
         Where the others come from.
     """
     if found is not None and known is not None and found.fingerprint != known["fingerprint"]:
-        raise ModelMismatchError(f"vectors of encoder {EncodedBy(**known)} ({of})", f"those of {_called(found)}", where)
+        index = f"vectors of encoder {EncoderInfo(**known)} ({of})"
+        raise ModelMismatchError(index, f"those of {_called(found)}", where)
 
 
-def _called(encoder: EncodedBy | None) -> str:
+def _called(encoder: EncoderInfo | None) -> str:
     return f"encoder {encoder}" if encoder else "no encoder that is named"

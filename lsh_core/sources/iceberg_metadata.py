@@ -24,7 +24,7 @@ from lsh_core.partitions import NULL, Levels, partition_name
 from lsh_core.sources.listing import is_local, look
 from lsh_core.sources.partition_types import partition_type
 from lsh_core.sources.remote_file import RemoteFile
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 from lsh_core.sources.table_places import ICEBERG, METADATA, TablePlace
 from lsh_core.sources.tables import Table, TableFile, TableVersion, path_in_table
 
@@ -104,7 +104,7 @@ def _after_hint(hinted: str, names: set[str]) -> str:
 def _newest_metadata(place: TablePlace) -> str:
     """Return the path of the metadata file that is valid: by the hint, or by its number."""
     folder = f"{place.root}/metadata"
-    with judged(place.url, "cannot be listed", local=is_local(place.filesystem)):
+    with translate_errors(place.url, "cannot be listed", local=is_local(place.filesystem)):
         place.filesystem.invalidate_cache(folder)
         names = [path.rpartition("/")[2] for path in place.filesystem.ls(folder, detail=False)]
         if _HINT in names:
@@ -193,15 +193,15 @@ class _TableFileInput(InputFile):
         self._filesystem, self._path = filesystem, path
 
     def __len__(self) -> int:
-        with judged(self.location, "cannot be looked up", local=is_local(self._filesystem)):
+        with translate_errors(self.location, "cannot be looked up", local=is_local(self._filesystem)):
             return int(self._filesystem.info(self._path)["size"])
 
     def exists(self) -> bool:
-        with judged(self.location, "cannot be looked up", local=is_local(self._filesystem)):
+        with translate_errors(self.location, "cannot be looked up", local=is_local(self._filesystem)):
             return look(self._filesystem, self._path) is not None
 
     def open(self, seekable: bool = True) -> InputStream:
-        with judged(self.location, "cannot be read", local=is_local(self._filesystem)):
+        with translate_errors(self.location, "cannot be read", local=is_local(self._filesystem)):
             opened: IO[bytes] = self._filesystem.open(self._path, "rb")
         return opened if is_local(self._filesystem) else RemoteFile(self.location, opened)
 

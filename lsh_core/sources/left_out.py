@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lsh_core.redaction import as_utf8
+from lsh_core.redaction import escape_non_utf8
 
 SHOWN = 5
 _OF_MANY = "as their names, or those of folders, start with '_' or '.', or they are links that are not followed"
@@ -33,7 +33,7 @@ class LeftOut:
         """Return what `paths` below `base` are; a folder is named once, at its topmost hidden name."""
         roots = Counter(hidden_root(path, base) for path in paths)
         names = sorted(roots, key=lambda name: (not name.endswith(".parquet"), not name.endswith("/"), name))
-        return cls(roots.total(), tuple(map(as_utf8, names[:SHOWN])))
+        return cls(roots.total(), tuple(map(escape_non_utf8, names[:SHOWN])))
 
     def facts(self) -> dict[str, Any]:
         """Return ``left_out`` and ``left_out_names``, as reports have them."""

@@ -17,7 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 from lsh_core.errors import SourceError, SourceMissingError
 from lsh_core.sources.feature_folders import feature_files
 from lsh_core.sources.left_out import LeftOut, is_hidden
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 
 IRREGULAR = -1
 _VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated")
@@ -116,7 +116,7 @@ def list_source(url: str, *, irregular: bool = False, linked_folders: bool = Tru
         Its storage did not answer.
     """
     filesystem, path = open_filesystem(url)
-    with judged(url, "cannot be listed", local=is_local(filesystem)):
+    with translate_errors(url, "cannot be listed", local=is_local(filesystem)):
         filesystem.invalidate_cache(path)
         search = _Search(filesystem, irregular, linked_folders)
         # By URL: a glob such as FOLDER/** matches folders and, once more, the files in them.
@@ -155,7 +155,7 @@ def base_of(url: str) -> str:
         Its storage did not answer.
     """
     filesystem, path = open_filesystem(url)
-    with judged(url, "cannot be looked up", local=is_local(filesystem)):
+    with translate_errors(url, "cannot be looked up", local=is_local(filesystem)):
         info = look(filesystem, path)
         if info is not None and _is_folder(filesystem, path, info):
             base = path
@@ -176,7 +176,7 @@ def look_up(url: str) -> Listed | None:
         Its storage did not answer.
     """
     filesystem, path = open_filesystem(url)
-    with judged(url, "cannot be looked up", local=is_local(filesystem)):
+    with translate_errors(url, "cannot be looked up", local=is_local(filesystem)):
         filesystem.invalidate_cache(path)
         try:
             return _listed(filesystem, path)

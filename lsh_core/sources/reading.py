@@ -18,7 +18,7 @@ from lsh_core.sources.partition_types import partition_column
 from lsh_core.sources.plain_types import as_plain
 from lsh_core.sources.remote_file import RemoteFile
 from lsh_core.sources.source_file import Chunk, SourceFile
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 
 _LOCAL_BUFFER_BYTES = 2**20
 _REMOTE_BUFFER_BYTES = 8 * 2**20  # a request each: few and large
@@ -60,7 +60,7 @@ def open_parquet(url: str, size: int) -> Iterator[pq.ParquetFile]:
 
 
 def _open_remote(stack: ExitStack, filesystem: AbstractFileSystem, url: str, path: str) -> pa.NativeFile:
-    with judged(url, "cannot be opened", local=False):
+    with translate_errors(url, "cannot be opened", local=False):
         try:
             # Arrow does the buffering; fsspec's read-ahead would fetch what lies between the columns as well.
             file = stack.enter_context(filesystem.open(path, "rb", cache_type="none"))
@@ -203,7 +203,7 @@ def _completed(stored: Mapping[str, Column], rows: int, file: SourceFile, column
 def _why_unreadable(url: str, size: int, error: Exception) -> str:
     """Tell a file that is something else from one whose end is missing."""
     filesystem, path = open_filesystem(url)
-    with judged(url, "cannot be read", local=is_local(filesystem)):
+    with translate_errors(url, "cannot be read", local=is_local(filesystem)):
         head = filesystem.cat_file(path, 0, min(4, size))
         tail = filesystem.cat_file(path, max(0, size - 4), size)
     if size == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import IO
 
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 
 
 class RemoteFile(io.IOBase):
@@ -35,7 +35,7 @@ class RemoteFile(io.IOBase):
         SourceError
             The storage answered that it cannot be read.
         """
-        with judged(self._url, "cannot be read", local=False):
+        with translate_errors(self._url, "cannot be read", local=False):
             return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lsh_core.errors import MissingPackageError, SettingsError, SourceError, SourceMissingError
 from lsh_core.sources.left_out import NONE_LEFT_OUT, LeftOut
 from lsh_core.sources.listing import Listed, is_glob, is_local, list_source, look, look_up, open_filesystem
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 from lsh_core.sources.table_places import (
     DELTA,
     DELTA_LOG,
@@ -78,7 +78,7 @@ def table_files(url: str, version: str | None = None) -> list[str]:
     if place is None:
         return []
     logs = [f"{place.root}/{DELTA_LOG}", f"{place.root}/metadata"]
-    with judged(url, "cannot be listed", local=is_local(place.filesystem)):
+    with translate_errors(url, "cannot be listed", local=is_local(place.filesystem)):
         there = [log for log in logs if look(place.filesystem, log) is not None]
         found = [path for log in there for path in (log, *place.filesystem.find(log))]
     return [*found, *(each for each, _ in _of_table(url, place, version).of_table)]

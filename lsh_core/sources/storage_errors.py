@@ -24,7 +24,7 @@ _PASSING_STATUSES = frozenset({408, 429})
 
 
 @contextmanager
-def judged(url: str, what: str, *, local: bool) -> Iterator[None]:
+def translate_errors(url: str, what: str, *, local: bool) -> Iterator[None]:
     """Turn an error of a filesystem into one that says whether another try may succeed.
 
     Parameters

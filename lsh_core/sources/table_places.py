@@ -17,7 +17,7 @@ from fsspec.utils import glob_translate
 
 from lsh_core.errors import SourceError
 from lsh_core.sources.listing import before_wildcards, is_glob, is_local, open_filesystem
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 
 DELTA, ICEBERG = "delta", "iceberg"
 METADATA = ".metadata.json"
@@ -74,7 +74,7 @@ def table_place(url: str) -> TablePlace | None:
     protocols = {filesystem.protocol} if isinstance(filesystem.protocol, str) else set(filesystem.protocol)
     if protocols & _WITHOUT_FOLDERS:
         return None
-    with judged(url, "cannot be looked up", local=is_local(filesystem)):
+    with translate_errors(url, "cannot be looked up", local=is_local(filesystem)):
         if path.endswith(METADATA):
             root = path.rpartition("/")[0].rpartition("/")[0]
             return _place(ICEBERG, filesystem, root, path, lambda _: True)
@@ -116,7 +116,10 @@ def refuse_tables_around(url: str, files: Iterable[str], base: str) -> None:
     """Raise `SourceError` if files that a glob found lie in tables: it does not show their logs."""
     filesystem, _ = open_filesystem(url)
     folders = {each for file in files for each in _upwards(file.rpartition("/")[0]) if len(each) >= len(base)}
-    with judged(url, "cannot be looked up", local=is_local(filesystem)), ThreadPoolExecutor(_LOOKING_THREADS) as pool:
+    with (
+        translate_errors(url, "cannot be looked up", local=is_local(filesystem)),
+        ThreadPoolExecutor(_LOOKING_THREADS) as pool,
+    ):
         formats = pool.map(lambda folder: _format_of(filesystem, folder, url), sorted(folders))
         tables: dict[str, set[str]] = {}
         for folder, format_ in zip(sorted(folders), formats, strict=True):

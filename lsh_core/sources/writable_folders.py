@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import fsspec
 
 from lsh_core.sources.listing import is_local, open_filesystem
-from lsh_core.sources.storage_errors import judged
+from lsh_core.sources.storage_errors import translate_errors
 
 _PROBE = ".airlsh-writes-here"
 
@@ -27,7 +27,7 @@ def check_writable(folder: str) -> None:
     """
     filesystem, path = open_filesystem(folder)
     probe = inside(path, f"{_PROBE}-{secrets.token_hex(8)}")  # Its own: another run may look at the same moment.
-    with judged(folder, "cannot be written to", local=is_local(filesystem)):
+    with translate_errors(folder, "cannot be written to", local=is_local(filesystem)):
         filesystem.makedirs(path, exist_ok=True)
         filesystem.pipe_file(probe, b"")
         filesystem.rm_file(probe)

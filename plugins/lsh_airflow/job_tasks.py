@@ -14,7 +14,7 @@ from lsh_airflow.forms import settings_from_params
 from lsh_airflow.services import dask_from_connection, run_identity, services_from_connections
 from lsh_core.errors import AirlshError, InputError
 from lsh_core.settings import AnySettings, FeaturesSettings, IndexSettings, RawToIndexSettings
-from lsh_core.signals import endings_raised
+from lsh_core.signals import signals_as_exceptions
 
 if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
@@ -49,7 +49,7 @@ def run_job(
     AirflowFailException
         For every `InputError`: the form has to be mended, a retry cannot help.
     """
-    with _readable_log(), endings_raised():
+    with _readable_log(), signals_as_exceptions():
         settings = _settings(model, context)
         return _logged(job(settings, services_from_connections(context, _task(context))), lines)
 
@@ -62,7 +62,7 @@ def run_dask_job(
     lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
     """Call a job that needs no Elasticsearch with the address of the Dask scheduler; else as `run_job`."""
-    with _readable_log(), endings_raised():
+    with _readable_log(), signals_as_exceptions():
         return _logged(job(_settings(model, context), dask_from_connection()), lines)
 
 

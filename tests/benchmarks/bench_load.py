@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from own_servers import own_servers
 
-from lsh_core.elastic.node_pool import NodeRing
+from lsh_core.elastic.node_pool import NodePool
 from lsh_core.jobs.index import STAGES, summarise
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import read_plan
@@ -186,7 +186,7 @@ def ready_made(settings: IndexSettings, build: str, services: Services) -> list[
     model = read_model(services.connection, settings.name, plan.vector.model_id)
     collector = Collector()
     load_plan = plan.load_plan(settings, build, services.connection.urls)
-    sender = BulkSender(collector, NodeRing(1), plan.index, wait_seconds=60)
+    sender = BulkSender(collector, NodePool(1), plan.index, wait_seconds=60)
     loader = ChunkLoader(load_plan, model, sender, lambda *_: None)
     for file_number, file in enumerate(plan.files):
         chunks = [chunk for chunk in plan.chunks() if chunk.file == file_number]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lsh_core.builds.names import live_write_alias, physical_index
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import LeaseHeldError, PromotionConflictError
 from lsh_core.jobs.builds import promote_build, rollback
@@ -78,7 +78,7 @@ def assert_told(loser: Outcome, winner: Outcome) -> None:
 def not_live(services: Services, name: str, builds: list[str]) -> list[str]:
     """Return the builds that are not live, the one that a rollback goes to last."""
     client = services.connection.client()
-    demoted = {record["build"]: record.get("demoted_at", "") for record in RunStore(client).of(name)}
+    demoted = {record["build"]: record.get("demoted_at", "") for record in BuildRecords(client).of(name)}
     away = [build for build in builds if physical_index(name, build) != index_behind(client, name)]
     return sorted(away, key=lambda build: demoted[build])
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lsh_core.builds.records import RunStore
-from lsh_core.builds.write_gate import read_gate
+from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.write_gate import read_write_fence
 from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD
@@ -113,13 +113,13 @@ def test_a_load_survives_the_death_of_its_task_process(airflow: AirflowRest, ser
 def test_a_load_that_is_marked_failed_is_cancelled(airflow: AirflowRest, services: Services, source: str) -> None:
     run, build, _ = _start(airflow, services, "marked", source)
     client = services.connection.client()
-    index = RunStore(client).get("marked", build)["index"]
+    index = BuildRecords(client).get("marked", build)["index"]
     airflow.mark_failed(DAG, run)
-    _wait_until(lambda: not read_gate(client, index, build).is_open)
+    _wait_until(lambda: not read_write_fence(client, index, build).is_open)
     with dask_client(services) as dask:
         _wait_until(lambda: load_job.find(dask, build) is None)
     assert _chunks(services, build) < ROWS // CHUNK
-    _wait_until(lambda: RunStore(client).get("marked", build)["state"] == "failed")
+    _wait_until(lambda: BuildRecords(client).get("marked", build)["state"] == "failed")
     assert not client.indices.exists_alias(name="marked")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.aliases import live_index
-from lsh_core.builds.records import CORRECTED, FAILED, VERIFIED, RunStore
+from lsh_core.builds.records import CORRECTED, FAILED, VERIFIED, BuildRecords
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import PromotionConflictError, SourceChangedError, SourceError, UnverifiedError, VerificationError
 from lsh_core.jobs import dead_letters as jobs_dead_letters
@@ -50,7 +50,7 @@ class Case:
     def __init__(self, name: str, services: Services, folder: Path) -> None:
         self.name, self.services, self._folder = name, services, folder
         self.client = services.connection.client()
-        self.runs = RunStore(self.client)
+        self.runs = BuildRecords(self.client)
         spoiled = VECTORS.copy()
         spoiled[7] = 0
         self.source = write_source(folder / "rows.parquet", IDS, spoiled)

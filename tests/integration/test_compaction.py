@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ChangesGoneError, SettingsError, VerificationError
 from lsh_core.jobs import index as stages
@@ -27,7 +27,7 @@ from lsh_core.live.compaction import compact_journal
 from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
 from lsh_core.live.live_writer import LiveWriter
 from lsh_core.live.replay import replay_changes
-from lsh_core.live.watermark import Cover, droppable, note_dropped
+from lsh_core.live.watermark import SourceWatermark, deletable_position, note_dropped
 from lsh_core.settings import IndexSettings, PromoteSettings, ReplaySettings, RollbackSettings, TrainSettings
 from tests.fakes.parquet_sources import clustered, write_source
 
@@ -187,12 +187,12 @@ def test_a_source_that_covers_changes_is_taken_at_its_word_in_later_builds_too(
     promote_build(PromoteSettings(name="covered", build=second["build"]), services)
     third = index(services, "covered", new)
     assert third["replaced"] == 3
-    records = RunStore(client).of("covered")
-    covers_of = {record["build"]: Cover.of(record) for record in records}
+    records = BuildRecords(client).of("covered")
+    covers_of = {record["build"]: SourceWatermark.of(record) for record in records}
     assert covers_of[third["build"]] == covers_of[second["build"]]
-    assert covers_of[first["build"]] == Cover()
+    assert covers_of[first["build"]] == SourceWatermark()
 
-    covered = droppable(records, third["index"])
+    covered = deletable_position(records, third["index"])
     assert covered == covers_of[third["build"]].upto
     note_dropped(client, "covered", covers_of[third["build"]])
     compact_journal(services.connection, "covered", covered=covered, share=0, young_seconds=0)
@@ -215,7 +215,7 @@ def test_a_source_that_covers_changes_is_taken_at_its_word_in_later_builds_too(
     ):
         with pytest.raises(ChangesGoneError, match="have left the journal"):
             attempt()
-        assert RunStore(client).get("covered", first["build"])["state"] == "verified"
+        assert BuildRecords(client).get("covered", first["build"])["state"] == "verified"
     assert stages.verify(settings, third["build"], services)["replaced"] == 3
 
 

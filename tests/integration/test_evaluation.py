@@ -11,9 +11,9 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError, SourceError
-from lsh_core.evaluation.ground_truth import Truth, true_neighbours
+from lsh_core.evaluation.ground_truth import GroundTruth, true_neighbours
 from lsh_core.evaluation.query_set import QuerySet, draw_rows, draw_unseen
-from lsh_core.evaluation.remedies import warnings_of
+from lsh_core.evaluation.remedies import diagnose
 from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.report import report
@@ -64,7 +64,7 @@ def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, m
     def segments() -> int:
         return int(client.indices.stats(index=name)["_all"]["primaries"]["segments"]["count"])
 
-    def check() -> tuple[Truth, Truth]:
+    def check() -> tuple[GroundTruth, GroundTruth]:
         index, field = searcher.build.index, searcher.build.field
         strangers = true_neighbours(services.connection, index, field, QuerySet(STRANGERS), K, rows=ROWS)
         distances = brute_force(STRANGERS, metric)
@@ -183,7 +183,7 @@ def test_vectors_that_are_too_short_to_be_told_apart_are_warned_of(services: Ser
     run_index(IndexSettings(name="tiny-vectors", source=source, recall_queries=40), services)
     result = evaluate(EvaluateSettings(name="tiny-vectors", rows=50), services)
     assert result["blurred"] > 0.5
-    assert any("multiplied" in warning.remedy for warning in warnings_of(result))
+    assert any("multiplied" in warning.remedy for warning in diagnose(result))
 
 
 def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:

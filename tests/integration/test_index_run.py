@@ -16,8 +16,8 @@ import pytest
 
 from lsh_core.builds.aliases import live_index, swap
 from lsh_core.builds.names import write_alias
-from lsh_core.builds.records import RunStore
-from lsh_core.builds.write_gate import read_gate
+from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.write_gate import read_write_fence
 from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import (
@@ -286,7 +286,7 @@ def test_late_writers_are_fenced_off(services: Services, tmp_path: Path) -> None
     train(TrainSettings(name="fenced", source=source, metric="l2"), services)
     report = run_index(IndexSettings(name="fenced", source=source), services)
     client = services.connection.client()
-    gate = read_gate(client, report["index"], report["build"])
+    gate = read_write_fence(client, report["index"], report["build"])
     assert not gate.is_open
     for epoch in range(gate.epoch + 1):
         alias = write_alias(report["build"], epoch)
@@ -306,7 +306,7 @@ def test_a_source_that_changes_after_planning_fails_the_run(services: Services, 
     write_source(path, list(range(700)), clustered(700, DIMS))
     with pytest.raises(SourceChangedError, match=r"rows\.parquet: changed after the run was planned"):
         stages.load(settings, build, services)
-    assert RunStore(services.connection.client()).get("changed", build)["state"] == "failed"
+    assert BuildRecords(services.connection.client()).get("changed", build)["state"] == "failed"
 
 
 def test_builds_are_promoted_rolled_back_and_retired(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsh_core.errors import UnavailableError
-from lsh_core.jobs.dask.worker_liveness import WorkerWatch, as_they_end, workers_of
+from lsh_core.jobs.dask.worker_liveness import WorkerLiveness, as_they_end, workers_of
 from lsh_core.jobs.dask.workers import dask_at
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
@@ -78,7 +78,7 @@ def test_a_run_does_not_begin_on_workers_that_are_paused(
 def test_a_wait_ends_once_all_workers_stay_paused(
     one_worker: Client, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(WorkerWatch, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(WorkerLiveness, "PATIENCE_SECONDS", 1.0)
     with dask_at(address) as client:
         allow(one_worker, 10**6, "paused")
         waiting = client.submit(len, "abc", pure=False)
@@ -92,7 +92,7 @@ def test_a_wait_ends_once_all_workers_stay_paused(
 def test_a_paused_worker_may_end_what_it_has_begun(
     one_worker: Client, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(WorkerWatch, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(WorkerLiveness, "PATIENCE_SECONDS", 1.0)
     with dask_at(address) as client:
         begun = client.submit(time.sleep, 4, pure=False)
         while not any(worker["metrics"].get("task_counts", {}).get("executing") for worker in workers_of(client)):
@@ -102,7 +102,7 @@ def test_a_paused_worker_may_end_what_it_has_begun(
 
 
 def test_nobody_offers_what_is_needed(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WorkerWatch, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(WorkerLiveness, "PATIENCE_SECONDS", 1.0)
     with dask_at(address) as client:
         task = client.submit(len, "abc", resources={"GPU": 1}, pure=False)
         with pytest.raises(UnavailableError, match="there is none with GPU"):

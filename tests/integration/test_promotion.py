@@ -14,8 +14,8 @@ import pytest
 
 from lsh_core.builds.aliases import live_index, swap
 from lsh_core.builds.names import ledger_alias, live_write_alias, physical_index
-from lsh_core.builds.records import VERIFIED, RunStore
-from lsh_core.builds.write_gate import open_gate
+from lsh_core.builds.records import VERIFIED, BuildRecords
+from lsh_core.builds.write_gate import allow_writes
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.errors import AirlshError, LeaseHeldError, NotFoundError, PromotionConflictError
@@ -27,7 +27,7 @@ from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.retention import abandon, retire
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.live.live_fence import fence_live, moving_actions, read_live_gate, repair_live
+from lsh_core.live.live_fence import fence_live, moving_actions, read_live_fence, repair_live
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import (
     AbandonSettings,
@@ -76,7 +76,7 @@ def make(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Make:
             aliases={f"airlsh-c-{build}-0": {"is_hidden": True}},
         )
         client.index(index=index, id="7", document=row, refresh=True)
-        RunStore(client).start(NAME, build, {"index": index, "state": state, "model_id": first["model_id"]})
+        BuildRecords(client).start(NAME, build, {"index": index, "state": state, "model_id": first["model_id"]})
         return build
 
     return made
@@ -251,7 +251,7 @@ def test_a_promotion_that_fails_takes_its_fence_along(
     with pytest.raises(PromotionConflictError, match="the tail was not taken"):
         make_live(NAME, build, services, expected=old)
     assert calls == [True, False]  # The bulk before the fence, the tail behind it.
-    gate = read_live_gate(client, NAME, old)
+    gate = read_live_fence(client, NAME, old)
     assert gate is not None
     assert gate.epoch is None
 
@@ -285,7 +285,7 @@ def test_an_abandoned_build_is_gone_with_all_that_led_to_it(services: Services, 
     client = services.connection.client()
     build = make(state="loading")
     index = physical_index(NAME, build)
-    open_gate(client, index, build, 1)
+    allow_writes(client, index, build, 1)
     with pytest.raises(PromotionConflictError, match=f"build {live} is live"):
         abandon(AbandonSettings(name=NAME, build=live), services)
 

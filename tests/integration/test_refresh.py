@@ -23,7 +23,7 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.live.journal import Journal
 from lsh_core.live.live_writer import LiveWriter
-from lsh_core.live.partition_fence import partition_way
+from lsh_core.live.partition_fence import fenced_journal_alias
 from lsh_core.live.partition_state import PartitionState, PartitionStore
 from lsh_core.settings import IndexSettings, PromoteSettings, RefreshSettings, RollbackSettings, TrainSettings
 from tests.fakes.parquet_sources import clustered, write_source
@@ -432,7 +432,7 @@ def test_a_refresh_that_wakes_up_after_another_took_over_appends_nothing(
         calls.append(len(calls))
         if len(calls) == 3:
             store = PartitionStore(lake.services.connection, lake.name, "day=1", epoch=1000)
-            with partition_way(lake.services.connection, store.digest, 1000):
+            with fenced_journal_alias(lake.services.connection, store.digest, 1000):
                 store.begin("of other files")
             calls.append(journal.settled())
         return upsert(self, *arguments, **options)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.names import write_alias
-from lsh_core.builds.records import RunStore
-from lsh_core.builds.write_gate import open_gate, read_gate
+from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.write_gate import allow_writes, read_write_fence
 from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD, Caller, hold
@@ -128,8 +128,8 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     settings, build = submitter
     _stop_load(services, build)
     client = services.connection.client()
-    record = RunStore(client).get(settings.name, build)
-    gate = read_gate(client, record["index"], build)
+    record = BuildRecords(client).get(settings.name, build)
+    gate = read_write_fence(client, record["index"], build)
     assert gate.is_open, "nobody was left to close it"
     before = _entries(services, build)
 
@@ -153,12 +153,12 @@ def test_a_load_whose_gate_is_taken_stops_and_leaves_no_entry(services: Services
     own = replace(services, caller=Caller("the run", "the run"))
     for stage in (stages.check, stages.plan, stages.create):
         stage(settings, build, own)
-    index = RunStore(services.connection.client()).get(name, build)["index"]
+    index = BuildRecords(services.connection.client()).get(name, build)["index"]
     taken: list[dict[int, int]] = []
 
     def usurp() -> None:
         _wait_for_chunks(services, build, 3)
-        open_gate(services.connection.client(), index, build, 1000)
+        allow_writes(services.connection.client(), index, build, 1000)
         taken.append(_entries(services, build))
 
     usurper = threading.Thread(target=usurp)

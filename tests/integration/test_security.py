@@ -14,7 +14,7 @@ import pytest
 from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.server_check import prove_semantics
+from lsh_core.elastic.server_check import check_server
 from lsh_core.errors import AccessError, CertificateError, UnsupportedServerError
 from lsh_core.jobs.builds import rollback
 from lsh_core.jobs.index import run_index
@@ -42,7 +42,7 @@ def indexed(node: SecuredNode, dask_cluster: Any, tmp_path_factory: pytest.TempP
     path = tmp_path_factory.mktemp("security") / "rows.parquet"
     source = write_source(path, [f"r{row}" for row in range(ROWS)], clustered(ROWS, DIMS))
     services = Services(node.connection("airlsh_builder"), dask_cluster.address)
-    prove_semantics(services.connection)
+    check_server(services.connection)
     train(TrainSettings(name=NAME, source=source, metric="l2"), services)
     indices = [
         run_index(IndexSettings(name=NAME, source=source, promote=True, recall_queries=40), services)["index"]

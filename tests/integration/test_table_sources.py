@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.records import BuildRecords
 from lsh_core.cli.run_report import report_lines
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
@@ -72,7 +72,7 @@ def test_a_run_reads_the_version_that_it_began_with(services: Services, tmp_path
     mapping = client.indices.get_mapping(index=report["index"])[report["index"]]["mappings"]
     assert mapping["_meta"]["airlsh"]["source_version"] == "2"
     assert mapping["properties"]["day"]["type"] == "date"
-    assert RunStore(client).get(name, "b1")["source_version"] == "2"
+    assert BuildRecords(client).get(name, "b1")["source_version"] == "2"
 
     named = run_index(IndexSettings(name=name, source=source, source_version="0"), services)
     assert (named["documents"], named["source_version"]) == (300, "0")
@@ -129,7 +129,7 @@ def test_what_is_left_out_is_in_every_report(services: Services, tmp_path: Path)
     report = run_index(IndexSettings(name=name, source=source, columns=("day",)), services)
     assert report["documents"] == 600
     assert expected.items() <= report.items()
-    record = RunStore(answering_client(services.connection)).get(name, report["build"])
+    record = BuildRecords(answering_client(services.connection)).get(name, report["build"])
     assert all(expected.items() <= record["stages"][stage].items() for stage in ("check", "plan"))
     (line,) = (each for each in report_lines(report) if each.startswith("  left out"))
     assert "2 files are not read" in line

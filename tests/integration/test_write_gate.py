@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
-from lsh_core.builds.write_gate import Gate, close_gate, open_gate, read_gate
+from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import LEDGER, ensure_system_index
 from lsh_core.errors import LoadError
@@ -47,21 +47,21 @@ def _refused(client: Elasticsearch, epoch: int) -> bool:
 
 
 def test_only_the_epoch_that_opened_the_gate_writes(client: Elasticsearch) -> None:
-    assert read_gate(client, INDEX, BUILD) == Gate(False, 0)
+    assert read_write_fence(client, INDEX, BUILD) == WriteFence(False, 0)
     assert _refused(client, 0)
-    open_gate(client, INDEX, BUILD, 3)
+    allow_writes(client, INDEX, BUILD, 3)
     _write(client, 3)
-    open_gate(client, INDEX, BUILD, 5)
+    allow_writes(client, INDEX, BUILD, 5)
     _write(client, 5)
     assert _refused(client, 3)
     with pytest.raises(LoadError, match="epoch 5 works"):
-        open_gate(client, INDEX, BUILD, 3)
+        allow_writes(client, INDEX, BUILD, 3)
     with pytest.raises(LoadError, match="epoch 5 works"):
-        close_gate(client, INDEX, BUILD, 4)
+        fence_writes(client, INDEX, BUILD, 4)
     _write(client, 5)
-    close_gate(client, INDEX, BUILD, 6)
+    fence_writes(client, INDEX, BUILD, 6)
     assert _refused(client, 5)
-    assert read_gate(client, INDEX, BUILD) == Gate(False, 6)
+    assert read_write_fence(client, INDEX, BUILD) == WriteFence(False, 6)
 
 
 def test_of_many_at_once_the_highest_epoch_stays(client: Elasticsearch) -> None:
@@ -71,7 +71,7 @@ def test_of_many_at_once_the_highest_epoch_stays(client: Elasticsearch) -> None:
     def move(epoch: int) -> None:
         start.wait()
         try:
-            (open_gate if epoch % 2 else close_gate)(client, INDEX, BUILD, epoch)
+            (allow_writes if epoch % 2 else fence_writes)(client, INDEX, BUILD, epoch)
         except LoadError:
             late.append(epoch)
 
@@ -81,5 +81,5 @@ def test_of_many_at_once_the_highest_epoch_stays(client: Elasticsearch) -> None:
     for thread in threads:
         thread.join()
     assert 8 not in late
-    assert read_gate(client, INDEX, BUILD) == Gate(False, 8)
+    assert read_write_fence(client, INDEX, BUILD) == WriteFence(False, 8)
     assert list(client.indices.get_alias(index=INDEX)[INDEX]["aliases"]) == [closed_alias(BUILD, 8)]

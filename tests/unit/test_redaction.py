@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsh_core.redaction import told
+from lsh_core.redaction import redact
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ from lsh_core.redaction import told
     ],
 )
 def test_secrets_are_left_out_and_the_rest_is_kept(place: str, written: str | None) -> None:
-    assert told(place) == (place if written is None else written)
+    assert redact(place) == (place if written is None else written)

@@ -19,9 +19,9 @@ from lsh_core.features.pipeline import Pipeline, Pixels
 from lsh_core.features.row_reading import read_rows
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
-from lsh_core.jobs.dask.picklable_errors import self_contained
+from lsh_core.jobs.dask.picklable_errors import picklable_errors
 from lsh_core.jobs.dask.thread_budget import limit_to_share, threads_of_a_task
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.encoder_info import EncoderInfo
 from lsh_core.sources.source_file import check_unchanged
 
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ class Finished:
     seconds: dict[str, float]
 
 
-@self_contained
+@picklable_errors
 def describe_encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) -> dict[str, Any]:
     """Make this process's encoder; return ``name, fingerprint, dims, metric, spec, modalities`` of it."""
     made = _encoder(spec, trusted, workers_on)
     return {**_told(made, spec), "modalities": sorted(made.modalities)}
 
 
-@self_contained
+@picklable_errors
 def encode_span(task: FeatureTask) -> list[Finished]:
     """Encode the chunks of `task` that are not done yet.
 
@@ -126,7 +126,7 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
     pipeline = Pipeline(
         encoder,
         _decoder(task.columns, encoder),
-        partial(_write, folder, span, EncodedBy(column=task.columns.vector, **told)),
+        partial(_write, folder, span, EncoderInfo(column=task.columns.vector, **told)),
         vector=task.columns.vector,
         threads=threads_of_a_task(task.workers_on, task.resources),
         rows_a_block=_rows_a_block(task.spec, encoder, texts=task.columns.template is not None),
@@ -152,7 +152,7 @@ def _rows_a_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
 def _write(
     folder: OutputFolder,
     span: WorkSpan,
-    encoder: EncodedBy,
+    encoder: EncoderInfo,
     record: ChunkRecord,
     rows: pa.Table,
     letters: Sequence[Letter],

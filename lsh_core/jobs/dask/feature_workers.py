@@ -15,7 +15,7 @@ from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.work_units import RowColumns, WorkSpan
 from lsh_core.jobs.dask.feature_task import FeatureTask, Finished, UnwantedError, describe_encoder, encode_span
 from lsh_core.jobs.dask.thread_budget import tasks_at_a_time
-from lsh_core.jobs.dask.worker_liveness import GOING_ON, WorkerWatch, as_they_end, why_nobody_works, workers_of
+from lsh_core.jobs.dask.worker_liveness import GOING_ON, WorkerLiveness, as_they_end, why_nobody_works, workers_of
 from lsh_core.progress import progress
 from lsh_core.settings import FeaturesSettings
 
@@ -53,7 +53,7 @@ class FeatureWorkers:
         self._workers_on = dict(Counter(str(worker["host"]) for worker in workers))
 
     def describe_encoder(self) -> dict[str, Any]:
-        """Make the encoder on a worker, where its weights must be; see `lsh_core.jobs.dask.feature_task.describe_encoder`.
+        """Make the encoder on a worker, where its weights must be; see `feature_task.describe_encoder`.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class FeatureWorkers:
 
     def _followed(self, tasks: Iterator[FeatureTask]) -> Iterator[list[Finished]]:
         going_on: dict[Future[list[Finished]], FeatureTask] = {}
-        watch = WorkerWatch(self._client, self._resources)
+        watch = WorkerLiveness(self._client, self._resources)
         try:
             while True:
                 room = max(0, _OPEN_PER_THREAD * self.threads - len(going_on))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lsh_core.errors import LoadError
 from lsh_core.jobs.dask.span_task import SpanTask, load_span
-from lsh_core.jobs.dask.worker_liveness import WorkerWatch
+from lsh_core.jobs.dask.worker_liveness import WorkerLiveness
 from lsh_core.progress import progress
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None], to
         The scheduler is gone, or no worker takes work.
     """
     topic = f"airlsh-{job.build}"
-    watch = WorkerWatch(dask)
+    watch = WorkerLiveness(dask)
     pending = list(job.futures)
     with progress("load", total=job.rows) as meter:
 

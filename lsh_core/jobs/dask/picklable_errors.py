@@ -13,7 +13,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def self_contained(task: Callable[_P, _T]) -> Callable[_P, _T]:
+def picklable_errors(task: Callable[_P, _T]) -> Callable[_P, _T]:
     """Have a task raise airlsh's errors without what caused them.
 
     Dask sends an error with its causes, and where one of these is of a package that is only on the workers, such as

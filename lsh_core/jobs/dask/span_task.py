@@ -12,7 +12,7 @@ from zlib import crc32
 from lsh_core.builds.names import write_alias
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.node_pool import NodeRing
+from lsh_core.elastic.node_pool import NodePool
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.bulk_transport import ElasticTransport
@@ -83,7 +83,7 @@ def build_sender(connection: Connection, alias: str, index: str, wait_seconds: f
     """Return this process's sender for one build: what it learned of a node serves the next span too."""
     return BulkSender(
         ElasticTransport(connection, alias),
-        NodeRing(len(connection.urls), offset=crc32(alias.encode())),
+        NodePool(len(connection.urls), offset=crc32(alias.encode())),
         index,
         wait_seconds,
     )

@@ -22,7 +22,7 @@ GOING_ON = ("pending", "lost")
 """What a task is that has not ended: the answers that a worker held die with it, and their tasks run again."""
 
 
-class WorkerWatch:
+class WorkerLiveness:
     """Notices when nobody takes work: a job on Dask would wait for ever, without a word.
 
     Dask pauses a worker that uses 80 % of its memory until it uses less: it ends what it has begun, and one whose
@@ -71,8 +71,8 @@ class WorkerWatch:
 def as_they_end(
     client: Client, tasks: Iterable[Future[Any]], resources: Mapping[str, float] | None = None
 ) -> Iterator[Future[Any]]:
-    """Yield tasks as they end, well or not; what `WorkerWatch` raises if nobody takes them."""
-    watch, going_on = WorkerWatch(client, resources), list(tasks)
+    """Yield tasks as they end, well or not; what `WorkerLiveness` raises if nobody takes them."""
+    watch, going_on = WorkerLiveness(client, resources), list(tasks)
     while going_on:
         watch.require()
         ended = [task for task in going_on if task.status not in GOING_ON]

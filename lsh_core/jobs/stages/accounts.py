@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lsh_core.loading.ledger import LedgerEntry
-from lsh_core.loading.node_stats import NodeTally
+from lsh_core.loading.node_stats import NodeStats
 
 _MOST_SAMPLES = 400
 
@@ -29,7 +29,7 @@ class Accounts:
         self._seen = 0
         self._step = 1
         self._home_chunks: Counter[str] = Counter()
-        self._nodes: defaultdict[str, NodeTally] = defaultdict(NodeTally)
+        self._nodes: defaultdict[str, NodeStats] = defaultdict(NodeStats)
         self._seconds: Counter[str] = Counter()
 
     def follow(self, entries: Iterable[LedgerEntry | None]) -> Iterator[LedgerEntry]:
@@ -44,7 +44,7 @@ class Accounts:
             self.longer_rows += entry.longer_rows
             self._home_chunks[entry.node] += 1
             for tally in entry.nodes:
-                self._nodes[tally["node"]].add(NodeTally.from_document(tally))
+                self._nodes[tally["node"]].add(NodeStats.from_document(tally))
             self._seconds.update(entry.seconds)
             for sample in entry.samples:
                 self._keep(sample)

@@ -11,18 +11,18 @@ from lsh_core.builds.field_limits import check_nested_names
 from lsh_core.builds.field_types import fields_for, parse_overrides
 from lsh_core.builds.mapping import check_vector_column
 from lsh_core.builds.names import physical_index
-from lsh_core.builds.records import PLANNED, RunStore, was_verified
+from lsh_core.builds.records import PLANNED, BuildRecords, was_verified
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
-from lsh_core.elastic.server_check import prove_semantics
+from lsh_core.elastic.server_check import check_server
 from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ModelMismatchError, SourceError
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.draft import check_index
-from lsh_core.jobs.stages.stage_runner import recorded
+from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.journal import Journal
-from lsh_core.live.watermark import Cover, cover_for
-from lsh_core.loading.purge import forget_expired_letters
+from lsh_core.live.watermark import SourceWatermark, source_watermark
+from lsh_core.loading.purge import purge_expired_dead_letters
 from lsh_core.models.store import find_model
 from lsh_core.settings import IndexSettings
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SOURCE_VERSION = "source_version"
 
 
-@recorded
+@stage
 def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Check servers, source, columns and model, and start the record of the build.
 
@@ -47,7 +47,7 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     """
     journal_at = Journal(services.connection, settings.name).settled()  # Before the source is looked at.
     client = answering_client(services.connection)
-    runs = RunStore(client)
+    runs = BuildRecords(client)
     record = runs.find(settings.name, build)
     dataset, columns = read_source(settings, record)
     if not dataset.rows:
@@ -57,19 +57,19 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     fields = fields_for(
         settings.source, columns.others, vector=settings.vector, text=settings.text_field, overrides=overrides
     )
-    facts = prove_semantics(services.connection)
+    facts = check_server(services.connection)
     for index in MAPPINGS:
         ensure_system_index(client, index)
-    forget_expired_letters(client)
+    purge_expired_dead_letters(client)
     live = live_index(client, settings.name)
     stored = find_model(client, settings.name, _planned_model(settings, build, record))
     require_same_space(settings, columns, stored)
     check_index(client, settings, build, stored, fields, rows=dataset.rows, nodes=facts.data_nodes)
     known = record is not None and "expected_live" in record  # By what a retry, or a resumed run, goes on.
     cover = (
-        Cover.of(record)
+        SourceWatermark.of(record)
         if known
-        else cover_for(services.connection, settings.name, settings.source_covers, live, journal_at)
+        else source_watermark(services.connection, settings.name, settings.source_covers, live, journal_at)
     )
     with dask_client(services) as dask:
         workers, threads = worker_threads(dask)

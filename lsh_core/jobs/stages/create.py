@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.mapping import BuildMeta, build_body
 from lsh_core.builds.names import closed_alias
-from lsh_core.builds.records import LOADING, RunStore
+from lsh_core.builds.records import LOADING, BuildRecords
 from lsh_core.elastic.cluster import answering_client, copies_missing, data_nodes
 from lsh_core.elastic.index_creation import create_index
 from lsh_core.elastic.leases import Lease
@@ -15,7 +15,7 @@ from lsh_core.elastic.system_indices import MAPPINGS
 from lsh_core.errors import LoadError
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
-from lsh_core.jobs.stages.stage_runner import recorded
+from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 _COPIES_SECONDS = 30.0
 
 
-@recorded
+@stage
 def create(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Create the index of the build; a retry of the same run finds it and goes on with it.
 
@@ -57,7 +57,7 @@ def create(settings: IndexSettings, build: str, services: Services, lease: Lease
         if "_meta" not in mapping or BuildMeta.from_json(mapping["_meta"]) != meta:
             raise LoadError(plan.index, "create", "an index of this name is there, and it is not this run's") from error
     _wait_for_copies(client, plan)
-    RunStore(client).advance(settings.name, build, LOADING)
+    BuildRecords(client).advance(settings.name, build, LOADING)
     return {"index": plan.index, "created": created, "shards": plan.shards, "replicas": plan.replicas}
 
 

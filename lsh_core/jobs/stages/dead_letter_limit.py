@@ -8,7 +8,7 @@ from lsh_core.errors import StoppedEarlyError
 from lsh_core.settings import IndexSettings
 
 
-class RefusalLimit:
+class DeadLetterLimit:
     """Counts rows as their chunks finish, and says when there is no point in going on.
 
     Parameters

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from lsh_core.builds.finalize import settle_index
-from lsh_core.builds.write_gate import close_gate
+from lsh_core.builds.finalize import finalize_index
+from lsh_core.builds.write_gate import fence_writes
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import read_plan
-from lsh_core.jobs.stages.stage_runner import recorded
+from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.settings import IndexSettings
 
 
-@recorded
+@stage
 def settle(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Fence the loaders off, and make the index what will be served."""
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
-    close_gate(client, plan.index, build, lease.epoch)
-    settle_index(client, plan.index, replicas=plan.replicas)
+    fence_writes(client, plan.index, build, lease.epoch)
+    finalize_index(client, plan.index, replicas=plan.replicas)
     size = client.indices.stats(index=plan.index, metric="store", filter_path="_all.primaries.store.size_in_bytes")
     return {"bytes": size["_all"]["primaries"]["store"]["size_in_bytes"]}

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.builds.records import LOADED, LOADING, RunStore
-from lsh_core.builds.write_gate import Gate, close_gate, open_gate, read_gate
+from lsh_core.builds.records import LOADED, LOADING, BuildRecords
+from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LeaseLostError
@@ -15,9 +15,9 @@ from lsh_core.jobs.dask import load_job
 from lsh_core.jobs.dask.load_job import LoadJob
 from lsh_core.jobs.dask.span_task import SpanTask
 from lsh_core.jobs.services import Services, dask_client, worker_threads
-from lsh_core.jobs.stages.dead_letter_limit import RefusalLimit
+from lsh_core.jobs.stages.dead_letter_limit import DeadLetterLimit
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
-from lsh_core.jobs.stages.stage_runner import recorded
+from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.ledger import Ledger, LedgerKey, ledger_totals
 from lsh_core.settings import IndexSettings
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 _EXAMPLES = 10
 
 
-@recorded
+@stage
 def load(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Load the chunks that are not in the ledger.
 
@@ -58,15 +58,15 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
 
     try:
         with dask_client(services) as dask:
-            job = _running_job(dask, build, read_gate(client, plan.index, build))
+            job = _running_job(dask, build, read_write_fence(client, plan.index, build))
             adopted = job is not None
             if job is None:
                 load_job.cancel(dask, build)
-                open_gate(client, plan.index, build, lease.epoch)
+                allow_writes(client, plan.index, build, lease.epoch)
                 done = Ledger(client, key).done(plan.files, chunks)
                 pending = [chunk for chunk in chunks if chunk.number not in done]
                 if pending:
-                    RunStore(client).update(build, state=LOADING)
+                    BuildRecords(client).update(build, state=LOADING)
                 tasks = _tasks(settings, build, services, plan, key, lease.epoch, pending, dask)
                 job = load_job.submit(dask, build, lease.epoch, tasks)
             else:
@@ -80,7 +80,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     except BaseException as error:
         _close(services, plan, build, lease, error)
         raise
-    RunStore(answering_client(services.connection)).advance(settings.name, build, LOADED)
+    BuildRecords(answering_client(services.connection)).advance(settings.name, build, LOADED)
     return {
         "rows_read": job.rows,
         "skipped": plan.rows - job.rows,
@@ -95,17 +95,17 @@ def ledger_key(client: Elasticsearch, plan: BuildPlan, build: str) -> LedgerKey:
     return LedgerKey(build, settings["index.uuid"], plan.vector.fingerprint, plan.settings_fingerprint)
 
 
-def _refusal_limit(settings: IndexSettings, build: str, services: Services, client: Elasticsearch) -> RefusalLimit:
+def _refusal_limit(settings: IndexSettings, build: str, services: Services, client: Elasticsearch) -> DeadLetterLimit:
     rows, dead_lettered = ledger_totals(client, build)
 
     def examples() -> tuple[str, ...]:
         letters = read_dead_letters(answering_client(services.connection), build, limit=_EXAMPLES)
         return tuple(str(letter) for letter in letters)
 
-    return RefusalLimit(settings, build, rows=rows, dead_lettered=dead_lettered, examples=examples)
+    return DeadLetterLimit(settings, build, rows=rows, dead_lettered=dead_lettered, examples=examples)
 
 
-def _running_job(dask: Client, build: str, gate: Gate) -> LoadJob | None:
+def _running_job(dask: Client, build: str, gate: WriteFence) -> LoadJob | None:
     """Return the job of an earlier try, if its loaders may still write and none of them failed."""
     job = load_job.find(dask, build)
     if job is None or not gate.is_open or gate.epoch != job.epoch:
@@ -125,7 +125,7 @@ def _close(services: Services, plan: BuildPlan, build: str, lease: Lease, cause:
     if isinstance(cause, LeaseLostError):
         return  # The gate is another run's.
     try:
-        close_gate(answering_client(services.connection, wait_seconds=5), plan.index, build, lease.epoch)
+        fence_writes(answering_client(services.connection, wait_seconds=5), plan.index, build, lease.epoch)
     except Exception as error:
         cause.add_note(f"late writers could not be kept from {plan.index}: {error}")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lsh_core.builds.aliases import live_index
-from lsh_core.builds.records import VERIFIED, RunStore
+from lsh_core.builds.records import VERIFIED, BuildRecords
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.errors import OutcomeError
 from lsh_core.jobs.services import Services
@@ -22,7 +22,7 @@ def require_outcome(settings: IndexSettings, build: str, services: Services) -> 
         The build is not what the settings ask for, whatever the stages have returned.
     """
     record = on_any_node(
-        services.connection, lambda client: RunStore(client).find(settings.name, build, as_acknowledged=True)
+        services.connection, lambda client: BuildRecords(client).find(settings.name, build, as_acknowledged=True)
     )
     live = live_index(answering_client(services.connection), settings.name)
     missing = _missing(record, live, promote=settings.promote)

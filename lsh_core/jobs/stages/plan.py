@@ -16,7 +16,7 @@ from lsh_core.backends import require_backend
 from lsh_core.builds.field_types import field_for, fields_for, parse_overrides
 from lsh_core.builds.mapping import BuildMeta, VectorField, pack_types, unpack_types
 from lsh_core.builds.names import physical_index
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.token_format import TokenFormat
 from lsh_core.elastic.cluster import answering_client, data_nodes
 from lsh_core.elastic.leases import Lease
@@ -24,14 +24,14 @@ from lsh_core.errors import SettingsError, SourceChangedError
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.check import read_source, require_same_space
 from lsh_core.jobs.stages.draft import shape
-from lsh_core.jobs.stages.stage_runner import recorded
+from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.journal import BEFORE_ALL, Journal
 from lsh_core.loading.chunk_loader import LoadPlan
 from lsh_core.loading.dead_letters import letters_kept
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.store import find_model, read_model
 from lsh_core.partitions import partition_of
-from lsh_core.redaction import told
+from lsh_core.redaction import redact
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import chunk_rows_for, plan_chunks
 from lsh_core.sources.source_file import Chunk, SourceFile
@@ -95,7 +95,7 @@ class BuildPlan:
         return BuildMeta(
             name=name,
             build=build,
-            source=told(self.source),
+            source=redact(self.source),
             settings_fingerprint=self.settings_fingerprint,
             vectors=(self.vector,),
             version=__version__,
@@ -156,7 +156,7 @@ class BuildPlan:
         return cls(files=files, vector=VectorField(**own.pop("vector")), **own)
 
 
-@recorded
+@stage
 def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Plan the build; a build that was planned before keeps its plan.
 
@@ -166,7 +166,7 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
         The build was planned before, over other files.
     """
     client = answering_client(services.connection)
-    runs = RunStore(client)
+    runs = BuildRecords(client)
     record = runs.get(settings.name, build)
     # Before the files are listed: a partition that began to be refreshed later may have lost rows that are loaded.
     journal_at = Journal(services.connection, settings.name).settled()
@@ -193,7 +193,7 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
 
 def read_plan(settings: IndexSettings, build: str, services: Services) -> BuildPlan:
     """Return the plan of `build` as it was stored."""
-    record = RunStore(answering_client(services.connection)).get(settings.name, build)
+    record = BuildRecords(answering_client(services.connection)).get(settings.name, build)
     return BuildPlan.from_json(record["plan"])
 
 

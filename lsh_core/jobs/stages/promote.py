@@ -6,14 +6,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.aliases import live_index
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
-from lsh_core.jobs.stages.stage_runner import recorded
+from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.compaction import compact_journal
-from lsh_core.live.watermark import Cover, droppable, note_dropped
+from lsh_core.live.watermark import SourceWatermark, deletable_position, note_dropped
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _LEASE_SECONDS = 60.0
 
 
-@recorded
+@stage
 def promote(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Move the alias from what was live when the run started to the build, unless ``promote`` is off.
 
@@ -46,7 +46,7 @@ def promote(settings: IndexSettings, build: str, services: Services, lease: Leas
         settings.name,
         build,
         services,
-        expected=RunStore(client).get(settings.name, build).get("expected_live", live),
+        expected=BuildRecords(client).get(settings.name, build).get("expected_live", live),
         green_seconds=settings.wait_green_seconds if settings.wait_green else None,
         lease_seconds=_LEASE_SECONDS,
     )
@@ -60,14 +60,14 @@ def _compact(client: Elasticsearch, name: str, live: str, services: Services) ->
     The lease that this stage holds keeps new builds from starting meanwhile.
     """
     try:
-        records = RunStore(client).of(name)
-        cover = Cover.of(next((record for record in records if record["index"] == live), None))
-        covered = droppable(records, live)
+        records = BuildRecords(client).of(name)
+        cover = SourceWatermark.of(next((record for record in records if record["index"] == live), None))
+        covered = deletable_position(records, live)
         done = compact_journal(
             services.connection,
             name,
             covered=covered,
-            before=lambda: note_dropped(client, name, Cover(cover.time, covered)),
+            before=lambda: note_dropped(client, name, SourceWatermark(cover.time, covered)),
         )
     except Exception as error:
         logger.warning("the journal of %s was not compacted (%s); the next run tries it again", name, error)

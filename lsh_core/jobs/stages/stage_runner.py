@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from lsh_core.builds.records import FAILED, RunStore, now, was_verified
+from lsh_core.builds.records import FAILED, BuildRecords, now, was_verified
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, Caller, Lease, hold
 from lsh_core.elastic.refusals import errors_named
@@ -33,7 +33,7 @@ class StageWork(Protocol):
         """Do the stage's work, and return what it found."""
 
 
-def recorded(stage: StageWork) -> Stage:
+def stage(stage: StageWork) -> Stage:
     """Run `stage` as the one writer of its name, and record what it found and how long it took.
 
     The lease is kept when the stage ends, for the next stage of the same run; `summarise` gives it back. A stage that
@@ -58,7 +58,7 @@ def recorded(stage: StageWork) -> Stage:
                 _record_failure(name, settings.name, build, services, error)
                 raise
             facts = {**facts, "seconds": round(time.perf_counter() - started, 3)}
-            RunStore(answering_client(services.connection)).stage(build, name, facts)
+            BuildRecords(answering_client(services.connection)).stage(build, name, facts)
         logger.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in facts.items()))
         return facts
 
@@ -85,7 +85,7 @@ def _record_failure(stage: str, name: str, build: str, services: Services, error
     what = f"{stage}: {cause}"[:_LONGEST_ERROR]
     found_wrong = stage == "verify" and isinstance(error, VerificationError)
     try:
-        runs = RunStore(answering_client(services.connection, wait_seconds=5))
+        runs = BuildRecords(answering_client(services.connection, wait_seconds=5))
         kept = was_verified(runs.find(name, build)) and not found_wrong
         runs.update(build, error=what, finished_at=now(), **({} if kept else {"state": FAILED}))
     except Exception:

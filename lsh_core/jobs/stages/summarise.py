@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lsh_core.builds.aliases import live_index
-from lsh_core.builds.records import RunStore, now
+from lsh_core.builds.records import BuildRecords, now
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
 from lsh_core.jobs.services import Services
@@ -46,7 +46,7 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
 
 def _report(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
     client = answering_client(services.connection)
-    runs = RunStore(client)
+    runs = BuildRecords(client)
     record = runs.get(settings.name, build)
     stages: dict[str, dict[str, Any]] = record.get("stages", {})
     read = stages.get("plan", {}) or stages.get("check", {})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.id_hashes import IdHashes
-from lsh_core.builds.records import VERIFIED, RunStore
+from lsh_core.builds.records import VERIFIED, BuildRecords
 from lsh_core.elastic.cluster import answering_client, refresh
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import DeadLetterLimitError, UnverifiedError, VerificationError
@@ -19,18 +19,18 @@ from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
-from lsh_core.jobs.stages.stage_runner import recorded
+from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.journal import Journal
 from lsh_core.live.replay import changed_hashes
-from lsh_core.live.watermark import Cover, require_changes
+from lsh_core.live.watermark import SourceWatermark, require_changes
 from lsh_core.loading.dead_letters import read_dead_letters
-from lsh_core.loading.expected_contents import Expected, expected_holdings
-from lsh_core.loading.external_grouping import Spill
+from lsh_core.loading.expected_contents import ExpectedContents, expected_contents
+from lsh_core.loading.external_grouping import SpillingGroupBy
 from lsh_core.loading.ledger import Ledger
 from lsh_core.loading.verification import verify_holdings, verify_samples
 from lsh_core.search.live_index import JOB_WAIT_SECONDS
 from lsh_core.search.recall_curve import RecallCurve
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.searchable_build import SearchableBuild
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings
 
@@ -41,7 +41,7 @@ _EXAMPLES = 10
 _TRIES = 5
 
 
-@recorded
+@stage
 def verify(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
     """Balance the accounts, compare index and ledger chunk by chunk, and measure the recall.
 
@@ -70,9 +70,9 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     """
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
-    record = RunStore(client).get(settings.name, build)
+    record = BuildRecords(client).get(settings.name, build)
     require_changes(client, settings.name, record)
-    covered = Cover.of(record).upto
+    covered = SourceWatermark.of(record).upto
     for left in reversed(range(_TRIES)):
         live = live_index(client, settings.name)
         reached, replaced = _replay(settings.name, plan.index, build, covered, services)
@@ -103,7 +103,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         queries=settings.recall_queries,
         target=settings.recall_target,
     )
-    RunStore(client).update(build, state=VERIFIED, recall_curve=curve.to_json() if curve else None)
+    BuildRecords(client).update(build, state=VERIFIED, recall_curve=curve.to_json() if curve else None)
     return {
         **_figures(accounts, expected, services),
         "documents": documents,
@@ -114,7 +114,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
 
 
 def _warnings(
-    build: ResolvedBuild, documents: int, curve: RecallCurve | None, services: Services
+    build: SearchableBuild, documents: int, curve: RecallCurve | None, services: Services
 ) -> list[dict[str, str]]:
     if curve is None or documents < FEW_ROWS:
         return []
@@ -131,14 +131,14 @@ def _replay(name: str, index: str, build: str, covered: int, services: Services)
 
 def _balance(
     client: Elasticsearch, plan: BuildPlan, build: str, replaced: IdHashes, services: Services
-) -> tuple[Accounts, Expected]:
+) -> tuple[Accounts, ExpectedContents]:
     """Add the ledger up; raise `VerificationError` unless it accounts for every row of the source."""
     chunks = plan.chunks()
     accounts = Accounts()
     entries = Ledger(client, ledger_key(client, plan, build)).entries(plan.files, chunks)
-    expected = expected_holdings(accounts.follow(entries), replaced=replaced, group=Spill())
+    expected = expected_contents(accounts.follow(entries), replaced=replaced, group=SpillingGroupBy())
     figures = _figures(accounts, expected, services)
-    RunStore(client).update(build, stages={"verify": figures})  # The report of a run that fails here has them too.
+    BuildRecords(client).update(build, stages={"verify": figures})  # The report of a run that fails here has them too.
     if accounts.missing:
         raise VerificationError(plan.index, "chunks in the ledger", len(chunks), accounts.chunks)
     outcomes = [figures[key] for key in ("accepted", "repeated", "replaced", "dead_lettered")]
@@ -167,7 +167,7 @@ def _recall_figures(curve: RecallCurve | None) -> dict[str, Any]:
     }
 
 
-def _figures(accounts: Accounts, expected: Expected, services: Services) -> dict[str, Any]:
+def _figures(accounts: Accounts, expected: ExpectedContents, services: Services) -> dict[str, Any]:
     return {
         "rows_read": accounts.rows_read,
         "accepted": expected.documents,

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lsh_core.builds.bulk_lines import DocumentWriter, delete_line
+from lsh_core.builds.bulk_lines import BulkLineEncoder, delete_line
 from lsh_core.builds.field_types import fields_for
 from lsh_core.builds.mapping import VectorField
 from tests.fakes.vector_fields import graph_field, list_field, table_field
@@ -46,7 +46,7 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
     places = np.array(data.draw(st.lists(st.integers(0, 2**62), min_size=count, max_size=count)))
     titles = data.draw(st.lists(st.none() | texts, min_size=count, max_size=count))
     others = pa.table({"title": pa.array(titles, pa.string())})
-    writer = DocumentWriter(replace(field, column=column), fields_for("s", others.schema, vector=column))
+    writer = BulkLineEncoder(replace(field, column=column), fields_for("s", others.schema, vector=column))
 
     rows = writer.rows(ids, vectors, tokens, near, chunk=7, places=places, others=others)
 
@@ -71,7 +71,7 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
 
 def rows_with(others: pa.Table) -> list[bytes]:
     count = len(others)
-    writer = DocumentWriter(TABLES, fields_for("s", others.schema, vector=TABLES.column))
+    writer = BulkLineEncoder(TABLES, fields_for("s", others.schema, vector=TABLES.column))
     return writer.rows(
         [str(row) for row in range(count)],
         np.ones((count, 3), np.float32),
@@ -123,7 +123,7 @@ def test_other_columns(values: list[dict]) -> None:
 def test_a_slice_of_a_table_and_a_strided_view_of_vectors() -> None:
     others = pa.table({"n": [10, 11, 12, 13]}).slice(1, 2)
     vectors = np.arange(24, dtype=np.float32).reshape(4, 6)[1:3, ::2]
-    writer = DocumentWriter(TABLES, fields_for("s", others.schema, vector=TABLES.column))
+    writer = BulkLineEncoder(TABLES, fields_for("s", others.schema, vector=TABLES.column))
     tokens = np.arange(8).reshape(4, 2)[1:3]
     rows = writer.rows(["a", "b"], vectors, tokens, None, chunk=0, places=np.array([5, 6]), others=others)
     documents = [lines_of(row)[1] for row in rows]
@@ -138,7 +138,7 @@ def test_no_other_columns() -> None:
 
 
 def test_columns_of_wrong_length_do_not_slip() -> None:
-    writer = DocumentWriter(TABLES, {})
+    writer = BulkLineEncoder(TABLES, {})
     with pytest.raises(ValueError, match="zip"):
         writer.rows(
             ["a", "b"],
@@ -155,7 +155,7 @@ def test_columns_of_wrong_length_do_not_slip() -> None:
 def test_rows_written_live_say_which_change_they_are(rows: list[tuple[str, int, str | None]]) -> None:
     ids, positions, partitions = zip(*rows, strict=True)
     count = len(rows)
-    lines = DocumentWriter(TABLES, {}).live_rows(
+    lines = BulkLineEncoder(TABLES, {}).live_rows(
         ids,
         np.ones((count, 3), np.float32),
         np.ones((count, 1), np.int64),
@@ -177,7 +177,7 @@ def test_rows_written_live_say_which_change_they_are(rows: list[tuple[str, int, 
 
 
 def test_a_row_of_a_load_says_its_partition() -> None:
-    line = DocumentWriter(TABLES, {}).rows(
+    line = BulkLineEncoder(TABLES, {}).rows(
         ["a"],
         np.ones((1, 3), np.float32),
         np.ones((1, 1), np.int64),

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from lsh_core.builds.aliases import swap
 from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
-from lsh_core.builds.write_gate import Gate, close_gate, open_gate, read_gate
+from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic import leases
 from lsh_core.elastic.leases import BUILD, HEARTBEAT_SECONDS, TTL_SECONDS, Caller, Lease, LeaseStore, hold
 from lsh_core.elastic.system_indices import LEDGER
@@ -56,7 +56,7 @@ class OneWriter(RuleBasedStateMachine):
             Actor(Caller(f"run-{number}", f"run {number}"), BUILD_ID if number < 2 else "another")
             for number in ACTORS
         ]
-        self.gate, self.live, self.epoch, self.landed = Gate(False, 0), None, 0, [0]
+        self.gate, self.live, self.epoch, self.landed = WriteFence(False, 0), None, 0, [0]
         self.patches = mock.patch.multiple(leases, time=self, datetime=_Clock(self))
         self.patches.start()
 
@@ -162,18 +162,18 @@ class OneWriter(RuleBasedStateMachine):
     @rule(number=actors, opened=st.booleans())
     def move_gate(self, number: int, opened: bool) -> None:
         if self.actors[number].epochs:
-            self._move_gate(Gate(opened, self.actors[number].epochs[-1]))
+            self._move_gate(WriteFence(opened, self.actors[number].epochs[-1]))
 
     @rule(first=actors, second=actors, opened=st.booleans())
     def move_gate_at_once(self, first: int, second: int, opened: bool) -> None:
         """Another one moves the gate between the read and the write."""
         if self.actors[first].epochs and self.actors[second].epochs:
-            self.server.between = lambda: self._move_gate(Gate(True, self.actors[second].epochs[-1]))
-            self._move_gate(Gate(opened, self.actors[first].epochs[-1]))
+            self.server.between = lambda: self._move_gate(WriteFence(True, self.actors[second].epochs[-1]))
+            self._move_gate(WriteFence(opened, self.actors[first].epochs[-1]))
             self.server.between = None
 
-    def _move_gate(self, wanted: Gate) -> None:
-        move = open_gate if wanted.is_open else close_gate
+    def _move_gate(self, wanted: WriteFence) -> None:
+        move = allow_writes if wanted.is_open else fence_writes
         try:
             move(self.server, INDEX, BUILD_ID, wanted.epoch)  # type: ignore[arg-type]
         except LoadError:
@@ -193,9 +193,9 @@ class OneWriter(RuleBasedStateMachine):
             try:
                 self.server.index(index=alias, id=f"{epoch}", document={"epoch": epoch}, require_alias=True)
             except Exception:
-                assert self.gate != Gate(True, epoch), "the epoch that may write could not"
+                assert self.gate != WriteFence(True, epoch), "the epoch that may write could not"
             else:
-                assert self.gate == Gate(True, epoch), "a write with a stale epoch landed"
+                assert self.gate == WriteFence(True, epoch), "a write with a stale epoch landed"
                 self.landed.append(epoch)
 
     # The alias.
@@ -241,7 +241,7 @@ class OneWriter(RuleBasedStateMachine):
 
     @invariant()
     def one_gate_and_one_way_to_the_ledger(self) -> None:
-        assert read_gate(self.server, INDEX, BUILD_ID) == self.gate  # type: ignore[arg-type]
+        assert read_write_fence(self.server, INDEX, BUILD_ID) == self.gate  # type: ignore[arg-type]
         ways = [ledger_alias(BUILD_ID, self.gate.epoch)] if self.gate.is_open else []
         assert list(self.server.aliases[LEDGER]) == ways
 

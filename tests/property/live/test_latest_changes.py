@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lsh_core.builds.id_hashes import IdHashes, hash_ids
 from lsh_core.live import latest_changes
 from lsh_core.live.journal import Entry
-from lsh_core.live.latest_changes import LastChanges
+from lsh_core.live.latest_changes import LatestChangeIndex
 
 CHANGES = st.lists(st.tuples(st.sampled_from("abcdefg"), st.integers(-1, 30)), max_size=40)
 
@@ -36,7 +36,7 @@ def test_the_last_change_of_each_id_is_that_of_a_dict(changes: list[tuple[str, i
             wanted[entry.id].seq_no,
         ):
             wanted[entry.id] = entry
-    last = LastChanges()
+    last = LatestChangeIndex()
     with mock.patch.object(latest_changes, "_MOST_WAITING", most):
         for start in range(0, len(all_entries), page):
             last.add(all_entries[start : start + page])
@@ -59,7 +59,7 @@ def test_ids_that_share_half_a_hash_are_told_apart(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(latest_changes, "hash_ids", half)
     all_entries = entries([(identity, -1) for identity in "abcab"])
-    last = LastChanges()
+    last = LatestChangeIndex()
     last.add(all_entries)
     assert len(last) == 3
     assert last.are_last(all_entries).tolist() == [False, False, True, True, True]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lsh_core.builds.id_hashes import IdHashes, hash_ids
-from lsh_core.loading.expected_contents import expected_holdings, one_group, winning_places
-from lsh_core.loading.external_grouping import Spill
+from lsh_core.loading.expected_contents import expected_contents, one_group, winning_places
+from lsh_core.loading.external_grouping import SpillingGroupBy
 from lsh_core.loading.ledger import LedgerEntry, packed_vector, unpacked_vector
 
 # A chunk: for each row its id, or None for a row that was refused.
@@ -64,10 +64,10 @@ def test_the_last_row_of_an_id_wins(
             place += 1
     order.shuffle(entries)
 
-    expected = expected_holdings(
+    expected = expected_contents(
         iter(entries),
         replaced=IdHashes(hash_ids(sorted(replaced))),
-        group=one_group if memory_bytes is None else Spill(memory_bytes),
+        group=one_group if memory_bytes is None else SpillingGroupBy(memory_bytes),
     )
 
     assert expected.documents == len(index)
@@ -89,7 +89,8 @@ def test_hashes_that_share_a_half_are_told_apart(rows: list[tuple[int, int]], ow
     placed = np.column_stack((halves, np.arange(len(rows), dtype=np.uint64)))
     assert sorted(winning_places(placed).tolist()) == sorted(last.values())
     parted = [
-        set(winning_places(group).tolist()) for group in Spill(100)(placed[at : at + 3] for at in range(0, 30, 3))
+        set(winning_places(group).tolist())
+        for group in SpillingGroupBy(100)(placed[at : at + 3] for at in range(0, 30, 3))
     ]
     assert sorted(place for group in parted for place in group) == sorted(last.values())
     known = IdHashes(np.array(owned, np.uint64).reshape(-1, 2) << np.uint64(62))
@@ -98,7 +99,7 @@ def test_hashes_that_share_a_half_are_told_apart(rows: list[tuple[int, int]], ow
 
 def test_rows_spill_into_a_folder_that_goes_away(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).integers(0, 2**63, (5_000, 3)).astype(np.uint64)
-    groups = Spill(24 * 1_000, tmp_path)(rows[at : at + 100] for at in range(0, 5_000, 100))
+    groups = SpillingGroupBy(24 * 1_000, tmp_path)(rows[at : at + 100] for at in range(0, 5_000, 100))
     first = next(groups)
     assert 0 < len(first) < 200
     (folder,) = tmp_path.iterdir()

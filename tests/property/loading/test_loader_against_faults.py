@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsh_core.elastic.bulk_requests import request_sizes
-from lsh_core.elastic.node_pool import NodeRing
+from lsh_core.elastic.node_pool import NodePool
 from lsh_core.errors import AccessError, LoadError, UnavailableError
 from lsh_core.loading.bulk_sender import BulkSender, SendReport
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
 from lsh_core.loading.dead_letters import DeadLetter
-from lsh_core.loading.expected_contents import expected_holdings
+from lsh_core.loading.expected_contents import expected_contents
 from lsh_core.loading.ledger import LedgerEntry
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import plan_chunks
@@ -116,7 +116,7 @@ def spoils(row: Row) -> bool:
 
 
 def make_sender(cluster: FakeCluster, *, wait_seconds: float = LONG, offset: int = 0) -> BulkSender:
-    ring = NodeRing(cluster.nodes, offset=offset, clock=cluster.clock)
+    ring = NodePool(cluster.nodes, offset=offset, clock=cluster.clock)
     return BulkSender(cluster, ring, "idx", wait_seconds, sleep=cluster.clock.sleep, clock=cluster.clock)
 
 
@@ -354,7 +354,7 @@ def check_load(load: Load, file: SourceFile, chunks: list[Chunk], fates: list[st
     entries = [load.entries[chunk.number] for chunk in chunks]
     assert sum(entry.rows_read for entry in entries) == len(fates)
     assert sum(len(entry.offsets) + entry.dead_lettered for entry in entries) == len(fates)
-    expected = expected_holdings(entries)
+    expected = expected_contents(entries)
     assert expected.documents == len(load.cluster.documents)
     held = Counter(document.source["airlsh"]["chunk"] for document in load.cluster.documents.values())
     assert {number: holdings.documents for number, holdings in expected.chunks.items()} == dict(held)

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lsh_core.builds.alias_moves import Move, MoveStore
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.alias_moves import AliasMove, AliasMoves
+from lsh_core.builds.records import BuildRecords
 from tests.fakes.memory_server import MemoryServer
 
-MOVE = Move("docs", "b2", "airlsh-docs-b1")
+MOVE = AliasMove("docs", "b2", "airlsh-docs-b1")
 
 
 def test_a_move_is_found_by_its_name_and_run_only() -> None:
-    moves = MoveStore(MemoryServer())  # type: ignore[arg-type]
+    moves = AliasMoves(MemoryServer())  # type: ignore[arg-type]
     moves.write("run 1", MOVE)
     assert moves.find("docs", "run 1") == MOVE
     assert moves.find("docs", "run 2") is None
@@ -18,7 +18,7 @@ def test_a_move_is_found_by_its_name_and_run_only() -> None:
 
 
 def test_a_move_is_done_once_its_answer_is_written() -> None:
-    moves = MoveStore(MemoryServer())  # type: ignore[arg-type]
+    moves = AliasMoves(MemoryServer())  # type: ignore[arg-type]
     moves.write("run 1", MOVE)
     assert not MOVE.is_done
     moves.write("run 1", replace(MOVE, live="airlsh-docs-b2"))
@@ -30,5 +30,5 @@ def test_a_move_is_done_once_its_answer_is_written() -> None:
 
 def test_a_move_is_no_build() -> None:
     server = MemoryServer()
-    MoveStore(server).write("run 1", MOVE)  # type: ignore[arg-type]
-    assert RunStore(server).of("docs") == []  # type: ignore[arg-type]
+    AliasMoves(server).write("run 1", MOVE)  # type: ignore[arg-type]
+    assert BuildRecords(server).of("docs") == []  # type: ignore[arg-type]

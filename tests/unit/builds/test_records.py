@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lsh_core.builds.alias_moves import Move, MoveStore
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.alias_moves import AliasMove, AliasMoves
+from lsh_core.builds.records import BuildRecords
 from lsh_core.errors import NotFoundError
-from lsh_core.live.watermark import Cover, note_dropped
+from lsh_core.live.watermark import SourceWatermark, note_dropped
 from tests.fakes.memory_server import MemoryServer
 
 
@@ -20,9 +20,9 @@ def server() -> Any:
 
 
 def test_what_is_kept_beside_the_builds_is_none(server: Any) -> None:
-    runs = RunStore(server)
-    note_dropped(server, "docs", Cover("2026-01-01T00:00:00.000+00:00", 7))
-    MoveStore(server).write("run 1", replace(Move("docs", "b1", None), live="airlsh-docs-b1"))
+    runs = BuildRecords(server)
+    note_dropped(server, "docs", SourceWatermark("2026-01-01T00:00:00.000+00:00", 7))
+    AliasMoves(server).write("run 1", replace(AliasMove("docs", "b1", None), live="airlsh-docs-b1"))
     others = {id for _, id in server.documents}
     assert {id.partition("/")[0] for id in others} == {"cover", "move"}
     for each in [*others, "", "b1"]:
@@ -33,7 +33,7 @@ def test_what_is_kept_beside_the_builds_is_none(server: Any) -> None:
 
 
 def test_a_build_is_found_by_its_name_only(server: Any) -> None:
-    runs = RunStore(server)
+    runs = BuildRecords(server)
     for build in ("b1", "b2"):
         runs.start("docs", build, {"index": build})
         runs.update(build, started_at=f"2026-01-0{build[1]}T00:00:00+00:00")
@@ -43,7 +43,7 @@ def test_a_build_is_found_by_its_name_only(server: Any) -> None:
 
 
 def test_what_is_replaced_keeps_nothing_of_what_was_there(server: Any) -> None:
-    runs = RunStore(server)
+    runs = BuildRecords(server)
     runs.start("docs", "b1", {"index": "b1", "evaluation": {"recall_at": {"1": 1.0, "7": 0.9}}})
     runs.replace("b1", evaluation={"recall_at": {"1": 0.8}})
     assert runs.get("docs", "b1")["evaluation"] == {"recall_at": {"1": 0.8}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lsh_core.builds.write_gate import Gate, read_gate
+from lsh_core.builds.write_gate import WriteFence, read_write_fence
 from lsh_core.errors import LoadError
 
 
@@ -20,15 +20,15 @@ class _Aliases:
         return {index: {"aliases": {name: {} for name in self._names}}}
 
 
-@pytest.mark.parametrize("gate", [Gate(True, 1), Gate(False, 0), Gate(True, 4321)])
+@pytest.mark.parametrize("gate", [WriteFence(True, 1), WriteFence(False, 0), WriteFence(True, 4321)])
 @pytest.mark.parametrize("build", ["20261120t225340-1f0c3a", "b-1-2"])
-def test_a_gate_is_read_from_its_alias(gate: Gate, build: str) -> None:
+def test_a_gate_is_read_from_its_alias(gate: WriteFence, build: str) -> None:
     client: Any = _Aliases("docs", gate.alias(build), "airlsh-live-docs", f"airlsh-w-{build}-other-7")
-    assert read_gate(client, "i", build) == gate
+    assert read_write_fence(client, "i", build) == gate
 
 
 @pytest.mark.parametrize("aliases", [(), ("airlsh-w-b1-1", "airlsh-c-b1-1"), ("airlsh-w-b2-1",)])
 def test_an_index_without_exactly_one_gate_is_refused(aliases: tuple[str, ...]) -> None:
     client: Any = _Aliases(*aliases)
     with pytest.raises(LoadError, match="write gate"):
-        read_gate(client, "i", "b1")
+        read_write_fence(client, "i", "b1")

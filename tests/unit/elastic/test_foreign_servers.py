@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from lsh_core.cli.main import main
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.server_check import prove_semantics
+from lsh_core.elastic.server_check import check_server
 from lsh_core.errors import AccessError, AirlshError, RequestRefusedError, UnavailableError, UnsupportedServerError
 from lsh_core.search.vector_index import VectorIndex
 from tests.fakes.http_server import ELASTIC, HTML, JSON, Canned, Request, canned_server
@@ -96,7 +96,7 @@ def ways_in(url: str) -> list[Callable[[], object]]:
     connection = Connection((url,), username="someone", password="s3cret")
     return [
         lambda: answering_client(connection, wait_seconds=0),
-        lambda: prove_semantics(connection),
+        lambda: check_server(connection),
         lambda: VectorIndex(connection, "packages").search([1.0, 2.0]),
     ]
 

@@ -11,7 +11,7 @@ import pytest
 
 from lsh_core.elastic.cluster import on_any_node, ring_of
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.liveness import SilentNodeError, answers, watched
+from lsh_core.elastic.liveness import SilentNodeError, call_with_liveness_check, is_alive
 from tests.fakes.silent_node import QUICK, Node, serving
 
 
@@ -33,7 +33,7 @@ def test_a_request_that_waits_for_another_node_is_waited_for(node: Node) -> None
 
     helper = threading.Thread(target=finish)
     helper.start()
-    assert watched(node.connection.client(), slow, **QUICK) == 200
+    assert call_with_liveness_check(node.connection.client(), slow, **QUICK) == 200
     helper.join()
     assert node.pings >= 3
 
@@ -42,7 +42,7 @@ def test_a_silent_node_is_left(node: Node) -> None:
     node.alive.clear()
     started = time.monotonic()
     with pytest.raises(SilentNodeError, match="none to a ping"):
-        watched(node.connection.client(), slow, **QUICK)
+        call_with_liveness_check(node.connection.client(), slow, **QUICK)
     assert time.monotonic() - started < 5
 
 
@@ -51,18 +51,20 @@ def test_what_the_action_raises_is_raised_even_a_time_out(node: Node) -> None:
         raise TimeoutError("its own")
 
     with pytest.raises(TimeoutError, match="its own"):
-        watched(node.connection.client(), late, **QUICK)
+        call_with_liveness_check(node.connection.client(), late, **QUICK)
 
 
 def test_a_refusal_is_a_sign_of_life(node: Node) -> None:
     node.ping_status = 403
-    assert answers(node.connection.client())
+    assert is_alive(node.connection.client())
     node.alive.clear()
-    assert not answers(node.connection.client(), 0.1)
+    assert not is_alive(node.connection.client(), 0.1)
 
 
 def test_the_next_node_is_asked_when_one_is_silent(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lsh_core.elastic.cluster.watched", lambda client, action: watched(client, action, **QUICK))
+    monkeypatch.setattr(
+        "lsh_core.elastic.cluster.watched", lambda client, action: call_with_liveness_check(client, action, **QUICK)
+    )
     node.alive.clear()
     both = Connection((*node.connection.urls, "http://127.0.0.1:1"))
 

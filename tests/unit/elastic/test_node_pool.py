@@ -6,23 +6,23 @@ from itertools import pairwise
 import pytest
 
 from lsh_core.elastic.node_pool import (
-    FIRST_QUARANTINE_SECONDS,
-    LONGEST_QUARANTINE_OF_ALL_SECONDS,
-    LONGEST_QUARANTINE_SECONDS,
-    NodeRing,
+    FIRST_OPEN_SECONDS,
+    MAX_OPEN_SECONDS,
+    MAX_OPEN_SECONDS_OF_ALL,
+    NodePool,
 )
 from tests.fakes.bulk_cluster import FakeClock
 
 
 def test_chunks_go_round_from_the_offset() -> None:
-    ring = NodeRing(3, offset=2)
+    ring = NodePool(3, offset=2)
     assert [ring.home(chunk) for chunk in range(7)] == [2, 0, 1, 2, 0, 1, 2]
 
 
 @pytest.mark.parametrize("nodes", [1, 2, 3, 7])
 @pytest.mark.parametrize("chunks", [1, 6, 100])
 def test_nodes_differ_by_one_chunk_at_most(nodes: int, chunks: int) -> None:
-    ring = NodeRing(nodes, offset=5)
+    ring = NodePool(nodes, offset=5)
     counts = Counter(ring.home(chunk) for chunk in range(chunks))
     shares = [counts[node] for node in range(nodes)]
     assert sum(shares) == chunks
@@ -31,17 +31,17 @@ def test_nodes_differ_by_one_chunk_at_most(nodes: int, chunks: int) -> None:
 
 def test_a_failed_node_is_passed_over_for_its_neighbour_and_returns() -> None:
     clock = FakeClock()
-    ring = NodeRing(3, clock=clock)
+    ring = NodePool(3, clock=clock)
     ring.failed(2)
     assert ring.take(2) == 0
     assert ring.take(1) == 1
-    clock.sleep(FIRST_QUARANTINE_SECONDS)
+    clock.sleep(FIRST_OPEN_SECONDS)
     assert ring.take(2) == 2
 
 
 def test_quarantine_doubles_up_to_a_limit() -> None:
     clock = FakeClock()
-    ring = NodeRing(2, clock=clock)
+    ring = NodePool(2, clock=clock)
     lengths = []
     for _ in range(8):
         ring.failed(0)
@@ -50,18 +50,18 @@ def test_quarantine_doubles_up_to_a_limit() -> None:
             clock.sleep(1)
         lengths.append(clock() - started)
     assert lengths == [2, 4, 8, 16, 32, 60, 60, 60]
-    assert lengths[-1] == LONGEST_QUARANTINE_SECONDS
+    assert lengths[-1] == MAX_OPEN_SECONDS
 
 
 def test_one_caller_alone_tries_a_node_whose_quarantine_ended() -> None:
     clock = FakeClock()
-    ring = NodeRing(2, clock=clock)
+    ring = NodePool(2, clock=clock)
     ring.failed(0)
-    clock.sleep(FIRST_QUARANTINE_SECONDS)
+    clock.sleep(FIRST_OPEN_SECONDS)
     assert [ring.take(0) for _ in range(4)] == [0, 1, 1, 1]
     ring.failed(0)
     assert ring.take(0) == 1
-    clock.sleep(2 * FIRST_QUARANTINE_SECONDS)
+    clock.sleep(2 * FIRST_OPEN_SECONDS)
     assert [ring.take(0) for _ in range(2)] == [0, 1]
     ring.answered(0)
     assert [ring.take(0) for _ in range(2)] == [0, 0]
@@ -69,11 +69,11 @@ def test_one_caller_alone_tries_a_node_whose_quarantine_ended() -> None:
 
 def test_a_trial_that_came_to_no_answer_leaves_the_node_to_the_next() -> None:
     clock = FakeClock()
-    ring = NodeRing(2, clock=clock)
+    ring = NodePool(2, clock=clock)
     ring.failed(0)
-    clock.sleep(FIRST_QUARANTINE_SECONDS)
+    clock.sleep(FIRST_OPEN_SECONDS)
     assert ring.take(0) == 0
-    ring.let_go(0)
+    ring.release(0)
     assert [ring.take(0) for _ in range(2)] == [0, 1]
     clock.sleep(100)  # Whoever had it is gone without a word.
     assert [ring.take(0) for _ in range(2)] == [0, 1]
@@ -81,7 +81,7 @@ def test_a_trial_that_came_to_no_answer_leaves_the_node_to_the_next() -> None:
 
 def test_where_no_node_answers_each_is_asked_every_few_seconds() -> None:
     clock = FakeClock()
-    ring = NodeRing(2, clock=clock)
+    ring = NodePool(2, clock=clock)
     asked = []
     started = clock()
     while clock() < started + 100:
@@ -93,33 +93,33 @@ def test_where_no_node_answers_each_is_asked_every_few_seconds() -> None:
     for node in range(2):
         times = [at for each, at in asked if each == node]
         pauses = [after - before for before, after in pairwise(times)]
-        assert max(pauses) == LONGEST_QUARANTINE_OF_ALL_SECONDS
-        assert min(pauses) == FIRST_QUARANTINE_SECONDS
+        assert max(pauses) == MAX_OPEN_SECONDS_OF_ALL
+        assert min(pauses) == FIRST_OPEN_SECONDS
 
 
 def test_failures_of_requests_that_were_under_way_count_once() -> None:
     clock = FakeClock()
-    ring = NodeRing(1, clock=clock)
+    ring = NodePool(1, clock=clock)
     for _ in range(5):
         ring.failed(0)
-    assert ring.seconds_to_next() == FIRST_QUARANTINE_SECONDS
+    assert ring.seconds_to_next() == FIRST_OPEN_SECONDS
 
 
 def test_an_answer_forgets_earlier_failures() -> None:
     clock = FakeClock()
-    ring = NodeRing(2, clock=clock)
+    ring = NodePool(2, clock=clock)
     for _ in range(3):
         ring.failed(0)
-        clock.sleep(LONGEST_QUARANTINE_SECONDS)
+        clock.sleep(MAX_OPEN_SECONDS)
     ring.answered(0)
     ring.failed(0)
     ring.failed(1)
-    assert ring.seconds_to_next() == FIRST_QUARANTINE_SECONDS
+    assert ring.seconds_to_next() == FIRST_OPEN_SECONDS
 
 
 def test_how_long_a_node_was_away_counts_from_the_first_request_it_did_not_answer() -> None:
     clock = FakeClock()
-    ring = NodeRing(2, clock=clock)
+    ring = NodePool(2, clock=clock)
     assert ring.answered(0) == 0
     clock.sleep(30)
     assert ring.failed(0, after=30) == 30
@@ -132,14 +132,14 @@ def test_how_long_a_node_was_away_counts_from_the_first_request_it_did_not_answe
 
 def test_no_node_is_free_while_all_are_in_quarantine_but_one_is_named_as_a_last_resort() -> None:
     clock = FakeClock()
-    ring = NodeRing(2, clock=clock)
+    ring = NodePool(2, clock=clock)
     ring.failed(0)
     assert ring.seconds_to_next() == 0
     clock.sleep(0.5)
     ring.failed(1)
     assert ring.take(0) is None
-    assert ring.last_resort(1) == 0
-    assert ring.seconds_to_next() == FIRST_QUARANTINE_SECONDS - 0.5
+    assert ring.least_recently_failed(1) == 0
+    assert ring.seconds_to_next() == FIRST_OPEN_SECONDS - 0.5
     clock.sleep(ring.seconds_to_next())
     assert ring.take(1) == 0
     assert ring.take(1) is None
@@ -148,10 +148,10 @@ def test_no_node_is_free_while_all_are_in_quarantine_but_one_is_named_as_a_last_
 
 def test_every_node_has_its_turn_those_that_did_not_answer_last_and_briefly() -> None:
     clock = FakeClock()
-    ring = NodeRing(3, clock=clock)
+    ring = NodePool(3, clock=clock)
     ring.failed(0)
     assert list(ring.turns(0)) == [(1, False), (2, False), (0, True)]
-    clock.sleep(FIRST_QUARANTINE_SECONDS)
+    clock.sleep(FIRST_OPEN_SECONDS)
     assert list(ring.turns(0)) == [(0, True), (1, False), (2, False)]
     assert list(ring.turns(0)) == [(1, False), (2, False), (0, True)]  # Another caller has it on trial.
     for node in range(3):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lsh_core.cli.build_commands import train
-from lsh_core.evaluation.diagnostics import Warned
+from lsh_core.evaluation.diagnostics import Diagnostic
 from lsh_core.evaluation.hash_health import TokenCounts, assess
 from lsh_core.evaluation.hash_warnings import hash_warnings, is_heavy
 from lsh_core.models import make_model
@@ -31,7 +31,7 @@ def told(
     touched: float = 0.01,
     scans_all: bool = False,
     repeated: int = 0,
-) -> list[Warned]:
+) -> list[Diagnostic]:
     model: LSHModel = MODELS[kind]
     words = tuple(f"w{place}" for place in range(len(sizes)))
     held = np.array(sizes, dtype=np.int64)

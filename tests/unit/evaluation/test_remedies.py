@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from lsh_core.evaluation.remedies import warnings_of
+from lsh_core.evaluation.remedies import diagnose
 from lsh_core.evaluation.report_lines import report_lines
 from tests.fakes.evaluations import made_evaluation, made_health
 
 
 def warned(**changes: Any) -> list[tuple[str, str]]:
-    return [(warning.what, warning.remedy) for warning in warnings_of(made_evaluation(**changes))]
+    return [(warning.what, warning.remedy) for warning in diagnose(made_evaluation(**changes))]
 
 
 def test_a_build_that_keeps_its_promise_is_not_warned_of() -> None:

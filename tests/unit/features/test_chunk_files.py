@@ -21,13 +21,13 @@ from lsh_core.features.chunk_files import (
     write_chunk,
 )
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.encoder_info import EncoderInfo
 from lsh_core.sources.reading import open_parquet
 
 KEY = chunk_key({"rows": [0, 3]})
 RECORD = ChunkRecord(KEY, "a.parquet", 0, 3, rows_read=3, rows_written=2, dead_lettered=1)
 ROWS = pa.table({"id": ["a", "b"], "embedding": pa.array([[1, 2], [3, 4]], pa.list_(pa.float32(), 2))})
-ENCODER = EncodedBy("letters", "f" * 64, 2, "cosine", "embedding")
+ENCODER = EncoderInfo("letters", "f" * 64, 2, "cosine", "embedding")
 LETTERS = [Letter("a.parquet", 2, "c" * 2_000, "null_text", "y" * 5_000)]
 
 
@@ -43,7 +43,7 @@ def test_a_chunk_that_was_written_is_done_and_says_what_made_it(folder: OutputFo
     assert written.bytes == (tmp_path / written.file).stat().st_size
     found = pq.read_table(tmp_path / written.file)
     assert found.equals(ROWS)
-    assert EncodedBy.of_schema(found.schema, written.file) == ENCODER
+    assert EncoderInfo.of_schema(found.schema, written.file) == ENCODER
     (letter,) = read_letters(folder, written)
     assert (letter.source, letter.row, letter.error) == ("a.parquet", 2, "null_text")
     assert (len(letter.id or ""), len(letter.reason)) == (600, 1_000)

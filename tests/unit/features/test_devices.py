@@ -12,7 +12,7 @@ import pytest
 from lsh_core import backends
 from lsh_core.errors import MissingPackageError, SettingsError
 from lsh_core.features.devices import calculating_in, device_for, limit_threads, tensorflow
-from lsh_core.tensorflow_log import without_starting_messages
+from lsh_core.tensorflow_log import suppress_startup_log
 
 COUNTED = """
 import os, sys
@@ -38,7 +38,7 @@ def test_tensorflow_starts_with_the_threads_that_it_is_given() -> None:
 
 
 def test_only_the_messages_of_the_start_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ZeroDivisionError), without_starting_messages():
+    with pytest.raises(ZeroDivisionError), suppress_startup_log():
         _start_badly()
     assert capfd.readouterr().err == "from Python\nE0000 00:00:1795 77 other.cc:1] what nobody expects\n"
     os.write(2, b"later\n")
@@ -49,15 +49,15 @@ def test_two_threads_do_not_take_the_standard_error_from_one_another(capfd: pyte
     second_is_in, first_is_out = threading.Event(), threading.Event()
 
     def second() -> None:
-        with without_starting_messages():
+        with suppress_startup_log():
             second_is_in.set()
             first_is_out.wait(10)
 
     thread = threading.Thread(target=second)
-    with without_starting_messages():
+    with suppress_startup_log():
         thread.start()
         assert not second_is_in.wait(0.2)
-        with without_starting_messages():
+        with suppress_startup_log():
             os.write(2, b"of the first\n")
     first_is_out.set()
     thread.join()

@@ -19,9 +19,9 @@ from lsh_core.features.manifest import Manifest
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, publish, show
 from lsh_core.sources.dataset import open_dataset
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.encoder_info import EncoderInfo
 
-ENCODER = EncodedBy("e", "0" * 64, 2, "cosine", "embedding")
+ENCODER = EncoderInfo("e", "0" * 64, 2, "cosine", "embedding")
 VECTORS = pa.list_(pa.float32(), 2)
 
 

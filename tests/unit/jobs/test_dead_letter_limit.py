@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from lsh_core.errors import StoppedEarlyError
-from lsh_core.jobs.stages.dead_letter_limit import RefusalLimit
+from lsh_core.jobs.stages.dead_letter_limit import DeadLetterLimit
 from lsh_core.settings import IndexSettings
 
 
-def limit(rows: int = 0, dead_lettered: int = 0, **settings: Any) -> RefusalLimit:
-    return RefusalLimit(
+def limit(rows: int = 0, dead_lettered: int = 0, **settings: Any) -> DeadLetterLimit:
+    return DeadLetterLimit(
         IndexSettings(name="docs", source="a.parquet", **settings),
         "b1",
         rows=rows,

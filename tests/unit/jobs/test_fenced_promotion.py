@@ -9,13 +9,13 @@ from elastic_transport import ConnectionTimeout
 
 from lsh_core.builds import aliases
 from lsh_core.builds.names import fence_alias, live_write_alias, physical_index
-from lsh_core.builds.write_gate import close_gate, open_gate, read_gate
+from lsh_core.builds.write_gate import allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic.leases import ALIAS, Caller, LeaseStore
 from lsh_core.errors import UnavailableError
 from lsh_core.jobs import promotion
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
-from lsh_core.live.live_fence import LiveGate, fence_live, read_live_gate, repair_live, unfence_live
+from lsh_core.live.live_fence import LiveFence, fence_live, read_live_fence, repair_live, unfence_live
 from tests.fakes.memory_builds import make_build
 from tests.fakes.memory_server import Answer, MemoryServer
 
@@ -70,7 +70,7 @@ def test_a_way_that_opens_late_for_some_node_is_open() -> None:
     assert repair_live(server, NAME, 1)
     with pytest.raises(UnavailableError, match=r"did not answer; last.*FENCED"):
         fence_live(server, NAME, OLD, 2)
-    assert read_live_gate(server, NAME, OLD) == LiveGate(OLD, 2)
+    assert read_live_fence(server, NAME, OLD) == LiveFence(OLD, 2)
     assert unfence_live(server, NAME, OLD, 2)
     assert fence_alias(NAME, 2) not in server.aliases[OLD]
 
@@ -81,15 +81,15 @@ def test_a_node_that_lags_is_waited_for(changes: int) -> None:
     make_build(server, NAME, "old", {"a": 0}, aliases=[NAME, live_write_alias(OLD)])
     assert fence_live(server, NAME, OLD, 2)
     assert server.changes == 0
-    assert read_live_gate(server, NAME, OLD) == LiveGate(OLD, 2)
+    assert read_live_fence(server, NAME, OLD) == LiveFence(OLD, 2)
     assert not any("known" in alias for alias in server.aliases[OLD])
 
 
-@pytest.mark.parametrize("move", [open_gate, close_gate])
+@pytest.mark.parametrize("move", [allow_writes, fence_writes])
 def test_a_write_gate_that_some_node_does_not_know_of_has_not_moved(move: Any) -> None:
     server: Any = SlowToTell("")
     make_build(server, NAME, "new", {})
     server.create(index="airlsh-ledger")
     with pytest.raises(UnavailableError):
         move(server, NEW, "new", 2)
-    assert read_gate(server, NEW, "new").epoch == 2
+    assert read_write_fence(server, NEW, "new").epoch == 2

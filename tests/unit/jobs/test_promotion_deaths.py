@@ -11,7 +11,7 @@ import pytest
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.names import closed_alias, physical_index
-from lsh_core.builds.records import VERIFIED, RunStore
+from lsh_core.builds.records import VERIFIED, BuildRecords
 from lsh_core.elastic import leases
 from lsh_core.elastic.leases import Caller
 from lsh_core.jobs import promotion
@@ -40,7 +40,7 @@ def made() -> Any:
     for build in "abc":
         index = physical_index(NAME, build)
         server.create(index=index, aliases=[closed_alias(build, 1)])
-        RunStore(server).start(NAME, build, {"index": index, "state": VERIFIED, "model_id": "m"})
+        BuildRecords(server).start(NAME, build, {"index": index, "state": VERIFIED, "model_id": "m"})
     for build in "ab":
         promote(server, build)
     return server

@@ -9,8 +9,8 @@ import pytest
 
 from lsh_core.builds.mapping import META_KEY
 from lsh_core.builds.names import closed_alias, physical_index
-from lsh_core.builds.records import FAILED, LOADING, VERIFIED, RunStore
-from lsh_core.builds.write_gate import close_gate, open_gate
+from lsh_core.builds.records import FAILED, LOADING, VERIFIED, BuildRecords
+from lsh_core.builds.write_gate import allow_writes, fence_writes
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, ensure_system_index
 from lsh_core.errors import LeaseHeldError, NotFoundError, OutcomeError, PromotionConflictError
@@ -42,7 +42,7 @@ class Made:
         letter = DeadLetter(build, "a.parquet", 0, 0, 1, 1, "id", "nan", "why", "2999-01-01T00:00:00+00:00", AGES_AGO)
         write_dead_letters(self.server, [letter])
         self.server.index(index=LEDGER, id=f"{build}:1", document={"build": build, "finished_at": AGES_AGO})
-        runs = RunStore(self.server)
+        runs = BuildRecords(self.server)
         runs.start(NAME, build, {"index": index, "state": state, "model_id": "m"})
         runs.update(build, started_at=f"2020-01-01T00:00:0{build}+00:00", updated_at=AGES_AGO)
         return index
@@ -56,7 +56,7 @@ class Made:
 
     def left(self) -> set[str]:
         """Return the builds of which there is an index, a record, a ledger entry and a dead letter."""
-        records = {record["build"] for record in RunStore(self.server).of(NAME)}
+        records = {record["build"] for record in BuildRecords(self.server).of(NAME)}
         kept = {
             index: {
                 stored.source["build"]
@@ -86,7 +86,7 @@ def test_the_live_build_and_the_newest_verified_are_kept(made: Made) -> None:
 def test_what_was_touched_a_short_while_ago_is_kept(made: Made) -> None:
     for build in "123":
         made.build(build, live=build == "3")
-    RunStore(made.server).update("1", state=VERIFIED)  # Notes the time.
+    BuildRecords(made.server).update("1", state=VERIFIED)  # Notes the time.
     assert made.retire()["kept"] == ["3", "2", "1"]
     assert made.retire(grace_seconds=0)["retired"] == ["1"]
 
@@ -95,7 +95,7 @@ def test_an_unfinished_build_is_kept_for_a_day_after_the_last_sign_of_its_run(ma
     for build, state in (("1", LOADING), ("2", FAILED), ("3", LOADING), ("4", VERIFIED)):
         made.build(build, state=state, live=build == "4")
     an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    RunStore(made.server).update("1", state=LOADING)
+    BuildRecords(made.server).update("1", state=LOADING)
     made.server.index(index=LEDGER, id="2:2", document={"build": "2", "finished_at": an_hour_ago})  # By a worker.
     assert made.retire(grace_seconds=0)["kept"] == ["4", "2", "1"]
     assert made.retire(unfinished_grace_seconds=3_000)["retired"] == ["2"]
@@ -121,7 +121,7 @@ def test_one_index_that_is_not_what_its_record_says_is_skipped(made: Made, troub
     if trouble == "no gate":
         made.server.aliases[index] = {}
     elif trouble == "a later epoch":
-        close_gate(made.server, index, "2", 1000)
+        fence_writes(made.server, index, "2", 1000)
     result = made.retire()
     assert (result["retired"], result["kept"], list(result["skipped"])) == (["1"], ["4", "3"], ["2"])
     assert index in result["skipped"]["2"]
@@ -154,7 +154,7 @@ def test_builds_are_left_while_a_promotion_does_not_end(made: Made, monkeypatch:
 def test_an_abandoned_build_leaves_nothing_and_its_loaders_no_way(made: Made) -> None:
     index = made.build("1", state=FAILED)
     made.build("2", live=True)
-    open_gate(made.server, index, "1", 0)
+    allow_writes(made.server, index, "1", 0)
     answer = abandon(AbandonSettings(name=NAME, build="1"), made.services)
     assert answer == {"name": NAME, "abandoned": "1", "index": index}
     assert made.left() == {"2"}

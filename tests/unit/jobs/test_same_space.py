@@ -13,16 +13,16 @@ from lsh_core.errors import ModelMismatchError
 from lsh_core.jobs.stages.check import require_same_space
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.columns import SourceColumns
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.encoder_info import EncoderInfo
 
 SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 
 
-def encoder(name: str, dims: int) -> EncodedBy:
-    return EncodedBy(name, name * 64, dims, "cosine", "embedding")
+def encoder(name: str, dims: int) -> EncoderInfo:
+    return EncoderInfo(name, name * 64, dims, "cosine", "embedding")
 
 
-def columns(made_by: EncodedBy | None, dims: int) -> SourceColumns:
+def columns(made_by: EncoderInfo | None, dims: int) -> SourceColumns:
     return SourceColumns("id", "embedding", dims, pa.schema([]), made_by)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lsh_core.builds.records import RunStore
+from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.leases import BUILD, Caller, Lease
 from lsh_core.errors import (
     AirlshError,
@@ -18,7 +18,7 @@ from lsh_core.errors import (
     VerificationError,
 )
 from lsh_core.jobs.services import Services
-from lsh_core.jobs.stages.stage_runner import recorded
+from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.settings import IndexSettings
 from tests.fakes.lease_holders import holder_of
@@ -30,12 +30,12 @@ SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 @pytest.fixture
 def server() -> Any:
     made: Any = MemoryServer()
-    RunStore(made).start("docs", "b1", {"index": "airlsh-docs-b1", "state": "planned", "model_id": "m"})
+    BuildRecords(made).start("docs", "b1", {"index": "airlsh-docs-b1", "state": "planned", "model_id": "m"})
     return made
 
 
 def run_stage(server: Any, error: BaseException | None, identity: str | None = "run") -> None:
-    @recorded
+    @stage
     def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
         if error is not None:
             raise error
@@ -88,7 +88,7 @@ def test_the_summary_gives_the_lease_back_whoever_ran_the_stages(server: Any, id
 def test_the_summary_gives_the_lease_back_of_a_run_without_a_record(server: Any) -> None:
     with pytest.raises(AirlshError):
         run_stage(server, UnavailableError("Dask", 10, "no worker"))
-    RunStore(server).forget("b1")
+    BuildRecords(server).forget("b1")
     with pytest.raises(NotFoundError):
         summarise(SETTINGS, "b1", Services(server, None, Caller("run", "a run")))
     assert holder_of(server, "docs", BUILD) is None

@@ -9,13 +9,13 @@ import pytest
 from lsh_core.errors import SettingsError
 from lsh_core.jobs.train import with_metric
 from lsh_core.settings import TrainSettings
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.encoder_info import EncoderInfo
 
 SETTINGS = TrainSettings(name="docs", source="docs.parquet")
 
 
-def encoder(metric: str) -> EncodedBy:
-    return EncodedBy("ours", "ab" * 32, 8, metric, "embedding")
+def encoder(metric: str) -> EncoderInfo:
+    return EncoderInfo("ours", "ab" * 32, 8, metric, "embedding")
 
 
 def asked(metric: str) -> TrainSettings:

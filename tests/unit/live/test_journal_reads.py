@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.names import live_write_alias, physical_index
-from lsh_core.builds.records import LOADING, VERIFIED, RunStore, acknowledged_record
+from lsh_core.builds.records import LOADING, VERIFIED, BuildRecords, acknowledged_record
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.errors import UnavailableError
 from lsh_core.live import journal_reads
 from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
 from lsh_core.live.live_writer import LiveWriter
 from lsh_core.live.replay import replay_changes
-from lsh_core.live.watermark import changed_ids, cover_for
+from lsh_core.live.watermark import changed_ids, source_watermark
 from tests.fakes.killed_caller import MemoryLine
 from tests.fakes.memory_builds import make_build, row
 from tests.fakes.memory_server import MemoryServer, refuse
@@ -172,7 +172,7 @@ def test_the_proofs_are_no_changes_and_do_not_pile_up(server: Any) -> None:
 
 
 def test_a_cover_beside_a_stale_node_ends_at_the_first_change_of_its_time(server: Any) -> None:
-    RunStore(server)
+    BuildRecords(server)
     Journal(server, NAME).settled()
     stale = StaleNode(server)
     (entry,) = append(server, "a")
@@ -181,15 +181,15 @@ def test_a_cover_beside_a_stale_node_ends_at_the_first_change_of_its_time(server
     earlier, later = (
         (datetime.now(UTC) + timedelta(minutes=each)).isoformat(timespec="milliseconds") for each in (-1, 1)
     )
-    assert cover_for(connection, NAME, earlier, None, journal_at).upto == entry.seq_no - 1
-    assert cover_for(connection, NAME, later, None, journal_at).upto == journal_at
+    assert source_watermark(connection, NAME, earlier, None, journal_at).upto == entry.seq_no - 1
+    assert source_watermark(connection, NAME, later, None, journal_at).upto == journal_at
     assert changed_ids(connection, NAME, ["a", "b"], covered=BEFORE_ALL) == {"a"}
 
 
 def test_a_record_is_read_as_it_was_acknowledged_last(server: Any) -> None:
-    RunStore(server).start(NAME, "b1", {"state": LOADING})
+    BuildRecords(server).start(NAME, "b1", {"state": LOADING})
     stale = StaleNode(server)
-    RunStore(server).update("b1", state=VERIFIED)
+    BuildRecords(server).update("b1", state=VERIFIED)
     connection: Any = PartlyStale(stale, server)
-    assert RunStore(connection.client()).get(NAME, "b1")["state"] == LOADING
+    assert BuildRecords(connection.client()).get(NAME, "b1")["state"] == LOADING
     assert acknowledged_record(connection, NAME, "b1")["state"] == VERIFIED

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lsh_core.builds.names import fence_alias, live_write_alias
-from lsh_core.live.live_fence import LiveGate, fence_live, read_live_gate, repair_live, unfence_live
+from lsh_core.live.live_fence import LiveFence, fence_live, read_live_fence, repair_live, unfence_live
 from tests.fakes.memory_server import MemoryServer
 
 NAME, LIVE, OTHER = "docs", "airlsh-docs-live", "airlsh-docs-other"
@@ -17,14 +17,14 @@ def server() -> MemoryServer:
     return server
 
 
-def gate(server: MemoryServer, index: str = LIVE) -> LiveGate | None:
-    return read_live_gate(server, NAME, index)  # type: ignore[arg-type]
+def gate(server: MemoryServer, index: str = LIVE) -> LiveFence | None:
+    return read_live_fence(server, NAME, index)  # type: ignore[arg-type]
 
 
 def test_a_live_index_of_before_the_gates_gets_one(server: MemoryServer) -> None:
     assert gate(server) is None
     assert repair_live(server, NAME, 1)  # type: ignore[arg-type]
-    assert gate(server) == LiveGate(LIVE, None)
+    assert gate(server) == LiveFence(LIVE, None)
     assert not repair_live(server, NAME, 2)  # type: ignore[arg-type]
 
 
@@ -42,7 +42,7 @@ def test_the_fence_of_a_later_epoch_is_left_alone(server: MemoryServer) -> None:
     fence_live(server, NAME, LIVE, 3)  # type: ignore[arg-type]
     assert not fence_live(server, NAME, LIVE, 2)  # type: ignore[arg-type]
     assert not repair_live(server, NAME, 2)  # type: ignore[arg-type]
-    assert gate(server) == LiveGate(LIVE, 3)
+    assert gate(server) == LiveFence(LIVE, 3)
 
 
 def test_an_index_that_is_not_live_gets_no_fence(server: MemoryServer) -> None:
@@ -56,7 +56,7 @@ def test_a_gate_that_moves_between_the_look_and_the_step_is_not_moved(server: Me
     repair_live(server, NAME, 1)  # type: ignore[arg-type]
     server.between = lambda: void(fence_live(server, NAME, LIVE, 3))  # type: ignore[arg-type]
     assert not fence_live(server, NAME, LIVE, 2)  # type: ignore[arg-type]
-    assert gate(server) == LiveGate(LIVE, 3)
+    assert gate(server) == LiveFence(LIVE, 3)
 
 
 def test_an_index_that_ceases_to_be_live_is_not_opened(server: MemoryServer) -> None:

@@ -9,7 +9,7 @@ import pytest
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.live import journal as journals
 from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
-from lsh_core.live.pending_changes import FRESH_SECONDS, due_changes
+from lsh_core.live.pending_changes import FRESH_SECONDS, pending_changes
 from tests.fakes.memory_server import MemoryServer
 
 
@@ -35,7 +35,7 @@ def test_only_what_is_not_replaced_is_due(monkeypatch: pytest.MonkeyPatch, page:
     append(server, 0, Change("alone", "delete", position=1))
 
     journal = Journal(server, "docs")  # type: ignore[arg-type]
-    found = list(due_changes(journal, BEFORE_ALL, journal.settled()))
+    found = list(pending_changes(journal, BEFORE_ALL, journal.settled()))
 
     assert [(entry.id, entry.kind) for _, changes in found for entry in changes] == [
         ("taken back?", "upsert"),

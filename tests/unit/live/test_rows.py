@@ -10,7 +10,7 @@ import pytest
 
 from lsh_core.errors import InputError, SchemaError, SourceError
 from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN
-from lsh_core.live.rows import as_table, named, upserts
+from lsh_core.live.rows import as_table, rename_columns, upserts
 from lsh_core.sources.row_ipc import unpack_row
 from tests.fakes.vector_fields import table_field
 
@@ -62,7 +62,7 @@ def test_what_is_no_row_is_refused() -> None:
 )
 def test_ids_of_every_kind_of_text_and_other_columns_are_written(ids: pa.Array[Any]) -> None:
     views = pa.array([["x"], None, ["y"]], pa.list_(pa.string_view()))
-    table = named(pa.table({"id": ids, "v": VECTORS, "tags": views}), id="id", vector="v", where="rows")
+    table = rename_columns(pa.table({"id": ids, "v": VECTORS, "tags": views}), id="id", vector="v", where="rows")
     changes = upserts(table, FIELD, partition=None, where="rows", first_row=0, key=None)
     assert [change.id for change in changes] == ["b", "a"]
     packed = [unpack_row(change.row or b"").to_pylist() for change in changes]
@@ -73,13 +73,13 @@ def test_ids_of_every_kind_of_text_and_other_columns_are_written(ids: pa.Array[A
 def test_a_column_under_a_name_of_the_journal_is_refused(name: str) -> None:
     table = pa.table({"id": ["a", "b", "c"], "v": VECTORS, name: ["x", "y", "z"]})
     with pytest.raises(SchemaError, match=f"column '{name}' cannot be the name of a field"):
-        named(table, id="id", vector="v", where="rows")
+        rename_columns(table, id="id", vector="v", where="rows")
 
 
 @pytest.mark.parametrize("ids", [pa.array([1.0, 2.0, 3.0]), pa.array([True, False, True]), pa.nulls(3)])
 def test_ids_that_an_index_run_would_refuse_are_refused(ids: pa.Array[Any]) -> None:
     with pytest.raises(InputError, match="ids must be strings, UUIDs, integers or whole decimals"):
-        named(pa.table({"id": ids, "v": VECTORS}), id="id", vector="v", where="rows")
+        rename_columns(pa.table({"id": ids, "v": VECTORS}), id="id", vector="v", where="rows")
 
 
 def test_unsigned_hashes_of_64_bits_are_kept() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.records import CORRECTED, FAILED, LOADING, VERIFIED
-from lsh_core.live.watermark import Cover, droppable
+from lsh_core.live.watermark import SourceWatermark, deletable_position
 
 
 def record(index: str, *, cover: int = -1, replayed_to: int | None = None, state: str = VERIFIED) -> dict[str, Any]:
@@ -33,12 +33,12 @@ LIVE = record("live", cover=80, replayed_to=120)
     ],
 )
 def test_no_kept_build_may_miss_what_is_dropped(others: list[dict[str, Any]], upto: int) -> None:
-    assert droppable([LIVE, *others], "live") == upto
-    assert droppable([*others, LIVE], "live") == upto
+    assert deletable_position([LIVE, *others], "live") == upto
+    assert deletable_position([*others, LIVE], "live") == upto
 
 
 def test_only_the_source_of_the_live_build_covers_anything() -> None:
     records = [record("live", replayed_to=120), record("other", cover=80, replayed_to=120)]
-    assert droppable(records, "live") == -1
-    assert droppable(records, None) == -1
-    assert Cover.of(None) == Cover.of({"cover": None}) == Cover()
+    assert deletable_position(records, "live") == -1
+    assert deletable_position(records, None) == -1
+    assert SourceWatermark.of(None) == SourceWatermark.of({"cover": None}) == SourceWatermark()

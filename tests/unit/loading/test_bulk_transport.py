@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from lsh_core.elastic.liveness import watched
+from lsh_core.elastic.liveness import call_with_liveness_check
 from lsh_core.loading import bulk_transport
 from lsh_core.loading.bulk_transport import ElasticTransport, NodeUnreachableError
 from tests.fakes.silent_node import QUICK, Node, serving
@@ -16,7 +16,7 @@ from tests.fakes.silent_node import QUICK, Node, serving
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    monkeypatch.setattr(bulk_transport, "watched", partial(watched, **QUICK))
+    monkeypatch.setattr(bulk_transport, "watched", partial(call_with_liveness_check, **QUICK))
     monkeypatch.setattr(bulk_transport, "_TRIAL_SECONDS", 0.3)
     with serving() as server:
         yield server

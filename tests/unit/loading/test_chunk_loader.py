@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.elastic.node_pool import NodeRing
+from lsh_core.elastic.node_pool import NodePool
 from lsh_core.errors import LoadError
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
@@ -74,7 +74,7 @@ def load(
     nodes = tuple(f"http://node{node}:9200" for node in range(cluster.nodes))
     fields = {"n": {"type": "long"}} if fields is None else fields
     plan = LoadPlan("b1", "id", FIELD, fields, nodes, request_bytes, posting_threads=2, letters_a_chunk=letters)
-    ring = NodeRing(cluster.nodes, offset=offset, clock=cluster.clock)
+    ring = NodePool(cluster.nodes, offset=offset, clock=cluster.clock)
     sender = BulkSender(cluster, ring, "idx", 10**9, sleep=cluster.clock.sleep, clock=cluster.clock)
     recorder = Recorder()
     yielded = list(ChunkLoader(plan, RowNumberModel(), sender, recorder).load(file, chunks))  # type: ignore[arg-type]

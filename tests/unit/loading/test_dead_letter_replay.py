@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.elastic.node_pool import NodeRing
+from lsh_core.elastic.node_pool import NodePool
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
 from lsh_core.loading.dead_letter_replay import Corrected, CorrectionLoader
@@ -71,7 +71,7 @@ def correct(
 
 
 def sender(cluster: FakeCluster) -> BulkSender:
-    ring = NodeRing(cluster.nodes, clock=cluster.clock)
+    ring = NodePool(cluster.nodes, clock=cluster.clock)
     return BulkSender(cluster, ring, "idx", 10**9, sleep=cluster.clock.sleep, clock=cluster.clock)
 
 

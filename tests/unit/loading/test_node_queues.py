@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from lsh_core.loading.bulk_sender import SendReport
-from lsh_core.loading.node_queues import PostingLanes
+from lsh_core.loading.node_queues import NodeQueues
 
 
 class Sender:
@@ -26,7 +26,7 @@ class Sender:
 
 def test_requests_go_through_their_home_lane() -> None:
     sender = Sender()
-    lanes = PostingLanes(sender, 3, 2)  # type: ignore[arg-type]
+    lanes = NodeQueues(sender, 3, 2)  # type: ignore[arg-type]
     for home in (2, 0, 1, 2):
         lanes.submit(home, [0], [b"x"]).result()
     lanes.close()
@@ -35,7 +35,7 @@ def test_requests_go_through_their_home_lane() -> None:
 
 def test_a_lane_that_stays_full_is_passed_over_and_keeps_no_other_waiting() -> None:
     sender = Sender(held=0)
-    lanes = PostingLanes(sender, 3, 2, patience_seconds=0.01)  # type: ignore[arg-type]
+    lanes = NodeQueues(sender, 3, 2, patience_seconds=0.01)  # type: ignore[arg-type]
     requests = [lanes.submit(0, [0], [b"x"]) for _ in range(20)]  # Returns although node 0 answers none of them.
     waiting = [request for request in requests if not request.done()]
     sender.go_on.set()
@@ -49,14 +49,14 @@ def test_a_lane_that_stays_full_is_passed_over_and_keeps_no_other_waiting() -> N
 
 @pytest.mark.parametrize(("nodes", "threads", "room"), [(1, 1, 2), (1, 3, 6), (3, 2, 12), (3, 9, 18), (20, 2, 80)])
 def test_room_is_bounded_by_node(nodes: int, threads: int, room: int) -> None:
-    lanes = PostingLanes(Sender(), nodes, threads)  # type: ignore[arg-type]
+    lanes = NodeQueues(Sender(), nodes, threads)  # type: ignore[arg-type]
     assert lanes.room == room
     lanes.close()
 
 
 def test_closing_drops_what_nobody_began() -> None:
     sender = Sender(held=0)
-    lanes = PostingLanes(sender, 1, 1)  # type: ignore[arg-type]
+    lanes = NodeQueues(sender, 1, 1)  # type: ignore[arg-type]
     begun, waiting = lanes.submit(0, [0], [b"x"]), lanes.submit(0, [1], [b"y"])
     assert sender.begun.wait(60)
     threading.Timer(0.05, sender.go_on.set).start()

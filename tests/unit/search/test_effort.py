@@ -13,13 +13,13 @@ from lsh_core.search.effort import (
     EXACT_ROWS,
     can_look_up,
     effort_asked_for,
+    effort_for_recall,
+    effort_for_recall_filtered,
     effort_range,
     effort_under_filter,
-    own_effort,
-    own_effort_among_filtered,
 )
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.searchable_build import SearchableBuild
 from tests.fakes.vector_fields import graph_field, list_field, table_field
 
 SAMPLE = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
@@ -27,9 +27,9 @@ ROWS = 1_000_000
 BOUNDS = {7: 0.8, 12: 0.9, 20: 0.95, 40: 0.97}
 
 
-def build_of(field: VectorField, model: LSHModel, curve: RecallCurve | None = None) -> ResolvedBuild:
+def build_of(field: VectorField, model: LSHModel, curve: RecallCurve | None = None) -> SearchableBuild:
     meta = BuildMeta("docs", "b1", "rows.parquet", "f" * 8, (field,), "0")
-    return ResolvedBuild("airlsh-docs-b1", meta, 1, model, curve=curve)
+    return SearchableBuild("airlsh-docs-b1", meta, 1, model, curve=curve)
 
 
 LISTS = build_of(list_field(effort=8), IVF(lists=100, spill=1).fit(SAMPLE))
@@ -39,7 +39,7 @@ GRAPH = build_of(graph_field(effort=150), HNSW().fit(SAMPLE))
 
 @pytest.mark.parametrize("passing", [0, 1, EXACT_ROWS])
 @pytest.mark.parametrize("build", [LISTS, TABLES, GRAPH])
-def test_few_rows_are_scanned(build: ResolvedBuild, passing: int) -> None:
+def test_few_rows_are_scanned(build: SearchableBuild, passing: int) -> None:
     assert effort_under_filter(build, 8, rows=ROWS, passing=passing) is None
 
 
@@ -100,7 +100,7 @@ def test_what_is_asked_for_is_taken_in_the_models_unit() -> None:
         (GRAPH, "num_candidates", 10_001),
     ],
 )
-def test_another_unit_or_no_such_effort(build: ResolvedBuild, unit: str, effort: int) -> None:
+def test_another_unit_or_no_such_effort(build: SearchableBuild, unit: str, effort: int) -> None:
     with pytest.raises(SettingsError) as caught:
         effort_asked_for(build, {unit: effort})
     assert (caught.value.setting, caught.value.value) == (unit, effort)
@@ -132,6 +132,6 @@ def test_under_a_filter_half_as_many_misses_are_allowed(
     points = [CurvePoint(effort, low + 0.01, low, 0.5, 10.0, 200) for effort, low in BOUNDS.items()]
     curve = RecallCurve(10, 200, 0.9, 12, tuple(points))
     build = build_of(list_field(effort=8), LISTS.model, curve)
-    assert own_effort(build, recall) == plain
-    assert own_effort_among_filtered(build, recall) == filtered
-    assert own_effort_among_filtered(LISTS, None) == own_effort(LISTS, None) == 8  # It was not measured.
+    assert effort_for_recall(build, recall) == plain
+    assert effort_for_recall_filtered(build, recall) == filtered
+    assert effort_for_recall_filtered(LISTS, None) == effort_for_recall(LISTS, None) == 8  # It was not measured.

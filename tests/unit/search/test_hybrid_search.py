@@ -10,15 +10,15 @@ import pytest
 
 from lsh_core.errors import SettingsError
 from lsh_core.search.hybrid_search import HybridSearch, checked_text
-from lsh_core.search.live_index import Asker, Found
+from lsh_core.search.live_index import LiveIndex, Response
 from lsh_core.search.neighbour_search import NeighbourSearch, Plan
-from lsh_core.search.queries import Query, given, token_query
+from lsh_core.search.queries import Query, by_vector, token_query
 from lsh_core.search.request import Request
-from lsh_core.search.searchable_build import ResolvedBuild
+from lsh_core.search.searchable_build import SearchableBuild
 from tests.fakes.vector_fields import list_field
 
 BUILD = cast(
-    "ResolvedBuild",
+    "SearchableBuild",
     SimpleNamespace(
         index="airlsh-docs-b1",
         field=list_field(),
@@ -34,32 +34,32 @@ HITS = {
 }
 
 
-class CountedAsker:
+class CountedIndex:
     """Answers with `HITS`, by the path of a query, and remembers what was sent together."""
 
     def __init__(self) -> None:
         self.sent: list[list[Query]] = []
 
-    def find(self, queries: Callable[[ResolvedBuild], Sequence[Query]], *, identity: str | None = None) -> Found:
+    def find(self, queries: Callable[[SearchableBuild], Sequence[Query]], *, identity: str | None = None) -> Response:
         self.sent.append(list(queries(BUILD)))
         hits = [{"hits": HITS[query.path], "total": {"value": len(HITS[query.path])}} for query in self.sent[-1]]
-        return Found(BUILD, self.sent[-1], hits)
+        return Response(BUILD, self.sent[-1], hits)
 
-    def ask(self, queries: Callable[[ResolvedBuild], Sequence[Query]], **_: Any) -> Any:
+    def ask(self, queries: Callable[[SearchableBuild], Sequence[Query]], **_: Any) -> Any:
         """Tell how many rows there are."""
         return [SimpleNamespace(scored=2)]
 
 
 def search(text: str = "word", weight: float | None = None, fusion: str = "weighted", **asked: Any) -> Any:
     """Return the paths of the queries that were sent, by requests, and the answer."""
-    asker = CountedAsker()
+    asker = CountedIndex()
     request = Request(**{"k": 2, "fields": (), "query_filter": None, "recall": None, "effort": {}, **asked})
     plan = Plan(
         request,
         lambda build: [token_query(build.field, [1.0], ["t"], k=2, effort=1, shards=1)],
-        lambda _: [given([1.0])],
+        lambda _: [by_vector([1.0])],
     )
-    shared = cast("Asker", asker)
+    shared = cast("LiveIndex", asker)
     answer = HybridSearch(shared, NeighbourSearch(shared)).answer(plan, checked_text(text, (), weight, fusion))
     return [[query.path for query in queries] for queries in asker.sent], answer
 
@@ -95,8 +95,8 @@ def test_few_rows_with_the_text_are_no_reason_to_scan() -> None:
 
 
 def test_what_is_not_full_text_is_refused_with_what_is() -> None:
-    plan = Plan(Request(1, (), None, None, {}), lambda _: [], lambda _: [given([1.0])])
-    asker = cast("Asker", CountedAsker())
+    plan = Plan(Request(1, (), None, None, {}), lambda _: [], lambda _: [by_vector([1.0])])
+    asker = cast("LiveIndex", CountedIndex())
     with pytest.raises(
         SettingsError, match=r"text_field='tags': is not full text in .*, but of type keyword; there is title, body\.de"
     ):

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from lsh_core.search.queries import (
-    all_but,
     all_of,
+    by_id,
+    by_vector,
     count_query,
     exact_query,
-    given,
+    excluding,
     id_query,
     row_query,
     source_filter,
-    stored,
     token_query,
 )
 from lsh_core.settings import MOST_PARTS
@@ -131,16 +131,16 @@ def test_by_id_a_graph_needs_the_vector_alone() -> None:
     query = id_query(GRAPH, "airlsh-docs-b1", "r1", k=5, effort=70, shards=2)
     knn = query.body["query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
-    assert (knn["field"], knn["filter"], knn["num_candidates"]) == ("airlsh.graph.v", all_but("r1"), 70)
+    assert (knn["field"], knn["filter"], knn["num_candidates"]) == ("airlsh.graph.v", excluding("r1"), 70)
     assert query.path == "graph"
 
 
 def test_scans_never_go_by_the_graph() -> None:
-    assert exact_query(GRAPH, given(VECTOR), k=7).body == exact_query(LISTS, given(VECTOR), k=7).body
+    assert exact_query(GRAPH, by_vector(VECTOR), k=7).body == exact_query(LISTS, by_vector(VECTOR), k=7).body
 
 
 def test_exact_scores_every_row() -> None:
-    query = exact_query(LISTS, given(VECTOR), k=7)
+    query = exact_query(LISTS, by_vector(VECTOR), k=7)
     assert query.body["query"] == {"knn": {"field": "v", "query_vector": VECTOR, "k": 7, "num_candidates": 7}}
     assert query.body["_source"] is False
     assert query.body["size"] == 7
@@ -148,8 +148,8 @@ def test_exact_scores_every_row() -> None:
 
 
 def test_exact_under_a_filter_by_a_stored_vector() -> None:
-    target = stored(LISTS, "i", "r1")
-    body = exact_query(LISTS, target, k=7, query_filter=all_of(FILTER, all_but("r1")), fields=None).body
+    target = by_id(LISTS, "i", "r1")
+    body = exact_query(LISTS, target, k=7, query_filter=all_of(FILTER, excluding("r1")), fields=None).body
     knn = body["query"]["knn"]
     assert knn["filter"] == {"bool": {"filter": [FILTER, {"bool": {"must_not": [{"ids": {"values": ["r1"]}}]}}]}}
     assert knn["query_vector_builder"]["lookup"]["id"] == "r1"
@@ -159,7 +159,7 @@ def test_exact_under_a_filter_by_a_stored_vector() -> None:
 def test_filters_together() -> None:
     assert all_of(None, None) is None
     assert all_of(None, FILTER) == FILTER
-    assert all_of(FILTER, all_but("r1"), None) == {"bool": {"filter": [FILTER, all_but("r1")]}}
+    assert all_of(FILTER, excluding("r1"), None) == {"bool": {"filter": [FILTER, excluding("r1")]}}
 
 
 @pytest.mark.parametrize(("query_filter", "query"), [(None, {"match_all": {}}), (FILTER, FILTER)])
@@ -194,6 +194,6 @@ def test_what_is_given_is_not_changed() -> None:
     tokens = ["Abcd01"]
     for field in (LISTS, TABLES, GRAPH):
         token_query(field, VECTOR, tokens, k=1, effort=1, shards=1, query_filter=query_filter).body["query"].clear()
-        exact_query(field, given(VECTOR), k=1, query_filter=query_filter).body["query"].clear()
+        exact_query(field, by_vector(VECTOR), k=1, query_filter=query_filter).body["query"].clear()
     assert query_filter == FILTER
     assert tokens == ["Abcd01"]

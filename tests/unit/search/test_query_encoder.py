@@ -16,7 +16,7 @@ from lsh_core.errors import EncoderError, ImageError, ModelMismatchError, Settin
 from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.search.query_encoder import QueryEncoder
-from lsh_core.sources.encoder_info import EncodedBy
+from lsh_core.sources.encoder_info import EncoderInfo
 from tests.fakes.encoders import TinyEncoder, broken, letters, stripes
 
 IMAGES, TEXTS = stripes(EncoderSpec("stripes")), letters(EncoderSpec("letters"))
@@ -25,7 +25,7 @@ IMAGES, TEXTS = stripes(EncoderSpec("stripes")), letters(EncoderSpec("letters"))
 def built_by(encoder: TinyEncoder, spec: EncoderSpec | None = None) -> Any:
     """A build whose rows `encoder` has encoded."""
     document = {} if spec is None else spec.to_json()
-    made_by = EncodedBy(encoder.name, encoder.fingerprint, encoder.dims, encoder.metric, "embedding", document)
+    made_by = EncoderInfo(encoder.name, encoder.fingerprint, encoder.dims, encoder.metric, "embedding", document)
     return SimpleNamespace(index="airlsh-docs-1", field=SimpleNamespace(encoder=asdict(made_by)))
 
 

@@ -26,7 +26,7 @@ from lsh_core.errors import (
     SourceMissingError,
     SourceUnavailableError,
 )
-from lsh_core.sources.batches import read_parts
+from lsh_core.sources.batches import read_batches
 from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.source_files import table_files
 from tests.fakes.flaky_filesystem import TroubledFileSystem
@@ -41,7 +41,7 @@ def table(*ids: str, **columns: Any) -> pa.Table:
 
 def rows(dataset: Dataset, *columns: str) -> list[tuple[Any, ...]]:
     names = columns or ("id",)
-    parts = [part for _, _, part in read_parts(dataset.files, names)]
+    parts = [part for _, _, part in read_batches(dataset.files, names)]
     return sorted((tuple(row[name] for name in names) for part in parts for row in part.to_pylist()), key=str)
 
 

@@ -11,12 +11,14 @@ import pytest
 from lsh_core.errors import ModelMismatchError, SourceError
 from lsh_core.sources.columns import check_columns
 from lsh_core.sources.dataset import open_dataset
-from lsh_core.sources.encoder_info import METADATA_KEY, EncodedBy
+from lsh_core.sources.encoder_info import METADATA_KEY, EncoderInfo
 
-ENCODER = EncodedBy("text", "ab" * 32, 2, "cosine", "embedding", {"weights": "minilm", "options": {"template": "{id}"}})
+ENCODER = EncoderInfo(
+    "text", "ab" * 32, 2, "cosine", "embedding", {"weights": "minilm", "options": {"template": "{id}"}}
+)
 
 
-def write(path: Path, encoder: EncodedBy | None, metadata: dict[bytes, bytes] | None = None) -> None:
+def write(path: Path, encoder: EncoderInfo | None, metadata: dict[bytes, bytes] | None = None) -> None:
     vectors = pa.FixedSizeListArray.from_arrays(pa.array([1.0, 0.0, 0.0, 1.0], pa.float32()), 2)
     table = pa.table({"id": ["a", "b"], "embedding": vectors, "other": vectors})
     pq.write_table(table.replace_schema_metadata(metadata or (encoder.to_metadata() if encoder else None)), path)
@@ -32,8 +34,8 @@ def test_files_keep_what_made_their_vectors(tmp_path: Path) -> None:
     assert check_columns(dataset, id="id", vector="other", columns=()).encoder is None
 
 
-@pytest.mark.parametrize("other", [None, EncodedBy("text", "cd" * 32, 2, "cosine", "embedding")])
-def test_vectors_of_two_encoders_are_not_one_source(tmp_path: Path, other: EncodedBy | None) -> None:
+@pytest.mark.parametrize("other", [None, EncoderInfo("text", "cd" * 32, 2, "cosine", "embedding")])
+def test_vectors_of_two_encoders_are_not_one_source(tmp_path: Path, other: EncoderInfo | None) -> None:
     write(tmp_path / "a.parquet", ENCODER)
     write(tmp_path / "b.parquet", other)
     with pytest.raises(ModelMismatchError, match=r"expected encoder text abababababab, given .*") as raised:

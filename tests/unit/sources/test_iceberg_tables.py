@@ -26,7 +26,7 @@ from lsh_core.errors import (
     SourceMissingError,
     SourceUnavailableError,
 )
-from lsh_core.sources.batches import read_parts
+from lsh_core.sources.batches import read_batches
 from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.iceberg_metadata import _TableIO
 from lsh_core.sources.table_places import table_place
@@ -41,7 +41,7 @@ def rows_of(*ids: str, **columns: Any) -> pa.Table:
 
 
 def rows(dataset: Dataset, *columns: str) -> list[tuple[Any, ...]]:
-    parts = [part for _, _, part in read_parts(dataset.files, columns)]
+    parts = [part for _, _, part in read_batches(dataset.files, columns)]
     return sorted((tuple(row[name] for name in columns) for part in parts for row in part.to_pylist()), key=str)
 
 

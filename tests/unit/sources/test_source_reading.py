@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsh_core.errors import SourceChangedError, SourceError, SourceUnavailableError
-from lsh_core.sources.batches import read_parts
+from lsh_core.sources.batches import read_batches
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import open_dataset
 from lsh_core.sources.reading import read_span
@@ -158,5 +158,5 @@ def test_texts_that_were_written_as_views_can_be_selected(tmp_path: Path) -> Non
     pq.write_table(table, tmp_path / "views.parquet")
     dataset = open_dataset(str(tmp_path / "views.parquet"))
     assert dataset.schema.field("text").type == pa.large_string()
-    ((_, _, found),) = read_parts(dataset.files, dataset.schema.names)
+    ((_, _, found),) = read_batches(dataset.files, dataset.schema.names)
     assert found.take(pa.array([2, 0])).to_pylist() == [table.to_pylist()[2], table.to_pylist()[0]]

@@ -8,7 +8,7 @@ import types
 import pytest
 
 from lsh_core.errors import WeightsError
-from lsh_core.jobs.dask.picklable_errors import self_contained
+from lsh_core.jobs.dask.picklable_errors import picklable_errors
 
 
 def fail() -> None:
@@ -18,7 +18,7 @@ def fail() -> None:
     raise WeightsError("text", "here", str(cause), ("a folder",)) from cause
 
 
-@pytest.mark.parametrize(("task", "arrives"), [(fail, False), (self_contained(fail), True)], ids=["as is", "alone"])
+@pytest.mark.parametrize(("task", "arrives"), [(fail, False), (picklable_errors(fail), True)], ids=["as is", "alone"])
 def test_an_error_arrives_where_its_cause_is_not_installed(
     task: types.FunctionType, arrives: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
