@@ -19,7 +19,7 @@ from lsh_core.jobs.identity import build_id
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.check import check
 from lsh_core.jobs.stages.create import create
-from lsh_core.jobs.stages.finalize import settle
+from lsh_core.jobs.stages.finalize import finalize
 from lsh_core.jobs.stages.load import load
 from lsh_core.jobs.stages.outcome import require_outcome
 from lsh_core.jobs.stages.plan import plan
@@ -52,20 +52,20 @@ CHANGEABLE = frozenset(
 TRIES = 3
 PAUSE_SECONDS = 5.0
 
-STAGES = (check, plan, create, load, settle, verify, promote)
+STAGES = (check, plan, create, load, finalize, verify, promote)
 """The stages that do the work, in order; `summarise` follows whether or not they succeed."""
 
 __all__ = [
     "STAGES",
     "check",
     "create",
+    "finalize",
     "load",
     "plan",
     "promote",
     "require_outcome",
     "resumed_settings",
     "run_index",
-    "settle",
     "summarise",
     "verify",
 ]

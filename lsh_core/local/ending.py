@@ -1,4 +1,4 @@
-"""How a stack ends, whoever started it."""
+"""Shutdown of a stack: ends its processes and removes its container."""
 
 from __future__ import annotations
 

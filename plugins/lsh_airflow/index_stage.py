@@ -24,7 +24,7 @@ _STAGES = {
     "plan": "Cut the source into chunks that cover every row once.",
     "create": "Create the build's index, which nobody queries yet.",
     "load": "Hash and load every chunk on the Dask workers, round-robin over the nodes.",
-    "settle": "Refresh and merge, and give the index the settings that it is queried with.",
+    "finalize": "Refresh and merge, and give the index the settings that it is queried with.",
     "verify": "Compare what the index holds with what was read, and measure its recall.",
     "promote": "Move the alias to the build, if the form says so.",
 }

@@ -18,7 +18,7 @@ DAG_IDS = {
     "retire_builds",
 }
 
-STAGES = ("check", "plan", "create", "load", "settle", "verify", "promote")
+STAGES = ("check", "plan", "create", "load", "finalize", "verify", "promote")
 
 
 def test_the_folder_holds_these_dags_and_no_broken_file(dags: dict[str, Any]) -> None:
