@@ -21,6 +21,7 @@ from lsh_core.jobs.stages.check import check
 from lsh_core.jobs.stages.create import create
 from lsh_core.jobs.stages.finalize import finalize
 from lsh_core.jobs.stages.load import load
+from lsh_core.jobs.stages.order import STAGES as STAGE_ORDER
 from lsh_core.jobs.stages.outcome import require_outcome
 from lsh_core.jobs.stages.plan import plan
 from lsh_core.jobs.stages.promote import promote
@@ -52,8 +53,10 @@ CHANGEABLE = frozenset(
 TRIES = 3
 PAUSE_SECONDS = 5.0
 
-STAGES = (check, plan, create, load, finalize, verify, promote)
-"""The stages that do the work, in order; `summarise` follows whether or not they succeed."""
+_STAGES = {stage.__name__: stage for stage in (check, create, finalize, load, plan, promote, verify)}
+
+STAGES = tuple(_STAGES[entry.name] for entry in STAGE_ORDER)
+"""The functions of the stages, in their order; `summarise` follows whether or not they succeed."""
 
 __all__ = [
     "STAGES",

@@ -11,6 +11,7 @@ from airflow.sdk.definitions._internal.contextmanager import DagContext, TaskGro
 from lsh_airflow.job_tasks import run_stage
 from lsh_airflow.retries import REPEATABLE
 from lsh_core.errors import OutcomeError, SettingsError
+from lsh_core.jobs.stages.order import STAGES, SUMMARISE
 from lsh_core.settings import IndexSettings, RawToIndexSettings
 
 if TYPE_CHECKING:
@@ -19,17 +20,7 @@ if TYPE_CHECKING:
 IndexForm = type[IndexSettings] | type[RawToIndexSettings]
 
 _TERMINATED = 128 + 15
-_STAGES = {
-    "check": "Servers, source, columns and model, before anything is written.",
-    "plan": "Cut the source into chunks that cover every row once.",
-    "create": "Create the build's index, which nobody queries yet.",
-    "load": "Hash and load every chunk on the Dask workers, round-robin over the nodes.",
-    "finalize": "Refresh and merge, and give the index the settings that it is queried with.",
-    "verify": "Compare what the index holds with what was read, and measure its recall.",
-    "promote": "Move the alias to the build, if the form says so.",
-}
 _COMPLETE = "Compare the build and the alias with what the form asked for; what follows an index run follows this task."
-_SUMMARISE = "Write the report, of a failed run as well, and fail unless the run did what its form asked for."
 _DONE = ("success", "removed")
 
 
@@ -110,7 +101,7 @@ class IndexOutcomeOperator(IndexStageOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare the build with the form; `summarise` writes the report first, which stays readable if this fails."""
         report = None
-        if self.stage == "summarise":
+        if self.stage == SUMMARISE.name:
             report = self._summary(context)
             context["ti"].xcom_push("return_value", report)
         found = self._run(self._require_outcome(context), context)
@@ -187,17 +178,17 @@ def _tasks(form: IndexForm, dag: DAG, trained: XComArg | None, given: Mapping[st
         # The first one writes down which model it is; from there the others know. Default arguments of a DAG may not
         # let a stage begin where an earlier one failed; what may come before the first is the DAG's own affair.
         IndexStageOperator(
-            task_id=stage,
-            stage=stage,
-            doc_md=doc,
+            task_id=entry.name,
+            stage=entry.name,
+            doc_md=entry.summary,
             **(same | ({"trained": trained} if not place else {"trigger_rule": TriggerRule.ALL_SUCCESS})),
         )
-        for place, (stage, doc) in enumerate(_STAGES.items())
+        for place, entry in enumerate(STAGES)
     ]
     complete = IndexOutcomeOperator(
         task_id="complete", stage="complete", doc_md=_COMPLETE, trigger_rule=TriggerRule.NONE_FAILED, **same
     )
-    summarise = IndexOutcomeOperator(task_id="summarise", stage="summarise", doc_md=_SUMMARISE, **same)
+    summarise = IndexOutcomeOperator(task_id=SUMMARISE.name, stage=SUMMARISE.name, doc_md=SUMMARISE.summary, **same)
     # Marking a run failed skips the tasks that have not begun, and a run whose last task is skipped is green once its
     # failed ones are cleared. A teardown is never skipped so, and ends whatever happened before it.
     summarise.as_teardown(on_failure_fail_dagrun=True)
