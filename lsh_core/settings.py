@@ -227,6 +227,12 @@ def labels_of(field: FieldInfo) -> Mapping[str, str]:
     return next((each.of for each in field.metadata if isinstance(each, Labels)), {})
 
 
+def meaning_of(field: FieldInfo) -> str:
+    """Return the description of `field`, followed by the meanings of its choices."""
+    meanings = "; ".join(f"{value}: {meaning}" for value, meaning in labels_of(field).items())
+    return f"{field.description} {meanings}." if meanings else str(field.description or "")
+
+
 def places_written(model: type[Settings]) -> frozenset[str]:
     """Return the fields of `model` that name a place to write to."""
     return frozenset(name for name, field in model.model_fields.items() if _WrittenTo in field.metadata)

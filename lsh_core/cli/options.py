@@ -10,7 +10,7 @@ import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from lsh_core.settings import AnySettings, Positional, Settings, Verbatim, check_name, labels_of, validated
+from lsh_core.settings import AnySettings, Positional, Settings, Verbatim, check_name, meaning_of, validated
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -82,9 +82,8 @@ def _parameter(name: str, field: FieldInfo, *, required: bool) -> Callable[[Comm
 
 def _help(name: str, field: FieldInfo) -> str:
     """Return the description of a field, the meanings of its choices, its default and its bounds."""
-    meanings = "; ".join(f"{value}: {meaning}" for value, meaning in labels_of(field).items())
     facts = "; ".join(filter(None, (_default(name, field), _bounds(field))))
-    return " ".join(filter(None, (field.description, meanings and f"{meanings}.", facts and f"[{facts}]")))
+    return f"{meaning_of(field)} [{facts}]" if facts else meaning_of(field)
 
 
 def _default(name: str, field: FieldInfo) -> str:

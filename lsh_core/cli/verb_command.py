@@ -44,11 +44,10 @@ def session(verb: Verb, *, as_json: bool) -> Iterator[None]:
 
 def print_result(verb: Verb, result: Any, *, as_json: bool) -> None:
     """Print the result of `verb` as one JSON document, or by its renderer."""
-    document = as_document(result)
     if as_json or verb.lines is None:
-        print_json(document)
+        print_json(as_document(result))
         return
-    lines = list(verb.result_lines(document))
+    lines = list(verb.result_lines(result))
     if lines:
         click.echo("\n".join(lines))
     elif verb.if_empty:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsh_core.jobs.index_report_lines import report_lines
+
+if TYPE_CHECKING:
+    from lsh_core.loading.dead_letters import DeadLetter
 
 Document = Mapping[str, Any]
 
@@ -89,10 +92,9 @@ def abandoned(result: Document) -> Iterator[str]:
     yield f"abandoned build {result['abandoned']} of {result['name']}"
 
 
-def dead_letters(found: Sequence[Document]) -> Iterator[str]:
+def dead_letters(found: Sequence[DeadLetter]) -> Iterator[str]:
     """Yield a line for each dead letter."""
-    for letter in found:
-        yield f"{letter['source']} row {letter['row']:,}: {letter['error']}: {letter['reason']}"
+    yield from map(str, found)
 
 
 def replayed(result: Document) -> Iterator[str]:

@@ -34,7 +34,7 @@ def run_job(
     model: type[AnySettings],
     context: Mapping[str, Any],
     *,
-    lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+    lines: Callable[[Any], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
     """Call a job with the settings of this run.
 
@@ -54,7 +54,7 @@ def run_job(
     """
     with _readable_log(), signals_as_exceptions():
         settings = _settings(model, context)
-        return _logged(as_document(job(settings, services_from_connections(context, _task(context)))), lines)
+        return _logged(job(settings, services_from_connections(context, _task(context))), lines)
 
 
 def run_dask_job(
@@ -62,11 +62,11 @@ def run_dask_job(
     model: type[AnySettings],
     context: Mapping[str, Any],
     *,
-    lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+    lines: Callable[[Any], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
     """Call a job with the address of the Dask scheduler and without Elasticsearch; see `run_job`."""
     with _readable_log(), signals_as_exceptions():
-        return _logged(as_document(job(_settings(model, context), dask_from_connection())), lines)
+        return _logged(job(_settings(model, context), dask_from_connection()), lines)
 
 
 def run_stage(
@@ -118,10 +118,11 @@ def _task(context: Mapping[str, Any]) -> str:
     return "" if instance is None else str(instance.task_id)
 
 
-def _logged(result: dict[str, Any], lines: Callable[[Mapping[str, Any]], Iterable[str]] | None) -> dict[str, Any]:
+def _logged(result: Any, lines: Callable[[Any], Iterable[str]] | None) -> dict[str, Any]:
     for line in lines(result) if lines else ():
         logger.info("%s", line)
-    return result
+    document: dict[str, Any] = as_document(result)
+    return document
 
 
 def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from urllib.parse import urlsplit
 
-from lsh_core.elastic.tls import speaks_tls
+from lsh_core.elastic.tls_probe import speaks_tls
 
 _LISTEN_SECONDS = 5.0
 _TLS_LISTEN_SECONDS = 1.0

@@ -33,8 +33,8 @@ from lsh_core.settings import (
 
 NOWHERE = "http://127.0.0.1:9"
 HEAVY = (
-    *("tensorflow", "keras", "dask", "distributed", "sklearn", "elasticsearch", "pyarrow", "airflow", "pandas"),
-    "matplotlib",
+    *("tensorflow", "keras", "dask", "distributed", "sklearn", "elasticsearch", "elastic_transport", "pyarrow"),
+    *("airflow", "pandas", "matplotlib", "numpy", "fsspec"),
 )
 
 
@@ -313,6 +313,22 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
         "import sys\n"
         "from lsh_core.cli.main import main\n"
         f"main({arguments!r}, standalone_mode=False)\n"
+        f"print('loaded:', sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_making_every_command_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, click\n"
+        "from lsh_core.cli.main import main\n"
+        "def walk(command):\n"
+        "    context = click.Context(command)\n"
+        "    for name in command.list_commands(context) if isinstance(command, click.Group) else ():\n"
+        "        walk(command.get_command(context, name))\n"
+        "walk(main)\n"
         f"print('loaded:', sorted(set({HEAVY!r}) & set(sys.modules)))\n"
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)

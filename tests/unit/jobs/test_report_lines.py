@@ -45,8 +45,3 @@ def test_a_partition_that_did_not_change() -> None:
     assert line == "docs, partition day=1: 3 documents written, 1 deleted, live in build b1"
     (line,) = report_lines.refreshed(result | {"unchanged": True})
     assert "nothing to do" in line
-
-
-def test_dead_letters() -> None:
-    letter = {"source": "a.parquet", "row": 41_882, "error": "vector", "reason": "has 383 numbers"}
-    assert list(report_lines.dead_letters([letter])) == ["a.parquet row 41,882: vector: has 383 numbers"]
