@@ -1,4 +1,4 @@
-"""Train a model on a sample of the source, and store it under the name of the index.
+"""Train a model on a sample of the source, and store it.
 
 `index_vectors` takes the newest model of a name by default. The same seed and the same source give the same model.
 """

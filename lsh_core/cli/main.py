@@ -52,7 +52,10 @@ class _VerbGroup(_Suggesting):
 
 
 class _Airlsh(_Suggesting):
-    """The commands of the register and of the local stack, each made when it is asked for."""
+    """Group of all commands: those of the register, and those of the local stack.
+
+    Each command is made when it is asked for.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*_SINGLE, *GROUPS, *_STACK]
@@ -102,7 +105,7 @@ class _Airlsh(_Suggesting):
 
 @contextmanager
 def _usage_as_json(ctx: click.Context) -> Iterator[None]:
-    """Print bad usage as a JSON document too, where one was asked for: whoever reads the output expects one."""
+    """Print bad usage as a JSON document too, where --json is among the arguments."""
     try:
         yield
     except click.UsageError as error:

@@ -81,7 +81,7 @@ def _parameter(name: str, field: FieldInfo, *, required: bool) -> Callable[[Comm
 
 
 def _help(name: str, field: FieldInfo) -> str:
-    """Return the description of a field, the meanings of its choices, its default and its bounds."""
+    """Return the help of a field: description, choices, default and bounds."""
     facts = "; ".join(filter(None, (_default(name, field), _bounds(field))))
     return f"{meaning_of(field)} [{facts}]" if facts else meaning_of(field)
 
@@ -150,7 +150,10 @@ def make_settings(model: type[AnySettings], values: Mapping[str, Any]) -> AnySet
 
 
 def given_values(model: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given, with the items of repeated options and of lists with commas in one tuple."""
+    """Return the options that were given.
+
+    Lists may be repeated options, or items separated by commas.
+    """
     given: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         value = values.get(name)

@@ -15,7 +15,7 @@ from lsh_core.signals import interrupted_once, signals_as_exceptions
 
 
 def command_of(verb: Verb) -> click.Command:
-    """Return the command of `verb`: the one written by hand, or one made from its row."""
+    """Return the command of `verb`, made from its row or written by hand."""
     if verb.command is not None:
         written: click.Command = load(verb.command)
         written.help = verb.help
@@ -33,7 +33,10 @@ def command_of(verb: Verb) -> click.Command:
 
 @contextmanager
 def session(verb: Verb, *, as_json: bool) -> Iterator[None]:
-    """Run the command of `verb`: log, let signals clean up, and turn errors into a message and an exit code."""
+    """Run the body of a command.
+
+    Logs go to standard error, signals let it clean up, and an error becomes a message and an exit code.
+    """
     with ExitStack() as stack:
         stack.enter_context(reported(as_json=as_json))
         stack.enter_context(signals_as_exceptions())

@@ -33,7 +33,9 @@ ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM
 
 
 class DaskCluster(StartablePart):
-    """A scheduler and `workers` workers of one thread on 127.0.0.1; it is ready when all workers are registered.
+    """Scheduler and workers of one thread each on 127.0.0.1.
+
+    It is ready when all workers are registered.
 
     Parameters
     ----------
@@ -123,7 +125,7 @@ class DaskCluster(StartablePart):
         return None
 
     def kill_worker(self, number: int = 0) -> int:
-        """End a worker process at once, as a kill for want of memory would; return its process id.
+        """Kill a worker process, as the kernel does without memory; return its id.
 
         Its nanny starts another in its place. `number` counts the live workers, by process id.
         """
@@ -140,13 +142,16 @@ class DaskCluster(StartablePart):
         self._scheduler.stop(grace_seconds=0)
 
     def restart(self) -> None:
-        """Start scheduler and workers again, at the same addresses; workers that are left of before are ended."""
+        """Start scheduler and workers again, at the same addresses.
+
+        Workers that are left from before are ended.
+        """
         self.stop()
         self.launch()
         wait_until_ready([self])
 
     def _worker_processes(self) -> list[psutil.Process]:
-        """Return the processes that do the work: children of the nannies' process, but for its resource tracker."""
+        """Return the worker processes: children of the nannies without the resource tracker."""
         import psutil
 
         leader = self._workers.identity

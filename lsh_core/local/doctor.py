@@ -1,4 +1,4 @@
-"""Whether this machine can run the embedded stack, and what to do where it cannot."""
+"""Checks of this machine for the local stack, with a remedy for each failure."""
 
 from __future__ import annotations
 

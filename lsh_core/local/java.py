@@ -52,7 +52,7 @@ def parse_modules(listing: str) -> tuple[int, frozenset[str]] | None:
 
 
 def inspect_java(home: Path, account: Account | None = None) -> Java | str:
-    """Run the ``java`` of `home` as `account` and return what it is, or why it is of no use."""
+    """Return the Java of `home`, run as `account`, or why it is unfit."""
     binary = home / "bin" / "java"
     try:
         answer = subprocess.run(
@@ -77,7 +77,7 @@ def inspect_java(home: Path, account: Account | None = None) -> Java | str:
 
 
 def candidate_homes(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    """Yield where a Java may be, most wanted first, each with the name of the place."""
+    """Yield folders that may hold a Java, in order of preference, with their origins."""
     for name in ("ES_JAVA_HOME", "JAVA_HOME"):
         if environment.get(name):
             yield name, Path(environment[name])
@@ -93,7 +93,7 @@ def candidate_homes(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]
 def find_java(
     account: Account | None = None, environment: Mapping[str, str] = os.environ
 ) -> tuple[Java | None, list[str]]:
-    """Return the first Java that fits, and a line about each that was passed over before it."""
+    """Return the first Java that fits, and a line about each rejected one."""
     refused: list[str] = []
     for place, home in candidate_homes(environment):
         java = inspect_java(home, account)
@@ -105,7 +105,7 @@ def find_java(
 
 
 def fetch_java(account: Account | None = None) -> Java:
-    """Download a Temurin JDK into the shared cache, where it is kept for the next start."""
+    """Download a Temurin JDK into the shared cache."""
     from cjdk import java_home
 
     logger.info("no Java %d or newer on this machine: fetching Temurin %s", LEAST_VERSION, FETCHED_VERSION)

@@ -1,4 +1,4 @@
-"""Calls of jobs from tasks: settings from the params, one call, a small dict as the result."""
+"""Calls of jobs from tasks: settings from the params in, a small dict out."""
 
 from __future__ import annotations
 
@@ -108,7 +108,10 @@ def run_stage(
 
 
 def with_partition_key(context: Mapping[str, Any], field: str = "partition") -> dict[str, Any]:
-    """Return the context with the partition key of the run, if it has one, in place of the form's `field`."""
+    """Return the context with the partition key of the run in place of `field`.
+
+    A run without a partition key keeps the value of the form.
+    """
     key = context["dag_run"].partition_key
     return {**context, "params": {**context["params"], **({} if key is None else {field: key})}}
 
@@ -144,7 +147,7 @@ def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettin
 
 @contextmanager
 def _readable_log() -> Iterator[None]:
-    """Keep the task's log readable: no line per request, and one line per failure before Airflow's stack trace."""
+    """Keep the task's log readable: no line per request, one line per failure."""
     from lsh_core.elastic.refusals import errors_named
 
     for chatty in _CHATTY_LOGGERS:

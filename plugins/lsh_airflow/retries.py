@@ -1,4 +1,4 @@
-"""When a task is tried again.
+"""Retry policy of tasks.
 
 Every stage may be repeated: the ledger knows what is done, and a retry works on the same build. What
 is not repeated is what would only fail again.

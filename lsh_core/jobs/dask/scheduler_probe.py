@@ -1,4 +1,7 @@
-"""A look at a scheduler's address before Dask connects: Dask waits for ever for a server of another protocol."""
+"""Probe of a scheduler before Dask connects.
+
+Dask waits forever for a server of another protocol.
+"""
 
 from __future__ import annotations
 

@@ -71,5 +71,5 @@ def test_whoever_is_told_to_end_lets_go_first(
     monkeypatch.setattr(module, job, at_work)
     ended = run(*command.split())
     assert ended.exit_code == 128 + signal.SIGTERM
-    assert "airlsh: told to end" in ended.output
+    assert "airlsh: terminated by a signal" in ended.output
     assert let_go == [True]
