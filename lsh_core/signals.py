@@ -8,16 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from lsh_core.end_signals import ending, forget_end_signal, keep_end_signal
+
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    keep_end_signal(number)
+    raise ending(number)
 
 
 @contextmanager
 def signals_as_exceptions() -> Iterator[None]:
     """Turn the signals that end a process without a word into ``SystemExit``, as Ctrl-C is one already.
+
+    A signal whose exception gets lost is kept until the end of the outermost block; see `lsh_core.end_signals`.
 
     Only the main thread can; elsewhere this does nothing.
     """
@@ -30,6 +35,8 @@ def signals_as_exceptions() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if _raise not in before.values():
+            forget_end_signal()
 
 
 def _interrupt_once(number: int, frame: FrameType | None) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lsh_core.end_signals import require_no_end_signal
 from lsh_core.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ class WorkerLiveness:
         ------
         UnavailableError
             None of them has taken work for `PATIENCE_SECONDS`, or the scheduler is gone.
+        SystemExit
+            A signal was to end this process: see `lsh_core.end_signals`.
         """
+        require_no_end_signal()
         if self._client.status != "running":
             raise UnavailableError("Dask scheduler", 0, f"the connection is {self._client.status}")
         now = time.monotonic()
