@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import LEASES, ensure_system_index
-from lsh_core.end_signals import require_no_end_signal
 from lsh_core.errors import LeaseHeldError, LeaseLostError
+from lsh_core.signals import raise_if_signalled
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -161,9 +161,9 @@ class Lease:
         """Raise `LeaseLostError` if another holder is known to have taken it.
 
         Work under a lease asks this before each step that must not be taken any more, so a signal that was to end this
-        process ends it here as well: see `lsh_core.end_signals`.
+        process ends it here as well: see `lsh_core.signals`.
         """
-        require_no_end_signal()
+        raise_if_signalled()
         if self._lost.is_set():
             raise LeaseLostError(self._record.name, self._record.scope, self._record.epoch)
 
@@ -306,7 +306,7 @@ def _acquire(connection: Connection, wish: _Wish) -> LeaseRecord:
                 wish.name, wish.scope, found.holder, found.acquired_at, found.heartbeat_at, found.ttl_seconds
             )
         log.tell(found)
-        require_no_end_signal()
+        raise_if_signalled()
         time.sleep(_LOOK_SECONDS)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lsh_core.end_signals import require_no_end_signal
 from lsh_core.errors import SettingsError, UnavailableError
 from lsh_core.jobs.dask.address import scheduler_address
 from lsh_core.jobs.dask.scheduler_probe import what_answers
 from lsh_core.jobs.dask.worker_liveness import why_nobody_works, workers_of
+from lsh_core.signals import raise_if_signalled
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -116,7 +116,7 @@ def _wait_for_a_worker(client: Client, what: str, seconds: float) -> None:
             told_at = now + _TELL_SECONDS
             left = seconds - (now - started)
             logger.warning("%s: 1 worker is wanted, %s; waiting for %.0f s more (%s)", what, reason, left, _WAIT)
-        require_no_end_signal()
+        raise_if_signalled()
         time.sleep(_LOOK_SECONDS)
 
 

@@ -12,13 +12,12 @@ import pytest
 
 from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.leases import BUILD, Caller, Lease
-from lsh_core.end_signals import require_no_end_signal
 from lsh_core.jobs import index
 from lsh_core.jobs.dask.worker_liveness import WorkerLiveness
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.stage_runner import Stage, StageWork, stage
 from lsh_core.settings import IndexSettings
-from lsh_core.signals import signals_as_exceptions
+from lsh_core.signals import raise_if_signalled, signals_as_exceptions
 from tests.fakes.lease_holders import holder_of
 from tests.fakes.lost_signals import lose_a_signal, lose_a_signal_in_a_finalizer
 from tests.fakes.memory_server import MemoryServer
@@ -101,7 +100,7 @@ def test_a_second_signal_is_raised_as_the_first() -> None:
         with contextlib.suppress(SystemExit):
             signal.raise_signal(signal.SIGHUP)
         with pytest.raises(SystemExit) as ended:
-            require_no_end_signal()
+            raise_if_signalled()
     assert ended.value.code == 128 + signal.SIGHUP
 
 
@@ -110,15 +109,15 @@ def test_a_signal_is_forgotten_at_the_end_of_the_outermost_block_alone() -> None
         with signals_as_exceptions():
             lose_a_signal()
         with pytest.raises(SystemExit):
-            require_no_end_signal()
-    require_no_end_signal()
+            raise_if_signalled()
+    raise_if_signalled()
 
 
 def test_a_thread_of_its_own_goes_on() -> None:
     went_on: list[bool] = []
 
     def work() -> None:
-        require_no_end_signal()
+        raise_if_signalled()
         went_on.append(True)
 
     with signals_as_exceptions():
