@@ -11,6 +11,7 @@
     │   │   ├── SourceChangedError    a file that changed after it was planned
     │   │   └── SourceMissingError    no file is there
     │   ├── NotFoundError             no such index, build, model or document
+    │   │   └── RowNotFoundError      no row with such an id
     │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
     │   ├── VectorError               a vector that cannot be hashed
     │   ├── FilterError               a search filter outside the allow-list
@@ -148,6 +149,19 @@ class NotFoundError(InputError):
     def __init__(self, kind: str, name: str, hint: str = "") -> None:
         self.kind, self.name, self.hint = kind, name, hint
         super().__init__(f"no {kind} {name!r}" + (f": {hint}" if hint else ""))
+
+
+class RowNotFoundError(NotFoundError):
+    """No row with such an id; `index` is the physical index in which it is not."""
+
+    def __init__(self, name: str, identity: str, index: str) -> None:
+        super().__init__("row", identity)
+        self.name, self.id, self.index = name, identity, index
+        near = identity.strip()
+        hint = (
+            f": did you mean {near!r}?" if near not in ("", identity) else ": ids are compared whole, with their case"
+        )
+        self.args = (f"{name} has no row with the id {identity!r}{hint} ({index})",)
 
 
 class ModelMismatchError(InputError):

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from lsh_core.errors import FilterError
+from lsh_core.search.filter_options import check_for_type
 from lsh_core.search.filter_values import DATES, NUMBERS, why_unfit
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 
@@ -46,7 +47,7 @@ def check_filter_fields(query: Mapping[str, Any], fields: Fields, index: str) ->
     FilterError
         With the path to the first clause that could never match as it is meant.
     """
-    for kind, body, path in _leaves(query, ""):
+    for kind, body, path in leaves(query):
         if kind == "ids":
             _check_ids(body["values"], f"{path}.values")
             continue
@@ -61,7 +62,7 @@ def check_filter_fields(query: Mapping[str, Any], fields: Fields, index: str) ->
             _check_values(kind, body[name], field, here)
 
 
-def _leaves(query: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+def leaves(query: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any], str]]:
     """Yield each query of a filter that is no ``bool``: its type, its body and its path."""
     kind, body = next(iter(query.items()))
     here = f"{path}.{kind}".lstrip(".")
@@ -71,14 +72,15 @@ def _leaves(query: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[
     for name, inner in body.items():
         if name in ("must", "filter", "should", "must_not"):
             for number, each in enumerate(inner if isinstance(inner, list) else [inner]):
-                yield from _leaves(each, f"{here}.{name}[{number}]")
+                yield from leaves(each, f"{here}.{name}[{number}]")
 
 
 def _check_ids(values: list[Any], path: str) -> None:
     for number, value in enumerate(values):
         if isinstance(value, bool | float):
             raise FilterError(f"{path}[{number}]", f"must be an id, a text such as {str(value)!r}, not {value!r}")
-        if not 0 < len(str(value).encode(errors="replace")) <= MOST_ID_BYTES:
+        _check_bits(value, f"{path}[{number}]")
+        if not 0 < len(str(value).encode()) <= MOST_ID_BYTES:
             raise FilterError(f"{path}[{number}]", f"is the id of no row: ids have 1 to {MOST_ID_BYTES} bytes")
 
 
@@ -95,17 +97,20 @@ def type_of(field: Mapping[str, Any]) -> str:
 
 
 def _check_values(kind: str, wanted: Any, field: Mapping[str, Any], path: str) -> None:
+    if isinstance(wanted, Mapping) and type_of(field) in _TAKES:
+        check_for_type(kind, wanted, type_of(field), path)
     if kind == "match":
+        _check_bits(wanted["query"] if isinstance(wanted, Mapping) else wanted, path)
         return
     if kind == "terms":
         for number, value in enumerate(wanted):
             _check_value(kind, value, field, f"{path}[{number}]")
     elif kind == "range":
-        if "format" in wanted and type_of(field) in DATES:
-            return  # The server reads these dates by the caller's own format.
+        # The server reads these dates by the caller's own format.
+        check = _check_formatted if "format" in wanted and type_of(field) in DATES else _check_value
         for bound in _BOUNDS:
             if wanted.get(bound) is not None:
-                _check_value(kind, wanted[bound], field, f"{path}.{bound}")
+                check(kind, wanted[bound], field, f"{path}.{bound}")
     else:
         _check_value(kind, wanted["value"] if isinstance(wanted, Mapping) else wanted, field, path)
 
@@ -113,6 +118,18 @@ def _check_values(kind: str, wanted: Any, field: Mapping[str, Any], path: str) -
 def _check_value(kind: str, value: object, field: Mapping[str, Any], path: str) -> None:
     if (reason := why_unfit(kind, value, field)) is not None:
         raise FilterError(path, f"{_short(value)} {reason}")
+    _check_bits(value, path)
+
+
+def _check_formatted(kind: str, value: object, field: Mapping[str, Any], path: str) -> None:
+    if isinstance(value, bool | float):
+        raise FilterError(path, f"{_short(value)} is not a date: give a text of the format, or a whole number")
+    _check_bits(value, path)
+
+
+def _check_bits(value: object, path: str) -> None:
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise FilterError(path, f"{_short(value)} has more than 64 bits: write it as a text")
 
 
 def _short(value: object) -> str:

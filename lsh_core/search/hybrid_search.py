@@ -109,7 +109,7 @@ class HybridSearch:
                 )
             return parts
 
-        found = self._asker.find(queries, identity=plan.identity)
+        found = self._asker.find(queries, identity=plan.identity, query_filter=request.query_filter)
         metric, build = found.build.field.metric, found.build.meta.build
         return [read_ranking(hits, query, metric, build) for query, hits in zip(found.queries, found.hits, strict=True)]
 

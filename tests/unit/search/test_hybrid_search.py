@@ -40,7 +40,7 @@ class CountedAsker:
     def __init__(self) -> None:
         self.sent: list[list[Query]] = []
 
-    def find(self, queries: Callable[[ResolvedBuild], Sequence[Query]], *, identity: str | None = None) -> Found:
+    def find(self, queries: Callable[[ResolvedBuild], Sequence[Query]], **_: Any) -> Found:
         self.sent.append(list(queries(BUILD)))
         hits = [{"hits": HITS[query.path], "total": {"value": len(HITS[query.path])}} for query in self.sent[-1]]
         return Found(BUILD, self.sent[-1], hits)
