@@ -58,7 +58,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from lsh_core.told import told
+from lsh_core.told import quoted, told
 
 
 def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any]) -> AirlshError:
@@ -100,7 +100,7 @@ class SettingsError(InputError):
 
     def __init__(self, setting: str, value: object, reason: str) -> None:
         self.setting, self.value, self.reason = setting, value, reason
-        super().__init__(f"{setting}={value!r}: {reason}")
+        super().__init__(f"{setting}={quoted(value)}: {reason}")
 
 
 class ArgumentError(SettingsError, TypeError):
@@ -108,8 +108,7 @@ class ArgumentError(SettingsError, TypeError):
 
     def __init__(self, setting: str, value: object, reason: str) -> None:
         super().__init__(setting, value, reason)
-        shown = repr(value)
-        self.args = (f"{setting}={shown if len(shown) <= 80 else shown[:79] + '…'}: {reason}",)
+        self.args = (f"{setting}={quoted(value, 80)}: {reason}",)
 
 
 class SourceError(InputError):
@@ -161,7 +160,7 @@ class RowNotFoundError(NotFoundError):
         hint = (
             f": did you mean {near!r}?" if near not in ("", identity) else ": ids are compared whole, with their case"
         )
-        self.args = (f"{name} has no row with the id {identity!r}{hint} ({index})",)
+        self.args = (f"{name} has no row with the id {quoted(identity, 80)}{hint} ({index})",)
 
 
 class ModelMismatchError(InputError):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from lsh_core.elastic.cluster import on_any_node, refresh
@@ -32,6 +33,7 @@ from lsh_core.indexing.live_rows import KeyOf, Rows, as_table, named, upserts, v
 from lsh_core.indexing.live_types import fit_to_build
 from lsh_core.indexing.names import live_write_alias
 from lsh_core.sources.identifiers import MOST_ID_BYTES
+from lsh_core.told import as_utf8
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +177,10 @@ class LiveWriter:
             raise SourceError("ids", f"{ids[:40]!r} is one text; give a list of ids, such as [{ids[:40]!r}]")
         if isinstance(ids, Mapping) or not isinstance(ids, Iterable) or hasattr(ids, "columns"):
             raise SourceError("ids", f"{type(ids).__name__} is not a list of ids: give one such as ['a', 'b']")
+        if isinstance(ids, np.ndarray) and ids.ndim != 1:
+            raise SourceError(
+                "ids", f"an array of {ids.ndim} dimensions is not a list of ids: give one of one dimension"
+            )
         given = ids.to_pylist() if isinstance(ids, pa.Array | pa.ChunkedArray) else ids
         wanted = list(dict.fromkeys(_id_text(each) for each in given))
         if not wanted:
@@ -266,11 +272,14 @@ def _id_text(identity: object) -> str:
         raise SourceError(
             "ids", f"{identity!r} is no id: it is a {type(identity).__name__}, not a string or an integer"
         )
+    if not isinstance(identity, str) and abs(int(identity)) >= 10**MOST_ID_BYTES:
+        raise SourceError("ids", f"a whole number of {int(identity).bit_length():,} bits is too long for an id")
     text = str(identity)
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise SourceError("ids", f"{text[:40]!r} is no id: {error}") from None
+    size = len(text.encode(errors="replace"))
+    if as_utf8(text) != text:
+        raise SourceError(
+            "ids", f"{text[:40]!r} is no id: it is not Unicode text, as it holds half of a surrogate pair"
+        )
     if not 0 < size <= MOST_ID_BYTES:
         raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MOST_ID_BYTES} bytes")
     return text

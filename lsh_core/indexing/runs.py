@@ -113,9 +113,7 @@ class RunStore:
         """Return the record of the newest build of `name`; raise `NotFoundError` if there is none."""
         records = self.of(name)
         if not records:
-            raise NotFoundError(
-                "build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds"
-            )
+            raise unknown_name(name)
         return records[0]
 
     def _touched(self, build: str) -> Mapping[str, Any]:
@@ -134,6 +132,11 @@ class RunStore:
     def forget(self, build: str) -> None:
         """Delete the record of a build that was retired."""
         self._client.delete(index=RUNS, id=build, refresh=True)
+
+
+def unknown_name(name: str) -> NotFoundError:
+    """Return the error for a name that has no build."""
+    return NotFoundError("build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds")
 
 
 def acknowledged_record(connection: Connection, name: str, build: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.choices import choice_of
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
 from lsh_core.elastic.leases import Lease, hold
@@ -152,9 +153,8 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
         files = tuple(file for file in dataset.files if file.partition == settings.partition)
         there = sorted({str(file.partition) for file in dataset.files})
         if not files and not settings.allow_empty:
-            more = f" and {len(there) - 5} more" if len(there) > 5 else ""
             raise SourceError(
-                settings.source, f"has no partition {settings.partition!r}; there are {', '.join(there[:5])}{more}"
+                settings.source, f"has no partition {settings.partition!r}: {choice_of(settings.partition, there)}"
             )
     else:
         levels = levels_of(settings.partition.split("/"))

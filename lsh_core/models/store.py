@@ -128,9 +128,9 @@ def find_model(client: Elasticsearch, name: str, model_id: str | None = None) ->
         if not newest:
             raise NotFoundError("model of", name, f"train one first: airlsh train {name} --source ...")
         return newest[0]
-    if not model_id:
-        raise NotFoundError("model", model_id, "`airlsh models list` shows those that there are")
-    found = client.options(ignore_status=404).get(index=MODELS, id=model_id)
+    found: Mapping[str, Any] = {}
+    if model_id:  # The client has no address for the empty text.
+        found = client.options(ignore_status=404).get(index=MODELS, id=model_id).body
     if not found.get("found") or "header" not in found["_source"]:
         raise NotFoundError("model", model_id, "`airlsh models list` shows those that there are")
     stored = _stored(found["_source"])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from lsh_core.errors import FilterError
 from lsh_core.search.filter_values import why_not_json
+from lsh_core.told import quoted
 
 _MAX_INT = 2**31 - 1
 _MAX_FLOAT = 3.4028234663852886e38
@@ -36,7 +37,7 @@ def check_option(option: str, value: object, path: str) -> None:
     if (reason := why_not_json(value)) is not None:
         raise FilterError(path, reason)
     if (wanted := _CHECKS.get(option)) is not None and not wanted[0](value):
-        raise FilterError(path, f"must be {wanted[1]}, not {_shown(value)}")
+        raise FilterError(path, f"must be {wanted[1]}, not {quoted(value, 60)}")
 
 
 def check_minimum(value: object, path: str, *, clauses: int, others: int) -> None:
@@ -145,8 +146,3 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "time_zone": (_is_time_zone, "an offset from -18:00 to +18:00, or a name such as Europe/Berlin"),
     "format": (_is_format, "a format of dates such as dd.MM.yyyy or epoch_second, or several with || between"),
 }
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -6,11 +6,11 @@ The fields and values are checked by `lsh_core.search.filter_fields`, against th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import orjson
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import FilterError
 from lsh_core.search.filter_options import check_minimum, check_option
 from lsh_core.search.filter_values import is_field_name, why_not_json
@@ -156,9 +156,7 @@ def _check_options(kind: str, options: Mapping[str, Any], path: str) -> None:
         raise FilterError(path, "is empty")
     for option in options:
         if option not in _OPTIONS[kind]:
-            near = get_close_matches(str(option), _OPTIONS[kind], n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            reason = f"is not an option of {kind}: {hint}there are {', '.join(sorted(_OPTIONS[kind]))}"
+            reason = f"is not an option of {kind}: {choice_of(str(option), sorted(_OPTIONS[kind]))}"
             raise FilterError(f"{path}.{option}", reason)
     if kind == "range":
         if not _BOUNDS & set(options):
