@@ -147,7 +147,7 @@ class NotFoundError(InputError):
 
     def __init__(self, kind: str, name: str, hint: str = "") -> None:
         self.kind, self.name, self.hint = kind, name, hint
-        super().__init__(f"no {kind} {name!r}" + (f": {hint}" if hint else ""))
+        super().__init__(f"no {kind} {quoted(name)}" + (f": {hint}" if hint else ""))
 
 
 class RowNotFoundError(NotFoundError):

@@ -157,6 +157,8 @@ def _reason(model: type[Settings], setting: str, kind: str, message: str) -> str
         return f"is no setting: {choice_of(setting, tuple(model.model_fields))}"
     if kind == "missing":
         return "must be given"
+    if kind == "string_unicode":
+        return "is not Unicode text, as it holds half of a surrogate pair"
     plain = message.removeprefix("Value error, ")
     return plain.replace("Input should be", "must be").replace("String should have", "must have")
 

@@ -18,7 +18,10 @@ _TEXTS = (*sorted(_SECRETS), *sorted(_PATHS), "username", "ca_fingerprint")
 
 
 def check_kinds(connection: Connection) -> None:
-    """Raise `ArgumentError` for a field of another kind than it is; paths become texts, an empty one None. Errors show no secret."""
+    """Raise `ArgumentError` for a field of another kind than it is. Paths become texts, and an empty one None.
+
+    Errors show no secret.
+    """
     for name in _TEXTS:
         given: object = getattr(connection, name)
         if name in _PATHS and (isinstance(given, os.PathLike) or given == ""):

@@ -32,6 +32,7 @@ from lsh_core.indexing.live_gate import is_shut, repair_live
 from lsh_core.indexing.live_rows import KeyOf, Rows, as_table, named, upserts, valid_rows
 from lsh_core.indexing.live_types import fit_to_build
 from lsh_core.indexing.names import live_write_alias
+from lsh_core.indexing.value_refusals import plain_refusal
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 from lsh_core.told import as_utf8
 
@@ -197,7 +198,7 @@ class LiveWriter:
             self.journal.forget([entry.key for entry, _ in refused])
             entry, reason = refused[0]
             where = f"{len(refused)} of {len(entries)} rows were refused by {build.index}, the others are written"
-            raise SourceError(f"id {entry.id!r}", f"{reason}; {where}")
+            raise SourceError(f"id {entry.id!r}", f"{plain_refusal(reason)}; {where}")
         if refreshed:
             on_any_node(self._connection, lambda client: refresh(client, build.index))
         return build.meta.build

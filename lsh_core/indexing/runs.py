@@ -11,6 +11,7 @@ from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
 from lsh_core.elastic.cluster import on_any_node, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
+from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ class RunStore:
         """
         from elasticsearch import NotFoundError as Missing
 
-        if not build:
-            return None  # The client has no address for it.
+        if not is_document_id(build):
+            return None
         try:
             record = self._touched(build) if as_acknowledged else self._client.get(index=RUNS, id=build)["_source"]
         except Missing:

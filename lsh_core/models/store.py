@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import MODELS, ensure_system_index
+from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import ModelMismatchError, NotFoundError
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.fingerprint import fingerprint
@@ -129,7 +130,7 @@ def find_model(client: Elasticsearch, name: str, model_id: str | None = None) ->
             raise NotFoundError("model of", name, f"train one first: airlsh train {name} --source ...")
         return newest[0]
     found: Mapping[str, Any] = {}
-    if model_id:  # The client has no address for the empty text.
+    if is_document_id(model_id):
         found = client.options(ignore_status=404).get(index=MODELS, id=model_id).body
     if not found.get("found") or "header" not in found["_source"]:
         raise NotFoundError("model", model_id, "`airlsh models list` shows those that there are")

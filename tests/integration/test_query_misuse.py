@@ -239,6 +239,11 @@ def test_what_an_index_cannot_take(index: VectorIndex, services: Services) -> No
             SettingsError,
             "of type keyword",
         ),
+        (
+            lambda: index.upsert([{"id": "z", "embedding": VECTORS[0].tolist(), "host": "here"}]),
+            SourceError,
+            "column 'host': 'here' does not fit its field of type ip: give a value such as 10.0.0.1; 1 of 1 rows",
+        ),
         (lambda: index.upsert({"id": "a"}), SourceError, "give a list of mappings such as"),  # type: ignore[arg-type]
         (lambda: VectorIndex(services.connection, NAME, index=NAME).build, NotFoundError, "no index"),
     ):
@@ -283,6 +288,13 @@ UNKNOWN = [
     (("models", "list", "nope"), "no model of 'nope': train one"),
     (("models", "show", "nope"), "no model 'nope'"),
     (("models", "show", ""), "no model ''"),
+    (("models", "show", "\udcff"), "no model '\\udcff'"),
+    (("models", "show", "x" * 600), "no model 'xxx"),
+    (("builds", "show", NAME, "--build", "\udcff"), "no build '\\udcff'"),
+    (("builds", "promote", NAME, "--build", "x" * 600), "no build 'xxx"),
+    (("dead-letters", "list", NAME, "--build", "\udcff"), "no build '\\udcff'"),
+    (("index", NAME, "--resume", "\udcff"), "no build '\\udcff'"),
+    (("search", NAME, "--id", "\udcff"), "id='\\udcff': is not Unicode text, as it holds half of a surrogate pair"),
     (("dead-letters", "list", "nope"), "no build of 'nope'"),
     (("search", "nope", "--id", "a"), "no live index 'nope'"),
     (("evaluate", "nope"), "no live index 'nope'"),
