@@ -20,7 +20,6 @@ from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.errors import (
     LeaseHeldError,
     LeaseLostError,
-    NotFoundError,
     SourceError,
     UnavailableError,
     VerificationError,
@@ -32,6 +31,7 @@ from lsh_core.indexing.live_gate import is_shut, repair_live
 from lsh_core.indexing.live_rows import KeyOf, Rows, as_table, named, upserts, valid_rows
 from lsh_core.indexing.live_types import fit_to_build
 from lsh_core.indexing.names import live_write_alias
+from lsh_core.indexing.runs import nothing_live
 from lsh_core.indexing.value_refusals import plain_refusal
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 from lsh_core.told import as_utf8
@@ -99,7 +99,7 @@ class LiveWriter:
         """
         index = on_any_node(self._connection, lambda client: live_index(client, self._name))
         if index is None:
-            raise NotFoundError("live index", self._name, f"build one: airlsh index {self._name} --source ...")
+            raise nothing_live(self._name)
         with self._lock:
             if self._known is None or self._known.index != index:
                 self._known = read_writable(self._connection, index)

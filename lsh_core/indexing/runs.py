@@ -140,6 +140,11 @@ def unknown_name(name: str) -> NotFoundError:
     return NotFoundError("build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds")
 
 
+def nothing_live(name: str) -> NotFoundError:
+    """Return the error for a name under which no build is live."""
+    return NotFoundError("live index", name, f"build one: airlsh index {name} --source ...")
+
+
 def acknowledged_record(connection: Connection, name: str, build: str) -> dict[str, Any]:
     """Return the record of `build` as it was acknowledged last, whichever node answers."""
     return on_any_node(connection, lambda client: RunStore(client).get(name, build, as_acknowledged=True))

@@ -127,7 +127,7 @@ def find_model(client: Elasticsearch, name: str, model_id: str | None = None) ->
     if model_id is None:
         newest = list_models(client, name)
         if not newest:
-            raise NotFoundError("model of", name, f"train one first: airlsh train {name} --source ...")
+            raise no_model(name)
         return newest[0]
     found: Mapping[str, Any] = {}
     if is_document_id(model_id):
@@ -138,6 +138,12 @@ def find_model(client: Elasticsearch, name: str, model_id: str | None = None) ->
     if stored.name != name:
         raise ModelMismatchError(f"a model of {name}", f"{model_id}, trained for {stored.name}", f"index {name}")
     return stored
+
+
+def no_model(name: str) -> NotFoundError:
+    """Return the error for a name that no model was trained for."""
+    hint = f"train one: airlsh train {name} --source ...; `airlsh models list` shows all models"
+    return NotFoundError("model of", name, hint)
 
 
 @lru_cache(maxsize=4)

@@ -22,6 +22,7 @@ from lsh_core.errors import (
     UnavailableError,
 )
 from lsh_core.indexing.aliases import live_index
+from lsh_core.indexing.runs import nothing_live
 from lsh_core.search.answers import Answer, read_answer
 from lsh_core.search.filter_refusals import filter_refused, plain_reason
 from lsh_core.search.live_build import ResolvedBuild, read_build
@@ -165,7 +166,7 @@ class Asker:
             brief = client.options(request_timeout=max(self._wait_seconds, _BRIEFEST_SECONDS))
             index = self._index or live_index(brief, self._name)
             if index is None:
-                raise NotFoundError("live index", self._name, f"build one: airlsh index {self._name} --source ...")
+                raise nothing_live(self._name)
             if known is not None and known.index == index:
                 return known
             return read_build(self._connection, client, self._name, index)
