@@ -11,7 +11,7 @@ from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError, PromotionConflictError
 from lsh_core.indexing.aliases import live_index
 from lsh_core.indexing.moves import Move, MoveStore
-from lsh_core.indexing.runs import RunStore, was_verified
+from lsh_core.indexing.runs import RunStore, unknown_name, was_verified
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
 from lsh_core.settings import PromoteSettings, RollbackSettings
@@ -40,11 +40,6 @@ def list_builds(name: str | None, services: Services) -> list[dict[str, Any]]:
         raise unknown_name(name)
     live = {each: live_index(client, each) for each in {record["name"] for record in records}}
     return [_row(record, live[record["name"]]) for record in records]
-
-
-def unknown_name(name: str) -> NotFoundError:
-    """Return the error for a name that has no build."""
-    return NotFoundError("build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds")
 
 
 @errors_named()

@@ -17,8 +17,7 @@ from lsh_core.indexing.forgetting import forget_build, forget_expired_letters
 from lsh_core.indexing.gate import close_gate
 from lsh_core.indexing.ledger import last_entry_at
 from lsh_core.indexing.mapping import META_KEY
-from lsh_core.indexing.runs import VERIFIED, RunStore
-from lsh_core.jobs.builds import unknown_name
+from lsh_core.indexing.runs import VERIFIED, RunStore, unknown_name
 from lsh_core.jobs.services import Services
 from lsh_core.settings import AbandonSettings, RetireSettings
 

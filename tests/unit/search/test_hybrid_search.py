@@ -40,7 +40,7 @@ class CountedAsker:
     def __init__(self) -> None:
         self.sent: list[list[Query]] = []
 
-    def find(self, queries: Callable[[ResolvedBuild], Sequence[Query]], *, identity: str | None = None) -> Found:
+    def find(self, queries: Callable[[ResolvedBuild], Sequence[Query]], **_: Any) -> Found:
         self.sent.append(list(queries(BUILD)))
         hits = [{"hits": HITS[query.path], "total": {"value": len(HITS[query.path])}} for query in self.sent[-1]]
         return Found(BUILD, self.sent[-1], hits)
@@ -98,7 +98,8 @@ def test_what_is_not_full_text_is_refused_with_what_is() -> None:
     plan = Plan(Request(1, (), None, None, {}), lambda _: [], lambda _: [given([1.0])])
     asker = cast("Asker", CountedAsker())
     with pytest.raises(
-        SettingsError, match=r"text_field='tags': is not full text in .*, but of type keyword; there is title, body\.de"
+        SettingsError,
+        match=r"text_field='tags': is not full text in .*, but of type keyword; there are title, body\.de",
     ):
         HybridSearch(asker, NeighbourSearch(asker)).answer(plan, checked_text("x", ["title", "tags"], None, "weighted"))
 
