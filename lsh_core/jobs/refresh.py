@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.records import BuildRecords
+from lsh_core.choices import choice_of
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
 from lsh_core.elastic.leases import Lease, hold
@@ -151,9 +152,8 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
     if there := sorted(listed.partitions):
         listed = listed.of_partition(settings.partition)
         if settings.partition not in there and not settings.allow_empty:
-            more = f" and {len(there) - 5} more" if len(there) > 5 else ""
             raise SourceError(
-                settings.source, f"has no partition {settings.partition!r}; there are {', '.join(there[:5])}{more}"
+                settings.source, f"has no partition {settings.partition!r}: {choice_of(settings.partition, there)}"
             )
     dataset = read_footers(settings.source, listed)
     if dataset.rows:  # Of an empty table the columns have no types.

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import SchemaError
 from lsh_core.partitions import levels_of
 from lsh_core.sources.column_types import ColumnTypes
@@ -78,9 +78,7 @@ class Dataset:
         for column in self.columns:
             if column.name == name:
                 return column
-        near = get_close_matches(name, self.names, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise SchemaError(self.url, name, f"does not exist{hint}; there are {', '.join(self.names)}")
+        raise SchemaError(self.url, name, f"does not exist: {choice_of(name, self.names)}")
 
     @property
     def schema(self) -> pa.Schema:

@@ -460,7 +460,7 @@ def test_what_cannot_be_refreshed_is_said_and_changes_nothing(lake: Lake, tmp_pa
     lake.index()
     journal = Journal(lake.services.connection, lake.name)
     before = journal.settled()
-    with pytest.raises(SourceError, match=r"has no partition 'day=3'; there are day=1, day=2"):
+    with pytest.raises(SourceError, match=r"has no partition 'day=3': did you mean day=.\? there are day=1, day=2"):
         lake.refresh("3")
     lake.write("1", {f"a{each}": each for each in range(250)})
     vectors = clustered(10, DIMS)
@@ -508,9 +508,7 @@ def test_a_file_of_its_own_is_given_the_partition_it_is_said_to_be(lake: Lake, t
 
 @pytest.mark.parametrize("partition", ["", "day", "=1", "day=", "day=1/", "day=1/x", "a/day=1", "day=\n"])
 def test_a_partition_is_named_by_its_folders(partition: str) -> None:
-    from pydantic import ValidationError
-
-    with pytest.raises((ValidationError, SettingsError)):
+    with pytest.raises(SettingsError):
         RefreshSettings(name="n", source="s", partition=partition)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lsh_core.errors import SettingsError, UnavailableError
+from lsh_core.errors import ArgumentError, SettingsError, UnavailableError
 from lsh_core.jobs.dask.address import scheduler_address
 from lsh_core.jobs.dask.scheduler_probe import what_answers
 from lsh_core.jobs.dask.worker_liveness import why_nobody_works, workers_of
@@ -28,6 +28,8 @@ _LOOK_SECONDS, _TELL_SECONDS = 0.2, 10.0
 
 def check_address(address: str | None) -> None:
     """Raise `SettingsError` unless `address` may be a Dask scheduler's, or is None."""
+    if address is not None and not isinstance(address, str):
+        raise ArgumentError("dask", address, "must be the address of a Dask scheduler, such as tcp://host:8786")
     if address is not None:
         scheduler_address(address, require_port=True)
 

@@ -39,9 +39,9 @@ def test_of_a_whole_dataset_the_folders_of_the_partition(tmp_path: Path, stored:
     assert taken(tmp_path, "day=2") == (["day=2/a.parquet"], ("id", "v", "day"))
     assert taken(tmp_path / "day=2", "day=2")[0] == ["a.parquet"]
     for source in (tmp_path, tmp_path / "day=2"):
-        with pytest.raises(SourceError, match=r"has no partition 'day=3'; there are .*day=2"):
+        with pytest.raises(SourceError, match=r"has no partition 'day=3': did you mean day=.\? there are .*day=2"):
             taken(source, "day=3")
-    with pytest.raises(SourceError, match=r"has no partition 'day=1'; there are day=2"):
+    with pytest.raises(SourceError, match=r"has no partition 'day=1': did you mean day=2\? there are day=2"):
         taken(tmp_path / "day=2", "day=1")
 
 
