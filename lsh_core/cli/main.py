@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any
 
 import click
 
 from lsh_core import __version__
+from lsh_core.choices import near_names
 from lsh_core.cli.verb_command import command_of
 from lsh_core.jobs.verbs import GROUPS, VERBS, load
 
@@ -30,7 +30,7 @@ class _Suggesting(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, known = args[0], self.list_commands(ctx)
         if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
-            near = get_close_matches(name, known, n=1)
+            near = near_names(name, known)
             path = " ".join(("airlsh", *ctx.command_path.split()[1:]))
             ctx.fail(f"No such command {name!r}. " + (f"Did you mean {near[0]!r}?" if near else f"See {path} --help."))
         return super().resolve_command(ctx, args)

@@ -11,7 +11,7 @@ import click
 from lsh_core.cli.options import dask_option, json_option, make_settings, server_options, settings_options
 from lsh_core.cli.session import dask_address, print_json, reported, services
 from lsh_core.jobs.verbs import Needs, Verb, as_document, load
-from lsh_core.signals import interrupted_once, signals_as_exceptions
+from lsh_core.signals import first_interrupt_only, signals_as_exceptions
 
 
 def command_of(verb: Verb) -> click.Command:
@@ -41,7 +41,7 @@ def session(verb: Verb, *, as_json: bool) -> Iterator[None]:
         stack.enter_context(reported(as_json=as_json))
         stack.enter_context(signals_as_exceptions())
         if verb.needs is Needs.DASK:
-            stack.enter_context(interrupted_once())
+            stack.enter_context(first_interrupt_only())
         yield
 
 

@@ -25,7 +25,7 @@ logger = logging.getLogger("lsh_core.local")
 
 ONE_NODE_HEAP_BYTES = 2048 * MEBIBYTE
 EACH_NODE_HEAP_BYTES = 700 * MEBIBYTE
-LEAST_HEAP_BYTES = 256 * MEBIBYTE
+MIN_HEAP_BYTES = 256 * MEBIBYTE
 MEMORY_SHARE = 0.5
 PREFERRED_PORT = 9200
 
@@ -89,7 +89,7 @@ class ElasticsearchCluster(StartablePart):
         heap = shared_memory_bytes(
             self.name,
             wanted=ONE_NODE_HEAP_BYTES if self.count == 1 else EACH_NODE_HEAP_BYTES,
-            least=LEAST_HEAP_BYTES,
+            least=MIN_HEAP_BYTES,
             takers=self.count,
             share=MEMORY_SHARE,
         )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import psutil
 
 WORKER_BYTES = 3072 * MEBIBYTE
-LEAST_WORKER_BYTES = 512 * MEBIBYTE
+MIN_WORKER_BYTES = 512 * MEBIBYTE
 MEMORY_SHARE = 0.5
 PREFERRED_PORT, PREFERRED_DASHBOARD_PORT = 8786, 8787
 STOP_SECONDS = 10.0
@@ -85,7 +85,7 @@ class DaskCluster(StartablePart):
     def prepare(self) -> None:
         """Pick the ports and divide the memory, before anything is started."""
         self._worker_bytes = shared_memory_bytes(
-            self.name, wanted=WORKER_BYTES, least=LEAST_WORKER_BYTES, takers=self.workers, share=MEMORY_SHARE
+            self.name, wanted=WORKER_BYTES, least=MIN_WORKER_BYTES, takers=self.workers, share=MEMORY_SHARE
         )
         preferred = (PREFERRED_PORT, PREFERRED_DASHBOARD_PORT) if self._prefer else (None, None)
         port = self._reservation.pick(self.name, exact=self._port, preferred=preferred[0])

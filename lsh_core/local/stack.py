@@ -12,7 +12,7 @@ from lsh_core.local.distribution import DEFAULT_VERSION
 from lsh_core.local.lock import exclusive
 from lsh_core.local.start import Start, check_nothing_runs, end_parts
 from lsh_core.local.state import FOLDER, StackState, read_state, remove_state, running_stack
-from lsh_core.signals import signals_as_exceptions, undisturbed
+from lsh_core.signals import signals_as_exceptions, signals_ignored
 
 
 class Stack:
@@ -45,7 +45,7 @@ class Stack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with undisturbed():
+        with signals_ignored():
             self.stop()
 
 
@@ -94,7 +94,7 @@ def start_stack(
         try:
             return Stack(folder, starting.run(nodes, es_version, airflow=airflow))
         except BaseException:
-            with undisturbed():
+            with signals_ignored():
                 starting.undo()
             raise
 
