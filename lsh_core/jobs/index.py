@@ -48,7 +48,7 @@ CHANGEABLE = frozenset(
         "wait_green_seconds",
     }
 )
-"""Settings that may differ when a build is gone on with: they do not decide what its documents look like."""
+"""Settings that a resumed run may change: they do not decide the form of the documents."""
 
 TRIES = 3
 PAUSE_SECONDS = 5.0
@@ -92,7 +92,7 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
     build = build or build_id(secrets.token_hex(16), datetime.now(UTC))
     caller = replace(services.caller, identity=services.caller.identity or secrets.token_hex(16))
     services = replace(services, caller=caller)
-    go_on = f"airlsh index {settings.name} --resume {build}"
+    resume = f"airlsh index {settings.name} --resume {build}"
     try:
         for stage in STAGES:
             _run_stage(stage, settings, build, services)
@@ -100,11 +100,11 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
         return summarise(settings, build, services)
     except AirlshError as error:
         if recorded and not error.final:
-            error.add_note(f"Go on where it stopped: {go_on}")
+            error.add_note(f"To resume it: {resume}")
         raise
     except (KeyboardInterrupt, SystemExit):
         if recorded:
-            logger.warning("build %s is not finished; go on with it: %s", build, go_on)
+            logger.warning("build %s is not finished; to resume it: %s", build, resume)
         raise
     finally:
         _give_back(settings.name, services)

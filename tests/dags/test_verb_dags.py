@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from airflow.sdk import DagRunState
 
+from lsh_airflow.verb_dags import verb_dag
 from lsh_core.errors import OutcomeError
-from lsh_core.jobs import refresh, retention
-from lsh_core.jobs.verbs import VERBS
-from lsh_core.settings import RefreshSettings, RetireSettings
+from lsh_core.jobs import refresh, retention, verbs
+from lsh_core.jobs.verbs import VERBS, DagOffer, Verb
+from lsh_core.settings import ListSettings, RefreshSettings, RetireSettings
 from tests.dags.conftest import PROJECT
 
 OFFERS = {each.dag.dag_id: (each, each.dag) for each in VERBS if each.dag is not None}
@@ -66,3 +67,14 @@ def test_the_partition_of_the_form_reaches_the_job(
     conf = {"name": "docs", "source": str(tmp_path), "partition": "day=1"}
     assert dags["refresh_partition"].test(run_conf=conf).state == DagRunState.SUCCESS
     assert seen == ["day=1"]
+
+
+def test_a_row_and_one_line_are_a_whole_dag(monkeypatch: pytest.MonkeyPatch) -> None:
+    offer = DagOffer(dag_id="count_words", task_id="count", tags=("words",), main=("name",))
+    row = Verb(name="count", settings=ListSettings, function="words:count", summary="Count words.", dag=offer)
+    monkeypatch.setattr(verbs, "VERBS", (*VERBS, row))
+    made = verb_dag("count_words", doc="Counts words.", file="/dags/count_words.py")
+    assert (made.dag_id, made.doc_md, made.fileloc) == ("count_words", "Counts words.", "/dags/count_words.py")
+    assert set(made.params) == {"name"}
+    assert made.get_task("count").doc_md == "Count words."
+    assert made.get_task("count").retries == 2
