@@ -30,13 +30,6 @@ from lsh_core.settings import RawToIndexSettings
     params=form(
         RawToIndexSettings,
         main=("name", "source", "id", "text", "image", "encoder", "weights", "output", "train", "promote"),
-        labels={
-            "train": {
-                "if needed": "if needed: unless the newest model of this name is one of this encoder",
-                "always": "always: a new model",
-                "never": "never: fail if there is none",
-            }
-        },
     ),
 )
 def raw_to_index() -> None:

@@ -198,9 +198,8 @@ def test_a_search_that_the_server_refuses_for_no_filter_is_a_sentence(index: Vec
                 with pytest.raises(RequestRefusedError) as raised:
                     ask()
                 assert str(raised.value).startswith(f"Elasticsearch refused the search of {physical} (400): Result")
-                assert ("docs/guides/filters.md" in "".join(getattr(raised.value, "__notes__", ()))) == (
-                    query is not None
-                )
+                notes = "".join(getattr(raised.value, "__notes__", ()))
+                assert ("docs/guides/filters.md" in notes) == (query is not None)
         result = run(services, "search", NAME, "--id", "r1")
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr.startswith(f"airlsh: Elasticsearch refused the search of {physical} (400): Result window")
