@@ -152,14 +152,14 @@ def _by_id(
 
     What such a partition holds is what its refresh read: a row that was not there is not to come back.
     """
-    places = {letter.key: plan.partition_of(letter.source) for letter in letters if letter.id}
+    partitions = {letter.key: plan.partition_of(letter.source) for letter in letters if letter.id}
     planned_at = int(record.get("journal_at", BEFORE_ALL))
     refreshed = refreshed_partitions(
-        client, settings.name, {each for each in places.values() if each is not None}, after=planned_at
+        client, settings.name, {each for each in partitions.values() if each is not None}, after=planned_at
     )
     by_id: defaultdict[str, list[DeadLetter]] = defaultdict(list)
     for letter in letters:
-        if letter.id and places[letter.key] not in refreshed:
+        if letter.id and partitions[letter.key] not in refreshed:
             by_id[letter.id].append(letter)
     if refreshed:
         named = ", ".join(sorted(refreshed)[:_SHOWN])
@@ -200,7 +200,7 @@ def _loader(
     key = ledger_key(answering_client(connection), plan, build)
     chunks = plan.chunks()
 
-    def update(number: int, places: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64]) -> None:
+    def update(number: int, row_numbers: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64]) -> None:
         chunk = chunks[number]
 
         def write(client: Any) -> None:
@@ -208,7 +208,7 @@ def _loader(
             (entry,) = ledger.entries(plan.files, [chunk])
             if entry is None:
                 raise LoadError(plan.index, f"chunk {number}", "its ledger entry is gone")
-            ledger.write(plan.files[chunk.file], with_rows(entry, places, hashes), chunk, epoch=epoch)
+            ledger.write(plan.files[chunk.file], with_rows(entry, row_numbers, hashes), chunk, epoch=epoch)
 
         on_any_node(connection, write, wait_seconds=planned.node_wait_seconds)
 

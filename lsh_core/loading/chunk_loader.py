@@ -191,7 +191,7 @@ class ChunkLoader:
         """Yield the offsets and the lines of each request; rows are written just before they are sent."""
         request_bytes = self._plan.request_bytes
         count = len(valid.ids)
-        offsets, places = valid.offsets.tolist(), valid.offsets + chunk.place
+        offsets, row_numbers = valid.offsets.tolist(), valid.offsets + chunk.first_row_number
         waiting: list[bytes] = []
         start = sent = 0
         while start < count:
@@ -203,7 +203,7 @@ class ChunkLoader:
                     codes.tokens[rows],
                     codes.near[rows] if codes.near is not None else None,
                     chunk=chunk.number,
-                    places=places[rows],
+                    row_numbers=row_numbers[rows],
                     others=others.slice(start, rows.stop - start),
                     partition=file.partition,
                 )
@@ -236,7 +236,7 @@ class ChunkLoader:
             source=file.url,
             start=chunk.start,
             stop=chunk.stop,
-            place=chunk.place,
+            first_row_number=chunk.first_row_number,
             node=self._plan.nodes[self._sender.ring.home(chunk.number)],
             dead_lettered=len(refusals) + len(opened.refused),
             offsets=opened.offsets[taken],
@@ -271,7 +271,7 @@ class ChunkLoader:
                 chunk=chunk.number,
                 row_group=int(np.searchsorted(row_group_stops, chunk.start + offset, side="right")),
                 row=chunk.start + offset,
-                place=chunk.place + offset,
+                row_number=chunk.first_row_number + offset,
                 id=identity,
                 error=error,
                 reason=reason,
@@ -301,7 +301,7 @@ def _sample_rows(valid: ValidRows, chunk: Chunk) -> dict[int, dict[str, Any]]:
     return {
         int(valid.offsets[row]): {
             "id": valid.ids[row],
-            "place": chunk.place + int(valid.offsets[row]),
+            "row_number": chunk.first_row_number + int(valid.offsets[row]),
             "vector": packed_vector(valid.vectors[row]),
         }
         for row in rows.tolist()

@@ -1,7 +1,7 @@
 """Corrected rows in the place of refused ones: what is sent, and what ledger and dead letters say afterwards.
 
-A corrected row goes into the index as if its first writing had been good: with the version of its place in the
-source, and under the chunk that its place belongs to. So the accounts balance as they do after a load, and a
+A corrected row goes into the index as if its first writing had been good: with its row number as its version, and
+under the chunk that this row number belongs to. So the accounts balance as they do after a load, and a
 replay that was killed, or is run again, comes to the same end.
 """
 
@@ -29,7 +29,7 @@ from lsh_core.sources.row_ipc import pack_row
 from lsh_core.sources.validation import ValidRows
 
 ChunkUpdate = Callable[[int, npt.NDArray[np.int64], npt.NDArray[np.uint64]], None]
-"""Enters accepted rows of a chunk in the ledger: its number, places in the source (m,), hashes of the ids (m, 2)."""
+"""Enters accepted rows of a chunk in the ledger: its number, row numbers (m,), hashes of the ids (m, 2)."""
 
 
 @dataclass
@@ -55,9 +55,9 @@ class Corrected:
         return len(self.letters) - self.replayed
 
 
-def with_rows(entry: LedgerEntry, places: npt.NDArray[np.int64], id_hashes: npt.NDArray[np.uint64]) -> LedgerEntry:
+def with_rows(entry: LedgerEntry, row_numbers: npt.NDArray[np.int64], id_hashes: npt.NDArray[np.uint64]) -> LedgerEntry:
     """Return `entry` with rows that were refused before and are accepted now; those it knows already change nothing."""
-    offsets = places - entry.place
+    offsets = row_numbers - entry.first_row_number
     fresh = ~np.isin(offsets, entry.offsets)
     all_offsets = np.concatenate((entry.offsets, offsets[fresh]))
     order = np.argsort(all_offsets)
@@ -104,7 +104,7 @@ class CorrectionLoader:
     def load(self, table: pa.Table, letters: Mapping[str, Sequence[DeadLetter]]) -> Corrected:
         """Load the rows of `table`, each with an id of its own that `letters` has.
 
-        The row of an id takes the last of its letters' places in the source; the others are repeated rows of that id.
+        The row of an id takes the last of its letters' row numbers; the others are repeated rows of that id.
         Rows whose ids belong to live changes count as taken, and are not sent.
         """
         fitted, valid = self._plan.fit_and_validate(table, self._vector_column)
@@ -149,7 +149,7 @@ class CorrectionLoader:
             codes.tokens,
             codes.near,
             chunk=chunk,
-            places=np.array([letter.place for letter in replaced], np.int64),
+            row_numbers=np.array([letter.row_number for letter in replaced], np.int64),
             # In this order: a table without columns forgets its rows when some are taken.
             others=table.take(pa.array(valid.offsets[rows], pa.int64())).select(list(self._plan.fields)),
             partition=self._partition(replaced[0].source),  # A chunk's rows are of one file.
@@ -169,19 +169,19 @@ class CorrectionLoader:
         corrected: Corrected,
     ) -> None:
         """Enter in the ledger what the index took, and mark the letters."""
-        places: defaultdict[int, list[int]] = defaultdict(list)
+        row_numbers: defaultdict[int, list[int]] = defaultdict(list)
         ids: defaultdict[int, list[str]] = defaultdict(list)
         moment = now()
         for offset, identity in zip(valid.offsets.tolist(), valid.ids, strict=True):
             if offset in refused:
                 continue
             for letter in letters[identity]:
-                places[letter.chunk].append(letter.place)
+                row_numbers[letter.chunk].append(letter.row_number)
                 ids[letter.chunk].append(identity)
                 corrected.letters.append(replace(letter, replayed_at=letter.replayed_at or moment, row_bytes=None))
-        for chunk, taken in places.items():
+        for chunk, taken in row_numbers.items():
             self._update(chunk, np.array(taken, np.int64), hash_ids(ids[chunk]))
 
 
 def _last(letters: Sequence[DeadLetter]) -> DeadLetter:
-    return max(letters, key=lambda letter: letter.place)
+    return max(letters, key=lambda letter: letter.row_number)

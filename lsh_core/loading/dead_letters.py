@@ -44,7 +44,7 @@ def expiry(days: int) -> str:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One refused row: its source file, its row group, its row in the file, its place in the whole source.
+    """One refused row: its source file, its row group, its row in the file, its row number in the whole source.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class DeadLetter:
     chunk: int
     row_group: int
     row: int
-    place: int
+    row_number: int
     id: str | None
     error: str
     reason: str
@@ -70,7 +70,7 @@ class DeadLetter:
     @property
     def key(self) -> str:
         """Its document id: the same each time that its row is refused."""
-        return f"{self.build}:{self.place}"
+        return f"{self.build}:{self.row_number}"
 
     def facts(self) -> dict[str, Any]:
         """Return all but the row, as JSON has it."""
@@ -145,7 +145,7 @@ def read_dead_letters(
             client,
             DEAD_LETTERS,
             query=query,
-            sort=[{"place": "asc"}],
+            sort=[{"row_number": "asc"}],
             size=size,
             source_excludes=[] if rows else _ALL_BUT_DATA,
             **({"search_after": after} if after else {}),

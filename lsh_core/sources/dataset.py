@@ -148,10 +148,10 @@ def open_dataset(url: str, version: str | None = None) -> Dataset:
         else:
             footers = list(pool.map(_read_footer, source.plain))
     files: list[SourceFile] = []
-    place = 0
+    row_number = 0
     for file, _, _ in footers:
-        files.append(replace(file, first_place=place))
-        place += file.rows
+        files.append(replace(file, first_row_number=row_number))
+        row_number += file.rows
     # A file without rows has no values, and pandas gives its columns any type.
     with_rows = [each for each in footers if each[0].rows] or footers
     columns = _columns([(file.url, schema) for file, schema, _ in with_rows])

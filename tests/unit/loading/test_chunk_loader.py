@@ -86,7 +86,11 @@ def test_chunks_go_round_robin_to_their_home_nodes(file: SourceFile) -> None:
     cluster = FakeCluster(3)
     chunks = plan_chunks([file], chunk_rows=10)
     recorder = load(cluster, file, chunks, offset=1)
-    chunk_of = {f"r{place}": chunk.number for chunk in chunks for place in range(chunk.place, chunk.place + chunk.rows)}
+    chunk_of = {
+        f"r{place}": chunk.number
+        for chunk in chunks
+        for place in range(chunk.first_row_number, chunk.first_row_number + chunk.rows)
+    }
     for request in cluster.requests:
         assert {(chunk_of[identity] + 1) % 3 for identity in request.ids} == {request.node}
     shares = Counter(entry.node for entry in recorder.entries)
@@ -115,8 +119,8 @@ def test_entries_come_in_order_with_what_verification_needs(file: SourceFile) ->
     assert [entry.chunk for entry in recorder.entries] == [chunk.number for chunk in chunks]
     for entry, chunk in zip(recorder.entries, chunks, strict=True):
         assert entry.offsets.tolist() == list(range(chunk.rows))
-        first, last = chunk.place, chunk.place + chunk.rows - 1
-        assert [(sample["id"], sample["place"]) for sample in entry.samples] == [
+        first, last = chunk.first_row_number, chunk.first_row_number + chunk.rows - 1
+        assert [(sample["id"], sample["row_number"]) for sample in entry.samples] == [
             (f"r{first}", first),
             (f"r{last}", last),
         ]
@@ -165,7 +169,7 @@ def test_a_chunk_whose_rows_are_all_refused_is_recorded_too(file: SourceFile) ->
     assert [entry.dead_lettered for entry in recorder.entries] == [first, *[0] * (len(chunks) - 1)]
     assert recorder.entries[0].samples == ()
     assert recorder.entries[0].offsets.tolist() == []
-    assert [letter.place for letter in recorder.letters] == list(range(first))
+    assert [letter.row_number for letter in recorder.letters] == list(range(first))
     assert str(recorder.letters[7]).startswith(f"{file.url} row 7: document_parsing_exception: ")
 
 
@@ -173,9 +177,11 @@ def test_of_a_bad_chunk_the_first_letters_are_kept_and_all_are_counted(file: Sou
     chunks = plan_chunks([file], chunk_rows=30)
     recorder = load(FakeCluster(1, refuses=lambda row: row.version % 30 > 3), file, chunks, letters=5)
     for entry, chunk in zip(recorder.entries, chunks, strict=True):
-        refused = [place for place in range(chunk.place, chunk.place + chunk.rows) if place % 30 > 3]
+        refused = [
+            place for place in range(chunk.first_row_number, chunk.first_row_number + chunk.rows) if place % 30 > 3
+        ]
         assert entry.dead_lettered == len(refused)
-        assert [letter.place for letter in recorder.letters if letter.chunk == entry.chunk] == refused[:5]
+        assert [letter.row_number for letter in recorder.letters if letter.chunk == entry.chunk] == refused[:5]
 
 
 def test_a_letter_holds_its_row(file: SourceFile) -> None:

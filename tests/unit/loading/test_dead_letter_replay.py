@@ -54,7 +54,7 @@ def load(folder: Path, table: pa.Table, plan: LoadPlan, cluster: FakeCluster) ->
 def correct(
     plan: LoadPlan, cluster: FakeCluster, letters: list[DeadLetter], changed: frozenset[str] = frozenset()
 ) -> tuple[Corrected, list[int]]:
-    """Load good rows in the place of the refused ones; return what became of them, and the places in the ledger."""
+    """Load good rows in the place of the refused ones; return what became of them, and the row numbers entered."""
     by_id = defaultdict(list)
     for letter in letters:
         by_id[str(letter.id)].append(letter)
@@ -64,7 +64,7 @@ def correct(
         "v",
         FirstNumberModel(),  # type: ignore[arg-type]
         sender(cluster),
-        lambda chunk, places, hashes: entered.extend(places.tolist()),
+        lambda chunk, row_numbers, hashes: entered.extend(row_numbers.tolist()),
         changed.intersection,
     )
     return loader.load(rows([]).take(pa.array(BAD)), by_id), entered
