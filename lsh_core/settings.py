@@ -354,10 +354,10 @@ class IndexSettings(SourceSettings):
     columns: tuple[str, ...] | None = Field(
         default=None, description="Other columns to keep; default: all of the source."
     )
-    source_covers: Moment | None = Field(
+    source_as_of: Moment | None = Field(
         default=None,
-        description="The source holds every live change that was made before this moment (a date, or ISO 8601 with a "
-        "zone), so this build takes them from it; default: as it was said for the build that is live, or none.",
+        description="The source contains every live change made before this moment (a date, or ISO 8601 with a "
+        "zone), so the build does not replay them; default: the moment given for the live build, if any.",
     )
     shards: Shards = None
     replicas: Replicas = None

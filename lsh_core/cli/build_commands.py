@@ -22,12 +22,12 @@ def train(es: str | None, dask: str | None, as_json: bool, **values: Any) -> Non
 
         result = run(make_settings(TrainSettings, values), services(es, dask))
         if as_json:
-            print_json(result)
+            print_json(result.to_json())
             return
-        seconds = result["seconds"]
+        seconds = result.seconds
         click.echo(
-            f"model {result['model_id']}: {result['model']}, {result['metric']}, {result['dims']} dimensions, "
-            f"{result['sample_rows']:,} rows sampled in {seconds['sample']:.1f} s, fitted in {seconds['fit']:.1f} s"
+            f"model {result.model_id}: {result.model}, {result.metric}, {result.dims} dimensions, "
+            f"{result.sample_rows:,} rows sampled in {seconds['sample']:.1f} s, fitted in {seconds['fit']:.1f} s"
         )
 
 
@@ -54,6 +54,6 @@ def index(es: str | None, dask: str | None, resume: str | None, as_json: bool, *
             settings = resumed_settings(name, resume, given, servers)
         report = run_index(settings, servers, resume)
         if as_json:
-            print_json(report)
+            print_json(report.to_json())
         else:
             click.echo("\n".join(report_lines(report)))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lsh_core.cli.listing import print_table
 from lsh_core.cli.options import checked_name, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
+from lsh_core.json_form import plain
 from lsh_core.settings import AbandonSettings, PromoteSettings, ReportSettings, RetireSettings, RollbackSettings
 from lsh_core.signals import signals_as_exceptions
+
+if TYPE_CHECKING:
+    from lsh_core.builds.alias_moves import AliasMove
+    from lsh_core.jobs.builds import BuildSummary
 
 
 @click.group()
@@ -29,12 +33,9 @@ def list_models(name: str | None, es: str | None, as_json: bool) -> None:
 
         found = listed(name, services(es))
         if as_json:
-            print_json(found)
+            print_json([plain(model) for model in found])
             return
-        rows = [
-            (model["model_id"], model["kind"], model["metric"], str(model["dims"]), model["created_at"])
-            for model in found
-        ]
+        rows = [(model.model_id, model.kind, model.metric, str(model.dims), model.created_at) for model in found]
         print_table(("model", "kind", "metric", "dims", "created"), rows, right=("dims",))
         if not rows:
             click.echo("no model is there: airlsh train NAME --source ...", err=True)
@@ -48,7 +49,7 @@ def show_model(model_id: str, es: str | None, as_json: bool) -> None:
     with reported(as_json=as_json):
         from lsh_core.jobs.models import show_model as shown
 
-        print_json(shown(model_id, services(es)))
+        print_json(plain(shown(model_id, services(es))))
 
 
 @click.group()
@@ -66,7 +67,7 @@ def list_builds(name: str | None, es: str | None, as_json: bool) -> None:
 
         rows = listed(name, services(es))
         if as_json:
-            print_json(rows)
+            print_json([row.to_json() for row in rows])
             return
         names = () if name is not None else ("name",)
         columns = (*names, "build", "state", "live", "documents", "model")
@@ -75,13 +76,13 @@ def list_builds(name: str | None, es: str | None, as_json: bool) -> None:
             click.echo("no build is there: airlsh index NAME --source ...", err=True)
 
 
-def _cell(row: Mapping[str, Any], column: str) -> str:
+def _cell(row: BuildSummary, column: str) -> str:
     """Return what a list of builds has of a build in a column."""
     if column == "live":
-        return "live" if row["live"] else ""
+        return "live" if row.live else ""
     if column == "documents":
-        return "-" if row["documents"] is None else f"{row['documents']:,}"
-    return str(row["model_id" if column == "model" else column])
+        return "-" if row.documents is None else f"{row.documents:,}"
+    return str(getattr(row, "model_id" if column == "model" else column))
 
 
 @builds.command("show")
@@ -93,7 +94,7 @@ def show_build(name: str, build: str | None, es: str | None, as_json: bool) -> N
     with reported(as_json=as_json):
         from lsh_core.jobs.builds import show_build as shown
 
-        print_json(shown(name, build, services(es)))
+        print_json(shown(name, build, services(es)).to_json())
 
 
 @builds.command("report")
@@ -106,9 +107,9 @@ def report_build(es: str | None, as_json: bool, **values: Any) -> None:
 
         result = report(make_settings(ReportSettings, values), services(es))
         if as_json:
-            print_json(result)
+            print_json(result.to_json())
         else:
-            click.echo(f"report: {result['report']}")
+            click.echo(f"report: {result.report}")
 
 
 @builds.command("promote")
@@ -143,12 +144,12 @@ def retire_builds(es: str | None, as_json: bool, **values: Any) -> None:
 
         result = retire(make_settings(RetireSettings, values), services(es))
         if as_json:
-            print_json(result)
+            print_json(result.to_json())
         else:
-            click.echo(f"retired {len(result['retired'])} builds, kept {len(result['kept'])}")
-            for build in result["retired"]:
+            click.echo(f"retired {len(result.retired)} builds, kept {len(result.kept)}")
+            for build in result.retired:
                 click.echo(f"  {build}")
-            for build, reason in result["skipped"].items():
+            for build, reason in result.skipped.items():
                 click.echo(f"skipped {build}: {reason}")
 
 
@@ -162,13 +163,13 @@ def abandon_build(es: str | None, as_json: bool, **values: Any) -> None:
 
         result = abandon(make_settings(AbandonSettings, values), services(es))
         if as_json:
-            print_json(result)
+            print_json(result.to_json())
         else:
-            click.echo(f"abandoned build {result['abandoned']} of {result['name']}")
+            click.echo(f"abandoned build {result.abandoned} of {result.name}")
 
 
-def _say_moved(moved: dict[str, Any], *, as_json: bool) -> None:
+def _say_moved(moved: AliasMove, *, as_json: bool) -> None:
     if as_json:
-        print_json(moved)
+        print_json(moved.to_json())
     else:
-        click.echo(f"{moved['alias']}: {moved['was'] or 'nothing'} -> {moved['live']}")
+        click.echo(f"{moved.alias}: {moved.previous_index or 'nothing'} -> {moved.live}")

@@ -22,9 +22,9 @@ def upsert(es: str | None, as_json: bool, **values: Any) -> None:
 
         result = run(make_settings(UpsertSettings, values), services(es))
         if as_json:
-            print_json(result)
+            print_json(result.to_json())
         else:
-            click.echo(f"{result['name']}: {result['upserted']:,} rows written, live in build {result['build']}")
+            click.echo(f"{result.name}: {result.upserted:,} rows written, live in build {result.build}")
 
 
 @click.command()
@@ -46,9 +46,9 @@ def delete(es: str | None, as_json: bool, exact_ids: tuple[str, ...], **values: 
         given["ids"] = (*given.get("ids", ()), *exact_ids)
         result = run(validated(DeleteSettings, given), services(es))
         if as_json:
-            print_json(result)
+            print_json(result.to_json())
         else:
-            click.echo(f"{result['name']}: {result['deleted']:,} ids deleted from build {result['build']}")
+            click.echo(f"{result.name}: {result.deleted:,} ids deleted from build {result.build}")
 
 
 @click.command()
@@ -64,13 +64,13 @@ def refresh(es: str | None, as_json: bool, **values: Any) -> None:
 
         result = run(make_settings(RefreshSettings, values), services(es))
         if as_json:
-            print_json(result)
+            print_json(result.to_json())
             return
-        where = f"{result['name']}, partition {result['partition']}"
-        if result["unchanged"]:
+        where = f"{result.name}, partition {result.partition}"
+        if result.unchanged:
             click.echo(f"{where}: these files were refreshed before; nothing to do (--again writes them once more)")
         else:
             click.echo(
-                f"{where}: {result['upserted']:,} documents written, {result['deleted']:,} deleted, "
-                f"live in build {result['build']}"
+                f"{where}: {result.upserted:,} documents written, {result.deleted:,} deleted, "
+                f"live in build {result.build}"
             )

@@ -26,13 +26,13 @@ def list_dead_letters(name: str, build: str | None, es: str | None, as_json: boo
     with reported(as_json=as_json):
         from lsh_core.jobs.dead_letters import build_dead_letters
 
-        letters = build_dead_letters(name, build, services(es))
+        dead_letters = build_dead_letters(name, build, services(es))
         if as_json:
-            print_json([letter.facts() for letter in letters])
+            print_json([dead_letter.facts() for dead_letter in dead_letters])
         else:
-            for letter in letters:
-                click.echo(str(letter))
-            if not letters:
+            for dead_letter in dead_letters:
+                click.echo(str(dead_letter))
+            if not dead_letters:
                 click.echo("no row of this build was refused", err=True)
 
 
@@ -47,13 +47,13 @@ def replay(es: str | None, as_json: bool, **values: Any) -> None:
 
         result = replay_dead_letters(make_settings(ReplaySettings, values), services(es))
         if as_json:
-            print_json(result)
+            print_json(result.to_json())
             return
         click.echo(
-            f"{result['replayed']:,} dead letters replayed, {result['still_refused']:,} refused again, "
-            f"{result['unmatched']:,} without a corrected row"
+            f"{result.replayed:,} dead letters replayed, {result.still_refused:,} refused again, "
+            f"{result.unmatched:,} without a corrected row"
         )
-        if result["passed_over"]:
-            click.echo(f"{result['passed_over']:,} rows of other ids changed nothing")
-        for line in report_lines(result["report"]):
+        if result.passed_over:
+            click.echo(f"{result.passed_over:,} rows of other ids changed nothing")
+        for line in report_lines(result.report):
             click.echo(line)

@@ -23,8 +23,8 @@ def evaluate(es: str | None, as_json: bool, **values: Any) -> None:
 
         result = run(make_settings(EvaluateSettings, values), services(es))
         if as_json:
-            print_json(result)
+            print_json(result.to_json())
             return
         click.echo("\n".join(report_lines(result)))
-        if "report" in result:
-            click.echo(f"report: {result['report']}")
+        if result.report is not None:
+            click.echo(f"report: {result.report}")

@@ -29,6 +29,6 @@ def features(dask: str | None, as_json: bool, **values: Any) -> None:
 
         result = compute_features(make_settings(FeaturesSettings, values), dask_address(dask), trusted=True)
         if as_json:
-            print_json(result)
+            print_json(result.to_json())
         else:
             click.echo("\n".join(report_lines(result)))

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +22,7 @@ from lsh_core.sources.listing import Listed
 from lsh_core.sources.partition_types import partition_type
 from lsh_core.sources.plain_types import plain_type
 from lsh_core.sources.reading import open_parquet
+from lsh_core.sources.source_facts import SourceFacts
 from lsh_core.sources.source_file import SourceFile
 from lsh_core.sources.source_files import look_up_in_table, source_files
 from lsh_core.sources.tables import Table, TableFile, TableVersion
@@ -107,10 +107,9 @@ class Dataset:
         """Version of the table that was read; None for plain files."""
         return None if self.table is None else self.table.version
 
-    def facts(self) -> dict[str, Any]:
-        """Return what reports tell of the source: ``source_format, source_version, left_out, left_out_names``."""
-        format_ = "files" if self.table is None else self.table.format
-        return {"source_format": format_, "source_version": self.version, **self.left_out.facts()}
+    def facts(self) -> SourceFacts:
+        """Return the facts that reports tell of the source."""
+        return SourceFacts.of("files" if self.table is None else self.table.format, self.version, self.left_out)
 
 
 def open_dataset(url: str, version: str | None = None) -> Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+
+class Report(Protocol):
+    """Result of a job."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain JSON values."""
+
+
+Reported = TypeVar("Reported", bound=Report)
+
 # At Airflow's level INFO the client logs every request: hundreds of lines around those that say something.
 _CHATTY_LOGGERS = ("elastic_transport",)
 
@@ -29,11 +39,11 @@ _READ = ("source", "queries")
 
 
 def run_job(
-    job: Callable[[AnySettings, Services], dict[str, Any]],
+    job: Callable[[AnySettings, Services], Reported],
     model: type[AnySettings],
     context: Mapping[str, Any],
     *,
-    lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+    lines: Callable[[Reported], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
     """Call a job with the settings of this run; a task that is marked failed ends it, and what it holds is given back.
 
@@ -55,11 +65,11 @@ def run_job(
 
 
 def run_dask_job(
-    job: Callable[[AnySettings, str], dict[str, Any]],
+    job: Callable[[AnySettings, str], Reported],
     model: type[AnySettings],
     context: Mapping[str, Any],
     *,
-    lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+    lines: Callable[[Reported], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
     """Call a job that needs no Elasticsearch with the address of the Dask scheduler; else as `run_job`."""
     with _readable_log(), signals_as_exceptions():
@@ -67,7 +77,7 @@ def run_dask_job(
 
 
 def run_stage(
-    stage: Callable[[IndexSettings, str, Services], dict[str, Any]],
+    stage: Callable[[IndexSettings, str, Services], Report],
     context: Mapping[str, Any],
     model: type[IndexSettings] | type[RawToIndexSettings] = IndexSettings,
     model_id: str | None = None,
@@ -101,7 +111,7 @@ def run_stage(
     with _readable_log():
         settings = _settings(model, {**context, "params": {**of_form, **(given or {})}})
         indexed = settings.indexing(model_id) if isinstance(settings, RawToIndexSettings) else settings
-        return stage(indexed, build, services_from_connections(context, index_run))
+        return stage(indexed, build, services_from_connections(context, index_run)).to_json()
 
 
 def with_partition_key(context: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,10 +125,10 @@ def _task(context: Mapping[str, Any]) -> str:
     return "" if instance is None else str(instance.task_id)
 
 
-def _logged(result: dict[str, Any], lines: Callable[[Mapping[str, Any]], Iterable[str]] | None) -> dict[str, Any]:
-    for line in lines(result) if lines else ():
+def _logged(report: Reported, lines: Callable[[Reported], Iterable[str]] | None) -> dict[str, Any]:
+    for line in lines(report) if lines else ():
         logger.info("%s", line)
-    return result
+    return report.to_json()
 
 
 def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.stage_facts import CheckFacts
 from lsh_core.elastic.leases import BUILD, Caller, Lease
 from lsh_core.errors import (
     AirlshError,
@@ -24,22 +25,34 @@ from lsh_core.settings import IndexSettings
 from tests.fakes.lease_holders import holder_of
 from tests.fakes.memory_server import MemoryServer
 
+FOUND = CheckFacts(
+    rows=1,
+    files=1,
+    dims=2,
+    model_id="m",
+    elasticsearch="9.0",
+    data_nodes=1,
+    workers=1,
+    worker_threads=1,
+    live=None,
+    source_as_of=None,
+)
 SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 
 
 @pytest.fixture
 def server() -> Any:
     made: Any = MemoryServer()
-    BuildRecords(made).start("docs", "b1", {"index": "airlsh-docs-b1", "state": "planned", "model_id": "m"})
+    BuildRecords(made).start("docs", "b1", index="airlsh-docs-b1", model_id="m")
     return made
 
 
 def run_stage(server: Any, error: BaseException | None, identity: str | None = "run") -> None:
     @stage
-    def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+    def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> CheckFacts:
         if error is not None:
             raise error
-        return {}
+        return FOUND
 
     check(SETTINGS, "b1", Services(server, None, Caller(identity, "a run")))
 
