@@ -11,6 +11,7 @@
     │   │   ├── SourceChangedError    a file that changed after it was planned
     │   │   └── SourceMissingError    no file is there
     │   ├── NotFoundError             no such index, build, model or document
+    │   │   └── RowNotFoundError      no row with such an id
     │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
     │   ├── VectorError               a vector that cannot be hashed
     │   ├── FilterError               a search filter outside the allow-list
@@ -57,7 +58,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from lsh_core.redaction import redact
+from lsh_core.redaction import quoted, redact
 
 
 def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any]) -> AirlshError:
@@ -99,16 +100,15 @@ class SettingsError(InputError):
 
     def __init__(self, setting: str, value: object, reason: str) -> None:
         self.setting, self.value, self.reason = setting, value, reason
-        super().__init__(f"{setting}={value!r}: {reason}")
+        super().__init__(f"{setting}={quoted(value)}: {reason}")
 
 
 class ArgumentError(SettingsError, TypeError):
-    """An argument of a Python call that is of another kind than the call takes, or that it does not have."""
+    """An argument of a Python call that does not exist or has the wrong type."""
 
     def __init__(self, setting: str, value: object, reason: str) -> None:
         super().__init__(setting, value, reason)
-        shown = repr(value)
-        self.args = (f"{setting}={shown if len(shown) <= 80 else shown[:79] + '…'}: {reason}",)
+        self.args = (f"{setting}={quoted(value, 80)}: {reason}",)
 
 
 class SourceError(InputError):
@@ -147,7 +147,20 @@ class NotFoundError(InputError):
 
     def __init__(self, kind: str, name: str, hint: str = "") -> None:
         self.kind, self.name, self.hint = kind, name, hint
-        super().__init__(f"no {kind} {name!r}" + (f": {hint}" if hint else ""))
+        super().__init__(f"no {kind} {quoted(name)}" + (f": {hint}" if hint else ""))
+
+
+class RowNotFoundError(NotFoundError):
+    """No row with such an id; `index` is the physical index in which it is not."""
+
+    def __init__(self, name: str, identity: str, index: str) -> None:
+        super().__init__("row", identity)
+        self.name, self.id, self.index = name, identity, index
+        near = identity.strip()
+        hint = (
+            f": did you mean {near!r}?" if near not in ("", identity) else ": ids are compared whole, with their case"
+        )
+        self.args = (f"{name} has no row with the id {quoted(identity, 80)}{hint} ({index})",)
 
 
 class ModelMismatchError(InputError):
@@ -167,7 +180,7 @@ class VectorError(InputError, ValueError):
 
 
 class MissingPackageError(InputError):
-    """What was asked for needs a package that is not installed in this process."""
+    """A feature needs a package that is not installed in this process."""
 
     def __init__(self, package: str, needed_for: str, install: str) -> None:
         self.package, self.needed_for, self.install = package, needed_for, install
@@ -191,7 +204,7 @@ class ImageError(InputError, ValueError):
 
 
 class EncoderError(InputError):
-    """An encoder that cannot be made as asked, or that cannot take what it was given."""
+    """An encoder that cannot be made, or that cannot encode its input."""
 
     def __init__(self, encoder: str, reason: str) -> None:
         self.encoder, self.reason = encoder, reason
@@ -247,7 +260,9 @@ class AccessError(ServerError):
         if action:
             where = f" on {', '.join(indices)}" if indices else ""
             granting = f"; any of the privileges {', '.join(privileges)} grants it" if privileges else ""
-            remedy = f"the user {user} lacks {action}{where}{granting}; docs/security.md has a role for each command"
+            remedy = (
+                f"the user {user} lacks {action}{where}{granting}; docs/guides/security.md has a role for each command"
+            )
         else:
             remedy = (
                 "check AIRLSH_ES_API_KEY, or AIRLSH_ES_USERNAME and AIRLSH_ES_PASSWORD, or the connection in Airflow"
@@ -275,7 +290,7 @@ class RequestRefusedError(ServerError):
 
 
 class IndexTemplateError(ServerError):
-    """An index template of the cluster would break an index, and nothing that airlsh sends can prevent it."""
+    """An index template of the cluster would break an index, and cannot be overridden."""
 
     final = True
 
@@ -376,7 +391,7 @@ class UnverifiedError(RunError):
 
 
 class ChangesGoneError(UnverifiedError):
-    """Live changes that a build holds have left the journal, so nothing tells any more which documents are theirs."""
+    """Live changes that a build depends on have left the journal."""
 
     final = True
 
@@ -401,7 +416,7 @@ class DeadLetterLimitError(RunError):
 
 
 class StoppedEarlyError(DeadLetterLimitError):
-    """A load in which so many rows were refused that it was stopped after `loaded` rows."""
+    """A load that was stopped early because too many rows were refused."""
 
     def __init__(self, build: str, dead_lettered: int, limit: int, examples: tuple[str, ...], loaded: int) -> None:
         super().__init__(build, dead_lettered, limit, examples)
@@ -425,7 +440,7 @@ class FeatureLimitError(DeadLetterLimitError):
 
 
 class ImagesAwayError(FeatureLimitError):
-    """More rows got no vector than allowed, as `passing` of their images could not be got: another try may get them."""
+    """Too many rows got no vector, partly because images could not be fetched: another try may get them."""
 
     final = False
 
@@ -460,7 +475,7 @@ class PromotionConflictError(RunError):
 
 
 class OutcomeError(RunError):
-    """A run whose steps have ended, but that has not brought about what it was asked for."""
+    """A run that ended without doing what was asked."""
 
     final = True
 
@@ -497,7 +512,7 @@ class LeaseLostError(RunError):
 
 
 class DeviceMemoryError(RunError):
-    """Not even one text or image fits the memory of the device that the network runs on."""
+    """One text or image exceeds the memory of the network's device."""
 
     final = True
 

@@ -15,6 +15,7 @@ from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
 from lsh_core.elastic.cluster import on_any_node, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
+from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import NotFoundError, SettingsError
 from lsh_core.json_form import plain
 
@@ -262,8 +263,8 @@ class BuildRecords:
         """
         from elasticsearch import NotFoundError as Missing
 
-        if not build:
-            return None  # The client has no address for it.
+        if not is_document_id(build):
+            return None
         try:
             document = self._touched(build) if as_acknowledged else self._client.get(index=RUNS, id=build)["_source"]
         except Missing:
@@ -296,9 +297,7 @@ class BuildRecords:
         """Return the record of the newest build of `name`; raise `NotFoundError` if there is none."""
         records = self.of(name)
         if not records:
-            raise NotFoundError(
-                "build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds"
-            )
+            raise unknown_name(name)
         return records[0]
 
     def forget(self, build: str) -> None:
@@ -321,6 +320,16 @@ class BuildRecords:
         )
         document: Mapping[str, Any] = answer["get"]["_source"]
         return document
+
+
+def unknown_name(name: str) -> NotFoundError:
+    """Return the error for a name that has no build."""
+    return NotFoundError("build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds")
+
+
+def nothing_live(name: str) -> NotFoundError:
+    """Return the error for a name under which no build is live."""
+    return NotFoundError("live index", name, f"build one: airlsh index {name} --source ...")
 
 
 def acknowledged_record(connection: Connection, name: str, build: str) -> BuildRecord:

@@ -1,4 +1,4 @@
-"""Plots of an evaluation report."""
+"""Draws the figures of an evaluation report."""
 
 from __future__ import annotations
 

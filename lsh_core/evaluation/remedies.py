@@ -1,4 +1,4 @@
-"""Diagnosis of an evaluation: its problems, each with its remedy. Pure: no I/O."""
+"""Diagnoses a build by its figures. Pure: no I/O."""
 
 from __future__ import annotations
 

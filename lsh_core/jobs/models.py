@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
-from lsh_core.errors import NotFoundError
 from lsh_core.jobs.services import Services
 from lsh_core.models import store
 from lsh_core.models.store import StoredModel
@@ -21,8 +20,7 @@ def list_models(name: str | None, services: Services) -> list[StoredModel]:
     """
     found = store.list_models(answering_client(services.connection), name)
     if name is not None and not found:
-        reason = f"train one: airlsh train {name} --source ...; `airlsh models list` shows all models"
-        raise NotFoundError("model of", name, reason)
+        raise store.no_model(name)
     return found
 
 
