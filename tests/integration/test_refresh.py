@@ -493,7 +493,7 @@ def test_only_the_types_of_the_partition_itself_must_be_those_of_the_build(lake:
     with pytest.raises(InputError, match="stamp"):
         lake.refresh("2")
     assert not journal.has_any(after=before)
-    assert lake.refresh("1")["deleted"] == 50
+    assert lake.refresh("1").deleted == 50
     assert lake.held()["a249"] == ("day=1", 249)
 
 

@@ -163,8 +163,8 @@ def test_a_job_that_the_scheduler_has_forgotten_is_not_adopted(
     settings, build = submitter
     _forget(services, build)
     found = stages.load(settings, build, replace(services, caller=Caller("the run", "the second try")))
-    assert not found["adopted"]
-    assert found["rows_read"] + found["skipped"] == ROWS
+    assert not found.adopted
+    assert found.rows_read + found.skipped == ROWS
 
 
 def test_a_job_that_the_scheduler_does_not_know_is_not_followed_for_ever(

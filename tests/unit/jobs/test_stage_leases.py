@@ -24,19 +24,8 @@ from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.settings import IndexSettings
 from tests.fakes.lease_holders import holder_of
 from tests.fakes.memory_server import MemoryServer
+from tests.fakes.reports import CHECKED
 
-FOUND = CheckFacts(
-    rows=1,
-    files=1,
-    dims=2,
-    model_id="m",
-    elasticsearch="9.0",
-    data_nodes=1,
-    workers=1,
-    worker_threads=1,
-    live=None,
-    source_as_of=None,
-)
 SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 
 
@@ -52,7 +41,7 @@ def run_stage(server: Any, error: BaseException | None, identity: str | None = "
     def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> CheckFacts:
         if error is not None:
             raise error
-        return FOUND
+        return CHECKED
 
     check(SETTINGS, "b1", Services(server, None, Caller(identity, "a run")))
 
