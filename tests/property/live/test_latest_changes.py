@@ -37,7 +37,7 @@ def test_the_last_change_of_each_id_is_that_of_a_dict(changes: list[tuple[str, i
         ):
             wanted[entry.id] = entry
     last = LatestChangeIndex()
-    with mock.patch.object(latest_changes, "_MOST_WAITING", most):
+    with mock.patch.object(latest_changes, "_MAX_WAITING", most):
         for start in range(0, len(all_entries), page):
             last.add(all_entries[start : start + page])
 
