@@ -12,11 +12,11 @@ from typing import Any, get_args
 import xxhash
 
 from lsh_core.features import decoding
-from lsh_core.features.archives import is_archive
 from lsh_core.features.chunk_files import chunk_key
 from lsh_core.features.row_reading import archive_prefix
 from lsh_core.features.work_units import RowColumns, WorkChunk
 from lsh_core.redaction import escape_non_utf8
+from lsh_core.sources.archives import is_archive
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.listing import Listed
 from lsh_core.sources.source_file import SourceFile

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.types as types
 
 from lsh_core.errors import SchemaError, SettingsError, SourceError
-from lsh_core.features.archives import archive_members, is_archive, is_random_access
 from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
 from lsh_core.features.image_loading import absolute_place, check_places
 from lsh_core.features.row_reading import holds_bytes, holds_paths
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.settings import FeaturesSettings
+from lsh_core.sources.archives import archive_members, is_archive, is_random_access
 from lsh_core.sources.columns import check_id
 from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.identifiers import common_id_type

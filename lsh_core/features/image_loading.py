@@ -15,9 +15,9 @@ from lsh_core.errors import (
     SourceMissingError,
     SourceUnavailableError,
 )
-from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.public_http import fetch, under_roots
 from lsh_core.sources.allowed_roots import check_allowed
+from lsh_core.sources.archives import MOST_IMAGE_BYTES
 from lsh_core.sources.listing import IRREGULAR, Listed, is_local, look_up, open_filesystem
 from lsh_core.sources.storage_errors import translate_errors
 

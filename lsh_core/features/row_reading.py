@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.types as types
 
 from lsh_core.errors import ImageError, SourceChangedError
-from lsh_core.features.archives import Member, archive_members, is_archive
 from lsh_core.features.image_loading import Payload, Pointer
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.template_values import exact_values
 from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.redaction import escape_non_utf8
+from lsh_core.sources.archives import Member, archive_members, is_archive
 from lsh_core.sources.arrays import Column
 from lsh_core.sources.common_types import is_text
 from lsh_core.sources.fitting import fit

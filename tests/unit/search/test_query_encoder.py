@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from lsh_core.errors import EncoderError, ImageError, ModelMismatchError, SettingsError
-from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.search.query_encoder import QueryEncoder
+from lsh_core.sources.archives import MOST_IMAGE_BYTES
 from lsh_core.sources.encoder_info import EncoderInfo
 from tests.fakes.encoders import TinyEncoder, broken, letters, stripes
 
