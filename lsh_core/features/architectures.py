@@ -38,7 +38,7 @@ _LEAST = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
 _USUAL_LEAST = 32
 _SQUARE = 16
 _PIXELS_TO_LEARN_FROM = 2 * USUAL_SIZE**2
-_MOST_TO_LEARN_FROM = 32
+_MAX_TO_LEARN_FROM = 32
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Architecture:
         import keras
 
         # Of small images many, as the last maps have a few pixels each, or one.
-        count = min(max(2, _PIXELS_TO_LEARN_FROM // math.prod(size)), _MOST_TO_LEARN_FROM)
+        count = min(max(2, _PIXELS_TO_LEARN_FROM // math.prod(size)), _MAX_TO_LEARN_FROM)
         squares = np.random.default_rng(0).integers(0, 256, (count, *(-(-side // _SQUARE) for side in size), 3))
         images = squares.repeat(_SQUARE, axis=1).repeat(_SQUARE, axis=2)[:, : size[0], : size[1]]
         layers = network._flatten_layers()

@@ -135,7 +135,7 @@ def make_clip_encoder(spec: EncoderSpec) -> ClipEncoder:
     with calculating_in(spec.precision), tensorflow().device(device), loading("clip", weights, CHOICES):
         backbone, preprocessor = _loaded(weights)
     tokens = Tokens(
-        preprocessor.tokenizer, _most_tokens(spec.max_tokens, backbone, preprocessor), lowercase=preprocessor.to_lower
+        preprocessor.tokenizer, _max_tokens(spec.max_tokens, backbone, preprocessor), lowercase=preprocessor.to_lower
     )
     pixels = Pixels(preprocessor.image_converter)
     facts = {
@@ -169,7 +169,7 @@ def _loaded(weights: str) -> tuple[Any, Any]:
     return backbone, keras_hub.models.CLIPPreprocessor.from_preset(weights)
 
 
-def _most_tokens(asked: int | None, backbone: Any, preprocessor: Any) -> int:
+def _max_tokens(asked: int | None, backbone: Any, preprocessor: Any) -> int:
     positions = int(backbone.text_encoder.max_sequence_length)
     if asked is not None and asked > positions:
         raise SettingsError("max_tokens", asked, f"the model has {positions} positions")

@@ -35,7 +35,7 @@ FAMILIES = {
     "clip": "lsh_core.features.clip:make_clip_encoder",
 }
 _TRUSTED_ALONE = "is for `airlsh features` at the command line alone"
-MOST_KEPT = 2
+MAX_KEPT = 2
 """Encoders that a process keeps: two jobs on one worker do not take turns in making theirs."""
 
 _kept: OrderedDict[str, Encoder] = OrderedDict()
@@ -100,7 +100,7 @@ def worker_encoder(spec: EncoderSpec, *, trusted: bool = False) -> Encoder:
 
 
 def _make_room() -> None:
-    while len(_kept) >= MOST_KEPT:
+    while len(_kept) >= MAX_KEPT:
         _kept.popitem(last=False)
         gc.collect()  # An encoder and its traced function hold each other, and 100 MB and more.
 

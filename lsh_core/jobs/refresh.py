@@ -28,7 +28,8 @@ from lsh_core.live.watermark import SourceWatermark
 from lsh_core.partitions import levels_of
 from lsh_core.progress import progress
 from lsh_core.settings import RefreshSettings
-from lsh_core.sources.source_file import SourceFile, check_unchanged
+from lsh_core.sources.reading import check_unchanged
+from lsh_core.sources.source_file import SourceFile
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

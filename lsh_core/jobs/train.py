@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError, SourceError
-from lsh_core.jobs.dask.worker_liveness import as_they_end
+from lsh_core.jobs.dask.futures import follow_futures
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.progress import progress
 from lsh_core.redaction import redact
@@ -71,7 +71,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
             )
             for part in parts
         ]
-        for done in as_they_end(client, samples):
+        for done in follow_futures(client, samples):
             if done.status == "error":
                 done.result()
             meter.advance(1)
@@ -88,7 +88,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
                 services.connection,
                 pure=False,
             )
-            result = next(as_they_end(client, [fitted])).result()
+            result = next(follow_futures(client, [fitted])).result()
             fitting.advance(1)
     if result is None:
         raise SourceError(settings.source, f"has no row with a valid vector in {settings.vector!r} to train on")

@@ -31,7 +31,7 @@ from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWriter, 
 from lsh_core.live.journal import Change, Entry, Journal
 from lsh_core.live.live_fence import is_fenced, repair_live
 from lsh_core.live.rows import KeyOf, Rows, as_table, rename_columns, upserts, valid_rows
-from lsh_core.sources.identifiers import MOST_ID_BYTES
+from lsh_core.sources.identifiers import MAX_ID_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -271,6 +271,6 @@ def _id_text(identity: object) -> str:
         size = len(text.encode())
     except UnicodeEncodeError as error:
         raise SourceError("ids", f"{text[:40]!r} is no id: {error}") from None
-    if not 0 < size <= MOST_ID_BYTES:
-        raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MOST_ID_BYTES} bytes")
+    if not 0 < size <= MAX_ID_BYTES:
+        raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MAX_ID_BYTES} bytes")
     return text

@@ -13,7 +13,7 @@ from typing import Any
 
 from lsh_core.errors import FilterError
 from lsh_core.search.filter_values import DATES, NUMBERS, why_unfit
-from lsh_core.sources.identifiers import MOST_ID_BYTES
+from lsh_core.sources.identifiers import MAX_ID_BYTES
 
 _OWN = "airlsh"
 _MOST_NAMED = 12
@@ -78,8 +78,8 @@ def _check_ids(values: list[Any], path: str) -> None:
     for number, value in enumerate(values):
         if isinstance(value, bool | float):
             raise FilterError(f"{path}[{number}]", f"must be an id, a text such as {str(value)!r}, not {value!r}")
-        if not 0 < len(str(value).encode(errors="replace")) <= MOST_ID_BYTES:
-            raise FilterError(f"{path}[{number}]", f"is the id of no row: ids have 1 to {MOST_ID_BYTES} bytes")
+        if not 0 < len(str(value).encode(errors="replace")) <= MAX_ID_BYTES:
+            raise FilterError(f"{path}[{number}]", f"is the id of no row: ids have 1 to {MAX_ID_BYTES} bytes")
 
 
 def _takes(kind: str, field: Mapping[str, Any]) -> bool:

@@ -249,7 +249,7 @@ def test_images_that_come_later_are_found_by_the_next_run(features: Any, tmp_pat
     pq.write_table(pa.table({"id": ["a", "b"], "path": ["a.png", "b.png"]}), tmp_path / "rows.parquet")
     (tmp_path / "a.png").write_bytes(picture(10, "PNG"))
     given = {"image": "path", "encoder": "tests.fakes.encoders:stripes", "max_dead_letters": 1}
-    with pytest.raises(ImagesAwayError, match="1 of them are images that could not be got"):
+    with pytest.raises(ImagesAwayError, match="1 of them are images that could not be fetched"):
         features(tmp_path / "rows.parquet", **{**given, "max_dead_letters": 0})
     assert features(tmp_path / "rows.parquet", **given)["dead_lettered"] == 1
     (tmp_path / "b.png").write_bytes(picture(20, "PNG"))

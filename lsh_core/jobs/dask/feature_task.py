@@ -10,19 +10,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.errors import EncoderError, ImageError
-from lsh_core.features.chunk_files import ChunkRecord, Letter, read_record, write_chunk
+from lsh_core.features.chunk_files import ChunkRecord, read_record, write_chunk
 from lsh_core.features.decoding import ImageDecoder
 from lsh_core.features.encoder import Encoder
 from lsh_core.features.image_loading import Payload, load_image
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.pipeline import Pipeline, Pixels
+from lsh_core.features.row_columns import RowColumns
 from lsh_core.features.row_reading import read_rows
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.jobs.dask.picklable_errors import picklable_errors
 from lsh_core.jobs.dask.thread_budget import limit_to_share, threads_of_a_task
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.encoder_info import EncoderInfo
-from lsh_core.sources.source_file import check_unchanged
+from lsh_core.sources.reading import check_unchanged
+from lsh_core.sources.source_file import Chunk, Span
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +63,7 @@ class FeatureTask:
     trusted: bool
     encoder: dict[str, Any]
     columns: RowColumns
-    span: WorkSpan
+    span: Span
     topic: str
     workers_on: dict[str, int]
     resources: dict[str, int] | None
@@ -96,10 +98,9 @@ def encode_span(task: FeatureTask) -> list[Finished]:
         This worker's encoder is not the one that the run was planned with.
     """
     folder = OutputFolder(task.output)
-    if task.span.file is not None:
-        check_unchanged(task.span.file)
+    check_unchanged(task.span.file)
     finished = []
-    pending: list[WorkChunk] = []
+    pending: list[Chunk] = []
     for chunk in task.span.chunks:
         record = read_record(folder, chunk.key)
         if record is not None:
@@ -107,11 +108,11 @@ def encode_span(task: FeatureTask) -> list[Finished]:
         else:
             pending.append(chunk)
     if pending:
-        finished += _encode(task, folder, WorkSpan(task.span.file, tuple(pending)))
+        finished += _encode(task, folder, Span(task.span.file, tuple(pending)))
     return finished
 
 
-def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator[Finished]:
+def _encode(task: FeatureTask, folder: OutputFolder, span: Span) -> Iterator[Finished]:
     started = time.perf_counter()
     encoder = _encoder(task.spec, task.trusted, task.workers_on)
     starting = time.perf_counter() - started
@@ -151,14 +152,13 @@ def _rows_a_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
 
 def _write(
     folder: OutputFolder,
-    span: WorkSpan,
+    span: Span,
     encoder: EncoderInfo,
     record: ChunkRecord,
     rows: pa.Table,
-    letters: Sequence[Letter],
+    letters: Sequence[DeadLetter],
 ) -> ChunkRecord:
-    if span.file is not None:
-        check_unchanged(span.file)  # Between the reading of its rows and the claim that they are encoded.
+    check_unchanged(span.file)  # Between the reading of its rows and the claim that they are encoded.
     return write_chunk(folder, record, rows, letters, encoder)
 
 

@@ -150,8 +150,7 @@ def _tasks(
             epoch=epoch,
             plan=load_plan,
             key=key,
-            file=plan.files[span[0].file],
-            chunks=tuple(span),
+            span=span,
             wait_seconds=settings.node_wait_seconds,
         )
         for span in plan_spans(plan.files, pending, parallelism=threads)

@@ -109,7 +109,7 @@ def test_places_are_the_same_for_workers_elsewhere(table: Path, monkeypatch: pyt
         ({"text": "text"}, "column 'embedding' exists already; name another"),
         ({"text": "text", "columns": ("nothing",)}, "column 'nothing' does not exist"),
         ({"text": "text", "vector": "id", "replace": True}, "is the column with the ids"),
-        ({}, "is Parquet: say which column"),
+        ({}, "has columns (parquet): name the one with the texts"),
         ({"image": "path", "vector": "v", "image_root": ("ftp://host/",)}, "scheme 'ftp' is not one of"),
     ],
 )

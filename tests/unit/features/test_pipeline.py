@@ -13,12 +13,13 @@ import pyarrow as pa
 import pytest
 
 from lsh_core.errors import ImageError, SourceChangedError, SourceError
-from lsh_core.features.chunk_files import ChunkRecord, Letter
+from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.image_loading import ImageUnavailableError, Payload
 from lsh_core.features.pipeline import Pipeline, Pixels
 from lsh_core.features.row_reading import ChunkRows, Input
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.features.work_units import WorkChunk
+from lsh_core.sources.dead_letter import DeadLetter
+from lsh_core.sources.source_file import Chunk, SourceFile
 from tests.fakes.encoders import DIMS, TinyEncoder, letters, stripes
 
 SPEC = EncoderSpec("tiny")
@@ -29,9 +30,9 @@ class Written:
 
     def __init__(self) -> None:
         self.tables: list[pa.Table] = []
-        self.letters: list[Letter] = []
+        self.letters: list[DeadLetter] = []
 
-    def __call__(self, record: ChunkRecord, rows: pa.Table, letters: Sequence[Letter]) -> ChunkRecord:
+    def __call__(self, record: ChunkRecord, rows: pa.Table, letters: Sequence[DeadLetter]) -> ChunkRecord:
         self.tables.append(rows)
         self.letters += letters
         return record
@@ -50,8 +51,9 @@ def chunks(count: int, rows: int, make: Callable[[int], Input]) -> Iterator[Chun
     for number in range(count):
         start = number * rows
         ids: list[str | None] = [f"row {row}" for row in range(start, start + rows)]
-        work = WorkChunk(f"key {number}", "a.parquet", start, start + rows)
-        yield ChunkRows(work, ids, pa.table({"id": ids}), (make(row) for row in range(start, start + rows)))
+        file = SourceFile("a.parquet", 1, "1", (count * rows,), 0, ())
+        chunk = Chunk(number, 0, start, start + rows, start, f"key {number}")
+        yield ChunkRows(file, chunk, ids, pa.table({"id": ids}), (make(row) for row in range(start, start + rows)))
 
 
 def decode(payload: Payload) -> Pixels:
@@ -122,7 +124,10 @@ def test_images_are_decoded_by_threads_and_bad_ones_are_dead_letters() -> None:
         (20, "row 20", "image_unavailable"),
         (21, "row 21", "null_image"),
     ]
-    assert [(record.rows_read, record.rows_written, record.passing) for record in records] == [(25, 22, 1), (25, 25, 0)]
+    assert [(record.rows_read, record.rows_written, record.retryable) for record in records] == [
+        (25, 22, 1),
+        (25, 25, 0),
+    ]
     assert len(threads) == 3
     assert all(name.startswith("decode") for name in threads)
 
@@ -133,7 +138,7 @@ def test_no_secret_of_a_place_is_written() -> None:
 
     written = Written()
     rows = next(chunks(1, 1, lambda _: b"1"))
-    rows.chunk = replace(rows.chunk, source="https://me:pass@host/a.parquet?sig=1")
+    rows.file = replace(rows.file, url="https://me:pass@host/a.parquet?sig=1")
     ((record, _),) = pipeline(written, stripes(SPEC), decode=away).run(iter([rows]))
     (letter,) = written.letters
     assert (record.source, letter.source) == ("https://host/a.parquet", "https://host/a.parquet")

@@ -15,11 +15,11 @@ from lsh_core.elastic.node_pool import NodePool
 from lsh_core.errors import LoadError
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.loading.ledger import LedgerEntry, unpacked_vector
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.row_ipc import unpack_row
 from lsh_core.sources.source_file import Chunk, SourceFile
 from tests.fakes.bulk_cluster import NO_ALIAS, FakeCluster, NoAnswer, read_rows

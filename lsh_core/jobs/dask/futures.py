@@ -1,0 +1,70 @@
+"""Follows Dask futures until they end, and watches that workers take them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lsh_core.jobs.dask.worker_liveness import WorkerLiveness
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_LOOK_SECONDS = 0.05
+_GOING_ON = ("pending", "lost")
+"""States of a future that has not ended: results die with the worker that held them, and their tasks run again."""
+
+AnyFuture = TypeVar("AnyFuture", bound="Future[Any]")
+
+
+def follow_futures(
+    client: Client,
+    futures: Iterable[AnyFuture],
+    *,
+    open_at_most: int | None = None,
+    resources: Mapping[str, float] | None = None,
+    check: Callable[[], None] = lambda: None,
+    resubmit: Callable[[AnyFuture], AnyFuture | None] = lambda _: None,
+) -> Iterator[AnyFuture]:
+    """Yield futures as they end, well or not.
+
+    Parameters
+    ----------
+    futures
+        Taken as there is room: a generator that submits its tasks has `open_at_most` of them on the scheduler.
+    open_at_most
+        Futures that are waited for at a time; None takes all of them at once.
+    resources
+        Resources that a worker must offer to take the tasks.
+    check
+        Called several times a second; what it raises ends the wait.
+    resubmit
+        Returns the future that takes the place of an ended one; None where the ended one is to be yielded.
+
+    Raises
+    ------
+    UnavailableError
+        The scheduler is gone, or no worker takes work; see `WorkerLiveness`.
+    """
+    ahead, going_on = iter(futures), list[AnyFuture]()
+    liveness = WorkerLiveness(client, resources)
+    while True:
+        room = None if open_at_most is None else max(0, open_at_most - len(going_on))
+        going_on += islice(ahead, room)
+        if not going_on:
+            return
+        check()
+        liveness.require()
+        looked_at, going_on = going_on, []
+        ended: list[AnyFuture] = []
+        for future in looked_at:
+            (going_on if future.status in _GOING_ON else ended).append(future)
+        for future in ended:
+            if (again := resubmit(future)) is not None:
+                going_on.append(again)
+            else:
+                yield future
+        if not ended:
+            time.sleep(_LOOK_SECONDS)
