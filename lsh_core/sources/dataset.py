@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import SchemaError
 from lsh_core.partitions import levels_of
 from lsh_core.sources.column_types import ColumnTypes
@@ -24,7 +24,7 @@ from lsh_core.sources.plain_types import plain_type
 from lsh_core.sources.reader import Reader
 from lsh_core.sources.readers import PARQUET, contents_of, source_parts
 from lsh_core.sources.source_file import SourceFile
-from lsh_core.sources.source_files import look_up_in_table, source_files
+from lsh_core.sources.source_files import SourceFiles, look_up_in_table, source_files
 from lsh_core.sources.tables import Table, TableFile, TableVersion
 
 logger = logging.getLogger(__name__)
@@ -78,9 +78,7 @@ class Dataset:
         for column in self.columns:
             if column.name == name:
                 return column
-        near = get_close_matches(name, self.names, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise SchemaError(self.url, name, f"does not exist{hint}; there are {', '.join(self.names)}")
+        raise SchemaError(self.url, name, f"does not exist: {choice_of(name, self.names)}")
 
     @property
     def schema(self) -> pa.Schema:
@@ -141,7 +139,11 @@ def open_dataset(url: str, version: str | None = None) -> Dataset:
     ModelMismatchError
         The vectors of two files were made by different encoders.
     """
-    source = source_files(url, version)
+    return open_files(url, source_files(url, version))
+
+
+def open_files(url: str, source: SourceFiles) -> Dataset:
+    """Find the rows and columns of the files of the source `url`; raises as `open_dataset` does."""
     if source.left_out.count:
         logger.warning("%s: %s", url, source.left_out)
     with ThreadPoolExecutor(_CONTENTS_THREADS) as pool:
@@ -157,7 +159,7 @@ def open_dataset(url: str, version: str | None = None) -> Dataset:
     # A file without rows has no values, and pandas gives its columns any type.
     with_rows = [each for each in found if each[0].rows] or found
     columns = _columns([(file.url, schema) for file, schema, _ in with_rows])
-    encoder = common_encoder([(file.url, encoder) for file, _, encoder in found])
+    encoder = common_encoder([(file.url, encoder) for file, _, encoder in found]) if found else None
     return Dataset(url, tuple(files), columns, encoder, source.left_out, None if table is None else table.version)
 
 

@@ -87,7 +87,7 @@ def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None], to
     LoadError
         A span failed, or was cancelled by somebody else.
     UnavailableError
-        The scheduler is gone, or no worker takes work.
+        The scheduler is gone, or it has forgotten a span; or no worker takes work.
     """
     topic = f"airlsh-{job.build}"
     with progress("load", total=job.rows) as meter:

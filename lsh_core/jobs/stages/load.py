@@ -12,6 +12,7 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LeaseLostError
 from lsh_core.jobs.dask import load_job
+from lsh_core.jobs.dask.futures import forgotten
 from lsh_core.jobs.dask.load_job import LoadJob
 from lsh_core.jobs.dask.span_task import SpanTask
 from lsh_core.jobs.services import Services, dask_client, worker_threads
@@ -106,9 +107,11 @@ def _refusal_limit(settings: IndexSettings, build: str, services: Services, clie
 
 
 def _running_job(dask: Client, build: str, gate: WriteFence) -> LoadJob | None:
-    """Return the job of an earlier try, if its loaders may still write and none of them failed."""
+    """Return the job of an earlier try, if its loaders may still write and none of them failed or was forgotten."""
     job = load_job.find(dask, build)
     if job is None or not gate.is_open or gate.epoch != job.epoch:
+        return None
+    if forgotten(dask, job.futures):
         return None
     return job if all(future.status in ("pending", "finished") for future in job.futures) else None
 
