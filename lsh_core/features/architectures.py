@@ -1,4 +1,4 @@
-"""Which architectures of Keras there are, each with its own size and preparation of pixels."""
+"""The architectures of Keras, each with its own size and preparation of pixels."""
 
 from __future__ import annotations
 
@@ -162,5 +162,5 @@ def _draw(network: Any) -> None:
 
 
 def _inputs(shape: tuple[int, ...]) -> int:
-    """How many numbers each output of a layer is made of; where the last side is 1, each channel has its own."""
+    """Return how many numbers each output of a layer is made of; where the last side is 1, each channel has its own."""
     return math.prod(shape[:-2] if len(shape) == 4 and shape[-1] == 1 else shape[:-1])

@@ -43,7 +43,7 @@ LETTER_SCHEMA = pa.schema(_LETTER_TYPES)
 
 @dataclass(frozen=True)
 class ChunkRecord:
-    """What is known of a chunk that is done, as its own file tells.
+    """The record of a finished chunk, as its own file holds it.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class ChunkRecord:
 
     @property
     def name(self) -> str:
-        """What its files are called: the key, and of a try which one."""
+        """Name of its files: the key, and of a try which one."""
         return f"{self.key}-{self.attempt}" if self.attempt else self.key
 
     @property

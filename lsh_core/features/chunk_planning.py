@@ -102,7 +102,7 @@ def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[li
 
 
 def _shared(columns: RowColumns, fingerprint: str) -> dict[str, Any]:
-    """What decides the content of every chunk alike."""
+    """Return the facts that decide the content of every chunk alike."""
     # A user's own encoder does not know how its images are decoded. Which fit it takes, it knows.
     pixels = {"pixels": [decoding.facts(fit) for fit in get_args(decoding.Fit)]} if columns.template is None else {}
     return pixels | {

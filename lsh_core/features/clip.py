@@ -1,4 +1,9 @@
-"""The encoder for texts and images in one space (Radford et al., Learning Transferable Visual Models, 2021)."""
+"""The encoder of texts and images into one space, CLIP [1]_.
+
+References
+----------
+.. [1] A. Radford et al., "Learning transferable visual models from natural language supervision", ICML 2021.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +97,7 @@ class ClipEncoder:
 
 
 class Pixels:
-    """How a preset wants its images.
+    """The size and scale that a preset wants its images in.
 
     Parameters
     ----------

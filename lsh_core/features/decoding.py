@@ -1,4 +1,4 @@
-"""How the bytes of an image become pixels.
+"""Decodes the bytes of an image into pixels.
 
 Pillow reads them; what is refused here is refused for that image alone. Every reason is one line, as it ends in a dead
 letter.

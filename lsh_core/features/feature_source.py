@@ -59,7 +59,7 @@ class FeatureSource:
 
     @property
     def modality(self) -> str:
-        """What an encoder must be able to encode: "text" or "image"."""
+        """Kind of input that the encoder must take: "text" or "image"."""
         return "text" if self.columns.template is not None else "image"
 
     @property

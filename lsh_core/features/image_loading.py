@@ -28,7 +28,7 @@ _PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Pointer:
-    """What a column says of where an image is: a path, absolute or from the source's folder, or a URL."""
+    """The path or URL of an image as a column gives it: a path, absolute or from the source's folder, or a URL."""
 
     place: str
 

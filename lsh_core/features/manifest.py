@@ -1,4 +1,4 @@
-"""What a folder of features holds: which files belong together, what made them, and of which source they are.
+"""Manifest of a folder of features: its files, the encoder that made them, and their source.
 
 ``OUTPUT/_airlsh/manifest.json`` is the only file that is ever written over. Everything else is named by its content
 (`lsh_core.features.chunk_files`), so two runs into one folder never write different things under one name, and a

@@ -60,7 +60,7 @@ def resolve_public(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address can be reached by everybody: not private, not of this machine, of no one link.
+    """Return whether an address can be reached by everybody: not private, not of this machine, of no one link.
 
     An address of IPv6 that stands for one of IPv4 is what that one is.
     """
@@ -78,7 +78,7 @@ def is_public(address: str) -> bool:
 
 
 def under_roots(url: str, roots: Sequence[str]) -> bool:
-    """Whether `url` lies under one of `roots`, such as ``https://host/folder/``; ``https://`` alone is every host.
+    """Return whether `url` lies under one of `roots`, such as ``https://host/folder/``; ``https://`` alone is any host.
 
     Raises
     ------

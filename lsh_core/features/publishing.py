@@ -19,7 +19,7 @@ _TRIES = 20
 
 
 def begin(folder: OutputFolder, manifest: Manifest) -> Manifest | None:
-    """Say that a run is at work in a folder that holds no features yet; return the manifest that is there.
+    """Write an incomplete manifest into a folder that holds no features yet; return the manifest that is there.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which encoders there are, and that a process makes each only once.
+"""Register of encoders; a process makes each of them once.
 
 The families are built in. A user's own encoder is a factory, a callable that takes an
 :class:`~lsh_core.features.specification.EncoderSpec` and returns an :class:`~lsh_core.features.encoder.Encoder`,

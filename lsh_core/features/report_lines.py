@@ -1,4 +1,4 @@
-"""What a run of `compute_features` returns, for people."""
+"""Lines of text for the report of `compute_features`."""
 
 from __future__ import annotations
 

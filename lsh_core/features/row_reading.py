@@ -128,12 +128,12 @@ def _texts(table: pa.Table, columns: RowColumns) -> Iterator[Input]:
 
 
 def holds_bytes(type_: pa.DataType) -> bool:
-    """Whether a column of images holds their bytes: alone, or as a field of a struct."""
+    """Return whether a column of images holds their bytes: alone, or as a field of a struct."""
     return _is_bytes(_field_type(type_, _BYTES) if isinstance(type_, pa.StructType) else type_)
 
 
 def holds_paths(type_: pa.DataType) -> bool:
-    """Whether a column of images holds paths or URLs: alone, or for those of which a struct has no bytes.
+    """Return whether a column of images holds paths or URLs: alone, or for those of which a struct has no bytes.
 
     Hugging Face's data sets have such structs.
     """

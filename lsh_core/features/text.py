@@ -170,7 +170,7 @@ def _loaded(weights: str) -> tuple[Any, Any]:
 
 
 def _says_case(weights: str) -> bool:
-    """Whether the model says if its tokens are small letters; else the vocabulary shows it."""
+    """Return whether the model says if its tokens are small letters; else the vocabulary shows it."""
     said = read_side_file(weights, "tokenizer_config.json")
     return "do_lower_case" in said or "XLMRoberta" in str(said.get("tokenizer_class"))
 

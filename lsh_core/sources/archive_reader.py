@@ -16,7 +16,7 @@ from lsh_core.sources.source_file import Chunk, SourceFile
 
 
 class ArchiveReader:
-    """Reads the images of archives one by one, so that only one of them is in memory."""
+    """Reads the images of archives one by one: only one of them is in memory."""
 
     name = "archive"
     has_columns = False

@@ -43,12 +43,12 @@ class Member:
 
 
 def is_archive(url: str) -> bool:
-    """Whether the name of a file is that of a zip or tar archive."""
+    """Return whether the name of a file is that of a zip or tar archive."""
     return url.lower().endswith((*ZIP_SUFFIXES, *TAR_SUFFIXES))
 
 
 def is_random_access(url: str) -> bool:
-    """Whether members can be read without reading what lies before them."""
+    """Return whether members can be read without reading what lies before them."""
     return url.lower().endswith(ZIP_SUFFIXES)
 
 

@@ -187,7 +187,7 @@ def _check_row_groups(file: SourceFile, metadata: pq.FileMetaData) -> None:
 
 
 def _why_unreadable(url: str, size: int, error: Exception) -> str:
-    """Tell a file that is something else from one whose end is missing."""
+    """Return the reason: the file is something else, or its end is missing."""
     filesystem, path = open_filesystem(url)
     with translate_errors(url, "cannot be read", local=is_local(filesystem)):
         head = filesystem.cat_file(path, 0, min(4, size))

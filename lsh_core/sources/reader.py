@@ -21,7 +21,7 @@ from lsh_core.sources.source_file import Chunk, SourceFile
 
 @dataclass(frozen=True)
 class Contents:
-    """The rows and columns of one file, found without reading its rows where the format allows it.
+    """The rows and columns of one file. Where the format allows it, no row is read for them.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Reader(Protocol):
 
     @property
     def has_columns(self) -> bool:
-        """Whether rows have ids and vectors in columns; False where each row is an image."""
+        """True where rows have ids and vectors in columns; False where each row is an image."""
 
     def claims(self, url: str) -> bool:
         """Return whether the name of a file says that it has this format."""

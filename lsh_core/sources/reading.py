@@ -1,4 +1,4 @@
-"""Reads planned rows, whatever reader the file has, and completes them with the columns of its partition."""
+"""Reads planned rows through the reader of their file, and adds the columns of its partition."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class SourceFile:
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a folder whose files are a row each."""
+        """True of a folder whose files are a row each."""
         return self.url.endswith("/")
 
 

@@ -52,7 +52,7 @@ def translate_errors(url: str, what: str, *, local: bool) -> Iterator[None]:
 
 
 def _is_answer(error: Exception) -> bool:
-    """Whether the storage said no; told by what the packages' errors have in common, since none is imported."""
+    """Return whether the storage said no; told by what the packages' errors have in common, since none is imported."""
     if isinstance(error, _ANSWERS) or "Credential" in type(error).__name__:
         return True
     if isinstance(error, OSError):

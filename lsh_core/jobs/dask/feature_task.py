@@ -71,7 +71,7 @@ class FeatureTask:
 
 @dataclass(frozen=True)
 class Finished:
-    """A chunk that is done, by this task or before, and where the time of this task went."""
+    """The record of a finished chunk, and the seconds of this task for it by step."""
 
     record: ChunkRecord
     seconds: dict[str, float]
@@ -206,7 +206,7 @@ def _here() -> str:
 
 
 def _announce(topic: str, rows: int) -> None:
-    """Tell whoever waits that a chunk is done."""
+    """Send the rows of a finished chunk to the client that waits."""
     from distributed import get_worker
 
     try:

@@ -1,4 +1,4 @@
-"""The Dask side of `compute_features`: chooses the workers that encode, and keeps them busy a few spans at a time."""
+"""Chooses the Dask workers that encode, and keeps them busy a few spans at a time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.errors import FeaturesError, UnavailableError
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.row_columns import RowColumns
+from lsh_core.features.specification import EncoderSpec
 from lsh_core.jobs.dask.feature_task import FeatureTask, Finished, UnwantedError, describe_encoder, encode_span
 from lsh_core.jobs.dask.futures import follow_futures
 from lsh_core.jobs.dask.thread_budget import tasks_at_a_time
@@ -22,7 +23,6 @@ from lsh_core.sources.source_file import Span
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from lsh_core.features.specification import EncoderSpec
 
 _OPEN_PER_THREAD = 2
 
@@ -31,7 +31,7 @@ class FeatureWorkers:
     """The workers of one run.
 
     Where some of them have a GPU to offer (``dask worker --resources GPU=1``) they alone encode, unless the settings
-    say otherwise.
+    ask for the CPU.
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ class FeatureWorkers:
 
     @contextmanager
     def _told_of_deaths(self) -> Iterator[None]:
-        """Say what may be the matter with a task that no worker survived."""
+        """Turn the end of a task that no worker survived into an error that says what may be the matter."""
         from distributed import KilledWorker
 
         try:

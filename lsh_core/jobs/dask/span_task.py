@@ -108,7 +108,7 @@ def _answering(connection: Connection, entry: LedgerEntry) -> int:
 
 
 def _announce(build: str, entry: LedgerEntry) -> None:
-    """Tell whoever waits for the load that a chunk is done: its rows, and how many of them were refused."""
+    """Send the rows of a finished chunk, and how many were refused, to the client that waits."""
     from distributed import get_worker
 
     try:

@@ -1,4 +1,4 @@
-"""Detects that no Dask worker takes work, so that a job fails with the reason instead of waiting for ever."""
+"""Detects that no Dask worker accepts tasks, so that a job fails instead of waiting for ever."""
 
 from __future__ import annotations
 
