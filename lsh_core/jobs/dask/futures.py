@@ -83,10 +83,11 @@ def forgotten(client: Client, futures: Sequence[AnyFuture]) -> list[AnyFuture]:
     A scheduler forgets the tasks of a client that is gone, and then may publish their futures: the client died between.
     """
     missing = list(futures)
-    for seconds in (0.0, _TOLD_SECONDS):
+    for is_second in (False, True):
         if client.scheduler is None or not missing:
             return []
-        time.sleep(seconds)
+        if is_second:
+            time.sleep(_TOLD_SECONDS)
         states = client.sync(client.scheduler.get_task_status, keys=[future.key for future in missing])
         missing = [future for future in missing if states[future.key] is None and future.status in _GOING_ON]
     return missing
