@@ -25,20 +25,20 @@ from lsh_core.errors import SourceError
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.encoder_info import EncoderInfo
-from lsh_core.sources.feature_folders import CHUNKS, LETTERS
+from lsh_core.sources.feature_folders import CHUNKS, REFUSED
 from lsh_core.sources.parquet import open_parquet
 
 FORMAT = 2
 CHUNK_METADATA = b"airlsh.chunk"
 
-_LETTER_TYPES: dict[str, pa.DataType] = {
+_DEAD_LETTER_TYPES: dict[str, pa.DataType] = {
     "source": pa.string(),
     "row": pa.int64(),
     "id": pa.string(),
     "error": pa.string(),
     "reason": pa.string(),
 }
-LETTER_SCHEMA = pa.schema(_LETTER_TYPES)
+DEAD_LETTER_SCHEMA = pa.schema(_DEAD_LETTER_TYPES)
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class ChunkRecord:
         return chunk_file(self.name)
 
     @property
-    def letters_file(self) -> str | None:
+    def dead_letters_file(self) -> str | None:
         """Name of the file with the dead letters, if there are any."""
-        return letters_file(self.name) if self.dead_lettered else None
+        return dead_letters_file(self.name) if self.dead_lettered else None
 
 
 def chunk_key(identity: Mapping[str, Any]) -> str:
@@ -98,9 +98,9 @@ def chunk_file(key: str) -> str:
     return f"{CHUNKS}/{key}.pq"
 
 
-def letters_file(key: str) -> str:
+def dead_letters_file(key: str) -> str:
     """Return the name of the file with the dead letters of chunk `key`."""
-    return f"{LETTERS}/{key}.pq"
+    return f"{REFUSED}/{key}.pq"
 
 
 def write_chunk(
@@ -116,11 +116,11 @@ def write_chunk(
         What made the vectors; it goes into the file's schema.
     """
     cut = [asdict(each.shortened()) for each in letters]
-    refused = _parquet(pa.Table.from_pylist(cut, LETTER_SCHEMA))
+    refused = _parquet(pa.Table.from_pylist(cut, DEAD_LETTER_SCHEMA))
     if record.retryable:
         record = replace(record, attempt=hashlib.sha256(_parquet(rows) + refused).hexdigest()[:16])
-    if record.letters_file:
-        folder.write(record.letters_file, refused)
+    if record.dead_letters_file:
+        folder.write(record.dead_letters_file, refused)
     told = {**encoder.to_metadata(), CHUNK_METADATA: orjson.dumps(asdict(record))}
     data = _parquet(rows.replace_schema_metadata(told))
     folder.write(record.file, data)
@@ -148,12 +148,12 @@ def read_record(folder: OutputFolder, key: str) -> ChunkRecord | None:
     record = replace(ChunkRecord(**orjson.loads(told)), bytes=size)
     if record.name != key or record.rows_written != rows:
         return None
-    return record if record.letters_file is None or folder.size(record.letters_file) else None
+    return record if record.dead_letters_file is None or folder.size(record.dead_letters_file) else None
 
 
-def read_letters(folder: OutputFolder, record: ChunkRecord) -> list[DeadLetter]:
+def read_dead_letters(folder: OutputFolder, record: ChunkRecord) -> list[DeadLetter]:
     """Return the dead letters of a chunk, in source order."""
-    data = folder.read(record.letters_file) if record.letters_file else None
+    data = folder.read(record.dead_letters_file) if record.dead_letters_file else None
     if data is None:
         return []
     return [DeadLetter(**row) for row in pq.read_table(pa.BufferReader(data)).to_pylist()]

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lsh_core.errors import EncoderError, FeatureLimitError, FeaturesError, ImagesAwayError
-from lsh_core.features.chunk_files import ChunkRecord, chunk_file, read_letters, read_record
+from lsh_core.features.chunk_files import ChunkRecord, chunk_file, read_dead_letters, read_record
 from lsh_core.features.feature_source import FeatureSource
 from lsh_core.features.manifest import INCOMPLETE, Manifest, input_fingerprint
 from lsh_core.features.output_folder import OutputFolder
@@ -146,7 +146,7 @@ class FeatureRun:
         for chunk in manifest.chunks:
             if len(examples) >= _EXAMPLES:
                 break
-            examples += [str(letter) for letter in read_letters(self._folder, chunk)]
+            examples += [str(letter) for letter in read_dead_letters(self._folder, chunk)]
         told_of = (self._settings.output, manifest.dead_lettered, limit, tuple(examples[:_EXAMPLES]))
         retryable = sum(chunk.retryable for chunk in manifest.chunks)
         if manifest.dead_lettered - retryable <= limit:

@@ -30,7 +30,7 @@ _MIN_KEPT, _MAX_KEPT = 20, 100_000
 _ALL_BUT_DATA = ["row_data"]
 
 
-def letters_kept(chunks: int) -> int:
+def dead_letters_kept(chunks: int) -> int:
     """Return how many dead letters are kept of each of `chunks` chunks: some of each, about 100,000 of a build."""
     return max(_MIN_KEPT, _MAX_KEPT // max(1, chunks))
 

@@ -27,7 +27,7 @@ from lsh_core.jobs.stages.draft import shape
 from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.journal import BEFORE_ALL, Journal
 from lsh_core.loading.chunk_loader import LoadPlan
-from lsh_core.loading.dead_letters import letters_kept
+from lsh_core.loading.dead_letters import dead_letters_kept
 from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.store import find_model, read_model
 from lsh_core.partitions import partition_of
@@ -120,7 +120,7 @@ class BuildPlan:
             request_bytes=settings.request_bytes,
             posting_threads=settings.posting_threads,
             types=self.types,
-            letters_a_chunk=letters_kept(len(self.chunks())),
+            dead_letters_a_chunk=dead_letters_kept(len(self.chunks())),
             dead_letter_days=settings.dead_letter_days,
         )
 

@@ -15,7 +15,7 @@ from lsh_core.features.chunk_files import (
     ChunkRecord,
     chunk_file,
     chunk_key,
-    read_letters,
+    read_dead_letters,
     read_record,
     write_chunk,
 )
@@ -44,7 +44,7 @@ def test_a_chunk_that_was_written_is_done_and_says_what_made_it(folder: OutputFo
     found = pq.read_table(tmp_path / written.file)
     assert found.equals(ROWS)
     assert EncoderInfo.of_schema(found.schema, written.file) == ENCODER
-    (letter,) = read_letters(folder, written)
+    (letter,) = read_dead_letters(folder, written)
     assert (letter.source, letter.row, letter.error) == ("a.parquet", 2, "null_text")
     assert (len(letter.id or ""), len(letter.reason)) == (600, 1_000)
 
@@ -57,7 +57,7 @@ def test_a_try_that_gets_less_spoils_nothing_of_the_one_before(folder: OutputFol
     second = write_chunk(folder, worse, ROWS.slice(0, 1), more, ENCODER)
     assert (tmp_path / first.file).stat().st_size == first.bytes
     assert pq.read_table(tmp_path / first.file).equals(ROWS)
-    assert [len(read_letters(folder, each)) for each in (first, second)] == [1, 2]
+    assert [len(read_dead_letters(folder, each)) for each in (first, second)] == [1, 2]
     assert write_chunk(folder, retryable, ROWS, LETTERS, ENCODER) == first
     assert read_record(folder, KEY) is None, "neither is done"
     done = write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER)
@@ -93,7 +93,7 @@ def test_a_file_without_its_end_is_no_chunk(folder: OutputFolder, tmp_path: Path
 
 def test_a_chunk_whose_dead_letters_are_gone_is_made_again(folder: OutputFolder, tmp_path: Path) -> None:
     written = write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER)
-    (tmp_path / str(written.letters_file)).unlink()
+    (tmp_path / str(written.dead_letters_file)).unlink()
     assert read_record(folder, KEY) is None
     assert write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER) == read_record(folder, KEY) == written
 

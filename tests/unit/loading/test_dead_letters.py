@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lsh_core.elastic.system_indices import DEAD_LETTERS, MAPPINGS
-from lsh_core.loading.dead_letters import expiry, from_document, letters_kept, to_document
+from lsh_core.loading.dead_letters import dead_letters_kept, expiry, from_document, to_document
 from lsh_core.sources.dead_letter import DeadLetter
 
 LETTER = DeadLetter(
@@ -57,7 +57,7 @@ def test_what_people_are_shown_holds_no_bytes() -> None:
 
 @pytest.mark.parametrize(("chunks", "kept"), [(0, 100_000), (1, 100_000), (10, 10_000), (5_000, 20), (10**6, 20)])
 def test_about_a_hundred_thousand_letters_of_a_build_are_kept(chunks: int, kept: int) -> None:
-    assert letters_kept(chunks) == kept
+    assert dead_letters_kept(chunks) == kept
 
 
 def test_a_letter_expires_after_its_days() -> None:
