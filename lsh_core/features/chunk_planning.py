@@ -21,22 +21,22 @@ from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.listing import Listed
 from lsh_core.sources.source_file import Chunk, SourceFile
 
-CHUNKS_A_FILE = 32
+CHUNKS_PER_FILE = 32
 MIN_ROWS, MAX_ROWS = 256, 8_192
-IMAGES_A_CHUNK = 256
+IMAGES_PER_CHUNK = 256
 _SHARE_FOR_BORDERS = 2
 _SHARE_AT_LEAST = 4
 
 
-def rows_a_chunk(file: SourceFile, *, chunk_rows: int | None, chunk_bytes: int, images: bool) -> int:
+def rows_per_chunk(file: SourceFile, *, chunk_rows: int | None, chunk_bytes: int, images: bool) -> int:
     """Return how many rows a chunk of `file` may have.
 
-    By default `CHUNKS_A_FILE` chunks, of `MIN_ROWS` to `MAX_ROWS` texts or at most
-    `IMAGES_A_CHUNK` images. Never more than `chunk_bytes` of the file's bytes a row, as they are stored.
+    By default `CHUNKS_PER_FILE` chunks, of `MIN_ROWS` to `MAX_ROWS` texts or at most
+    `IMAGES_PER_CHUNK` images. Never more than `chunk_bytes` of the file's bytes a row, as they are stored.
     """
-    wanted = chunk_rows or min(max(file.rows // CHUNKS_A_FILE, MIN_ROWS), IMAGES_A_CHUNK if images else MAX_ROWS)
-    bytes_a_row = -(-file.size // max(1, file.rows))
-    return max(1, min(wanted, chunk_bytes // max(1, bytes_a_row)))
+    wanted = chunk_rows or min(max(file.rows // CHUNKS_PER_FILE, MIN_ROWS), IMAGES_PER_CHUNK if images else MAX_ROWS)
+    bytes_per_row = -(-file.size // max(1, file.rows))
+    return max(1, min(wanted, chunk_bytes // max(1, bytes_per_row)))
 
 
 def chunks_of_file(
@@ -80,7 +80,7 @@ def chunks_of_images(
     same = _shared(columns, fingerprint)
     chunks: list[Chunk] = []
     start = 0
-    for part in _cut_by_names(images, chunk_rows or IMAGES_A_CHUNK, columns.base):
+    for part in _cut_by_names(images, chunk_rows or IMAGES_PER_CHUNK, columns.base):
         files = [[image.url.removeprefix(columns.base), image.size, image.version] for image in part]
         key, stop = chunk_key(same | {"images": files}), start + len(part)
         chunks.append(Chunk(len(chunks), 0, start, stop, start, key, tuple(part)))

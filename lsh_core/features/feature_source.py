@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.types as types
 
 from lsh_core.errors import SchemaError, SettingsError, SourceError
-from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
+from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_per_chunk
 from lsh_core.features.image_loading import absolute_place, check_places
 from lsh_core.features.row_columns import RowColumns
 from lsh_core.features.row_reading import holds_bytes, holds_paths
@@ -79,7 +79,7 @@ class FeatureSource:
                 planned = chunks_of_images(members, self.columns, fingerprint, chunk_rows)
             else:
                 images = self.modality == "image"
-                rows = rows_a_chunk(file, chunk_rows=chunk_rows, chunk_bytes=chunk_bytes, images=images)
+                rows = rows_per_chunk(file, chunk_rows=chunk_rows, chunk_bytes=chunk_bytes, images=images)
                 planned = chunks_of_file(file, self.columns, fingerprint, rows, members)
             chunks += [
                 replace(chunk, number=place, file=number, place=file.first_place + chunk.start)

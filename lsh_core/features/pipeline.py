@@ -100,7 +100,7 @@ class Pipeline:
         Name of the column with the vectors.
     threads
         How many decode.
-    rows_a_block
+    rows_per_block
         Rows that are handed to the encoder at once; it may cut them further. Of large images there are fewer.
     stopping
         Asked before each block; what it raises ends the work.
@@ -114,14 +114,14 @@ class Pipeline:
         *,
         vector: str,
         threads: int = 1,
-        rows_a_block: int,
+        rows_per_block: int,
         stopping: Callable[[], None] = lambda: None,
     ) -> None:
         self._encoder, self._decode, self._write = encoder, decode, write
-        self._vector, self._threads, self._rows_a_block = vector, max(1, threads), rows_a_block
+        self._vector, self._threads, self._rows_per_block = vector, max(1, threads), rows_per_block
         self._stopping = stopping
         height, width = encoder.image_size or (1, 1)
-        self._images_a_block = min(rows_a_block, max(1, PIXEL_BYTES // (3 * height * width)))
+        self._images_per_block = min(rows_per_block, max(1, PIXEL_BYTES // (3 * height * width)))
 
     def run(self, chunks: Iterator[ChunkRows]) -> Iterator[tuple[ChunkRecord, dict[str, float]]]:
         """Encode and write `chunks`; yield the record of each that is written, in order, and the seconds of its steps.
@@ -213,7 +213,7 @@ class Pipeline:
             if found is None:
                 break
             row, given = found
-            most = self._rows_a_block if isinstance(given, str) else self._images_a_block
+            most = self._rows_per_block if isinstance(given, str) else self._images_per_block
             if len(block.inputs) >= most or size >= BLOCK_BYTES:
                 yield block
                 block, size = _Block(chunk, [], last=False), 0

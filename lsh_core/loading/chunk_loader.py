@@ -46,7 +46,7 @@ class LoadPlan:
         Addresses of the nodes, for the record.
     types
         Columns with the type that all files share; one that is not here is taken as its file has it.
-    dead_letters_a_chunk, dead_letter_days
+    dead_letters_per_chunk, dead_letter_days
         How many dead letters of a chunk are kept, and for how long.
     """
 
@@ -58,7 +58,7 @@ class LoadPlan:
     request_bytes: int
     posting_threads: int
     types: pa.Schema = field(default_factory=lambda: pa.schema([]))
-    dead_letters_a_chunk: int = dead_letters_kept(1)
+    dead_letters_per_chunk: int = dead_letters_kept(1)
     dead_letter_days: int = 30
 
     @property
@@ -180,7 +180,7 @@ class ChunkLoader:
             pa.array(valid.ids, pa.large_string()),
             hash_ids(valid.ids),
             tuple(valid.refused),
-            {row.offset: pack_row(table, row.offset) for row in valid.refused[: plan.dead_letters_a_chunk]},
+            {row.offset: pack_row(table, row.offset) for row in valid.refused[: plan.dead_letters_per_chunk]},
             _sample_rows(valid, chunk),
             codes.longer,
             requests,
@@ -261,7 +261,7 @@ class ChunkLoader:
         for offset, each in refusals.items():
             identity = opened.ids[int(np.searchsorted(opened.offsets, offset))].as_py()
             refused.append((offset, identity, each.error, each.reason))
-        refused = sorted(refused, key=lambda each: each[0])[: self._plan.dead_letters_a_chunk]
+        refused = sorted(refused, key=lambda each: each[0])[: self._plan.dead_letters_per_chunk]
         packed = self._row_bytes_of(file, opened, [offset for offset, *_ in refused])
         expires_at = expiry(self._plan.dead_letter_days)
         row_group_stops = np.cumsum(file.row_group_rows)

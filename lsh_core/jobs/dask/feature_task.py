@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TEXTS_A_BLOCK = 1_024
+TEXTS_PER_BLOCK = 1_024
 BATCHES_OF_TEXTS = 16
-IMAGES_A_BLOCK = 32
+IMAGES_PER_BLOCK = 32
 
 
 class UnwantedError(Exception):
@@ -130,7 +130,7 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: Span) -> Iterator[Fin
         partial(_write, folder, span, EncoderInfo(column=task.columns.vector, **told)),
         vector=task.columns.vector,
         threads=threads_of_a_task(task.workers_on, task.resources),
-        rows_a_block=_rows_a_block(task.spec, encoder, texts=task.columns.template is not None),
+        rows_per_block=_rows_per_block(task.spec, encoder, texts=task.columns.template is not None),
         stopping=_stop_if_unwanted,
     )
     for record, seconds in pipeline.run(read_rows(span, task.columns)):
@@ -139,14 +139,14 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: Span) -> Iterator[Fin
         starting = 0.0
 
 
-def _rows_a_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
+def _rows_per_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
     """Return how many rows are handed over at once: whole batches, if the encoder says how much it takes.
 
     Texts are sorted by length within a block: of several batches, those of a batch are about as long. A chunk may end
-    in less than a batch, and those of images have `IMAGES_A_CHUNK` rows.
+    in less than a batch, and those of images have `IMAGES_PER_CHUNK` rows.
     """
     batch = spec.batch_size or getattr(encoder, "batch_size", None) or 1
-    least = max(TEXTS_A_BLOCK, BATCHES_OF_TEXTS * batch) if texts else IMAGES_A_BLOCK
+    least = max(TEXTS_PER_BLOCK, BATCHES_OF_TEXTS * batch) if texts else IMAGES_PER_BLOCK
     return -(-least // batch) * batch
 
 

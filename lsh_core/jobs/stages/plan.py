@@ -120,7 +120,7 @@ class BuildPlan:
             request_bytes=settings.request_bytes,
             posting_threads=settings.posting_threads,
             types=self.types,
-            dead_letters_a_chunk=dead_letters_kept(len(self.chunks())),
+            dead_letters_per_chunk=dead_letters_kept(len(self.chunks())),
             dead_letter_days=settings.dead_letter_days,
         )
 

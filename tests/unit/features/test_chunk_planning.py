@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from lsh_core.features import decoding
-from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
+from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_per_chunk
 from lsh_core.features.row_columns import RowColumns
 from lsh_core.sources.listing import Listed
 from lsh_core.sources.source_file import Chunk, SourceFile
@@ -67,7 +67,7 @@ def test_where_a_source_lies_decides_no_more_than_it_has_to() -> None:
 def test_rows_of_a_chunk_follow_from_the_file_alone() -> None:
     def rows(rows: int, size: int = 1, *, asked: int | None = None, images: bool = False) -> int:
         file = SourceFile("a", size, "1", (rows,), 0, ())
-        return rows_a_chunk(file, chunk_rows=asked, chunk_bytes=2**26, images=images)
+        return rows_per_chunk(file, chunk_rows=asked, chunk_bytes=2**26, images=images)
 
     assert [rows(each) for each in (10, 5_000, 63_666, 10**6)] == [256, 256, 1_989, 8_192]
     assert rows(10**6, images=True) == 256

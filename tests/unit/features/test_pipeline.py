@@ -67,7 +67,7 @@ def decode(payload: Payload) -> Pixels:
 
 
 def pipeline(write: Written, encoder: TinyEncoder | None = None, **given: Any) -> Pipeline:
-    given = {"decode": decode, "rows_a_block": 32, "vector": "embedding", **given}
+    given = {"decode": decode, "rows_per_block": 32, "vector": "embedding", **given}
     return Pipeline(encoder or letters(SPEC), write=write, **given)
 
 
@@ -93,7 +93,7 @@ def test_texts_come_out_in_their_order_whatever_the_blocks() -> None:
     found = []
     for block in (1, 7, 1_024):
         written = Written()
-        records = list(pipeline(written, rows_a_block=block).run(chunks(5, 30, lambda row: f"text {row}")))
+        records = list(pipeline(written, rows_per_block=block).run(chunks(5, 30, lambda row: f"text {row}")))
         assert [record.key for record, _ in records] == [f"key {number}" for number in range(5)]
         assert {record.rows_written for record, _ in records} == {30}
         assert written.ids == [f"row {row}" for row in range(150)]
@@ -114,7 +114,7 @@ def test_images_are_decoded_by_threads_and_bad_ones_are_dead_letters() -> None:
         time.sleep(0.001)
         return decode(payload)
 
-    made = pipeline(written, stripes(SPEC), decode=noted, threads=3, rows_a_block=8).run(chunks(2, 25, image))
+    made = pipeline(written, stripes(SPEC), decode=noted, threads=3, rows_per_block=8).run(chunks(2, 25, image))
     records = [record for record, _ in made]
     good = [row for row in range(50) if row not in (3, 20, 21)]
     assert written.ids == [f"row {row}" for row in good]
@@ -169,7 +169,7 @@ def test_what_is_ahead_of_the_encoder_is_bounded() -> None:
         return decode(payload)
 
     encoder = Gated("gated", SPEC, frozenset({"image"}))
-    made = pipeline(Written(), encoder, decode=counted, rows_a_block=4).run(chunks(10, 16, lambda _: b"1"))
+    made = pipeline(Written(), encoder, decode=counted, rows_per_block=4).run(chunks(10, 16, lambda _: b"1"))
     assert len(list(made)) == 10
     assert len(decoded) == 160
     assert 4 < most <= 16, "the block that is encoded, one that waits, one that is handed over, one that is begun"
@@ -214,7 +214,7 @@ def test_what_fails_anywhere_ends_the_work_and_leaves_no_thread(where: str) -> N
         decode,
         fail if where == "writing" else written,
         vector="embedding",
-        rows_a_block=10,
+        rows_per_block=10,
         stopping=fail if where == "stopping" else lambda: None,
     )
     before = threading.active_count()
@@ -225,7 +225,7 @@ def test_what_fails_anywhere_ends_the_work_and_leaves_no_thread(where: str) -> N
 
 def test_nobody_has_to_take_all_of_it() -> None:
     before = threading.active_count()
-    made = pipeline(Written(), rows_a_block=5).run(chunks(100, 30, lambda row: f"text {row}"))
+    made = pipeline(Written(), rows_per_block=5).run(chunks(100, 30, lambda row: f"text {row}"))
     assert next(made)[0].key == "key 0"
     made.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before

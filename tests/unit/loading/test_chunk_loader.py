@@ -73,7 +73,7 @@ def load(
 ) -> Recorder:
     nodes = tuple(f"http://node{node}:9200" for node in range(cluster.nodes))
     fields = {"n": {"type": "long"}} if fields is None else fields
-    plan = LoadPlan("b1", "id", FIELD, fields, nodes, request_bytes, posting_threads=2, dead_letters_a_chunk=letters)
+    plan = LoadPlan("b1", "id", FIELD, fields, nodes, request_bytes, posting_threads=2, dead_letters_per_chunk=letters)
     ring = NodePool(cluster.nodes, offset=offset, clock=cluster.clock)
     sender = BulkSender(cluster, ring, "idx", 10**9, sleep=cluster.clock.sleep, clock=cluster.clock)
     recorder = Recorder()
