@@ -444,11 +444,11 @@ class ImagesAwayError(FeatureLimitError):
 
     final = False
 
-    def __init__(self, output: str, dead_lettered: int, limit: int, examples: tuple[str, ...], passing: int) -> None:
+    def __init__(self, output: str, dead_lettered: int, limit: int, examples: tuple[str, ...], retryable: int) -> None:
         super().__init__(output, dead_lettered, limit, examples)
-        self.passing = passing
+        self.retryable = retryable
         self.args = (
-            f"{self.args[0]}\n{passing} of them are images that could not be got, which the next run tries again",
+            f"{self.args[0]}\n{retryable} of them are images that could not be fetched, which the next run tries again",
         )
 
 

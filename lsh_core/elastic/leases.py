@@ -35,7 +35,7 @@ HEARTBEAT_SECONDS = 5.0
 _MISSED_HEARTBEATS = 2.5
 _LOOK_SECONDS = 0.5
 _QUIET_SECONDS, _TELL_SECONDS = 2.0, 15.0
-_MOST_ID_BYTES = 512  # Elasticsearch's limit.
+_MAX_ID_BYTES = 512  # Elasticsearch's limit.
 
 
 @dataclass(frozen=True)
@@ -397,7 +397,7 @@ def _stop_quietly(lease: Lease) -> None:
 
 def _document_id(name: str, scope: str) -> str:
     plain = f"{name}/{scope}"
-    if len(plain.encode()) <= _MOST_ID_BYTES:
+    if len(plain.encode()) <= _MAX_ID_BYTES:
         return plain
     return f"{name}/{hashlib.sha256(scope.encode()).hexdigest()}"
 

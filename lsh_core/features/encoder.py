@@ -1,4 +1,4 @@
-"""What every encoder can do."""
+"""The protocol of an encoder: it makes vectors of texts, images or both."""
 
 from __future__ import annotations
 

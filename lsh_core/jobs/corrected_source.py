@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from lsh_core.errors import SchemaError, SourceError
 from lsh_core.jobs.stages.plan import BuildPlan
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.partitions import column_value
 from lsh_core.settings import ReplaySettings
 from lsh_core.sources.batches import read_batches
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.columns import check_columns
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.encoder_info import require_encoder
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.partition_types import partition_type

@@ -32,10 +32,11 @@ from lsh_core.json_form import JsonForm
 from lsh_core.live.partition_state import refreshed_partitions
 from lsh_core.live.watermark import changed_ids, require_changes
 from lsh_core.loading.dead_letter_replay import CorrectionLoader, with_rows
-from lsh_core.loading.dead_letters import DeadLetter, read_dead_letters, write_dead_letters
+from lsh_core.loading.dead_letters import read_dead_letters, write_dead_letters
 from lsh_core.loading.ledger import Ledger
 from lsh_core.models.store import read_model
 from lsh_core.settings import IndexSettings, ReplaySettings, validated
+from lsh_core.sources.dead_letter import DeadLetter
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch

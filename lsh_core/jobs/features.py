@@ -27,7 +27,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     """Encode every row of the source and publish the vectors in `settings.output`.
 
     Chunks that an earlier run, killed or complete, has left in the output are taken as they are, if their source
-    files, the encoder and the columns are still the same. Images that could not be got are tried again. What is not
+    files, the encoder and the columns are still the same. Images that could not be fetched are tried again. What is not
     noticed: an image named in a column by its path or URL that was replaced under the same name keeps its vector.
 
     Parameters
@@ -120,8 +120,7 @@ def _check_apart(settings: FeaturesSettings, source: FeatureSource, folder: Outp
     inside = (below.startswith(above) for below, above in zip(_spellings(written), _spellings(named), strict=True))
     if of_whole_folder and any(inside):
         raise SettingsError("output", settings.output, f"lies in the source {settings.source}: {_APART}")
-    files = [*(file.url for file in source.files), *(image.url for image in source.images)]
-    folders = {f"{file.rpartition('/')[0]}/" for file in files}
+    folders = {f"{file.url.rpartition('/')[0]}/" for file in source.listed}
     real = _spellings(written)[-1]
     if any(_spellings(each)[-1].startswith(real) for each in folders):
         raise SettingsError("output", settings.output, f"has files of the source {settings.source} in it: {_APART}")

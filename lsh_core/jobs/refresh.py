@@ -28,8 +28,9 @@ from lsh_core.live.pending_changes import pending_changes
 from lsh_core.partitions import levels_of
 from lsh_core.progress import progress
 from lsh_core.settings import RefreshSettings
+from lsh_core.sources.reading import check_unchanged
 from lsh_core.sources.source_facts import SourceFacts
-from lsh_core.sources.source_file import SourceFile, check_unchanged
+from lsh_core.sources.source_file import SourceFile
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -160,7 +161,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
     The files of other partitions are not opened: nothing that is wrong with them stops the refresh.
     """
     from lsh_core.sources.columns import check_columns
-    from lsh_core.sources.dataset import read_footers
+    from lsh_core.sources.dataset import open_files
     from lsh_core.sources.encoder_info import require_encoder
     from lsh_core.sources.source_files import source_files
 
@@ -177,7 +178,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
             raise SourceError(
                 settings.source, f"has no partition {settings.partition!r}: {choice_of(settings.partition, there)}"
             )
-    dataset = read_footers(settings.source, listed)
+    dataset = open_files(settings.source, listed)
     if dataset.rows:  # Of an empty table the columns have no types.
         checked = check_columns(dataset, id=id_column, vector=vector)
         require_encoder(checked.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from lsh_core.jobs.report import WrittenReport
     from lsh_core.jobs.retention import AbandonReport, RetireReport
     from lsh_core.jobs.train import TrainReport
-    from lsh_core.loading.dead_letters import DeadLetter
     from lsh_core.models.store import StoredModel
+    from lsh_core.sources.dead_letter import DeadLetter
 
 
 def trained(result: TrainReport) -> Iterator[str]:

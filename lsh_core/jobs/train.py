@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError, SourceError
-from lsh_core.jobs.dask.worker_liveness import as_they_end
+from lsh_core.jobs.dask.futures import follow_futures
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.json_form import JsonForm
 from lsh_core.progress import progress
@@ -111,7 +111,7 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
             )
             for part in parts
         ]
-        for done in as_they_end(client, samples):
+        for done in follow_futures(client, samples):
             if done.status == "error":
                 done.result()
             meter.advance(1)
@@ -128,7 +128,7 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
                 services.connection,
                 pure=False,
             )
-            fitted_model: FittedModel | None = next(as_they_end(client, [fitted])).result()
+            fitted_model: FittedModel | None = next(follow_futures(client, [fitted])).result()
             fitting.advance(1)
     if fitted_model is None:
         raise SourceError(settings.source, f"has no row with a valid vector in {settings.vector!r} to train on")

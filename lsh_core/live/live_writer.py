@@ -20,6 +20,7 @@ from lsh_core.elastic.cluster import on_any_node, refresh
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, Caller, hold
 from lsh_core.elastic.system_indices import CHANGES
+from lsh_core.elastic.text_values import MAX_ID_BYTES
 from lsh_core.errors import (
     LeaseHeldError,
     LeaseLostError,
@@ -34,7 +35,6 @@ from lsh_core.live.live_fence import is_fenced, repair_live
 from lsh_core.live.rows import KeyOf, Rows, as_table, rename_columns, upserts, valid_rows
 from lsh_core.live.value_refusals import plain_refusal
 from lsh_core.redaction import escape_non_utf8
-from lsh_core.sources.identifiers import MOST_ID_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -273,7 +273,7 @@ def _id_text(identity: object) -> str:
         raise SourceError(
             "ids", f"{identity!r} is no id: it is a {type(identity).__name__}, not a string or an integer"
         )
-    if not isinstance(identity, str) and abs(int(identity)) >= 10**MOST_ID_BYTES:
+    if not isinstance(identity, str) and abs(int(identity)) >= 10**MAX_ID_BYTES:
         raise SourceError("ids", f"a whole number of {int(identity).bit_length():,} bits is too long for an id")
     text = str(identity)
     size = len(text.encode(errors="replace"))
@@ -281,6 +281,6 @@ def _id_text(identity: object) -> str:
         raise SourceError(
             "ids", f"{text[:40]!r} is no id: it is not Unicode text, as it holds half of a surrogate pair"
         )
-    if not 0 < size <= MOST_ID_BYTES:
-        raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MOST_ID_BYTES} bytes")
+    if not 0 < size <= MAX_ID_BYTES:
+        raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MAX_ID_BYTES} bytes")
     return text

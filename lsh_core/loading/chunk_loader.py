@@ -17,11 +17,12 @@ from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.bulk_requests import request_sizes
 from lsh_core.loading.bulk_sender import BulkSender, Refusal, SendReport
-from lsh_core.loading.dead_letters import DeadLetter, dead_letters_kept, expiry
+from lsh_core.loading.dead_letters import dead_letters_kept, expiry
 from lsh_core.loading.ledger import LedgerEntry, packed_vector
 from lsh_core.loading.node_queues import STEAL_AFTER_SECONDS, NodeQueues
 from lsh_core.loading.node_stats import NodeStats
 from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.fitting import fit
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.row_ipc import pack_row

@@ -21,10 +21,11 @@ from lsh_core.builds.records import now
 from lsh_core.elastic.bulk_requests import requests
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import LoadPlan
-from lsh_core.loading.dead_letters import DeadLetter, expiry
+from lsh_core.loading.dead_letters import expiry
 from lsh_core.loading.ledger import LedgerEntry
 from lsh_core.models.contract import LSHModel
 from lsh_core.partitions import partition_of
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.row_ipc import pack_row
 from lsh_core.sources.validation import ValidRows
 

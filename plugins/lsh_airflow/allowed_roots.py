@@ -29,7 +29,8 @@ def check_source(url: str, *, setting: str = "source", version: str | None = Non
     """Raise `SettingsError` unless all files of `url` lie under an allowed root.
 
     A folder under a root may hold links that leave it, so the files are looked at one by one; of a table those that
-    its log names, at `version`, and the log. What a log names outside the table's own folder is never read.
+    its log names, at `version`, and the log. So are the files that a reader reads beside them. What a log names outside
+    the table's own folder is never read.
     """
     roots = _roots_that_are_set(VARIABLE, "no source may be read", "/data/embeddings", url, setting)
     from lsh_core.sources.allowed_roots import check_allowed
@@ -91,6 +92,7 @@ def _roots_that_are_set(variable: str, forbidden: str, example: str, url: str, s
 
 def _local_files(url: str, version: str | None) -> list[str]:
     from lsh_core.sources.listing import is_local, list_files, open_filesystem
+    from lsh_core.sources.readers import files_beside
     from lsh_core.sources.source_files import table_files
 
     filesystem, _ = open_filesystem(url)
@@ -101,6 +103,8 @@ def _local_files(url: str, version: str | None) -> list[str]:
     with suppress(InputError):
         # What the listing of a job would leave out or stop at too: nothing that is read may be missing here.
         found += [file.url for file in list_files(url, irregular=True)]
+    with suppress(InputError):
+        found += files_beside(found)
     with suppress(InputError):
         found += table_files(url, version)
     return found

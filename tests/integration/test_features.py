@@ -33,7 +33,7 @@ from lsh_core.errors import (
     SettingsError,
     SourceError,
 )
-from lsh_core.features.chunk_files import read_letters
+from lsh_core.features.chunk_files import read_dead_letters
 from lsh_core.features.manifest import Manifest, read_manifest
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.report_lines import FeaturesReport
@@ -239,7 +239,7 @@ def test_rows_without_a_vector_are_told_and_limited(features: Any, tmp_path: Pat
     result = features(tmp_path / "a.parquet", text="text", max_dead_letters=81)
     assert (result.rows_written, result.dead_lettered, result.reused_chunks) == (39, 81, 3)
     folder = OutputFolder(str(output))
-    found = [letter for chunk in manifest_of(output).chunks for letter in read_letters(folder, chunk)]
+    found = [letter for chunk in manifest_of(output).chunks for letter in read_dead_letters(folder, chunk)]
     kinds = {letter.row: letter.error for letter in found}
     assert [kinds.get(row) for row in range(6)] == [None, "null_text", "not_encoded", "not_finite", "null_text", None]
     assert kinds[119] == "null_id"
@@ -250,7 +250,7 @@ def test_images_that_come_later_are_found_by_the_next_run(features: Any, tmp_pat
     pq.write_table(pa.table({"id": ["a", "b"], "path": ["a.png", "b.png"]}), tmp_path / "rows.parquet")
     (tmp_path / "a.png").write_bytes(picture(10, "PNG"))
     given = {"image": "path", "encoder": "tests.fakes.encoders:stripes", "max_dead_letters": 1}
-    with pytest.raises(ImagesAwayError, match="1 of them are images that could not be got"):
+    with pytest.raises(ImagesAwayError, match="1 of them are images that could not be fetched"):
         features(tmp_path / "rows.parquet", **{**given, "max_dead_letters": 0})
     assert features(tmp_path / "rows.parquet", **given).dead_lettered == 1
     (tmp_path / "b.png").write_bytes(picture(20, "PNG"))
@@ -308,7 +308,7 @@ def test_a_folder_of_bad_and_odd_files_is_no_trouble(features: Any, tmp_path: Pa
         found.append(table.select(["id", "embedding"]))
         folder = OutputFolder(str(tmp_path / f"out-{source}"))
         manifest = manifest_of(tmp_path / f"out-{source}")
-        told = {letter.id: letter for chunk in manifest.chunks for letter in read_letters(folder, chunk)}
+        told = {letter.id: letter for chunk in manifest.chunks for letter in read_dead_letters(folder, chunk)}
         assert set(told) == set(bad)
         assert {letter.error for letter in told.values()} == {"bad_image"}
         assert "is empty" in told["empty.png"].reason
@@ -337,7 +337,7 @@ def test_names_that_are_not_utf8_are_dead_letters(features: Any, tmp_path: Path)
     result = features(tmp_path / "in", **given)
     assert rows_of(tmp_path / "out").column("id").to_pylist() == ["c.tar/c.png", "a.png"]
     folder = OutputFolder(str(tmp_path / "out"))
-    found = [letter for chunk in manifest_of(tmp_path / "out").chunks for letter in read_letters(folder, chunk)]
+    found = [letter for chunk in manifest_of(tmp_path / "out").chunks for letter in read_dead_letters(folder, chunk)]
     assert {letter.error for letter in found} == {"id_not_utf8"}
     assert sorted(str(letter.id) for letter in found) == [
         *("b\\udcff.png", "b\\udcff.png.zip/d.png", "c.tar/b\\udcff.png"),

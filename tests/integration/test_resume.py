@@ -19,9 +19,9 @@ from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD, Caller, hold
 from lsh_core.elastic.system_indices import LEDGER
-from lsh_core.errors import LeaseHeldError, LoadError, SettingsError
+from lsh_core.errors import LeaseHeldError, LoadError, SettingsError, UnavailableError
 from lsh_core.jobs import index as stages
-from lsh_core.jobs.dask import load_job
+from lsh_core.jobs.dask import futures, load_job
 from lsh_core.jobs.index import resumed_settings, run_index
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.jobs.train import train
@@ -172,11 +172,11 @@ def test_a_job_that_the_scheduler_does_not_know_is_not_followed_for_ever(
 ) -> None:
     _, build = submitter
     _forget(services, build)
-    monkeypatch.setattr(load_job, "_KNOWN_SECONDS", 0.5)
+    monkeypatch.setattr(futures, "_ASK_SECONDS", 0.5)
     with dask_client(services) as dask:
         job = load_job.find(dask, build)
         assert job is not None
-        with pytest.raises(LoadError, match="unknown to the Dask scheduler"):
+        with pytest.raises(UnavailableError, match=r"has forgotten \d+ of our tasks"):
             load_job.follow(dask, job, build, lambda: None, lambda *_: None)
 
 

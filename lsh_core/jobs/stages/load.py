@@ -13,6 +13,7 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LeaseLostError
 from lsh_core.jobs.dask import load_job
+from lsh_core.jobs.dask.futures import forgotten
 from lsh_core.jobs.dask.load_job import LoadJob
 from lsh_core.jobs.dask.span_task import SpanTask
 from lsh_core.jobs.services import Services, dask_client, worker_threads
@@ -105,9 +106,9 @@ def _running_job(dask: Client, build: str, gate: WriteFence) -> LoadJob | None:
     job = load_job.find(dask, build)
     if job is None or not gate.is_open or gate.epoch != job.epoch:
         return None
-    if not all(future.status in ("pending", "finished") for future in job.futures):
+    if forgotten(dask, job.futures):
         return None
-    return None if load_job.unknown(dask, job.futures) else job
+    return job if all(future.status in ("pending", "finished") for future in job.futures) else None
 
 
 def _cancel(dask: Client, build: str, cause: BaseException) -> None:
@@ -147,8 +148,7 @@ def _tasks(
             epoch=epoch,
             plan=load_plan,
             key=key,
-            file=plan.files[span[0].file],
-            chunks=tuple(span),
+            span=span,
             wait_seconds=settings.node_wait_seconds,
         )
         for span in plan_spans(plan.files, pending, parallelism=threads)

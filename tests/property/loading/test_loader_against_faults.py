@@ -21,12 +21,12 @@ from lsh_core.elastic.node_pool import NodePool
 from lsh_core.errors import AccessError, LoadError, UnavailableError
 from lsh_core.loading.bulk_sender import BulkSender, SendReport
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.loading.expected_contents import expected_contents
 from lsh_core.loading.ledger import LedgerEntry
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.source_file import Chunk, SourceFile
 from tests.fakes.bulk_cluster import (
     BLOCKED,
@@ -137,20 +137,20 @@ def winners(sent: list[Sent], taken: set[int]) -> dict[str, int]:
     script=scripts,
     home=st.integers(0, 2),
     dead=st.sets(st.integers(0, 2), max_size=2),
-    most_bytes=st.integers(80, 4000),
+    max_bytes=st.integers(80, 4000),
 )
 def test_every_row_is_taken_or_refused_once(
-    sent: list[Sent], script: list[Fault | None], home: int, dead: set[int], most_bytes: int
+    sent: list[Sent], script: list[Fault | None], home: int, dead: set[int], max_bytes: int
 ) -> None:
     cluster = FakeCluster(
-        3, script=script, most_bytes=most_bytes, memory_bytes=max(300, most_bytes // 2), refuses=refuses, spoils=spoils
+        3, script=script, max_bytes=max_bytes, memory_bytes=max(300, max_bytes // 2), refuses=refuses, spoils=spoils
     )
     for node in dead:
         cluster.kill(node)
 
     report = send(make_sender(cluster), sent, home)
 
-    too_large = {place for place, row in enumerate(sent) if len(row.line(place)) > most_bytes}
+    too_large = {place for place, row in enumerate(sent) if len(row.line(place)) > max_bytes}
     refused = {(refusal.offset - 7) // 3: refusal.error for refusal in report.refusals}
     assert len(refused) == len(report.refusals)
     assert set(refused) == {place for place, row in enumerate(sent) if row.fate != "good"} | too_large

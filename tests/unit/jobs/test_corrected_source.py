@@ -16,9 +16,9 @@ from lsh_core.errors import SchemaError, SettingsError, SourceError
 from lsh_core.jobs import corrected_source
 from lsh_core.jobs.corrected_source import CorrectedSource
 from lsh_core.jobs.stages.plan import BuildPlan
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.settings import ReplaySettings
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from tests.fakes.vector_fields import list_field
 
 
@@ -41,7 +41,8 @@ def open_source(tmp_path: Path, fields: tuple[str, ...] = (), corrected: str = "
 
 def dead_letters(source: str, *ids: str) -> dict[str, list[DeadLetter]]:
     return {
-        each: [DeadLetter("b", source, 0, 0, place, place, each, "zero_vector", "")] for place, each in enumerate(ids)
+        each: [DeadLetter(build="b", source=source, row=place, place=place, id=each, error="zero_vector", reason="")]
+        for place, each in enumerate(ids)
     }
 
 

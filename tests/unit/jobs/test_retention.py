@@ -17,12 +17,27 @@ from lsh_core.errors import LeaseHeldError, NotFoundError, OutcomeError, Promoti
 from lsh_core.jobs import retention
 from lsh_core.jobs.retention import RetireReport, abandon, retire, retire_all
 from lsh_core.jobs.services import Services
-from lsh_core.loading.dead_letters import DeadLetter, write_dead_letters
+from lsh_core.loading.dead_letters import write_dead_letters
 from lsh_core.settings import AbandonSettings, RetireSettings
+from lsh_core.sources.dead_letter import DeadLetter
 from tests.fakes.memory_server import MemoryServer
 
 NAME = "docs"
 AGES_AGO = "2020-01-01T00:00:00.000+00:00"
+
+
+def dead_letter(build: str, row: int, expires_at: str, replayed_at: str | None = None) -> DeadLetter:
+    return DeadLetter(
+        build=build,
+        source="a.parquet",
+        row=row,
+        place=row,
+        id="id",
+        error="nan",
+        reason="why",
+        expires_at=expires_at,
+        replayed_at=replayed_at,
+    )
 
 
 class Made:
@@ -41,10 +56,8 @@ class Made:
         meta = {"name": NAME if own else "other", "build": build}
         aliases = [closed_alias(build, 0), *([NAME] if live else [])]
         self.server.create(index=index, aliases=aliases, mappings={"_meta": {META_KEY: meta}})
-        dead_letter = DeadLetter(
-            build, "a.parquet", 0, 0, 1, 1, "id", "nan", "why", "2999-01-01T00:00:00+00:00", AGES_AGO
-        )
-        write_dead_letters(self.server, [dead_letter])
+        letter = dead_letter(build, 1, "2999-01-01T00:00:00+00:00", AGES_AGO)
+        write_dead_letters(self.server, [letter])
         self.server.index(index=LEDGER, id=f"{build}:1", document={"build": build, "finished_at": AGES_AGO})
         runs = BuildRecords(self.server)
         runs.start(NAME, build, index=index, state=state, model_id="m")
@@ -53,8 +66,8 @@ class Made:
         return index
 
     def refuse_a_row(self, build: str, expires_at: str = "2999-01-01T00:00:00+00:00") -> None:
-        dead_letter = DeadLetter(build, "a.parquet", 0, 0, 2, 2, "id", "nan", "why", expires_at)
-        write_dead_letters(self.server, [dead_letter])
+        letter = dead_letter(build, 2, expires_at)
+        write_dead_letters(self.server, [letter])
 
     def retire(self, **settings: Any) -> RetireReport:
         return retire(RetireSettings(name=NAME, keep=1, **settings), self.services)

@@ -15,11 +15,11 @@ from lsh_core.elastic.node_pool import NodePool
 from lsh_core.errors import LoadError
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.loading.ledger import LedgerEntry, unpacked_vector
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.row_ipc import unpack_row
 from lsh_core.sources.source_file import Chunk, SourceFile
 from tests.fakes.bulk_cluster import NO_ALIAS, FakeCluster, NoAnswer, read_rows
@@ -178,10 +178,10 @@ def test_a_chunk_whose_rows_are_all_refused_is_recorded_too(file: SourceFile) ->
 def test_of_a_bad_chunk_the_first_letters_are_kept_and_all_are_counted(file: SourceFile) -> None:
     chunks = plan_chunks([file], chunk_rows=30)
     recorder = load(FakeCluster(1, refuses=lambda row: row.version % 30 > 3), file, chunks, dead_letters=5)
-    for entry, chunk in zip(recorder.entries, chunks, strict=True):
-        refused = [
-            place for place in range(chunk.first_row_number, chunk.first_row_number + chunk.rows) if place % 30 > 3
-        ]
+    entries = sorted(recorder.entries, key=lambda entry: entry.chunk)  # They end in any order.
+    for entry, chunk in zip(entries, chunks, strict=True):
+        first = chunk.first_row_number
+        refused = [row for row in range(first, first + chunk.rows) if row % 30 > 3]
         assert entry.dead_lettered == len(refused)
         assert [
             dead_letter.row_number for dead_letter in recorder.dead_letters if dead_letter.chunk == entry.chunk

@@ -15,10 +15,10 @@ from lsh_core.elastic.node_pool import NodePool
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
 from lsh_core.loading.dead_letter_replay import Corrected, CorrectionLoader
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from tests.fakes.bulk_cluster import FakeCluster
 from tests.fakes.vector_fields import list_field
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lsh_core.elastic.system_indices import DEAD_LETTERS, MAPPINGS
-from lsh_core.loading.dead_letters import DeadLetter, dead_letters_kept, expiry
+from lsh_core.loading.dead_letters import dead_letters_kept, expiry, from_document, to_document
+from lsh_core.sources.dead_letter import DeadLetter
 
 DEAD_LETTER = DeadLetter(
     build="b1",
@@ -26,25 +27,25 @@ DEAD_LETTER = DeadLetter(
 
 
 def test_a_letter_comes_back_and_every_field_is_mapped() -> None:
-    document = replace(DEAD_LETTER, replayed_at="2030-01-01T00:00:00+00:00").to_document()
+    document = to_document(replace(DEAD_LETTER, replayed_at="2030-01-01T00:00:00+00:00"))
     assert set(document) == set(MAPPINGS[DEAD_LETTERS])
-    assert DeadLetter.from_document(document) == replace(DEAD_LETTER, replayed_at="2030-01-01T00:00:00+00:00")
+    assert from_document(document) == replace(DEAD_LETTER, replayed_at="2030-01-01T00:00:00+00:00")
     assert DEAD_LETTER.key == "b1:141882"
 
 
 def test_a_letter_that_an_older_version_wrote_is_read() -> None:
     older = {key: value for key, value in DEAD_LETTER.to_json().items() if key != "expires_at"}
-    assert DeadLetter.from_document(older) == replace(DEAD_LETTER, expires_at=None, row_bytes=None)
+    assert from_document(older) == replace(DEAD_LETTER, expires_at=None, row_bytes=None)
 
 
 @pytest.mark.parametrize(("size", "kept"), [(64 * 1024, True), (64 * 1024 + 1, False)])
 def test_a_row_that_is_too_long_is_left_out(size: int, kept: bool) -> None:
-    document = replace(DEAD_LETTER, row_bytes=b"x" * size).to_document()
+    document = to_document(replace(DEAD_LETTER, row_bytes=b"x" * size))
     assert ("row_data" in document) is kept
 
 
 def test_long_texts_are_cut() -> None:
-    document = replace(DEAD_LETTER, id="i" * 5_000, reason="r" * 5_000).to_document()
+    document = to_document(replace(DEAD_LETTER, id="i" * 5_000, reason="r" * 5_000))
     assert (len(document["id"]), len(document["reason"])) == (600, 1_000)
 
 

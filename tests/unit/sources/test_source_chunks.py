@@ -64,13 +64,15 @@ def test_default_rows_of_a_chunk(
 def test_spans_of_twenty_row_groups_are_whole_row_groups() -> None:
     files = [file_of(*[50_000] * 20)]
     spans = plan_spans(files, plan_chunks(files, chunk_rows=20_833), parallelism=4)
-    assert [[span[0].start, span[-1].stop] for span in spans] == [[n * 50_000, (n + 1) * 50_000] for n in range(20)]
+    assert [[span.chunks[0].start, span.chunks[-1].stop] for span in spans] == [
+        [n * 50_000, (n + 1) * 50_000] for n in range(20)
+    ]
 
 
 def test_two_giant_row_groups_are_split_for_five_readers() -> None:
     files = [file_of(30_000, 20_000)]
     spans = plan_spans(files, plan_chunks(files, chunk_rows=1_000), parallelism=5)
-    assert [(span[0].start, span[-1].stop) for span in spans] == [
+    assert [(span.chunks[0].start, span.chunks[-1].stop) for span in spans] == [
         (0, 10_000),
         (10_000, 20_000),
         (20_000, 30_000),
@@ -82,7 +84,7 @@ def test_two_giant_row_groups_are_split_for_five_readers() -> None:
 def test_spans_do_not_cross_files() -> None:
     files = [file_of(10), file_of(10, first_row_number=10)]
     spans = plan_spans(files, plan_chunks(files, chunk_rows=5), parallelism=1)
-    assert [[chunk.number for chunk in span] for span in spans] == [[0, 1], [2, 3]]
+    assert [[chunk.number for chunk in span.chunks] for span in spans] == [[0, 1], [2, 3]]
 
 
 def test_nothing_to_do_makes_no_spans() -> None:

@@ -16,7 +16,7 @@ import pytest
 from lsh_core.errors import SchemaError, SourceChangedError, SourceError
 from lsh_core.sources.columns import check_columns
 from lsh_core.sources.dataset import open_dataset
-from lsh_core.sources.source_file import check_unchanged
+from lsh_core.sources.reading import check_unchanged
 
 Write = Callable[..., Path]
 Packages = Callable[..., pa.Table]

@@ -23,8 +23,8 @@ from lsh_core.sources.storage_errors import translate_errors
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp")
-MOST_IMAGE_BYTES = 64 * 2**20
-_MOST_HEADER_BYTES = 2**20
+MAX_IMAGE_BYTES = 64 * 2**20
+_MAX_HEADER_BYTES = 2**20
 """Of what stands before a file in a tar: its long name, its attributes. They are read whole."""
 
 # A tar of nothing but headers of headers is a RecursionError.
@@ -43,12 +43,12 @@ class Member:
 
 
 def is_archive(url: str) -> bool:
-    """Whether the name of a file is that of a zip or tar archive."""
+    """Return whether the name of a file is that of a zip or tar archive."""
     return url.lower().endswith((*ZIP_SUFFIXES, *TAR_SUFFIXES))
 
 
 def is_random_access(url: str) -> bool:
-    """Whether members can be read without reading what lies before them."""
+    """Return whether members can be read without reading what lies before them."""
     return url.lower().endswith(ZIP_SUFFIXES)
 
 
@@ -88,8 +88,8 @@ class _SmallHeader(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         found = super().frombuf(buf, encoding, errors)
-        if found.type in _OF_THE_NEXT and found.size > _MOST_HEADER_BYTES:
-            raise ValueError(f"has a header of {found.size:,} bytes, at most {_MOST_HEADER_BYTES:,} are read")
+        if found.type in _OF_THE_NEXT and found.size > _MAX_HEADER_BYTES:
+            raise ValueError(f"has a header of {found.size:,} bytes, at most {_MAX_HEADER_BYTES:,} are read")
         return found
 
 
@@ -138,14 +138,14 @@ def _refuse_link(info: tarfile.TarInfo, *, is_plain: bool) -> bytes:
 
 def _read(opened: Callable[[], IO[bytes] | None], size: int) -> bytes:
     """Read one member; raise `ImageError` if it is too large or broken."""
-    if size > MOST_IMAGE_BYTES:
-        raise ImageError(f"has {size:,} bytes, at most {MOST_IMAGE_BYTES:,} are read")
+    if size > MAX_IMAGE_BYTES:
+        raise ImageError(f"has {size:,} bytes, at most {MAX_IMAGE_BYTES:,} are read")
     try:
         file = opened()
         if file is None:
             raise ImageError("is no file")
         with file:
-            return file.read(MOST_IMAGE_BYTES)
+            return file.read(MAX_IMAGE_BYTES)
     except _UNREADABLE as error:
         if isinstance(error, ImageError):
             raise

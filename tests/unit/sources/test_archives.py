@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lsh_core.errors import SourceError
-from lsh_core.features.archives import archive_members
+from lsh_core.sources.archives import archive_members
 
 END = bytes(2 * tarfile.BLOCKSIZE)
 
