@@ -13,7 +13,7 @@ from airflow.sdk import dag, result, task
 from lsh_airflow.forms import form
 from lsh_airflow.job_tasks import run_job
 from lsh_airflow.retries import REPEATABLE
-from lsh_core.settings import TrainSettings
+from lsh_core.settings import TrainSettings, train_labels
 
 
 @dag(
@@ -27,25 +27,7 @@ from lsh_core.settings import TrainSettings
     params=form(
         TrainSettings,
         main=("name", "source", "vector", "metric", "model"),
-        labels={
-            "metric": {
-                "auto": "auto: as the encoder of the vectors says, else cosine",
-                "l2": "l2: Euclidean distance",
-                "cosine": "cosine: angle between vectors",
-                "dot": "dot: largest inner product",
-            },
-            "model": {
-                "ivf": "ivf: lists around k-means centres",
-                "hyperplane": "hyperplane: hash tables",
-                "subspace": "subspace: words of a product quantiser",
-                "hnsw": "hnsw: the server's own graph",
-            },
-            "hash_backend": {
-                "numpy": "numpy: on any worker",
-                "tensorflow": "tensorflow: on workers that have it, on their GPU if there is one",
-                "auto": "auto: tensorflow where the worker that trains has it and a GPU",
-            },
-        },
+        labels=train_labels(),
     ),
 )
 def train_lsh_model() -> None:

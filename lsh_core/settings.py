@@ -6,11 +6,13 @@ its bounds are checked by both. Units are part of the names.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,34 +21,30 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     StringConstraints,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
+    create_model,
     field_validator,
+    model_validator,
 )
+from pydantic_core import CoreSchema, core_schema
 
 from lsh_core.errors import SettingsError
+from lsh_core.knobs import Knob
 from lsh_core.partitions import levels_of, partition_name
+from lsh_core.registry import METRICS, MODELS, Registry
 
-Metric = Literal["l2", "cosine", "dot"]
-TrainedMetric = Literal["auto", "l2", "cosine", "dot"]
-ModelName = Literal["ivf", "hyperplane", "subspace", "hnsw"]
-HashBackend = Literal["numpy", "tensorflow", "auto"]
+logger = logging.getLogger(__name__)
+
 Fusion = Literal["weighted", "rrf"]
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["float32", "float16", "bfloat16"]
 Pixels = Literal["0..255", "0..1", "-1..1"]
 
-MOST_LISTS = 2**20
-MOST_SPILL = 16
-MOST_TABLES = 512
-MOST_BITS = 32
-MOST_MULTIPROBE = 64
-MOST_PARTS = 512
-MOST_CLUSTERS = 4096
-MOST_NEIGHBOURS = 512
-LARGEST_EF_CONSTRUCTION = 3200
 EFFORT_UNITS = ("probes", "candidates", "num_candidates")
 
 _FOLDER = r"[^/=\x00-\x1f]+=[^/\x00-\x1f]+"
@@ -113,10 +111,53 @@ IndexName = Annotated[
 ]
 
 
+class Registered:
+    """Marker of a field that holds a registered name; its choices are listed when they are asked for.
+
+    Parameters
+    ----------
+    registry
+        Registry of the names.
+    others
+        Names that are allowed beside the registered ones.
+    """
+
+    def __init__(self, registry: Registry, *others: str) -> None:
+        self._registry, self._others = registry, others
+
+    def names(self) -> tuple[str, ...]:
+        """Return the allowed names."""
+        return (*self._others, *self._registry.names())
+
+    def check(self, name: str) -> str:
+        """Return `name` if it is allowed; raise ``ValueError`` otherwise."""
+        if name not in self._others:
+            try:
+                self._registry.check(name)
+            except SettingsError as error:
+                raise ValueError(error.reason) from None
+        return name
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(self.names())}
+
+
+TrainedMetric = Annotated[str, Registered(METRICS, "auto")]
+ModelName = Annotated[str, Registered(MODELS)]
+
+
 class Settings(BaseModel):
-    """What all settings share: frozen, and no unknown keys."""
+    """Base of all settings: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @classmethod
+    def form_fields(cls) -> type[Settings]:
+        """Return the settings model whose fields options and forms show; it is not made an instance of."""
+        return cls
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -135,27 +176,100 @@ def validated(model: type[AnySettings], values: Mapping[str, Any]) -> AnySetting
     except ValidationError as refused:
         problems = []
         for problem in refused.errors():
-            setting = ".".join(str(part) for part in problem["loc"])
+            place = tuple(str(part) for part in problem["loc"])
+            knob = place[0] == "model_options" and len(place) > 1
             value = None if problem["type"] == "missing" else problem["input"]
-            problems.append((setting, value, _reason(model, problem["type"], problem["msg"])))
+            reason = _reason(model, problem["type"], problem["msg"])
+            if knob and problem["type"] == "extra_forbidden":
+                reason = _not_a_knob(values.get("model", model.model_fields["model"].default))
+            problems.append((".".join(place[1:] if knob else place), value, reason))
     (setting, value, reason), *others = problems
     also = "".join(f"; {name}={given!r}: {why}" for name, given, why in others)
     raise SettingsError(setting, value, reason + also)
 
 
-def _reason(model: type[Settings], kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return f"is no field of this form; its fields are {', '.join(model.model_fields)}"
-    if kind == "missing":
+def _reason(model: type[Settings], error: str, message: str) -> str:
+    if error == "extra_forbidden":
+        return f"is not a field of this form; its fields are {', '.join(model.form_fields().model_fields)}"
+    if error == "missing":
         return "must be given"
     plain = message.removeprefix("Value error, ")
     return plain.replace("Input should be", "must be").replace("String should have", "must have")
 
 
-class _WrittenTo:
-    """Marks a field that names a place to write to.
+def knob_fields() -> dict[str, Any]:
+    """Return a field for each knob of each model, by name, as ``create_model`` takes them.
 
-    It is no field of a form: whoever may trigger a DAG must not write files of the workers. The output of
+    Models may share a knob: its bounds are then the widest of theirs.
+    """
+    return _knob_fields(MODELS.names())
+
+
+@lru_cache(maxsize=8)
+def _knob_fields(_: tuple[str, ...]) -> dict[str, Any]:
+    shared: dict[str, dict[str, Knob]] = {}
+    for model, knobs in _declared():
+        for knob in knobs:
+            others = shared.setdefault(knob.name, {})
+            if knob.name in TrainSettings.model_fields or any(other.type is not knob.type for other in others.values()):
+                logger.warning("knob %s of %s models is an option of another type: use model_options", knob.name, model)
+            else:
+                others[model] = knob
+    return {name: _field(tuple(owners.values()), _owned(owners)) for name, owners in shared.items() if owners}
+
+
+def _declared() -> Iterator[tuple[str, tuple[Knob, ...]]]:
+    for name, model in MODELS.load_all():
+        yield name, getattr(model, "knobs", ())
+
+
+def _owned(owners: Mapping[str, Knob]) -> str:
+    """Return the description of a knob, after the names of its models: once for those that agree."""
+    said: dict[str, list[str]] = {}
+    for model, knob in owners.items():
+        said.setdefault(knob.description, []).append(model)
+    return "; ".join(f"{', '.join(models)}: {description}" for description, models in said.items()) + "."
+
+
+def _field(knobs: tuple[Knob, ...], description: str) -> tuple[Any, Any]:
+    choices = tuple(dict.fromkeys(choice for knob in knobs for choice in knob.choices))
+    lows, highs = [knob.minimum for knob in knobs], [knob.maximum for knob in knobs]
+    low = None if None in lows else min(low for low in lows if low is not None)
+    high = None if None in highs else max(high for high in highs if high is not None)
+    annotation = Literal[choices] if choices else knobs[0].type
+    return annotation | None, Field(default=None, ge=low, le=high, description=description)
+
+
+def train_labels() -> dict[str, dict[str, str]]:
+    """Return the labels of the choices of a training, by field and choice: metrics, models and knobs."""
+    labels = {
+        "metric": {"auto": "auto: as the encoder of the vectors says, else cosine"}
+        | {name: f"{name}: {metric.label}" for name, metric in METRICS.load_all()},
+        "model": {name: f"{name}: {model.summary}" for name, model in MODELS.load_all()},
+    }
+    for _, knobs in _declared():
+        for knob in knobs:
+            if knob.choices:
+                labels.setdefault(knob.name, {}).update(knob.choices)
+    return labels
+
+
+def _knob_settings(model: str) -> type[Settings]:
+    """Return a settings model with the knobs of one model."""
+    fields: dict[str, Any] = {knob.name: _field((knob,), knob.description) for knob in MODELS.load(model).knobs}
+    made: type[Settings] = create_model(f"{model} options", __base__=Settings, **fields)
+    return made
+
+
+def _not_a_knob(model: str) -> str:
+    knobs = ", ".join(knob.name for knob in MODELS.load(model).knobs)
+    return f"is not a knob of {model} models; their knobs are {knobs or 'none'}"
+
+
+class _WrittenTo:
+    """Marker of a field that names a place to write to.
+
+    It is not a field of a form: whoever may trigger a DAG must not write files of the workers. The output of
     `FeaturesSettings` is not marked: its form asks for it, and it is checked against the roots that may be written to.
     """
 
@@ -218,45 +332,51 @@ class TrainSettings(SourceSettings):
         default="auto",
         description="Distance between vectors; auto: what the encoder that made them names, else cosine.",
     )
-    model: ModelName = Field(default="ivf", description="Kind of LSH model.")
+    model: ModelName = Field(default="ivf", description="LSH model.")
     sample: int | None = Field(
         default=None, ge=2, description="Rows to train on, spread over all files; default from rows and model."
     )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Same seed and sample: the same model.")
-    lists: int | None = Field(
-        default=None, ge=1, le=MOST_LISTS, description="ivf: number of inverted lists; default from rows."
+    model_options: dict[str, Any] = Field(
+        default_factory=dict, description="Knobs of the model by name, such as {'lists': 64} for ivf."
     )
-    spill: int | None = Field(
-        default=None, ge=1, le=MOST_SPILL, description="ivf: nearest lists that each row is put into."
-    )
-    tables: int | None = Field(default=None, ge=1, le=MOST_TABLES, description="hyperplane: hash tables.")
-    bits: int | None = Field(
-        default=None, ge=1, le=MOST_BITS, description="hyperplane: bits per table; default from rows."
-    )
-    multiprobe: int | None = Field(
-        default=None,
-        ge=0,
-        le=MOST_MULTIPROBE,
-        description="hyperplane: buckets of each table that a query looks into beside its own.",
-    )
-    hash_backend: HashBackend = Field(
-        default="numpy",
-        description="ivf, hyperplane: what computes the tokens of rows, wherever they are indexed or upserted with "
-        "this model; auto: tensorflow if the worker that trains has it and a GPU.",
-    )
-    parts: int | None = Field(
-        default=None, ge=1, le=MOST_PARTS, description="subspace: parts of the dimensions; default from dimensions."
-    )
-    clusters: int | None = Field(default=None, ge=2, le=MOST_CLUSTERS, description="subspace: clusters of each part.")
-    m: int | None = Field(
-        default=None, ge=2, le=MOST_NEIGHBOURS, description="hnsw: neighbours of a row in the server's graph."
-    )
-    ef_construction: int | None = Field(
-        default=None,
-        ge=2,
-        le=LARGEST_EF_CONSTRUCTION,
-        description="hnsw: rows that are looked at for the neighbours of a new one.",
-    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knobs_beside_settings(cls, given: Any) -> Any:
+        """Take knobs that stand beside the settings, as `lists=64`, for model options."""
+        if not isinstance(given, Mapping):
+            return given
+        beside = {name: value for name, value in given.items() if name not in TrainSettings.model_fields}
+        if not beside:
+            return given
+        knobs = {name: value for name, value in beside.items() if name in knob_fields()}
+        settings = {name: value for name, value in given.items() if name not in knobs}
+        options = settings.get("model_options", {})
+        return {**settings, "model_options": {**options, **knobs}} if isinstance(options, Mapping) else settings
+
+    @field_validator("model_options")
+    @classmethod
+    def _knobs_of_the_model(cls, options: dict[str, Any], given: ValidationInfo) -> dict[str, Any]:
+        chosen = {name: value for name, value in options.items() if value is not None}
+        if not chosen or "model" not in given.data:
+            return chosen
+        return _knob_settings(given.data["model"]).model_validate(chosen).model_dump(exclude_none=True)
+
+    @classmethod
+    def form_fields(cls) -> type[Settings]:
+        """Return these settings with a field for each knob of each model in place of `model_options`."""
+        return _train_form(MODELS.names())
+
+
+@lru_cache(maxsize=8)
+def _train_form(models: tuple[str, ...]) -> type[Settings]:
+    own = {
+        name: (field.annotation, field) for name, field in TrainSettings.model_fields.items() if name != "model_options"
+    }
+    fields: dict[str, Any] = {**own, **_knob_fields(models)}
+    made: type[Settings] = create_model(TrainSettings.__name__, __base__=Settings, **fields)
+    return made
 
 
 def queries_to_show(recall: float) -> int:

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from lsh_core.cli.options import checked, given_values, make_settings, server_options, settings_options
+from lsh_core.cli.options import TrainCommand, checked, given_values, make_settings, server_options, settings_options
 from lsh_core.cli.session import print_json, reported, services
 from lsh_core.settings import IndexSettings, TrainSettings
 from lsh_core.signals import signals_as_exceptions
 
 
-@click.command()
+@click.command(cls=TrainCommand)
 @settings_options(TrainSettings)
 @server_options(dask=True)
 def train(es: str | None, dask: str | None, as_json: bool, **values: Any) -> None:

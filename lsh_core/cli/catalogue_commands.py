@@ -32,10 +32,10 @@ def list_models(name: str | None, es: str | None, as_json: bool) -> None:
             print_json(found)
             return
         rows = [
-            (model["model_id"], model["kind"], model["metric"], str(model["dims"]), model["created_at"])
+            (model["model_id"], model["model"], model["metric"], str(model["dims"]), model["created_at"])
             for model in found
         ]
-        print_table(("model", "kind", "metric", "dims", "created"), rows, right=("dims",))
+        print_table(("model id", "model", "metric", "dims", "created"), rows, right=("dims",))
         if not rows:
             click.echo("no model is there: airlsh train NAME --source ...", err=True)
 

@@ -10,7 +10,7 @@ import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from lsh_core.settings import AnySettings, Settings, check_name, validated
+from lsh_core.settings import AnySettings, Registered, Settings, TrainSettings, check_name, validated
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,6 +26,8 @@ def settings_options(model: type[Settings], *, optional: tuple[str, ...] = ()) -
 
     def decorate(command: Command) -> Command:
         for name, field in reversed(model.model_fields.items()):
+            if name == "model_options":  # Knobs are options of their own: see `TrainCommand`.
+                continue
             command = _parameter(name, field, required=name not in optional)(command)
         return command
 
@@ -64,10 +66,55 @@ def dask_option(command: Command) -> Command:
     )(command)
 
 
+class RegisteredChoice(click.Choice[str]):
+    """Choice among registered names, which are listed when a command needs them."""
+
+    def __init__(self, marker: Registered) -> None:
+        self._marker = marker
+        super().__init__(())
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The registered names."""
+        return self._marker.names()
+
+    @choices.setter
+    def choices(self, _: object) -> None:
+        """Ignore the names that the base class stores."""
+
+
+class TrainCommand(click.Command):
+    """Command with an option for each knob of each model; they are made when the options are first needed.
+
+    Neither `airlsh --help` nor another command loads the models.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters; the options of knobs stand before those of the server."""
+        parameters = super().get_params(ctx)
+        names = [parameter.name for parameter in parameters]
+        fields = TrainSettings.form_fields().model_fields
+        knobs = [_option(name, field) for name, field in fields.items() if name not in names]
+        place = names.index("es")
+        return [*parameters[:place], *knobs, *parameters[place:]]
+
+
+def _option(name: str, field: FieldInfo) -> click.Parameter:
+    """Return the option of a field that is not required."""
+
+    @_parameter(name, field, required=False)
+    @click.command()
+    def carrier() -> None: ...
+
+    return carrier.params[0]
+
+
 def _parameter(name: str, field: FieldInfo, *, required: bool) -> Callable[[Command], Command]:
     if name == "name":
         return click.argument("name")
     kind, many = _click_type(field.annotation)
+    if marker := next((marker for marker in field.metadata if isinstance(marker, Registered)), None):
+        kind = RegisteredChoice(marker)
     options: dict[str, Any] = {"help": field.description}
     if field.is_required() and required:
         options["required"] = True  # With a default, were it None, nothing would be missing.
@@ -130,7 +177,7 @@ def make_settings(model: type[AnySettings], values: Mapping[str, Any]) -> AnySet
 def given_values(model: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that were given; lists may be repeated options, or written with commas."""
     given: dict[str, Any] = {}
-    for name in model.model_fields:
+    for name in model.form_fields().model_fields:
         value = values.get(name)
         if value is None or value == ():
             continue

@@ -21,8 +21,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield "  rows       " + ", ".join(
         f"{report[key]:,} {key.replace('_', ' ')}" for key in _COUNTS if _shown(key, report.get(key))
     )
-    if report.get("longer_rows"):
-        yield f"  longer     {report['longer_rows']:,} rows are longer than all of the model's sample"
+    if report.get("rows_beyond_norm"):
+        yield f"  beyond     {report['rows_beyond_norm']:,} rows are longer than the trained norm of the model"
     if report.get("documents") is not None:
         yield f"  documents  {report['documents']:,}"
     if report.get("recall") is not None:

@@ -1,4 +1,4 @@
-"""Which pairs of query and row may be among the nearest, by a float32 matrix product and a bound for its rounding.
+"""Filter of the pairs of query and row that may be among the nearest, by a float32 product and a bound of its rounding.
 
 With g = (d + 4)·2⁻²³, x·q in float32 is off by at most g|x||q|, and |x|² and |q|² by g times themselves (Higham,
 *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 3.1, with a factor of two to spare). That holds for
@@ -83,7 +83,7 @@ class CandidateFilter:
         products = self._rows.times(scaled)
         limit = worst * scale - base + slack
         if np.isinf(worst).any() and k < self._count:
-            # Nothing to compare with yet: the k-th best of this block, by the sieve's own reckoning.
+            # Nothing to compare with yet: the k-th best of this block, by the filter's own reckoning.
             limit = np.minimum(limit, products.smallest(k).astype(np.float64) + 2 * slack)
         # Rounded up: a limit rounded down would lose the very row that sets it.
         with np.errstate(over="ignore"):
@@ -104,6 +104,24 @@ class CandidateFilter:
         scale = self._scale * scales
         slack = self._bound * np.sqrt(norms) * np.sqrt(self._longest) * scale + self._floor
         return _Scaled((queries * -scales[:, None]).astype(np.float32), scale, np.zeros(len(queries)), slack)
+
+
+class EveryPair:
+    """Filter that passes every pair, for metrics without a bound.
+
+    Parameters
+    ----------
+    rows
+        Rows of the block.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+
+    def pairs(self, queries: Matrix, worst: Vector, k: int) -> Pairs:
+        """Return all pairs (query, row), in order of the queries; see :class:`CandidateFilter`."""
+        query_numbers, row_numbers = np.divmod(np.arange(len(queries) * self._rows, dtype=np.int64), self._rows)
+        return query_numbers, row_numbers
 
 
 def squared_lengths(vectors: Matrix) -> Vector:

@@ -57,7 +57,7 @@ def _facts(model: StoredModel) -> dict[str, Any]:
     return {
         "model_id": model.model_id,
         "fingerprint": model.fingerprint,
-        "model": model.kind,
+        "model": model.model,
         "metric": model.metric,
         "dims": model.dims,
     }

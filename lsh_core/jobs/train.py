@@ -14,6 +14,7 @@ from lsh_core.jobs.dask.worker_liveness import as_they_end
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.progress import progress
 from lsh_core.redaction import redact
+from lsh_core.registry import METRICS
 from lsh_core.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from lsh_core.sources.source_file import SourceFile
 
 logger = logging.getLogger(__name__)
-
-_KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "hash_backend", "parts", "clusters", "m", "ef_construction")
 
 
 @errors_named()
@@ -54,8 +53,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     from lsh_core.sources.dataset import open_dataset
 
     started = time.perf_counter()
-    knobs = _knobs(settings)
-    make_model(settings.model, seed=settings.seed, **knobs)
+    make_model(settings.model, seed=settings.seed, **settings.model_options)
     dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
     check_vector_column(settings.source, settings.vector, columns.dims)
@@ -84,7 +82,6 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
                 dataset.rows,
                 dataset.version,
                 columns.encoder,
-                knobs,
                 services.connection,
                 pure=False,
             )
@@ -114,10 +111,8 @@ def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSe
     SettingsError
         The source names an encoder of a metric that there is not.
     """
-    from lsh_core.models.metrics import check_metric
-
     if settings.metric == "auto":
-        metric = "cosine" if encoder is None else check_metric(encoder.metric)
+        metric = "cosine" if encoder is None else METRICS.check(encoder.metric)
         return settings.model_copy(update={"metric": metric})
     if encoder is not None and encoder.metric != settings.metric:
         logger.warning(
@@ -127,12 +122,6 @@ def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSe
             settings.metric,
         )
     return settings
-
-
-def _knobs(settings: TrainSettings) -> dict[str, Any]:
-    """Arguments of the model: what is left at its default is left out, as not every kind of model knows it."""
-    given = {knob: getattr(settings, knob) for knob in _KNOBS}
-    return {knob: value for knob, value in given.items() if value != TrainSettings.model_fields[knob].default}
 
 
 def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
@@ -160,7 +149,6 @@ def _fit_and_store(
     rows: int,
     source_version: str | None,
     encoder: EncoderInfo | None,
-    knobs: dict[str, Any],
     connection: Connection,
 ) -> dict[str, Any] | None:
     """Fit on the joined sample and store the model; None if the sample has no row. Runs on a worker."""
@@ -174,7 +162,8 @@ def _fit_and_store(
         return None
     if len(sample) < 2:
         raise SettingsError("sample", len(sample), "a model needs two rows or more to learn from")
-    model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs).fit(sample, rows=rows)
+    model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **settings.model_options)
+    model.fit(sample, rows=rows)
     facts = {
         "rows": rows,
         "source": redact(settings.source),
@@ -186,7 +175,7 @@ def _fit_and_store(
     return {
         "model_id": stored.model_id,
         "fingerprint": stored.fingerprint,
-        "model": stored.kind,
+        "model": stored.model,
         "metric": stored.metric,
         "dims": stored.dims,
         "hash_backend": model.backend_,

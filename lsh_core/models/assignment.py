@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.distances import Distances
 from lsh_core.models.kmeans import group_rows, kmeans, nearest_centroid
-from lsh_core.models.metrics import squared_norms
 
 LISTS_PER_GROUP = 32
 MAX_GROUPS = 1024

@@ -9,7 +9,7 @@ import numpy as np
 
 from lsh_core.models.contract import LSHModel
 
-_DECIDES = ("kind", "params", "dims", "learned", "backend", "dtype")
+_DECIDES = ("model", "params", "dims", "learned", "backend", "dtype")
 
 
 def fingerprint(model: LSHModel) -> str:

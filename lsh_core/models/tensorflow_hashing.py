@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsh_core.backends import load_tensorflow, whole_float32
+from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.distances import compared_bits
 from lsh_core.models.kmeans import row_blocks
-from lsh_core.models.metrics import squared_norms
 
 BLOCK_NUMBERS = 2**22
 HALF_BITS = 16

@@ -44,7 +44,7 @@ def form(
         default becomes a param without one, which Airflow refuses to run without. A field that names a place to
         write to becomes none.
     """
-    properties: dict[str, dict[str, Any]] = model.model_json_schema()["properties"]
+    properties: dict[str, dict[str, Any]] = model.form_fields().model_json_schema()["properties"]
     for written in places_written(model):
         del properties[written]
     main = tuple(main)

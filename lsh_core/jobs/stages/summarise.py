@@ -25,7 +25,7 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     dict
         ``build, index, alias, model_id, source_format, source_version, left_out, left_out_names, state,
         promoted, rows_read, accepted, repeated, replaced, dead_lettered,
-        skipped, longer_rows, documents, nodes, seconds, work_seconds, recall, recall_low, recall_target,
+        skipped, rows_beyond_norm, documents, nodes, seconds, work_seconds, recall, recall_low, recall_target,
         recall_queries, effort, columns_left_out, warnings, error``. Counts that no stage has reached are None, and so
         is the error of a run that did not fail.
 
@@ -35,8 +35,8 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> dict[s
     ``rows_read = accepted + repeated + replaced + dead_lettered``, where ``repeated`` rows lost to a later row with
     their id, and ``replaced`` rows to a live change. ``skipped`` tells how many of ``rows_read`` the last try did not
     send again, because the ledger had their chunks: they are counted among the others, by what became of them.
-    ``longer_rows`` of a ``dot`` index are longer than every row that its model was fitted on: they are indexed, but
-    found less surely.
+    ``rows_beyond_norm``, of metrics with a trained norm, are longer than every row that the model was fitted on: they
+    are indexed, but found less surely.
     """
     try:
         return _report(settings, build, services)
@@ -61,7 +61,7 @@ def _report(settings: IndexSettings, build: str, services: Services) -> dict[str
         "promoted": live_index(client, settings.name) == record["index"],
         **{key: verified.get(key) for key in _COUNTS},
         "skipped": loaded.get("skipped"),
-        "longer_rows": verified.get("longer_rows"),
+        "rows_beyond_norm": verified.get("rows_beyond_norm"),
         "documents": verified.get("documents"),
         "nodes": verified.get("nodes", []),
         "seconds": {stage: facts["seconds"] for stage, facts in stages.items() if "seconds" in facts},

@@ -51,9 +51,9 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     Returns
     -------
     dict
-        ``rows_read, accepted, repeated, replaced, dead_lettered, longer_rows, documents, nodes, work_seconds``, of the
-        whole build, whichever try loaded its rows: ``rows_read = accepted + repeated + replaced + dead_lettered``. And
-        ``recall, recall_low, recall_target, recall_queries, effort, scored``, of searches that are not told otherwise:
+        ``rows_read, accepted, repeated, replaced, dead_lettered, rows_beyond_norm, documents, nodes, work_seconds``, of
+        the whole build, whichever try loaded its rows: ``rows_read = accepted + repeated + replaced + dead_lettered``.
+        And ``recall, recall_low, recall_target, recall_queries, effort, scored``, of searches at the default effort:
         effort is None if these scan all rows, recall if there are not two. And ``warnings``: what is wrong with how
         the model spreads the rows, and what helps.
 
@@ -174,7 +174,7 @@ def _figures(accounts: Accounts, expected: ExpectedContents, services: Services)
         "repeated": expected.repeated,
         "replaced": expected.replaced,
         "dead_lettered": accounts.dead_lettered,
-        "longer_rows": accounts.longer_rows,
+        "rows_beyond_norm": accounts.rows_beyond_norm,
         "nodes": accounts.nodes(services.connection.urls),
         "work_seconds": accounts.work_seconds(),
     }

@@ -119,11 +119,13 @@ def test_every_command_and_option_is_explained(path: tuple[str, ...]) -> None:
     ],
 )
 def test_each_setting_is_an_option(path: tuple[str, ...], model: type[Settings]) -> None:
-    parameters = {parameter.name: parameter for parameter in COMMANDS[path].params}
-    assert set(parameters) == {*model.model_fields, "as_json"} | (set() if path[0] == "features" else {"es"}) | (
+    command, fields = COMMANDS[path], model.form_fields().model_fields
+    parameters = {parameter.name: parameter for parameter in command.get_params(click.Context(command))}
+    del parameters["_click_default_help"]
+    assert set(parameters) == {*fields, "as_json"} | (set() if path[0] == "features" else {"es"}) | (
         {"dask"} if path[0] in ("features", "train", "index") else set()
     ) | ({"resume"} if path == ("index",) else set())
-    for name, field in model.model_fields.items():
+    for name, field in fields.items():
         parameter = parameters[name]
         if isinstance(parameter, click.Option):
             assert parameter.opts[0] == (f"--{name.replace('_', '-')}" if name != "k" else "-k")

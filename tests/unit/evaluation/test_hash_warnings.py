@@ -133,7 +133,8 @@ def test_remedies_name_options_that_there_are(kind: str) -> None:
     sizes = {"ivf": [90_000, *[3] * 36], "hyperplane": [90_000, *[1] * 60], "subspace": [90_000, 3, 3]}[kind]
     found = told(kind, sizes, touched=0.9)
     assert len(found) >= 2
-    options = {name for option in train.params if isinstance(option, click.Option) for name in option.opts}
+    params = train.get_params(click.Context(train))
+    options = {name for option in params if isinstance(option, click.Option) for name in option.opts}
     named = {name for warning in found for name in re.findall(r"--[a-z-]+", warning.remedy)}
     assert named
     assert named <= options
