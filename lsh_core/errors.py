@@ -11,6 +11,7 @@
     │   │   ├── SourceChangedError    a file that changed after it was planned
     │   │   └── SourceMissingError    no file is there
     │   ├── NotFoundError             no such index, build, model or document
+    │   │   └── RowNotFoundError      no row with such an id
     │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
     │   ├── VectorError               a vector that cannot be hashed
     │   ├── FilterError               a search filter outside the allow-list
@@ -58,7 +59,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from lsh_core.redaction import redact
+from lsh_core.redaction import quoted, redact
 
 
 def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any]) -> AirlshError:
@@ -100,7 +101,7 @@ class SettingsError(InputError):
 
     def __init__(self, setting: str, value: object, reason: str) -> None:
         self.setting, self.value, self.reason = setting, value, reason
-        super().__init__(f"{setting}={value!r}: {reason}")
+        super().__init__(f"{setting}={quoted(value)}: {reason}")
 
 
 class ArgumentError(SettingsError, TypeError):
@@ -108,8 +109,7 @@ class ArgumentError(SettingsError, TypeError):
 
     def __init__(self, setting: str, value: object, reason: str) -> None:
         super().__init__(setting, value, reason)
-        shown = repr(value)
-        self.args = (f"{setting}={shown if len(shown) <= 80 else shown[:79] + '…'}: {reason}",)
+        self.args = (f"{setting}={quoted(value, 80)}: {reason}",)
 
 
 class SourceError(InputError):
@@ -148,7 +148,20 @@ class NotFoundError(InputError):
 
     def __init__(self, kind: str, name: str, hint: str = "") -> None:
         self.kind, self.name, self.hint = kind, name, hint
-        super().__init__(f"no {kind} {name!r}" + (f": {hint}" if hint else ""))
+        super().__init__(f"no {kind} {quoted(name)}" + (f": {hint}" if hint else ""))
+
+
+class RowNotFoundError(NotFoundError):
+    """No row with such an id; `index` is the physical index in which it is not."""
+
+    def __init__(self, name: str, identity: str, index: str) -> None:
+        super().__init__("row", identity)
+        self.name, self.id, self.index = name, identity, index
+        near = identity.strip()
+        hint = (
+            f": did you mean {near!r}?" if near not in ("", identity) else ": ids are compared whole, with their case"
+        )
+        self.args = (f"{name} has no row with the id {quoted(identity, 80)}{hint} ({index})",)
 
 
 class ModelMismatchError(InputError):
@@ -256,7 +269,9 @@ class AccessError(ServerError):
         if action:
             where = f" on {', '.join(indices)}" if indices else ""
             granting = f"; any of the privileges {', '.join(privileges)} grants it" if privileges else ""
-            remedy = f"the user {user} lacks {action}{where}{granting}; docs/security.md has a role for each command"
+            remedy = (
+                f"the user {user} lacks {action}{where}{granting}; docs/guides/security.md has a role for each command"
+            )
         else:
             remedy = (
                 "check AIRLSH_ES_API_KEY, or AIRLSH_ES_USERNAME and AIRLSH_ES_PASSWORD, or the connection in Airflow"

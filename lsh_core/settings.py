@@ -31,11 +31,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import SettingsError
 from lsh_core.knobs import Knob
 from lsh_core.partitions import levels_of, partition_name
+from lsh_core.redaction import quoted
 from lsh_core.registry import METRICS, MODELS, Registry
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["float32", "float16", "bfloat16"]
 Pixels = Literal["0..255", "0..1", "-1..1"]
 
+_NOT_A_KNOB = "not_a_knob"
 EFFORT_UNITS = ("probes", "candidates", "num_candidates")
 
 _FOLDER = r"[^/=\x00-\x1f]+=[^/\x00-\x1f]+"
@@ -150,13 +153,19 @@ ModelName = Annotated[str, Registered(MODELS)]
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, and without unknown keys."""
+    """Base of all settings: frozen, without unknown keys; a value that is not allowed is a `SettingsError`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as refused:
+            raise _settings_error(type(self), refused) from None
+
     @classmethod
-    def form_fields(cls) -> type[Settings]:
-        """Return the settings model whose fields options and forms show; it is not made an instance of."""
+    def form_fields(cls) -> type[BaseModel]:
+        """Return the model whose fields options and forms show; no instance of it is made."""
         return cls
 
 
@@ -171,28 +180,31 @@ def validated(model: type[AnySettings], values: Mapping[str, Any]) -> AnySetting
     SettingsError
         A value that is not allowed, a key that is no setting, or one that is missing; all that is wrong in one message.
     """
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as refused:
-        problems = []
-        for problem in refused.errors():
-            place = tuple(str(part) for part in problem["loc"])
-            knob = place[0] == "model_options" and len(place) > 1
-            value = None if problem["type"] == "missing" else problem["input"]
-            reason = _reason(model, problem["type"], problem["msg"])
-            if knob and problem["type"] == "extra_forbidden":
-                reason = _not_a_knob(values.get("model", model.model_fields["model"].default))
-            problems.append((".".join(place[1:] if knob else place), value, reason))
+    return model(**values)
+
+
+def _settings_error(model: type[Settings], refused: ValidationError) -> SettingsError:
+    problems = []
+    for problem in refused.errors():
+        place = tuple(str(part) for part in problem["loc"])
+        setting = ".".join(place[1:] if place[0] == "model_options" and len(place) > 1 else place)
+        value = None if problem["type"] == "missing" else problem["input"]
+        reason = _reason(model, setting, problem["type"], problem["msg"])
+        if problem["type"] == _NOT_A_KNOB:
+            setting, value, reason = problem["ctx"]["knob"], problem["ctx"]["value"], problem["msg"]
+        problems.append((setting, value, reason))
     (setting, value, reason), *others = problems
-    also = "".join(f"; {name}={given!r}: {why}" for name, given, why in others)
-    raise SettingsError(setting, value, reason + also)
+    also = "".join(f"; {name}={quoted(given)}: {why}" for name, given, why in others)
+    return SettingsError(setting, value, reason + also)
 
 
-def _reason(model: type[Settings], error: str, message: str) -> str:
+def _reason(model: type[Settings], setting: str, error: str, message: str) -> str:
     if error == "extra_forbidden":
-        return f"is not a field of this form; its fields are {', '.join(model.form_fields().model_fields)}"
+        return f"is no setting: {choice_of(setting, tuple(model.form_fields().model_fields))}"
     if error == "missing":
         return "must be given"
+    if error == "string_unicode":
+        return "is not Unicode text, as it holds half of a surrogate pair"
     plain = message.removeprefix("Value error, ")
     return plain.replace("Input should be", "must be").replace("String should have", "must have")
 
@@ -254,16 +266,11 @@ def train_labels() -> dict[str, dict[str, str]]:
     return labels
 
 
-def _knob_settings(model: str) -> type[Settings]:
-    """Return a settings model with the knobs of one model."""
+def _knobs_of(model: str) -> type[BaseModel]:
+    """Return a model of pydantic with the knobs of one model."""
     fields: dict[str, Any] = {knob.name: _field((knob,), knob.description) for knob in MODELS.load(model).knobs}
-    made: type[Settings] = create_model(f"{model} options", __base__=Settings, **fields)
+    made: type[BaseModel] = create_model(f"{model} options", **fields)
     return made
-
-
-def _not_a_knob(model: str) -> str:
-    knobs = ", ".join(knob.name for knob in MODELS.load(model).knobs)
-    return f"is not a knob of {model} models; their knobs are {knobs or 'none'}"
 
 
 class _WrittenTo:
@@ -319,9 +326,15 @@ class SourceSettings(Settings):
         "reads (s3://, gs://, abfs://).",
     )
     source_version: SourceVersion = None
-    id: str = Field(default="id", min_length=1, description="Column with the document ids (strings or integers).")
+    id: str = Field(
+        default="id",
+        min_length=1,
+        description="Column with the document ids (strings, UUIDs, integers or whole decimals).",
+    )
     vector: str = Field(
-        default="embedding", min_length=1, description="Column with the vectors (lists of float16, 32 or 64)."
+        default="embedding",
+        min_length=1,
+        description="Column with the vectors (lists or tensors of floats, integers or decimals).",
     )
 
 
@@ -361,21 +374,25 @@ class TrainSettings(SourceSettings):
         chosen = {name: value for name, value in options.items() if value is not None}
         if not chosen or "model" not in given.data:
             return chosen
-        return _knob_settings(given.data["model"]).model_validate(chosen).model_dump(exclude_none=True)
+        allowed = _knobs_of(given.data["model"])
+        for name in chosen.keys() - allowed.model_fields.keys():
+            reason = f"is not a knob of {given.data['model']} models: {choice_of(name, tuple(allowed.model_fields))}"
+            raise PydanticCustomError(_NOT_A_KNOB, "{reason}", {"knob": name, "value": chosen[name], "reason": reason})
+        return allowed.model_validate(chosen).model_dump(exclude_none=True)
 
     @classmethod
-    def form_fields(cls) -> type[Settings]:
+    def form_fields(cls) -> type[BaseModel]:
         """Return these settings with a field for each knob of each model in place of `model_options`."""
         return _train_form(MODELS.names())
 
 
 @lru_cache(maxsize=8)
-def _train_form(models: tuple[str, ...]) -> type[Settings]:
+def _train_form(models: tuple[str, ...]) -> type[BaseModel]:
     own = {
         name: (field.annotation, field) for name, field in TrainSettings.model_fields.items() if name != "model_options"
     }
     fields: dict[str, Any] = {**own, **_knob_fields(models)}
-    made: type[Settings] = create_model(TrainSettings.__name__, __base__=Settings, **fields)
+    made: type[BaseModel] = create_model(TrainSettings.__name__, **fields)
     return made
 
 

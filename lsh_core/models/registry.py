@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import PluginError, SettingsError
 from lsh_core.models.arrays import Array
 from lsh_core.models.contract import LSHModel
@@ -54,8 +55,8 @@ def make_model(name: str, **params: Any) -> LSHModel:
     allowed = {"metric", "seed"} | {knob.name for knob in known.knobs}
     for argument, value in given.items():
         if argument not in allowed:
-            knobs = ", ".join(knob.name for knob in known.knobs) or "none"
-            raise SettingsError(argument, value, f"is not a knob of {name} models; their knobs are {knobs}")
+            knobs = [knob.name for knob in known.knobs]
+            raise SettingsError(argument, value, f"is not a knob of {name} models: {choice_of(argument, knobs)}")
     return known(**given)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from lsh_core.elastic.addresses import shown
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ArgumentError, SettingsError
+from lsh_core.search.filter_values import is_unicode
 from lsh_core.settings import check_name
 
 _HOW = 'VectorIndex("http://127.0.0.1:9200", "packages")'
@@ -70,5 +71,7 @@ def check_text_and_image(text: object, image: object) -> None:
     """Raise `ArgumentError` for a text that is none, or an image that is neither its bytes nor its path."""
     if text is not None and not isinstance(text, str):
         raise ArgumentError("text_query", text, "must be a text, which the index's encoder turns into a vector")
+    if text is not None and not is_unicode(text):
+        raise SettingsError("text_query", text, "is not Unicode text, as it holds half of a surrogate pair")
     if image is not None and not isinstance(image, bytes | str | Path):
         raise ArgumentError("image", image, "must be the bytes of an image file, or its path")

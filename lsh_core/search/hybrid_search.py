@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from numbers import Real
 from typing import get_args
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import ArgumentError, SettingsError
 from lsh_core.search.answers import HybridAnswer
 from lsh_core.search.filter_fields import type_of
+from lsh_core.search.filter_values import is_unicode
 from lsh_core.search.fusion import reciprocal_ranks, weighted
 from lsh_core.search.hybrid import match, pool_size, read_ranking, text_query, with_text
 from lsh_core.search.live_index import LiveIndex
@@ -45,6 +47,8 @@ def checked_text(text: object, fields: Sequence[str] | None, weight: object, fus
     if not isinstance(text, str):
         raise ArgumentError("text", text, "must be a text: the words that rows should have")
     check_names("text_fields", fields)
+    if not is_unicode(text):
+        raise SettingsError("text", text, "is not Unicode text, as it holds half of a surrogate pair")
     if not text.strip():
         raise SettingsError("text", text, "is empty")
     if len(text) > _LONGEST_TEXT:
@@ -64,9 +68,13 @@ def _checked_weight(weight: object, fusion: str) -> float | None:
         raise ArgumentError("text_weight", weight, "must be a number from 0 to 1")
     if fusion == "rrf":
         raise SettingsError("text_weight", weight, "has no place in reciprocal rank fusion")
-    if not 0 <= float(weight) <= 1:
+    try:
+        number = float(weight)
+    except OverflowError:
+        number = float("inf")
+    if not 0 <= number <= 1:
         raise SettingsError("text_weight", weight, "must be from 0 to 1")
-    return float(weight)
+    return number
 
 
 class HybridSearch:
@@ -109,7 +117,7 @@ class HybridSearch:
                 )
             return parts
 
-        found = self._asker.find(queries, identity=plan.identity)
+        found = self._asker.find(queries, identity=plan.identity, query_filter=request.query_filter)
         metric, build = found.build.field.metric, found.build.meta.build
         return [read_ranking(hits, query, metric, build) for query, hits in zip(found.queries, found.hits, strict=True)]
 
@@ -122,6 +130,6 @@ def _fields(build: SearchableBuild, asked: tuple[str, ...]) -> tuple[str, ...]:
     for field in asked:
         if field not in build.text_fields:
             known = f"of type {type_of(build.mapping[field])}" if field in build.mapping else "no field"
-            reason = f"is not full text in {build.index}, but {known}; there is {', '.join(build.text_fields)}"
+            reason = f"is not full text in {build.index}, but {known}; {choice_of(field, build.text_fields)}"
             raise SettingsError("text_field", field, reason)
     return asked or build.text_fields

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from lsh_core.errors import NotFoundError
+from lsh_core.errors import RowNotFoundError
 from lsh_core.search.answers import Answer
 from lsh_core.search.effort import (
     can_look_up,
@@ -66,10 +67,11 @@ class NeighbourSearch:
 
     def answers(self, plan: Plan) -> list[Answer]:
         """Return the answers of a plan; those that found too few rows by all rows that pass the filter."""
-        answers = self._asker.ask(plan.queries, identity=plan.identity)
+        named: Any = {"identity": plan.identity, "query_filter": plan.request.query_filter}
+        answers = self._asker.ask(plan.queries, **named)
         short = [number for number, answer in enumerate(answers) if self.falls_short(answer, plan.request)]
         if short:
-            again = self._asker.ask(lambda build: [plan.scans(build)[each] for each in short], identity=plan.identity)
+            again = self._asker.ask(lambda build: [plan.scans(build)[each] for each in short], **named)
             for number, answer in zip(short, again, strict=True):
                 answers[number] = answer
         return answers
@@ -161,12 +163,14 @@ class NeighbourSearch:
         """Return the vector of a stored row, (1, d) float32."""
         answer = self._asker.ask(lambda build: [row_query(build.field, identity)])[0]
         if not answer.neighbours:
-            raise NotFoundError("document", identity, f"not in build {answer.build}")
+            build = self._asker.build()
+            raise RowNotFoundError(build.meta.name, identity, build.index)
         (vector,) = answer.neighbours[0].fields.values()
         return np.array([vector], dtype=np.float32)
 
     def _count(self, query_filter: Filter | None) -> int:
-        return self._asker.ask(lambda _: [count_query(query_filter)])[0].scored or 0
+        counted = self._asker.ask(lambda _: [count_query(query_filter)], query_filter=query_filter)
+        return counted[0].scored or 0
 
 
 def _scan(build: SearchableBuild, target: Target, request: Request) -> Query:

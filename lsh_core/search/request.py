@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from numbers import Integral, Real
 from typing import Any
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import ArgumentError, SettingsError
+from lsh_core.redaction import quoted
 from lsh_core.search.filter_fields import check_filter_fields
+from lsh_core.search.filter_values import is_unicode
 from lsh_core.search.filters import check_filter
 from lsh_core.search.queries import MAX_RESULTS, Filter, all_of, excluding
 from lsh_core.search.searchable_build import SearchableBuild
@@ -95,23 +97,21 @@ def checked_request(
 def check_names(argument: str, names: object) -> None:
     """Raise `ArgumentError` unless `names` is None or a collection of texts."""
     if isinstance(names, str):
-        raise ArgumentError(argument, names, f"must be a list of names, not one text: {argument}=[{names!r}]")
+        raise ArgumentError(argument, names, f"must be a list of names, not one text: {argument}=[{quoted(names, 60)}]")
     if names is None:
         return
-    if not isinstance(names, Collection) or isinstance(names, bytes | Mapping):
+    if not isinstance(names, Collection) or isinstance(names, bytes | Mapping) or getattr(names, "ndim", 1) != 1:
         raise ArgumentError(argument, names, f"must be a list of names, not {type(names).__name__}")
     for name in names:
         if not _is_text(name):
-            raise ArgumentError(argument, names, f"must hold names, not {name!r}")
+            raise ArgumentError(argument, names, f"must hold names, not {quoted(name, 60)}")
 
 
 def _not_an_argument(unit: str) -> str:
     """Return what to write instead of an argument that a search does not have."""
     if unit in _INSTEAD:
         return f"is not an argument of this search: {_INSTEAD[unit]}"
-    near = get_close_matches(unit, _ARGUMENTS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"is not an argument of this search: {hint}there are {', '.join(_ARGUMENTS)}"
+    return f"is not an argument of this search: {choice_of(unit, _ARGUMENTS)}"
 
 
 def check_k(k: int) -> None:
@@ -130,7 +130,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and value != "" and is_unicode(value)
 
 
 def check_for(build: SearchableBuild, request: Request) -> None:
@@ -157,7 +157,4 @@ def check_fields(build: SearchableBuild, fields: Sequence[str] | None) -> None:
     for name in fields:
         if any(fnmatchcase(path, name) for path in paths):
             continue
-        near = get_close_matches(name, paths, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        reason = f"is not a field of {build.index}: {hint}there are {', '.join(paths) or 'none'}"
-        raise SettingsError("fields", name, reason)
+        raise SettingsError("fields", name, f"is not a field of {build.index}: {choice_of(name, paths)}")

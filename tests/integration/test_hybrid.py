@@ -225,7 +225,7 @@ def test_from_the_command_line(searcher: VectorIndex, one_node: Any, tmp_path: P
 
 
 def test_what_is_refused(searcher: VectorIndex) -> None:
-    with pytest.raises(SettingsError, match=r"half.* is not full text .* there is title"):
+    with pytest.raises(SettingsError, match=r"half.* is not full text .* there are title"):
         searcher.search_hybrid(TEXT, vector=VECTORS[0], text_fields=["half"])
     with pytest.raises(SettingsError, match="one of a vector, an identity"):
         searcher.search_hybrid(TEXT)

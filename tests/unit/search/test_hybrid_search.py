@@ -40,7 +40,7 @@ class CountedIndex:
     def __init__(self) -> None:
         self.sent: list[list[Query]] = []
 
-    def find(self, queries: Callable[[SearchableBuild], Sequence[Query]], *, identity: str | None = None) -> Response:
+    def find(self, queries: Callable[[SearchableBuild], Sequence[Query]], **_: Any) -> Response:
         self.sent.append(list(queries(BUILD)))
         hits = [{"hits": HITS[query.path], "total": {"value": len(HITS[query.path])}} for query in self.sent[-1]]
         return Response(BUILD, self.sent[-1], hits)
@@ -98,7 +98,8 @@ def test_what_is_not_full_text_is_refused_with_what_is() -> None:
     plan = Plan(Request(1, (), None, None, {}), lambda _: [], lambda _: [by_vector([1.0])])
     asker = cast("LiveIndex", CountedIndex())
     with pytest.raises(
-        SettingsError, match=r"text_field='tags': is not full text in .*, but of type keyword; there is title, body\.de"
+        SettingsError,
+        match=r"text_field='tags': is not full text in .*, but of type keyword; there are title, body\.de",
     ):
         HybridSearch(asker, NeighbourSearch(asker)).answer(plan, checked_text("x", ["title", "tags"], None, "weighted"))
 
