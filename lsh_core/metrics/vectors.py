@@ -41,7 +41,7 @@ def max_norm(vectors: Float32Array) -> float:
 
 
 def count_beyond(vectors: Float32Array, norm: float) -> int:
-    """How many of ``(n, d)`` `vectors` are longer than `norm`."""
+    """Number of ``(n, d)`` `vectors` that are longer than `norm`."""
     return int((np.sqrt(squared_norms(vectors)) > norm * (1 + _ROUNDING)).sum())
 
 

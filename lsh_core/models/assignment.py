@@ -1,4 +1,4 @@
-"""Which lists are nearest to a row: exactly, or by way of groups of lists.
+"""Nearest lists of a row: exactly, or through groups of lists.
 
 Examining all of 16,000 lists costs a row 16,000 distances. In two levels the lists are grouped; for each group
 the `examined` lists nearest to its centre are known, and a row looks only at those of the group it is nearest

@@ -108,9 +108,9 @@ class LSHModel(ABC):
     max_touched: ClassVar[float] = 1.0
     """Share of the rows that a query may share a token with before a report warns of it."""
     has_rare_tokens: ClassVar[bool] = False
-    """Whether most tokens that are possible occur in no row, so that rows that are alone with a token tell more."""
+    """True where most possible tokens occur in no row: reports then look at rows that are alone with a token."""
     tokens_are_probes: ClassVar[bool] = False
-    """Whether a query asks for its own tokens and no others: a stored row's tokens then lead to its neighbours."""
+    """True where a query asks for its own tokens alone: a stored row's tokens then lead to its neighbours."""
 
     hash_backend: str = "numpy"
     """Library that was asked for; an argument of the models with the knob `HASH_BACKEND`."""

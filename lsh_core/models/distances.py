@@ -1,4 +1,4 @@
-"""Which centroids are nearest to rows, by distances that are computed in blocks."""
+"""Nearest centroids of rows, by distances that are computed in blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One number for everything that decides which tokens a model gives."""
+"""Fingerprint of everything that decides a model's tokens."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class HNSW(LSHModel):
 
     @property
     def graph(self) -> dict[str, int]:
-        """What the server builds its graph with."""
+        """Options of the server's graph."""
         self._check_fitted()
         return {"m": self.m_, "ef_construction": self.ef_construction_}
 

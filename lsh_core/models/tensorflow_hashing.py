@@ -34,7 +34,7 @@ HALF_BITS = 16
 
 
 class _Functions(NamedTuple):
-    """What is traced, once in a process and for all models."""
+    """Traced functions, once in a process and for all models."""
 
     codes: Any
     nearest: Any
@@ -148,7 +148,7 @@ class TensorFlowDistances:
         return self._smallest(queries, self._scaled, _tensorflow().zeros_like(self._norms), count)
 
     def _smallest(self, vectors: Float32Array, scaled: Any, norms: Any, count: int) -> Int64Array:
-        """Where ``scaled · row + norm`` is smallest, smallest first."""
+        """Positions of the smallest ``scaled · row + norm``, smallest first."""
         found = np.empty((len(vectors), count), dtype=np.int64)
         with whole_float32(_tensorflow()):
             for block in row_blocks(len(vectors), _block_rows(int(scaled.shape[0]))):
