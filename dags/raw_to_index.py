@@ -16,7 +16,7 @@ from lsh_airflow.forms import form
 from lsh_airflow.index_stage import index_tasks
 from lsh_airflow.job_tasks import run_dask_job, run_job
 from lsh_airflow.retries import REPEATABLE
-from lsh_core.settings import RawToIndexSettings
+from lsh_core.settings import RawToIndexSettings, train_labels
 
 
 @dag(
@@ -35,7 +35,8 @@ from lsh_core.settings import RawToIndexSettings
                 "if needed": "if needed: unless the newest model of this name is one of this encoder",
                 "always": "always: a new model",
                 "never": "never: fail if there is none",
-            }
+            },
+            "model": train_labels()["model"],
         },
     ),
 )

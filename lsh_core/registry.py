@@ -46,11 +46,11 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """Return the built-in names, then the names that packages add, sorted."""
-        return (*self._built_in, *sorted(set(_entry_points(self.group, tuple(sys.path))) - set(self._built_in)))
+        return (*self._built_in, *sorted(self._added().keys() - self._built_in.keys()))
 
     def check(self, name: str) -> str:
         """Return `name` if it is registered; raise `SettingsError` with the known names otherwise."""
-        if name not in self._built_in and name not in self.names():
+        if name not in self._built_in and name not in self._added():
             raise SettingsError(self.setting, name, f"must be one of {', '.join(self.names())}")
         return name
 
@@ -80,8 +80,11 @@ class Registry:
             except PluginError as error:
                 logger.warning("%s", error)
 
+    def _added(self) -> Mapping[str, tuple[EntryPoint, ...]]:
+        return _entry_points(self.group, tuple(sys.path))
+
     def _load_entry_point(self, name: str) -> Any:
-        entry, *others = _entry_points(self.group, tuple(sys.path))[name]
+        entry, *others = self._added()[name]
         if others:
             distributions = ", ".join(sorted(_distribution(each) for each in (entry, *others)))
             raise PluginError(self.group, name, distributions, "is registered by more than one package")
