@@ -23,7 +23,7 @@ class Knob:
     minimum, maximum
         Bounds of a number, both allowed; None: unbounded.
     choices
-        Allowed values with a label for forms; empty: any.
+        Allowed values with their meanings; empty: any.
     default
         Value, or rule, that holds where none is given; "" if the help says it.
     """

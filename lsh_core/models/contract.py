@@ -27,9 +27,9 @@ HASH_BACKEND = Knob(
     "library that computes the tokens of rows, wherever they are indexed or upserted with this model",
     type=str,
     choices={
-        "numpy": "numpy: on any worker",
-        "tensorflow": "tensorflow: on workers that have it, on their GPU if there is one",
-        "auto": "auto: tensorflow where the worker that trains has it and a GPU",
+        "numpy": "runs on any worker",
+        "tensorflow": "runs on workers that have it, on their GPU if there is one",
+        "auto": "tensorflow if the worker that trains has it and a GPU",
     },
     default="numpy",
 )

@@ -62,7 +62,7 @@ class Hyperplane(LSHModel):
     """
 
     name: ClassVar[str] = "hyperplane"
-    summary: ClassVar[str] = "hash tables"
+    summary: ClassVar[str] = "hash tables of random hyperplanes"
     knobs: ClassVar[tuple[Knob, ...]] = (
         Knob("tables", "hash tables", minimum=1, maximum=MAX_TABLES, default=f"{TABLES}"),
         Knob("bits", "bits per table", minimum=1, maximum=MAX_BITS, default="from rows"),

@@ -13,7 +13,7 @@ from lsh_core.jobs.train import with_metric
 from lsh_core.metrics import metric_named, metric_names
 from lsh_core.models import fingerprint, load_model, make_model
 from lsh_core.search.effort import can_look_up
-from lsh_core.settings import TrainSettings, train_labels, validated
+from lsh_core.settings import TrainSettings, labels_of, validated
 from lsh_core.sources.encoder_info import EncoderInfo
 from lsh_core.sources.validation import valid_vectors
 from lsh_core.testing import clustered
@@ -27,7 +27,7 @@ def test_it_is_found_by_its_name() -> None:
     assert isinstance(metric_named("l1"), L1)
     settings = validated(TrainSettings, {"name": "docs", "source": "docs.parquet", "metric": "l1"})
     assert settings.metric == "l1"
-    assert train_labels()["metric"]["l1"] == "l1: sum of absolute differences"
+    assert labels_of(TrainSettings.model_fields["metric"])["l1"] == "sum of absolute differences"
     auto = settings.model_copy(update={"metric": "auto"})
     assert with_metric(auto, EncoderInfo("ours", "ab" * 32, 8, "l1", "embedding")).metric == "l1"
 

@@ -15,7 +15,7 @@ from lsh_core.errors import SettingsError
 from lsh_core.evaluation.hash_health import TokenCounts, assess
 from lsh_core.evaluation.hash_warnings import hash_warnings
 from lsh_core.models import fingerprint, load_model, make_model, model_names
-from lsh_core.settings import TrainSettings, train_labels, validated
+from lsh_core.settings import TrainSettings, labels_of, validated
 from lsh_core.testing import TokenModelConformance, clustered
 
 SOURCE = {"name": "docs", "source": "docs.parquet"}
@@ -54,7 +54,7 @@ def test_its_knobs_are_settings() -> None:
     lists = TrainSettings.form_fields().model_json_schema()["properties"]["lists"]
     assert lists["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 2**20}  # The widest bounds of both.
     assert lists["description"] == "ivf, random_lists: number of inverted lists; default: from rows."
-    assert train_labels()["model"]["random_lists"] == "random_lists: lists around rows drawn from the sample"
+    assert labels_of(TrainSettings.model_fields["model"])["random_lists"] == "lists around rows drawn from the sample"
 
 
 @pytest.mark.usefixtures("example_plugins")
