@@ -16,6 +16,7 @@
     │   ├── VectorError               a vector that cannot be hashed
     │   ├── FilterError               a search filter outside the allow-list
     │   ├── MissingPackageError       what was asked for needs a package that is not installed
+    │   ├── PluginError               a model or metric that an installed package registers, but that cannot be loaded
     │   ├── ImageError                an image that cannot be decoded
     │   └── EncoderError              an encoder that cannot be made as asked
     │       └── WeightsError          weights that are not there, or that cannot be fetched
@@ -185,6 +186,14 @@ class MissingPackageError(InputError):
     def __init__(self, package: str, needed_for: str, install: str) -> None:
         self.package, self.needed_for, self.install = package, needed_for, install
         super().__init__(f"{needed_for} needs the package {package}, which is not installed here: {install}")
+
+
+class PluginError(InputError):
+    """A model or metric that an installed package registers, but that cannot be loaded."""
+
+    def __init__(self, group: str, name: str, distribution: str, reason: str) -> None:
+        self.group, self.name, self.distribution, self.reason = group, name, distribution, reason
+        super().__init__(f"{group} {name!r} of {distribution} {reason}")
 
 
 class FilterError(InputError):

@@ -6,12 +6,14 @@ Both check its bounds. Units are part of the names.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,18 +22,27 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     StringConstraints,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
+    create_model,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from lsh_core.choices import choice_of
 from lsh_core.errors import SettingsError
+from lsh_core.knobs import Knob
 from lsh_core.partitions import levels_of, partition_name
 from lsh_core.redaction import quoted
+from lsh_core.registry import METRICS, MODELS, Registry
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,39 +60,51 @@ class Verbatim:
     """Marks a list whose items the command line does not split at commas."""
 
 
-Metric = Literal["l2", "cosine", "dot"]
+class Registered:
+    """Marker of a field that holds a registered name; its choices are listed when they are asked for.
+
+    Parameters
+    ----------
+    registry
+        Registry of the names.
+    meaning
+        Attribute of the classes that says in a few words what a name means.
+    others
+        Names that are allowed beside the registered ones, with their meanings.
+    """
+
+    def __init__(self, registry: Registry, meaning: str, others: Mapping[str, str] | None = None) -> None:
+        self._registry, self._meaning, self._others = registry, meaning, dict(others or {})
+
+    def names(self) -> tuple[str, ...]:
+        """Return the allowed names."""
+        return (*self._others, *self._registry.names())
+
+    def labels(self) -> dict[str, str]:
+        """Return the meanings of the allowed names; classes that cannot be loaded are left out."""
+        registered = {name: str(getattr(found, self._meaning)) for name, found in self._registry.load_all()}
+        return self._others | registered
+
+    def check(self, name: str) -> str:
+        """Return `name` if it is allowed; raise ``ValueError`` otherwise."""
+        if name not in self._others:
+            try:
+                self._registry.check(name)
+            except SettingsError as error:
+                raise ValueError(error.reason) from None
+        return name
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(self.names())}
+
+
 TrainedMetric = Annotated[
-    Literal["auto", "l2", "cosine", "dot"],
-    Labels(
-        {
-            "auto": "metric of the encoder that made the vectors, else cosine",
-            "l2": "Euclidean distance",
-            "cosine": "angle between vectors",
-            "dot": "largest inner product",
-        }
-    ),
+    str, Registered(METRICS, "label", {"auto": "metric of the encoder that made the vectors, else cosine"})
 ]
-ModelName = Annotated[
-    Literal["ivf", "hyperplane", "subspace", "hnsw"],
-    Labels(
-        {
-            "ivf": "lists around k-means centres",
-            "hyperplane": "hash tables of random hyperplanes",
-            "subspace": "words of a product quantiser",
-            "hnsw": "the server's own graph",
-        }
-    ),
-]
-HashBackend = Annotated[
-    Literal["numpy", "tensorflow", "auto"],
-    Labels(
-        {
-            "numpy": "runs on any worker",
-            "tensorflow": "runs on workers that have it, on their GPU if there is one",
-            "auto": "tensorflow if the worker that trains has it and a GPU",
-        }
-    ),
-]
+ModelName = Annotated[str, Registered(MODELS, "summary")]
 Fusion = Literal["weighted", "rrf"]
 Device = Annotated[
     Literal["auto", "cpu", "gpu"],
@@ -102,15 +125,7 @@ Pixels = Annotated[
     Labels({"0..255": "as stored", "0..1": "divided by 255", "-1..1": "divided by 127.5, minus 1"}),
 ]
 
-MOST_LISTS = 2**20
-MOST_SPILL = 16
-MOST_TABLES = 512
-MOST_BITS = 32
-MOST_MULTIPROBE = 64
-MOST_PARTS = 512
-MOST_CLUSTERS = 4096
-MOST_NEIGHBOURS = 512
-LARGEST_EF_CONSTRUCTION = 3200
+_NOT_A_KNOB = "not_a_knob"
 EFFORT_UNITS = ("probes", "candidates", "num_candidates")
 
 _FOLDER = r"[^/=\x00-\x1f]+=[^/\x00-\x1f]+"
@@ -188,6 +203,11 @@ class Settings(BaseModel):
         except ValidationError as refused:
             raise _settings_error(type(self), refused) from None
 
+    @classmethod
+    def form_fields(cls) -> type[BaseModel]:
+        """Return the model whose fields options and forms show; no instance of it is made."""
+        return cls
+
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
@@ -206,23 +226,79 @@ def validated(model: type[AnySettings], values: Mapping[str, Any]) -> AnySetting
 def _settings_error(model: type[Settings], refused: ValidationError) -> SettingsError:
     problems = []
     for problem in refused.errors():
-        setting = ".".join(str(part) for part in problem["loc"])
+        place = tuple(str(part) for part in problem["loc"])
+        setting = ".".join(place[1:] if place[0] == "model_options" and len(place) > 1 else place)
         value = None if problem["type"] == "missing" else problem["input"]
-        problems.append((setting, value, _reason(model, setting, problem["type"], problem["msg"])))
+        reason = _reason(model, setting, problem["type"], problem["msg"])
+        if problem["type"] == _NOT_A_KNOB:
+            setting, value, reason = problem["ctx"]["knob"], problem["ctx"]["value"], problem["msg"]
+        problems.append((setting, value, reason))
     (setting, value, reason), *others = problems
     also = "".join(f"; {name}={quoted(given)}: {why}" for name, given, why in others)
     return SettingsError(setting, value, reason + also)
 
 
-def _reason(model: type[Settings], setting: str, kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return f"is no setting: {choice_of(setting, tuple(model.model_fields))}"
-    if kind == "missing":
+def _reason(model: type[Settings], setting: str, error: str, message: str) -> str:
+    if error == "extra_forbidden":
+        return f"is no setting: {choice_of(setting, tuple(model.form_fields().model_fields))}"
+    if error == "missing":
         return "must be given"
-    if kind == "string_unicode":
+    if error == "string_unicode":
         return "is not Unicode text, as it holds half of a surrogate pair"
     plain = message.removeprefix("Value error, ")
     return plain.replace("Input should be", "must be").replace("String should have", "must have")
+
+
+def knob_fields() -> dict[str, Any]:
+    """Return a field for each knob of each model, by name, as ``create_model`` takes them.
+
+    Models may share a knob: its bounds are then the widest of theirs.
+    """
+    return _knob_fields(MODELS.names())
+
+
+@lru_cache(maxsize=8)
+def _knob_fields(_: tuple[str, ...]) -> dict[str, Any]:
+    shared: dict[str, dict[str, Knob]] = {}
+    for model, knobs in _declared():
+        for knob in knobs:
+            others = shared.setdefault(knob.name, {})
+            if knob.name in TrainSettings.model_fields or any(other.type is not knob.type for other in others.values()):
+                logger.warning("knob %s of %s models is an option of another type: use model_options", knob.name, model)
+            else:
+                others[model] = knob
+    return {name: _field(tuple(owners.values()), _owned(owners)) for name, owners in shared.items() if owners}
+
+
+def _declared() -> Iterator[tuple[str, tuple[Knob, ...]]]:
+    for name, model in MODELS.load_all():
+        yield name, getattr(model, "knobs", ())
+
+
+def _owned(owners: Mapping[str, Knob]) -> str:
+    """Return the description of a knob, after the names of its models: once for those that agree."""
+    said: dict[str, list[str]] = {}
+    for model, knob in owners.items():
+        said.setdefault(knob.description, []).append(model)
+    return "; ".join(f"{', '.join(models)}: {description}" for description, models in said.items()) + "."
+
+
+def _field(knobs: tuple[Knob, ...], description: str) -> tuple[Any, Any]:
+    choices = tuple(dict.fromkeys(choice for knob in knobs for choice in knob.choices))
+    lows, highs = [knob.minimum for knob in knobs], [knob.maximum for knob in knobs]
+    low = None if None in lows else min(low for low in lows if low is not None)
+    high = None if None in highs else max(high for high in highs if high is not None)
+    if choices:
+        meanings = Labels({choice: meaning for knob in knobs for choice, meaning in knob.choices.items()})
+        return Annotated[Literal[choices] | None, meanings], Field(default=None, description=description)
+    return knobs[0].type | None, Field(default=None, ge=low, le=high, description=description)
+
+
+def _knobs_of(model: str) -> type[BaseModel]:
+    """Return a model of pydantic with the knobs of one model."""
+    fields: dict[str, Any] = {knob.name: _field((knob,), knob.description) for knob in MODELS.load(model).knobs}
+    made: type[BaseModel] = create_model(f"{model} options", **fields)
+    return made
 
 
 class _WrittenTo:
@@ -235,7 +311,12 @@ class _WrittenTo:
 
 def labels_of(field: FieldInfo) -> Mapping[str, str]:
     """Return the meanings of the choices of `field`; empty for a field without labels."""
-    return next((each.of for each in field.metadata if isinstance(each, Labels)), {})
+    for each in field.metadata:
+        if isinstance(each, Labels):
+            return each.of
+        if isinstance(each, Registered):
+            return each.labels()
+    return {}
 
 
 def meaning_of(field: FieldInfo) -> str:
@@ -329,39 +410,50 @@ class TrainSettings(SourceSettings):
     seed: int = Field(
         default=0, ge=0, le=2**32 - 1, description="Random seed. The same seed and sample give the same model."
     )
-    lists: int | None = Field(
-        default=None, ge=1, le=MOST_LISTS, description="ivf: number of inverted lists; default from rows."
+    model_options: dict[str, Any] = Field(
+        default_factory=dict, description="Knobs of the model by name, such as {'lists': 64} for ivf."
     )
-    spill: int | None = Field(
-        default=None, ge=1, le=MOST_SPILL, description="ivf: nearest lists that each row is put into."
-    )
-    tables: int | None = Field(default=None, ge=1, le=MOST_TABLES, description="hyperplane: hash tables.")
-    bits: int | None = Field(
-        default=None, ge=1, le=MOST_BITS, description="hyperplane: bits per table; default from rows."
-    )
-    multiprobe: int | None = Field(
-        default=None,
-        ge=0,
-        le=MOST_MULTIPROBE,
-        description="hyperplane: buckets of each table that a query looks into beside its own.",
-    )
-    hash_backend: HashBackend = Field(
-        default="numpy",
-        description="ivf, hyperplane: library that computes the tokens of rows, wherever they are indexed or upserted.",
-    )
-    parts: int | None = Field(
-        default=None, ge=1, le=MOST_PARTS, description="subspace: parts of the dimensions; default from dimensions."
-    )
-    clusters: int | None = Field(default=None, ge=2, le=MOST_CLUSTERS, description="subspace: clusters of each part.")
-    m: int | None = Field(
-        default=None, ge=2, le=MOST_NEIGHBOURS, description="hnsw: neighbours of a row in the server's graph."
-    )
-    ef_construction: int | None = Field(
-        default=None,
-        ge=2,
-        le=LARGEST_EF_CONSTRUCTION,
-        description="hnsw: rows that are looked at for the neighbours of a new one.",
-    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knobs_beside_settings(cls, given: Any) -> Any:
+        """Take knobs that stand beside the settings, as `lists=64`, for model options."""
+        if not isinstance(given, Mapping):
+            return given
+        beside = {name: value for name, value in given.items() if name not in TrainSettings.model_fields}
+        if not beside:
+            return given
+        knobs = {name: value for name, value in beside.items() if name in knob_fields()}
+        settings = {name: value for name, value in given.items() if name not in knobs}
+        options = settings.get("model_options", {})
+        return {**settings, "model_options": {**options, **knobs}} if isinstance(options, Mapping) else settings
+
+    @field_validator("model_options")
+    @classmethod
+    def _knobs_of_the_model(cls, options: dict[str, Any], given: ValidationInfo) -> dict[str, Any]:
+        chosen = {name: value for name, value in options.items() if value is not None}
+        if not chosen or "model" not in given.data:
+            return chosen
+        allowed = _knobs_of(given.data["model"])
+        for name in chosen.keys() - allowed.model_fields.keys():
+            reason = f"is not a knob of {given.data['model']} models: {choice_of(name, tuple(allowed.model_fields))}"
+            raise PydanticCustomError(_NOT_A_KNOB, "{reason}", {"knob": name, "value": chosen[name], "reason": reason})
+        return allowed.model_validate(chosen).model_dump(exclude_none=True)
+
+    @classmethod
+    def form_fields(cls) -> type[BaseModel]:
+        """Return these settings with a field for each knob of each model in place of `model_options`."""
+        return _train_form(MODELS.names())
+
+
+@lru_cache(maxsize=8)
+def _train_form(models: tuple[str, ...]) -> type[BaseModel]:
+    own = {
+        name: (field.annotation, field) for name, field in TrainSettings.model_fields.items() if name != "model_options"
+    }
+    fields: dict[str, Any] = {**own, **_knob_fields(models)}
+    made: type[BaseModel] = create_model(TrainSettings.__name__, **fields)
+    return made
 
 
 def queries_to_show(recall: float) -> int:

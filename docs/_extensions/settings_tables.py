@@ -29,13 +29,13 @@ def _is_of_a_verb(model: Any) -> bool:
     return isinstance(model, type) and issubclass(model, settings.Settings) and bool(model.model_fields)
 
 
-def _section(model: type[BaseModel]) -> nodes.section:
+def _section(model: type[settings.Settings]) -> nodes.section:
     section = nodes.section(ids=[model.__name__.lower()], names=[model.__name__.lower()])
     section += nodes.title(text=model.__name__)
     section += nodes.paragraph(
         text=(model.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ").replace("`", "")
     )
-    section += _table(HEADER, [_row(name, field) for name, field in model.model_fields.items()])
+    section += _table(HEADER, [_row(name, field) for name, field in model.form_fields().model_fields.items()])
     return section
 
 
@@ -63,6 +63,9 @@ def _shown(value: Any) -> str:
 
 def _type_of(field: FieldInfo) -> str:
     """Return the type of a field in words, with its bounds."""
+    for rule in field.metadata:
+        if isinstance(rule, settings.Registered):
+            return ", ".join(rule.names())
     text = " or ".join(_type_name(each) for each in _alternatives(field.annotation) if each is not type(None))
     bounds = [
         f"{word} {getattr(rule, attribute)}"

@@ -13,11 +13,12 @@ import pyarrow as pa
 from lsh_core.builds.field_limits import SPARE_FIELDS, field_count
 from lsh_core.builds.field_types import is_field_name
 from lsh_core.builds.token_format import TokenFormat
-from lsh_core.errors import SchemaError
+from lsh_core.errors import ModelMismatchError, SchemaError
 
 META_KEY = "airlsh"
 MOST_DIMS = 4096
-FORMAT = 2
+FORMAT = 3
+"""Format of ``_meta``. 1: without fields for live changes; 2: with ``kind`` in place of ``model``."""
 _BYTES_PER_SHARD = 16 * 2**30
 _GC_DELETES = "1h"
 
@@ -46,7 +47,7 @@ class VectorField:
     similarity: str
     model_id: str
     fingerprint: str
-    kind: str
+    model: str
     token_prefix: str
     token_width: int
     has_lists: bool
@@ -73,7 +74,7 @@ class BuildMeta:
     Attributes
     ----------
     format
-        1: no fields for live changes, and no `id_column`. 2: with both.
+        `FORMAT` of the version that built the index.
     id_column
         Column of the source that holds the ids; "id" where the index does not say.
     source_version
@@ -104,8 +105,19 @@ class BuildMeta:
 
     @classmethod
     def from_json(cls, meta: Mapping[str, Any]) -> BuildMeta:
-        """Read what `to_json` wrote; raises ``KeyError`` for an index that airlsh did not make."""
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        KeyError
+            An index that airlsh did not make.
+        ModelMismatchError
+            An index of another format.
+        """
         own = dict(meta[META_KEY])
+        if (found := own.get("format")) != FORMAT:
+            where = f"build {own.get('build')} of {own.get('name')}, made by another version of airlsh: index it again"
+            raise ModelMismatchError(f"an index of format {FORMAT}", f"format {found}", where)
         vectors = tuple(VectorField(**vector) for vector in own.pop("vectors"))
         return cls(vectors=vectors, **own)
 

@@ -102,7 +102,7 @@ class RowAccounts(JsonForm):
     ----------
     repeated, replaced
         Rows that lost to a later row with their id, and rows that lost to a live change.
-    longer_rows
+    rows_beyond_norm
         Rows of a ``dot`` index beyond the norm that the model was trained on: recall of these is lower.
     nodes
         Load statistics of each node.
@@ -115,7 +115,7 @@ class RowAccounts(JsonForm):
     repeated: int | None = None
     replaced: int | None = None
     dead_lettered: int | None = None
-    longer_rows: int | None = None
+    rows_beyond_norm: int | None = None
     nodes: Sequence[Mapping[str, Any]] = ()
     work_seconds: Mapping[str, float] = field(default_factory=dict)
 

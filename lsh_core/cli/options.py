@@ -10,7 +10,7 @@ import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from lsh_core.settings import AnySettings, Positional, Settings, Verbatim, check_name, meaning_of, validated
+from lsh_core.settings import AnySettings, Positional, Registered, Settings, Verbatim, check_name, meaning_of, validated
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,7 +25,7 @@ def settings_options(model: type[Settings], *, optional: tuple[str, ...] = ()) -
     """
 
     def decorate(command: Command) -> Command:
-        for name, field in reversed(model.model_fields.items()):
+        for name, field in reversed(model.form_fields().model_fields.items()):
             command = _parameter(name, field, required=name not in optional)(command)
         return command
 
@@ -69,6 +69,8 @@ def _parameter(name: str, field: FieldInfo, *, required: bool) -> Callable[[Comm
     if name == "name" or Positional in field.metadata:
         return click.argument(name, required=field.is_required())
     kind, many = _click_type(field.annotation)
+    if marker := next((marker for marker in field.metadata if isinstance(marker, Registered)), None):
+        kind = click.Choice(marker.names())
     options: dict[str, Any] = {"help": _help(name, field)}
     if field.is_required() and required:
         options["required"] = True  # With a default of None, click would never miss it.
@@ -155,7 +157,7 @@ def given_values(model: type[Settings], values: Mapping[str, Any]) -> dict[str, 
     Lists may be repeated options, or items separated by commas.
     """
     given: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
+    for name, field in model.form_fields().model_fields.items():
         value = values.get(name)
         if value is None or value == ():
             continue

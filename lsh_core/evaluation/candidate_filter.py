@@ -107,6 +107,24 @@ class CandidateFilter:
         return _Scaled((queries * -scales[:, None]).astype(np.float32), scale, np.zeros(len(queries)), slack)
 
 
+class EveryPair:
+    """Filter that passes every pair, for metrics without a bound.
+
+    Parameters
+    ----------
+    rows
+        Rows of the block.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+
+    def pairs(self, queries: Matrix, worst: Vector, k: int) -> Pairs:
+        """Return all pairs (query, row), in order of the queries; see :class:`CandidateFilter`."""
+        query_numbers, row_numbers = np.divmod(np.arange(len(queries) * self._rows, dtype=np.int64), self._rows)
+        return query_numbers, row_numbers
+
+
 def squared_lengths(vectors: Matrix) -> Vector:
     """Squared lengths of the rows of (n, d) `vectors`, (n,)."""
     lengths: Vector = np.einsum("ij,ij->i", vectors, vectors)

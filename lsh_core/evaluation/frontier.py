@@ -13,7 +13,8 @@ from lsh_core.evaluation.ground_truth import GroundTruth, true_neighbours
 from lsh_core.evaluation.latency import Latency, measure_latency
 from lsh_core.evaluation.measurement import Measured, lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
-from lsh_core.evaluation.recall import indistinguishable
+from lsh_core.metrics import metric_named
+from lsh_core.metrics.contract import Metric
 from lsh_core.progress import progress
 from lsh_core.search.effort import effort_for_recall, effort_range
 from lsh_core.search.recall_curve import CurvePoint
@@ -111,6 +112,7 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
     truth = true_neighbours(connection, build.index, build.field, queries, depths[-1], rows=rows)
     own = {depth: measure(searcher, queries, truth.nearest(depth), None) for depth in depths}
     k = min(k, depths[-1])
+    metric = metric_named(build.field.metric)
     effort = effort_for_recall(build, None)
     curve = _measure_curve(searcher, queries, truth.nearest(k), effort_range(build, k, rows), effort)
     timed = next((point for point in curve if point.effort == effort), None) or _speed(searcher, queries, k, None)
@@ -125,8 +127,8 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
         recall_p5=recall_at[str(k)].recall_p5,
         histogram=recall_at[str(k)].histogram,
         recall_at=recall_at,
-        blurred=0.0 if build.field.metric == "dot" else ties_within_float32(truth.nearest(k), build.field.metric),
-        distance_ratio=None if build.field.metric == "dot" else _ratio(own[k], truth.nearest(k), build.field.metric),
+        blurred=0.0 if metric.has_negative else ties_within_float32(truth.nearest(k), metric),
+        distance_ratio=None if metric.has_negative else _ratio(own[k], truth.nearest(k), metric),
         scored=None if np.isnan(scored).any() else round(float(scored.mean()), 1),
         curve=curve,
         **{each.name: getattr(timed, each.name) for each in fields(Speed)},
@@ -179,14 +181,15 @@ def _speed(searcher: VectorIndex, queries: QuerySet, k: int, effort: int | None)
     )
 
 
-def ties_within_float32(truth: GroundTruth, metric: str) -> float:
+def ties_within_float32(truth: GroundTruth, metric: Metric) -> float:
+    """Return the share of the queries whose last neighbour a float32 score does not tell from others close by."""
     last = truth.distances[:, -1]
-    return round(float(((last > 0) & (indistinguishable(last, metric) > 1.05 * last)).mean()), 4)
+    return round(float(((last > 0) & (metric.score_ties(last) > 1.05 * last)).mean()), 4)
 
 
-def _ratio(found: Measured, truth: GroundTruth, metric: str) -> float:
+def _ratio(found: Measured, truth: GroundTruth, metric: Metric) -> float:
     """Return the mean ratio of distances, over the ranks that were found and whose scores tell them to a percent."""
-    told = indistinguishable(truth.distances, metric) < 1.01 * truth.distances
+    told = metric.score_ties(truth.distances) < 1.01 * truth.distances
     usable = np.isfinite(found.distances) & told
     ratios: npt.NDArray[np.float64] = found.distances[usable] / truth.distances[usable]
     return round(float(ratios.mean()), 5) if len(ratios) else 1.0

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from lsh_core.evaluation.ground_truth import GroundTruth
 from lsh_core.evaluation.query_set import QuerySet
-from lsh_core.evaluation.recall import indistinguishable, recall_at_k
+from lsh_core.evaluation.recall import recall_at_k
+from lsh_core.metrics import metric_named
 from lsh_core.search.answers import Answer
 from lsh_core.search.recall_curve import CurvePoint
 from lsh_core.search.vector_index import VectorIndex
@@ -84,7 +85,7 @@ def measure(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort
         [[neighbour.id for neighbour in row] for row in found],
         truth.ids,
         found_distances=distances,
-        exact_distances=indistinguishable(truth.distances, searcher.build.field.metric),
+        exact_distances=metric_named(searcher.build.field.metric).score_ties(truth.distances),
         tolerance=0,
     )
     return Measured(recall, np.array([answer.scored for answer in answers], dtype=np.float64), distances)

@@ -67,7 +67,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
         name=settings.name,
         build=build.meta.build,
         index=build.index,
-        model=build.field.kind,
+        model=build.field.model,
         metric=build.field.metric,
         rows=rows,
         own_queries=settings.queries is not None,
@@ -95,7 +95,7 @@ def _operations(client: Elasticsearch, index: str) -> int:
 
 def _queries(settings: EvaluateSettings, build: SearchableBuild, services: Services) -> QuerySet:
     from lsh_core.evaluation.query_set import QuerySet, draw_unseen
-    from lsh_core.models.metrics import prepare_queries
+    from lsh_core.metrics import metric_named
     from lsh_core.search.query_file import read_query_vectors
 
     field = build.field
@@ -105,7 +105,7 @@ def _queries(settings: EvaluateSettings, build: SearchableBuild, services: Servi
     if vectors.shape[1] != field.dims:
         raise ModelMismatchError(f"vectors of {field.dims} numbers", f"{vectors.shape[1]}", settings.queries)
     try:
-        prepare_queries(vectors, field.metric)
+        metric_named(field.metric).prepare_queries(vectors)
     except VectorError as error:
         raise SourceError(settings.queries, f"row {error.row} {error.reason}") from None
     return QuerySet(vectors)

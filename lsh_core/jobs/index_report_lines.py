@@ -22,8 +22,8 @@ def report_lines(report: IndexReport) -> Iterator[str]:
     yield "  rows       " + ", ".join(
         f"{count:,} {key.replace('_', ' ')}" for key in _COUNTS if _shown(key, count := getattr(report, key))
     )
-    if report.longer_rows:
-        yield f"  longer     {report.longer_rows:,} rows are longer than all of the model's sample"
+    if report.rows_beyond_norm:
+        yield f"  beyond     {report.rows_beyond_norm:,} rows are longer than the trained norm of the model"
     if report.documents is not None:
         yield f"  documents  {report.documents:,}"
     if report.recall is not None:

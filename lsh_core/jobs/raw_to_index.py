@@ -64,7 +64,7 @@ def _facts(model: StoredModel) -> ModelFacts:
     return ModelFacts(
         model_id=model.model_id,
         fingerprint=model.fingerprint,
-        model=model.kind,
+        model=model.model,
         metric=model.metric,
         dims=model.dims,
     )

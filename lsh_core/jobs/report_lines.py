@@ -52,7 +52,7 @@ def refreshed(result: RefreshReport) -> Iterator[str]:
 
 def models(found: Sequence[StoredModel]) -> Iterator[str]:
     """Yield a table of models."""
-    columns = {"model": "model_id", "kind": "kind", "metric": "metric", "dims": "dims", "created": "created_at"}
+    columns = {"model id": "model_id", "model": "model", "metric": "metric", "dims": "dims", "created": "created_at"}
     rows = [[str(getattr(model, key)) for key in columns.values()] for model in found]
     yield from table_lines(tuple(columns), rows, right=("dims",))
 

@@ -16,6 +16,7 @@ from lsh_core.jobs.services import Services, dask_client
 from lsh_core.json_form import JsonForm
 from lsh_core.progress import progress
 from lsh_core.redaction import redact
+from lsh_core.registry import METRICS
 from lsh_core.settings import TrainSettings
 from lsh_core.sources.source_facts import SourceFacts
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from lsh_core.sources.source_file import SourceFile
 
 logger = logging.getLogger(__name__)
-
-_KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "hash_backend", "parts", "clusters", "m", "ef_construction")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +93,7 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
     from lsh_core.sources.dataset import open_dataset
 
     started = time.perf_counter()
-    knobs = _knobs(settings)
-    make_model(settings.model, seed=settings.seed, **knobs)
+    make_model(settings.model, seed=settings.seed, **settings.model_options)
     dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
     check_vector_column(settings.source, settings.vector, columns.dims)
@@ -124,7 +122,6 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
                 dataset.rows,
                 dataset.version,
                 columns.encoder,
-                knobs,
                 services.connection,
                 pure=False,
             )
@@ -154,10 +151,8 @@ def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSe
     SettingsError
         The source names an encoder of a metric that there is not.
     """
-    from lsh_core.models.metrics import check_metric
-
     if settings.metric == "auto":
-        metric = "cosine" if encoder is None else check_metric(encoder.metric)
+        metric = "cosine" if encoder is None else METRICS.check(encoder.metric)
         return settings.model_copy(update={"metric": metric})
     if encoder is not None and encoder.metric != settings.metric:
         logger.warning(
@@ -167,12 +162,6 @@ def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSe
             settings.metric,
         )
     return settings
-
-
-def _knobs(settings: TrainSettings) -> dict[str, Any]:
-    """Arguments of the model: what is left at its default is left out, as not every kind of model knows it."""
-    given = {knob: getattr(settings, knob) for knob in _KNOBS}
-    return {knob: value for knob, value in given.items() if value != TrainSettings.model_fields[knob].default}
 
 
 def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
@@ -200,7 +189,6 @@ def _fit_and_store(
     rows: int,
     source_version: str | None,
     encoder: EncoderInfo | None,
-    knobs: dict[str, Any],
     connection: Connection,
 ) -> FittedModel | None:
     """Fit on the joined sample and store the model; None if the sample has no row. Runs on a worker."""
@@ -214,7 +202,8 @@ def _fit_and_store(
         return None
     if len(sample) < 2:
         raise SettingsError("sample", len(sample), "a model needs two rows or more to learn from")
-    model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs).fit(sample, rows=rows)
+    model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **settings.model_options)
+    model.fit(sample, rows=rows)
     facts = {
         "rows": rows,
         "source": redact(settings.source),
@@ -226,7 +215,7 @@ def _fit_and_store(
     return FittedModel(
         model_id=stored.model_id,
         fingerprint=stored.fingerprint,
-        model=stored.kind,
+        model=stored.model,
         metric=stored.metric,
         dims=stored.dims,
         hash_backend=model.backend_,

@@ -98,7 +98,7 @@ class _OpenChunk:
     refused: tuple[RefusedRow, ...]
     refused_bytes: dict[int, bytes]
     candidates: dict[int, dict[str, Any]]
-    longer_rows: int
+    rows_beyond_norm: int
     requests: list[Future[SendReport]]
 
     @property
@@ -182,7 +182,7 @@ class ChunkLoader:
             tuple(valid.refused),
             {row.offset: pack_row(table, row.offset) for row in valid.refused[: plan.dead_letters_per_chunk]},
             _sample_rows(valid, chunk),
-            codes.longer,
+            codes.beyond_norm,
             requests,
         )
 
@@ -247,7 +247,7 @@ class ChunkLoader:
                 {"node": self._plan.nodes[node], **tally.to_document()} for node, tally in sorted(nodes.items())
             ),
             seconds=watch.take(),
-            longer_rows=opened.longer_rows,
+            rows_beyond_norm=opened.rows_beyond_norm,
         )
         self._record(file, chunk, entry, dead_letters)
         return entry

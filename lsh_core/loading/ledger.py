@@ -70,8 +70,8 @@ class LedgerEntry:
         repeated ids wins, over all chunks, without keeping the ids.
     samples
         A few rows as ``{"id", "row_number", "vector"}``, read back by verification.
-    longer_rows
-        Rows that are longer than those that the model of a ``dot`` index was fitted on.
+    rows_beyond_norm
+        Rows beyond the trained norm, under metrics that have one.
     """
 
     chunk: int
@@ -86,7 +86,7 @@ class LedgerEntry:
     samples: tuple[dict[str, Any], ...] = ()
     nodes: tuple[dict[str, Any], ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
-    longer_rows: int = 0
+    rows_beyond_norm: int = 0
 
     @property
     def rows_read(self) -> int:
@@ -109,7 +109,7 @@ class LedgerEntry:
             "rows_read": self.rows_read,
             "valid": len(self.offsets),
             "dead_lettered": self.dead_lettered,
-            "longer_rows": self.longer_rows,
+            "rows_beyond_norm": self.rows_beyond_norm,
             "row_mask": base64.b64encode(np.packbits(mask).tobytes()).decode("ascii"),
             "id_hashes": base64.b64encode(self.id_hashes.astype("<u8").tobytes()).decode("ascii"),
             "samples": list(self.samples),
@@ -137,7 +137,7 @@ class LedgerEntry:
             samples=tuple(document["samples"]),
             nodes=tuple(document["nodes"]),
             seconds=document["seconds"],
-            longer_rows=document.get("longer_rows", 0),  # Entries of earlier versions have none.
+            rows_beyond_norm=document.get("rows_beyond_norm", 0),  # Entries of earlier versions have none.
         )
 
 

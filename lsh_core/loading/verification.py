@@ -15,6 +15,7 @@ from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.errors import VerificationError
 from lsh_core.loading.expected_contents import ChunkContents, ExpectedContents
 from lsh_core.loading.ledger import unpacked_vector
+from lsh_core.metrics import metric_named
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _CHUNKS_PER_PAGE = 5000
 _SAMPLES_PER_PAGE = 100
 _LONGEST_LIST = 5
-_COSINE_ERROR = 1e-6
 
 
 def verify_holdings(
@@ -84,7 +84,7 @@ def verify_samples(
 ) -> int:
     """Read sampled vectors back and compare them with what was sent.
 
-    Bit by bit, but for ``cosine``: there the server keeps a direction and a length, and multiplies them again.
+    Each number must be equal, within the error that the metric allows for the server's way to store it.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def verify_samples(
             if hit["fields"].get("airlsh.row") != [sample["row_number"]]:
                 continue
             sent, held = unpacked_vector(sample["vector"]), vectors_of([hit], field.column, field.dims)[0]
-            allowed = _COSINE_ERROR * np.linalg.norm(sent) if field.metric == "cosine" else 0.0
+            allowed = metric_named(field.metric).stored_error(sent)
             if sent.shape != held.shape or np.abs(sent - held).max() > allowed:
                 raise VerificationError(index, f"vector of document {sample['id']!r}", "as it was sent", "another")
             compared += 1

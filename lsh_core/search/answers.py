@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lsh_core.models.metrics import distance_from_score
+from lsh_core.metrics import metric_named
 from lsh_core.search.queries import Path, Query
 
 
@@ -96,7 +96,7 @@ def read_answer(found: Mapping[str, Any], query: Query, metric: str, build: str)
     hits = found["hits"]
     matching = int(found["total"]["value"])
     scores = np.array([hit["_score"] for hit in hits], dtype=np.float64)
-    distances = distance_from_score(scores, metric) if len(scores) else scores
+    distances = metric_named(metric).distance_from_score(scores) if len(scores) else scores
     return Answer(
         build,
         tuple(

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from lsh_core.builds.mapping import VectorField
 from lsh_core.errors import SettingsError
-from lsh_core.models.subspace import Subspace
+from lsh_core.metrics import metric_named
+from lsh_core.models.registry import model_class
 from lsh_core.search.queries import MAX_RESULTS
 from lsh_core.search.searchable_build import SearchableBuild
 
@@ -42,7 +43,7 @@ def effort_asked_for(build: SearchableBuild, asked: Mapping[str, int]) -> int | 
     wanted = build.model.effort_name
     for unit, value in asked.items():
         if unit != wanted:
-            raise SettingsError(unit, value, f"index {build.index} has an {build.field.kind} model: use {wanted}")
+            raise SettingsError(unit, value, f"index {build.index} has an {build.field.model} model: use {wanted}")
     effort = asked.get(wanted)
     most = MAX_TERMS if build.field.has_lists else MAX_RESULTS
     if effort is not None and build.field.has_lists:
@@ -124,12 +125,15 @@ def effort_under_filter(build: SearchableBuild, effort: int | None, *, rows: int
 
 
 def can_look_up(field: VectorField, effort: int) -> bool:
-    """Return whether what is stored with a row leads to as many of its neighbours as a search for its vector.
+    """Return whether a look-up by a row's stored lists or tokens finds as much as a search for its vector.
 
     With each row its nearest lists are stored, `field.near` of them. A row's own tokens are all that a search uses for
     ``subspace``; not for ``hyperplane``, which looks into more buckets than a row is in (.91 of the neighbours by its
     tokens, .96 by its vector), nor under ``dot``, where rows and queries are hashed differently.
     """
+    metric = metric_named(field.metric)
+    if not metric.server_scores:  # A look-up compares by the server's similarity.
+        return False
     if field.has_lists:
         return effort <= field.near
-    return field.graph is not None or (field.kind == Subspace.kind and field.metric != "dot")
+    return field.graph is not None or (model_class(field.model).tokens_are_probes and not metric.by_product)

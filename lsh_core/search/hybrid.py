@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lsh_core.builds.mapping import VectorField
-from lsh_core.models.metrics import distance_from_score
+from lsh_core.metrics import metric_named
 from lsh_core.search.answers import HybridAnswer, HybridNeighbour
 from lsh_core.search.queries import MAX_RESULTS, Filter, Query, Target, source_filter
 
@@ -82,7 +82,7 @@ def read_ranking(found: Mapping[str, Any], query: Query, metric: str, build: str
     own = [float(hit["_score"]) for hit in hits]
     texts = own if by_text else [float(scores.get(TEXT_CLAUSE, 0.0)) for scores in named]
     vectors = [float(scores[VECTOR_CLAUSE]) for scores in named] if by_text else own
-    distances = distance_from_score(np.array(vectors, dtype=np.float64), metric)
+    distances = metric_named(metric).distance_from_score(np.array(vectors, dtype=np.float64))
     neighbours = [
         HybridNeighbour(rank, hit["_id"], float(distance), score, hit.get("_source", {}), text)
         for rank, (hit, distance, score, text) in enumerate(zip(hits, distances, own, texts, strict=True), start=1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lsh_core.builds.mapping import VectorField, graph_path, near_path, tokens_path
-from lsh_core.settings import MOST_PARTS
+from lsh_core.models.subspace import MAX_PARTS
 
 MAX_RESULTS = 10_000
 
@@ -132,7 +132,7 @@ def id_query(
         "like": [{"_index": index, "_id": identity}],
         "min_term_freq": 1,
         "min_doc_freq": 1,
-        "max_query_terms": MOST_PARTS,
+        "max_query_terms": MAX_PARTS,
         "minimum_should_match": 1,
     }
     return _table_query(field, target, {"more_like_this": alike}, k=k, effort=effort, shards=shards, fields=fields)

@@ -43,7 +43,7 @@ def form(
         One `Param` per field, with its type, bounds, default, title and description. Airflow refuses to start a run
         without a value for a field without a default. Fields that name a place to write to are left out.
     """
-    properties: dict[str, dict[str, Any]] = model.model_json_schema()["properties"]
+    properties: dict[str, dict[str, Any]] = model.form_fields().model_json_schema()["properties"]
     for written in places_written(model):
         del properties[written]
     main = tuple(main)
@@ -91,7 +91,9 @@ def settings_from_params(model: type[AnySettings], params: Mapping[str, Any]) ->
 
 def _labels(model: type[Settings], field: str) -> dict[str, str]:
     """Return the choices of a field with their meanings, as a form shows them."""
-    return {value: f"{value}: {meaning}" for value, meaning in labels_of(model.model_fields[field]).items()}
+    return {
+        value: f"{value}: {meaning}" for value, meaning in labels_of(model.form_fields().model_fields[field]).items()
+    }
 
 
 def _one_type_list(schema: Mapping[str, Any]) -> dict[str, Any]:

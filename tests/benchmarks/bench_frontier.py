@@ -31,8 +31,8 @@ from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.models import MODELS
-from lsh_core.models.metrics import SIMILARITY
+from lsh_core.metrics import metric_names
+from lsh_core.models import model_names
 from lsh_core.search.query_file import read_query_vectors
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import EvaluateSettings, IndexSettings, TrainSettings
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--source", required=True, help="Parquet file with id and embedding")
     parser.add_argument("--queries", help="FILE.npy, FILE.parquet or FILE.parquet:COLUMN; default: 500 rows left out")
     parser.add_argument("--rows", type=int, help="rows to use; default: all")
-    parser.add_argument("--metric", choices=list(SIMILARITY), default="l2")
+    parser.add_argument("--metric", choices=metric_names(), default="l2")
     parser.add_argument(
         "--model", action="append", help='model and its options, such as "ivf --lists 4096"; default: each at defaults'
     )
@@ -62,7 +62,7 @@ def main() -> None:
     results = []
     with own_servers() as (services, folder):
         source, queries = prepare(arguments, folder)
-        for model in arguments.model or MODELS:
+        for model in arguments.model or model_names():
             results.append(run(model, source, queries, arguments, services))
             show(results[-1])
             if arguments.json:

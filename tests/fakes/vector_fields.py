@@ -16,7 +16,7 @@ def list_field(**changes: Any) -> VectorField:
         "similarity": "l2_norm",
         "model_id": "docs-1",
         "fingerprint": "ab" * 32,
-        "kind": "ivf",
+        "model": "ivf",
         "token_prefix": "Abcd",
         "token_width": 3,
         "has_lists": True,
@@ -29,9 +29,9 @@ def list_field(**changes: Any) -> VectorField:
 def graph_field(**changes: Any) -> VectorField:
     """Return a column that is searched by the server's own graph."""
     graph = {"m": 16, "ef_construction": 100}
-    return list_field(**{"kind": "hnsw", "has_lists": False, "near": 0, "graph": graph, **changes})
+    return list_field(**{"model": "hnsw", "has_lists": False, "near": 0, "graph": graph, **changes})
 
 
 def table_field(**changes: Any) -> VectorField:
     """Return a column of a model of tables, without lists."""
-    return list_field(**{"kind": "hyperplane", "has_lists": False, "near": 0, **changes})
+    return list_field(**{"model": "hyperplane", "has_lists": False, "near": 0, **changes})

@@ -65,7 +65,7 @@ def client(one_node: Any) -> Any:
 
 def effort(searcher: VectorIndex) -> dict[str, int]:
     """What leads to as many rows as compete, without a scan of all; a search that is told it does no more."""
-    return {searcher.build.model.effort_name: {"ivf": 60, "hnsw": 150}.get(searcher.build.field.kind, 600)}
+    return {searcher.build.model.effort_name: {"ivf": 60, "hnsw": 150}.get(searcher.build.field.model, 600)}
 
 
 def by_text(client: Elasticsearch, searcher: VectorIndex, among: dict[str, Any] | None = None) -> dict[str, float]:
@@ -129,7 +129,7 @@ def test_between_it_is_the_weighted_sum(searcher: VectorIndex, client: Elasticse
         distances = distances_to(searcher, vector)
         near = searcher.search(vector, k=POOL, fields=(), **effort(searcher)).ids
         hybrid = searcher.search_hybrid(TEXT, vector=vector, text_weight=weight, k=K, fields=(), **effort(searcher))
-        assert hybrid.path == WAYS[searcher.build.field.kind]
+        assert hybrid.path == WAYS[searcher.build.field.model]
         assert_equal(hybrid, formula(near, matching, distances, weight), distances)
         assert all(each.text_score == matching.get(each.id, 0.0) for each in hybrid.neighbours)
 
@@ -157,7 +157,7 @@ def test_reciprocal_ranks_are_those_of_the_two_rankings(searcher: VectorIndex, c
         for rank, each in enumerate(ranking, start=1):
             fused[each] = fused.get(each, 0.0) + 1 / (60 + rank)
     hybrid = searcher.search_hybrid(TEXT, vector=vector, fusion="rrf", k=K, fields=(), **effort(searcher))
-    assert hybrid.path == WAYS[searcher.build.field.kind]
+    assert hybrid.path == WAYS[searcher.build.field.model]
     assert_equal(hybrid, fused, distances_to(searcher, vector))
 
 

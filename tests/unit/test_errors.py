@@ -25,6 +25,7 @@ EXAMPLES: list[AirlshError] = [
     errors.ModelMismatchError("m1", "m2", "index i"),
     errors.VectorError(3, "is not finite"),
     errors.MissingPackageError("tensorflow", "hash_backend=tensorflow", "pip install 'airlsh[features]'"),
+    errors.PluginError("airlsh.models", "ours", "our-package 1.0", "cannot be imported"),
     errors.FilterError("bool.filter[0]", "is not allowed"),
     errors.ImageError("is truncated"),
     errors.EncoderError("text", "text 3 is a float"),

@@ -17,14 +17,14 @@ class Accounts:
 
     Attributes
     ----------
-    chunks, rows_read, dead_lettered, longer_rows
+    chunks, rows_read, dead_lettered, rows_beyond_norm
         Sums over all entries that `follow` let through.
     missing
         Chunks without an entry.
     """
 
     def __init__(self) -> None:
-        self.chunks = self.missing = self.rows_read = self.dead_lettered = self.longer_rows = 0
+        self.chunks = self.missing = self.rows_read = self.dead_lettered = self.rows_beyond_norm = 0
         self._samples: list[dict[str, Any]] = []
         self._seen = 0
         self._step = 1
@@ -41,7 +41,7 @@ class Accounts:
             self.chunks += 1
             self.rows_read += entry.rows_read
             self.dead_lettered += entry.dead_lettered
-            self.longer_rows += entry.longer_rows
+            self.rows_beyond_norm += entry.rows_beyond_norm
             self._home_chunks[entry.node] += 1
             for tally in entry.nodes:
                 self._nodes[tally["node"]].add(NodeStats.from_document(tally))

@@ -10,7 +10,7 @@ from lsh_core.builds.mapping import BuildMeta, VectorField, build_body, default_
 from lsh_core.builds.names import physical_index
 from lsh_core.elastic.capacity import require_room
 from lsh_core.elastic.index_creation import creatable, try_body
-from lsh_core.models.metrics import SIMILARITY
+from lsh_core.metrics import metric_named
 from lsh_core.models.registry import load_model, model_class
 from lsh_core.settings import IndexSettings
 
@@ -71,14 +71,14 @@ def _draft_vector(settings: IndexSettings, stored: StoredModel) -> VectorField:
         column=settings.vector,
         dims=stored.dims,
         metric=stored.metric,
-        similarity=SIMILARITY[stored.metric],
+        similarity=metric_named(stored.metric).similarity,
         model_id=stored.model_id,
         fingerprint=stored.fingerprint,
-        kind=stored.kind,
+        model=stored.model,
         token_prefix="",
         token_width=1,
-        has_lists=model_class(stored.kind).has_lists,
+        has_lists=model_class(stored.model).has_lists,
         near=0,
         effort=0,
-        graph=None if stored.arrays else load_model(stored.kind, dict(stored.params), {}).graph,
+        graph=None if stored.arrays else load_model(stored.model, dict(stored.params), {}).graph,
     )

@@ -30,7 +30,7 @@ from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.journal import Journal
 from lsh_core.loading.chunk_loader import LoadPlan
 from lsh_core.loading.dead_letters import dead_letters_kept
-from lsh_core.models.metrics import SIMILARITY
+from lsh_core.metrics import metric_named
 from lsh_core.models.store import find_model, read_model
 from lsh_core.partitions import partition_of
 from lsh_core.redaction import redact
@@ -215,10 +215,10 @@ def _make_plan(
         column=settings.vector,
         dims=columns.dims,
         metric=stored.metric,
-        similarity=SIMILARITY[stored.metric],
+        similarity=metric_named(stored.metric).similarity,
         model_id=model_id,
         fingerprint=stored.fingerprint,
-        kind=stored.kind,
+        model=stored.model,
         token_prefix=tokens.prefix,
         token_width=tokens.width,
         has_lists=model.has_lists,

@@ -171,7 +171,7 @@ def _figures(accounts: Accounts, expected: ExpectedContents, services: Services)
         repeated=expected.repeated,
         replaced=expected.replaced,
         dead_lettered=accounts.dead_lettered,
-        longer_rows=accounts.longer_rows,
+        rows_beyond_norm=accounts.rows_beyond_norm,
         nodes=accounts.nodes(services.connection.urls),
         work_seconds=accounts.work_seconds(),
     )

@@ -21,9 +21,9 @@ def node_line(node: dict[str, Any]) -> str:
 
 
 def test_rows_longer_than_the_sample_are_told_where_there_are_any() -> None:
-    told = [[*report_lines(replace(REPORT, longer_rows=count))] for count in (0, None, 1_234)]
-    assert not any("longer" in line for lines in told[:2] for line in lines)
-    assert any(line.startswith("  longer     1,234 rows") for line in told[2])
+    told = [[*report_lines(replace(REPORT, rows_beyond_norm=count))] for count in (0, None, 1_234)]
+    assert not any("beyond" in line for lines in told[:2] for line in lines)
+    assert any(line.startswith("  beyond     1,234 rows") for line in told[2])
 
 
 def test_what_is_wrong_with_the_hash_is_told() -> None:

@@ -127,7 +127,7 @@ def test_entries_come_in_order_with_what_verification_needs(file: SourceFile) ->
             (f"r{last}", last),
         ]
         assert unpacked_vector(entry.samples[0]["vector"]).tolist() == [first, 1, 2, 3]
-    assert [entry.longer_rows for entry in recorder.entries] == [0, 0, 0, 0, 20]
+    assert [entry.rows_beyond_norm for entry in recorder.entries] == [0, 0, 0, 0, 20]
 
 
 def test_bodies_do_not_change_under_way(file: SourceFile) -> None:

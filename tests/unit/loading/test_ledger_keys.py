@@ -53,7 +53,7 @@ def test_an_entry_is_json() -> None:
         samples=({"id": "a", "row_number": 6, "vector": "AACAPw=="},),
         nodes=({"node": "n", "requests": 1, "rows": 2, "retried": 0},),
         seconds={"wait": 0.5},
-        longer_rows=2,
+        rows_beyond_norm=2,
     )
     document = orjson.loads(orjson.dumps(entry.to_document("b", "uuid")))
     again = LedgerEntry.from_document(document)
@@ -61,6 +61,6 @@ def test_an_entry_is_json() -> None:
     assert again.nodes == entry.nodes
     assert again.seconds == {"wait": 0.5}
     assert again.rows_read == 3
-    assert again.longer_rows == 2
-    del document["longer_rows"]  # As earlier versions wrote it.
-    assert LedgerEntry.from_document(document).longer_rows == 0
+    assert again.rows_beyond_norm == 2
+    del document["rows_beyond_norm"]  # As earlier versions wrote it.
+    assert LedgerEntry.from_document(document).rows_beyond_norm == 0

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lsh_core.models.subspace import MAX_PARTS
 from lsh_core.search.queries import (
     all_of,
     by_id,
@@ -16,12 +17,11 @@ from lsh_core.search.queries import (
     source_filter,
     token_query,
 )
-from lsh_core.settings import MOST_PARTS
 from tests.fakes.vector_fields import graph_field, list_field, table_field
 
 LISTS = list_field()
 TABLES = table_field()
-WORDS = table_field(kind="subspace")
+WORDS = table_field(model="subspace")
 GRAPH = graph_field()
 FILTER = {"term": {"section": "web"}}
 VECTOR = [1.0, 2.0]
@@ -103,7 +103,7 @@ def test_by_id_words_rank_as_more_like_this_does() -> None:
     alike = query.body["query"]["more_like_this"]
     assert (alike["fields"], alike["like"]) == (["airlsh.tokens.v"], [{"_index": "airlsh-docs-b1", "_id": "r1"}])
     assert {alike[each] for each in ("min_term_freq", "min_doc_freq", "minimum_should_match")} == {1}
-    assert alike["max_query_terms"] >= MOST_PARTS
+    assert alike["max_query_terms"] >= MAX_PARTS
     knn = query.body["rescore"]["query"]["rescore_query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
     assert query.body["rescore"]["window_size"] == knn["k"] == 35
