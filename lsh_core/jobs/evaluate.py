@@ -54,7 +54,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     from lsh_core.search.vector_index import VectorIndex
 
     client = answering_client(services.connection)
-    build = VectorIndex(services.connection, settings.name, wait_seconds=JOB_WAIT_SECONDS).build
+    build = VectorIndex(settings.name, services.connection, wait_seconds=JOB_WAIT_SECONDS).build
     if settings.output is not None:
         check_writable(settings.output)
     rows, before = count(client, build.index), _operations(client, build.index)
@@ -63,7 +63,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         raise SettingsError("name", settings.name, f"{build.index} has {rows} rows: there is nothing to be found")
     frontier = measure_frontier(
         services.connection,
-        VectorIndex(services.connection, settings.name, index=build.index, wait_seconds=JOB_WAIT_SECONDS),
+        VectorIndex(settings.name, services.connection, index=build.index, wait_seconds=JOB_WAIT_SECONDS),
         queries,
         settings.k,
         rows,

@@ -1,4 +1,4 @@
-"""Sends queries to the live build of a name, and follows it when another build goes live."""
+"""Runs searches on the live build of a name, and again on another build if the alias moves."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
@@ -15,8 +14,8 @@ from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.errors import FilterError, NotFoundError, ServerError, UnavailableError
-from lsh_core.search.answers import Answer, read_answer
 from lsh_core.search.queries import Query
+from lsh_core.search.results import Response
 from lsh_core.search.searchable_build import SearchableBuild, read_build
 
 if TYPE_CHECKING:
@@ -33,30 +32,19 @@ _AWAY_SECONDS = 0.1
 _BRIEFEST_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Response:
-    """What one build answered.
-
-    Attributes
-    ----------
-    hits
-        For each query the ``hits`` of its response.
-    """
-
-    build: SearchableBuild
-    queries: Sequence[Query]
-    hits: Sequence[Mapping[str, Any]]
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Unavailable:
-    """An index that is gone, or that has a shard which does not answer now."""
+class Unavailable(Exception):
+    """Signals that an index is gone, or that one of its shards does not answer now. Never leaves `LiveIndex.run`."""
 
-    reason: str
+
+class AliasMoved(Exception):
+    """Signals that another build went live while a search was prepared. Never leaves `LiveIndex.run`."""
 
 
 class LiveIndex:
-    """Asks the live build of a name, or one physical index.
+    """The live build of a name, or one physical index.
 
     The alias is resolved to its index and model once, again after a second, and at once when that index is gone.
     May be shared between threads.
@@ -77,7 +65,7 @@ class LiveIndex:
         self._turn = itertools.count()
 
     def build(self) -> SearchableBuild:
-        """Return the build that is asked now.
+        """Return the build that is searched now.
 
         Raises
         ------
@@ -90,33 +78,78 @@ class LiveIndex:
                 self._resolved_at = time.monotonic()
             return self._resolved
 
-    def ask(
-        self, queries: Callable[[SearchableBuild], Sequence[Query]], *, identity: str | None = None
-    ) -> list[Answer]:
-        """Return the answers to what `find` sends."""
-        found = self.find(queries, identity=identity)
-        metric, build = found.build.field.metric, found.build.meta.build
-        return [read_answer(hits, query, metric, build) for query, hits in zip(found.queries, found.hits, strict=True)]
+    def run(self, search: Callable[[SearchableBuild], T]) -> T:
+        """Return `search` of the live build; searched anew, whole, if that build or a shard went away meanwhile.
 
-    def find(self, queries: Callable[[SearchableBuild], Sequence[Query]], *, identity: str | None = None) -> Response:
-        """Send the queries made for the live build; again if that build, or one of its shards, went away meanwhile.
+        So one build answers all that `search` sends.
 
-        All in one request, so that one build answers them.
-
-        Parameters
-        ----------
-        identity
-            The row that the queries look up, to be named if it is not there.
+        Raises
+        ------
+        UnavailableError
+            The index or a shard stayed away.
         """
-        wait_seconds = max(self._wait_seconds, _SHARD_SECONDS)
-        deadline = time.monotonic() + wait_seconds
-        while isinstance(found := self._send(build := self.build(), queries(build), identity), Unavailable):
-            if time.monotonic() > deadline:
-                raise UnavailableError(f"search of {build.index}", wait_seconds, found.reason)
+        wait_seconds, deadline = max(self._wait_seconds, _SHARD_SECONDS), None
+        while True:
+            build = self.build()
+            try:
+                return search(build)
+            except AliasMoved:
+                continue
+            except Unavailable as away:
+                deadline = deadline or time.monotonic() + wait_seconds
+                if time.monotonic() > deadline:
+                    raise UnavailableError(f"search of {build.index}", wait_seconds, str(away)) from None
             time.sleep(_AWAY_SECONDS)
             with self._lock:
                 self._resolved_at = -RESOLVE_SECONDS
-        return found
+
+    def send(
+        self, build: SearchableBuild, queries: Sequence[Query], ids: Sequence[str | None] | None = None
+    ) -> list[Response]:
+        """Send queries in one request, and return the response to each. To be called inside `run`.
+
+        Parameters
+        ----------
+        ids
+            For each query the row that it looks up, to be named if it is not there.
+
+        Raises
+        ------
+        Unavailable
+            The index is gone, or a shard does not answer now.
+        NotFoundError
+            A row that is looked up is not there.
+        FilterError
+            The server refuses a query.
+        """
+        hybrid = any(query.hybrid for query in queries)
+        searches: list[Mapping[str, Any]] = []
+        for query in queries:
+            header: dict[str, Any] = {"index": build.index, "allow_partial_search_results": False}
+            if query.hybrid:
+                header["search_type"] = "dfs_query_then_fetch"
+            searches += [header, query.body]
+
+        def ask(client: Elasticsearch) -> Any:
+            return client.msearch(searches=searches, include_named_queries_score=hybrid or None)["responses"]
+
+        responses = on_any_node(self._connection, ask, first=self._next_node(), wait_seconds=self._wait_seconds)
+        return [
+            self._read(build, response, id)
+            for response, id in zip(responses, ids or [None] * len(queries), strict=True)
+        ]
+
+    def _read(self, build: SearchableBuild, response: Mapping[str, Any], id: str | None) -> Response:
+        if "error" not in response:
+            require_all_shards("search", build.index, response)
+            return Response.from_json(response)
+        gone = response["error"].get("type") == "index_not_found_exception"
+        if gone and self._index is not None:
+            raise NotFoundError("index", self._index, f"`airlsh builds list {self._name}` shows those there are")
+        error = _search_error(response, build, id)
+        if gone or response.get("status") in PASSING_STATUSES:
+            raise Unavailable(str(error))
+        raise error
 
     def _resolve(self) -> SearchableBuild:
         known = self._resolved
@@ -139,46 +172,17 @@ class LiveIndex:
         """Return the node to ask next: queries go round robin."""
         return next(self._turn) % len(self._connection.urls)
 
-    def _send(self, build: SearchableBuild, queries: Sequence[Query], identity: str | None) -> Response | Unavailable:
-        """Return what is found, or that the index, or one of its shards, is away."""
-        hybrid = any(query.hybrid for query in queries)
-        searches: list[Mapping[str, Any]] = []
-        for query in queries:
-            header: dict[str, Any] = {"index": build.index, "allow_partial_search_results": False}
-            if query.hybrid:
-                header["search_type"] = "dfs_query_then_fetch"
-            searches += [header, query.body]
 
-        def ask(client: Elasticsearch) -> Any:
-            return client.msearch(searches=searches, include_named_queries_score=hybrid or None)["responses"]
-
-        hits = []
-        first = self._next_node()
-        for response in on_any_node(self._connection, ask, first=first, wait_seconds=self._wait_seconds):
-            if "error" in response:
-                gone = response["error"].get("type") == "index_not_found_exception"
-                if gone and self._index is not None:
-                    raise NotFoundError(
-                        "index", self._index, f"`airlsh builds list {self._name}` shows those there are"
-                    )
-                if gone or response.get("status") in PASSING_STATUSES:
-                    return Unavailable(str(_search_error(response, build, identity)))
-                raise _search_error(response, build, identity)
-            require_all_shards("search", build.index, response)
-            hits.append(response["hits"])
-        return Response(build, queries, hits)
-
-
-def _search_error(response: Mapping[str, Any], build: SearchableBuild, identity: str | None) -> Exception:
+def _search_error(response: Mapping[str, Any], build: SearchableBuild, id: str | None) -> Exception:
     """Turn an error inside a multi-search answer into one that says what to do."""
     error = response["error"]
     reason = "; ".join(
         dict.fromkeys(cause.get("reason", "") for cause in (*error.get("root_cause", []), error) if cause.get("reason"))
     )
-    if identity is not None and response.get("status") == 404:
-        return NotFoundError("document", identity, f"not in index {build.index} ({reason})")
+    if id is not None and response.get("status") == 404:
+        return NotFoundError("document", id, f"not in index {build.index} ({reason})")
     if error.get("type") == SECURITY:
         return access_error(403, reason)
     if response.get("status") == 400:
-        return FilterError("", f"was refused by Elasticsearch, or else the text was: {reason}")
+        return FilterError("", f"was refused by Elasticsearch, or else the words were: {reason}")
     return ServerError(f"search of {build.index}: {error.get('type')}: {reason}")

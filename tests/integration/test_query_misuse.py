@@ -53,7 +53,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> str:
 def index(services: Services, source: str) -> VectorIndex:
     train(TrainSettings(name=NAME, source=source), services)
     assert run_index(_settings(source), services)["promoted"]
-    return VectorIndex(services.connection, NAME)
+    return VectorIndex(NAME, services.connection)
 
 
 def _settings(source: str, **other: Any) -> IndexSettings:
@@ -80,7 +80,7 @@ FOUND = [
 
 @pytest.mark.parametrize(("query", "rows"), FOUND, ids=[json.dumps(query)[:50] for query, _ in FOUND])
 def test_filters_that_fit_find_what_passes(index: VectorIndex, query: dict[str, Any], rows: int) -> None:
-    assert len(index.search(VECTORS[0], k=ROWS, query_filter=query, fields=()).ids) == rows
+    assert len(index.search(VECTORS[0], k=ROWS, filter=query, fields=()).ids) == rows
 
 
 SILENT = [
@@ -103,11 +103,11 @@ def test_filters_that_do_not_fit_are_refused_however_a_search_is_asked(
 ) -> None:
     field = query.get("exists", {}).get("field") or next(iter(query[next(iter(query))]))
     for ask in (
-        lambda: index.search(VECTORS[0], query_filter=query),
-        lambda: index.search_id("r1", query_filter=query),
-        lambda: index.search_id("r1", query_filter=query, **{index.build.model.effort_name: 1}),
-        lambda: index.search_hybrid("web", vector=VECTORS[0], query_filter=query),
-        lambda: list(index.search_many(VECTORS[:3], query_filter={"bool": {"must_not": query}})),
+        lambda: index.search(VECTORS[0], filter=query),
+        lambda: index.search(id="r1", filter=query),
+        lambda: index.search(id="r1", filter=query, **{index.build.model.effort_name: 1}),
+        lambda: index.search(match="web", vector=VECTORS[0], filter=query),
+        lambda: list(index.search_many(VECTORS[:3], filter={"bool": {"must_not": query}})),
     ):
         with pytest.raises(FilterError) as raised:
             ask()
@@ -119,16 +119,16 @@ def test_what_an_index_cannot_take(index: VectorIndex, services: Services) -> No
         (lambda: index.search(np.zeros(DIMS)), VectorError, "compares by cosine, which needs a direction"),
         (lambda: index.search(np.full(DIMS, 1e30)), VectorError, "squared length"),
         (lambda: index.search([1.0]), InputError, "expected vectors of 8 numbers, given 1"),
-        (lambda: list(index.exact([[1.0]])), InputError, "expected vectors of 8 numbers, given 1"),
+        (lambda: list(index.search_many([[1.0]], exact=True)), InputError, "expected vectors of 8 numbers, given 1"),
         (lambda: index.search(VECTORS[0], fields=["author.nme"]), SettingsError, "did you mean author.name?"),
         (lambda: index.search(VECTORS[0], fields=["title.keyword"]), SettingsError, "is not a field of"),
         (
-            lambda: index.search_hybrid("a", vector=VECTORS[0], text_fields=["section"]),
+            lambda: index.search(match="a", vector=VECTORS[0], match_fields=["section"]),
             SettingsError,
             "of type keyword",
         ),
         (lambda: index.upsert({"id": "a"}), SourceError, "give a list of mappings such as"),  # type: ignore[arg-type]
-        (lambda: VectorIndex(services.connection, NAME, index=NAME).build, NotFoundError, "no index"),
+        (lambda: VectorIndex(NAME, services.connection, index=NAME).build, NotFoundError, "no index"),
     ):
         with pytest.raises(kind) as raised:
             misuse()
@@ -192,10 +192,10 @@ def test_what_is_not_there_is_named(
 
 
 def test_an_alias_that_moves_brings_its_own_fields(services: Services, source: str, index: VectorIndex) -> None:
-    other = VectorIndex(services.connection, NAME)
+    other = VectorIndex(NAME, services.connection)
     by_day = {"range": {"day": {"gte": "2026-01-02"}}}
-    assert other.search(VECTORS[0], query_filter=by_day).ids
+    assert other.search(VECTORS[0], filter=by_day).ids
     run_index(_settings(source, columns=("title", "host")), services)
     time.sleep(RESOLVE_SECONDS + 0.2)
     with pytest.raises(FilterError, match="day: is not a field of"):
-        other.search(VECTORS[0], query_filter=by_day)
+        other.search(VECTORS[0], filter=by_day)
