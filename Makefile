@@ -6,7 +6,7 @@ CHAOS_ROUNDS ?= 10
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help setup lock demo up down test test-unit chaos check bench bench-models bench-load bench-frontier bench-filters bench-features clean
+.PHONY: help setup lock demo up down test test-unit chaos check docs bench bench-models bench-load bench-frontier bench-filters bench-features clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ setup: .venv/.ready ## Make the virtual environment from requirements.lock
 	@touch $@
 
 lock: setup ## Resolve the dependencies anew into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra airflow --extra delta --extra features --extra iceberg --extra local --extra postgres --group dev --group demo --universal --generate-hashes -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra airflow --extra delta --extra features --extra iceberg --extra local --extra postgres --group dev --group demo --group docs --universal --generate-hashes -o requirements.lock
 
 demo: setup ## Train, index and search 10,000 real packages through Airflow, Dask and Elasticsearch; stops everything after
 	$(BIN)/airlsh demo
@@ -46,6 +46,9 @@ check: setup ## ruff, mypy and the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup ## Build the documentation site into docs/_build/html; warnings and broken links between pages are errors
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 bench: bench-models bench-load bench-frontier bench-filters bench-features ## All benchmarks
 

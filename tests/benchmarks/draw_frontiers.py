@@ -1,6 +1,6 @@
 """Draw what `bench_frontier.py --json` measured: all models of a data set in one picture.
 
-python tests/benchmarks/draw_frontiers.py figures.json docs/frontier.svg
+python tests/benchmarks/draw_frontiers.py figures.json docs/images/frontier.svg
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from lsh_core.local.node import ElasticsearchNode, NodeSettings
 from lsh_core.local.ports import PortReservation
 from tests.fakes.certificates import Authority, Signed
 
-ROLES = json.loads((Path(__file__).parents[2] / "docs" / "security-roles.json").read_text())
+ROLES = json.loads((Path(__file__).parents[2] / "docs" / "guides" / "security-roles.json").read_text())
 PASSWORD = "s3cret-pass"
 
 

@@ -16,7 +16,7 @@ from tests.fakes.silent_node import QUICK, Node, serving
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    monkeypatch.setattr(bulk_transport, "watched", partial(call_with_liveness_check, **QUICK))
+    monkeypatch.setattr(bulk_transport, "call_with_liveness_check", partial(call_with_liveness_check, **QUICK))
     monkeypatch.setattr(bulk_transport, "_TRIAL_SECONDS", 0.3)
     with serving() as server:
         yield server

@@ -1,4 +1,4 @@
-"""The tables of docs/sources.md say what the code does."""
+"""The tables of docs/guides/sources.md say what the code does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lsh_core.sources.identifiers import check_id_type
 from lsh_core.sources.plain_types import plain_type
 from lsh_core.sources.vectors import is_vector_type
 
-PAGE = Path(__file__).parents[3] / "docs" / "sources.md"
+PAGE = Path(__file__).parents[3] / "docs" / "guides" / "sources.md"
 
 
 def rows(columns: int) -> list[list[str]]:
