@@ -247,7 +247,9 @@ class AccessError(ServerError):
         if action:
             where = f" on {', '.join(indices)}" if indices else ""
             granting = f"; any of the privileges {', '.join(privileges)} grants it" if privileges else ""
-            remedy = f"the user {user} lacks {action}{where}{granting}; docs/guides/security.md has a role for each command"
+            remedy = (
+                f"the user {user} lacks {action}{where}{granting}; docs/guides/security.md has a role for each command"
+            )
         else:
             remedy = (
                 "check AIRLSH_ES_API_KEY, or AIRLSH_ES_USERNAME and AIRLSH_ES_PASSWORD, or the connection in Airflow"

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from lsh_core import __version__
+from lsh_core.version import __version__
 
 _COMMANDS = {
     "features": "lsh_core.cli.features_command",
