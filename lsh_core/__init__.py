@@ -5,12 +5,10 @@ Quick start: train a model of the vectors, index the rows, and search the live b
 >>> import lsh_core
 >>> services = lsh_core.find_services("http://127.0.0.1:9200")
 >>> source = "examples/debian_packages.parquet"
->>> model = lsh_core.train(lsh_core.TrainSettings(name="packages", source=source, metric="cosine"), services)
->>> build = lsh_core.index(
+>>> trained = lsh_core.train(lsh_core.TrainSettings(name="packages", source=source, metric="cosine"), services)
+>>> indexed = lsh_core.index(
 ...     lsh_core.IndexSettings(name="packages", source=source, text_field=("description",)), services
 ... )
->>> build["promoted"]
-True
 >>> with lsh_core.VectorIndex("packages", "http://127.0.0.1:9200") as index:
 ...     result = index.search(id="gimp", k=3, filter={"term": {"section": "graphics"}})
 >>> [neighbour.rank for neighbour in result.neighbours]
@@ -99,10 +97,9 @@ if TYPE_CHECKING:
     from lsh_core.jobs.features import compute_features
     from lsh_core.jobs.index import run_index as index
     from lsh_core.jobs.models import list_models, show_model
-    from lsh_core.jobs.raw_to_index import train_or_reuse
     from lsh_core.jobs.refresh import refresh_partition as refresh
     from lsh_core.jobs.report import report
-    from lsh_core.jobs.retention import abandon, retire, retire_all
+    from lsh_core.jobs.retention import abandon, retire
     from lsh_core.jobs.services import Services
     from lsh_core.jobs.train import train
     from lsh_core.local.connect import connect, find_services
@@ -117,7 +114,6 @@ if TYPE_CHECKING:
         FeaturesSettings,
         IndexSettings,
         PromoteSettings,
-        RawToIndexSettings,
         RefreshSettings,
         ReplaySettings,
         ReportSettings,
@@ -165,7 +161,6 @@ __all__ = [
     "PromoteSettings",
     "PromotionConflictError",
     "QueryEncoder",
-    "RawToIndexSettings",
     "RefreshSettings",
     "ReplaySettings",
     "ReportSettings",
@@ -213,12 +208,10 @@ __all__ = [
     "replay_dead_letters",
     "report",
     "retire",
-    "retire_all",
     "rollback",
     "show_build",
     "show_model",
     "train",
-    "train_or_reuse",
     "upsert",
 ]
 
@@ -293,13 +286,11 @@ _NAMES_OF = {
         "list_models",
         "show_model",
     ),
-    "lsh_core.jobs.raw_to_index": ("train_or_reuse",),
     "lsh_core.jobs.refresh": ("refresh=refresh_partition",),
     "lsh_core.jobs.report": ("report",),
     "lsh_core.jobs.retention": (
         "abandon",
         "retire",
-        "retire_all",
     ),
     "lsh_core.jobs.services": ("Services",),
     "lsh_core.jobs.train": ("train",),
@@ -321,7 +312,6 @@ _NAMES_OF = {
         "FeaturesSettings",
         "IndexSettings",
         "PromoteSettings",
-        "RawToIndexSettings",
         "RefreshSettings",
         "ReplaySettings",
         "ReportSettings",

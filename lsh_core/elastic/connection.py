@@ -49,6 +49,13 @@ class Connection:
         Password of an encrypted `client_key`.
     http_compress
         Whether requests are compressed.
+
+    Examples
+    --------
+    >>> from lsh_core import Connection
+    >>> connection = Connection(("http://127.0.0.1:9200",), username="elastic", password="secret")
+    >>> "secret" in repr(connection)
+    False
     """
 
     urls: tuple[str, ...]

@@ -1,7 +1,7 @@
 """One look for all drawings, and their way to SVG: the same figures give the same bytes.
 
-The look is that of ``docs/images/pipeline.svg``: slate on white, green for what is live. The ground is white in a dark page as
-well, so that the text is legible in both.
+The look is that of ``docs/images/pipeline.svg``: slate on white, green for what is live. The ground is white in a dark
+page as well, so that the text is legible in both.
 """
 
 from __future__ import annotations

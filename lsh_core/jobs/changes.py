@@ -31,6 +31,12 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
         The source or a row of it cannot be used, its vectors are of another encoder, or nothing is live under the name.
     UnavailableError
         No live build took the rows in time; repeat the call.
+
+    Examples
+    --------
+    >>> from lsh_core import UpsertSettings, find_services, upsert
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = upsert(UpsertSettings(name="packages", source="corrected.parquet"), services)
     """
     from lsh_core.sources.batches import read_batches
     from lsh_core.sources.columns import check_columns
@@ -83,6 +89,12 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
     ------
     InputError
         No ids were given, or both ways; an id that is none; nothing is live under the name.
+
+    Examples
+    --------
+    >>> from lsh_core import DeleteSettings, delete, find_services
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = delete(DeleteSettings(name="packages", ids=("inkscape",), refresh=True), services)
     """
     if bool(settings.ids) == bool(settings.ids_from):
         both = "not both" if settings.ids else "or nothing is deleted"

@@ -46,6 +46,12 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     InputError
         The query file cannot be read, its vectors are not the index's, or nothing can be written to `output`; each
         before anything is measured.
+
+    Examples
+    --------
+    >>> from lsh_core import EvaluateSettings, evaluate, find_services
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = evaluate(EvaluateSettings(name="packages", rows=50), services)
     """
     from lsh_core.evaluation.build_health import measure_health
     from lsh_core.evaluation.frontier import measure_frontier

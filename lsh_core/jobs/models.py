@@ -20,6 +20,13 @@ def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
     ------
     NotFoundError
         There is no model of `name`.
+
+    Examples
+    --------
+    >>> from lsh_core import find_services, list_models
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> [model["model"] for model in list_models("packages", services)][-1]
+    'ivf'
     """
     found = store.list_models(answering_client(services.connection), name)
     if name is not None and not found:
@@ -30,6 +37,15 @@ def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
 
 @errors_named()
 def show_model(model_id: str, services: Services) -> dict[str, Any]:
-    """Return all that is known of one model without its arrays."""
+    """Return all that is known of one model without its arrays.
+
+    Examples
+    --------
+    >>> from lsh_core import VectorIndex, find_services, show_model
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> model_id = VectorIndex("packages", services.connection).build.field.model_id
+    >>> show_model(model_id, services)["metric"]
+    'cosine'
+    """
     name = model_id.rpartition("-")[0]
     return asdict(store.find_model(answering_client(services.connection), name, model_id))

@@ -44,6 +44,12 @@ def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
         ``retired`` and ``kept``, lists of build ids; ``skipped``, each build that is left for the next time, or for
         somebody to look at, with the reason. While an index run of this name is at work that is all of them, under
         the key ``*``.
+
+    Examples
+    --------
+    >>> from lsh_core import RetireSettings, find_services, retire
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = retire(RetireSettings(name="packages", keep=2), services)
     """
     try:
         return _retire(settings, services)
@@ -120,6 +126,12 @@ def abandon(settings: AbandonSettings, services: Services) -> dict[str, Any]:
         The build is live.
     LeaseHeldError
         An index run of this name is at work.
+
+    Examples
+    --------
+    >>> from lsh_core import AbandonSettings, abandon, find_services
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = abandon(AbandonSettings(name="packages", build="20261120t225340-1f0c3a"), services)
     """
     client = answering_client(services.connection)
     record = BuildRecords(client).get(settings.name, settings.build)

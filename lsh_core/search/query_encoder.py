@@ -29,6 +29,12 @@ class QueryEncoder:
         Where the encoder's weights are on this machine; default: where they were when the vectors were made.
     encoder
         The encoder itself, for one that is not registered: what an index names is only looked up among registered ones.
+
+    Examples
+    --------
+    >>> from lsh_core import QueryEncoder, VectorIndex
+    >>> index = VectorIndex("packages", "http://127.0.0.1:9200", encoder=QueryEncoder("MINILM"))
+    >>> result = index.search(text="program to view pictures", k=3)
     """
 
     def __init__(self, weights: str | None = None, encoder: Encoder | None = None) -> None:

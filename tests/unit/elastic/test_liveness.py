@@ -63,7 +63,8 @@ def test_a_refusal_is_a_sign_of_life(node: Node) -> None:
 
 def test_the_next_node_is_asked_when_one_is_silent(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "lsh_core.elastic.cluster.call_with_liveness_check", lambda client, action: call_with_liveness_check(client, action, **QUICK)
+        "lsh_core.elastic.cluster.call_with_liveness_check",
+        lambda client, action: call_with_liveness_check(client, action, **QUICK),
     )
     node.alive.clear()
     both = Connection((*node.connection.urls, "http://127.0.0.1:1"))
