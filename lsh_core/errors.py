@@ -11,6 +11,7 @@
     │   │   ├── SourceChangedError    a file that changed after it was planned
     │   │   └── SourceMissingError    no file is there
     │   ├── NotFoundError             no such index, build, model or document
+    │   │   └── RowNotFoundError      no row with such an id
     │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
     │   ├── VectorError               a vector that cannot be hashed
     │   ├── FilterError               a search filter outside the allow-list
@@ -57,7 +58,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from lsh_core.redaction import redact
+from lsh_core.redaction import quoted, redact
 
 
 def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any]) -> AirlshError:
@@ -109,7 +110,7 @@ class SettingsError(InputError):
 
     def __init__(self, setting: str, value: object, reason: str) -> None:
         self.setting, self.value, self.reason = setting, value, reason
-        super().__init__(f"{setting}={value!r}: {reason}")
+        super().__init__(f"{setting}={quoted(value)}: {reason}")
 
 
 class ArgumentError(SettingsError, TypeError):
@@ -117,8 +118,7 @@ class ArgumentError(SettingsError, TypeError):
 
     def __init__(self, setting: str, value: object, reason: str) -> None:
         super().__init__(setting, value, reason)
-        shown = repr(value)
-        self.args = (f"{setting}={shown if len(shown) <= 80 else shown[:79] + '…'}: {reason}",)
+        self.args = (f"{setting}={quoted(value, 80)}: {reason}",)
 
 
 class SourceError(InputError):
@@ -157,7 +157,20 @@ class NotFoundError(InputError):
 
     def __init__(self, kind: str, name: str, hint: str = "") -> None:
         self.kind, self.name, self.hint = kind, name, hint
-        super().__init__(f"no {kind} {name!r}" + (f": {hint}" if hint else ""))
+        super().__init__(f"no {kind} {quoted(name)}" + (f": {hint}" if hint else ""))
+
+
+class RowNotFoundError(NotFoundError):
+    """No row with such an id; `index` is the physical index in which it is not."""
+
+    def __init__(self, name: str, identity: str, index: str) -> None:
+        super().__init__("row", identity)
+        self.name, self.id, self.index = name, identity, index
+        near = identity.strip()
+        hint = (
+            f": did you mean {near!r}?" if near not in ("", identity) else ": ids are compared whole, with their case"
+        )
+        self.args = (f"{name} has no row with the id {quoted(identity, 80)}{hint} ({index})",)
 
 
 class ModelMismatchError(InputError):

@@ -1,4 +1,4 @@
-"""What is told of places in files that others read: no secrets, and valid UTF-8, as Parquet and JSON have to be."""
+"""What is told of values and places that others read: no secrets, and valid UTF-8, as Parquet and JSON have to be."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ def redact(text: str) -> str:
     for query in (_WEB_QUERY, _QUERY):
         text = query.sub(r"\1", text)
     return escape_non_utf8(_USER.sub(r"\1", text))
+
+
+def quoted(value: object, longest: int = 200) -> str:
+    """Return a value as Python writes it, cut after `longest` characters, whatever the value is."""
+    try:
+        text = repr(value)
+    except Exception:  # A whole number of very many digits, or a class of the caller's that has no text.
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def escape_non_utf8(text: str) -> str:

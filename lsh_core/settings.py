@@ -26,8 +26,10 @@ from pydantic import (
     field_validator,
 )
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import SettingsError
 from lsh_core.partitions import levels_of, partition_name
+from lsh_core.redaction import quoted
 
 Metric = Literal["l2", "cosine", "dot"]
 TrainedMetric = Literal["auto", "l2", "cosine", "dot"]
@@ -114,9 +116,15 @@ IndexName = Annotated[
 
 
 class Settings(BaseModel):
-    """What all settings share: frozen, and no unknown keys."""
+    """What all settings share: frozen, no unknown keys, and a `SettingsError` for values that are not allowed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as refused:
+            raise _settings_error(type(self), refused) from None
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -130,24 +138,27 @@ def validated(model: type[AnySettings], values: Mapping[str, Any]) -> AnySetting
     SettingsError
         A value that is not allowed, a key that is no setting, or one that is missing; all that is wrong in one message.
     """
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as refused:
-        problems = []
-        for problem in refused.errors():
-            setting = ".".join(str(part) for part in problem["loc"])
-            value = None if problem["type"] == "missing" else problem["input"]
-            problems.append((setting, value, _reason(model, problem["type"], problem["msg"])))
+    return model(**values)
+
+
+def _settings_error(model: type[Settings], refused: ValidationError) -> SettingsError:
+    problems = []
+    for problem in refused.errors():
+        setting = ".".join(str(part) for part in problem["loc"])
+        value = None if problem["type"] == "missing" else problem["input"]
+        problems.append((setting, value, _reason(model, setting, problem["type"], problem["msg"])))
     (setting, value, reason), *others = problems
-    also = "".join(f"; {name}={given!r}: {why}" for name, given, why in others)
-    raise SettingsError(setting, value, reason + also)
+    also = "".join(f"; {name}={quoted(given)}: {why}" for name, given, why in others)
+    return SettingsError(setting, value, reason + also)
 
 
-def _reason(model: type[Settings], kind: str, message: str) -> str:
+def _reason(model: type[Settings], setting: str, kind: str, message: str) -> str:
     if kind == "extra_forbidden":
-        return f"is no field of this form; its fields are {', '.join(model.model_fields)}"
+        return f"is no setting: {choice_of(setting, tuple(model.model_fields))}"
     if kind == "missing":
         return "must be given"
+    if kind == "string_unicode":
+        return "is not Unicode text, as it holds half of a surrogate pair"
     plain = message.removeprefix("Value error, ")
     return plain.replace("Input should be", "must be").replace("String should have", "must have")
 
@@ -205,9 +216,15 @@ class SourceSettings(Settings):
         "reads (s3://, gs://, abfs://).",
     )
     source_version: SourceVersion = None
-    id: str = Field(default="id", min_length=1, description="Column with the document ids (strings or integers).")
+    id: str = Field(
+        default="id",
+        min_length=1,
+        description="Column with the document ids (strings, UUIDs, integers or whole decimals).",
+    )
     vector: str = Field(
-        default="embedding", min_length=1, description="Column with the vectors (lists of float16, 32 or 64)."
+        default="embedding",
+        min_length=1,
+        description="Column with the vectors (lists or tensors of floats, integers or decimals).",
     )
 
 

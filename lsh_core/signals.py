@@ -1,4 +1,8 @@
-"""Being told to end while a stack is starting: first it is cleaned up, then the process ends."""
+"""Signals that end a process: raised as exceptions, and remembered where the exception is lost.
+
+A signal handler raises wherever the main thread is. Inside a library's callback or a finalizer the exception is
+dropped, and the work continues. The remembered signal ends the work at its next safe point, `raise_if_signalled`.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,27 @@ from types import FrameType
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
+_received: int | None = None
 
-def _raise(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+
+def raise_if_signalled() -> None:
+    """Raise ``SystemExit`` if an ending signal was received; does nothing outside the main thread.
+
+    Work calls this where it may stop. Cleanup does not call it.
+    """
+    if _received is not None and _is_main_thread():
+        raise _exit_for(_received)
 
 
 @contextmanager
 def signals_as_exceptions() -> Iterator[None]:
-    """Turn the signals that end a process without a word into ``SystemExit``, as Ctrl-C is one already.
+    """Turn SIGTERM and SIGHUP into ``SystemExit``, so that ``finally`` blocks run.
 
-    Only the main thread can; elsewhere this does nothing.
+    The exit code is 128 plus the signal's number. The outermost block forgets the signal when it ends. Outside the main
+    thread this does nothing, as Python delivers signals there alone.
     """
-    if threading.current_thread() is not threading.main_thread():
+    global _received
+    if not _is_main_thread():
         yield
         return
     before = {number: signal.signal(number, _raise) for number in _ENDING}
@@ -30,21 +43,18 @@ def signals_as_exceptions() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _interrupt_once(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
+        if _raise not in before.values():
+            _received = None
 
 
 @contextmanager
-def interrupted_once() -> Iterator[None]:
-    """Let the first Ctrl-C end the block, and no second one cut off its cleaning up: then Dask waits for ten seconds.
+def first_interrupt_only() -> Iterator[None]:
+    """Raise ``KeyboardInterrupt`` for the first Ctrl-C, and ignore later ones: Dask needs ten seconds to clean up.
 
-    Where Ctrl-C does something else already, as nothing in the background, this does nothing.
+    Does nothing where Ctrl-C has another handler, as in a background process.
     """
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+    if not _is_main_thread() or before is not signal.default_int_handler:
         yield
         return
     signal.signal(signal.SIGINT, _interrupt_once)
@@ -55,9 +65,9 @@ def interrupted_once() -> Iterator[None]:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let no second Ctrl-C cut off the cleaning up after the first."""
-    if threading.current_thread() is not threading.main_thread():
+def signals_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C, SIGTERM and SIGHUP, so that cleanup finishes."""
+    if not _is_main_thread():
         yield
         return
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *_ENDING)}
@@ -66,3 +76,22 @@ def undisturbed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    global _received
+    _received = number
+    raise _exit_for(number)
+
+
+def _exit_for(number: int) -> SystemExit:
+    return SystemExit(128 + number)
+
+
+def _interrupt_once(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

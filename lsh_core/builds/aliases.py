@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.errors import PromotionConflictError, UnavailableError
+from lsh_core.signals import raise_if_signalled
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -160,6 +161,7 @@ def wait_green(client: Elasticsearch, alias: str, index: str, seconds: float) ->
     """
     deadline = time.monotonic() + seconds
     while True:
+        raise_if_signalled()
         # In short requests: a proxy, or the node that was asked, may go away while one waits.
         left = min(_HEALTH_SECONDS, max(1, math.ceil(deadline - time.monotonic())))
         health = client.options(ignore_status=408).cluster.health(

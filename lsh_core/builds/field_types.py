@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lsh_core.choices import listed
 from lsh_core.errors import SchemaError, SettingsError
 from lsh_core.sources.arrays import AnyType
 from lsh_core.sources.common_types import is_text
@@ -126,7 +127,7 @@ def fields_for(
     overrides = overrides or {}
     for column in (*text, *overrides):
         if column not in schema.names:
-            raise SchemaError(source, column, f"is not among the columns kept ({', '.join(schema.names) or 'none'})")
+            raise SchemaError(source, column, f"is not among the columns kept ({listed(schema.names)})")
     taken = {vector, *schema.names}
     fields = {}
     for field in schema:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import refresh, require_primaries
 from lsh_core.errors import UnavailableError, VerificationError
+from lsh_core.signals import raise_if_signalled
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -57,6 +58,7 @@ def _merge(client: Elasticsearch, index: str) -> None:
         if now - said > _LINE_SECONDS:
             said = now
             logger.info("settle: merging %s for %.0f s", index, now - started)
+        raise_if_signalled()
         time.sleep(pause)
         pause = min(pause * 1.5, 1.0)
     if "error" in state:

@@ -11,6 +11,7 @@ from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
 from lsh_core.elastic.cluster import on_any_node, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
+from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ class BuildRecords:
         """
         from elasticsearch import NotFoundError as Missing
 
-        if not build:
-            return None  # The client has no address for it.
+        if not is_document_id(build):
+            return None
         try:
             record = self._touched(build) if as_acknowledged else self._client.get(index=RUNS, id=build)["_source"]
         except Missing:
@@ -113,9 +114,7 @@ class BuildRecords:
         """Return the record of the newest build of `name`; raise `NotFoundError` if there is none."""
         records = self.of(name)
         if not records:
-            raise NotFoundError(
-                "build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds"
-            )
+            raise unknown_name(name)
         return records[0]
 
     def _touched(self, build: str) -> Mapping[str, Any]:
@@ -134,6 +133,16 @@ class BuildRecords:
     def forget(self, build: str) -> None:
         """Delete the record of a build that was retired."""
         self._client.delete(index=RUNS, id=build, refresh=True)
+
+
+def unknown_name(name: str) -> NotFoundError:
+    """Return the error for a name that has no build."""
+    return NotFoundError("build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds")
+
+
+def nothing_live(name: str) -> NotFoundError:
+    """Return the error for a name under which no build is live."""
+    return NotFoundError("live index", name, f"build one: airlsh index {name} --source ...")
 
 
 def acknowledged_record(connection: Connection, name: str, build: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 from lsh_core.cli.options import dask_option, json_option, make_settings, settings_options
 from lsh_core.cli.session import dask_address, print_json, reported
 from lsh_core.settings import FeaturesSettings
-from lsh_core.signals import interrupted_once, signals_as_exceptions
+from lsh_core.signals import first_interrupt_only, signals_as_exceptions
 
 
 @click.command()
@@ -23,7 +23,7 @@ def features(dask: str | None, as_json: bool, **values: Any) -> None:
     an encoder of your own without packaging it: the Dask workers must be able to import MODULE, which is installed
     there or lies in a folder of their PYTHONPATH (the current folder is none). To search by such vectors, register it.
     """
-    with reported(as_json=as_json), signals_as_exceptions(), interrupted_once():
+    with reported(as_json=as_json), signals_as_exceptions(), first_interrupt_only():
         from lsh_core.features.report_lines import report_lines
         from lsh_core.jobs.features import compute_features
 

@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any
 
 import click
 
+from lsh_core.choices import near_names
 from lsh_core.version import __version__
 
 _COMMANDS = {
@@ -55,7 +55,7 @@ class _LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            near = get_close_matches(name, _COMMANDS, n=1)
+            near = near_names(name, _COMMANDS)
             ctx.fail(f"No such command {name!r}. " + (f"Did you mean {near[0]!r}?" if near else "See airlsh --help."))
         return super().resolve_command(ctx, args)
 

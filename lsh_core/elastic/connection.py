@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from lsh_core.elastic.addresses import cloud_address, is_loopback, parse_addresses
+from lsh_core.elastic.argument_kinds import check_kinds
 from lsh_core.elastic.text_values import seconds, truth
-from lsh_core.errors import SettingsError
+from lsh_core.errors import ArgumentError, SettingsError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -72,15 +73,8 @@ class Connection:
     http_compress: bool = False
 
     def __post_init__(self) -> None:
-        given: object = self.urls
-        if isinstance(given, str):
-            given = filter(None, map(str.strip, given.split(",")))
-        if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
-            raise SettingsError("es", self.urls, "must be addresses such as http://127.0.0.1:9200")
-        object.__setattr__(self, "urls", tuple(given))
-        for url in self.urls:
-            if not isinstance(url, str):
-                raise SettingsError("es", url, "must be an address such as http://127.0.0.1:9200")
+        object.__setattr__(self, "urls", tuple(filter(None, map(str.strip, _joined(self.urls).split(",")))))
+        check_kinds(self)
         if not self.urls:
             raise SettingsError("es", "", "no address of Elasticsearch was given")
         found = [parse_addresses(url) for url in self.urls]
@@ -92,8 +86,8 @@ class Connection:
         _check_tls(self)
 
     @classmethod
-    def from_urls(cls, urls: str | None = None) -> Self:
-        """Make a connection from comma-separated addresses; the rest comes from the environment.
+    def from_urls(cls, urls: str | Iterable[str] | None = None) -> Self:
+        """Make a connection from addresses, a list or a text with commas; the rest comes from the environment.
 
         ``AIRLSH_ES_API_KEY``, or ``AIRLSH_ES_USERNAME`` and ``AIRLSH_ES_PASSWORD``; ``AIRLSH_ES_CA_CERTS`` (a PEM
         file) or ``AIRLSH_ES_CA_FINGERPRINT``; ``AIRLSH_ES_CLIENT_CERT``, ``AIRLSH_ES_CLIENT_KEY``,
@@ -111,7 +105,7 @@ class Connection:
             for name, value in os.environ.items()
             if name.startswith("AIRLSH_ES_") and value
         }
-        found = parse_addresses(_named(urls, given))
+        found = parse_addresses(_named(None if urls is None else _joined(urls), given))
         if all(url.startswith("http://") and is_loopback(url) for url in found.urls):
             given = {name: value for name, value in given.items() if name not in _TLS_FIELDS}
         username, password = found.username or given.get("username"), found.password
@@ -139,6 +133,8 @@ class Connection:
 
     def client(self, node: int = 0) -> Elasticsearch:
         """Return the client of one node; the same object each time, safe to share between threads."""
+        if isinstance(node, bool) or not isinstance(node, int):
+            raise ArgumentError("node", node, "must be the number of a node: 0 for the first address")
         return _client(self, self.urls[node % len(self.urls)])
 
     def close(self) -> None:
@@ -150,6 +146,25 @@ class Connection:
             clients = [_CLIENTS.pop((self, url), None) for url in self.urls]
         for client in filter(None, clients):
             client.close()
+
+
+def _joined(urls: object) -> str:
+    """Return addresses, given as a text or as a list of texts, as one text; errors show no address of a wrong kind."""
+    if isinstance(urls, str):
+        return urls
+    reason = "must be addresses: a text such as http://127.0.0.1:9200, or a list of such texts"
+    if not isinstance(urls, Iterable) or isinstance(urls, bytes | bytearray | Mapping):
+        raise ArgumentError("es", _shown(urls), reason)
+    addresses: list[object] = list(urls) if getattr(urls, "ndim", 1) == 1 else [urls]
+    for url in addresses:
+        if not isinstance(url, str):
+            raise ArgumentError("es", _shown(url), reason)
+    return ",".join(map(str, addresses))
+
+
+def _shown(given: object) -> object:
+    """Return what errors may hold of what is no address: it may have a password in it."""
+    return given if given is None or isinstance(given, int | float) else type(given).__name__
 
 
 def _named(urls: str | None, given: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import LEASES, ensure_system_index
 from lsh_core.errors import LeaseHeldError, LeaseLostError
+from lsh_core.signals import raise_if_signalled
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -157,7 +158,12 @@ class Lease:
         return self._record.epoch
 
     def require(self) -> None:
-        """Raise `LeaseLostError` if another holder is known to have taken it."""
+        """Raise `LeaseLostError` if another holder is known to have taken it.
+
+        Work under a lease asks this before each step that must not be taken any more, so a signal that was to end this
+        process ends it here as well: see `lsh_core.signals`.
+        """
+        raise_if_signalled()
         if self._lost.is_set():
             raise LeaseLostError(self._record.name, self._record.scope, self._record.epoch)
 
@@ -300,6 +306,7 @@ def _acquire(connection: Connection, wish: _Wish) -> LeaseRecord:
                 wish.name, wish.scope, found.holder, found.acquired_at, found.heartbeat_at, found.ttl_seconds
             )
         log.tell(found)
+        raise_if_signalled()
         time.sleep(_LOOK_SECONDS)
 
 

@@ -1,13 +1,23 @@
-"""Settings that come as text, from environments and connections: truth values and seconds. Pure: no I/O."""
+"""What users give as text: truth values and seconds of environments and connections, and ids. Pure: no I/O."""
 
 from __future__ import annotations
 
 import math
 
 from lsh_core.errors import SettingsError
+from lsh_core.redaction import escape_non_utf8
 
 _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
+
+
+MAX_ID_BYTES = 512
+"""Elasticsearch's limit on the id of a document."""
+
+
+def is_document_id(text: str) -> bool:
+    """Return whether a document may have this id: the server, or its client, has no answer for another one."""
+    return escape_non_utf8(text) == text and 0 < len(text.encode()) <= MAX_ID_BYTES
 
 
 def truth(setting: str, value: object, *, default: bool) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import SettingsError
 
 _SIZES = {
@@ -128,7 +129,7 @@ def architecture(name: str) -> Architecture:
     plain = name.lower().replace("-", "").replace("_", "")
     if plain not in known:
         names = sorted(each.name for each in known.values())
-        raise SettingsError("architecture", name, f"must be one of {', '.join(names)}")
+        raise SettingsError("architecture", name, f"is no architecture: {choice_of(name, names)}")
     return known[plain]
 
 

@@ -21,6 +21,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import cast
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import EncoderError, NotFoundError, SettingsError
 from lsh_core.features.custom_encoder import Factory, factory_of, made_by, registered
 from lsh_core.features.custom_model import is_saved_model
@@ -117,7 +118,7 @@ def _factory(name: str, trusted: bool) -> Factory:
         if entry.name == name:
             return registered(entry)
     if ":" not in name:
-        raise NotFoundError("encoder", name, f"there are {', '.join(encoder_names())}")
+        raise NotFoundError("encoder", name, choice_of(name, encoder_names()))
     if not trusted:
         raise SettingsError("encoder", name, f"module:factory {_TRUSTED_ALONE}; register an entry point")
     return factory_of(name)

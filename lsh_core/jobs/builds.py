@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.alias_moves import AliasMove, AliasMoves
 from lsh_core.builds.aliases import live_index
-from lsh_core.builds.records import BuildRecords, was_verified
+from lsh_core.builds.records import BuildRecords, unknown_name, was_verified
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError, PromotionConflictError
@@ -47,11 +47,6 @@ def list_builds(name: str | None, services: Services) -> list[dict[str, Any]]:
         raise unknown_name(name)
     live = {each: live_index(client, each) for each in {record["name"] for record in records}}
     return [_row(record, live[record["name"]]) for record in records]
-
-
-def unknown_name(name: str) -> NotFoundError:
-    """Return the error for a name that has no build."""
-    return NotFoundError("build of", name, "nothing was indexed under this name; `airlsh builds list` shows all builds")
 
 
 @errors_named()

@@ -7,7 +7,6 @@ from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
-from lsh_core.errors import NotFoundError
 from lsh_core.jobs.services import Services
 from lsh_core.models import store
 
@@ -30,8 +29,7 @@ def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
     """
     found = store.list_models(answering_client(services.connection), name)
     if name is not None and not found:
-        reason = f"train one: airlsh train {name} --source ...; `airlsh models list` shows all models"
-        raise NotFoundError("model of", name, reason)
+        raise store.no_model(name)
     return [asdict(model) for model in found]
 
 

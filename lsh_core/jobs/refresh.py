@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.records import BuildRecords
+from lsh_core.choices import choice_of
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
 from lsh_core.elastic.leases import Lease, hold
@@ -138,34 +139,38 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
 
 
 def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
-    """Find the files of the partition; files without ``key=value`` folders are all taken to be its own."""
+    """Find the files of the partition; files without ``key=value`` folders are all taken to be its own.
+
+    The files of other partitions are not opened: nothing that is wrong with them stops the refresh.
+    """
     from lsh_core.sources.columns import check_columns
-    from lsh_core.sources.dataset import open_dataset
+    from lsh_core.sources.dataset import read_footers
     from lsh_core.sources.encoder_info import require_encoder
+    from lsh_core.sources.source_files import source_files
 
     id_column, vector = settings.id or build.meta.id_column, settings.vector or build.field.column
     try:
-        dataset = open_dataset(settings.source, settings.source_version)
+        listed = source_files(settings.source, settings.source_version)
     except SourceMissingError:
         if settings.allow_empty:
             return _Source((), (), id_column, vector)
         raise
+    if there := sorted(listed.partitions):
+        listed = listed.of_partition(settings.partition)
+        if settings.partition not in there and not settings.allow_empty:
+            raise SourceError(
+                settings.source, f"has no partition {settings.partition!r}: {choice_of(settings.partition, there)}"
+            )
+    dataset = read_footers(settings.source, listed)
     if dataset.rows:  # Of an empty table the columns have no types.
         checked = check_columns(dataset, id=id_column, vector=vector)
         require_encoder(checked.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)
     columns = dataset.names_with({id_column, vector, *build.fields})
-    if any(file.partition is not None for file in dataset.files):
-        files = tuple(file for file in dataset.files if file.partition == settings.partition)
-        there = sorted({str(file.partition) for file in dataset.files})
-        if not files and not settings.allow_empty:
-            more = f" and {len(there) - 5} more" if len(there) > 5 else ""
-            raise SourceError(
-                settings.source, f"has no partition {settings.partition!r}; there are {', '.join(there[:5])}{more}"
-            )
-    else:
+    files = dataset.files
+    if not there:
         levels = levels_of(settings.partition.split("/"))
         added = tuple((key, value) for key, value in levels if key not in columns)
-        files = tuple(replace(file, partition_values=added) for file in dataset.files)
+        files = tuple(replace(file, partition_values=added) for file in files)
         columns = [*columns, *(key for key, _ in added)]
     found = _Source(files, tuple(columns), id_column, vector, dataset.facts())
     if not found.rows and not settings.allow_empty:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.mapping import META_KEY
-from lsh_core.builds.records import VERIFIED, BuildRecords
+from lsh_core.builds.records import VERIFIED, BuildRecords, unknown_name
 from lsh_core.builds.write_gate import fence_writes
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import LeaseHeldError, LoadError, OutcomeError, PromotionConflictError, ServerError
-from lsh_core.jobs.builds import unknown_name
 from lsh_core.jobs.services import Services
 from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.ledger import last_entry_at

@@ -5,12 +5,14 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import Caller
+from lsh_core.errors import ArgumentError
 from lsh_core.jobs.dask.workers import check_address, dask_at, worker_threads
 
 if TYPE_CHECKING:
@@ -46,6 +48,11 @@ class Services:
     caller: Caller = field(default_factory=this_process, compare=False)
 
     def __post_init__(self) -> None:
+        given: object = self.connection
+        if given is None or isinstance(given, str | bytes | int | float | Iterable):
+            raise ArgumentError(
+                "connection", type(given).__name__, "must be a Connection: Connection.from_urls(URL) makes one"
+            )
         check_address(self.dask)
 
 

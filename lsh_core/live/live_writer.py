@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.names import live_write_alias
+from lsh_core.builds.records import nothing_live
 from lsh_core.elastic.cluster import on_any_node, refresh
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, Caller, hold
@@ -21,7 +23,6 @@ from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.errors import (
     LeaseHeldError,
     LeaseLostError,
-    NotFoundError,
     SourceError,
     UnavailableError,
     VerificationError,
@@ -31,6 +32,8 @@ from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN, ChangeWriter, 
 from lsh_core.live.journal import Change, Entry, Journal
 from lsh_core.live.live_fence import is_fenced, repair_live
 from lsh_core.live.rows import KeyOf, Rows, as_table, rename_columns, upserts, valid_rows
+from lsh_core.live.value_refusals import plain_refusal
+from lsh_core.redaction import escape_non_utf8
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 
 logger = logging.getLogger(__name__)
@@ -96,7 +99,7 @@ class LiveWriter:
         """
         index = on_any_node(self._connection, lambda client: live_index(client, self._name))
         if index is None:
-            raise NotFoundError("live index", self._name, f"build one: airlsh index {self._name} --source ...")
+            raise nothing_live(self._name)
         with self._lock:
             if self._known is None or self._known.index != index:
                 self._known = read_writable(self._connection, index)
@@ -175,6 +178,10 @@ class LiveWriter:
             raise SourceError("ids", f"{ids[:40]!r} is one text; give a list of ids, such as [{ids[:40]!r}]")
         if isinstance(ids, Mapping) or not isinstance(ids, Iterable) or hasattr(ids, "columns"):
             raise SourceError("ids", f"{type(ids).__name__} is not a list of ids: give one such as ['a', 'b']")
+        if isinstance(ids, np.ndarray) and ids.ndim != 1:
+            raise SourceError(
+                "ids", f"an array of {ids.ndim} dimensions is not a list of ids: give one of one dimension"
+            )
         given = ids.to_pylist() if isinstance(ids, pa.Array | pa.ChunkedArray) else ids
         wanted = list(dict.fromkeys(_id_text(each) for each in given))
         if not wanted:
@@ -191,7 +198,7 @@ class LiveWriter:
             self.journal.forget([entry.key for entry, _ in refused])
             entry, reason = refused[0]
             where = f"{len(refused)} of {len(entries)} rows were refused by {build.index}, the others are written"
-            raise SourceError(f"id {entry.id!r}", f"{reason}; {where}")
+            raise SourceError(f"id {entry.id!r}", f"{plain_refusal(reason)}; {where}")
         if refreshed:
             on_any_node(self._connection, lambda client: refresh(client, build.index))
         return build.meta.build
@@ -266,11 +273,14 @@ def _id_text(identity: object) -> str:
         raise SourceError(
             "ids", f"{identity!r} is no id: it is a {type(identity).__name__}, not a string or an integer"
         )
+    if not isinstance(identity, str) and abs(int(identity)) >= 10**MOST_ID_BYTES:
+        raise SourceError("ids", f"a whole number of {int(identity).bit_length():,} bits is too long for an id")
     text = str(identity)
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise SourceError("ids", f"{text[:40]!r} is no id: {error}") from None
+    size = len(text.encode(errors="replace"))
+    if escape_non_utf8(text) != text:
+        raise SourceError(
+            "ids", f"{text[:40]!r} is no id: it is not Unicode text, as it holds half of a surrogate pair"
+        )
     if not 0 < size <= MOST_ID_BYTES:
         raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MOST_ID_BYTES} bytes")
     return text

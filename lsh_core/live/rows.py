@@ -6,12 +6,15 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from lsh_core.builds.mapping import VectorField
+from lsh_core.choices import choice_of
 from lsh_core.errors import SchemaError, SourceError
 from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN
 from lsh_core.live.journal import Change
+from lsh_core.redaction import quoted
 from lsh_core.sources.arrays import AnyArray
 from lsh_core.sources.column_types import is_pandas_index
 from lsh_core.sources.identifiers import check_id_type
@@ -42,7 +45,7 @@ def as_table(rows: Rows, where: str, first_row: int) -> pa.Table:
     if hasattr(rows, "__arrow_c_stream__") or isinstance(rows, pa.RecordBatch):
         return _handed_over(rows, where)
     example = "[{'id': 'a', 'embedding': [0.1, 0.2]}]"
-    if isinstance(rows, Mapping | str | bytes) or not isinstance(rows, Iterable):
+    if isinstance(rows, Mapping | str | bytes | np.ndarray) or not isinstance(rows, Iterable):
         raise SourceError(where, f"{type(rows).__name__} is not rows: give a list of mappings such as {example}")
     rows = list(rows)
     given: Sequence[object] = rows
@@ -72,7 +75,7 @@ def _column(values: list[Any], where: str, name: str, first_row: int) -> AnyArra
     except _NOT_OF_ONE_TYPE as error:
         sizes = range(1, len(values) + 1)
         place = bisect_left(sizes, True, key=lambda size: not _is_of_one_type(values[:size]))
-        shown = repr(values[place])[:_SHOWN_CHARACTERS]
+        shown = quoted(values[place], _SHOWN_CHARACTERS)
         before = f", and {_array(values[:place]).type} before that" if place else ""
         raise SchemaError(where, name, f"holds {shown} in row {first_row + place}{before}: {error}") from None
     return column
@@ -104,7 +107,7 @@ def rename_columns(table: pa.Table, *, id: str, vector: str, where: str) -> pa.T
     """
     for name in (id, vector):
         if name not in table.column_names:
-            raise SchemaError(where, name, f"does not exist; there are {', '.join(table.column_names)}")
+            raise SchemaError(where, name, f"does not exist: {choice_of(name, table.column_names)}")
     for name in {ID_COLUMN, VECTOR_COLUMN} - {id, vector}:
         if name in table.column_names:
             raise SchemaError(where, name, "cannot be the name of a field; leave it out")

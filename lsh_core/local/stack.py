@@ -13,7 +13,7 @@ from lsh_core.local.ending import end_parts
 from lsh_core.local.lock import exclusive
 from lsh_core.local.start import Start, check_nothing_runs
 from lsh_core.local.state import FOLDER, StackState, read_state, remove_state, running_stack
-from lsh_core.signals import signals_as_exceptions, undisturbed
+from lsh_core.signals import signals_as_exceptions, signals_ignored
 
 
 class Stack:
@@ -46,7 +46,7 @@ class Stack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with undisturbed():
+        with signals_ignored():
             self.stop()
 
 
@@ -93,7 +93,7 @@ def start_stack(
         try:
             return Stack(folder, starting.run(nodes, es_version, airflow=airflow))
         except BaseException:
-            with undisturbed():
+            with signals_ignored():
                 starting.undo()
             raise
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import MODELS, ensure_system_index
+from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import ModelMismatchError, NotFoundError
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.fingerprint import fingerprint
@@ -126,17 +127,23 @@ def find_model(client: Elasticsearch, name: str, model_id: str | None = None) ->
     if model_id is None:
         newest = list_models(client, name)
         if not newest:
-            raise NotFoundError("model of", name, f"train one first: airlsh train {name} --source ...")
+            raise no_model(name)
         return newest[0]
-    if not model_id:
-        raise NotFoundError("model", model_id, "`airlsh models list` shows those that there are")
-    found = client.options(ignore_status=404).get(index=MODELS, id=model_id)
+    found: Mapping[str, Any] = {}
+    if is_document_id(model_id):
+        found = client.options(ignore_status=404).get(index=MODELS, id=model_id).body
     if not found.get("found") or "header" not in found["_source"]:
         raise NotFoundError("model", model_id, "`airlsh models list` shows those that there are")
     stored = _stored(found["_source"])
     if stored.name != name:
         raise ModelMismatchError(f"a model of {name}", f"{model_id}, trained for {stored.name}", f"index {name}")
     return stored
+
+
+def no_model(name: str) -> NotFoundError:
+    """Return the error for a name that no model was trained for."""
+    hint = f"train one: airlsh train {name} --source ...; `airlsh models list` shows all models"
+    return NotFoundError("model of", name, hint)
 
 
 @lru_cache(maxsize=4)

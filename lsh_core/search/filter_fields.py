@@ -8,15 +8,16 @@ names the field, its type and a filter that fits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
+from lsh_core.choices import did_you_mean, listed
 from lsh_core.errors import FilterError
+from lsh_core.redaction import quoted
+from lsh_core.search.filter_options import check_for_type
 from lsh_core.search.filter_values import DATES, NUMBERS, why_unfit
 from lsh_core.sources.identifiers import MOST_ID_BYTES
 
 _OWN = "airlsh"
-_MOST_NAMED = 12
 _VALUELESS = ("object", "dense_vector")
 _BOUNDS = ("gt", "gte", "lt", "lte")
 _TAKES: dict[str, frozenset[str]] = {
@@ -46,7 +47,7 @@ def check_filter_fields(query: Mapping[str, Any], fields: Fields, index: str) ->
     FilterError
         With the path to the first clause that could never match as it is meant.
     """
-    for kind, body, path in _leaves(query, ""):
+    for kind, body, path in leaves(query):
         if kind == "ids":
             _check_ids(body["values"], f"{path}.values")
             continue
@@ -61,7 +62,7 @@ def check_filter_fields(query: Mapping[str, Any], fields: Fields, index: str) ->
             _check_values(kind, body[name], field, here)
 
 
-def _leaves(query: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+def leaves(query: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any], str]]:
     """Yield each query of a filter that is no ``bool``: its type, its body and its path."""
     kind, body = next(iter(query.items()))
     here = f"{path}.{kind}".lstrip(".")
@@ -71,14 +72,15 @@ def _leaves(query: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[
     for name, inner in body.items():
         if name in ("must", "filter", "should", "must_not"):
             for number, each in enumerate(inner if isinstance(inner, list) else [inner]):
-                yield from _leaves(each, f"{here}.{name}[{number}]")
+                yield from leaves(each, f"{here}.{name}[{number}]")
 
 
 def _check_ids(values: list[Any], path: str) -> None:
     for number, value in enumerate(values):
         if isinstance(value, bool | float):
             raise FilterError(f"{path}[{number}]", f"must be an id, a text such as {str(value)!r}, not {value!r}")
-        if not 0 < len(str(value).encode(errors="replace")) <= MOST_ID_BYTES:
+        _check_bits(value, f"{path}[{number}]")
+        if not 0 < len(str(value).encode()) <= MOST_ID_BYTES:
             raise FilterError(f"{path}[{number}]", f"is the id of no row: ids have 1 to {MOST_ID_BYTES} bytes")
 
 
@@ -95,29 +97,39 @@ def type_of(field: Mapping[str, Any]) -> str:
 
 
 def _check_values(kind: str, wanted: Any, field: Mapping[str, Any], path: str) -> None:
+    if isinstance(wanted, Mapping) and type_of(field) in _TAKES:
+        check_for_type(kind, wanted, type_of(field), path)
     if kind == "match":
+        _check_bits(wanted["query"] if isinstance(wanted, Mapping) else wanted, path)
         return
     if kind == "terms":
         for number, value in enumerate(wanted):
             _check_value(kind, value, field, f"{path}[{number}]")
     elif kind == "range":
-        if "format" in wanted and type_of(field) in DATES:
-            return  # The server reads these dates by the caller's own format.
+        # The server reads these dates by the caller's own format.
+        check = _check_formatted if "format" in wanted and type_of(field) in DATES else _check_value
         for bound in _BOUNDS:
             if wanted.get(bound) is not None:
-                _check_value(kind, wanted[bound], field, f"{path}.{bound}")
+                check(kind, wanted[bound], field, f"{path}.{bound}")
     else:
         _check_value(kind, wanted["value"] if isinstance(wanted, Mapping) else wanted, field, path)
 
 
 def _check_value(kind: str, value: object, field: Mapping[str, Any], path: str) -> None:
     if (reason := why_unfit(kind, value, field)) is not None:
-        raise FilterError(path, f"{_short(value)} {reason}")
+        raise FilterError(path, f"{quoted(value, 60)} {reason}")
+    _check_bits(value, path)
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+def _check_formatted(kind: str, value: object, field: Mapping[str, Any], path: str) -> None:
+    if isinstance(value, bool | float):
+        raise FilterError(path, f"{quoted(value, 60)} is not a date: give a text of the format, or a whole number")
+    _check_bits(value, path)
+
+
+def _check_bits(value: object, path: str) -> None:
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise FilterError(path, f"{quoted(value, 60)} has more than 64 bits: write it as a text")
 
 
 def _unknown(name: str, fields: Fields, index: str) -> str:
@@ -129,25 +141,11 @@ def _unknown(name: str, fields: Fields, index: str) -> str:
     if last == "keyword" and outer in fields:
         return f"does not exist: {outer} is of type {type_of(fields[outer])} itself, so filter by {outer}"
     usable = [each for each in fields if _TAKES.get(type_of(fields[each])) != frozenset()]
-    near = _near(name, [each for each in usable if type_of(fields[each]) not in _VALUELESS])
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"is not a field of {index}: {hint}{_usable(usable, fields)}"
-
-
-def _near(name: str, paths: list[str]) -> list[str]:
-    """Return the paths most like a name: those that end with it, then those of like letters, whatever their case."""
-    inner = [path for path in paths if path.endswith(f".{name}")]
-    lowered = {path.lower(): path for path in paths}
-    alike = [lowered[each] for each in get_close_matches(name.lower(), lowered, n=2, cutoff=0.7)]
-    return list(dict.fromkeys([*inner, *alike]))[:2]
-
-
-def _usable(usable: list[str], fields: Fields) -> str:
-    named = [f"{each} ({type_of(fields[each])})" for each in usable if type_of(fields[each]) not in _VALUELESS]
-    if not named:
-        return "the index has no field to filter by"
-    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-    return f"there are {', '.join(named[:_MOST_NAMED])}{more}"
+    valued = [each for each in usable if type_of(fields[each]) not in _VALUELESS]
+    if not valued:
+        return f"is not a field of {index}: the index has no field to filter by"
+    typed = [f"{each} ({type_of(fields[each])})" for each in valued]
+    return f"is not a field of {index}: {did_you_mean(name, valued, 2)}there are {listed(typed)}"
 
 
 def _misfit(kind: str, name: str, field: Mapping[str, Any], fields: Fields) -> str:
@@ -161,7 +159,7 @@ def _misfit(kind: str, name: str, field: Mapping[str, Any], fields: Fields) -> s
         return f'is of type {type_}, and match searches full text: use {{"term": {{"{name}": ...}}}}{text}'
     if type_ == "object":
         inner = [each for each in fields if each.startswith(f"{name}.")]
-        return f"is an object, which has no value itself: filter by one of {', '.join(inner[:_MOST_NAMED])}"
+        return f"is an object, which has no value itself: filter by one of {listed(inner)}"
     if type_ == "dense_vector":
         return "holds vectors, which no filter compares: search by a vector instead"
     if taken := sorted(_TAKES.get(type_, ())):

@@ -5,21 +5,38 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import date
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Network, ip_address, ip_network
 from typing import Any
+
+from lsh_core.search.filter_dates import why_unfit_date
 
 _WHOLE = {"byte": 8, "short": 16, "integer": 32, "long": 64}
 _LARGEST = {"half_float": 65_504.0, "float": 3.4028234663852886e38, "double": math.inf}
 NUMBERS = (*_WHOLE, *_LARGEST)
+_MAX_BITS = 1024
 DATES = ("date", "date_nanos")
-_MOMENT = re.compile(
-    r"(?P<year>[+-]?\d{4,9})(-(?P<month>\d\d)(-(?P<day>\d\d)"
-    r"(T\d\d(:\d\d(:\d\d([.,]\d{1,9})?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?)?)?"
-)
-_MATH = r"([+-]\d+[yMwdhHms]|/[yMwdhHms])*"
-_RELATIVE = re.compile(rf"(now|(?P<anchor>.+)\|\|){_MATH}")
 _DECIMAL_TEXT = re.compile(r"-\d+|[+-]?\d*\.\d+|[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
+def why_not_json(value: object) -> str | None:
+    """Return why JSON, in which the server is asked, has no such value, or None if it has."""
+    if isinstance(value, str) and not is_unicode(value):
+        return f"{value!r} is not Unicode text, as it holds half of a surrogate pair"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value!r} is no number that JSON has"
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        return f"is a whole number of {value.bit_length():,} bits, of which no field has so many"
+    return None
+
+
+def is_field_name(name: object) -> bool:
+    """Return whether a field may have this name."""
+    return isinstance(name, str) and name != "" and is_unicode(name)
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be written as UTF-8: half of a surrogate pair cannot."""
+    return not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def why_unfit(kind: str, value: object, field: Mapping[str, Any]) -> str | None:
@@ -28,7 +45,7 @@ def why_unfit(kind: str, value: object, field: Mapping[str, Any]) -> str | None:
     if type_ in NUMBERS:
         return _unfit_number(kind, value, str(type_))
     if type_ in DATES:
-        return _unfit_date(value, str(type_))
+        return why_unfit_date(value, str(type_))
     if type_ == "boolean":
         return None if isinstance(value, bool) or value in ("true", "false") else "is not true or false, for a boolean"
     if type_ == "ip":
@@ -49,7 +66,8 @@ def _unfit_number(kind: str, value: object, type_: str) -> str | None:
     # The server compares bounds of the small types as integers.
     bits = max(_WHOLE[type_], 32) if kind == "range" else _WHOLE[type_]
     smallest, largest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    if smallest <= number <= largest:
+    # Of a float at the end the server cannot tell that it is within.
+    if smallest <= number <= largest and not (kind == "range" and isinstance(number, float) and number == -(2**63)):
         return None
     instead = ": leave this bound out" if kind == "range" else ": no row can have it"
     return f"is beyond a {type_}, which goes from {smallest:,} to {largest:,}{instead}"
@@ -61,8 +79,10 @@ def _number(value: object) -> int | float | None:
         return None
     if isinstance(value, int):
         return value
+    if isinstance(value, str) and not (value.isascii() and "_" not in value):
+        return None  # Python reads such digits, the server does not.
     try:
-        return int(value) if isinstance(value, str) and "_" not in value else _finite(value)
+        return int(value) if isinstance(value, str) else _finite(value)
     except ValueError:
         return _finite(value)
 
@@ -75,42 +95,23 @@ def _finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _unfit_date(value: object, type_: str) -> str | None:
-    shown = "such as 2026-11-20 or 2026-11-20T22:00:00Z, milliseconds since 1970, or now-7d/d"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        relative = _RELATIVE.fullmatch(value)
-        moment = value if relative is None else relative["anchor"]
-        if moment is None or _is_moment(moment):
-            return None
-    return f"is not a date, and the field is of type {type_}: give ISO 8601 {shown}"
-
-
-def _is_moment(text: str) -> bool:
-    if re.fullmatch(r"-?\d+", text):
-        return True
-    found = _MOMENT.fullmatch(text)
-    if found is None:
-        return False
-    # The calendar repeats every 400 years.
-    year = int(found["year"]) % 400 + 2000
-    try:
-        date(year, int(found["month"] or 1), int(found["day"] or 1))
-    except ValueError:
-        return False
-    return True
-
-
 def _unfit_address(kind: str, value: object) -> str | None:
     try:
-        if isinstance(value, str):
-            ip_network(value, strict=False) if kind != "range" and "/" in value else ip_address(value)
+        if isinstance(value, str) and (kind == "range" or "/" not in value):
+            ip_address(value)
+            return None
+        if isinstance(value, str) and value.rpartition("/")[2].isdecimal() and not _is_mapped(value):
             return None
     except ValueError:
         pass
     network = "" if kind == "range" else ", or a network such as 10.0.0.0/24"
     return f"is not an address such as 10.0.0.1{network}, and the field is of type ip"
+
+
+def _is_mapped(network: str) -> bool:
+    """Return whether a network is one of IPv4 addresses written as IPv6, of which the server takes none."""
+    found = ip_network(network, strict=False)
+    return isinstance(found, IPv6Network) and found.network_address.ipv4_mapped is not None
 
 
 def _unfit_text(kind: str, value: object, longest: int | None) -> str | None:

@@ -5,14 +5,15 @@ The fields and values are checked by `lsh_core.search.filter_fields`, against th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import orjson
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import FilterError
+from lsh_core.search.filter_options import check_minimum, check_option
+from lsh_core.search.filter_values import is_field_name, why_not_json
 
 LEAF_QUERIES = frozenset({"term", "terms", "range", "exists", "ids", "match"})
 BOOL_CLAUSES = frozenset({"must", "filter", "should", "must_not"})
@@ -27,7 +28,6 @@ _OPTIONS = {
     | {"query", "operator", "minimum_should_match", "fuzziness", "prefix_length", "max_expansions", "analyzer"}
     | {"fuzzy_transpositions", "fuzzy_rewrite", "lenient", "zero_terms_query", "auto_generate_synonyms_phrase_query"},
 }
-_HOW_MANY = re.compile(r"-?\d+%?")
 DEEPEST = 5
 MOST_CLAUSES = 100
 MOST_TERMS = 10_000
@@ -94,7 +94,7 @@ def _check_leaf(kind: str, body: Mapping[str, Any], here: str) -> None:
             raise FilterError(here, 'must be {"values": [...]}')
         _check_terms(body, here)
     elif kind == "exists":
-        if set(body) != {"field"} or not isinstance(body["field"], str) or not body["field"]:
+        if set(body) != {"field"} or not is_field_name(body["field"]):
             raise FilterError(here, 'must be {"field": "NAME"}')
     else:
         _check_field(kind, body, here)
@@ -104,13 +104,14 @@ def _check_bool(body: object, path: str, depth: int) -> int:
     if not isinstance(body, Mapping) or not set(body) <= _BOOL_OPTIONS:
         raise FilterError(path, f"may have {', '.join(sorted(_BOOL_OPTIONS))} only")
     clauses = 0
-    for name in BOOL_CLAUSES & set(body):
-        inner = body[name]
-        for number, each in enumerate(inner if isinstance(inner, list) else [inner]):
+    inner = {name: body[name] if isinstance(body[name], list) else [body[name]] for name in BOOL_CLAUSES & set(body)}
+    for name, queries in inner.items():
+        for number, each in enumerate(queries):
             clauses += _check(each, f"{path}.{name}[{number}]", depth + 1)
-    wanted = body.get("minimum_should_match", 1)
-    if isinstance(wanted, bool) or not _HOW_MANY.fullmatch(str(wanted)):
-        raise FilterError(f"{path}.minimum_should_match", f"must be a number or a percentage, not {wanted!r}")
+    if "minimum_should_match" in body:
+        should = len(inner.pop("should", ()))
+        here = f"{path}.minimum_should_match"
+        check_minimum(body["minimum_should_match"], here, clauses=should, others=sum(map(len, inner.values())))
     return clauses
 
 
@@ -128,16 +129,24 @@ def _check_field(kind: str, body: Mapping[str, Any], path: str) -> None:
             unbounded = kind == "range" and value is None and option in _BOUNDS
             if not unbounded and not isinstance(value, _SCALARS):
                 raise FilterError(f"{here}.{option}", f"must be a value, not {_word(value)}")
+            check_option(option, value, f"{here}.{option}")
         if kind in ("term", "match") and (name := "value" if kind == "term" else "query") not in wanted:
             raise FilterError(here, f'must have "{name}"')
     elif kind == "range":
         raise FilterError(here, 'must be an object like {"gte": 1, "lt": 10}')
-    elif not isinstance(wanted, _SCALARS):
-        raise FilterError(here, f"must be a value, not {_word(wanted)}")
+    else:
+        _check_scalar(wanted, here)
+
+
+def _check_scalar(value: object, path: str) -> None:
+    if not isinstance(value, _SCALARS):
+        raise FilterError(path, f"must be a value, not {_word(value)}")
+    if (reason := why_not_json(value)) is not None:
+        raise FilterError(path, reason)
 
 
 def _check_name(field: object, path: str) -> None:
-    if not isinstance(field, str) or not field:
+    if not is_field_name(field):
         raise FilterError(path, f"must name a field, not {field!r}")
 
 
@@ -147,9 +156,7 @@ def _check_options(kind: str, options: Mapping[str, Any], path: str) -> None:
         raise FilterError(path, "is empty")
     for option in options:
         if option not in _OPTIONS[kind]:
-            near = get_close_matches(str(option), _OPTIONS[kind], n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            reason = f"is not an option of {kind}: {hint}there are {', '.join(sorted(_OPTIONS[kind]))}"
+            reason = f"is not an option of {kind}: {choice_of(str(option), sorted(_OPTIONS[kind]))}"
             raise FilterError(f"{path}.{option}", reason)
     if kind == "range":
         if not _BOUNDS & set(options):
@@ -174,5 +181,4 @@ def _check_terms(body: Mapping[str, Any], path: str) -> None:
         if len(values) > MOST_TERMS:
             raise FilterError(f"{path}.{field}", f"has {len(values)} values, {MOST_TERMS} are allowed")
         for number, value in enumerate(values):
-            if not isinstance(value, _SCALARS):
-                raise FilterError(f"{path}.{field}[{number}]", f"must be a value, not {_word(value)}")
+            _check_scalar(value, f"{path}.{field}[{number}]")

@@ -6,15 +6,25 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsh_core.builds.aliases import live_index
+from lsh_core.builds.records import nothing_live
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
-from lsh_core.errors import FilterError, NotFoundError, ServerError, UnavailableError
-from lsh_core.search.queries import Query
+from lsh_core.errors import (
+    AirlshError,
+    NotFoundError,
+    RequestRefusedError,
+    RowNotFoundError,
+    ServerError,
+    UnavailableError,
+)
+from lsh_core.search.filter_refusals import filter_refused, plain_reason
+from lsh_core.search.queries import Filter, Query
 from lsh_core.search.results import Response
 from lsh_core.search.searchable_build import SearchableBuild, read_build
 
@@ -28,6 +38,7 @@ JOB_WAIT_SECONDS = 15.0
 """Time that the searches of a job wait for a node that answers."""
 _SHARD_SECONDS = 15.0
 """Time that a search waits for a shard that moves to another node, where a node answers."""
+_FILTER_NOTE = "The search has a filter: docs/guides/filters.md says what one may hold."
 _AWAY_SECONDS = 0.1
 _BRIEFEST_SECONDS = 1.0
 
@@ -41,6 +52,23 @@ class Unavailable(Exception):
 
 class AliasMoved(Exception):
     """Signals that another build went live while a search was prepared. Never leaves `LiveIndex.run`."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A query, with what errors name of it.
+
+    Attributes
+    ----------
+    id
+        The row that the server looks up.
+    filter
+        The caller's filter.
+    """
+
+    query: Query
+    id: str | None = None
+    filter: Filter | None = None
 
 
 class LiveIndex:
@@ -103,50 +131,46 @@ class LiveIndex:
             with self._lock:
                 self._resolved_at = -RESOLVE_SECONDS
 
-    def send(
-        self, build: SearchableBuild, queries: Sequence[Query], ids: Sequence[str | None] | None = None
-    ) -> list[Response]:
+    def send(self, build: SearchableBuild, asks: Sequence[Ask]) -> list[Response]:
         """Send queries in one request, and return the response to each. To be called inside `run`.
-
-        Parameters
-        ----------
-        ids
-            For each query the row that it looks up, to be named if it is not there.
 
         Raises
         ------
         Unavailable
             The index is gone, or a shard does not answer now.
-        NotFoundError
+        RowNotFoundError
             A row that is looked up is not there.
         FilterError
-            The server refuses a query.
+            The server refuses a filter.
+        RequestRefusedError
+            The server refuses a search without a filter.
         """
-        hybrid = any(query.hybrid for query in queries)
+        hybrid = any(ask.query.hybrid for ask in asks)
         searches: list[Mapping[str, Any]] = []
-        for query in queries:
+        for ask in asks:
             header: dict[str, Any] = {"index": build.index, "allow_partial_search_results": False}
-            if query.hybrid:
+            if ask.query.hybrid:
                 header["search_type"] = "dfs_query_then_fetch"
-            searches += [header, query.body]
+            searches += [header, ask.query.body]
 
-        def ask(client: Elasticsearch) -> Any:
+        def search(client: Elasticsearch) -> Any:
             return client.msearch(searches=searches, include_named_queries_score=hybrid or None)["responses"]
 
-        responses = on_any_node(self._connection, ask, first=self._next_node(), wait_seconds=self._wait_seconds)
-        return [
-            self._read(build, response, id)
-            for response, id in zip(responses, ids or [None] * len(queries), strict=True)
-        ]
+        try:
+            answer = on_any_node(self._connection, search, first=self._next_node(), wait_seconds=self._wait_seconds)
+        except RequestRefusedError as error:
+            filtered = next((ask for ask in asks if ask.filter is not None), asks[0])
+            raise _refused(error.status, error.reason, build, filtered) from error
+        return [self._read(build, ask, response) for ask, response in zip(asks, answer, strict=True)]
 
-    def _read(self, build: SearchableBuild, response: Mapping[str, Any], id: str | None) -> Response:
+    def _read(self, build: SearchableBuild, ask: Ask, response: Mapping[str, Any]) -> Response:
         if "error" not in response:
             require_all_shards("search", build.index, response)
             return Response.from_json(response)
         gone = response["error"].get("type") == "index_not_found_exception"
         if gone and self._index is not None:
             raise NotFoundError("index", self._index, f"`airlsh builds list {self._name}` shows those there are")
-        error = _search_error(response, build, id)
+        error = _search_error(response, build, ask)
         if gone or response.get("status") in PASSING_STATUSES:
             raise Unavailable(str(error))
         raise error
@@ -161,7 +185,7 @@ class LiveIndex:
             brief = client.options(request_timeout=max(self._wait_seconds, _BRIEFEST_SECONDS))
             index = self._index or live_index(brief, self._name)
             if index is None:
-                raise NotFoundError("live index", self._name, f"build one: airlsh index {self._name} --source ...")
+                raise nothing_live(self._name)
             if known is not None and known.index == index:
                 return known
             return read_build(self._connection, client, self._name, index)
@@ -173,16 +197,24 @@ class LiveIndex:
         return next(self._turn) % len(self._connection.urls)
 
 
-def _search_error(response: Mapping[str, Any], build: SearchableBuild, id: str | None) -> Exception:
+def _search_error(response: Mapping[str, Any], build: SearchableBuild, ask: Ask) -> Exception:
     """Turn an error inside a multi-search answer into one that says what to do."""
-    error = response["error"]
+    error, status = response["error"], response.get("status")
     reason = "; ".join(
         dict.fromkeys(cause.get("reason", "") for cause in (*error.get("root_cause", []), error) if cause.get("reason"))
     )
-    if id is not None and response.get("status") == 404:
-        return NotFoundError("document", id, f"not in index {build.index} ({reason})")
+    if ask.id is not None and status == 404:
+        return RowNotFoundError(build.meta.name, ask.id, build.index)
     if error.get("type") == SECURITY:
         return access_error(403, reason)
-    if response.get("status") == 400:
-        return FilterError("", f"was refused by Elasticsearch, or else the words were: {reason}")
+    if isinstance(status, int) and status < 500:
+        return _refused(status, reason, build, ask)
     return ServerError(f"search of {build.index}: {error.get('type')}: {reason}")
+
+
+def _refused(status: int, reason: str, build: SearchableBuild, ask: Ask) -> AirlshError:
+    """Return the error for a search that the server refuses: of its filter, where the reason names a part of it."""
+    if ask.filter is not None and (of_filter := filter_refused(ask.filter, reason)) is not None:
+        return of_filter
+    error = RequestRefusedError(f"the search of {build.index}", status, plain_reason(reason))
+    return error if ask.filter is None else error.with_note(_FILTER_NOTE)

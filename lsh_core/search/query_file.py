@@ -8,6 +8,7 @@ from typing import IO, cast
 
 import numpy as np
 
+from lsh_core.choices import choice_of, listed
 from lsh_core.errors import SchemaError, SourceError
 from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.remote_file import RemoteFile
@@ -80,11 +81,11 @@ def _from_parquet(url: str, content: IO[bytes], column: str | None) -> np.ndarra
         # Beside an embedding a table may well have lists of integers.
         lists = [name for name in lists if pa.types.is_floating(plain[name].value_type)] or lists
         if len(lists) != 1:
-            found = f"has {len(lists)} columns with lists of numbers ({', '.join(lists)})"
+            found = f"has {len(lists)} columns with lists of numbers ({listed(lists)})"
             raise SourceError(url, f"{found}: say which, FILE.parquet:COLUMN")
         column = lists[0]
     elif column not in schema.names:
-        raise SchemaError(url, column, f"is missing; there are {', '.join(schema.names)}")
+        raise SchemaError(url, column, f"does not exist: {choice_of(column, schema.names)}")
     elif column not in lists:
         raise SchemaError(url, column, f"has type {schema.field(column).type}, not lists of numbers")
     try:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.errors import ArgumentError, ModelMismatchError, VectorError
+from lsh_core.redaction import quoted
 from lsh_core.search.searchable_build import SearchableBuild
 
 Vectors = npt.NDArray[np.float32]
@@ -100,7 +101,7 @@ def _stranger(numbers: npt.NDArray[Any]) -> str:
         return kind.get(numbers.dtype.kind, f"elements of type {numbers.dtype.name}")
     for place, each in np.ndenumerate(numbers):
         if isinstance(each, bool) or not isinstance(each, int | float):
-            return f"{str(each)[:40]!r} ({type(each).__name__}) at {', '.join(map(str, place))}"
+            return f"{quoted(each, 40)} ({type(each).__name__}) at {', '.join(map(str, place))}"
     return "numbers that are too large"
 
 

@@ -8,7 +8,6 @@ import copy
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from numbers import Integral, Real
 from pathlib import Path
@@ -17,8 +16,11 @@ from typing import Any, Self, TypeGuard, get_args
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import ArgumentError, SettingsError
+from lsh_core.redaction import quoted
 from lsh_core.search.filter_fields import check_filter_fields, type_of
+from lsh_core.search.filter_values import is_unicode
 from lsh_core.search.filters import check_filter
 from lsh_core.search.queries import MAX_RESULTS, Filter, all_of, excluding
 from lsh_core.search.query_images import Image, image_bytes
@@ -29,6 +31,7 @@ from lsh_core.settings import EFFORT_UNITS, Fusion
 MAX_MATCH_CHARACTERS = 10_000
 _DEFAULT_WEIGHT = 0.5
 _TARGETS = ("vector", "id", "text", "image")
+_NOT_UNICODE = "is not Unicode text, as it holds half of a surrogate pair"
 _ONE_TARGET = "give one of vector, id, text and image"
 _INSTEAD = {
     **dict.fromkeys(("vector", "id", "text", "image"), "search({0}=...) takes one, search_many(vectors) takes several"),
@@ -180,6 +183,8 @@ class SearchRequest:
             return
         if not isinstance(self.match, str):
             raise ArgumentError("match", self.match, "must be a text: the words to look for")
+        if not is_unicode(self.match):
+            raise SettingsError("match", self.match, _NOT_UNICODE)
         if not self.match.strip():
             raise SettingsError("match", self.match, "is empty")
         if len(self.match) > MAX_MATCH_CHARACTERS:
@@ -276,6 +281,8 @@ def check_text_and_image(text: object, image: object) -> None:
     """Raise `ArgumentError` for a text that is none, or an image that is neither its bytes nor its path."""
     if text is not None and not isinstance(text, str):
         raise ArgumentError("text", text, "must be a text, which the index's encoder turns into a vector")
+    if text is not None and not is_unicode(text):
+        raise SettingsError("text", text, _NOT_UNICODE)
     if image is not None and not isinstance(image, bytes | str | Path):
         raise ArgumentError("image", image, "must be the bytes of an image file, or its path")
 
@@ -306,10 +313,7 @@ def check_fields(build: SearchableBuild, fields: Sequence[str] | None) -> None:
     for name in fields:
         if any(fnmatchcase(path, name) for path in paths):
             continue
-        near = get_close_matches(name, paths, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        reason = f"is not a field of {build.index}: {hint}there are {', '.join(paths) or 'none'}"
-        raise SettingsError("fields", name, reason)
+        raise SettingsError("fields", name, f"is not a field of {build.index}: {choice_of(name, paths)}")
 
 
 def match_fields_of(build: SearchableBuild, request: SearchRequest) -> tuple[str, ...]:
@@ -326,7 +330,7 @@ def match_fields_of(build: SearchableBuild, request: SearchRequest) -> tuple[str
     for field in request.match_fields:
         if field not in build.text_fields:
             known = f"of type {type_of(build.mapping[field])}" if field in build.mapping else "no field"
-            reason = f"is not full text in {build.index}, but {known}; there is {', '.join(build.text_fields)}"
+            reason = f"is not full text in {build.index}, but {known}; {choice_of(field, build.text_fields)}"
             raise SettingsError("match_fields", field, reason)
     return tuple(request.match_fields) or build.text_fields
 
@@ -340,12 +344,13 @@ def _checked_k(k: object) -> int:
     return int(k)
 
 
-def _checked_recall(recall: object) -> float | None:
+def _checked_recall(recall: Any) -> float | None:
     if recall is None:
         return None
-    if not isinstance(recall, Real) or not 0 < float(recall) <= 1:
+    number: Any = recall if isinstance(recall, Real) else None
+    if number is None or not 0 < number <= 1:
         raise SettingsError("recall", recall, "must be above 0, and 1 at most")
-    return float(recall)
+    return float(number)
 
 
 def _checked_effort(effort: object) -> dict[str, int]:
@@ -364,12 +369,12 @@ def _checked_names(argument: str, names: object) -> tuple[str, ...] | None:
     if names is None:
         return None
     if isinstance(names, str):
-        raise ArgumentError(argument, names, f"must be a list of names, not one text: {argument}=[{names!r}]")
-    if not isinstance(names, Collection) or isinstance(names, bytes | Mapping):
+        raise ArgumentError(argument, names, f"must be a list of names, not one text: {argument}=[{quoted(names, 60)}]")
+    if not isinstance(names, Collection) or isinstance(names, bytes | Mapping) or getattr(names, "ndim", 1) != 1:
         raise ArgumentError(argument, names, f"must be a list of names, not {type(names).__name__}")
     for name in names:
         if not _is_text(name):
-            raise ArgumentError(argument, names, f"must hold names, not {name!r}")
+            raise ArgumentError(argument, names, f"must hold names, not {quoted(name, 60)}")
     return tuple(names)
 
 
@@ -381,9 +386,13 @@ def _checked_weight(weight: object, fusion: str) -> float | None:
         raise ArgumentError("match_weight", weight, "must be a number from 0 to 1")
     if fusion == "rrf":
         raise SettingsError("match_weight", weight, "has no place in reciprocal rank fusion")
-    if not 0 <= float(weight) <= 1:
+    try:
+        number = float(weight)
+    except OverflowError:
+        number = float("inf")
+    if not 0 <= number <= 1:
         raise SettingsError("match_weight", weight, "must be from 0 to 1")
-    return float(weight)
+    return number
 
 
 def _not_an_argument(name: str) -> str:
@@ -391,9 +400,7 @@ def _not_an_argument(name: str) -> str:
     if name in _INSTEAD:
         return f"is not an argument of this search: {_INSTEAD[name].format(name)}"
     known = [each for each in _DEFAULTS if each not in (*_TARGETS, "effort")] + list(EFFORT_UNITS)
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"is not an argument of this search: {hint}there are {', '.join(known)}"
+    return f"is not an argument of this search: {choice_of(name, known)}"
 
 
 def _decoded(image: object) -> bytes:
@@ -415,4 +422,4 @@ def _is_whole(value: object) -> TypeGuard[int]:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and value != "" and is_unicode(value)

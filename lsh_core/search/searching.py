@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.errors import NotFoundError
+from lsh_core.errors import RowNotFoundError
 from lsh_core.search import queries as bodies
 from lsh_core.search.effort import (
     can_look_up,
@@ -25,7 +25,7 @@ from lsh_core.search.effort import (
 from lsh_core.search.filter_counts import FilterCountCache
 from lsh_core.search.fusion import reciprocal_ranks, weighted
 from lsh_core.search.hybrid_queries import match_query, pool_size, with_words, words_query
-from lsh_core.search.live_index import AliasMoved, LiveIndex
+from lsh_core.search.live_index import AliasMoved, Ask, LiveIndex
 from lsh_core.search.queries import Filter, Query, count_query, exact_query, id_query, row_query, token_query
 from lsh_core.search.query_encoder import QueryEncoder
 from lsh_core.search.query_vectors import check_vectors
@@ -102,11 +102,11 @@ class Searcher:
         chosen = request.filter is not None or bool(request.effort)
         if effort is None or (not chosen and can_look_up(build.field, effort)):
             return None
-        (response,) = self._live.send(build, [row_query(build.field, str(request.id))])
+        (response,) = self._live.send(build, [Ask(row_query(build.field, str(request.id)))])
         for hit in response.hits["hits"]:
             (vector,) = hit["_source"].values()
             return np.array(vector, dtype=np.float32)
-        raise NotFoundError("document", str(request.id), f"not in build {build.meta.build}")
+        raise RowNotFoundError(build.meta.name, str(request.id), build.index)
 
     def _encoded(self, build: SearchableBuild, request: SearchRequest) -> _Vector:
         """Return the vector of a text or an image by the encoder of `build`, if that is still live afterwards."""
@@ -118,10 +118,13 @@ class Searcher:
     def _found(self, build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[SearchResult]]:
         """Return what each plan finds, by vector, by words or by both in this order, from one request."""
         queries = _queries(build, plans)
-        sent = [query for each in queries for query in each]
-        ids = [plan.looked_up for plan, each in zip(plans, queries, strict=True) for _ in each]
-        responses = self._live.send(build, sent, ids)
-        read = iter(map(partial(read_result, build=build), responses, sent))
+        asks = [
+            Ask(query, id=plan.looked_up, filter=plan.request.filter)
+            for plan, each in zip(plans, queries, strict=True)
+            for query in each
+        ]
+        responses = self._live.send(build, asks)
+        read = iter(map(partial(read_result, build=build), responses, (ask.query for ask in asks)))
         return [[next(read) for _ in each] for each in queries]
 
     def _falls_short(self, build: SearchableBuild, result: SearchResult, request: SearchRequest) -> bool:
@@ -132,7 +135,7 @@ class Searcher:
         return found < self._counts.passing(build, request.filter) - (request.id is not None)
 
     def _count(self, build: SearchableBuild, query_filter: Filter | None) -> int:
-        (response,) = self._live.send(build, [count_query(query_filter)])
+        (response,) = self._live.send(build, [Ask(count_query(query_filter), filter=query_filter)])
         return response.rows
 
 

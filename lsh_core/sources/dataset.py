@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lsh_core.choices import choice_of
 from lsh_core.errors import SchemaError
 from lsh_core.partitions import levels_of
 from lsh_core.sources.column_types import ColumnTypes
@@ -24,7 +24,7 @@ from lsh_core.sources.partition_types import partition_type
 from lsh_core.sources.plain_types import plain_type
 from lsh_core.sources.reading import open_parquet
 from lsh_core.sources.source_file import SourceFile
-from lsh_core.sources.source_files import look_up_in_table, source_files
+from lsh_core.sources.source_files import SourceFiles, look_up_in_table, source_files
 from lsh_core.sources.tables import Table, TableFile, TableVersion
 
 logger = logging.getLogger(__name__)
@@ -78,9 +78,7 @@ class Dataset:
         for column in self.columns:
             if column.name == name:
                 return column
-        near = get_close_matches(name, self.names, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise SchemaError(self.url, name, f"does not exist{hint}; there are {', '.join(self.names)}")
+        raise SchemaError(self.url, name, f"does not exist: {choice_of(name, self.names)}")
 
     @property
     def schema(self) -> pa.Schema:
@@ -139,7 +137,11 @@ def open_dataset(url: str, version: str | None = None) -> Dataset:
     ModelMismatchError
         The vectors of two files were made by different encoders.
     """
-    source = source_files(url, version)
+    return read_footers(url, source_files(url, version))
+
+
+def read_footers(url: str, source: SourceFiles) -> Dataset:
+    """Read the footers of the files of a source, whose place is `url`; raises as `open_dataset` does."""
     if source.left_out.count:
         logger.warning("%s: %s", url, source.left_out)
     with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
@@ -155,7 +157,7 @@ def open_dataset(url: str, version: str | None = None) -> Dataset:
     # A file without rows has no values, and pandas gives its columns any type.
     with_rows = [each for each in footers if each[0].rows] or footers
     columns = _columns([(file.url, schema) for file, schema, _ in with_rows])
-    encoder = common_encoder([(file.url, encoder) for file, _, encoder in footers])
+    encoder = common_encoder([(file.url, encoder) for file, _, encoder in footers]) if footers else None
     return Dataset(url, tuple(files), columns, encoder, source.left_out, None if table is None else table.version)
 
 

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as types
 
+from lsh_core.elastic.text_values import MAX_ID_BYTES
 from lsh_core.errors import SchemaError
 from lsh_core.sources.arrays import AnyArray, Column, as_one_array, null_flags
 from lsh_core.sources.common_types import is_text
 
-MOST_ID_BYTES = 512  # Elasticsearch's limit; one longer id fails its whole bulk request
+MOST_ID_BYTES = MAX_ID_BYTES  # One longer id fails its whole bulk request.
 _SHOWN_CHARACTERS = 40
 
 

@@ -14,7 +14,7 @@ import fsspec
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from lsh_core.errors import SourceError, SourceMissingError
+from lsh_core.errors import SourceError, SourceMissingError, SourceUnavailableError
 from lsh_core.sources.feature_folders import feature_files
 from lsh_core.sources.left_out import LeftOut, is_hidden
 from lsh_core.sources.storage_errors import translate_errors
@@ -50,11 +50,15 @@ def open_filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     ------
     SourceError
         The scheme is unknown, or its package is not installed.
+    SourceUnavailableError
+        The storage, which some filesystems connect to at once, does not answer.
     """
     try:
         filesystem, path = url_to_fs(url)
     except (ValueError, ImportError) as error:
         raise SourceError(url, f"cannot be opened: {error}") from error
+    except OSError as error:  # Some connect at once.
+        raise SourceUnavailableError(url, f"cannot be opened: {error}") from error
     return filesystem, path
 
 

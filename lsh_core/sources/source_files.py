@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsh_core.errors import MissingPackageError, SettingsError, SourceError, SourceMissingError
+from lsh_core.partitions import partition_of
 from lsh_core.sources.left_out import NONE_LEFT_OUT, LeftOut
 from lsh_core.sources.listing import Listed, is_glob, is_local, list_source, look, look_up, open_filesystem
 from lsh_core.sources.storage_errors import translate_errors
@@ -35,6 +36,18 @@ class SourceFiles:
     left_out: LeftOut = NONE_LEFT_OUT
     table: Table | None = None
     of_table: tuple[tuple[str, TableFile], ...] = ()
+
+    @property
+    def partitions(self) -> frozenset[str]:
+        """Names of the partitions that files belong to; empty of a source without partitions."""
+        names = (*(partition_of(file.url) for file in self.plain), *(file.partition for _, file in self.of_table))
+        return frozenset(name for name in names if name)
+
+    def of_partition(self, name: str) -> SourceFiles:
+        """Return the source with the files of one partition alone."""
+        plain = tuple(file for file in self.plain if partition_of(file.url) == name)
+        of_table = tuple((url, file) for url, file in self.of_table if file.partition == name)
+        return replace(self, plain=plain, of_table=of_table)
 
 
 def source_files(url: str, version: str | None = None) -> SourceFiles:

@@ -150,7 +150,11 @@ def test_lines_of_a_list_are_stripped() -> None:
 @pytest.mark.parametrize(
     ("model", "sent", "sentence"),
     [
-        (IndexSettings, REQUIRED | {"shard": 3}, r"shard=3: is no field of this form; its fields are name, source"),
+        (
+            IndexSettings,
+            REQUIRED | {"shard": 3},
+            r"shard=3: is no setting: did you mean shards. there are name, source",
+        ),
         (IndexSettings, {"name": "docs"}, r"source=None: must be given"),
         (RetireSettings, {"name": "docs", "keep": 0}, r"keep=0: must be greater than or equal to 1"),
         (RetireSettings, {"name": "A b"}, r"name='A b': must be 1 to 100 characters"),

@@ -219,7 +219,7 @@ def test_no_model_is_made_of_vectors_that_are_not_of_the_encoder_that_was_asked_
     write_encoded(encoded, tmp_path, None)
     with pytest.raises(NotFoundError, match="its files do not say what made their vectors"):
         train_or_reuse(raw_to_index("of-no-encoder", str(tmp_path)), services, fingerprint="ab" * 32)
-    with pytest.raises(NotFoundError, match="train one first"):
+    with pytest.raises(NotFoundError, match="train one: airlsh train"):
         find_model(answering_client(services.connection), "of-no-encoder")
 
 

@@ -327,7 +327,12 @@ def test_names_that_are_not_utf8_are_dead_letters(features: Any, tmp_path: Path)
     with tarfile.open(tmp_path / "in" / "c.tar", "w") as tarred:
         tarred.add(tmp_path / "in" / bad, bad)
         tarred.add(tmp_path / "in" / "a.png", "c.png")
-    given = {"image": None, "encoder": "tests.fakes.encoders:stripes", "max_dead_letters": 3, "chunk_rows": 1}
+    given = {
+        "image": None,
+        "encoder": "tests.fakes.encoders:stripes",
+        "max_dead_letters": 3,
+        "chunk_rows": 1,
+    }
     result = features(tmp_path / "in", **given)
     assert rows_of(tmp_path / "out").column("id").to_pylist() == ["c.tar/c.png", "a.png"]
     folder = OutputFolder(str(tmp_path / "out"))
@@ -362,8 +367,16 @@ def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster,
         ({"encoder": "nothing"}, NotFoundError, "no encoder 'nothing'"),
         ({"encoder": "tests.fakes.encoders:nothing"}, EncoderError, "cannot be imported"),
         ({"encoder": "tests.fakes.encoders:stripes"}, EncoderError, "encodes image, the source is text"),
-        ({"encoder": "tests.fakes.encoders:broken"}, EncoderError, "fails for every row: RuntimeError: out of order"),
-        ({"encoder": "tests.fakes.encoders:ending"}, EncoderError, "failed: it ended the process, sys.exit(4)"),
+        (
+            {"encoder": "tests.fakes.encoders:broken"},
+            EncoderError,
+            "fails for every row: RuntimeError: out of order",
+        ),
+        (
+            {"encoder": "tests.fakes.encoders:ending"},
+            EncoderError,
+            "failed: it ended the process, sys.exit(4)",
+        ),
         ({"weights": "/nowhere"}, NotFoundError, "no weights '/nowhere'"),
         ({"output": "/dev/null/out"}, SourceError, "cannot be written to"),
         ({"output": "texts"}, SettingsError, "lies in the source"),

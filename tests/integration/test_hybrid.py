@@ -225,7 +225,7 @@ def test_from_the_command_line(searcher: VectorIndex, one_node: Any, tmp_path: P
 
 
 def test_what_is_refused(searcher: VectorIndex) -> None:
-    with pytest.raises(SettingsError, match=r"half.* is not full text .* there is title"):
+    with pytest.raises(SettingsError, match=r"half.* is not full text .* there are title"):
         searcher.search(match=TEXT, vector=VECTORS[0], match_fields=["half"])
     with pytest.raises(SettingsError, match="give one of vector, id, text and image"):
         searcher.search(match=TEXT)

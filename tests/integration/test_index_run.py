@@ -90,7 +90,7 @@ def test_a_run_balances_and_its_rows_are_found(
     by_id = searcher.search(id=ids[3_000], k=5, filter={"term": {"day": "2"}}, fields=["price"])
     assert ids[3_000] not in by_id.ids
     assert set(by_id.ids) <= exact_ids(ids, vectors, vectors[3_000], 8)
-    with pytest.raises(NotFoundError, match="no document 'nobody'"):
+    with pytest.raises(NotFoundError, match="has no row with the id 'nobody'"):
         searcher.search(id="nobody")
 
 

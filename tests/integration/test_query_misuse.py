@@ -15,7 +15,16 @@ from click.testing import CliRunner, Result
 
 from lsh_core.cli.main import main
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import FilterError, InputError, NotFoundError, SettingsError, SourceError, VectorError
+from lsh_core.errors import (
+    FilterError,
+    InputError,
+    NotFoundError,
+    RequestRefusedError,
+    RowNotFoundError,
+    SettingsError,
+    SourceError,
+    VectorError,
+)
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -114,6 +123,111 @@ def test_filters_that_do_not_fit_are_refused_however_a_search_is_asked(
         assert field in raised.value.path
 
 
+ONLY_THE_SERVER_KNOWS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"range": {"day": {"gte": "2026-01-01", "time_zone": "Mars/X"}}},
+        "filter at range.day.time_zone: 'Mars/X' is no time zone of the server: give an offset such as +01:00",
+    ),
+    (
+        {"range": {"day": {"gte": "2026", "format": "nope"}}},
+        "filter at range.day.format: 'nope' is no format of dates (Unknown pattern letter): give a pattern such as",
+    ),
+    (
+        {"range": {"day": {"gte": "2026", "format": "dd.MM.yyyy"}}},
+        "filter at range.day.gte: '2026' is not a date of the format dd.MM.yyyy",
+    ),
+    (
+        {"match": {"title": {"query": "web", "analyzer": "nope"}}},
+        "filter at match.title.analyzer: 'nope' is no analyzer of the index: leave it out for the field's own",
+    ),
+    (
+        {"match": {"title": " ".join(f"w{word}" for word in range(40_000))}},
+        "filter at match.title: has more words than the server searches at once: shorten the text",
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "said"), ONLY_THE_SERVER_KNOWS, ids=[said for _, said in ONLY_THE_SERVER_KNOWS])
+def test_filters_that_the_server_refuses_are_sentences_however_a_search_is_asked(
+    index: VectorIndex, services: Services, query: dict[str, Any], said: str
+) -> None:
+    effort: dict[str, int] = {index.build.model.effort_name: 1}
+    for ask in (
+        lambda: index.search(VECTORS[0], filter=query),
+        lambda: index.search(VECTORS[0], filter=query, **effort),
+        lambda: index.search(id="r1", filter=query),
+        lambda: index.search(VECTORS[0], match="web", filter=query),
+        lambda: index.search(VECTORS[0], match="web", filter=query, **effort),
+        lambda: list(index.search_many(VECTORS[:3], filter={**query})),
+    ):
+        with pytest.raises(FilterError) as raised:
+            ask()
+        assert str(raised.value).startswith(said)
+    result = run(services, "search", NAME, "--id", "r1", "--filter", json.dumps(query))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"airlsh: {said}")
+
+
+FITS_TO_THE_MILLISECOND = [
+    ({"range": {"day": {"gte": "2026-01-01", "time_zone": zone}}}, rows)
+    for zone, rows in (("Europe/Berlin", 200), ("-01", 199), ("+18:00", 200), ("UTC", 200), ("GMT+2", 200))
+] + [
+    ({"range": {"day": {"gte": "now-200000000y", "lt": "9999-12-31||+200000000y", "boost": "2"}}}, 200),
+    ({"range": {"day": {"gte": -(2**63) + 1, "lte": 2**63 - 1}}}, 200),
+    ({"match": {"title": {"query": "web", "fuzziness": "AUTO:0,3", "minimum_should_match": "2<-25% 9<-3"}}}, 200),
+    ({"bool": {"should": [{"term": {"ok": True}}], "minimum_should_match": "100%"}}, 50),
+]
+
+
+@pytest.mark.parametrize(("query", "rows"), FITS_TO_THE_MILLISECOND, ids=lambda each: json.dumps(each)[:60])
+def test_filters_at_the_end_of_what_fits(index: VectorIndex, query: dict[str, Any], rows: int) -> None:
+    assert len(index.search(VECTORS[0], k=ROWS, filter=query, fields=()).ids) == rows
+
+
+def test_a_search_that_the_server_refuses_for_no_filter_is_a_sentence(index: VectorIndex, services: Services) -> None:
+    client, physical = services.connection.client(), index.build.index
+    client.indices.put_settings(index=physical, settings={"index.max_result_window": 5})
+    try:
+        for query in (None, {"term": {"section": "web"}}):
+            for ask in (
+                lambda query=query: index.search(VECTORS[0], filter=query),
+                lambda query=query: list(index.search_many(VECTORS[:3], filter=query)),
+                lambda query=query: index.search(VECTORS[0], match="web", filter=query),
+                lambda query=query: index.search(id="r1", filter=query),
+            ):
+                with pytest.raises(RequestRefusedError) as raised:
+                    ask()
+                assert str(raised.value).startswith(f"Elasticsearch refused the search of {physical} (400): Result")
+                assert ("docs/guides/filters.md" in "".join(getattr(raised.value, "__notes__", ()))) == (
+                    query is not None
+                )
+        result = run(services, "search", NAME, "--id", "r1")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith(f"airlsh: Elasticsearch refused the search of {physical} (400): Result window")
+    finally:
+        client.indices.put_settings(index=physical, settings={"index.max_result_window": None})
+
+
+@pytest.mark.parametrize("identity", ["nope", "R1"])
+def test_a_row_that_is_not_there_is_named_with_the_index(index: VectorIndex, services: Services, identity: str) -> None:
+    said = f"{NAME} has no row with the id {identity!r}: ids are compared whole, with their case"
+    for ask in (
+        lambda: index.search(id=identity),
+        lambda: index.search(id=identity, filter={"term": {"section": "web"}}),
+        lambda: index.search(id=identity, **{index.build.model.effort_name: 1}),
+        lambda: index.search(match="web", id=identity),
+        lambda: index.search(match="web", id=identity, match_weight=1),
+    ):
+        with pytest.raises(RowNotFoundError) as raised:
+            ask()
+        assert str(raised.value) == f"{said} ({index.build.index})"
+    result = run(services, "search", NAME, "--id", identity)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"airlsh: {said}")
+    with pytest.raises(RowNotFoundError, match="has no row with the id ' r1': did you mean 'r1'"):
+        index.search(id=" r1")
+
+
 def test_what_an_index_cannot_take(index: VectorIndex, services: Services) -> None:
     for misuse, kind, said in (
         (lambda: index.search(np.zeros(DIMS)), VectorError, "compares by cosine, which needs a direction"),
@@ -126,6 +240,11 @@ def test_what_an_index_cannot_take(index: VectorIndex, services: Services) -> No
             lambda: index.search(match="a", vector=VECTORS[0], match_fields=["section"]),
             SettingsError,
             "of type keyword",
+        ),
+        (
+            lambda: index.upsert([{"id": "z", "embedding": VECTORS[0].tolist(), "host": "here"}]),
+            SourceError,
+            "column 'host': 'here' does not fit its field of type ip: give a value such as 10.0.0.1; 1 of 1 rows",
         ),
         (lambda: index.upsert({"id": "a"}), SourceError, "give a list of mappings such as"),  # type: ignore[arg-type]
         (lambda: VectorIndex(NAME, services.connection, index=NAME).build, NotFoundError, "no index"),
@@ -171,6 +290,13 @@ UNKNOWN = [
     (("models", "list", "nope"), "no model of 'nope': train one"),
     (("models", "show", "nope"), "no model 'nope'"),
     (("models", "show", ""), "no model ''"),
+    (("models", "show", "\udcff"), "no model '\\udcff'"),
+    (("models", "show", "x" * 600), "no model 'xxx"),
+    (("builds", "show", NAME, "--build", "\udcff"), "no build '\\udcff'"),
+    (("builds", "promote", NAME, "--build", "x" * 600), "no build 'xxx"),
+    (("dead-letters", "list", NAME, "--build", "\udcff"), "no build '\\udcff'"),
+    (("index", NAME, "--resume", "\udcff"), "no build '\\udcff'"),
+    (("search", NAME, "--id", "\udcff"), "id='\\udcff': is not Unicode text, as it holds half of a surrogate pair"),
     (("dead-letters", "list", "nope"), "no build of 'nope'"),
     (("search", "nope", "--id", "a"), "no live index 'nope'"),
     (("evaluate", "nope"), "no live index 'nope'"),

@@ -146,6 +146,40 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     assert late["items"][0]["index"]["status"] == 404
 
 
+def _forget(services: Services, build: str) -> None:
+    """Have the scheduler forget the tasks of a job whose futures it has published."""
+
+    def forget(dask_scheduler: Any) -> None:
+        name = f"published-airlsh-load-{build}"
+        dask_scheduler.client_releases_keys([task.key for task in dask_scheduler.clients[name].wants_what], name)
+
+    with dask_client(services) as dask:
+        dask.run_on_scheduler(forget)
+
+
+def test_a_job_that_the_scheduler_has_forgotten_is_not_adopted(
+    services: Services, submitter: tuple[IndexSettings, str]
+) -> None:
+    settings, build = submitter
+    _forget(services, build)
+    found = stages.load(settings, build, replace(services, caller=Caller("the run", "the second try")))
+    assert not found["adopted"]
+    assert found["rows_read"] + found["skipped"] == ROWS
+
+
+def test_a_job_that_the_scheduler_does_not_know_is_not_followed_for_ever(
+    services: Services, submitter: tuple[IndexSettings, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, build = submitter
+    _forget(services, build)
+    monkeypatch.setattr(load_job, "_KNOWN_SECONDS", 0.5)
+    with dask_client(services) as dask:
+        job = load_job.find(dask, build)
+        assert job is not None
+        with pytest.raises(LoadError, match="unknown to the Dask scheduler"):
+            load_job.follow(dask, job, build, lambda: None, lambda *_: None)
+
+
 def test_a_load_whose_gate_is_taken_stops_and_leaves_no_entry(services: Services, source: str) -> None:
     name, build = "usurped", "usurped-1"
     train(TrainSettings(name=name, source=source, metric="l2"), services)

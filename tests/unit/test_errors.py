@@ -21,6 +21,7 @@ EXAMPLES: list[AirlshError] = [
     errors.SourceChangedError("a.parquet", "1", "2"),
     errors.SourceMissingError("a.parquet", "there is no such file or folder"),
     errors.NotFoundError("model", "docs-1", "train one"),
+    errors.RowNotFoundError("docs", "gimp", "airlsh-docs-b1"),
     errors.ModelMismatchError("m1", "m2", "index i"),
     errors.VectorError(3, "is not finite"),
     errors.MissingPackageError("tensorflow", "hash_backend=tensorflow", "pip install 'airlsh[features]'"),

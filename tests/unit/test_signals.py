@@ -6,11 +6,11 @@ import signal
 
 import pytest
 
-from lsh_core.signals import interrupted_once
+from lsh_core.signals import first_interrupt_only
 
 
 def interrupt_twice(told: list[str]) -> None:
-    with interrupted_once():
+    with first_interrupt_only():
         try:
             signal.raise_signal(signal.SIGINT)
         finally:
@@ -29,7 +29,7 @@ def test_only_the_first_interruption_is_raised() -> None:
 def test_one_that_is_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with interrupted_once():
+        with first_interrupt_only():
             signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:

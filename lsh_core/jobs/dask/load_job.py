@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.1
+_KNOWN_SECONDS = 10.0
 _TOLD_SECONDS = 0.5  # A future that was just found says "pending" until the scheduler has told otherwise.
 _OVER = ("error", "cancelled", "lost")
 
@@ -64,6 +65,20 @@ def find(dask: Client, build: str) -> LoadJob | None:
     return LoadJob(build, found["epoch"], found["rows"], tuple(found["futures"]))
 
 
+def unknown(dask: Client, futures: Sequence[Future[int]]) -> list[Future[int]]:
+    """Return the futures whose tasks the scheduler does not know: they stay pending for ever.
+
+    A scheduler forgets the tasks of a client that is gone, and then may publish their futures: the client died between.
+    """
+    if dask.scheduler is None or not futures:
+        return []
+    states = dask.sync(dask.scheduler.get_task_status, keys=[future.key for future in futures])
+    missing = [future for future in futures if states[future.key] is None]
+    if missing:
+        time.sleep(_TOLD_SECONDS)  # One that was just cancelled is told to be.
+    return missing
+
+
 def cancel(dask: Client, build: str) -> bool:
     """Cancel the job of `build`; return whether there was one. Threads that run go on until the gate stops them."""
     job = find(dask, build)
@@ -87,13 +102,13 @@ def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None], to
     Raises
     ------
     LoadError
-        A span failed, or was cancelled by somebody else.
+        A span failed, was cancelled by somebody else, or is unknown to the scheduler.
     UnavailableError
         The scheduler is gone, or no worker takes work.
     """
     topic = f"airlsh-{job.build}"
     watch = WorkerLiveness(dask)
-    pending = list(job.futures)
+    pending, asked_at = list(job.futures), time.monotonic()
     with progress("load", total=job.rows) as meter:
 
         def on_chunk(event: tuple[float, tuple[int, int]]) -> None:
@@ -114,6 +129,10 @@ def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None], to
                             else LoadError(index, "load", f"was {future.status}")
                         )
                 pending = [future for future in pending if future.status != "finished"]
+                if time.monotonic() - asked_at > _KNOWN_SECONDS:
+                    asked_at = time.monotonic()
+                    if any(future.status == "pending" for future in unknown(dask, pending)):
+                        raise LoadError(index, "load", "is unknown to the Dask scheduler")
                 time.sleep(_LOOK_SECONDS)
         finally:
             if dask.status == "running":

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lsh_core.errors import UnavailableError
+from lsh_core.signals import raise_if_signalled
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -49,7 +50,10 @@ class WorkerLiveness:
         ------
         UnavailableError
             None of them has taken work for `PATIENCE_SECONDS`, or the scheduler is gone.
+        SystemExit
+            A signal was to end this process: see `lsh_core.signals`.
         """
+        raise_if_signalled()
         if self._client.status != "running":
             raise UnavailableError("Dask scheduler", 0, f"the connection is {self._client.status}")
         now = time.monotonic()

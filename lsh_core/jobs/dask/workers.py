@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lsh_core.errors import SettingsError, UnavailableError
+from lsh_core.errors import ArgumentError, SettingsError, UnavailableError
 from lsh_core.jobs.dask.address import scheduler_address
 from lsh_core.jobs.dask.scheduler_probe import what_answers
 from lsh_core.jobs.dask.worker_liveness import why_nobody_works, workers_of
+from lsh_core.signals import raise_if_signalled
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -27,6 +28,8 @@ _LOOK_SECONDS, _TELL_SECONDS = 0.2, 10.0
 
 def check_address(address: str | None) -> None:
     """Raise `SettingsError` unless `address` may be a Dask scheduler's, or is None."""
+    if address is not None and not isinstance(address, str):
+        raise ArgumentError("dask", address, "must be the address of a Dask scheduler, such as tcp://host:8786")
     if address is not None:
         scheduler_address(address, require_port=True)
 
@@ -115,6 +118,7 @@ def _wait_for_a_worker(client: Client, what: str, seconds: float) -> None:
             told_at = now + _TELL_SECONDS
             left = seconds - (now - started)
             logger.warning("%s: 1 worker is wanted, %s; waiting for %.0f s more (%s)", what, reason, left, _WAIT)
+        raise_if_signalled()
         time.sleep(_LOOK_SECONDS)
 
 

@@ -106,11 +106,13 @@ def _refusal_limit(settings: IndexSettings, build: str, services: Services, clie
 
 
 def _running_job(dask: Client, build: str, gate: WriteFence) -> LoadJob | None:
-    """Return the job of an earlier try, if its loaders may still write and none of them failed."""
+    """Return the job of an earlier try, if its loaders may still write and none of them failed or was forgotten."""
     job = load_job.find(dask, build)
     if job is None or not gate.is_open or gate.epoch != job.epoch:
         return None
-    return job if all(future.status in ("pending", "finished") for future in job.futures) else None
+    if not all(future.status in ("pending", "finished") for future in job.futures):
+        return None
+    return None if load_job.unknown(dask, job.futures) else job
 
 
 def _cancel(dask: Client, build: str, cause: BaseException) -> None:

@@ -48,6 +48,7 @@ def stage(stage: StageWork) -> Stage:
         with hold(services.connection, settings.name, BUILD, caller, build=build, release=False) as lease:
             started = time.perf_counter()
             try:
+                lease.require()
                 with errors_named():  # Here too: its sentence is what is recorded.
                     facts = stage(settings, build, services, lease)
                 lease.require()

@@ -100,7 +100,7 @@ def test_places_are_the_same_for_workers_elsewhere(table: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"text": "title"}, "column 'title' does not exist; there are id, text"),
+        ({"text": "title"}, "column 'title' does not exist: there are id, text"),
         ({"text": "{text} {title}"}, "column 'title' does not exist"),
         ({"text": "{text"}, "text='{text'"),
         ({"text": "picture"}, "column 'picture' is binary; texts are made of"),

@@ -16,6 +16,8 @@ from lsh_core.jobs import promotion
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
 from lsh_core.live.live_fence import LiveFence, fence_live, read_live_fence, repair_live, unfence_live
+from lsh_core.signals import signals_as_exceptions
+from tests.fakes.lost_signals import lose_a_signal
 from tests.fakes.memory_builds import make_build
 from tests.fakes.memory_server import Answer, MemoryServer
 
@@ -59,6 +61,29 @@ def test_a_fence_that_may_not_hold_is_not_gone_by_and_taken_away(trouble: Except
         make_live(NAME, "new", Services(server, None, Caller(None, "the tests")), expected=OLD)
     assert set(server.aliases[OLD]) - {"airlsh-c-old-1"} == {NAME, live_write_alias(OLD)}
     assert list(server.aliases[NEW]) == ["airlsh-c-new-1"]
+    lease = LeaseStore(server).read(NAME, ALIAS)
+    assert lease is not None
+    assert lease.released
+
+
+@pytest.mark.parametrize("step", ["warm_up", "fence_live", "catch_up"])
+def test_a_signal_that_was_lost_before_the_swap_keeps_the_alias_where_it_is(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server: Any = MemoryServer()
+    make_build(server, NAME, "old", {"a": 0}, aliases=[NAME, live_write_alias(OLD)])
+    make_build(server, NAME, "new", {"a": 0})
+    before, really = set(server.aliases[OLD]), getattr(promotion, step)
+
+    def interrupted(*arguments: Any) -> Any:
+        lose_a_signal()
+        return really(*arguments)
+
+    monkeypatch.setattr(promotion, step, interrupted)
+    with pytest.raises(SystemExit), signals_as_exceptions():
+        make_live(NAME, "new", Services(server, None, Caller(None, "the tests")), expected=OLD)
+    assert set(server.aliases[OLD]) == before
+    assert NAME not in server.aliases[NEW]
     lease = LeaseStore(server).read(NAME, ALIAS)
     assert lease is not None
     assert lease.released

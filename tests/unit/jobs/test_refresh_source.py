@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.errors import SourceError
+from lsh_core.errors import SchemaError, SourceError
 from lsh_core.jobs.refresh import _open
 from lsh_core.settings import RefreshSettings
 from tests.fakes.vector_fields import list_field
@@ -39,10 +39,30 @@ def test_of_a_whole_dataset_the_folders_of_the_partition(tmp_path: Path, stored:
     assert taken(tmp_path, "day=2") == (["day=2/a.parquet"], ("id", "v", "day"))
     assert taken(tmp_path / "day=2", "day=2")[0] == ["a.parquet"]
     for source in (tmp_path, tmp_path / "day=2"):
-        with pytest.raises(SourceError, match=r"has no partition 'day=3'; there are .*day=2"):
+        with pytest.raises(SourceError, match=r"has no partition 'day=3': did you mean day=.\? there are .*day=2"):
             taken(source, "day=3")
-    with pytest.raises(SourceError, match=r"has no partition 'day=1'; there are day=2"):
+    with pytest.raises(SourceError, match=r"has no partition 'day=1': did you mean day=2\? there are day=2"):
         taken(tmp_path / "day=2", "day=1")
+
+
+def test_files_of_other_partitions_are_not_judged(tmp_path: Path) -> None:
+    write(tmp_path / "day=1" / "a.parquet", kind=[1, 2])
+    write(tmp_path / "day=2" / "a.parquet", kind=["x", "y"])
+    write(tmp_path / "day=3" / "a.parquet", kind=[1.5, 2.5])
+    (tmp_path / "day=4").mkdir()
+    (tmp_path / "day=4" / "a.parquet").write_bytes(b"PAR1 cut off")
+    assert taken(tmp_path, "day=3") == (["day=3/a.parquet"], ("id", "v", "kind", "day"))
+    write(tmp_path / "day=3" / "b.parquet", kind=["x", "y"])
+    with pytest.raises(SchemaError, match=r"b\.parquet.*kind.*is string, but in .*a\.parquet it is double"):
+        taken(tmp_path, "day=3")
+    with pytest.raises(SourceError, match="truncated"):
+        taken(tmp_path, "day=4")
+
+
+def test_columns_that_only_other_partitions_have_are_not_read(tmp_path: Path) -> None:
+    write(tmp_path / "day=1" / "a.parquet", kind=[1, 2])
+    write(tmp_path / "day=2" / "a.parquet")
+    assert taken(tmp_path, "day=2")[1] == ("id", "v", "day")
 
 
 def test_files_without_folders_are_the_partitions_own(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import InputError, UnavailableError
+from lsh_core.jobs.services import Services
 from lsh_core.search.arguments import name_and_connection
 from lsh_core.search.query_vectors import many_vectors, one_vector
 from lsh_core.search.vector_index import VectorIndex
@@ -23,6 +25,7 @@ VECTOR = [1.0, 2.0]
 Made: Any = VectorIndex
 Where: Any = Connection
 Index: Any = INDEX
+Need: Any = Services
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,10 @@ def _impatient(index: VectorIndex) -> VectorIndex:
 def test_addresses_of_a_connection_may_be_a_text_or_a_list() -> None:
     several = ("http://a:9200", "http://b:9200")
     assert Where("http://a:9200, http://b:9200") == Where(list(several)) == Connection(several)
+    assert Where.from_urls(several) == Where.from_urls(list(several)) == Where.from_urls(", ".join(several))
+    assert Where.from_urls(each for each in several) == Connection(several)
+    assert Where.from_urls(["a:s3cret@h:9200", "h:9201"]).urls == ("http://h:9200", "http://h:9201")
+    assert Where("https://h", ca_certs=Path("ca.pem")).ca_certs == "ca.pem"
     assert Where("localhost").urls == ("http://localhost:9200",)
     assert hash(Where(list(several))) == hash(Connection(several))
 
@@ -103,9 +110,33 @@ MISUSE: list[tuple[Callable[[], Any], str]] = [
     (lambda: Made("docs", NOWHERE, wait_seconds="3"), "wait_seconds='3': must be a number of seconds"),
     (lambda: Made("docs", NOWHERE, wait_seconds=-1), "must be 0 or more seconds"),
     (lambda: Made("docs", NOWHERE, wait_seconds=float("nan")), "must be 0 or more seconds"),
-    (lambda: Where(5), "must be addresses such as http://127.0.0.1:9200"),
+    (lambda: Where(5), "es=5: must be addresses: a text such as http://127.0.0.1:9200, or a list of such texts"),
     (lambda: Where(None), "must be addresses"),
-    (lambda: Where((5,)), "must be an address"),
+    (lambda: Where((5,)), "es=5: must be addresses"),
+    (lambda: Where(["http://a:9200", None]), "es=None: must be addresses"),
+    (lambda: Where({"http://a:9200": 1}), "es='dict': must be addresses"),
+    (lambda: Where(b"http://a:9200"), "es='bytes': must be addresses"),
+    (lambda: Where.from_urls(5), "es=5: must be addresses: a text such as"),
+    (lambda: Where.from_urls([5]), "es=5: must be addresses"),
+    (lambda: Where.from_urls(b"http://a:9200"), "es='bytes': must be addresses"),
+    (lambda: Where.from_urls(np.array("http://a:9200")), "es='ndarray': must be addresses"),
+    (lambda: Where.from_urls(""), "no address of Elasticsearch was given"),
+    (lambda: Where.from_urls([]), "no address of Elasticsearch was given"),
+    (lambda: Where.from_urls(), "no address of Elasticsearch was given"),
+    (lambda: Where(NOWHERE, api_key=5), "api_key='…': must be a text, not int"),
+    (lambda: Where(NOWHERE, username="a", password=b"b"), "password='…': must be a text, not bytes"),
+    (lambda: Where(NOWHERE, username="\ud800"), "is not Unicode text"),
+    (lambda: Where("https://a", ca_certs=5), "ca_certs=5: must be a text, not int"),
+    (lambda: Where("https://a", ca_certs="a\0b"), "has a character of code 0"),
+    (lambda: Where(NOWHERE, verify_certs="no"), "verify_certs='no': must be True or False"),
+    (lambda: Where(NOWHERE, http_compress=None), "http_compress=None: must be True or False"),
+    (lambda: Where(NOWHERE, request_timeout_seconds="5"), "must be a number of seconds"),
+    (lambda: Where(NOWHERE, request_timeout_seconds=-1), "must be more than 0 seconds, and less than a year"),
+    (lambda: Where(NOWHERE, request_timeout_seconds=float("nan")), "must be more than 0 seconds"),
+    (lambda: Where(NOWHERE).client("0"), "node='0': must be the number of a node: 0 for the first address"),
+    (lambda: Need(NOWHERE), "connection='str': must be a Connection: Connection.from_urls(URL) makes one"),
+    (lambda: Need(None), "must be a Connection"),
+    (lambda: Need(Where(NOWHERE), 5), "dask=5: must be the address of a Dask scheduler, such as tcp://host:8786"),
     (lambda: Where(""), "no address"),
     (lambda: Where("http://"), "must look like http://host:9200"),
     (lambda: Index.search(), "give one of vector, id, text and image"),
@@ -117,7 +148,7 @@ MISUSE: list[tuple[Callable[[], Any], str]] = [
     (lambda: Index.search({"a": 1}), "is not a list of numbers"),
     (lambda: Index.search([]), "vector is empty"),
     (lambda: Index.search(["a", "b"]), "must hold numbers only, but has texts"),
-    (lambda: Index.search([1.0, None]), "has 'None' (NoneType) at 1"),
+    (lambda: Index.search([1.0, None]), "has None (NoneType) at 1"),
     (lambda: Index.search([1.0, float("nan")]), "vector 0 has nan as number 1"),
     (lambda: Index.search([1.0, 1e300]), "vector 0 has 1e+300 as number 1"),
     (lambda: Index.search([1j, 2.0]), "complex numbers"),
@@ -133,6 +164,14 @@ MISUSE: list[tuple[Callable[[], Any], str]] = [
     (lambda: Index.search(VECTOR, fields="score"), "fields=['score']"),
     (lambda: Index.search(VECTOR, fields=5), "must be a list of names, not int"),
     (lambda: Index.search(VECTOR, fields=["a", 5]), "must hold names, not 5"),
+    (lambda: Index.search(VECTOR, fields=["\ud800"]), r"must hold names, not '\ud800'"),
+    (lambda: Index.search(VECTOR, fields=np.array("a")), "must be a list of names, not ndarray"),
+    (lambda: Index.search(VECTOR, k=10**5_000), "k=<int>: must be a whole number from 1 to 10000"),
+    (lambda: Index.search(VECTOR, recall=10**400), "must be above 0, and 1 at most"),
+    (lambda: Index.search(VECTOR, match="web", match_weight=10**400), "must be from 0 to 1"),
+    (lambda: Index.search(VECTOR, match="\ud800"), "is not Unicode text, as it holds half of a surrogate pair"),
+    (lambda: Index.search(text="\ud800"), "is not Unicode text, as it holds half of a surrogate pair"),
+    (lambda: Index.search(id="\ud800"), r"id='\ud800': must be the id of a row, a text"),
     (lambda: Index.search(VECTOR, filter='{"term": {}}'), "must be an object"),
     (lambda: Index.search(VECTOR, filter={"term": {5: 1}}), "must name a field, not 5"),
     (lambda: Index.search(VECTOR, top_k=5), "how many are found is k"),
@@ -156,6 +195,9 @@ MISUSE: list[tuple[Callable[[], Any], str]] = [
     (lambda: Index.delete(pa.table({"id": ["a"]})), "is not a list of ids"),
     (lambda: Index.delete([1.5]), "1.5 is no id"),
     (lambda: Index.delete([None]), "None is no id"),
+    (lambda: Index.delete(["\ud800"]), "it holds half of a surrogate pair"),
+    (lambda: Index.delete([10**5_000]), "a whole number of 16,610 bits is too long for an id"),
+    (lambda: Index.delete(np.array("a")), "an array of 0 dimensions is not a list of ids"),
 ]
 
 

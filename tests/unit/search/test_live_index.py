@@ -9,12 +9,19 @@ from typing import Any
 import pytest
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import FilterError, NotFoundError, ServerError, UnavailableError
+from lsh_core.errors import (
+    FilterError,
+    NotFoundError,
+    RequestRefusedError,
+    RowNotFoundError,
+    ServerError,
+    UnavailableError,
+)
 from lsh_core.search import live_index
-from lsh_core.search.live_index import AliasMoved, LiveIndex, Unavailable
+from lsh_core.search.live_index import AliasMoved, Ask, LiveIndex, Unavailable
 from lsh_core.search.queries import Query
 
-OLD, NEW = (SimpleNamespace(index=f"airlsh-docs-{name}") for name in ("old", "new"))
+OLD, NEW = (SimpleNamespace(index=f"airlsh-docs-{name}", meta=SimpleNamespace(name="docs")) for name in ("old", "new"))
 
 
 @pytest.fixture
@@ -67,41 +74,55 @@ def answers(monkeypatch: pytest.MonkeyPatch, *responses: dict[str, Any]) -> None
     monkeypatch.setattr(live_index, "on_any_node", lambda *_, **__: list(responses))
 
 
-def failed(kind: str, status: int) -> dict[str, Any]:
-    return {"error": {"type": kind, "reason": "why"}, "status": status}
+def failed(kind: str, status: int, reason: str = "why") -> dict[str, Any]:
+    return {"error": {"type": kind, "reason": reason}, "status": status}
 
 
+PLAIN = Ask(Query({}, "lists"))
+FILTERED = Ask(Query({}, "lists"), filter={"range": {"day": {"gte": 1, "time_zone": "Mars/X"}}})
 GONE = failed("index_not_found_exception", 404)
 
 
 @pytest.mark.parametrize(
-    ("response", "id", "error"),
+    ("response", "ask", "error"),
     [
-        (GONE, None, Unavailable),
-        (failed("unavailable_shards_exception", 503), None, Unavailable),
-        (failed("resource_not_found_exception", 404), "x", NotFoundError),
-        (failed("parsing_exception", 400), None, FilterError),
-        (failed("strange", 500), None, ServerError),
+        (GONE, PLAIN, Unavailable),
+        (failed("unavailable_shards_exception", 503), PLAIN, Unavailable),
+        (failed("resource_not_found_exception", 404), Ask(Query({}, "lists"), id="x"), RowNotFoundError),
+        (failed("parsing_exception", 400), PLAIN, RequestRefusedError),
+        (failed("x", 400, "Unknown time-zone ID: Mars/X"), FILTERED, FilterError),
+        (failed("strange", 500), PLAIN, ServerError),
     ],
 )
 def test_errors_inside_a_response(
-    live: Any, monkeypatch: pytest.MonkeyPatch, response: dict[str, Any], id: str | None, error: type[Exception]
+    live: Any, monkeypatch: pytest.MonkeyPatch, response: dict[str, Any], ask: Ask, error: type[Exception]
 ) -> None:
     answers(monkeypatch, response)
     with pytest.raises(error):
-        live.send(OLD, [Query({}, "lists")], [id])
+        live.send(OLD, [ask])
 
 
 def test_one_physical_index_that_is_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     index = LiveIndex(Connection(("http://127.0.0.1:9",)), "docs", "airlsh-docs-old")
     answers(monkeypatch, GONE)
     with pytest.raises(NotFoundError, match="airlsh builds list docs"):
-        index.send(OLD, [Query({}, "lists")])
+        index.send(OLD, [PLAIN])
 
 
 def test_each_query_has_its_response(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = {"_shards": {"total": 1, "successful": 1}, "timed_out": False}
     found = [{**whole, "took": n, "hits": {"hits": [], "total": {"value": n}}} for n in (3, 7)]
     answers(monkeypatch, *found)
-    responses = live.send(OLD, [Query({}, "lists")] * 2)
+    responses = live.send(OLD, [PLAIN] * 2)
     assert [(each.rows, each.took_ms) for each in responses] == [(3, 3), (7, 7)]
+
+
+def test_a_refused_request_is_laid_to_the_filter_in_it(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RequestRefusedError("POST /_msearch", 400, "Unknown time-zone ID: Mars/X")
+
+    monkeypatch.setattr(live_index, "on_any_node", refuse)
+    with pytest.raises(FilterError, match="no time zone of the server"):
+        live.send(OLD, [PLAIN, FILTERED])
+    with pytest.raises(RequestRefusedError):
+        live.send(OLD, [PLAIN])

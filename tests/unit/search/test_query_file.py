@@ -149,7 +149,7 @@ def test_no_vector_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "reason"), [("gone", "is missing"), ("id", "has type int64"), ("name", "has type string")]
+    ("column", "reason"), [("gone", "does not exist: there are"), ("id", "has type int64"), ("name", "has type string")]
 )
 def test_a_column_that_cannot_be_it(tmp_path: Path, column: str, reason: str) -> None:
     path = write(tmp_path / "q.parquet", id=[1, 2], name=["a", "b"], v=VECTORS.tolist())

@@ -163,7 +163,7 @@ BUILD: Any = SimpleNamespace(
         (SearchRequest([1.0], filter={"term": {"tag": 1}}), "did you mean tags?"),
         (
             SearchRequest([1.0], match="x", match_fields=["title", "tags"]),
-            "match_fields='tags': is not full text in airlsh-docs-b1, but of type keyword; there is title, body.de",
+            "match_fields='tags': is not full text in airlsh-docs-b1, but of type keyword; there are title, body.de",
         ),
         (SearchRequest([1.0], match="x", match_fields=["nothing"]), "but no field"),
     ],

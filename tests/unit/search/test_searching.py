@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from lsh_core.errors import ModelMismatchError, NotFoundError
-from lsh_core.search.live_index import AliasMoved
+from lsh_core.errors import ModelMismatchError, RowNotFoundError
+from lsh_core.search.live_index import AliasMoved, Ask
 from lsh_core.search.queries import Query
 from lsh_core.search.request import SearchRequest
 from lsh_core.search.results import Response
@@ -45,7 +45,7 @@ def build_named(name: str, **changes: Any) -> SearchableBuild:
     fields = {"title": {"type": "text"}}
     return SearchableBuild(
         f"airlsh-docs-{name}",
-        cast("Any", SimpleNamespace(build=name, vectors=(list_field(**changes),))),
+        cast("Any", SimpleNamespace(name="docs", build=name, vectors=(list_field(**changes),))),
         1,
         cast("Any", Model()),
         ("title",),
@@ -64,12 +64,13 @@ class RecordedIndex:
     def build(self) -> SearchableBuild:
         return self.live
 
-    def send(self, build: SearchableBuild, queries: Sequence[Query], ids: Sequence[Any] = ()) -> list[Response]:
+    def send(self, build: SearchableBuild, asks: Sequence[Ask]) -> list[Response]:
+        queries = [ask.query for ask in asks]
         assert build is self.live
         if any(query.body["size"] == 0 for query in queries):
             return [Response({"hits": [], "total": {"value": ROWS}}, 1)]
         self.sent.append(list(queries))
-        self.looked_up.append(list(ids))
+        self.looked_up.append([ask.id for ask in asks])
         return [self.answer(query) for query in queries]
 
     def answer(self, query: Query) -> Response:
@@ -171,8 +172,8 @@ def test_a_row_s_vector_is_read_where_its_lists_are_too_few() -> None:
     for request in (SearchRequest(id="x", k=1), SearchRequest(id="x", k=1, effort={"probes": 2})):
         sent, _, index = search(request, near=2)
         assert sent == [["exact"], ["lists"]]  # The row alone, then its neighbours.
-        assert index.looked_up[-1] == [None]
-    with pytest.raises(NotFoundError, match="nobody"):
+        assert index.looked_up == [[None], [None]]
+    with pytest.raises(RowNotFoundError, match="nobody"):
         search(SearchRequest(id="nobody", k=1), near=2)
 
 

@@ -98,7 +98,7 @@ def test_without_any_vector_dims_are_unknown(tmp_path: Path, write: Write) -> No
 def test_missing_columns_are_named_with_those_that_exist(tmp_path: Path, write: Write) -> None:
     columns = {"id": IDS, "v": VECTORS, "section": IDS}
     for options in ({"id": "key"}, {"vector": "key"}, {"columns": ["section", "key"]}):
-        with pytest.raises(SchemaError, match=r"'key' does not exist; there are id, v, section"):
+        with pytest.raises(SchemaError, match=r"'key' does not exist: there are id, v, section"):
             check(tmp_path, columns, write, **options)
 
 

@@ -130,7 +130,7 @@ def test_the_common_type_hangs_on_no_order(
 
 def test_a_column_that_no_file_has_is_named_with_the_nearest(tmp_path: Path, write: Write, packages: Packages) -> None:
     write(tmp_path / "a.parquet", packages(2, category=pa.array([1, 2])))
-    with pytest.raises(SchemaError, match="'categorie' does not exist; did you mean 'category'"):
+    with pytest.raises(SchemaError, match="'categorie' does not exist: did you mean category"):
         open_dataset(str(tmp_path)).column("categorie")
 
 

@@ -1,0 +1,128 @@
+"""A signal whose exception a library drops ends the run all the same, before its next step."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lsh_core.builds.records import BuildRecords
+from lsh_core.elastic.leases import BUILD, Caller, Lease
+from lsh_core.jobs import index
+from lsh_core.jobs.dask.worker_liveness import WorkerLiveness
+from lsh_core.jobs.services import Services
+from lsh_core.jobs.stages.stage_runner import Stage, StageWork, stage
+from lsh_core.settings import IndexSettings
+from lsh_core.signals import raise_if_signalled, signals_as_exceptions
+from tests.fakes.lease_holders import holder_of
+from tests.fakes.lost_signals import lose_a_signal, lose_a_signal_in_a_finalizer
+from tests.fakes.memory_server import MemoryServer
+
+SETTINGS = IndexSettings(name="docs", source="docs.parquet")
+TERMINATED = 128 + signal.SIGTERM
+
+
+@pytest.fixture
+def server() -> Any:
+    made: Any = MemoryServer()
+    BuildRecords(made).start("docs", "b1", {"index": "airlsh-docs-b1", "state": "planned", "model_id": "m"})
+    return made
+
+
+def made_stage(name: str, told: list[str], work: Callable[[], None] = lambda: None) -> Stage:
+    def run(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+        told.append(name)
+        work()
+        return {}
+
+    run.__name__ = name
+    made: StageWork = run
+    return stage(made)
+
+
+def run_stages(server: Any, monkeypatch: pytest.MonkeyPatch, *stages: Stage) -> int | str | None:
+    """Run `stages` as `airlsh index` does; return the exit code."""
+    monkeypatch.setattr(index, "STAGES", stages)
+    with pytest.raises(SystemExit) as ended, signals_as_exceptions():
+        index.run_index(SETTINGS, Services(server, None, Caller("run", "a run")), "b1")
+    return ended.value.code
+
+
+def test_no_stage_follows_one_that_lost_a_signal(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    code = run_stages(server, monkeypatch, made_stage("check", told, lose_a_signal), made_stage("promote", told))
+    assert (code, told) == (TERMINATED, ["check"])
+    assert holder_of(server, "docs", BUILD) is None
+    record = BuildRecords(server).get("docs", "b1")
+    assert (record["state"], record["error"]) == ("failed", "check: ended by SystemExit")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_no_stage_follows_one_whose_finalizer_lost_a_signal(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    code = run_stages(
+        server, monkeypatch, made_stage("check", told, lose_a_signal_in_a_finalizer), made_stage("promote", told)
+    )
+    assert (code, told) == (TERMINATED, ["check"])
+
+
+def test_no_stage_begins_after_a_signal_that_was_lost_between_two(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    note = BuildRecords.stage
+
+    def noted(*arguments: Any) -> None:
+        note(*arguments)
+        lose_a_signal()
+
+    monkeypatch.setattr(BuildRecords, "stage", noted)
+    code = run_stages(server, monkeypatch, made_stage("check", told), made_stage("promote", told))
+    assert (code, told) == (TERMINATED, ["check"])
+    assert holder_of(server, "docs", BUILD) is None
+
+
+def test_a_wait_for_workers_ends_by_a_signal_that_was_lost() -> None:
+    dask: Any = object()
+    with signals_as_exceptions():
+        watch = WorkerLiveness(dask)
+        lose_a_signal()
+        with pytest.raises(SystemExit):
+            watch.require()
+
+
+def test_a_second_signal_is_raised_as_the_first() -> None:
+    with signals_as_exceptions():
+        for _ in range(2):
+            lose_a_signal()
+        with contextlib.suppress(SystemExit):
+            signal.raise_signal(signal.SIGHUP)
+        with pytest.raises(SystemExit) as ended:
+            raise_if_signalled()
+    assert ended.value.code == 128 + signal.SIGHUP
+
+
+def test_a_signal_is_forgotten_at_the_end_of_the_outermost_block_alone() -> None:
+    with signals_as_exceptions():
+        with signals_as_exceptions():
+            lose_a_signal()
+        with pytest.raises(SystemExit):
+            raise_if_signalled()
+    raise_if_signalled()
+
+
+def test_a_thread_of_its_own_goes_on() -> None:
+    went_on: list[bool] = []
+
+    def work() -> None:
+        raise_if_signalled()
+        went_on.append(True)
+
+    with signals_as_exceptions():
+        lose_a_signal()
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert went_on == [True]
