@@ -6,45 +6,33 @@ import base64
 import binascii
 import copy
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from fnmatch import fnmatchcase
-from numbers import Integral, Real
-from pathlib import Path
-from typing import Any, Self, TypeGuard, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.choices import choice_of
 from lsh_core.errors import ArgumentError, SettingsError
-from lsh_core.redaction import quoted
-from lsh_core.search.filter_fields import check_filter_fields, type_of
-from lsh_core.search.filter_values import is_unicode
 from lsh_core.search.filters import check_filter
-from lsh_core.search.queries import MAX_RESULTS, Filter, all_of, excluding
+from lsh_core.search.queries import Filter, all_of, excluding
 from lsh_core.search.query_images import Image, image_bytes
 from lsh_core.search.query_vectors import one_vector
-from lsh_core.search.searchable_build import SearchableBuild
-from lsh_core.settings import EFFORT_UNITS, Fusion
+from lsh_core.search.request_checks import (
+    check_match,
+    check_text_and_image,
+    checked_effort,
+    checked_k,
+    checked_names,
+    checked_recall,
+    checked_weight,
+    is_text,
+    not_an_argument,
+)
+from lsh_core.settings import Fusion
 
-MAX_MATCH_CHARACTERS = 10_000
-_DEFAULT_WEIGHT = 0.5
 _TARGETS = ("vector", "id", "text", "image")
-_NOT_UNICODE = "is not Unicode text, as it holds half of a surrogate pair"
 _ONE_TARGET = "give one of vector, id, text and image"
-_INSTEAD = {
-    **dict.fromkeys(("vector", "id", "text", "image"), "search({0}=...) takes one, search_many(vectors) takes several"),
-    "vectors": "search_many(vectors) takes several",
-    **dict.fromkeys(("identity", "row", "doc_id"), "the id of a stored row is id"),
-    **dict.fromkeys(("text_query", "encode_text", "query_text"), "a text that is encoded is text"),
-    **dict.fromkeys(("words", "keywords", "query"), "words to look for in full text are match"),
-    "text_weight": "the weight of the words is match_weight",
-    **dict.fromkeys(("text_fields", "text_field", "match_field"), "where to look for the words is match_fields"),
-    **dict.fromkeys(("query_filter", "filters", "where"), "the filter is filter"),
-    **dict.fromkeys(("top_k", "topk", "n", "size", "limit", "n_neighbors"), "how many are found is k"),
-    **dict.fromkeys(("columns", "source", "output_fields", "include"), "what is returned is fields"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,12 +119,12 @@ class SearchRequest:
 
     def __post_init__(self) -> None:
         checked = {
-            "k": _checked_k(self.k),
-            "recall": _checked_recall(self.recall),
-            "effort": _checked_effort(self.effort),
-            "fields": _checked_names("fields", self.fields),
+            "k": checked_k(self.k),
+            "recall": checked_recall(self.recall),
+            "effort": checked_effort(self.effort),
+            "fields": checked_names("fields", self.fields),
             "filter": None if self.filter is None else check_filter(self.filter),
-            "match_fields": _checked_names("match_fields", self.match_fields) or (),
+            "match_fields": checked_names("match_fields", self.match_fields) or (),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -155,7 +143,7 @@ class SearchRequest:
             vector = one_vector(self.vector)[0].copy()
             vector.flags.writeable = False
             object.__setattr__(self, "vector", vector)
-        if self.id is not None and not _is_text(self.id):
+        if self.id is not None and not is_text(self.id):
             raise ArgumentError("id", self.id, "must be the id of a row, a text")
         check_text_and_image(self.text, self.image)
 
@@ -181,16 +169,8 @@ class SearchRequest:
             for name in (name for name, changed in given.items() if changed):
                 raise SettingsError(name, getattr(self, name), "has no use without match, the words to look for")
             return
-        if not isinstance(self.match, str):
-            raise ArgumentError("match", self.match, "must be a text: the words to look for")
-        if not is_unicode(self.match):
-            raise SettingsError("match", self.match, _NOT_UNICODE)
-        if not self.match.strip():
-            raise SettingsError("match", self.match, "is empty")
-        if len(self.match) > MAX_MATCH_CHARACTERS:
-            reason = f"has {len(self.match)} characters; {MAX_MATCH_CHARACTERS} at most are searched"
-            raise SettingsError("match", f"{self.match[:20]}…", reason)
-        object.__setattr__(self, "match_weight", _checked_weight(self.match_weight, self.fusion))
+        check_match(self.match)
+        object.__setattr__(self, "match_weight", checked_weight(self.match_weight, self.fusion))
 
     @property
     def among(self) -> Filter | None:
@@ -233,7 +213,7 @@ class SearchRequest:
         arguments = dict(values)
         for name in arguments:
             if name not in _DEFAULTS:
-                raise ArgumentError(str(name), arguments[name], _not_an_argument(str(name)))
+                raise ArgumentError(str(name), arguments[name], not_an_argument(str(name)))
         if arguments.get("image") is not None:
             arguments["image"] = _decoded(arguments["image"])
         return cls(**arguments)
@@ -277,132 +257,6 @@ def check_no_arguments(arguments: Mapping[str, Any]) -> None:
             raise ArgumentError(name, value, "belongs into the SearchRequest: SearchRequest(..., k=5)")
 
 
-def check_text_and_image(text: object, image: object) -> None:
-    """Raise `ArgumentError` for a text that is none, or an image that is neither its bytes nor its path."""
-    if text is not None and not isinstance(text, str):
-        raise ArgumentError("text", text, "must be a text, which the index's encoder turns into a vector")
-    if text is not None and not is_unicode(text):
-        raise SettingsError("text", text, _NOT_UNICODE)
-    if image is not None and not isinstance(image, bytes | str | Path):
-        raise ArgumentError("image", image, "must be the bytes of an image file, or its path")
-
-
-def check_for(build: SearchableBuild, request: SearchRequest) -> None:
-    """Check the fields and the filter of a request against the mapping of the build that answers.
-
-    Raises
-    ------
-    SettingsError
-        A field to return that no document of the build has, or words for a field that is not full text.
-    FilterError
-        A field of the filter that the build does not have, or that cannot be filtered so.
-    """
-    check_fields(build, request.fields)
-    if request.filter is not None:
-        check_filter_fields(request.filter, build.mapping, build.index)
-    if request.match is not None:
-        match_fields_of(build, request)
-
-
-def check_fields(build: SearchableBuild, fields: Sequence[str] | None) -> None:
-    """Refuse fields to return that no document has. A name may be a pattern, or an object's, which is all in it."""
-    if not fields:
-        return
-    multi = {f"{path}.{name}" for path, field in build.mapping.items() for name in field.get("fields", ())}
-    paths = [path for path in build.mapping if path not in multi]
-    for name in fields:
-        if any(fnmatchcase(path, name) for path in paths):
-            continue
-        raise SettingsError("fields", name, f"is not a field of {build.index}: {choice_of(name, paths)}")
-
-
-def match_fields_of(build: SearchableBuild, request: SearchRequest) -> tuple[str, ...]:
-    """Return the full-text fields to look for the words: those of the request, or all of the build.
-
-    Raises
-    ------
-    SettingsError
-        A field that is not full text, or the build has none.
-    """
-    if not build.text_fields:
-        reason = f"index {build.index} has no full text: build it with --text-field COLUMN"
-        raise SettingsError("match", request.match, reason)
-    for field in request.match_fields:
-        if field not in build.text_fields:
-            known = f"of type {type_of(build.mapping[field])}" if field in build.mapping else "no field"
-            reason = f"is not full text in {build.index}, but {known}; {choice_of(field, build.text_fields)}"
-            raise SettingsError("match_fields", field, reason)
-    return tuple(request.match_fields) or build.text_fields
-
-
-def _checked_k(k: object) -> int:
-    bounds = f"must be a whole number from 1 to {MAX_RESULTS}"
-    if not _is_whole(k):
-        raise ArgumentError("k", k, bounds)
-    if not 1 <= k <= MAX_RESULTS:
-        raise SettingsError("k", k, bounds)
-    return int(k)
-
-
-def _checked_recall(recall: Any) -> float | None:
-    if recall is None:
-        return None
-    number: Any = recall if isinstance(recall, Real) else None
-    if number is None or not 0 < number <= 1:
-        raise SettingsError("recall", recall, "must be above 0, and 1 at most")
-    return float(number)
-
-
-def _checked_effort(effort: object) -> dict[str, int]:
-    if not isinstance(effort, Mapping):
-        raise ArgumentError("effort", effort, "must be a number by its unit, such as {'probes': 8}")
-    for unit, value in effort.items():
-        if unit not in EFFORT_UNITS:
-            raise ArgumentError(str(unit), value, _not_an_argument(str(unit)))
-        if not _is_whole(value):
-            raise SettingsError(unit, value, "must be a whole number")
-    return {unit: int(value) for unit, value in effort.items()}
-
-
-def _checked_names(argument: str, names: object) -> tuple[str, ...] | None:
-    """Return a collection of names as a tuple; raise `ArgumentError` for anything else but None."""
-    if names is None:
-        return None
-    if isinstance(names, str):
-        raise ArgumentError(argument, names, f"must be a list of names, not one text: {argument}=[{quoted(names, 60)}]")
-    if not isinstance(names, Collection) or isinstance(names, bytes | Mapping) or getattr(names, "ndim", 1) != 1:
-        raise ArgumentError(argument, names, f"must be a list of names, not {type(names).__name__}")
-    for name in names:
-        if not _is_text(name):
-            raise ArgumentError(argument, names, f"must hold names, not {quoted(name, 60)}")
-    return tuple(names)
-
-
-def _checked_weight(weight: object, fusion: str) -> float | None:
-    """Return the weight of the words; None under reciprocal rank fusion, which has none."""
-    if weight is None:
-        return _DEFAULT_WEIGHT if fusion == "weighted" else None
-    if isinstance(weight, bool) or not isinstance(weight, Real):
-        raise ArgumentError("match_weight", weight, "must be a number from 0 to 1")
-    if fusion == "rrf":
-        raise SettingsError("match_weight", weight, "has no place in reciprocal rank fusion")
-    try:
-        number = float(weight)
-    except OverflowError:
-        number = float("inf")
-    if not 0 <= number <= 1:
-        raise SettingsError("match_weight", weight, "must be from 0 to 1")
-    return number
-
-
-def _not_an_argument(name: str) -> str:
-    """Return what to write instead of an argument that a search does not have."""
-    if name in _INSTEAD:
-        return f"is not an argument of this search: {_INSTEAD[name].format(name)}"
-    known = [each for each in _DEFAULTS if each not in (*_TARGETS, "effort")] + list(EFFORT_UNITS)
-    return f"is not an argument of this search: {choice_of(name, known)}"
-
-
 def _decoded(image: object) -> bytes:
     try:
         return base64.b64decode(image if isinstance(image, str) else b"\xff", validate=True)
@@ -415,11 +269,3 @@ def _equal(one: object, other: object) -> bool:
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return np.array_equal(np.asarray(one), np.asarray(other)) if one is not None and other is not None else False
     return one == other
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != "" and is_unicode(value)

@@ -29,7 +29,8 @@ from lsh_core.search.live_index import AliasMoved, Ask, LiveIndex
 from lsh_core.search.queries import Filter, Query, count_query, exact_query, id_query, row_query, token_query
 from lsh_core.search.query_encoder import QueryEncoder
 from lsh_core.search.query_vectors import check_vectors
-from lsh_core.search.request import SearchRequest, check_for, match_fields_of
+from lsh_core.search.request import SearchRequest
+from lsh_core.search.request_fit import check_for, match_fields_of
 from lsh_core.search.results import SearchResult, read_result
 from lsh_core.search.searchable_build import SearchableBuild
 
@@ -62,6 +63,7 @@ class Searcher:
         for request in requests:
             check_for(build, request)  # Before rows are counted.
         plans = [self._plan(build, request) for request in requests]
+        _check_vectors(build, plans)
         found = self._found(build, plans)
         results = [fused(plan.request, rankings) for plan, rankings in zip(plans, found, strict=True)]
         short = [n for n, plan in enumerate(plans) if self._falls_short(build, found[n][0], plan.request)]
@@ -78,7 +80,6 @@ class Searcher:
             return _Plan(request, effort, self._vector_of_row(build, request, effort))
         given = request.vector
         vector = self._encoded(build, request) if given is None else np.asarray(given, np.float32)
-        check_vectors(build, vector[np.newaxis])
         return _Plan(request, effort, vector)
 
     def _effort(self, build: SearchableBuild, request: SearchRequest) -> int | None:
@@ -167,6 +168,13 @@ def encode(encoder: QueryEncoder, build: SearchableBuild, request: SearchRequest
     if request.text is not None:
         return encoder.of_text(build, request.text)
     return encoder.of_image(build, request.image or b"")
+
+
+def _check_vectors(build: SearchableBuild, plans: Sequence[_Plan]) -> None:
+    """Refuse vectors of callers and encoders that the build cannot compare its rows with."""
+    given = [plan.vector for plan in plans if plan.vector is not None and plan.request.id is None]
+    for length in {len(vector) for vector in given}:
+        check_vectors(build, np.stack([vector for vector in given if len(vector) == length]))
 
 
 def _queries(build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[Query]]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
 
-from lsh_core.errors import ArgumentError, FilterError, ImageError, InputError, SettingsError
-from lsh_core.search.request import SearchRequest, check_for
+from lsh_core.errors import ArgumentError, FilterError, ImageError, InputError
+from lsh_core.search.request import SearchRequest
 
 Made: Any = SearchRequest
 FILTER = {"term": {"section": "web"}}
@@ -147,36 +146,3 @@ def test_json_is_checked_like_arguments() -> None:
 
 def test_a_request_shows_what_it_asks_for() -> None:
     assert repr(SearchRequest(image=b"12345", k=3)) == "SearchRequest(image=<5 bytes>, k=3)"
-
-
-BUILD: Any = SimpleNamespace(
-    index="airlsh-docs-b1",
-    mapping={"title": {"type": "text"}, "tags": {"type": "keyword"}},
-    text_fields=("title", "body.de"),
-)
-
-
-@pytest.mark.parametrize(
-    ("request_", "said"),
-    [
-        (SearchRequest([1.0], fields=["titel"]), "did you mean title?"),
-        (SearchRequest([1.0], filter={"term": {"tag": 1}}), "did you mean tags?"),
-        (
-            SearchRequest([1.0], match="x", match_fields=["title", "tags"]),
-            "match_fields='tags': is not full text in airlsh-docs-b1, but of type keyword; there are title, body.de",
-        ),
-        (SearchRequest([1.0], match="x", match_fields=["nothing"]), "but no field"),
-    ],
-    ids=str,
-)
-def test_what_the_build_does_not_have(request_: SearchRequest, said: str) -> None:
-    with pytest.raises((SettingsError, FilterError)) as raised:
-        check_for(BUILD, request_)
-    assert said in str(raised.value)
-
-
-def test_words_need_full_text() -> None:
-    check_for(BUILD, SearchRequest([1.0], match="x"))
-    without: Any = SimpleNamespace(index="airlsh-docs-b1", mapping=BUILD.mapping, text_fields=())
-    with pytest.raises(SettingsError, match="has no full text: build it with --text-field COLUMN"):
-        check_for(without, SearchRequest([1.0], match="x"))
