@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +67,16 @@ def _takes_settings(function: object) -> bool:
     names = [parameter.name for parameter in parameters]
     first = str(parameters[0].annotation) if parameters else ""
     return first.endswith("Settings") and names[0] == "settings" and names[1:2] in (["services"], ["dask"])
+
+
+def test_nothing_inside_comes_in_by_the_front_door() -> None:
+    """Else a low package would import the high ones whose names the package has."""
+    package = Path(lsh_core.__file__).parent
+    for file in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "lsh_core" and node.level == 0:
+                names = {each.name for each in node.names}
+                assert all((package / name).exists() or (package / f"{name}.py").exists() for name in names), file
 
 
 def test_an_import_alone_imports_nothing_large() -> None:
