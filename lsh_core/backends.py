@@ -56,7 +56,7 @@ def require_backend(backend: str, needed_for: str) -> None:
 
 
 def gpu_seen() -> bool:
-    """Whether the driver of a GPU has left its files on this machine, and it is not hidden from this process."""
+    """Return whether a GPU's driver is installed and visible to this process."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1"):
         return False
@@ -64,7 +64,7 @@ def gpu_seen() -> bool:
 
 
 def tensorflow_installed() -> bool:
-    """Whether TensorFlow could be imported; it is not."""
+    """Return whether TensorFlow can be imported; it is not."""
     return importlib.util.find_spec("tensorflow") is not None
 
 

@@ -1,4 +1,4 @@
-"""Checks every answer of a server, and raises one error for what is no supported Elasticsearch."""
+"""Checks every answer of a server; an unsupported server raises one error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REFUSES_MEDIA_TYPE = re.compile(r"Content-Type header \[.*\] is not supported")
 
 
 class CheckedNode(Urllib3HttpNode):
-    """A node whose answers are checked before anybody reads them.
+    """A node that checks each answer before it is returned.
 
     Raises
     ------

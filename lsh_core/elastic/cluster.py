@@ -91,7 +91,7 @@ def on_any_node(
 
 @lru_cache(maxsize=64)
 def ring_of(connection: Connection) -> NodePool:
-    """Return what this process knows of the nodes of `connection`, for its control calls and searches."""
+    """Return the node pool that this process keeps for `connection`."""
     return NodePool(len(connection.urls))
 
 

@@ -1,4 +1,4 @@
-"""Which Elasticsearch, and how to get in: a value that can be pickled, and that never prints its secrets."""
+"""Addresses and credentials of Elasticsearch: a value that can be pickled, and that never prints its secrets."""
 
 from __future__ import annotations
 

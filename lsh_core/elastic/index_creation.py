@@ -25,7 +25,7 @@ _TOO_MANY_SHARDS = "shards open"
 
 
 def create_index(client: Elasticsearch, index: str, body: Mapping[str, Any], **options: Any) -> None:
-    """Create `index` with `body`, and nothing of the cluster's index templates where that can be prevented.
+    """Create `index` with `body`, shielded from the cluster's index templates.
 
     Raises
     ------

@@ -41,7 +41,7 @@ _MOST_ID_BYTES = 512  # Elasticsearch's limit.
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks for a lease.
+    """The run that asks for a lease.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class LeaseRecord:
 
     @property
     def overdue(self) -> bool:
-        """Whether the last heartbeat is too old, by this machine's clock."""
+        """Return whether the last heartbeat is too old, by this machine's clock."""
         return datetime.now(UTC) > self.free_at
 
     @property

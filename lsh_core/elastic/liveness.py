@@ -41,7 +41,7 @@ def call_with_liveness_check(
     ping_seconds: float = PING_SECONDS,
     longest_seconds: float = MAX_SECONDS,
 ) -> T:
-    """Run `action` with `client`, the client of one node, for as long as that node answers pings.
+    """Run `action` on one node for as long as the node answers pings.
 
     `action` runs on a thread of its own, which is left to itself when the node is silent: it ends with its
     request's time-out, or when the node goes on.

@@ -1,4 +1,4 @@
-"""Which shards of an index have no copy, and what the cluster knows about where they were."""
+"""Finds the shards of an index that have no copy, and their last known nodes."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def missing_state(red: Collection[str]) -> list[str]:
 
 
 def unassignable(health: dict[str, Any]) -> Collection[str] | None:
-    """Return the red indices of an answer about health whose cluster has nothing left to try; None while it has.
+    """Return the red indices that the cluster has stopped trying to allocate; None while it has.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Every document of an index that a query finds, in pages, as the index was when the first was asked for."""
+"""Reads all documents that match a query, in pages, from one point in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proof that a server does what airlsh leans on, on a 20-row index of its own."""
+"""Checks a server's version and query semantics on a temporary 20-row index."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _BODY = {
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What the probe found: the version of each node, and how many of them hold data."""
+    """Facts about a server: the version of each node, and how many of them hold data."""
 
     versions: tuple[str, ...]
     data_nodes: int
 
 
 def server_facts(client: Elasticsearch) -> ServerFacts:
-    """Read the versions of all nodes and refuse a cluster with one that is too old.
+    """Read the versions of all nodes; refuse a cluster with an older node.
 
     ``GET /`` is not used: a distribution without the root endpoint answers 405 there.
     """

@@ -1,4 +1,4 @@
-"""What a build finds, and how fast, from the least effort to the most."""
+"""Measures the frontier of recall and speed, from the smallest effort to the largest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENOUGH = 0.9995
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """How fast searches are.
+    """The speed of searches.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class FrontierPoint(Speed, CurvePoint):
 
 @dataclass(frozen=True)
 class DepthRecall:
-    """How much is found of so many neighbours.
+    """Recall at one number of neighbours.
 
     Attributes
     ----------

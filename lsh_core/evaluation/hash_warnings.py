@@ -1,4 +1,4 @@
-"""What is wrong with how a model spreads rows over its tokens, and what helps. Pure: no I/O."""
+"""Diagnoses an uneven spread of rows over tokens, with remedies. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ _TOKENS = {IVF.kind: "lists", Hyperplane.kind: "buckets", Subspace.kind: "cluste
 
 
 def is_heavy(counts: TokenCounts) -> bool:
-    """Whether the largest token holds far more than its share: of few tokens, half of what there is beyond it."""
+    """Return whether the largest token holds far more than its share: of few tokens, half of what there is beyond
+    it.
+    """
     even = counts.even_share
     least = max(_HEAVY_SHARE, min(_HEAVY_MULTIPLE * even, (1 + even) / 2))
     return counts.rows >= FEW_ROWS and int(counts.sizes.max(initial=0)) >= least * counts.rows

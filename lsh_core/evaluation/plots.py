@@ -1,4 +1,4 @@
-"""What is drawn into each figure of a report; the figures are those of `lsh_core.jobs.evaluate`."""
+"""Draws the figures of a report; the figures are those of `lsh_core.jobs.evaluate`."""
 
 from __future__ import annotations
 

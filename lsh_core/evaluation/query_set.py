@@ -46,7 +46,7 @@ class QuerySet:
 
     @property
     def left_out(self) -> int:
-        """How many rows are left out of each answer."""
+        """Return how many rows are left out of each answer."""
         return 0 if self.ids is None else 1
 
     def first(self, size: int) -> QuerySet:
@@ -55,7 +55,8 @@ class QuerySet:
 
 
 def default_queries(rows: int, target: float) -> int:
-    """How many indexed rows to measure recall with: a tenth of them, from 200 to 2,000, and enough to show `target`.
+    """Return the default number of indexed rows to measure recall with: a tenth of them, from 200 to 2,000, and enough
+    to show `target`.
 
     2,000 queries know a recall of .95 to within .01 (the standard error that was seen is .0025); of a small index a
     tenth of the rows tells as much.
@@ -111,7 +112,7 @@ def draw_unseen(connection: Connection, index: str, column: str, dims: int, size
 def random_ids(
     client: Elasticsearch, index: str, size: int, seed: int, among: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """Return ids of up to `size` rows, in an order that does not depend on which copy of a shard answers."""
+    """Return up to `size` random ids, in the same order from every shard copy."""
     return [hit["_id"] for hit in _random_hits(client, index, size, seed, among)]
 
 

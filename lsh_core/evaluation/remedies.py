@@ -1,4 +1,4 @@
-"""What is wrong with a build by its figures, and what helps. Pure: no I/O."""
+"""Diagnoses a build by its figures. Pure: no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of an evaluation as lines of text, for a terminal and for the log of a task. Pure: no I/O."""
+"""Renders the figures of an evaluation as lines of text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first searches of a build, before anybody else's: they fill its caches and show that it answers."""
+"""Sends the first searches to a new build: they fill its caches and show that it answers."""
 
 from __future__ import annotations
 
