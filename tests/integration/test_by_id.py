@@ -1,4 +1,4 @@
-"""Neighbours of a stored row: by the recipe of the README, and by `VectorIndex.search_id`."""
+"""Neighbours of a stored row: by the recipe of the README, and by `VectorIndex.search`."""
 
 from __future__ import annotations
 

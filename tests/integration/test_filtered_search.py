@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lsh_core.search.answers import Answer
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError
@@ -16,6 +15,7 @@ from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search import effort
+from lsh_core.search.results import SearchResult
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
 from tests.fakes.parquet_sources import clustered, write_source
@@ -58,7 +58,7 @@ def passing(column: str) -> dict[str, Any]:
     return {"term": {column: True}}
 
 
-def recall(answers: list[Answer], column: str) -> float:
+def recall(answers: list[SearchResult], column: str) -> float:
     """Of the true neighbours that pass, the share that was found; queries are rows `ASKED`."""
     rows = np.flatnonzero(COLUMNS[column])
     exact, _ = exact_neighbours(VECTORS[rows], VECTORS[ASKED], K, "l2")
