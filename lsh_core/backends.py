@@ -96,7 +96,7 @@ def _tensorflow_has_gpu() -> bool:
 def whole_float32(tensorflow: Any) -> Iterator[None]:
     """Let no matrix product round its input to TensorFloat-32 while the block runs.
 
-    NVIDIA's GPUs since Ampere do so unless told otherwise: they keep 10 bits of a number's 23, so that products of unit
+    NVIDIA's GPUs since Ampere do so by default: they keep 10 bits of a number's 23, so that products of unit
     vectors are off by 1e-3 instead of 1e-7. The switch is the process's: the first thread that enters turns it, the
     last that leaves turns it back. Others compute more exactly meanwhile, and more slowly. What is computed has to be
     fetched within the block.

@@ -407,8 +407,8 @@ class ChangesGoneError(UnverifiedError):
 
     def __init__(self, index: str, before: str) -> None:
         reason = (
-            f"live changes made before {before} have left the journal, as the source of a later build covers them; "
-            "this build holds them, can be promoted and rolled back to, but can be neither verified nor corrected again"
+            f"live changes made before {before} have left the journal, because the source of a later build is as of "
+            "then. This build contains them: it can be promoted and rolled back to, but not verified or corrected again"
         )
         super().__init__(index, reason)
         self.before = before

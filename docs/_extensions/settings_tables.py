@@ -51,7 +51,7 @@ def _row(name: str, field: FieldInfo) -> list[nodes.Node]:
         nodes.literal(text=name.upper() if name == "name" else "--" + name.replace("_", "-")),
         nodes.Text(_type_of(field)),
         nodes.literal(text=default) if default else nodes.Text(""),
-        nodes.Text(field.description or ""),
+        nodes.Text(settings.meaning_of(field)),
     ]
 
 

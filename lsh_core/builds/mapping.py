@@ -175,7 +175,7 @@ def build_body(
     over a copy of the vectors, as the server makes neither multi-fields nor ``copy_to`` of them: the price is twice
     the bytes. Its type is ``hnsw``, never one of the quantised ones.
 
-    ``refresh_interval`` is -1 while it loads; settling puts the default back. The query cache is off because one-off
+    ``refresh_interval`` is -1 while it loads; `finalize` restores the default. The query cache is off because one-off
     token filters only pollute it.
     """
     own: dict[str, Any] = {"chunk": {"type": "integer"}, "row": {"type": "long"}, **change_fields()}

@@ -12,7 +12,8 @@ from elastic_transport import ConnectionTimeout, HttpHeaders, TlsError, Transpor
 
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.elastic.supported import OLDEST, is_supported
-from lsh_core.elastic.tls import speaks_tls, tls_error
+from lsh_core.elastic.tls import tls_error
+from lsh_core.elastic.tls_probe import speaks_tls
 from lsh_core.errors import AccessError, UnsupportedServerError
 
 _PRODUCT = ("x-elastic-product", "Elasticsearch")

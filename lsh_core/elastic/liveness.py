@@ -11,12 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from lsh_core.errors import ServerError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 T = TypeVar("T")
 
@@ -70,8 +69,6 @@ def call_with_liveness_check(
 
 def is_alive(client: Elasticsearch, seconds: float = PING_SECONDS) -> bool:
     """Return whether the node of `client` says anything at all within `seconds`."""
-    from elasticsearch import ApiError, TransportError
-
     try:
         client.options(request_timeout=seconds).perform_request("GET", _PING, headers={"accept": "application/json"})
     except (ApiError, ServerError):

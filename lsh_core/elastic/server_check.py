@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import Elasticsearch
 
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
@@ -12,9 +14,6 @@ from lsh_core.elastic.index_creation import create_index
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.elastic.supported import OLDEST, is_supported
 from lsh_core.errors import UnsupportedServerError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _FAR = 1000.0
 _BODY = {

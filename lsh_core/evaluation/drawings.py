@@ -37,14 +37,14 @@ def drawings(result: Facts) -> Iterator[Drawing]:
     first, last = result["curve"][0], result["curve"][-1]
     k, unit = result["k"], result["effort_name"]
     rising = f"from {first['effort']:,} to {last['effort']:,} {unit}"
-    own = "scan all rows" if result["effort"] is None else f"do {result['effort']:,} {unit}"
+    own = "scan all rows by default" if result["effort"] is None else f"default to {result['effort']:,} {unit}"
     target = "" if result["target"] is None else f" The target is {result['target']:g}."
     yield _drawing(
         "recall",
         plots.draw_recall,
         result,
-        f"Recall@{k} by {unit}: {rising} it goes from {first['recall']:.3f} to {last['recall']:.3f}. Searches {own}, "
-        f"unless told otherwise.{target}",
+        f"Recall@{k} by {unit}: {rising} it goes from {first['recall']:.3f} to {last['recall']:.3f}. Searches {own}."
+        f"{target}",
     )
     yield _drawing(
         "frontier",

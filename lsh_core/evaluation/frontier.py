@@ -76,8 +76,8 @@ class Frontier(Speed):
     Attributes
     ----------
     effort
-        What is done unless told otherwise; None: a scan of all rows. All but `curve` are its figures, and so is one of
-        the points of `curve`, unless None.
+        Default effort; None: a scan of all rows. All figures but `curve` belong to it. One of the points of `curve`
+        has it, unless it is None.
     scored
         Rows that a query was compared with, on average; None where the server does not say.
     recall_at
@@ -144,7 +144,7 @@ def _depth_recall(recall: npt.NDArray[np.float64], depth: int) -> DepthRecall:
 def _measure_curve(
     searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, allowed: tuple[int, int], own: int | None
 ) -> list[FrontierPoint]:
-    """Measure rising efforts, and the one that is done unless told otherwise."""
+    """Measure rising efforts, and the default effort."""
     least, most = allowed
     rising = set(efforts(least, most))
     wanted = {own} if own is not None and least <= own <= most else set()

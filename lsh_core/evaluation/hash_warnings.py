@@ -48,7 +48,7 @@ def hash_warnings(
     name
         What the model is trained under.
     scans_all
-        Whether a search scans all rows unless told otherwise: it touches all, whatever the tokens are.
+        Searches scan all rows by default, so that the tokens do not matter.
     repeated
         Rows of the largest token that have the same vector, about; 0 where it was not looked at.
     """
@@ -59,7 +59,7 @@ def hash_warnings(
         yield _heavy(name, model, health, repeated)
     if not scans_all and counts.rows > EXACT_ROWS and health.touched > _MOST_TOUCHED.get(model.kind, 1.0):
         yield Diagnostic(
-            f"A search goes through {health.touched:.0%} of the rows, unless told otherwise: that costs about as much "
+            f"A search goes through {health.touched:.0%} of the rows by default: that costs about as much "
             "as a scan of all.",
             f"Train with {_more(name, model)}, or another model.",
         )

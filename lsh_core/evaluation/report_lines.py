@@ -29,10 +29,12 @@ def report_lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     effort = "a scan of all rows" if result["effort"] is None else f"{result['effort']:,} {result['effort_name']} (*)"
     depths = ", ".join(f"recall@{depth} {found['recall']:.4f}" for depth, found in result["recall_at"].items())
-    yield f"unless told otherwise: {effort}; {depths}; 5th percentile of recall@{result['k']} {result['recall_p5']:.2f}"
+    yield f"default effort: {effort}; {depths}; 5th percentile of recall@{result['k']} {result['recall_p5']:.2f}"
     if result["distance_ratio"] is not None:
         yield f"distances are {result['distance_ratio']:.5f} times the true ones"
     if result.get("health") is not None:
         yield from health_lines(result["health"])
     for warning in diagnose(result):
         yield f"warning: {warning.what} {warning.remedy}"
+    if "report" in result:
+        yield f"report: {result['report']}"

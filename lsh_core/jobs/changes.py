@@ -96,19 +96,16 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
     >>> services = find_services("http://127.0.0.1:9200")
     >>> report = delete(DeleteSettings(name="packages", ids=("inkscape",), refresh=True), services)
     """
-    if bool(settings.ids) == bool(settings.ids_from):
-        both = "not both" if settings.ids else "or nothing is deleted"
-        raise SettingsError("ids", list(settings.ids), f"give either ids (--ids, --exact-id) or --ids-from, {both}")
+    given = [*settings.ids, *settings.exact_id]
+    if bool(given) == bool(settings.ids_from):
+        both = "not both" if given else "or nothing is deleted"
+        raise SettingsError("ids", given, f"give either ids (--ids, --exact-id) or --ids-from, {both}")
     if settings.source_version is not None and not settings.ids_from:
         raise SettingsError("source_version", settings.source_version, "is of --ids-from, which is not given")
     writer = LiveWriter(services.connection, settings.name)
     deleted, live = 0, writer.live_build().meta.build
     column = settings.id or writer.live_build().meta.id_column
-    parts = (
-        _ids_from(settings.ids_from, column, settings.source_version)
-        if settings.ids_from
-        else iter([list(settings.ids)])
-    )
+    parts = _ids_from(settings.ids_from, column, settings.source_version) if settings.ids_from else iter([given])
     for ids in parts:
         written = writer.delete(ids, refreshed=settings.refresh)
         deleted, live = deleted + written.changed, written.build

@@ -1,4 +1,4 @@
-"""How a name moves to a build: healthy, warmed up, caught up with the journal, in one step and under a lease."""
+"""Promotion: brings a build up to date with the journal, and moves the alias of its name to it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.leases import ALIAS, Lease, hold
 from lsh_core.errors import PromotionConflictError
 from lsh_core.evaluation.warm_up import warm_up
-from lsh_core.jobs.catching_up import catch_up
 from lsh_core.jobs.services import Services
+from lsh_core.live.journal import BEFORE_ALL
 from lsh_core.live.live_fence import fence_live, moving_actions, repair_live, unfence_live
+from lsh_core.live.replay import replay_changes
+from lsh_core.live.watermark import SourceWatermark
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -21,6 +23,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TRIES = 3
+
+
+def catch_up(name: str, build: str, services: Services) -> int:
+    """Replay what the journal has and the build may not; return how far the journal was.
+
+    A build that was live before is replayed from where it became so, which is safe.
+
+    Raises as `replay_changes`.
+    """
+    record = acknowledged_record(services.connection, name, build)
+    reached = replay_changes(
+        services.connection,
+        name,
+        str(record["index"]),
+        after=int(record.get("replayed_to", BEFORE_ALL)),
+        planned_at=int(record.get("journal_at", BEFORE_ALL)),
+        covered=SourceWatermark.of(record).upto,
+    ).position
+    BuildRecords(answering_client(services.connection)).update(build, replayed_to=reached)
+    return reached
 
 
 def make_live(

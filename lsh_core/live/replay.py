@@ -200,9 +200,9 @@ def _not_held(index: str, change: Entry, document: dict[str, Any], reason: str |
         return error
     at = datetime.fromtimestamp(change.at // 1000, UTC)
     return error.with_note(
-        f"The build cannot hold what was written live as {change.id!r} at {at.isoformat()}. If its source holds all "
-        f"changes made before some later moment: index with --source-covers {(at + _SECOND).isoformat()}, or later. "
-        "Else delete such ids, or write them again in a form that fits both builds."
+        f"The build rejects the live change of {change.id!r} of {at.isoformat()}. If its source contains all changes "
+        f"made before a later time: index with --source-as-of {(at + _SECOND).isoformat()}, or later. "
+        "Otherwise delete such ids, or upsert them in a form that fits both builds."
     )
 
 

@@ -67,8 +67,8 @@ def source_watermark(
         return max(SourceWatermark.of(record), dropped, key=lambda cover: cover.upto)
     upto = Journal(connection, name).place_before(time, upto=journal_at)
     if upto < dropped.upto:
-        reason = f"the source was said to hold all changes before {dropped.time}, and older ones were forgotten since"
-        raise SettingsError("source_covers", time, f"{reason}: give that time or a later one")
+        reason = f"is before {dropped.time}, the watermark of an earlier source: older changes have left the journal"
+        raise SettingsError("source_as_of", time, f"{reason}. Give that time or a later one")
     return SourceWatermark(time, upto)
 
 

@@ -72,15 +72,15 @@ class DeadLetter:
         """Its document id: the same each time that its row is refused."""
         return f"{self.build}:{self.place}"
 
-    def facts(self) -> dict[str, Any]:
-        """Return all but the row, as JSON has it."""
-        facts = asdict(self)
-        del facts["row_bytes"], facts["replayed_at"]
-        return facts
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields but the row and the time of its replay."""
+        document = asdict(self)
+        del document["row_bytes"], document["replayed_at"]
+        return document
 
     def to_document(self) -> dict[str, Any]:
         """Return the letter as it is stored; texts that are too long are cut, and a row that is too long is left."""
-        document = {**self.facts(), "reason": self.reason[:_LONGEST_REASON], "replayed_at": self.replayed_at}
+        document = {**self.to_json(), "reason": self.reason[:_LONGEST_REASON], "replayed_at": self.replayed_at}
         if self.id is not None:
             document["id"] = self.id[:_LONGEST_ID]
         if self.row_bytes is not None and len(self.row_bytes) <= _MOST_ROW_BYTES:

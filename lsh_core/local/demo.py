@@ -1,4 +1,4 @@
-"""The program behind ``make demo``: the whole way from Parquet to neighbours, on real servers, through Airflow."""
+"""Program of ``make demo``: from Parquet to neighbours on real servers, through Airflow."""
 
 from __future__ import annotations
 

@@ -9,9 +9,8 @@ from typing import Any, Self
 
 from lsh_core.local.cluster import delete_node_folder
 from lsh_core.local.distribution import DEFAULT_VERSION
-from lsh_core.local.ending import end_parts
 from lsh_core.local.lock import exclusive
-from lsh_core.local.start import Start, check_nothing_runs
+from lsh_core.local.start import Start, check_nothing_runs, end_parts
 from lsh_core.local.state import FOLDER, StackState, read_state, remove_state, running_stack
 from lsh_core.signals import signals_as_exceptions, signals_ignored
 
@@ -61,7 +60,9 @@ def start_stack(
     elasticsearch_port: int | None = None,
     dask_port: int | None = None,
 ) -> Stack:
-    """Start the stack and return when every part of it is ready; it outlives this process.
+    """Start the stack, and return when every part is ready.
+
+    The stack outlives this process.
 
     Progress goes to the logger ``lsh_core.local``. ``AIRLSH_ES_URL`` names an Elasticsearch to use
     instead of starting one.
@@ -132,7 +133,7 @@ def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> lis
 
 
 def stack_status(folder: Path = Path(FOLDER)) -> dict[str, Any]:
-    """Return the addresses of the stack in `folder`; empty values for parts that are not running."""
+    """Return the addresses of the stack in `folder`; empty values for stopped parts."""
     state = running_stack(folder.resolve())
     return {
         "elasticsearch": list(state.elasticsearch) if state else [],

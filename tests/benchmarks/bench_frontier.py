@@ -158,7 +158,7 @@ def tables(results: list[dict[str, Any]]) -> list[str]:
     ]
     for result in results:
         work, seconds = result["work_seconds"], result["seconds"]
-        building = [result["fit_seconds"], seconds["load"], seconds["settle"]]
+        building = [result["fit_seconds"], seconds["load"], seconds["finalize"]]
         lines.append(
             f"| `{result['model']}` | {building[0]:.0f} | {work['read'] + work['hash']:.0f} | {building[1]:.0f} | "
             f"{building[2]:.0f} | {sum(building):.0f} | {seconds['verify']:.0f} | {result['bytes'] / 1e6:,.0f} |"

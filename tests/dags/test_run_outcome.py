@@ -78,7 +78,7 @@ def test_a_stage_that_fails_for_good_fails_the_run_and_the_report_is_written(
     assert state == DagRunState.FAILED
     assert failed(tasks) == {"verify", "summarise"}
     assert tasks["promote"] == tasks["complete"] == TaskInstanceState.UPSTREAM_FAILED
-    assert [stage for stage, _, _ in calls] == ["check", "plan", "create", "load", "settle", "summarise"]
+    assert [stage for stage, _, _ in calls] == ["check", "plan", "create", "load", "finalize", "summarise"]
 
 
 def test_a_report_that_cannot_be_written_fails_the_run(

@@ -26,7 +26,7 @@ def made_point(effort: int, half: float = 2.0, rows: int = 10_000) -> dict[str, 
 
 
 def made_evaluation(*, efforts: tuple[int, ...] = EFFORTS, half: float = 2.0, **changes: Any) -> dict[str, Any]:
-    """Return what `lsh_core.jobs.evaluate` returns, of a build that searches 24 lists unless told otherwise."""
+    """Return what `lsh_core.jobs.evaluate` returns, of a build that searches 24 lists by default."""
     own = made_point(24, half)
     return {
         "name": "packages",

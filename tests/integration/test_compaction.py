@@ -151,9 +151,7 @@ def test_what_is_young_or_of_use_stays(services: Services) -> None:
     assert entries(services, "young") == [again]
 
 
-def test_a_source_that_covers_changes_is_taken_at_its_word_in_later_builds_too(
-    services: Services, tmp_path: Path
-) -> None:
+def test_the_watermark_of_a_source_counts_in_later_builds_too(services: Services, tmp_path: Path) -> None:
     vectors = clustered(ROWS, DIMS)
     old = write_source(tmp_path / "old.parquet", IDS, vectors)
     new = write_source(tmp_path / "new.parquet", [*(each for each in IDS if each != "r2"), "new"], vectors)
@@ -172,7 +170,7 @@ def test_a_source_that_covers_changes_is_taken_at_its_word_in_later_builds_too(
     )
     writer.apply(written)
 
-    second = index(services, "covered", new, source_covers=covers)
+    second = index(services, "covered", new, source_as_of=covers)
     assert second["promoted"]
     assert (second["rows_read"], second["replaced"]) == (ROWS, 3)
     state = {"new": True, "r1": True, "r2": False, "r3": True, "r4": False, "r5": False, "late": True}
@@ -198,8 +196,8 @@ def test_a_source_that_covers_changes_is_taken_at_its_word_in_later_builds_too(
     compact_journal(services.connection, "covered", covered=covered, share=0, young_seconds=0)
     # Of r1 there is a change that is not covered: what it loses against stays.
     assert sorted(entry.id for entry in entries(services, "covered")) == ["late", "r1", "r3", "r4", "r5"]
-    with pytest.raises(SettingsError, match=r"source_covers.*was said to hold all changes before"):
-        index(services, "covered", new, source_covers="2020-01-01")
+    with pytest.raises(SettingsError, match=r"source_as_of.*the watermark of an earlier source"):
+        index(services, "covered", new, source_as_of="2020-01-01")
     rollback(RollbackSettings(name="covered", build=first["build"]), services)
     assert held(services, first["index"], list(state)) == state
     # The live build's source covered nothing, but what was taken out cannot be replayed.
@@ -229,6 +227,6 @@ def test_live_changes_that_no_longer_fit_have_a_way_out(services: Services, tmp_
     trained(services, "wider", wide)
     with pytest.raises(VerificationError, match=r"'r7' \(the vector has 16 numbers, 24 are wanted\)") as refused:
         index(services, "wider", wide)
-    assert "--source-covers 20" in "".join(refused.value.__notes__)
-    report = index(services, "wider", wide, source_covers=covers)
+    assert "--source-as-of 20" in "".join(refused.value.__notes__)
+    report = index(services, "wider", wide, source_as_of=covers)
     assert (report["promoted"], report["replaced"], report["documents"]) == (True, 0, ROWS)

@@ -264,8 +264,8 @@ def test_a_run_goes_on_from_its_ledger_and_notices_what_is_missing(services: Ser
     loaded = stages.load(settings, build, services)
 
     assert (loaded["rows_read"], loaded["skipped"]) == (0, 2_000)
-    settled = stages.settle(settings, build, services)
-    assert settled["bytes"] > 0
+    finalized = stages.finalize(settings, build, services)
+    assert finalized["bytes"] > 0
     client = services.connection.client()
     index = "airlsh-again-again-1"
     client.delete(index=index, id="777", refresh=True)

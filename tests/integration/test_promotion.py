@@ -21,9 +21,8 @@ from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.errors import AirlshError, LeaseHeldError, NotFoundError, PromotionConflictError
 from lsh_core.jobs import promotion
 from lsh_core.jobs.builds import list_builds, promote_build, rollback
-from lsh_core.jobs.catching_up import catch_up
 from lsh_core.jobs.index import run_index
-from lsh_core.jobs.promotion import make_live
+from lsh_core.jobs.promotion import catch_up, make_live
 from lsh_core.jobs.retention import abandon, retire
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.fakes.bulk_cluster.parquet_sources import clustered, write_source
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.connection import Connection
@@ -35,6 +34,7 @@ from lsh_core.live.live_writer import LiveWriter
 from lsh_core.live.partition_fence import fenced_journal_alias
 from lsh_core.live.partition_state import PartitionState, PartitionStore
 from lsh_core.settings import IndexSettings, PromoteSettings, RefreshSettings, RollbackSettings, TrainSettings
+from tests.fakes.parquet_sources import clustered, write_source
 
 DIMS = 16
 Rows = dict[str, int]

@@ -117,7 +117,7 @@ def test_a_job_whose_submitter_was_killed_is_adopted(services: Services, submitt
     assert stages.load(settings, build, own)["adopted"]
     after = _entries(services, build)
     assert {chunk: after[chunk] for chunk in before} == before, "a chunk in the ledger was sent again"
-    for stage in (stages.settle, stages.verify):
+    for stage in (stages.finalize, stages.verify):
         stage(settings, build, own)
     assert stages.summarise(settings, build, own)["documents"] == ROWS
 

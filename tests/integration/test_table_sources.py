@@ -14,12 +14,12 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from lsh_core.builds.records import BuildRecords
-from lsh_core.cli.run_report import report_lines
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.jobs import index as stages
 from lsh_core.jobs import refresh as refreshing
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index_report_lines import report_lines
 from lsh_core.jobs.refresh import refresh_partition
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +11,9 @@ from pathlib import Path
 import pytest
 
 import lsh_core
-import lsh_core.jobs
 from lsh_core import errors, settings
+from lsh_core.jobs.verbs import VERBS, load
 from tests.docstring_examples import WITHOUT_A_SERVER, examples_of, has_examples, run_examples
-
-CALLED_BY_DAGS_ALONE = {"train_or_reuse", "retire_all", "RawToIndexSettings"}
-"""A task of the DAG from raw rows to an index, its form, and `retire` as a task that fails where a build is left."""
 
 
 def test_names_are_sorted_and_each_is_found() -> None:
@@ -42,31 +37,16 @@ def test_every_settings_model_is_public() -> None:
         for name, value in vars(settings).items()
         if inspect.isclass(value) and issubclass(value, settings.Settings) and not value.__subclasses__()
     }
+    given_one_by_one = {verb.settings.__name__ for verb in VERBS if verb.takes_fields}
     assert len(models) >= 14
-    assert models - set(lsh_core.__all__) <= CALLED_BY_DAGS_ALONE
+    assert models - set(lsh_core.__all__) == given_one_by_one | {"RawToIndexSettings"}  # The form of a DAG.
 
 
 def test_every_verb_is_public() -> None:
-    """A verb is a public function of a module of `lsh_core.jobs` whose first argument is its settings."""
-    names = [each.name for each in pkgutil.iter_modules(lsh_core.jobs.__path__)]
-    modules = [importlib.import_module(f"lsh_core.jobs.{name}") for name in names]
-    verbs = {
-        name: value
-        for module in modules
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and not name.startswith("_") and _takes_settings(value)
-    }
     public = [getattr(lsh_core, name) for name in lsh_core.__all__]
-    missing = {name for name, verb in verbs.items() if verb not in public}
-    assert {"train", "evaluate", "retire", "refresh_partition"} <= set(verbs)
-    assert missing <= CALLED_BY_DAGS_ALONE
-
-
-def _takes_settings(function: object) -> bool:
-    parameters = list(inspect.signature(function).parameters.values())  # type: ignore[arg-type]
-    names = [parameter.name for parameter in parameters]
-    first = str(parameters[0].annotation) if parameters else ""
-    return first.endswith("Settings") and names[0] == "settings" and names[1:2] in (["services"], ["dask"])
+    missing = [verb.name for verb in VERBS if load(verb.function) not in public]
+    assert len(VERBS) >= 19
+    assert missing == []
 
 
 def test_nothing_inside_comes_in_by_the_front_door() -> None:

@@ -69,7 +69,7 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     cover = (
         SourceWatermark.of(record)
         if known
-        else source_watermark(services.connection, settings.name, settings.source_covers, live, journal_at)
+        else source_watermark(services.connection, settings.name, settings.source_as_of, live, journal_at)
     )
     with dask_client(services) as dask:
         workers, threads = worker_threads(dask)
@@ -101,7 +101,7 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         "workers": workers,
         "worker_threads": threads,
         "live": live,
-        "source_covers": cover.time,
+        "source_as_of": cover.time,
     }
 
 

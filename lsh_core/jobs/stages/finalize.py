@@ -1,4 +1,4 @@
-"""Settle: no more writes, normal settings, everything visible and merged."""
+"""Finalize: closes the index to loaders, restores its settings, refreshes and merges it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lsh_core.settings import IndexSettings
 
 
 @stage
-def settle(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
-    """Fence the loaders off, and make the index what will be served."""
+def finalize(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+    """Fence the loaders off, and make the index ready to be searched."""
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
     fence_writes(client, plan.index, build, lease.epoch)

@@ -9,6 +9,7 @@ from lsh_core.builds.records import BuildRecords, now
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
 from lsh_core.jobs.services import Services
+from lsh_core.jobs.stages.order import STAGES
 from lsh_core.jobs.stages.stage_runner import run_caller
 from lsh_core.settings import IndexSettings
 
@@ -64,7 +65,9 @@ def _report(settings: IndexSettings, build: str, services: Services) -> dict[str
         "longer_rows": verified.get("longer_rows"),
         "documents": verified.get("documents"),
         "nodes": verified.get("nodes", []),
-        "seconds": {stage: facts["seconds"] for stage, facts in stages.items() if "seconds" in facts},
+        "seconds": {
+            each.name: stages[each.name]["seconds"] for each in STAGES if "seconds" in stages.get(each.name, {})
+        },
         "work_seconds": verified.get("work_seconds", {}),
         **{key: verified.get(key) for key in _RECALL},
         "columns_left_out": stages.get("check", {}).get("columns_left_out", []),

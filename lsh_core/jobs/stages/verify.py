@@ -14,7 +14,7 @@ from lsh_core.errors import DeadLetterLimitError, UnverifiedError, VerificationE
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.evaluation.build_recall import measure_build
 from lsh_core.evaluation.hash_warnings import FEW_ROWS
-from lsh_core.jobs.catching_up import catch_up
+from lsh_core.jobs.promotion import catch_up
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.load import ledger_key

@@ -1,4 +1,4 @@
-"""What the commands that change a live build make of their options, and of being told to end."""
+"""Options of the commands that change a live build, and their end by a signal."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def test_ids_are_parted_at_commas_unless_they_are_exact(
 
     def delete(settings: DeleteSettings, _: object) -> dict[str, Any]:
         seen.append(settings)
-        return {"name": settings.name, "build": "b", "deleted": len(settings.ids)}
+        return {"name": settings.name, "build": "b", "deleted": len(settings.ids) + len(settings.exact_id)}
 
     monkeypatch.setattr(changes, "delete", delete)
     assert run("delete", "docs", *options).exit_code == 0
-    assert [each.ids for each in seen] == [ids]
+    assert [(*each.ids, *each.exact_id) for each in seen] == [ids]
 
 
 @pytest.mark.parametrize(
@@ -71,5 +71,5 @@ def test_whoever_is_told_to_end_lets_go_first(
     monkeypatch.setattr(module, job, at_work)
     ended = run(*command.split())
     assert ended.exit_code == 128 + signal.SIGTERM
-    assert "airlsh: told to end" in ended.output
+    assert "airlsh: terminated by a signal" in ended.output
     assert let_go == [True]

@@ -33,7 +33,7 @@ def test_a_letter_comes_back_and_every_field_is_mapped() -> None:
 
 
 def test_a_letter_that_an_older_version_wrote_is_read() -> None:
-    older = {key: value for key, value in LETTER.facts().items() if key != "expires_at"}
+    older = {key: value for key, value in LETTER.to_json().items() if key != "expires_at"}
     assert DeadLetter.from_document(older) == replace(LETTER, expires_at=None, row_bytes=None)
 
 
@@ -49,7 +49,7 @@ def test_long_texts_are_cut() -> None:
 
 
 def test_what_people_are_shown_holds_no_bytes() -> None:
-    assert "row_bytes" not in LETTER.facts()
+    assert "row_bytes" not in LETTER.to_json()
     assert "row_bytes" not in repr(LETTER)
     assert str(LETTER) == f"s3://bucket/a.parquet row 41,882: wrong_length: {LETTER.reason}"
 

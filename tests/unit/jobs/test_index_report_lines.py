@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lsh_core.cli.run_report import report_lines
+from lsh_core.jobs.index_report_lines import report_lines
 
 QUIET = {"node": "http://a", "chunks": 3, "requests": 4, "rows": 5_000, "retried": 0}
 

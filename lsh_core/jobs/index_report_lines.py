@@ -1,4 +1,4 @@
-"""The report of an index run, for people."""
+"""Index report as lines of text."""
 
 from __future__ import annotations
 
