@@ -70,7 +70,17 @@ def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any
 
 
 class AirlshError(Exception):
-    """The root of the tree. ``exit_code`` is what the command line ends with."""
+    """The root of the tree. ``exit_code`` is what the command line ends with.
+
+    Examples
+    --------
+    >>> from lsh_core import AirlshError, SearchRequest
+    >>> try:
+    ...     SearchRequest(id="gimp", k=0)
+    ... except AirlshError as error:
+    ...     print(type(error).__name__, error, error.exit_code)
+    SettingsError k=0: must be a whole number from 1 to 10000 2
+    """
 
     exit_code = 1
     final = False

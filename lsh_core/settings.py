@@ -681,14 +681,17 @@ class RawToIndexSettings(FeaturesSettings):
 
 
 class SearchSettings(Settings):
-    """Ask for the nearest neighbours of ids or vectors."""
+    """Find the nearest neighbours of a stored row, vectors, a text or an image."""
 
     name: IndexName = Field(description="Name of the index.")
     id: str | None = Field(default=None, min_length=1, description="Neighbours of the document with this id.")
+    vector: str | None = Field(
+        default=None, min_length=1, description="Neighbours of this vector: its numbers, with commas between them."
+    )
     vectors: str | None = Field(
         default=None, min_length=1, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row."
     )
-    encode_text: str | None = Field(
+    text: str | None = Field(
         default=None, description="Neighbours of this text, encoded as the rows were: of what `airlsh features` wrote."
     )
     image: str | None = Field(
@@ -699,17 +702,17 @@ class SearchSettings(Settings):
         min_length=1,
         description="Where the encoder's weights are on this machine; default: where they were for the rows.",
     )
-    text: str | None = Field(
-        default=None, description="Words that the rows should have as well: the best by vector and text together."
+    match: str | None = Field(
+        default=None, description="Words to look for in full text as well: the best rows by vector and words together."
     )
-    text_weight: float | None = Field(
-        default=None, ge=0, le=1, description="From 0, by vector alone, to 1, by text alone; default .5."
+    match_weight: float | None = Field(
+        default=None, ge=0, le=1, description="Weight of the words: 0 is by vector alone, 1 by words alone; default .5."
+    )
+    match_field: tuple[str, ...] = Field(
+        default=(), description="Full-text column to look for --match; may be repeated; default: all full-text columns."
     )
     fusion: Fusion = Field(
-        default="weighted", description="Vector and text by a weighted sum, or by reciprocal rank fusion."
-    )
-    text_field: tuple[str, ...] = Field(
-        default=(), description="Full-text column to look for --text; may be repeated; default: all there are."
+        default="weighted", description="Vector and words by a weighted sum, or by reciprocal rank fusion."
     )
     k: int = Field(default=10, ge=1, le=10_000, description="Neighbours a query.")
     probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: enough for the target.")
@@ -731,9 +734,10 @@ class SearchSettings(Settings):
         le=1,
         description="Recall of the ten nearest to reach, by the build's own curve; default: its target.",
     )
+    exact: bool = Field(default=False, description="Score all rows, or all that pass the filter: true neighbours.")
     filter: str | None = Field(default=None, description="Elasticsearch query (JSON) that every neighbour must match.")
     fields: tuple[str, ...] | None = Field(default=None, description="Fields to return; default: all but the vectors.")
-    output: Annotated[str | None, _WrittenTo] = Field(default=None, description="Parquet file to write the answers to.")
+    output: Annotated[str | None, _WrittenTo] = Field(default=None, description="Parquet file to write the results to.")
     wait_seconds: float = Field(
         default=3, ge=0, le=3_600, description="How long to wait for Elasticsearch where no node answers, in seconds."
     )

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from lsh_core import __version__
 from lsh_core.choices import near_names
 from lsh_core.cli.verb_command import command_of
 from lsh_core.jobs.verbs import GROUPS, VERBS, load
+from lsh_core.version import __version__
 
 _STACK = ("up", "down", "status", "doctor", "demo")
 _STACK_MODULE = "lsh_core.cli.stack_commands"

@@ -26,25 +26,10 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def services(es: str | None, dask: str | None = None) -> Services:
-    """Return the servers to use: the given ones, or the running local stack.
+    """Return the servers to use; see `lsh_core.local.connect.find_services`."""
+    from lsh_core.local.connect import find_services
 
-    Raises
-    ------
-    SettingsError
-        Neither is there.
-    """
-    from lsh_core.elastic.connection import Connection
-    from lsh_core.jobs.services import Services
-    from lsh_core.local.state import running_stack
-
-    named = bool(es or os.environ.get("AIRLSH_ES_CLOUD_ID"))
-    stack = None if named and dask else running_stack()
-    if not named and (stack is None or not stack.elasticsearch):
-        raise SettingsError("es", "", "no Elasticsearch: start one with `airlsh up`, or name yours with --es URL")
-    urls = es or (None if named else ",".join(stack.elasticsearch if stack else ()))
-    # A Dask cluster of the local stack belongs to its Elasticsearch; another server's data is no business of it.
-    address = dask or (stack.dask if stack and not named else None)
-    return Services(Connection.from_urls(urls), address or None)
+    return find_services(es, dask)
 
 
 def dask_address(dask: str | None) -> str | None:

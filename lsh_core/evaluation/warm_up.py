@@ -28,7 +28,7 @@ def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUE
         The build cannot be searched: its model is gone, or a shard does not answer.
     """
     started = time.monotonic()
-    searcher = VectorIndex(connection, name, index=index, wait_seconds=JOB_WAIT_SECONDS)
+    searcher = VectorIndex(name, connection, index=index, wait_seconds=JOB_WAIT_SECONDS)
     vectors = _some_vectors(connection, index, searcher.build.field, queries)
     asked = 0
     if len(vectors):

@@ -31,11 +31,11 @@ from typing import Any
 
 import orjson
 
-from lsh_core import __version__
 from lsh_core.errors import SourceError
 from lsh_core.features.chunk_files import FORMAT, ChunkRecord
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.sources.feature_folders import MANIFEST, OLD_MANIFEST, is_old
+from lsh_core.version import __version__
 
 INCOMPLETE = "incomplete"
 LEFTOVER_SECONDS = 86_400.0

@@ -70,6 +70,13 @@ def list_builds(name: str | None, services: Services) -> list[BuildSummary]:
     ------
     NotFoundError
         There is no build of `name`.
+
+    Examples
+    --------
+    >>> from lsh_core import find_services, list_builds
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> len(list_builds("packages", services)) > 0
+    True
     """
     client = answering_client(services.connection)
     records = BuildRecords(client).of(name)
@@ -90,7 +97,14 @@ def live_build(name: str, services: Services) -> str:
 
 @errors_named()
 def show_build(name: str, build: str | None, services: Services) -> BuildDetails:
-    """Return all that is recorded of `build`; default: the live one."""
+    """Return all that is recorded of `build`; default: the live one.
+
+    Examples
+    --------
+    >>> from lsh_core import find_services, show_build
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> live = show_build("packages", None, services)
+    """
     client = answering_client(services.connection)
     live = live_index(client, name)
     build = live_build(name, services) if build is None else build
@@ -100,7 +114,14 @@ def show_build(name: str, build: str | None, services: Services) -> BuildDetails
 
 @errors_named()
 def promote_build(settings: PromoteSettings, services: Services) -> AliasMove:
-    """Move the alias to a verified build, away from what is live now."""
+    """Move the alias to a verified build, away from what is live now.
+
+    Examples
+    --------
+    >>> from lsh_core import PromoteSettings, find_services, promote
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> moved = promote(PromoteSettings(name="packages", build="20261120t225340-1f0c3a"), services)
+    """
     return _move(settings, services, lambda _live: settings.build)
 
 
@@ -116,6 +137,12 @@ def rollback(settings: RollbackSettings, services: Services) -> AliasMove:
         There is no earlier build to go back to.
     PromotionConflictError
         The alias was moved meanwhile, or the build is not fit to be live.
+
+    Examples
+    --------
+    >>> from lsh_core import RollbackSettings, find_services, rollback
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> moved = rollback(RollbackSettings(name="packages"), services)
     """
     client = answering_client(services.connection)
 

@@ -57,6 +57,12 @@ def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
         The source or a row of it cannot be used, its vectors are of another encoder, or nothing is live under the name.
     UnavailableError
         No live build took the rows in time; repeat the call.
+
+    Examples
+    --------
+    >>> from lsh_core import UpsertSettings, find_services, upsert
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = upsert(UpsertSettings(name="packages", source="corrected.parquet"), services)
     """
     from lsh_core.sources.batches import read_batches
     from lsh_core.sources.columns import check_columns
@@ -104,6 +110,12 @@ def delete(settings: DeleteSettings, services: Services) -> DeleteReport:
     ------
     InputError
         No ids were given, or both ways; an id that is none; nothing is live under the name.
+
+    Examples
+    --------
+    >>> from lsh_core import DeleteSettings, delete, find_services
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = delete(DeleteSettings(name="packages", ids=("inkscape",), refresh=True), services)
     """
     given = [*settings.ids, *settings.exact_id]
     if bool(given) == bool(settings.ids_from):

@@ -95,6 +95,15 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> ReplayR
         As after a load; the rows are in, and the report says what is wrong.
     UnverifiedError
         The build is live and too busy to be verified now; the rows are in. Or it can be corrected no more.
+
+    Examples
+    --------
+    >>> from lsh_core import ReplaySettings, find_services, replay_dead_letters
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> replay_dead_letters(ReplaySettings(name="packages", source="corrected.parquet"), services)
+    Traceback (most recent call last):
+    ...
+    lsh_core.errors.SourceError: corrected.parquet: none of its 3 rows has the id of a dead letter of this build...
     """
     client = answering_client(services.connection)
     record = _record(client, settings.name, settings.build)
@@ -119,7 +128,15 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> ReplayR
 
 @errors_named()
 def build_dead_letters(name: str, build: str | None, services: Services) -> list[DeadLetter]:
-    """Return the dead letters of `build`, in source order; default: the latest build of `name`."""
+    """Return the dead letters of `build`, in source order; default: the latest build of `name`.
+
+    Examples
+    --------
+    >>> from lsh_core import find_services, list_dead_letters
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> list_dead_letters("packages", None, services)
+    []
+    """
     client = answering_client(services.connection)
     return list(read_dead_letters(client, _record(client, name, build).build))
 

@@ -35,6 +35,12 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
     InputError
         The query file cannot be read, its vectors are not the index's, or nothing can be written to `output`; each
         before anything is measured.
+
+    Examples
+    --------
+    >>> from lsh_core import EvaluateSettings, evaluate, find_services
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = evaluate(EvaluateSettings(name="packages", rows=50), services)
     """
     from lsh_core.evaluation.build_health import measure_health
     from lsh_core.evaluation.evaluation_report import EvaluationReport
@@ -45,7 +51,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
     from lsh_core.search.vector_index import VectorIndex
 
     client = answering_client(services.connection)
-    build = VectorIndex(services.connection, settings.name, wait_seconds=JOB_WAIT_SECONDS).build
+    build = VectorIndex(settings.name, services.connection, wait_seconds=JOB_WAIT_SECONDS).build
     if settings.output is not None:
         check_writable(settings.output)
     rows, before = count(client, build.index), _operations(client, build.index)
@@ -54,7 +60,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
         raise SettingsError("name", settings.name, f"{build.index} has {rows} rows: there is nothing to be found")
     frontier = measure_frontier(
         services.connection,
-        VectorIndex(services.connection, settings.name, index=build.index, wait_seconds=JOB_WAIT_SECONDS),
+        VectorIndex(settings.name, services.connection, index=build.index, wait_seconds=JOB_WAIT_SECONDS),
         queries,
         settings.k,
         rows,

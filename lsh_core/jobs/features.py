@@ -44,6 +44,14 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     FeatureLimitError
         More rows got no vector than `settings.max_dead_letters`. Nothing is published; what is done is kept. It is an
         `ImagesAwayError` if another try may get enough of their images.
+
+    Examples
+    --------
+    >>> from lsh_core import FeaturesSettings, compute_features
+    >>> settings = FeaturesSettings(
+    ...     source="texts.parquet", text="{description}", encoder="text", weights="MINILM", output="features"
+    ... )
+    >>> report = compute_features(settings)
     """
     from lsh_core.features.feature_source import open_source
     from lsh_core.features.manifest import read_manifest

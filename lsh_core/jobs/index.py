@@ -88,6 +88,13 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
     ------
     AirlshError
         A stage failed; the build is recorded as failed and the live index is unchanged.
+
+    Examples
+    --------
+    >>> from lsh_core import IndexSettings, find_services, index
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> settings = IndexSettings(name="packages", source="examples/debian_packages.parquet", promote=False)
+    >>> report = index(settings, services, build="20261120t225340-1f0c3a")
     """
     recorded = build is not None
     build = build or build_id(secrets.token_hex(16), datetime.now(UTC))

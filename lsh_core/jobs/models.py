@@ -17,6 +17,13 @@ def list_models(name: str | None, services: Services) -> list[StoredModel]:
     ------
     NotFoundError
         There is no model of `name`.
+
+    Examples
+    --------
+    >>> from lsh_core import find_services, list_models
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> len(list_models("packages", services)) > 0
+    True
     """
     found = store.list_models(answering_client(services.connection), name)
     if name is not None and not found:
@@ -26,6 +33,15 @@ def list_models(name: str | None, services: Services) -> list[StoredModel]:
 
 @errors_named()
 def show_model(model_id: str, services: Services) -> StoredModel:
-    """Return one model without its arrays."""
+    """Return one model without its arrays.
+
+    Examples
+    --------
+    >>> from lsh_core import VectorIndex, find_services, show_model
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> model_id = VectorIndex("packages", services.connection).build.field.model_id
+    >>> show_model(model_id, services).metric
+    'cosine'
+    """
     name = model_id.rpartition("-")[0]
     return store.find_model(answering_client(services.connection), name, model_id)

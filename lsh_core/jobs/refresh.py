@@ -113,6 +113,12 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> RefreshR
         Somebody else refreshes this partition.
     SourceChangedError
         A file was written while it was read, or added before the first row was written; the next refresh mends that.
+
+    Examples
+    --------
+    >>> from lsh_core import RefreshSettings, find_services, refresh
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = refresh(RefreshSettings(name="packages", source="partitions", partition="section=web"), services)
     """
     started = time.monotonic()
     writer = LiveWriter(services.connection, settings.name)

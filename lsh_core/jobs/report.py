@@ -35,6 +35,12 @@ def report(settings: ReportSettings, services: Services) -> WrittenReport:
         There is no such build, or it was not evaluated.
     SourceError
         Nothing can be written to `output`.
+
+    Examples
+    --------
+    >>> from lsh_core import ReportSettings, find_services, report
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> written = report(ReportSettings(name="packages", output="reports"), services)
     """
     name = settings.name
     build = settings.build or live_build(name, services)

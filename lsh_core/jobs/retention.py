@@ -64,6 +64,12 @@ def retire(settings: RetireSettings, services: Services) -> RetireReport:
     Builds that are not verified are among them once nothing has happened to them for long: their runs may be gone on
     with, and may be loading although their task is dead and nobody holds the lease. The latest build is kept for as
     long as there are dead letters to replay into it. All models are left alone.
+
+    Examples
+    --------
+    >>> from lsh_core import RetireSettings, find_services, retire
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = retire(RetireSettings(name="packages", keep=2), services)
     """
     try:
         return _retire(settings, services)
@@ -140,6 +146,12 @@ def abandon(settings: AbandonSettings, services: Services) -> AbandonReport:
         The build is live.
     LeaseHeldError
         An index run of this name is at work.
+
+    Examples
+    --------
+    >>> from lsh_core import AbandonSettings, abandon, find_services
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = abandon(AbandonSettings(name="packages", build="20261120t225340-1f0c3a"), services)
     """
     client = answering_client(services.connection)
     record = BuildRecords(client).get(settings.name, settings.build)

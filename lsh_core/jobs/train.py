@@ -86,6 +86,13 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
     ------
     InputError
         The source or a setting does not allow it.
+
+    Examples
+    --------
+    >>> from lsh_core import TrainSettings, find_services, train
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> settings = TrainSettings(name="packages", source="examples/debian_packages.parquet", metric="cosine", lists=64)
+    >>> report = train(settings, services)
     """
     from lsh_core.builds.mapping import check_vector_column
     from lsh_core.models.registry import default_sample, make_model

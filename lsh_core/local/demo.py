@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError
 from lsh_core.local.airflow_rest import AirflowRest
-from lsh_core.local.demo_answers import Packages, answer_lines, measured_recall, neighbour_lines
+from lsh_core.local.demo_answers import Packages, measured_recall, neighbour_lines, result_lines
 from lsh_core.local.run_progress import RunProgress
 from lsh_core.local.stack import start_stack, stop_stack
 from lsh_core.local.start import CHECKOUT
@@ -69,7 +69,7 @@ def run_demo(
     with signals_as_exceptions(), start_stack(nodes=nodes, folder=folder) as stack:
         report = _train_and_index(AirflowRest(str(stack.airflow)), echo)
         echo("\n".join(["", *report_lines(report)]))
-        echo("\n".join(_answer_lines(Connection(urls=stack.elasticsearch))))
+        echo("\n".join(_finding_lines(Connection(urls=stack.elasticsearch))))
         logger.info("stopping the stack")
         stack.stop(delete_data=True)
 
@@ -94,10 +94,10 @@ def _run(airflow: AirflowRest, dag_id: str, task: str, conf: Mapping[str, Any]) 
     return airflow.result(dag_id, run_id, task)
 
 
-def _answer_lines(connection: Connection) -> Iterator[str]:
+def _finding_lines(connection: Connection) -> Iterator[str]:
     from lsh_core.search.vector_index import VectorIndex
 
-    packages, index = Packages.read(SOURCE), VectorIndex(connection, NAME)
+    packages, index = Packages.read(SOURCE), VectorIndex(NAME, connection)
     recall = measured_recall(index, packages, queries=RECALL_QUERIES)
     yield ""
     yield f"recall@10 against exact: {recall:.3f} ({RECALL_QUERIES} packages, each left out of its own answer)"
@@ -116,7 +116,7 @@ def _typed_lines(connection: Connection) -> Iterator[str]:
         return
     weights = str(Path(package.submodule_search_locations[0]) / "model")
     logger.info("loading the encoder of the packages' texts")
-    index = VectorIndex(connection, NAME, encoder=QueryEncoder(weights))
+    index = VectorIndex(NAME, connection, encoder=QueryEncoder(weights))
     yield ""
     yield f'"{TYPED}"'
-    yield from answer_lines(index.search(text_query=TYPED, k=TYPED_NEIGHBOURS, fields=("description",)))
+    yield from result_lines(index.search(text=TYPED, k=TYPED_NEIGHBOURS, fields=("description",)))

@@ -17,8 +17,10 @@ from lsh_core.builds.mapping import VectorField, graph_path, near_path, tokens_p
 from lsh_core.models.subspace import MAX_PARTS
 
 MAX_RESULTS = 10_000
+MATCH_CLAUSE, VECTOR_CLAUSE = "airlsh.match", "airlsh.vector"
+"""Names of the clauses that give a hit of a hybrid search its other score."""
 
-Path = Literal["lists", "tables", "graph", "exact", "text"]
+Path = Literal["lists", "tables", "graph", "exact", "match"]
 Filter = Mapping[str, Any]
 Target = Mapping[str, Any]
 """What rows are compared with, as a ``knn`` query names it."""

@@ -74,8 +74,8 @@ def _matrix(name: str, given: Any) -> npt.NDArray[Any]:
     if isinstance(given, str | bytes | bytearray | Path):
         kind = "bytes" if isinstance(given, bytes | bytearray) else "a text"
         reason = (
-            f"is {kind}, not a list of numbers: search(text_query=...) searches by a text, search(image=...) by an "
-            "image, search_id(id) by the id of a stored row"
+            f"is {kind}, not a list of numbers: search(text=...) searches by a text, search(image=...) by an image, "
+            "search(id=...) by the id of a stored row"
         )
         raise ArgumentError(name, given, reason)
     if given is None or isinstance(given, Mapping | set | frozenset):

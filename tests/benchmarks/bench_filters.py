@@ -72,7 +72,7 @@ def main() -> None:
             train(TrainSettings(name=model, source=source, metric=arguments.metric, model=model), services)
             settings = IndexSettings(name=model, source=source, shards=arguments.shards, recall_target=arguments.target)
             run_index(settings, services)
-            searcher = VectorIndex(services.connection, model)
+            searcher = VectorIndex(model, services.connection)
             for name, (passing, query_filter) in asked.items():
                 measured = under(searcher, queries, rows, table["id"].to_pylist(), passing, query_filter)
                 sys.stdout.write(f"| `{model}` | {name} | {passing.sum():,} | {measured} |\n")
@@ -113,7 +113,7 @@ def under(
     wanted = min(K, len(kept))
     exact, distances = exact_neighbours(rows[kept], queries, wanted, metric)
     started = time.perf_counter()
-    answers = list(searcher.search_many(queries, k=K, query_filter=query_filter, fields=()))
+    answers = list(searcher.search_many(queries, k=K, filter=query_filter, fields=()))
     milliseconds = 1000 * (time.perf_counter() - started) / len(queries)
     shares = recall_at_k(
         [answer.ids for answer in answers],
@@ -122,8 +122,8 @@ def under(
         exact_distances=metric_named(metric).score_ties(distances),
         tolerance=0,
     )
-    scored = [answer.scored for answer in answers if answer.scored is not None]
-    paths = ", ".join(sorted({answer.path for answer in answers}))
+    scored = [answer.rows_scored for answer in answers if answer.rows_scored is not None]
+    paths = ", ".join(sorted({answer.strategy for answer in answers}))
     looked = f"{np.mean(scored):,.0f}" if scored else "-"
     return f"{shares.mean():.3f} | {lower_bound(shares):.3f} | {paths} | {looked} | {milliseconds:.1f}"
 

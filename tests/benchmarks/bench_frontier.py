@@ -107,7 +107,7 @@ def run(model: str, source: str, queries: str, arguments: argparse.Namespace, se
         "work_seconds": report.work_seconds,
         "total_seconds": trained.seconds["total"] + indexing,
         "bytes": client.indices.stats(index=index)["_all"]["primaries"]["store"]["size_in_bytes"],
-        "promises": promises(VectorIndex(services.connection, name), queries, services),
+        "promises": promises(VectorIndex(name, services.connection), queries, services),
         **evaluated.to_json(),
     }
     client.indices.delete(index=index)

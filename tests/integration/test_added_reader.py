@@ -89,7 +89,7 @@ def test_a_killed_load_is_resumed_and_every_row_is_found(
 ) -> None:
     assert indexed["promoted"]
     assert (indexed["documents"], indexed["dead_lettered"]) == (len(DAYS) * ROWS, 0)
-    index = VectorIndex(services.connection, NAME)
+    index = VectorIndex(NAME, services.connection)
     for day in DAYS:
         vectors = np.load(source / f"day={day}" / "rows.npy")
         for row in (0, 1_234, ROWS - 1):
@@ -118,4 +118,4 @@ def test_a_partition_becomes_what_its_arrays_are(services: Services, indexed: di
     report = refresh_partition(RefreshSettings(name=NAME, source=str(source), partition="day=1"), services)
     assert (report["upserted"], report["deleted"]) == (ROWS, 1)
     vector = np.load(source / "day=1" / "rows.npy")[ROWS - 1]
-    assert VectorIndex(services.connection, NAME).search(vector, k=1).ids == ["fresh"]
+    assert VectorIndex(NAME, services.connection).search(vector, k=1).ids == ["fresh"]

@@ -58,7 +58,7 @@ def brute_force(queries: np.ndarray, metric: str) -> np.ndarray:
 @pytest.mark.parametrize("shards", [1, 3])
 def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, metric: str, shards: int) -> None:
     name = indexed(services, tmp_path, metric, shards)
-    searcher = VectorIndex(services.connection, name)
+    searcher = VectorIndex(name, services.connection)
     client = services.connection.client()
     own = QuerySet(VECTORS[:60], tuple(f"r{row}" for row in range(60)))
 
@@ -75,7 +75,7 @@ def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, m
             rows = [int(identity[1:]) for identity in ids]
             np.testing.assert_allclose(distances[query, rows], strangers.distances[query], rtol=1e-5, atol=1e-6)
         # What the server scans by itself is the same, and evaluate finds nothing missing in it.
-        scanned = [answer.neighbours for answer in searcher.exact(STRANGERS, k=K)]
+        scanned = [answer.neighbours for answer in searcher.search_many(STRANGERS, k=K, exact=True, fields=())]
         np.testing.assert_allclose(
             [[each.distance for each in answer] for answer in scanned], strangers.distances, rtol=1e-4, atol=2e-3
         )
@@ -100,7 +100,7 @@ def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, m
 
 def test_drawn_rows_are_the_same_for_the_same_seed(services: Services, tmp_path: Path) -> None:
     name = indexed(services, tmp_path, "l2", 3)
-    build = VectorIndex(services.connection, name).build
+    build = VectorIndex(name, services.connection).build
 
     def draw(seed: int) -> QuerySet:
         return draw_rows(services.connection, build.index, build.field.column, DIMS, 200, seed=seed)
@@ -114,7 +114,7 @@ def test_drawn_rows_are_the_same_for_the_same_seed(services: Services, tmp_path:
 
 def test_recall_is_measured_with_rows_that_the_model_has_not_seen(services: Services, tmp_path: Path) -> None:
     name = indexed(services, tmp_path, "cosine", 2)
-    searcher = VectorIndex(services.connection, name)
+    searcher = VectorIndex(name, services.connection)
 
     def draw(size: int) -> list[str]:
         field = searcher.build.field
@@ -203,7 +203,7 @@ def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:
 
 def test_searches_do_what_is_enough_for_a_recall(services: Services, tmp_path: Path) -> None:
     name = indexed(services, tmp_path, "l2", recall_target=0.9)
-    searcher = VectorIndex(services.connection, name)
+    searcher = VectorIndex(name, services.connection)
     curve = searcher.build.curve
     assert curve is not None
     assert curve.target == 0.9
@@ -211,7 +211,7 @@ def test_searches_do_what_is_enough_for_a_recall(services: Services, tmp_path: P
     assert by_effort[curve.effort].recall_low >= 0.9  # type: ignore[index]
 
     def scored(**how: Any) -> float:
-        return float(np.mean([answer.scored for answer in searcher.search_many(STRANGERS, fields=(), **how)]))
+        return float(np.mean([answer.rows_scored for answer in searcher.search_many(STRANGERS, fields=(), **how)]))
 
     # Where too few were found all rows are scanned, but not if the caller says what is done.
     more = curve.effort_for(0.99)

@@ -48,7 +48,7 @@ def test_every_list_is_counted_in_what_is_live_now(services: Services, tmp_path:
     assert said == pytest.approx(SAME, rel=0.1)
     assert f"holds {SAME:,} rows" not in warning["what"]
 
-    index = VectorIndex(services.connection, "healthy-ivf")
+    index = VectorIndex("healthy-ivf", services.connection)
     moved = clustered(50, DIMS, seed=5)
     index.upsert([{"id": f"r{SAME + row}", "embedding": moved[row].tolist()} for row in range(50)])
     index.delete([f"r{row}" for row in range(SAME + 50, SAME + 350)])
@@ -89,7 +89,7 @@ def test_rows_tell_of_more_tokens_than_are_counted(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     indexed(services, tmp_path, "hyperplane", tables=20, bits=6)
-    index = VectorIndex(services.connection, "healthy-hyperplane")
+    index = VectorIndex("healthy-hyperplane", services.connection)
     rows_of = np.bincount(index.build.model.encode(VECTORS).tokens.ravel(), minlength=20 << 6)
     client = answering_client(services.connection)
     whole = count_tokens(client, index.build, ROWS)

@@ -80,7 +80,7 @@ def test_a_run_balances_and_its_rows_are_found(
     assert report.repeated == report.dead_lettered == report.skipped == 0
     assert sum(node["rows"] for node in report.nodes) == ROWS
     assert report.recall >= 0.95
-    searcher = VectorIndex(services.connection, "balanced")
+    searcher = VectorIndex("balanced", services.connection)
     asked = [0, 500, 3_000, ROWS - 1]
     for row, answer in zip(asked, searcher.search_many(vectors[asked], k=10), strict=True):
         assert answer.build == report.build
@@ -88,11 +88,11 @@ def test_a_run_balances_and_its_rows_are_found(
         assert len(set(answer.ids) & exact_ids(ids, vectors, vectors[row], 10)) >= 8
         assert answer.neighbours[0].fields["day"] == ("0" if row < 500 else "1" if row < 501 else "2")
         assert answer.neighbours[0].fields.get("price") == (None if row % 3 else row / 4)
-    by_id = searcher.search_id(ids[3_000], k=5, query_filter={"term": {"day": "2"}}, fields=["price"])
+    by_id = searcher.search(id=ids[3_000], k=5, filter={"term": {"day": "2"}}, fields=["price"])
     assert ids[3_000] not in by_id.ids
     assert set(by_id.ids) <= exact_ids(ids, vectors, vectors[3_000], 8)
     with pytest.raises(NotFoundError, match="has no row with the id 'nobody'"):
-        searcher.search_id("nobody")
+        searcher.search(id="nobody")
 
 
 def test_tables_of_hyperplanes_are_searched_by_rescoring(
@@ -102,13 +102,13 @@ def test_tables_of_hyperplanes_are_searched_by_rescoring(
     source = write_source(tmp_path / "rows.parquet", list(range(3_000)), vectors)
     report = indexed("planes", source, model="hyperplane", metric="cosine", shards=2)
     assert report.recall >= 0.9
-    searcher = VectorIndex(services.connection, "planes")
+    searcher = VectorIndex("planes", services.connection)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     nearest = np.argsort(-(unit @ unit[17]), kind="stable")[:10]
     answer = searcher.search(vectors[17] * 3, k=10, candidates=2_000)
     assert {int(each) for each in answer.ids} == set(nearest.tolist())
     assert answer.neighbours[0].distance == pytest.approx(0, abs=1e-6)
-    assert searcher.search_id("17", k=3).neighbours[0].id == str(nearest[1])
+    assert searcher.search(id="17", k=3).neighbours[0].id == str(nearest[1])
 
 
 def test_the_same_seed_gives_the_same_model(services: Services, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_every_bad_row_is_a_dead_letter_with_its_place_and_reason(services: Serv
     assert {letter.row: letter.error for letter in letters} == expected
     assert {letter.row_group for letter in letters} == {0, 5}
     assert all(letter.source == str(path) and letter.reason for letter in letters)
-    searcher = VectorIndex(services.connection, "spoiled")
+    searcher = VectorIndex("spoiled", services.connection)
     kept = [row for row in range(1_000) if row not in expected]
     for row, answer in zip(kept, searcher.search_many(good[kept], k=1, fields=()), strict=True):
         assert answer.ids == [f"id-{row}"]
@@ -217,7 +217,7 @@ def test_readers_get_full_answers_throughout_a_reindex(
     troubles: list[Exception] = []
 
     def read() -> None:
-        searcher = VectorIndex(services.connection, "read")
+        searcher = VectorIndex("read", services.connection)
         row = 0
         while not stopped.is_set():
             row = (row + 1) % 3_000

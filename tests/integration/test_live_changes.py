@@ -73,7 +73,7 @@ def test_changes_are_found_at_once_and_survive_a_reindex_with_another_model(
     services: Services, built: Build, tmp_path: Path
 ) -> None:
     first = built("fresh")
-    index = VectorIndex(services.connection, "fresh")
+    index = VectorIndex("fresh", services.connection)
     added = clustered(3, DIMS, seed=9) + 40
     index.upsert([row("new", added[0]), row("r7", added[1]), row("new", added[2])], refresh=True)
     index.delete(["r8", "never-there"], refresh=True)
@@ -90,7 +90,7 @@ def test_changes_are_found_at_once_and_survive_a_reindex_with_another_model(
     assert len(changed_hashes(services.connection, "fresh", up_to=replayed.position)) == 4
     assert versions(services, second, ["new", "r7", "r8"]) == versions(services, first, ["new", "r7", "r8"])
     services.connection.client().indices.refresh(index=second)
-    later = VectorIndex(services.connection, "fresh", index=second)
+    later = VectorIndex("fresh", services.connection, index=second)
     assert later.build.field.fingerprint != index.build.field.fingerprint
     assert later.search(added[2], k=1).ids == ["new"]
     assert "r8" not in later.search(old[8], k=3).ids
@@ -108,15 +108,15 @@ def test_columns_with_dots_and_objects_keep_their_values(services: Services, tmp
     train(TrainSettings(name="dotted", source=source, metric="l2"), services)
     settings = IndexSettings(name="dotted", source=source, recall_queries=40)
     run_index(settings, services)
-    index = VectorIndex(services.connection, "dotted")
+    index = VectorIndex("dotted", services.connection)
     changed = row("r3", clustered(1, DIMS)[0], **{"a.b": "new", "of": {"name": "newer"}})
     assert index.upsert([changed], refresh=True).ignored == ()
     for path, value in (("a.b", "new"), ("of.name", "newer")):
-        assert index.search(clustered(1, DIMS)[0], k=ROWS, query_filter={"term": {path: value}}).ids == ["r3"]
+        assert index.search(clustered(1, DIMS)[0], k=ROWS, filter={"term": {path: value}}).ids == ["r3"]
     run_index(settings, services)
-    later = VectorIndex(services.connection, "dotted")
+    later = VectorIndex("dotted", services.connection)
     for path, value in (("a.b", "new"), ("of.name", "newer")):
-        assert later.search(clustered(1, DIMS)[0], k=ROWS, query_filter={"term": {path: value}}).ids == ["r3"]
+        assert later.search(clustered(1, DIMS)[0], k=ROWS, filter={"term": {path: value}}).ids == ["r3"]
 
 
 def test_upsert_and_delete_read_parquet_files(services: Services, built: Build, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_what_the_mapping_refuses_is_said_and_leaves_no_trace_in_the_journal(
     source = write_source(tmp_path / "n.parquet", [f"r{each}" for each in range(200)], vectors, **others)
     train(TrainSettings(name="typed", source=source, metric="l2"), services)
     run_index(IndexSettings(name="typed", source=source), services)
-    index = VectorIndex(services.connection, "typed")
+    index = VectorIndex("typed", services.connection)
     index.upsert([row("a", vectors[0], amount=1, day="2024-01-01")])
     with pytest.raises(SourceError, match=r"id 'b': .*day.*1 of 2 rows were refused"):
         index.upsert([row("b", vectors[1], day="no day"), row("c", vectors[1], amount=2.0, day="2024-01-02")])
@@ -226,7 +226,7 @@ def test_texts_of_every_kind_are_written_live(services: Services, built: Build, 
     for number, kind in enumerate((pa.string_view(), pa.dictionary(pa.int32(), pa.string()))):
         ids = pa.array([f"{number}-{each}" for each in range(2)]).cast(kind)
         table = pa.table({"id": ids, "embedding": vectors, "title": pa.array(["a", None], pa.string_view())})
-        assert VectorIndex(services.connection, "texts").upsert(table).changed == 2
+        assert VectorIndex("texts", services.connection).upsert(table).changed == 2
         pq.write_table(table.slice(0, 1), tmp_path / "one.parquet")
         assert upsert(UpsertSettings(name="texts", source=str(tmp_path / "one.parquet")), services).upserted == 1
     assert None not in versions(services, index, ["0-0", "0-1", "1-0", "1-1"]).values()

@@ -46,25 +46,25 @@ def test_a_model_of_a_package(services: Services, tmp_path: Path) -> None:
     model = json.loads(trained.stdout)
     assert (model["model"], model["settings"]["model_options"]) == ("random_lists", {"lists": 64, "spill": 3})
     shown = show_model(model["model_id"], services)
-    assert (shown["model"], shown["params"]["learned"]) == ("random_lists", {"spill": 3})
+    assert (shown.model, shown.params["learned"]) == ("random_lists", {"spill": 3})
 
     report = run_index(IndexSettings(name="plugged", source=source, shards=2, recall_queries=100), services)
-    assert (report["promoted"], report["documents"]) == (True, ROWS)
-    assert report["recall"] >= 0.95
-    searcher = VectorIndex(services.connection, "plugged")
+    assert (report.promoted, report.documents) == (True, ROWS)
+    assert report.recall >= 0.95
+    searcher = VectorIndex("plugged", services.connection)
     queries = clustered(30, DIMS, seed=5)
     answers = list(searcher.search_many(queries, k=K, fields=()))
     found = [len(set(each.ids) & exact_ids(IDS, VECTORS, q, K)) / K for each, q in zip(answers, queries, strict=True)]
     assert np.mean(found) >= 0.9
     few = list(searcher.search_many(queries, k=K, probes=3, fields=()))
-    assert all(answer.scored is not None and answer.scored < ROWS / 2 for answer in few)
-    neighbours = searcher.search_id("r7", k=K)
+    assert all(answer.rows_scored is not None and answer.rows_scored < ROWS / 2 for answer in few)
+    neighbours = searcher.search(id="r7", k=K)
     assert "r7" not in neighbours.ids
     assert neighbours.ids
 
     measured = evaluate(EvaluateSettings(name="plugged", rows=50), services)
-    assert (measured["model"], measured["effort_name"]) == ("random_lists", "probes")
-    assert measured["curve"][0]["probes"] == 1
+    assert (measured.model, measured.effort_name) == ("random_lists", "probes")
+    assert measured.curve[0].effort == 1
 
 
 @pytest.mark.parametrize("name", ["l2", "cosine", "dot"])

@@ -259,7 +259,7 @@ def test_readers_go_on_while_builds_are_promoted_and_retired(services: Services,
     stop, seen, errors = threading.Event(), set(), []
 
     def read() -> None:
-        searcher = VectorIndex(services.connection, NAME)
+        searcher = VectorIndex(NAME, services.connection)
         while not stop.is_set():
             try:
                 seen.add(searcher.search(VECTORS[7], k=1).build)

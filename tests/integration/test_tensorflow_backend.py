@@ -35,7 +35,7 @@ def test_rows_are_hashed_as_the_model_says(one_node: Any, dask_cluster: Any, tmp
     report = run_index(IndexSettings(name=name, source=source, recall_queries=200), services)
     assert report.accepted == ROWS
     assert report.recall_low >= 0.95
-    index = VectorIndex(services.connection, name)
+    index = VectorIndex(name, services.connection)
     assert index.build.model.backend_ == "tensorflow"
     moved = (VECTORS[5] * 3).tolist()
     index.upsert([{"id": "new", "embedding": moved}], refresh=True)

@@ -51,7 +51,7 @@ def test_one_giant_row_group_goes_evenly_over_all_nodes(services: Services, tmp_
     assert all(node["requests"] > 0 for node in report.nodes)
     assert report.rows_read == report.accepted == report.documents == GIANT_ROWS
     assert report.recall >= 0.95
-    answers = VectorIndex(services.connection, "giant").search_many(vectors[:50], k=1)
+    answers = VectorIndex("giant", services.connection).search_many(vectors[:50], k=1)
     assert [answer.ids for answer in answers] == [[f"row-{row}"] for row in range(50)]
 
 
@@ -173,7 +173,7 @@ def test_without_replicas_a_node_that_is_gone_fails_the_run_and_one_that_is_back
         assert any("such as ids" in note for note in raised.value.__notes__)
         assert index_behind(client, "gone") == old.index
         assert_holds_source(client, "gone", model, seed=1)  # Served whole, by the nodes that are left.
-        asked = VectorIndex(Connection((services.connection.urls[looking],)), "gone")
+        asked = VectorIndex("gone", Connection((services.connection.urls[looking],)))
         identity, row = next(iter(model.winners.items()))
         assert asked.search(model.vectors[row], k=1).ids == [identity]
         before = meddler.stamps()

@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from lsh_core import __version__
 from lsh_core.backends import require_backend
 from lsh_core.builds.field_types import field_for, fields_for, parse_overrides
 from lsh_core.builds.journal_position import BEFORE_ALL
@@ -38,6 +37,7 @@ from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import chunk_rows_for, plan_chunks
 from lsh_core.sources.source_facts import SourceFacts
 from lsh_core.sources.source_file import Chunk, SourceFile
+from lsh_core.version import __version__
 
 NEAR_LISTS = 16
 

@@ -90,7 +90,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         raise DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
     if not documents:
         raise VerificationError(plan.index, "documents", "at least one", 0)
-    searcher = VectorIndex(services.connection, settings.name, index=plan.index, wait_seconds=JOB_WAIT_SECONDS)
+    searcher = VectorIndex(settings.name, services.connection, index=plan.index, wait_seconds=JOB_WAIT_SECONDS)
     curve = measure_build(
         services.connection,
         searcher,

@@ -82,9 +82,9 @@ def test_what_is_asked_is_named_with_what_the_encoder_takes() -> None:
     nobody: Any = SimpleNamespace(index="i", field=SimpleNamespace(encoder=None))
     with pytest.raises(SettingsError, match=r"^image='cat.png': encoder letters .* of index airlsh-docs-1 takes text$"):
         QueryEncoder(encoder=TEXTS).of_image(built_by(TEXTS), Path("cat.png"))
-    with pytest.raises(SettingsError, match=r"^text_query='a cat': encoder stripes .* takes image$"):
+    with pytest.raises(SettingsError, match=r"^text='a cat': encoder stripes .* takes image$"):
         QueryEncoder(encoder=IMAGES).of_text(built_by(IMAGES), "a cat")
-    with pytest.raises(SettingsError, match=r"^text_query='a cat': index i does not say what made its vectors"):
+    with pytest.raises(SettingsError, match=r"^text='a cat': index i does not say what made its vectors"):
         QueryEncoder().of_text(nobody, "a cat")
 
 
