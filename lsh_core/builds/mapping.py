@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from lsh_core.builds.field_limits import SPARE_FIELDS, field_count
 from lsh_core.builds.field_types import is_field_name
-from lsh_core.builds.token_format import TokenFormat
 from lsh_core.errors import SchemaError
+from lsh_core.retrieval.token_format import TokenFormat
 
 META_KEY = "airlsh"
 MOST_DIMS = 4096

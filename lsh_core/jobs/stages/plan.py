@@ -17,7 +17,6 @@ from lsh_core.builds.field_types import field_for, fields_for, parse_overrides
 from lsh_core.builds.mapping import BuildMeta, VectorField, pack_types, unpack_types
 from lsh_core.builds.names import physical_index
 from lsh_core.builds.records import BuildRecords
-from lsh_core.builds.token_format import TokenFormat
 from lsh_core.elastic.cluster import answering_client, data_nodes
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import SettingsError, SourceChangedError
@@ -32,6 +31,7 @@ from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.store import find_model, read_model
 from lsh_core.partitions import partition_of
 from lsh_core.redaction import redact
+from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import chunk_rows_for, plan_chunks
 from lsh_core.sources.source_file import Chunk, SourceFile
