@@ -76,6 +76,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         "build": build.meta.build,
         "index": build.index,
         "model": build.field.kind,
+        "favours_own_rows": build.field.strategy.favours_own_rows,
         "metric": build.field.metric,
         "rows": rows,
         "own_queries": settings.queries is not None,

@@ -81,7 +81,10 @@ class LSHModel(ABC):
 
     kind: ClassVar[str]
     effort_name: ClassVar[str]
-    has_lists: ClassVar[bool]
+    retrieval: ClassVar[str]
+    """Name of the retrieval strategy: ``lists``, ``tables`` or ``graph``."""
+    tokens_are_probes: ClassVar[bool] = False
+    """Whether a query asks for its own tokens and no others: a stored row's tokens then lead to its neighbours."""
 
     hash_backend: str = "numpy"
     """What was asked for; an argument of the kinds of model that can encode with another."""
@@ -128,9 +131,9 @@ class LSHModel(ABC):
         """How many different tokens there can be: codes are 0 to ``token_count - 1``."""
 
     @property
-    def graph(self) -> dict[str, int] | None:
-        """What the server builds a graph of the vectors with; None for models that are searched by their tokens."""
-        return None
+    def graph(self) -> dict[str, int]:
+        """Options of the server's graph of the vectors; none for models that are searched by their tokens."""
+        return {}
 
     @abstractmethod
     def default_effort(self, rows: int) -> int:

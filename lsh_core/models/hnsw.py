@@ -41,7 +41,7 @@ class HNSW(LSHModel):
 
     kind: ClassVar[str] = "hnsw"
     effort_name: ClassVar[str] = "num_candidates"
-    has_lists: ClassVar[bool] = False
+    retrieval: ClassVar[str] = "graph"
 
     m_: int
     ef_construction_: int

@@ -59,7 +59,7 @@ class Hyperplane(LSHModel):
 
     kind: ClassVar[str] = "hyperplane"
     effort_name: ClassVar[str] = "candidates"
-    has_lists: ClassVar[bool] = False
+    retrieval: ClassVar[str] = "tables"
 
     normals_: Float32Array
     offsets_: Float32Array

@@ -67,7 +67,7 @@ class IVF(LSHModel):
 
     kind: ClassVar[str] = "ivf"
     effort_name: ClassVar[str] = "probes"
-    has_lists: ClassVar[bool] = True
+    retrieval: ClassVar[str] = "lists"
 
     centroids_: Float32Array
     lists_: int

@@ -45,7 +45,8 @@ class Subspace(LSHModel):
 
     kind: ClassVar[str] = "subspace"
     effort_name: ClassVar[str] = "candidates"
-    has_lists: ClassVar[bool] = False
+    retrieval: ClassVar[str] = "tables"
+    tokens_are_probes: ClassVar[bool] = True
 
     centroids_: Float32Array
     counts_: Int64Array

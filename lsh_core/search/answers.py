@@ -104,5 +104,5 @@ def read_answer(found: Mapping[str, Any], query: Query, metric: str, build: str)
             for rank, (hit, distance) in enumerate(zip(hits, distances, strict=True), start=1)
         ),
         query.path,
-        None if query.path == "graph" else min(matching, query.most_scored or matching),
+        query.rows_scored(matching),
     )

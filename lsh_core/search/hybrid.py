@@ -13,6 +13,7 @@ once more, as a ``rescore`` of one row that adds 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,18 +42,15 @@ def match(text: str, fields: Sequence[str]) -> Filter:
 
 def with_text(query: Query, text: Filter, *, pool: int) -> Query:
     """Return a search by vector whose hits tell their text's score as well, and are `pool` if it ranks so many."""
-    body = dict(query.body)
-    size = min(pool, _most_ranked(query))
-    if query.path == "graph":
-        body["query"] = {"knn": {**body["query"]["knn"], "k": size}}
+    pooled = query.pooled(pool)
+    body = dict(pooled.body)
     unheard = {
         "window_size": 1,
         "query": {"query_weight": 1, "rescore_query_weight": 0, "rescore_query": text},
     }
     body["query"] = _beside(body["query"], _named(text, TEXT_CLAUSE))
     body["rescore"] = [*([body["rescore"]] if "rescore" in body else []), unheard]
-    body["size"] = size
-    return Query(body, query.path, query.most_scored, hybrid=True)
+    return replace(pooled, body=body, hybrid=True)
 
 
 def text_query(
@@ -65,7 +63,7 @@ def text_query(
     fields: Sequence[str] | None = None,
 ) -> Query:
     """Return the search for the `pool` best rows by `text`, whose hits tell how near they are to `target` as well."""
-    vector = _named({"knn": {"field": field.column, "k": pool, "num_candidates": pool, **target}}, VECTOR_CLAUSE)
+    vector = _named(field.strategy.scored(target, k=pool), VECTOR_CLAUSE)
     body = {
         "query": _beside(text, vector, among),
         "size": pool,
@@ -88,15 +86,7 @@ def read_ranking(found: Mapping[str, Any], query: Query, metric: str, build: str
         for rank, (hit, distance, score, text) in enumerate(zip(hits, distances, own, texts, strict=True), start=1)
     ]
     matching = int(found["total"]["value"])
-    scored = None if query.path == "graph" else min(matching, query.most_scored or matching)
-    return HybridAnswer(build, tuple(neighbours), query.path, scored)
-
-
-def _most_ranked(query: Query) -> int:
-    """Return how many rows a search by vector ranks in each shard: no row beyond them may be among its hits."""
-    if query.path == "graph":
-        return int(query.body["query"]["knn"]["num_candidates"])
-    return int(query.body["rescore"]["window_size"]) if "rescore" in query.body else MAX_RESULTS
+    return HybridAnswer(build, tuple(neighbours), query.path, query.rows_scored(matching))
 
 
 def _named(query: Filter, name: str) -> Filter:

@@ -37,6 +37,7 @@ def made_evaluation(*, efforts: tuple[int, ...] = EFFORTS, half: float = 2.0, **
         "rows": 10_000,
         "own_queries": False,
         "effort_name": "probes",
+        "favours_own_rows": False,
         "target": 0.9,
         "k": 10,
         "queries": 2_000,

@@ -74,7 +74,7 @@ def test_filters_that_many_rows_pass(searcher: VectorIndex, column: str) -> None
     assert recall(answers, column) >= 0.95
     assert all(answer.scored < COLUMNS[column].sum() for answer in answers if answer.path != "exact")
     if column == "half":
-        assert {answer.path for answer in answers} == {"lists" if searcher.build.field.has_lists else "tables"}
+        assert {answer.path for answer in answers} == {searcher.build.field.retrieval}
 
 
 def test_few_rows_that_pass_are_all_scanned(searcher: VectorIndex) -> None:
@@ -115,8 +115,8 @@ def test_more_neighbours_than_the_tokens_lead_to(searcher: VectorIndex) -> None:
 
 
 def test_an_effort_that_is_given_is_what_is_done(searcher: VectorIndex) -> None:
-    effort = {"probes": 1} if searcher.build.field.has_lists else {"candidates": 1}
+    effort = {searcher.build.field.strategy.effort_unit: 1}
     answers = list(searcher.search_many(VECTORS[ASKED], k=K, query_filter=passing("twenty"), fields=(), **effort))
-    assert {answer.path for answer in answers} == {"lists" if searcher.build.field.has_lists else "tables"}
-    if searcher.build.field.has_lists:
+    assert {answer.path for answer in answers} == {searcher.build.field.retrieval}
+    if searcher.build.field.retrieval == "lists":
         assert min(len(answer.ids) for answer in answers) < K

@@ -31,12 +31,10 @@ from lsh_core.models.metrics import SIMILARITY
 from lsh_core.models.store import find_model, read_model
 from lsh_core.partitions import partition_of
 from lsh_core.redaction import redact
-from lsh_core.retrieval.token_format import TokenFormat
+from lsh_core.retrieval.registry import retrieval_of
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import chunk_rows_for, plan_chunks
 from lsh_core.sources.source_file import Chunk, SourceFile
-
-NEAR_LISTS = 16
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,7 @@ def _make_plan(
     stored = find_model(client, settings.name, model_id)
     require_same_space(settings, columns, stored)
     model = read_model(services.connection, settings.name, model_id)
-    tokens = TokenFormat.of(stored.fingerprint, model.token_count)
+    strategy = retrieval_of(type(model))
     field = VectorField(
         column=settings.vector,
         dims=columns.dims,
@@ -216,12 +214,9 @@ def _make_plan(
         model_id=model_id,
         fingerprint=stored.fingerprint,
         kind=stored.kind,
-        token_prefix=tokens.prefix,
-        token_width=tokens.width,
-        has_lists=model.has_lists,
-        near=min(NEAR_LISTS, model.token_count) if model.has_lists else 0,
         effort=model.default_effort(dataset.rows),
-        graph=model.graph,
+        retrieval=strategy.name,
+        retrieval_parameters=strategy.parameters_of(model, stored.fingerprint),
         encoder=None if columns.encoder is None else asdict(columns.encoder),
     )
     fields = fields_for(

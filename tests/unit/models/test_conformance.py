@@ -70,7 +70,7 @@ def test_every_kind_has_a_case():
 @pytest.mark.parametrize(("kind", "metric", "knobs"), CASES)
 def test_either_tokens_or_a_graph(kind, metric, knobs, fitted):
     model = fitted(kind, metric, knobs)
-    assert (model.graph is not None) == (kind in WITHOUT_TOKENS)
+    assert bool(model.graph) == (kind in WITHOUT_TOKENS)
     assert (model.tokens_per_row > 0) == (model.token_count > 0) == (kind not in WITHOUT_TOKENS)
 
 
@@ -105,7 +105,7 @@ def test_shapes_and_types(kind, metric, knobs, fitted, sample):
     assert codes.tokens.dtype == np.int64
     assert codes.tokens.shape == (50, model.tokens_per_row)
     assert all(len(np.unique(row)) == len(row) for row in codes.tokens)
-    assert (codes.near is not None) == model.has_lists
+    assert (codes.near is not None) == (model.retrieval == "lists")
     if codes.near is not None:
         assert codes.near.dtype == np.int64
         assert codes.near.shape == (50, 5)

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsh_core.errors import SourceError
+from lsh_core.retrieval.graph import GraphQuery
 from lsh_core.search.answer_file import write_answers
 from lsh_core.search.answers import Answer, HybridAnswer, HybridNeighbour
 from lsh_core.search.answers import read_answer as read
@@ -62,7 +63,7 @@ def test_an_answer_says_how_it_was_found(most: int | None, scored: int) -> None:
 
 
 def test_how_many_rows_a_graph_led_to_is_not_known() -> None:
-    answer = read_answer(HITS, "l2", "b1", Query({}, "graph"), total=2)
+    answer = read_answer(HITS, "l2", "b1", GraphQuery({}, "graph"), total=2)
     assert (answer.path, answer.scored) == ("graph", None)
 
 
