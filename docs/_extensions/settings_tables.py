@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from lsh_core import settings
 
+TYPES = {str: "text", int: "whole number", float: "number", bool: "yes or no"}
 HEADER = ("Setting", "Option", "Type", "Default", "Meaning")
 
 
@@ -47,10 +48,10 @@ def _row(name: str, field: FieldInfo) -> list[nodes.Node]:
     default = "required" if field.is_required() else _shown(field.get_default(call_default_factory=True))
     return [
         nodes.literal(text=name),
-        nodes.literal(text="--" + name.replace("_", "-")),
+        nodes.literal(text=name.upper() if name == "name" else "--" + name.replace("_", "-")),
         nodes.Text(_type_of(field)),
         nodes.literal(text=default) if default else nodes.Text(""),
-        nodes.Text(field.description or ""),
+        nodes.Text(settings.meaning_of(field)),
     ]
 
 
@@ -84,7 +85,7 @@ def _type_name(annotation: Any) -> str:
         return ", ".join(str(value) for value in get_args(annotation))
     if get_origin(annotation) in (tuple, list):
         return f"list of {_type_name(get_args(annotation)[0])}"
-    return str(getattr(annotation, "__name__", annotation))
+    return TYPES.get(annotation) or str(getattr(annotation, "__name__", annotation))
 
 
 def _table(header: tuple[str, ...], rows: list[list[nodes.Node]]) -> nodes.table:

@@ -162,7 +162,7 @@ def build_body(
     The vector itself is ``flat``, whatever the strategy: a query can be compared exactly with all rows, or with those
     that pass a filter.
 
-    ``refresh_interval`` is -1 while it loads; settling puts the default back. The query cache is off because one-off
+    ``refresh_interval`` is -1 while it loads; `finalize` restores the default. The query cache is off because one-off
     token filters only pollute it.
     """
     own: dict[str, Any] = {

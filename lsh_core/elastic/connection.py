@@ -1,4 +1,4 @@
-"""Which Elasticsearch, and how to get in: a value that can be pickled, and that never prints its secrets."""
+"""Addresses and credentials of Elasticsearch: a value that can be pickled, and that never prints its secrets."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+from elastic_transport.client_utils import url_to_node_config
+from elasticsearch import Elasticsearch, OrjsonSerializer
 
 from lsh_core.elastic.addresses import cloud_address, is_loopback, parse_addresses
 from lsh_core.elastic.argument_kinds import check_kinds
 from lsh_core.elastic.text_values import seconds, truth
 from lsh_core.errors import ArgumentError, SettingsError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -189,9 +189,6 @@ def _check_tls(connection: Connection) -> None:
 def _client(connection: Connection, url: str) -> Elasticsearch:
     # One client a node with no retries of its own: the client's round robin starts at node 0 in every
     # thread, and its retries neither sleep nor look at single items.
-    from elastic_transport.client_utils import url_to_node_config
-    from elasticsearch import OrjsonSerializer
-
     from lsh_core.elastic.checked_node import CheckedNode
     from lsh_core.elastic.naming_client import naming_client
 

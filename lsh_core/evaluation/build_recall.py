@@ -1,4 +1,4 @@
-"""The recall of one build, measured on the whole of it through the path that queries take."""
+"""Measures the recall of a whole build through the production search path."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SKETCHED = 200
 def measure_build(
     connection: Connection, searcher: VectorIndex, *, queries: int | None, target: float, seed: int = 0
 ) -> RecallCurve | None:
-    """Measure recall@10 of the build that `searcher` searches by effort, and choose the effort for `target`.
+    """Measure recall@10 of a build by effort, and choose the effort for `target`.
 
     Queries are indexed rows drawn at random, each left out of its own answer. Where no effort meets the target, the
     rows of a small build are all scanned by each search, so that it is met; of a large one the greatest effort is done.

@@ -1,4 +1,5 @@
-"""Which pairs of query and row may be among the nearest, by a float32 matrix product and a bound for its rounding.
+"""Filters pairs of query and row that may be nearest, by float32 products and a bound for their rounding.
+
 
 With g = (d + 4)·2⁻²³, x·q in float32 is off by at most g|x||q|, and |x|² and |q|² by g times themselves (Higham,
 *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 3.1, with a factor of two to spare). That holds for
@@ -71,7 +72,7 @@ class CandidateFilter:
         self._rows = load_rows(scaled, backend)
 
     def pairs(self, queries: Matrix, worst: Vector, k: int) -> Pairs:
-        """Return the pairs (query, row) that may be among the k nearest, in order of the queries.
+        """Return the pairs (query, row) that may be among the k nearest, sorted by query.
 
         Parameters
         ----------

@@ -70,7 +70,7 @@ def exact_neighbours(
 
 
 class NearestRows:
-    """The nearest rows to each of some queries, among rows that come a block at a time.
+    """The nearest rows to each query, among rows that arrive in blocks.
 
     Parameters
     ----------

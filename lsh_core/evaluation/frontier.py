@@ -1,4 +1,4 @@
-"""What a build finds, and how fast, from the least effort to the most."""
+"""Measures the frontier of recall and speed, from the smallest effort to the largest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENOUGH = 0.9995
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """How fast searches are.
+    """The speed of searches.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class FrontierPoint(Speed, CurvePoint):
 
 @dataclass(frozen=True)
 class DepthRecall:
-    """How much is found of so many neighbours.
+    """Recall at one number of neighbours.
 
     Attributes
     ----------
@@ -76,8 +76,8 @@ class Frontier(Speed):
     Attributes
     ----------
     effort
-        What is done unless told otherwise; None: a scan of all rows. All but `curve` are its figures, and so is one of
-        the points of `curve`, unless None.
+        Default effort; None: a scan of all rows. All figures but `curve` belong to it. One of the points of `curve`
+        has it, unless it is None.
     scored
         Rows that a query was compared with, on average; None where the server does not say.
     recall_at
@@ -144,7 +144,7 @@ def _depth_recall(recall: npt.NDArray[np.float64], depth: int) -> DepthRecall:
 def _measure_curve(
     searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, allowed: tuple[int, int], own: int | None
 ) -> list[FrontierPoint]:
-    """Measure rising efforts, and the one that is done unless told otherwise."""
+    """Measure rising efforts, and the default effort."""
     least, most = allowed
     rising = set(efforts(least, most))
     wanted = {own} if own is not None and least <= own <= most else set()

@@ -1,4 +1,4 @@
-"""What is wrong with how a model spreads rows over its tokens, and what helps. Pure: no I/O."""
+"""Diagnoses an uneven spread of rows over tokens, with remedies. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ _TOKENS = {IVF.kind: "lists", Hyperplane.kind: "buckets", Subspace.kind: "cluste
 
 
 def is_heavy(counts: TokenCounts) -> bool:
-    """Whether the largest token holds far more than its share: of few tokens, half of what there is beyond it."""
+    """Return whether the largest token holds far more than its share: of few tokens, half of what there is beyond
+    it.
+    """
     even = counts.even_share
     least = max(_HEAVY_SHARE, min(_HEAVY_MULTIPLE * even, (1 + even) / 2))
     return counts.rows >= FEW_ROWS and int(counts.sizes.max(initial=0)) >= least * counts.rows
@@ -46,7 +48,7 @@ def hash_warnings(
     name
         What the model is trained under.
     scans_all
-        Whether a search scans all rows unless told otherwise: it touches all, whatever the tokens are.
+        Searches scan all rows by default, so that the tokens do not matter.
     repeated
         Rows of the largest token that have the same vector, about; 0 where it was not looked at.
     """
@@ -57,7 +59,7 @@ def hash_warnings(
         yield _heavy(name, model, health, repeated)
     if not scans_all and counts.rows > EXACT_ROWS and health.touched > _MOST_TOUCHED.get(model.kind, 1.0):
         yield Diagnostic(
-            f"A search goes through {health.touched:.0%} of the rows, unless told otherwise: that costs about as much "
+            f"A search goes through {health.touched:.0%} of the rows by default: that costs about as much "
             "as a scan of all.",
             f"Train with {_more(name, model)}, or another model.",
         )

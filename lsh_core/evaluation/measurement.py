@@ -25,7 +25,7 @@ _SIGMAS = NormalDist().inv_cdf(0.95)
 
 @dataclass(frozen=True)
 class Measured:
-    """What was seen at one effort, by query.
+    """Results at one effort, by query.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Measured:
 
 
 def lower_bound(recall: npt.NDArray[np.float64]) -> float:
-    """Return the one-sided 95 % lower bound of the mean recall of which these are a sample.
+    """Return the one-sided 95 % lower bound of the mean of sampled recalls.
 
     By the normal approximation; for its spread one more query is counted that found nothing, since a sample without a
     miss does not show that there are none.

@@ -75,7 +75,7 @@ def recall_at_k(
 
 
 def indistinguishable(distances: npt.NDArray[np.floating], metric: str) -> npt.NDArray[np.float64]:
-    """Return, for each distance, the greatest that a float32 score of the server may not tell from it.
+    """Return the largest distance that has the same float32 score, for each distance.
 
     Parameters
     ----------

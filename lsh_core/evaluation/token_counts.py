@@ -1,4 +1,4 @@
-"""How many rows of a build each of its tokens holds.
+"""Counts the rows of a build under each token.
 
 The field of the tokens has no doc values, so the server cannot list its terms; it counts those that it is told, and
 their documents on every shard without the deleted ones.

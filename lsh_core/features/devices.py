@@ -1,6 +1,6 @@
 """Where a network runs, with how many threads, in which precision.
 
-Workers share a machine: unless told otherwise TensorFlow starts a thread a core in each of them, and two workers on two
+Workers share a machine: by default TensorFlow starts a thread a core in each of them, and two workers on two
 cores get in each other's way. The number is to be set before TensorFlow is first used.
 """
 

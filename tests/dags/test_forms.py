@@ -8,6 +8,7 @@ import pytest
 from airflow.sdk import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from lsh_airflow.forms import form, settings_from_params
@@ -125,6 +126,7 @@ INDEX_CONF = st.fixed_dictionaries(
 )
 
 
+@hypothesis_settings(deadline=None)  # Making a form takes long on a busy machine.
 @given(conf=INDEX_CONF)
 def test_conf_becomes_the_settings_that_the_command_line_would_make(conf: dict[str, Any]) -> None:
     sent = run_params(form(IndexSettings, main=("name",)), conf)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-HEAVY = ("tensorflow", "keras", "dask", "distributed", "sklearn", "scipy", "pyarrow", "elasticsearch", "matplotlib")
+HEAVY = (
+    *("tensorflow", "keras", "dask", "distributed", "sklearn", "scipy", "numpy", "pyarrow", "elasticsearch"),
+    *("elastic_transport", "matplotlib"),
+)
 
 PARSE_AND_LIST_HEAVY = f"""
 import runpy, sys

@@ -170,8 +170,8 @@ def test_defaults_load_safely() -> None:
     ],
 )
 def test_moments_are_kept_in_utc(given: str, moment: str) -> None:
-    settings = IndexSettings(**SOURCE, source_covers=given)
-    assert settings.source_covers == moment
+    settings = IndexSettings(**SOURCE, source_as_of=given)
+    assert settings.source_as_of == moment
     assert IndexSettings(**settings.model_dump()) == settings
 
 
@@ -187,7 +187,7 @@ def test_moments_are_kept_in_utc(given: str, moment: str) -> None:
 )
 def test_moments_that_are_none(given: str, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason):
-        IndexSettings(**SOURCE, source_covers=given)
+        IndexSettings(**SOURCE, source_as_of=given)
 
 
 def test_few_queries_cannot_show_a_high_recall() -> None:

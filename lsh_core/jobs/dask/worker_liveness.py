@@ -1,4 +1,4 @@
-"""Whether anybody on a Dask cluster takes work, while a job waits for it."""
+"""Liveness of the workers of a Dask cluster while a job waits for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ GOING_ON = ("pending", "lost")
 
 
 class WorkerLiveness:
-    """Notices when nobody takes work: a job on Dask would wait for ever, without a word.
+    """Watch that notices when no worker takes work.
+
+    Without it, a job on Dask would wait forever and silently.
 
     Dask pauses a worker that uses 80 % of its memory until it uses less: it ends what it has begun, and one whose
     memory is not given back never begins anything again.

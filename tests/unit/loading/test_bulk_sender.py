@@ -212,7 +212,7 @@ def test_a_primary_that_stays_away_is_named_when_the_wait_is_over() -> None:
         send(sender, lines(30))
     assert raised.value.silent_nodes == ("http://node2",)
     assert raised.value.last.startswith("unavailable_shards_exception")
-    assert any("gone on with" in note for note in raised.value.__notes__)
+    assert any("can be resumed" in note for note in raised.value.__notes__)
 
 
 def test_a_request_is_tried_once_more_before_it_is_given_up() -> None:
