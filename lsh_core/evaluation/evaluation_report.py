@@ -24,6 +24,8 @@ class EvaluationReport(Frontier, JsonForm):
         Whether the queries came from a file of the user.
     effort_name
         Name that the model gives its effort, such as ``probes``.
+    favours_own_rows
+        Whether the build finds neighbours of indexed rows more easily than neighbours of other vectors.
     target
         Recall@10 that the build's default effort was chosen for; None where it was not measured.
     health
@@ -42,6 +44,7 @@ class EvaluationReport(Frontier, JsonForm):
     rows: int
     own_queries: bool
     effort_name: str
+    favours_own_rows: bool = False
     target: float | None
     health: HashHealth | None = None
     changes: int = 0

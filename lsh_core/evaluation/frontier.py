@@ -16,7 +16,7 @@ from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.metrics import metric_named
 from lsh_core.metrics.contract import Metric
 from lsh_core.progress import progress
-from lsh_core.search.effort import effort_for_recall, effort_range
+from lsh_core.search.effort import effort_for_recall
 from lsh_core.search.recall_curve import CurvePoint
 from lsh_core.search.vector_index import VectorIndex
 
@@ -114,7 +114,7 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
     k = min(k, depths[-1])
     metric = metric_named(build.field.metric)
     effort = effort_for_recall(build, None)
-    curve = _measure_curve(searcher, queries, truth.nearest(k), effort_range(build, k, rows), effort)
+    curve = _measure_curve(searcher, queries, truth.nearest(k), build.field.strategy.effort_range(k, rows), effort)
     timed = next((point for point in curve if point.effort == effort), None) or _speed(searcher, queries, k, None)
     recall, scored = own[k].recall, own[k].scored
     recall_at = {str(depth): _depth_recall(found.recall, depth) for depth, found in own.items()}

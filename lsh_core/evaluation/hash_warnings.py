@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lsh_core.evaluation.diagnostics import Diagnostic
 from lsh_core.evaluation.hash_health import HashHealth, TokenCounts
 from lsh_core.models.contract import LSHModel
-from lsh_core.search.effort import EXACT_ROWS
+from lsh_core.retrieval.contract import EXACT_ROWS
 
 FEW_ROWS = 1_000
 """An index of fewer is searched in no time, however its rows are spread."""

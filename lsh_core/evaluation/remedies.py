@@ -49,7 +49,7 @@ def diagnose(result: EvaluationReport) -> Iterator[Diagnostic]:
             f"{result.queries} queries tell little: the recall of all queries there may be lies within wide bounds.",
             f"Evaluate with {_FEW_QUERIES} queries or more, better 2,000.",
         )
-    if result.model == "hnsw" and not result.own_queries:
+    if result.favours_own_rows and not result.own_queries:
         yield Diagnostic(
             "The queries are rows of the index: a graph finds their neighbours more easily than those of others.",
             f"Evaluate with queries of your own: `airlsh evaluate {name} --queries FILE`.",

@@ -78,6 +78,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
         rows=rows,
         own_queries=settings.queries is not None,
         effort_name=build.model.effort_name,
+        favours_own_rows=build.field.strategy.favours_own_rows,
         target=None if build.curve is None else build.curve.target,
         health=health,
         changes=_operations(client, build.index) - before,

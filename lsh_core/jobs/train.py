@@ -96,11 +96,12 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
     """
     from lsh_core.builds.mapping import check_vector_column
     from lsh_core.models.registry import default_sample, make_model
+    from lsh_core.retrieval.registry import retrieval_of
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
 
     started = time.perf_counter()
-    make_model(settings.model, seed=settings.seed, **settings.model_options)
+    retrieval_of(type(make_model(settings.model, seed=settings.seed, **settings.model_options)))
     dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
     check_vector_column(settings.source, settings.vector, columns.dims)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lsh_core.builds.bulk_lines import BulkLineEncoder, delete_line
 from lsh_core.builds.field_types import field_paths
-from lsh_core.builds.mapping import META_KEY, BuildMeta, VectorField, change_fields
+from lsh_core.builds.mapping import META_KEY, BuildMeta, VectorField
 from lsh_core.elastic.bulk_answers import Verdict, judge_item
 from lsh_core.elastic.bulk_requests import post_bulk, requests
 from lsh_core.elastic.cluster import on_any_node
@@ -93,9 +93,6 @@ def read_writable(connection: Connection, index: str) -> WritableBuild:
         raise NotFoundError("airlsh index", index, "its _meta does not say that airlsh built it")
     meta = BuildMeta.from_json(mapping["_meta"])
     properties = mapping["properties"]
-    if "change" not in properties["airlsh"]["properties"]:
-        added = {"airlsh": {"properties": change_fields()}}
-        on_any_node(connection, lambda client: client.indices.put_mapping(index=index, properties=added))
     columns = {name: kind for name, kind in properties.items() if name != META_KEY}
     vectors = {vector.column for vector in meta.vectors}
     fields = {path: kind for path, kind in field_paths(columns).items() if path not in vectors}
@@ -143,7 +140,7 @@ class ChangeWriter:
             return {}
         kept = [name for name in table.column_names if name in self._build.fields]
         others = table.take(pa.array(offsets, pa.int64())).select(kept)
-        codes = self._build.model.encode(np.ascontiguousarray(valid.vectors), field.near)
+        codes = field.strategy.encode(self._build.model, np.ascontiguousarray(valid.vectors))
         lines = self._writer.live_rows(
             valid.ids,
             valid.vectors,

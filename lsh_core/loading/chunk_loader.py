@@ -168,7 +168,7 @@ class ChunkLoader:
                 some = pa.array(valid.offsets, pa.int64())
                 others = others.take(some) if plan.fields else others.slice(0, len(some))
         with watch("hash"):
-            codes = self._model.encode(valid.vectors, plan.vector.near)
+            codes = plan.vector.strategy.encode(self._model, valid.vectors)
         home = self._sender.ring.home(chunk.number)
         requests = []
         for offsets, lines in self._requests(file, chunk, valid, codes, others, watch):

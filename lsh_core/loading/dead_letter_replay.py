@@ -142,7 +142,7 @@ class CorrectionLoader:
     ) -> list[tuple[int, str, str]]:
         """Send rows that belong to `chunk`; return those that the server refused, with error and reason."""
         vectors = valid.vectors[rows]
-        codes = self._model.encode(vectors, self._plan.vector.near)
+        codes = self._plan.vector.strategy.encode(self._model, vectors)
         replaced = [_last(dead_letters[valid.ids[row]]) for row in rows]
         lines = self._writer.rows(
             [valid.ids[row] for row in rows],

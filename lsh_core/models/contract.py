@@ -102,7 +102,8 @@ class LSHModel(ABC):
     """Arguments of ``__init__`` beside `metric` and `seed`."""
     effort_name: ClassVar[str]
     """Unit of a query's effort: ``probes``, ``candidates`` or ``num_candidates``."""
-    has_lists: ClassVar[bool]
+    retrieval: ClassVar[str]
+    """Name of the retrieval strategy: ``lists``, ``tables`` or ``graph``."""
     code_noun: ClassVar[str] = "tokens"
     """Name of the tokens in reports, in the plural."""
     max_touched: ClassVar[float] = 1.0
@@ -159,9 +160,9 @@ class LSHModel(ABC):
         """Number of possible tokens: codes are 0 to ``token_count - 1``."""
 
     @property
-    def graph(self) -> dict[str, int] | None:
-        """Options of the server's graph of the vectors; None for models that are searched by their tokens."""
-        return None
+    def graph(self) -> dict[str, int]:
+        """Options of the server's graph of the vectors; none for models that are searched by their tokens."""
+        return {}
 
     @abstractmethod
     def default_effort(self, rows: int) -> int:

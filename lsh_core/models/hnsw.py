@@ -56,7 +56,7 @@ class HNSW(LSHModel):
         ),
     )
     effort_name: ClassVar[str] = "num_candidates"
-    has_lists: ClassVar[bool] = False
+    retrieval: ClassVar[str] = "graph"
 
     m_: int
     ef_construction_: int

@@ -76,7 +76,7 @@ class Hyperplane(LSHModel):
         HASH_BACKEND,
     )
     effort_name: ClassVar[str] = "candidates"
-    has_lists: ClassVar[bool] = False
+    retrieval: ClassVar[str] = "tables"
     code_noun: ClassVar[str] = "buckets"
     max_touched: ClassVar[float] = 0.6
     has_rare_tokens: ClassVar[bool] = True

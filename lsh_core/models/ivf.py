@@ -75,7 +75,7 @@ class IVF(LSHModel):
         HASH_BACKEND,
     )
     effort_name: ClassVar[str] = "probes"
-    has_lists: ClassVar[bool] = True
+    retrieval: ClassVar[str] = "lists"
     code_noun: ClassVar[str] = "lists"
     max_touched: ClassVar[float] = 0.25
 

@@ -52,7 +52,7 @@ class Subspace(LSHModel):
         Knob("clusters", "clusters of each part", minimum=2, maximum=MAX_CLUSTERS, default=f"{CLUSTERS}"),
     )
     effort_name: ClassVar[str] = "candidates"
-    has_lists: ClassVar[bool] = False
+    retrieval: ClassVar[str] = "tables"
     code_noun: ClassVar[str] = "clusters"
     tokens_are_probes: ClassVar[bool] = True
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import orjson
 
-from lsh_core.search.queries import Filter
+from lsh_core.retrieval.query import Filter
 from lsh_core.search.searchable_build import SearchableBuild
 
 KEEP_SECONDS = 10.0

@@ -13,10 +13,13 @@ server collects these statistics for scoring clauses only. So the search by vect
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lsh_core.builds.mapping import VectorField
-from lsh_core.search.queries import MATCH_CLAUSE, MAX_RESULTS, VECTOR_CLAUSE, Filter, Query, Target, source_filter
+from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, source_filter
 
+MATCH_CLAUSE, VECTOR_CLAUSE = "airlsh.match", "airlsh.vector"
+"""Names of the clauses that give a hit its other score."""
 _SMALLEST_POOL = 100
 _POOL_FOR_EACH = 10
 
@@ -35,18 +38,15 @@ def words_query(words: str, fields: Sequence[str]) -> Filter:
 
 def with_words(query: Query, words: Filter, *, pool: int) -> Query:
     """Return a search by vector whose hits have a score of the words as well; `pool` hits if it ranks so many."""
-    body = dict(query.body)
-    size = min(pool, _most_ranked(query))
-    if query.path == "graph":
-        body["query"] = {"knn": {**body["query"]["knn"], "k": size}}
+    pooled = query.pooled(pool)
+    body = dict(pooled.body)
     unheard = {
         "window_size": 1,
         "query": {"query_weight": 1, "rescore_query_weight": 0, "rescore_query": words},
     }
     body["query"] = _beside(body["query"], _named(words, MATCH_CLAUSE))
     body["rescore"] = [*([body["rescore"]] if "rescore" in body else []), unheard]
-    body["size"] = size
-    return Query(body, query.path, query.most_scored, hybrid=True)
+    return replace(pooled, body=body, hybrid=True)
 
 
 def match_query(
@@ -59,7 +59,7 @@ def match_query(
     fields: Sequence[str] | None = None,
 ) -> Query:
     """Return the search for the `pool` best rows by `words`, whose hits have the score of `target` as well."""
-    vector = _named({"knn": {"field": field.column, "k": pool, "num_candidates": pool, **target}}, VECTOR_CLAUSE)
+    vector = _named(field.strategy.scored(target, k=pool), VECTOR_CLAUSE)
     body = {
         "query": _beside(words, vector, among),
         "size": pool,
@@ -67,13 +67,6 @@ def match_query(
         "track_total_hits": True,
     }
     return Query(body, "match", pool, hybrid=True)
-
-
-def _most_ranked(query: Query) -> int:
-    """Return how many rows a search by vector ranks in each shard: no row beyond them may be among its hits."""
-    if query.path == "graph":
-        return int(query.body["query"]["knn"]["num_candidates"])
-    return int(query.body["rescore"]["window_size"]) if "rescore" in query.body else MAX_RESULTS
 
 
 def _named(query: Filter, name: str) -> Filter:

@@ -23,8 +23,8 @@ from lsh_core.errors import (
     ServerError,
     UnavailableError,
 )
+from lsh_core.retrieval.query import Filter, Query
 from lsh_core.search.filter_refusals import filter_refused, plain_reason
-from lsh_core.search.queries import Filter, Query
 from lsh_core.search.results import Response
 from lsh_core.search.searchable_build import SearchableBuild, read_build
 

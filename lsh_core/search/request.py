@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.errors import ArgumentError, SettingsError
+from lsh_core.retrieval.query import Filter, all_of, excluding
 from lsh_core.search.filters import check_filter
-from lsh_core.search.queries import Filter, all_of, excluding
 from lsh_core.search.query_images import Image, image_bytes
 from lsh_core.search.query_vectors import one_vector
 from lsh_core.search.request_checks import (

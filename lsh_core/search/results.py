@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from lsh_core.metrics import metric_named
-from lsh_core.search.queries import MATCH_CLAUSE, VECTOR_CLAUSE, Path, Query
+from lsh_core.retrieval.query import Path, Query
+from lsh_core.search.hybrid_queries import MATCH_CLAUSE, VECTOR_CLAUSE
 from lsh_core.search.searchable_build import SearchableBuild
 
 
@@ -146,7 +147,7 @@ def read_result(response: Response, query: Query, build: SearchableBuild) -> Sea
         build=build.meta.build,
         model_id=build.field.model_id,
         strategy=query.path,
-        rows_scored=None if query.path == "graph" else min(response.rows, query.most_scored or response.rows),
+        rows_scored=query.rows_scored(response.rows),
         took_ms=response.took_ms,
         neighbours=tuple(
             Neighbour(rank, hit["_id"], distance, score, hit.get("_source", {}), match_score)

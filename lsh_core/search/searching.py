@@ -14,19 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.errors import RowNotFoundError
-from lsh_core.search import queries as bodies
+from lsh_core.retrieval.query import Filter, Query, Target, by_vector
 from lsh_core.search.effort import (
-    can_look_up,
     effort_asked_for,
     effort_for_recall,
     effort_for_recall_filtered,
-    effort_under_filter,
 )
 from lsh_core.search.filter_counts import FilterCountCache
 from lsh_core.search.fusion import reciprocal_ranks, weighted
 from lsh_core.search.hybrid_queries import match_query, pool_size, with_words, words_query
 from lsh_core.search.live_index import AliasMoved, Ask, LiveIndex
-from lsh_core.search.queries import Filter, Query, count_query, exact_query, id_query, row_query, token_query
+from lsh_core.search.queries import count_query, row_query
 from lsh_core.search.query_encoder import QueryEncoder
 from lsh_core.search.query_vectors import check_vectors
 from lsh_core.search.request import SearchRequest
@@ -93,7 +91,10 @@ class Searcher:
             return effort_for_recall(build, request.recall)
         effort = effort_for_recall_filtered(build, request.recall)
         rows, passing = self._counts.passing(build, None), self._counts.passing(build, request.filter)
-        return effort_under_filter(build, effort, rows=rows, passing=passing)
+        if effort is None:
+            return None
+        field = build.field
+        return field.strategy.effort_under_filter(effort, rows=rows, passing=passing, default=field.effort)
 
     def _vector_of_row(self, build: SearchableBuild, request: SearchRequest, effort: int | None) -> _Vector | None:
         """Return the vector of a stored row; None where the server is to look it up.
@@ -101,7 +102,7 @@ class Searcher:
         The server does for a scan, and where what is stored with the row leads to enough of its neighbours.
         """
         chosen = request.filter is not None or bool(request.effort)
-        if effort is None or (not chosen and can_look_up(build.field, effort)):
+        if effort is None or (not chosen and build.field.strategy.can_look_up(effort)):
             return None
         (response,) = self._live.send(build, [Ask(row_query(build.field, str(request.id)))])
         for hit in response.hits["hits"]:
@@ -156,11 +157,11 @@ class _Plan:
         """The row that the server looks up."""
         return self.request.id if self.vector is None else None
 
-    def target(self, build: SearchableBuild) -> bodies.Target:
+    def target(self, build: SearchableBuild) -> Target:
         """Return what rows are compared with."""
         if self.vector is None:
-            return bodies.by_id(build.field, build.index, str(self.request.id))
-        return bodies.by_vector(self.vector.tolist())
+            return build.field.strategy.stored_vector(build.index, str(self.request.id))
+        return by_vector(self.vector.tolist())
 
 
 def encode(encoder: QueryEncoder, build: SearchableBuild, request: SearchRequest) -> _Vector:
@@ -199,13 +200,12 @@ def _tokens(build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[str]]:
 
 
 def _vector_query(build: SearchableBuild, plan: _Plan, tokens: Sequence[str]) -> Query:
-    request = plan.request
+    request, strategy = plan.request, build.field.strategy
     if plan.effort is None:
         target = plan.target(build)
-        return exact_query(build.field, target, k=request.k, query_filter=request.among, fields=request.fields)
+        return strategy.exact(target, k=request.k, query_filter=request.among, fields=request.fields)
     if plan.vector is None:
-        return id_query(
-            build.field,
+        return strategy.by_id(
             build.index,
             str(request.id),
             k=request.k,
@@ -213,8 +213,7 @@ def _vector_query(build: SearchableBuild, plan: _Plan, tokens: Sequence[str]) ->
             shards=build.shards,
             fields=request.fields,
         )
-    return token_query(
-        build.field,
+    return strategy.by_vector(
         plan.vector.tolist(),
         tokens,
         k=request.k,

@@ -150,7 +150,7 @@ class ModelConformance:
         assert codes.tokens.shape == (50, model.tokens_per_row)
         assert all(len(np.unique(row)) == len(row) for row in codes.tokens)
         assert codes.tokens.max(initial=0) < max(1, model.token_count)
-        assert (codes.near is not None) == model.has_lists
+        assert (codes.near is not None) == (model.retrieval == "lists")
         if codes.near is not None:
             assert codes.near.dtype == np.int64
             assert codes.near.shape == (50, 5)

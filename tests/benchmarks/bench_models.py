@@ -137,7 +137,7 @@ def measure(model: LSHModel, rows: np.ndarray, queries: np.ndarray, options: arg
     figures["probe ms p50"] = float(np.median(waits)) * 1000
     figures[model.effort_name] = effort
     neighbours, _ = exact_neighbours(rows, queries, 10, model.metric)
-    candidates = None if model.has_lists else effort
+    candidates = None if model.retrieval == "lists" else effort
     figures["recall@10"] = recall(tokens, model.probe(queries, effort), neighbours, candidates)
     return figures
 

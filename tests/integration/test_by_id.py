@@ -74,7 +74,7 @@ def ask_by_http(url: str, name: str, identity: str) -> list[str]:
 @pytest.mark.parametrize(("metric", "shards"), [("l2", 1), ("cosine", 3), ("dot", 1)])
 def test_the_recipe_finds_what_as_many_lists_hold(services: Services, folder: Path, metric: str, shards: int) -> None:
     searcher = indexed(services, folder, metric, "ivf", shards)
-    near = searcher.build.field.near
+    near = searcher.build.field.strategy.lookup_lists
     assert near == 16
     normal = []
     for row, answer in zip(ASKED, searcher.search_many(VECTORS[list(ASKED)], k=K + 1, probes=near), strict=True):

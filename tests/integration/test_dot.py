@@ -55,7 +55,7 @@ def test_every_row_is_there_and_those_longer_than_the_sample_are_counted(indexed
 
 def test_the_largest_products_are_found_among_few_rows(indexed: tuple[Any, VectorIndex]) -> None:
     _, searcher = indexed
-    effort = {"probes": 30} if searcher.build.field.has_lists else {"candidates": 550}
+    effort = {"probes": 30} if searcher.build.field.retrieval == "lists" else {"candidates": 550}
     answers = list(searcher.search_many(ASKED, k=K, fields=(), **effort))
     exact, distances = exact_neighbours(VECTORS, ASKED, K, "dot")
     recall = recall_at_k(

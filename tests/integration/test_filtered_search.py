@@ -14,7 +14,7 @@ from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.search import effort
+from lsh_core.retrieval import contract
 from lsh_core.search.results import SearchResult
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
@@ -51,7 +51,7 @@ def searcher(services: Services, tmp_path_factory: pytest.TempPathFactory, reque
 
 @pytest.fixture(autouse=True)
 def scans_of_500_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(effort, "EXACT_ROWS", 500)
+    monkeypatch.setattr(contract, "EXACT_ROWS", 500)
 
 
 def passing(column: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_filters_that_many_rows_pass(searcher: VectorIndex, column: str) -> None
     assert recall(answers, column) >= 0.95
     assert all(answer.rows_scored < COLUMNS[column].sum() for answer in answers if answer.strategy != "exact")
     if column == "half":
-        assert {answer.strategy for answer in answers} == {"lists" if searcher.build.field.has_lists else "tables"}
+        assert {answer.strategy for answer in answers} == {searcher.build.field.retrieval}
 
 
 def test_few_rows_that_pass_are_all_scanned(searcher: VectorIndex) -> None:
@@ -115,8 +115,8 @@ def test_more_neighbours_than_the_tokens_lead_to(searcher: VectorIndex) -> None:
 
 
 def test_an_effort_that_is_given_is_what_is_done(searcher: VectorIndex) -> None:
-    effort = {"probes": 1} if searcher.build.field.has_lists else {"candidates": 1}
+    effort = {searcher.build.field.strategy.effort_unit: 1}
     answers = list(searcher.search_many(VECTORS[ASKED], k=K, filter=passing("twenty"), fields=(), **effort))
-    assert {answer.strategy for answer in answers} == {"lists" if searcher.build.field.has_lists else "tables"}
-    if searcher.build.field.has_lists:
+    assert {answer.strategy for answer in answers} == {searcher.build.field.retrieval}
+    if searcher.build.field.retrieval == "lists":
         assert min(len(answer.ids) for answer in answers) < K

@@ -17,7 +17,7 @@ from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.models import show_model
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.search import effort
+from lsh_core.retrieval import contract, tables
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
 from tests.fakes.parquet_sources import clustered, exact_ids, write_source
@@ -81,8 +81,8 @@ def test_vectors_and_filters(kind: str, searcher: VectorIndex, monkeypatch: pyte
     scanned = searcher.search(queries[0], k=K, filter=only)
     assert (scanned.strategy, scanned.rows_scored) == ("exact", ROWS // 2)
     assert share_found(scanned.ids, queries[0], HALF) == 1.0
-    monkeypatch.setattr(effort, "EXACT_ROWS", 100)
-    monkeypatch.setattr(effort, "_SCANNED", 1)  # So few rows are else scanned wherever the curve asks for some more.
+    monkeypatch.setattr(contract, "EXACT_ROWS", 100)
+    monkeypatch.setattr(tables, "_SCANNED", 1)  # So few rows are else scanned wherever the curve asks for some more.
     passing = list(searcher.search_many(queries, k=K, filter=only, fields=()))
     assert {answer.strategy for answer in passing} == {WAYS[kind]}
     assert np.mean([share_found(answer.ids, q, HALF) for answer, q in zip(passing, queries, strict=True)]) >= 0.9

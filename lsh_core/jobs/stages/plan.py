@@ -18,7 +18,6 @@ from lsh_core.builds.mapping import BuildMeta, VectorField, pack_types, unpack_t
 from lsh_core.builds.names import physical_index
 from lsh_core.builds.records import BuildRecord, BuildRecords
 from lsh_core.builds.stage_facts import PlanFacts
-from lsh_core.builds.token_format import TokenFormat
 from lsh_core.elastic.cluster import answering_client, data_nodes
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import SettingsError, SourceChangedError
@@ -33,13 +32,12 @@ from lsh_core.metrics import metric_named
 from lsh_core.models.store import find_model, read_model
 from lsh_core.partitions import partition_of
 from lsh_core.redaction import redact
+from lsh_core.retrieval.registry import retrieval_of
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import chunk_rows_for, plan_chunks
 from lsh_core.sources.source_facts import SourceFacts
 from lsh_core.sources.source_file import Chunk, SourceFile
 from lsh_core.version import __version__
-
-NEAR_LISTS = 16
 
 
 @dataclass(frozen=True)
@@ -210,7 +208,7 @@ def _make_plan(
     stored = find_model(client, settings.name, model_id)
     require_same_space(settings, columns, stored)
     model = read_model(services.connection, settings.name, model_id)
-    tokens = TokenFormat.of(stored.fingerprint, model.token_count)
+    strategy = retrieval_of(type(model))
     field = VectorField(
         column=settings.vector,
         dims=columns.dims,
@@ -219,12 +217,9 @@ def _make_plan(
         model_id=model_id,
         fingerprint=stored.fingerprint,
         model=stored.model,
-        token_prefix=tokens.prefix,
-        token_width=tokens.width,
-        has_lists=model.has_lists,
-        near=min(NEAR_LISTS, model.token_count) if model.has_lists else 0,
         effort=model.default_effort(dataset.rows),
-        graph=model.graph,
+        retrieval=strategy.name,
+        retrieval_parameters=strategy.parameters_of(model, stored.fingerprint),
         encoder=None if columns.encoder is None else asdict(columns.encoder),
     )
     fields = fields_for(

@@ -42,7 +42,7 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
     count = len(ids)
     vectors = data.draw(arrays("float32", (count, 3), elements=vector_elements))
     tokens = data.draw(arrays("int64", (count, 4), elements=st.integers(0, 999)))
-    near = data.draw(arrays("int64", (count, 5), elements=st.integers(0, 999))) if field.has_lists else None
+    near = data.draw(arrays("int64", (count, 5), elements=st.integers(0, 999))) if field.retrieval == "lists" else None
     row_numbers = np.array(data.draw(st.lists(st.integers(0, 2**62), min_size=count, max_size=count)))
     titles = data.draw(st.lists(st.none() | texts, min_size=count, max_size=count))
     others = pa.table({"title": pa.array(titles, pa.string())})
@@ -58,7 +58,7 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
         sent = np.frombuffer(base64.b64decode(text, validate=True), dtype=">f4")
         assert sent.tolist() == vectors[row].tolist()
         own = document.pop("airlsh")
-        if field.graph is None:
+        if field.retrieval != "graph":
             assert own.pop("tokens") == {column: [f"Abcd{code:03d}" for code in tokens[row]]}
         else:
             assert own.pop("graph") == {column: text}

@@ -255,7 +255,7 @@ class OneModel:
         return RowCodes(primary[:, np.newaxis], np.repeat(primary[:, np.newaxis], near, axis=1))
 
 
-FIELD = list_field(dims=2, metric="cosine", similarity="cosine", token_width=2, near=3)
+FIELD = list_field(dims=2, metric="cosine", similarity="cosine", token_width=2, lookup_lists=3)
 
 
 @dataclass

@@ -26,7 +26,7 @@ from tests.fakes.bulk_cluster import NO_ALIAS, FakeCluster, NoAnswer, read_rows
 from tests.fakes.vector_fields import list_field
 
 ROWS = 120
-FIELD = list_field(dims=4, near=1)
+FIELD = list_field(dims=4, lookup_lists=1)
 
 
 class RowNumberModel:

@@ -80,7 +80,7 @@ def sender(cluster: FakeCluster) -> BulkSender:
 def test_a_corrected_row_becomes_the_document_of_a_good_one(
     tmp_path: Path, fields: dict[str, dict[str, Any]], folder: str
 ) -> None:
-    plan = LoadPlan("b1", "id", list_field(near=1), fields, ("http://a",), 10_000, posting_threads=1)
+    plan = LoadPlan("b1", "id", list_field(lookup_lists=1), fields, ("http://a",), 10_000, posting_threads=1)
     good, mended = FakeCluster(1), FakeCluster(1)
     assert not load(tmp_path / folder, rows([]), plan, good)
     dead_letters = load(tmp_path / folder, rows(BAD), plan, mended)
@@ -96,7 +96,7 @@ def test_a_corrected_row_becomes_the_document_of_a_good_one(
 
 
 def test_a_row_whose_id_was_changed_live_is_accounted_for_and_not_sent(tmp_path: Path) -> None:
-    plan = LoadPlan("b1", "id", list_field(near=1), {}, ("http://a",), 10_000, posting_threads=1)
+    plan = LoadPlan("b1", "id", list_field(lookup_lists=1), {}, ("http://a",), 10_000, posting_threads=1)
     cluster = FakeCluster(1)
     dead_letters = load(tmp_path, rows(BAD), plan, cluster)
     before = set(cluster.documents)

@@ -12,7 +12,6 @@ from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.jobs.train import with_metric
 from lsh_core.metrics import metric_named, metric_names
 from lsh_core.models import fingerprint, load_model, make_model
-from lsh_core.search.effort import can_look_up
 from lsh_core.settings import TrainSettings, labels_of, validated
 from lsh_core.sources.encoder_info import EncoderInfo
 from lsh_core.sources.validation import valid_vectors
@@ -75,5 +74,5 @@ def test_the_server_scores_it_by_a_script() -> None:
 
 
 def test_a_row_is_not_looked_up_on_the_server() -> None:
-    assert can_look_up(list_field(metric="l2"), 1)
-    assert not can_look_up(list_field(metric="l1"), 1)
+    assert list_field(metric="l2").strategy.can_look_up(1)
+    assert not list_field(metric="l1").strategy.can_look_up(1)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from lsh_core.retrieval.query import MAX_RESULTS, Query, by_vector
 from lsh_core.search.hybrid_queries import match_query, pool_size, with_words, words_query
-from lsh_core.search.queries import MAX_RESULTS, Query, by_id, by_vector, exact_query, token_query
 from tests.fakes.vector_fields import graph_field, list_field, table_field
 
 VECTOR = [1.0, 2.0]
@@ -17,7 +17,7 @@ TOLD_BY_ALL = {"bool": {"must": [{"match_all": {}}], "should": [NAMED_WORDS]}}
 
 
 def vector_query(field: Any, *, k: int = 10, effort: int = 300, shards: int = 2) -> Query:
-    return token_query(field, VECTOR, ["Abcd01"], k=k, effort=effort, shards=shards)
+    return field.strategy.by_vector(VECTOR, ["Abcd01"], k=k, effort=effort, shards=shards)
 
 
 def test_words_are_the_value_of_a_match() -> None:
@@ -66,13 +66,13 @@ def test_a_graph_is_gone_through_as_without_words() -> None:
 
 
 def test_a_scan_has_the_score_of_the_words() -> None:
-    query = with_words(exact_query(list_field(), by_vector(VECTOR), k=3), WORDS, pool=100)
+    query = with_words(list_field().strategy.exact(by_vector(VECTOR), k=3), WORDS, pool=100)
     assert (query.path, query.body["size"]) == ("exact", 100)
 
 
 def test_what_is_found_by_words_tells_how_near_it_is() -> None:
     among = {"term": {"section": "web"}}
-    target = by_id(list_field(), "airlsh-docs-b1", "r1")
+    target = list_field().strategy.stored_vector("airlsh-docs-b1", "r1")
     query = match_query(list_field(), target, WORDS, pool=100, among=among, fields=["title"])
     ranking = query.body["query"]["bool"]
     assert ranking["must"] == [WORDS]

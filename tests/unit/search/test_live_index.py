@@ -17,9 +17,9 @@ from lsh_core.errors import (
     ServerError,
     UnavailableError,
 )
+from lsh_core.retrieval.query import Query
 from lsh_core.search import live_index
 from lsh_core.search.live_index import AliasMoved, Ask, LiveIndex, Unavailable
-from lsh_core.search.queries import Query
 
 OLD, NEW = (SimpleNamespace(index=f"airlsh-docs-{name}", meta=SimpleNamespace(name="docs")) for name in ("old", "new"))
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from lsh_core.search.queries import Query
+from lsh_core.retrieval.query import Query
 from lsh_core.search.results import Response, SearchResult
 from lsh_core.search.results import read_result as read
 from tests.fakes.vector_fields import list_field

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import ModelMismatchError, RowNotFoundError
+from lsh_core.retrieval.query import Query
 from lsh_core.search.live_index import AliasMoved, Ask
-from lsh_core.search.queries import Query
 from lsh_core.search.request import SearchRequest
 from lsh_core.search.results import Response
 from lsh_core.search.searchable_build import SearchableBuild

@@ -1,4 +1,4 @@
-"""How a model's codes are written as words of an index.
+"""Format of a model's codes as words of an index.
 
 A token is four characters of the model's fingerprint and the code in decimal, padded to one width:
 ``"Zk3x00421"``. A foreign model's tokens match nothing instead of something wrong, and the fixed
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,10 @@ class TokenFormat:
         """Return the format for a model with codes from 0 to ``token_count - 1``."""
         text = base64.urlsafe_b64encode(bytes.fromhex(fingerprint)).decode("ascii")
         return cls(text[:PREFIX_LENGTH], len(str(max(token_count - 1, 0))))
+
+    def parameters(self) -> dict[str, Any]:
+        """Return prefix and width as parameters of a retrieval strategy."""
+        return {"token_prefix": self.prefix, "token_width": self.width}
 
     def words(self, codes: npt.NDArray[np.int64]) -> list[str]:
         """Return the tokens of `codes`, of any shape, as one flat list."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lsh_core.builds.token_format import PREFIX_LENGTH, TokenFormat
+from lsh_core.retrieval.token_format import PREFIX_LENGTH, TokenFormat
 
 
 def test_a_token_is_a_prefix_and_a_padded_code() -> None:
