@@ -267,14 +267,14 @@ def test_lists_have_headers_and_need_no_name(index: VectorIndex, services: Servi
     assert header.split() == ["name", "build", "state", "live", "documents", "model"]
     assert [NAME, build, "verified", "live", "200"] in [line.split()[:5] for line in lines]
     header, *lines = run(services, "builds", "list", NAME).stdout.splitlines()
-    assert header.split() == ["build", "state", "live", "documents", "model"]
+    assert header.split() == ["name", "build", "state", "live", "documents", "model"]
     assert len(lines) == 1
     assert all(row["name"] for row in json.loads(run(services, "builds", "list", "--json").stdout))
     header, *lines = run(services, "models", "list", NAME).stdout.splitlines()
     assert header.split() == ["model", "id", "model", "metric", "dims", "created"]
     assert len(lines) == 1
     empty = run(services, "dead-letters", "list", NAME)
-    assert (empty.exit_code, empty.stdout, empty.stderr) == (0, "", "no row of this build was refused\n")
+    assert (empty.exit_code, empty.stdout, empty.stderr) == (0, "", "this build has no dead letters\n")
 
 
 UNKNOWN = [
