@@ -17,7 +17,7 @@ from lsh_core.builds.field_types import as_json_columns
 from lsh_core.builds.mapping import VectorField
 
 LIVE_VERSION = 2**62
-"""Versions from here on are live changes: later than every row of a load, whose version is its place."""
+"""Versions from here on are live changes: later than every row of a load, whose version is its row number."""
 
 
 def delete_line(identity: str, position: int) -> bytes:
@@ -55,7 +55,7 @@ class BulkLineEncoder:
         near: npt.NDArray[np.int64] | None,
         *,
         chunk: int,
-        places: npt.NDArray[np.int64],
+        row_numbers: npt.NDArray[np.int64],
         others: pa.Table,
         partition: str | None = None,
     ) -> list[bytes]:
@@ -63,8 +63,8 @@ class BulkLineEncoder:
 
         Parameters
         ----------
-        ids, vectors, places
-            Id, vector (n, d) and place in the whole source of each row. The place is the document's
+        ids, vectors, row_numbers
+            Id, vector (n, d) and row number of each row. The row number is the document's
             version, so that of a repeated id the last in source order wins, whatever arrives first.
         tokens
             Codes of the model, (n, t); for a model with lists the primary one first. Not written for a model without
@@ -79,8 +79,8 @@ class BulkLineEncoder:
             The partition that the rows belong to.
         """
         rest = b"" if partition is None else b',"partition":' + orjson.dumps(partition)
-        owns = [b'"chunk":%d,"row":%d%b' % (chunk, place, rest) for place in places.tolist()]
-        return self._lines(ids, vectors, tokens, near, places.tolist(), owns, others)
+        owns = [b'"chunk":%d,"row":%d%b' % (chunk, row_number, rest) for row_number in row_numbers.tolist()]
+        return self._lines(ids, vectors, tokens, near, row_numbers.tolist(), owns, others)
 
     def live_rows(
         self,
@@ -93,7 +93,7 @@ class BulkLineEncoder:
         partitions: Sequence[str | None],
         others: pa.Table,
     ) -> list[bytes]:
-        """Return one ``bytes`` a row that was written live: it has a position in the journal, and no place.
+        """Return one ``bytes`` a row that was written live: it has a position in the journal, and no row number.
 
         Parameters
         ----------

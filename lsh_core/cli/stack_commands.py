@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def up(nodes: int, workers: int, airflow: bool, as_json: bool) -> None:
         from lsh_core.local.stack import stack_status, start_stack
 
         start_stack(nodes=nodes, workers=workers, airflow=airflow, folder=_FOLDER)
-        _print_status(stack_status(_FOLDER), as_json=as_json)
+        _print_status(stack_status(_FOLDER).to_json(), as_json=as_json)
 
 
 @click.command()
@@ -62,7 +63,7 @@ def status(as_json: bool) -> None:
         from lsh_core.local.stack import stack_status
 
         found = stack_status(_FOLDER)
-        _print_status({**found, "red_indices": _red(found["elasticsearch"])}, as_json=as_json)
+        _print_status({**found.to_json(), "red_indices": _red(found.elasticsearch)}, as_json=as_json)
 
 
 @click.command()
@@ -124,7 +125,7 @@ def _check_server(es: str | None) -> list[Check]:
     return [Check("elasticsearch", True, f"{found}, semantics proved"), *warnings]
 
 
-def _red(urls: list[str]) -> list[dict[str, str]]:
+def _red(urls: Sequence[str]) -> list[dict[str, str]]:
     """Return the red indices of the local cluster, or none where it does not answer."""
     from dataclasses import asdict
 

@@ -10,7 +10,8 @@ import click
 
 from lsh_core.cli.options import dask_option, json_option, make_settings, server_options, settings_options
 from lsh_core.cli.session import dask_address, print_json, reported, services
-from lsh_core.jobs.verbs import Needs, Verb, as_document, load
+from lsh_core.jobs.verbs import Needs, Verb, load
+from lsh_core.json_form import plain
 from lsh_core.signals import first_interrupt_only, signals_as_exceptions
 
 
@@ -48,7 +49,7 @@ def session(verb: Verb, *, as_json: bool) -> Iterator[None]:
 def print_result(verb: Verb, result: Any, *, as_json: bool) -> None:
     """Print the result of `verb` as one JSON document, or by its renderer."""
     if as_json or verb.lines is None:
-        print_json(as_document(result))
+        print_json(plain(result))
         return
     lines = list(verb.result_lines(result))
     if lines:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 _MOST_HITS = 10_000
-_PLACE = "airlsh.row"
+_ROW_NUMBER = "airlsh.row"
 _PAGE_BYTES = 4 * 2**20
 _BYTES_PER_NUMBER = 6
 """Of a vector in base64, and what is around it."""
@@ -100,8 +100,8 @@ def draw_unseen(connection: Connection, index: str, column: str, dims: int, size
     unseen: list[str] = []
     after: list[Any] | None = None
     while len(unseen) < size and (hits := _random_hits(client, index, _MOST_HITS, seed, after=after)):
-        places = np.array([hit.get("fields", {}).get(_PLACE, [-1])[0] for hit in hits], dtype=np.int64)
-        fresh = are_held_out(places) | (places < 0)
+        row_numbers = np.array([hit.get("fields", {}).get(_ROW_NUMBER, [-1])[0] for hit in hits], dtype=np.int64)
+        fresh = are_held_out(row_numbers) | (row_numbers < 0)
         drawn += [hit["_id"] for hit in hits]
         unseen += [hit["_id"] for hit, each in zip(hits, fresh.tolist(), strict=True) if each]
         after = hits[-1]["sort"]
@@ -135,7 +135,7 @@ def _random_hits(
         search_after=after,
         size=size,
         source=False,
-        docvalue_fields=[_PLACE],
+        docvalue_fields=[_ROW_NUMBER],
         track_total_hits=False,
     )["hits"]["hits"]
     return hits

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as types
@@ -22,6 +21,7 @@ from lsh_core.sources.columns import check_id
 from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.identifiers import common_id_type
 from lsh_core.sources.listing import IRREGULAR, Listed, base_of, list_source
+from lsh_core.sources.source_facts import SourceFacts
 from lsh_core.sources.source_file import Chunk, SourceFile
 from lsh_core.sources.spans import plan_spans
 
@@ -43,7 +43,7 @@ class FeatureSource:
     images
         Image files, sorted.
     facts
-        What reports tell of the source: ``source_format, source_version, left_out, left_out_names``.
+        Format, version and left-out files.
     """
 
     url: str
@@ -51,7 +51,7 @@ class FeatureSource:
     files: tuple[SourceFile, ...] = ()
     names: dict[str, list[str]] = field(default_factory=dict)
     images: tuple[Listed, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: SourceFacts = field(default_factory=SourceFacts)
 
     @property
     def rows(self) -> int:
@@ -187,7 +187,7 @@ def _open_images(settings: FeaturesSettings) -> FeatureSource:
     base = archives[0].url if len(listed) == 1 and archives else base_of(settings.source)
     kept = pa.schema([pa.field(settings.id, pa.string())])
     columns = RowColumns(settings.id, None, None, kept, settings.vector, base, ())
-    facts = {"source_format": "files", "source_version": None, **listing.left_out.facts()}
+    facts = SourceFacts.of("files", None, listing.left_out)
     return FeatureSource(settings.source, columns, tuple(files), names, images, facts)
 
 

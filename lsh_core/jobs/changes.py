@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError
 from lsh_core.jobs.services import Services
+from lsh_core.json_form import JsonForm
 from lsh_core.live.live_writer import LiveWriter
 from lsh_core.progress import progress
 from lsh_core.settings import DeleteSettings, UpsertSettings
+from lsh_core.sources.source_facts import SourceFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpsertReport(SourceFacts):
+    """Report of an upsert.
+
+    Attributes
+    ----------
+    build
+        Build that took the last rows.
+    upserted
+        Number of documents written.
+    ignored_columns
+        Columns of the source that the build has no field for.
+    """
+
+    name: str
+    build: str
+    upserted: int
+    ignored_columns: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteReport(JsonForm):
+    """Report of a delete; an id that was not there counts as deleted."""
+
+    name: str
+    build: str
+    deleted: int
 
 
 @errors_named()
-def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
+def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
     """Write the rows of the source into the live build, and into every later one.
 
     Rows go in parts of some thousands, in source order. A row that cannot be indexed ends the call, with nothing of
     its part written; the parts before it stay written.
-
-    Returns
-    -------
-    dict
-        ``name, build, upserted, ignored_columns, source_format, source_version, left_out, left_out_names``.
 
     Raises
     ------
@@ -61,23 +87,18 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
             changed, live = changed + written.changed, written.build
             ignored |= dict.fromkeys(written.ignored)
             meter.advance(len(table))
-    return {
-        "name": settings.name,
-        "build": live,
-        "upserted": changed,
-        "ignored_columns": list(ignored),
-        **dataset.facts(),
-    }
+    return UpsertReport(
+        **asdict(dataset.facts()),
+        name=settings.name,
+        build=live,
+        upserted=changed,
+        ignored_columns=list(ignored),
+    )
 
 
 @errors_named()
-def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
+def delete(settings: DeleteSettings, services: Services) -> DeleteReport:
     """Delete documents from the live build, and from every later one.
-
-    Returns
-    -------
-    dict
-        ``name, build, deleted``; an id that was not there counts as deleted.
 
     Raises
     ------
@@ -97,7 +118,7 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
     for ids in parts:
         written = writer.delete(ids, refreshed=settings.refresh)
         deleted, live = deleted + written.changed, written.build
-    return {"name": settings.name, "build": live, "deleted": deleted}
+    return DeleteReport(name=settings.name, build=live, deleted=deleted)
 
 
 def _ids_from(source: str, column: str, version: str | None) -> Iterator[list[str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError
@@ -15,13 +16,14 @@ from lsh_core.settings import FeaturesSettings
 if TYPE_CHECKING:
     from lsh_core.features.feature_source import FeatureSource
     from lsh_core.features.output_folder import OutputFolder
+    from lsh_core.features.report_lines import FeaturesReport
     from lsh_core.features.specification import EncoderSpec
 
 _APART = "the next run would read what this one writes; name a folder apart from it"
 
 
 @errors_named()
-def compute_features(settings: FeaturesSettings, dask: str | None = None, *, trusted: bool = False) -> dict[str, Any]:
+def compute_features(settings: FeaturesSettings, dask: str | None = None, *, trusted: bool = False) -> FeaturesReport:
     """Encode every row of the source and publish the vectors in `settings.output`.
 
     Chunks that an earlier run, killed or complete, has left in the output are taken as they are, if their source
@@ -35,14 +37,6 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     trusted
         Whether `settings.encoder` may be a ``module:factory``: only where whoever wrote it may run any code here.
 
-    Returns
-    -------
-    dict
-        ``output, encoder, fingerprint, dims, metric, rows_read, rows_written, dead_lettered, reused_chunks, chunks,
-        seconds, rows_per_second, work_seconds, source_format, source_version, left_out, left_out_names``. The rate is
-        that of the rows that were encoded by this run. ``work_seconds`` adds up, over all workers, where the time of
-        each step went; the steps run at the same time.
-
     Raises
     ------
     InputError
@@ -54,6 +48,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     from lsh_core.features.feature_source import open_source
     from lsh_core.features.manifest import read_manifest
     from lsh_core.features.output_folder import OutputFolder
+    from lsh_core.features.report_lines import FeaturesReport
     from lsh_core.jobs.dask.feature_workers import FeatureWorkers
     from lsh_core.jobs.feature_run import FeatureRun
 
@@ -69,22 +64,22 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
         run = FeatureRun(settings, source, folder, FeatureWorkers(client, spec, settings, trusted=trusted))
         manifest = run.compute()
     seconds = time.perf_counter() - started
-    return {
-        "output": redact(settings.output),
-        "encoder": manifest.encoder["name"],
-        "fingerprint": manifest.encoder["fingerprint"],
-        "dims": manifest.encoder["dims"],
-        "metric": manifest.encoder["metric"],
-        "rows_read": manifest.rows_read,
-        "rows_written": manifest.rows_written,
-        "dead_lettered": manifest.dead_lettered,
-        "reused_chunks": len(run.found),
-        "chunks": len(manifest.chunks),
-        "seconds": round(seconds, 3),
-        "rows_per_second": round(run.rows_computed / seconds, 1),
-        "work_seconds": {step: round(spent, 3) for step, spent in sorted(run.work_seconds.items())},
-        **source.facts,
-    }
+    return FeaturesReport(
+        **asdict(source.facts),
+        output=redact(settings.output),
+        encoder=manifest.encoder["name"],
+        fingerprint=manifest.encoder["fingerprint"],
+        dims=manifest.encoder["dims"],
+        metric=manifest.encoder["metric"],
+        rows_read=manifest.rows_read,
+        rows_written=manifest.rows_written,
+        dead_lettered=manifest.dead_lettered,
+        reused_chunks=len(run.found),
+        chunks=len(manifest.chunks),
+        seconds=round(seconds, 3),
+        rows_per_second=round(run.rows_computed / seconds, 1),
+        work_seconds={step: round(spent, 3) for step, spent in sorted(run.work_seconds.items())},
+    )
 
 
 def encoder_spec(settings: FeaturesSettings, source: FeatureSource) -> EncoderSpec:

@@ -16,6 +16,7 @@ from lsh_core.elastic.leases import BUILD, release
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ServerError, SettingsError, UnavailableError
 from lsh_core.jobs.identity import build_id
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.check import check
 from lsh_core.jobs.stages.create import create
@@ -75,7 +76,7 @@ __all__ = [
 
 
 @errors_named()
-def run_index(settings: IndexSettings, services: Services, build: str | None = None) -> dict[str, Any]:
+def run_index(settings: IndexSettings, services: Services, build: str | None = None) -> IndexReport:
     """Run all stages and return the report.
 
     Parameters
@@ -121,7 +122,7 @@ def resumed_settings(name: str, build: str, given: Mapping[str, Any], services: 
     SettingsError
         A setting that the build was planned with is given another value.
     """
-    stored = BuildRecords(answering_client(services.connection)).get(name, build)["settings"]
+    stored = BuildRecords(answering_client(services.connection)).get(name, build).settings
     merged = validated(IndexSettings, {**stored, **given})
     planned = validated(IndexSettings, stored)
     for setting in given:

@@ -1,19 +1,17 @@
-"""Models: list and show what was trained."""
+"""Models: lists and shows trained models."""
 
 from __future__ import annotations
-
-from dataclasses import asdict
-from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.jobs.services import Services
 from lsh_core.models import store
+from lsh_core.models.store import StoredModel
 
 
 @errors_named()
-def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
-    """Return what is known of the models of `name`, or of all, newest first.
+def list_models(name: str | None, services: Services) -> list[StoredModel]:
+    """Return the models of `name`, or all, newest first.
 
     Raises
     ------
@@ -23,11 +21,11 @@ def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
     found = store.list_models(answering_client(services.connection), name)
     if name is not None and not found:
         raise store.no_model(name)
-    return [asdict(model) for model in found]
+    return found
 
 
 @errors_named()
-def show_model(model_id: str, services: Services) -> dict[str, Any]:
-    """Return all that is known of one model without its arrays."""
+def show_model(model_id: str, services: Services) -> StoredModel:
+    """Return one model without its arrays."""
     name = model_id.rpartition("-")[0]
-    return asdict(store.find_model(answering_client(services.connection), name, model_id))
+    return store.find_model(answering_client(services.connection), name, model_id)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import answering_client
@@ -12,10 +13,12 @@ from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError, SourceError
 from lsh_core.jobs.dask.worker_liveness import as_they_end
 from lsh_core.jobs.services import Services, dask_client
+from lsh_core.json_form import JsonForm
 from lsh_core.progress import progress
 from lsh_core.redaction import redact
 from lsh_core.registry import METRICS
 from lsh_core.settings import TrainSettings
+from lsh_core.sources.source_facts import SourceFacts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,18 +32,55 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts(JsonForm):
+    """Id, fingerprint, model type, metric and dimensions of a stored model."""
+
+    model_id: str
+    fingerprint: str
+    model: str
+    metric: str
+    dims: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedModel(ModelFacts):
+    """A model that was just fitted and stored.
+
+    Attributes
+    ----------
+    hash_backend
+        Library that hashes with it.
+    sample_rows
+        Rows that it was fitted on.
+    """
+
+    hash_backend: str
+    sample_rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainReport(SourceFacts, FittedModel):
+    """Report of a training.
+
+    Attributes
+    ----------
+    settings
+        Settings of the training, as `TrainSettings` dumps them.
+    seconds
+        Duration of each step, and of all.
+    """
+
+    settings: Mapping[str, Any]
+    seconds: Mapping[str, float]
+
+
 @errors_named()
-def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
+def train(settings: TrainSettings, services: Services) -> TrainReport:
     """Train one model on a seeded sample of the source, and store it.
 
     The sample is read by Dask workers and goes from them to the worker that fits, never through this
     process.
-
-    Returns
-    -------
-    dict
-        ``model_id, fingerprint, model, metric, dims, hash_backend, settings, sample_rows, seconds, source_format,
-        source_version, left_out, left_out_names``.
 
     Raises
     ------
@@ -85,22 +125,22 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
                 services.connection,
                 pure=False,
             )
-            result = next(as_they_end(client, [fitted])).result()
+            fitted_model: FittedModel | None = next(as_they_end(client, [fitted])).result()
             fitting.advance(1)
-    if result is None:
+    if fitted_model is None:
         raise SourceError(settings.source, f"has no row with a valid vector in {settings.vector!r} to train on")
     ended = time.perf_counter()
-    return {
-        **result,
-        **dataset.facts(),
-        "settings": settings.model_dump(mode="json"),
-        "seconds": {
+    return TrainReport(
+        **asdict(fitted_model),
+        **asdict(dataset.facts()),
+        settings=settings.model_dump(mode="json"),
+        seconds={
             "plan": round(read - started, 3),
             "sample": round(sampled - read, 3),
             "fit": round(ended - sampled, 3),
             "total": round(ended - started, 3),
         },
-    }
+    )
 
 
 def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSettings:
@@ -150,7 +190,7 @@ def _fit_and_store(
     source_version: str | None,
     encoder: EncoderInfo | None,
     connection: Connection,
-) -> dict[str, Any] | None:
+) -> FittedModel | None:
     """Fit on the joined sample and store the model; None if the sample has no row. Runs on a worker."""
     import numpy as np
 
@@ -172,12 +212,12 @@ def _fit_and_store(
         "encoder": None if encoder is None else asdict(encoder),
     }
     stored = store_model(answering_client(connection), settings.name, model, facts)
-    return {
-        "model_id": stored.model_id,
-        "fingerprint": stored.fingerprint,
-        "model": stored.model,
-        "metric": stored.metric,
-        "dims": stored.dims,
-        "hash_backend": model.backend_,
-        "sample_rows": len(sample),
-    }
+    return FittedModel(
+        model_id=stored.model_id,
+        fingerprint=stored.fingerprint,
+        model=stored.model,
+        metric=stored.metric,
+        dims=stored.dims,
+        hash_backend=model.backend_,
+        sample_rows=len(sample),
+    )

@@ -118,14 +118,6 @@ def load(dotted: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def as_document(result: Any) -> Any:
-    """Return a result as JSON has it: objects by their ``to_json``, lists item by item."""
-    if isinstance(result, list | tuple):
-        return [as_document(each) for each in result]
-    to_json = getattr(result, "to_json", None)
-    return result if to_json is None else to_json()
-
-
 VERBS = (
     Verb(
         name="features",

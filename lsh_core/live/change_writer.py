@@ -1,4 +1,4 @@
-"""Changes written into one build, hashed with its own model, and what the server said to each."""
+"""Change writer: writes live changes into one build, hashed with the build's model."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class WritableBuild:
 
 @dataclass
 class Outcome:
-    """What became of some changes.
+    """Outcome of one request of changes.
 
     Attributes
     ----------
@@ -62,14 +62,14 @@ class Outcome:
         Changes to send again: their shard was away, or the alias was.
     reason
         Why the last of `waiting` waits.
-    way_is_away
-        Whether some wait because the alias to write through is not there.
+    alias_missing
+        Whether some wait because the alias to write through is missing.
     """
 
     refused: list[tuple[Entry, str]] = field(default_factory=list)
     waiting: list[Entry] = field(default_factory=list)
     reason: str = ""
-    way_is_away: bool = False
+    alias_missing: bool = False
 
 
 def read_writable(connection: Connection, index: str) -> WritableBuild:
@@ -121,7 +121,7 @@ class ChangeWriter:
 
     def _lines(self, entries: Sequence[Entry], outcome: Outcome) -> dict[int, bytes]:
         lines = {
-            number: delete_line(entry.id, entry.position)
+            number: delete_line(entry.id, entry.effective_position)
             for number, entry in enumerate(entries)
             if entry.kind == "delete"
         }
@@ -149,7 +149,7 @@ class ChangeWriter:
             valid.vectors,
             codes.tokens,
             codes.near,
-            positions=[entries[offset].position for offset in offsets],
+            positions=[entries[offset].effective_position for offset in offsets],
             partitions=[entries[offset].partition for offset in offsets],
             others=others,
         )
@@ -166,7 +166,7 @@ class ChangeWriter:
     def _judge(self, entry: Entry, item: dict[str, Any], outcome: Outcome) -> None:
         error = item.get("error") or {}
         if error.get("type") in _AWAY:
-            outcome.reason, outcome.way_is_away = str(error.get("reason")), True
+            outcome.reason, outcome.alias_missing = str(error.get("reason")), True
             outcome.waiting.append(entry)
             return
         if not error and item["status"] == 404:  # A delete of what was not there: done, and remembered.

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 60.0
 _WRITER = Caller(None, "a writer of live changes")
-_LONGEST_PAUSE_SECONDS = 1.0
+_MAX_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -208,8 +208,8 @@ class LiveWriter:
         earlier = [entry.id for entry in entries if entry.was_there]
         if not earlier:
             return list(entries)
-        last = self.journal.last_positions(earlier, upto=self.journal.settled())
-        return [entry for entry in entries if entry.position >= last.get(entry.id, entry.position)]
+        last = self.journal.last_positions(earlier, up_to=self.journal.barrier())
+        return [entry for entry in entries if entry.effective_position >= last.get(entry.id, entry.effective_position)]
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Write changes that are in the journal, whoever made them, into the live build.
@@ -227,7 +227,7 @@ class LiveWriter:
             raise VerificationError(
                 build.index,
                 f"live change of {entry.id!r}",
-                f"the {entry.kind} at position {entry.position}",
+                f"the {entry.kind} at position {entry.effective_position}",
                 f"{reason}; {len(refused)} of {len(entries)} changes were refused",
             ).with_note("Delete such ids, or write them again in a form that fits the build that is live.")
 
@@ -246,10 +246,10 @@ class LiveWriter:
             if time.monotonic() > deadline:
                 what = f"the live build of {self._name}"
                 raise UnavailableError(what, self._wait_seconds, outcome.reason)
-            if outcome.way_is_away and pause >= _LONGEST_PAUSE_SECONDS:
+            if outcome.alias_missing and pause >= _MAX_PAUSE_SECONDS:
                 self._repair()
             time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
     def _repair(self) -> None:
         """Open the way into the live build again if a promotion died behind its fence; one that lives is waited for.

@@ -32,7 +32,7 @@ _LEAST_KEPT, _MOST_KEPT = 20, 100_000
 _ALL_BUT_DATA = ["row_data"]
 
 
-def letters_kept(chunks: int) -> int:
+def dead_letters_kept(chunks: int) -> int:
     """Return how many dead letters are kept of each of `chunks` chunks: some of each, about 100,000 of a build."""
     return max(_LEAST_KEPT, _MOST_KEPT // max(1, chunks))
 
@@ -44,7 +44,7 @@ def expiry(days: int) -> str:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One refused row: its source file, its row group, its row in the file, its place in the whole source.
+    """One refused row: its source file, its row group, its row in the file, its row number in the whole source.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class DeadLetter:
     chunk: int
     row_group: int
     row: int
-    place: int
+    row_number: int
     id: str | None
     error: str
     reason: str
@@ -70,7 +70,7 @@ class DeadLetter:
     @property
     def key(self) -> str:
         """Its document id: the same each time that its row is refused."""
-        return f"{self.build}:{self.place}"
+        return f"{self.build}:{self.row_number}"
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields but the row and the time of its replay."""
@@ -79,7 +79,7 @@ class DeadLetter:
         return document
 
     def to_document(self) -> dict[str, Any]:
-        """Return the letter as it is stored; texts that are too long are cut, and a row that is too long is left."""
+        """Return the dead letter as it is stored; long texts are cut, and a row that is too long is left out."""
         document = {**self.to_json(), "reason": self.reason[:_LONGEST_REASON], "replayed_at": self.replayed_at}
         if self.id is not None:
             document["id"] = self.id[:_LONGEST_ID]
@@ -98,12 +98,12 @@ class DeadLetter:
         return f"{self.source} row {self.row:,}: {self.error}: {self.reason}"
 
 
-def write_dead_letters(client: Elasticsearch, letters: Sequence[DeadLetter]) -> None:
+def write_dead_letters(client: Elasticsearch, dead_letters: Sequence[DeadLetter]) -> None:
     """Store `letters`; writing the same ones again changes nothing."""
-    for page in pages(letters, _PAGE):
+    for page in pages(dead_letters, _PAGE):
         operations: list[dict[str, Any]] = []
-        for letter in page:
-            operations += [{"index": {"_id": letter.key}}, letter.to_document()]
+        for dead_letter in page:
+            operations += [{"index": {"_id": dead_letter.key}}, dead_letter.to_document()]
         _write_all(client, operations)
 
 
@@ -145,7 +145,7 @@ def read_dead_letters(
             client,
             DEAD_LETTERS,
             query=query,
-            sort=[{"place": "asc"}],
+            sort=[{"row_number": "asc"}],
             size=size,
             source_excludes=[] if rows else _ALL_BUT_DATA,
             **({"search_after": after} if after else {}),

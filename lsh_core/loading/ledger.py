@@ -50,7 +50,7 @@ class LedgerKey:
             chunk.number,
             chunk.start,
             chunk.stop,
-            chunk.place,
+            chunk.first_row_number,
             self.model_fingerprint,
             self.settings_fingerprint,
         ]
@@ -69,7 +69,7 @@ class LedgerEntry:
         128-bit hashes of their ids, (m, 2) uint64, in the same order: enough to know which of
         repeated ids wins, over all chunks, without keeping the ids.
     samples
-        A few rows as ``{"id", "place", "vector"}``, read back by verification.
+        A few rows as ``{"id", "row_number", "vector"}``, read back by verification.
     rows_beyond_norm
         Rows beyond the trained norm, under metrics that have one.
     """
@@ -78,7 +78,7 @@ class LedgerEntry:
     source: str
     start: int
     stop: int
-    place: int
+    first_row_number: int
     node: str
     dead_lettered: int
     offsets: npt.NDArray[np.int64]
@@ -104,7 +104,7 @@ class LedgerEntry:
             "source": self.source,
             "start": self.start,
             "stop": self.stop,
-            "place": self.place,
+            "first_row_number": self.first_row_number,
             "node": self.node,
             "rows_read": self.rows_read,
             "valid": len(self.offsets),
@@ -129,7 +129,7 @@ class LedgerEntry:
             source=document["source"],
             start=document["start"],
             stop=document["stop"],
-            place=document["place"],
+            first_row_number=document["first_row_number"],
             node=document["node"],
             dead_lettered=document["dead_lettered"],
             offsets=np.flatnonzero(np.unpackbits(packed, count=rows)),

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError
@@ -17,6 +17,9 @@ from lsh_core.local.stack import start_stack, stop_stack
 from lsh_core.local.start import CHECKOUT
 from lsh_core.local.state import FOLDER, running_stack
 from lsh_core.signals import signals_as_exceptions
+
+if TYPE_CHECKING:
+    from lsh_core.jobs.index_report import IndexReport
 
 logger = logging.getLogger("lsh_core.local")
 
@@ -31,7 +34,7 @@ RECALL_QUERIES = 300
 
 
 def run_demo(
-    report_lines: Callable[[Mapping[str, Any]], Iterable[str]], echo: Callable[[str], object], *, nodes: int = 3
+    report_lines: Callable[[IndexReport], Iterable[str]], echo: Callable[[str], object], *, nodes: int = 3
 ) -> None:
     """Start a stack of its own, train and index through Airflow, measure, search, and stop the stack.
 
@@ -71,13 +74,16 @@ def run_demo(
         stack.stop(delete_data=True)
 
 
-def _train_and_index(airflow: AirflowRest, echo: Callable[[str], object]) -> dict[str, Any]:
+def _train_and_index(airflow: AirflowRest, echo: Callable[[str], object]) -> IndexReport:
     """Run both DAGs and return the report of the second."""
+    from lsh_core.jobs.index_report import IndexReport
+
     columns = {"name": NAME, "source": str(SOURCE), "id": "id", "vector": "embedding"}
     model = _run(airflow, "train_lsh_model", "train", {**columns, "metric": "cosine", "model": "ivf"})
     echo(f"\nmodel {model['model_id']}: {model['model']}, {model['dims']} dimensions, {model['metric']}")
-    report: dict[str, Any] = _run(airflow, "index_vectors", "summarise", {**columns, "text_field": ["description"]})
-    return report
+    return IndexReport.from_json(
+        _run(airflow, "index_vectors", "summarise", {**columns, "text_field": ["description"]})
+    )
 
 
 def _run(airflow: AirflowRest, dag_id: str, task: str, conf: Mapping[str, Any]) -> Any:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+from lsh_core.json_form import JsonForm
 from lsh_core.local.cluster import delete_node_folder
 from lsh_core.local.distribution import DEFAULT_VERSION
 from lsh_core.local.lock import exclusive
@@ -132,12 +135,24 @@ def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> lis
     return stopped
 
 
-def stack_status(folder: Path = Path(FOLDER)) -> dict[str, Any]:
-    """Return the addresses of the stack in `folder`; empty values for stopped parts."""
+@dataclass(frozen=True, kw_only=True)
+class StackStatus(JsonForm):
+    """Addresses of a stack; empty or None for the parts that are not running."""
+
+    elasticsearch: Sequence[str] = ()
+    dask: str | None = None
+    dask_dashboard: str | None = None
+    airflow: str | None = None
+
+
+def stack_status(folder: Path = Path(FOLDER)) -> StackStatus:
+    """Return the addresses of the stack in `folder`."""
     state = running_stack(folder.resolve())
-    return {
-        "elasticsearch": list(state.elasticsearch) if state else [],
-        "dask": state.dask if state else None,
-        "dask_dashboard": state.dask_dashboard if state else None,
-        "airflow": state.airflow if state else None,
-    }
+    if state is None:
+        return StackStatus()
+    return StackStatus(
+        elasticsearch=state.elasticsearch,
+        dask=state.dask,
+        dask_dashboard=state.dask_dashboard,
+        airflow=state.airflow,
+    )

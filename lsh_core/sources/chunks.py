@@ -54,7 +54,7 @@ def plan_chunks(files: Sequence[SourceFile], *, chunk_rows: int) -> list[Chunk]:
             pieces = -(-rows // chunk_rows)
             borders = [start + rows * piece // pieces for piece in range(pieces + 1)]
             for first, last in pairwise(borders):
-                chunks.append(Chunk(len(chunks), number, first, last, file.first_place + first))
+                chunks.append(Chunk(len(chunks), number, first, last, file.first_row_number + first))
             start += rows
     return chunks
 

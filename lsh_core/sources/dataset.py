@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +22,7 @@ from lsh_core.sources.listing import Listed
 from lsh_core.sources.partition_types import partition_type
 from lsh_core.sources.plain_types import plain_type
 from lsh_core.sources.reading import open_parquet
+from lsh_core.sources.source_facts import SourceFacts
 from lsh_core.sources.source_file import SourceFile
 from lsh_core.sources.source_files import SourceFiles, look_up_in_table, source_files
 from lsh_core.sources.tables import Table, TableFile, TableVersion
@@ -105,10 +105,9 @@ class Dataset:
         """Version of the table that was read; None for plain files."""
         return None if self.table is None else self.table.version
 
-    def facts(self) -> dict[str, Any]:
-        """Return what reports tell of the source: ``source_format, source_version, left_out, left_out_names``."""
-        format_ = "files" if self.table is None else self.table.format
-        return {"source_format": format_, "source_version": self.version, **self.left_out.facts()}
+    def facts(self) -> SourceFacts:
+        """Return the facts that reports tell of the source."""
+        return SourceFacts.of("files" if self.table is None else self.table.format, self.version, self.left_out)
 
 
 def open_dataset(url: str, version: str | None = None) -> Dataset:
@@ -150,10 +149,10 @@ def read_footers(url: str, source: SourceFiles) -> Dataset:
         else:
             footers = list(pool.map(_read_footer, source.plain))
     files: list[SourceFile] = []
-    place = 0
+    row_number = 0
     for file, _, _ in footers:
-        files.append(replace(file, first_place=place))
-        place += file.rows
+        files.append(replace(file, first_row_number=row_number))
+        row_number += file.rows
     # A file without rows has no values, and pandas gives its columns any type.
     with_rows = [each for each in footers if each[0].rows] or footers
     columns = _columns([(file.url, schema) for file, schema, _ in with_rows])

@@ -96,7 +96,7 @@ def plan_sample(files: Sequence[SourceFile], size: int, seed: int) -> list[Sampl
 def without_held_out(parts: Sequence[SamplePart], files: Sequence[SourceFile]) -> list[SamplePart]:
     """Return the parts without the rows that are held out; see `lsh_core.sources.holdout`."""
     kept = [
-        SamplePart(part.file, part.offsets[~are_held_out(files[part.file].first_place + part.offsets)])
+        SamplePart(part.file, part.offsets[~are_held_out(files[part.file].first_row_number + part.offsets)])
         for part in parts
     ]
     return [part for part in kept if len(part.offsets)]

@@ -23,8 +23,8 @@ class SourceFile:
         Its etag, or its time of modification in nanoseconds.
     row_group_rows
         Rows of each row group.
-    first_place
-        Place of its first row in the whole source, files in sorted order.
+    first_row_number
+        Row number of its first row in the whole source, files in sorted order.
     partition_values
         Columns that the file lacks and a ``key=value`` folder on its path gives, keys and values as text; of a table
         those that its log gives.
@@ -38,7 +38,7 @@ class SourceFile:
     size: int
     version: str
     row_group_rows: tuple[int, ...]
-    first_place: int
+    first_row_number: int
     partition_values: tuple[tuple[str, str], ...]
     partition_types: tuple[tuple[str, str], ...] = ()
     named_partition: str | None = None
@@ -62,15 +62,15 @@ class Chunk:
     ----------
     number
         Its number in the whole source, from 0, in source order.
-    place
-        Place of its first row in the whole source.
+    first_row_number
+        Row number of its first row in the whole source.
     """
 
     number: int
     file: int
     start: int
     stop: int
-    place: int
+    first_row_number: int
 
     @property
     def rows(self) -> int:

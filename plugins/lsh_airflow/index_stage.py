@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule, chain
 from airflow.sdk.definitions._internal.contextmanager import DagContext, TaskGroupContext
 
-from lsh_airflow.job_tasks import run_stage
+from lsh_airflow.job_tasks import Report, run_stage
 from lsh_airflow.retries import REPEATABLE
 from lsh_core.errors import OutcomeError, SettingsError
 from lsh_core.jobs.stages.order import STAGES, SUMMARISE
@@ -80,7 +80,7 @@ class IndexStageOperator(BaseOperator):
         # marked failed, but lost its worker, is tried again.
         raise SystemExit(_TERMINATED)
 
-    def _run(self, stage: Callable[..., dict[str, Any]], context: Context) -> dict[str, Any]:
+    def _run(self, stage: Callable[..., Report], context: Context) -> dict[str, Any]:
         return run_stage(
             stage,
             context,
@@ -110,22 +110,23 @@ class IndexOutcomeOperator(IndexStageOperator):
         found = self._run(self._require_outcome(context), context)
         return found if report is None else report
 
-    def _summary(self, context: Context) -> dict[str, Any] | None:
+    def _summary(self, context: Context) -> dict[str, Any]:
         from lsh_core.errors import NotFoundError
         from lsh_core.jobs import index
+        from lsh_core.json_form import JsonForm
 
-        def summary(*run: Any) -> dict[str, Any]:
+        def summary(*run: Any) -> Report:
             try:
                 return index.summarise(*run)
             except NotFoundError:
-                return {}  # Refused before it began: there is nothing to report.
+                return JsonForm()  # Refused before it began: there is nothing to report.
 
         return self._run(summary, context)
 
-    def _require_outcome(self, context: Context) -> Callable[..., dict[str, Any]]:
+    def _require_outcome(self, context: Context) -> Callable[..., Report]:
         from lsh_core.jobs import index
 
-        def require_outcome(*run: Any) -> dict[str, Any]:
+        def require_outcome(*run: Any) -> Report:
             try:
                 return index.require_outcome(*run)
             except OutcomeError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -13,7 +13,6 @@ from lsh_airflow.allowed_roots import check_image_root, check_output, check_sour
 from lsh_airflow.forms import settings_from_params
 from lsh_airflow.services import dask_from_connection, run_identity, services_from_connections
 from lsh_core.errors import AirlshError, InputError
-from lsh_core.jobs.verbs import as_document
 from lsh_core.settings import AnySettings, FeaturesSettings, IndexSettings, RawToIndexSettings
 from lsh_core.signals import signals_as_exceptions
 
@@ -21,6 +20,16 @@ if TYPE_CHECKING:
     from lsh_core.jobs.services import Services
 
 logger = logging.getLogger(__name__)
+
+
+class Report(Protocol):
+    """Result of a job."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain JSON values."""
+
+
+Reported = TypeVar("Reported", bound=Report)
 
 # At Airflow's level INFO the client logs every request: hundreds of lines around those that say something.
 _CHATTY_LOGGERS = ("elastic_transport",)
@@ -30,11 +39,11 @@ _READ = ("source", "queries")
 
 
 def run_job(
-    job: Callable[[AnySettings, Services], Any],
+    job: Callable[[AnySettings, Services], Reported],
     model: type[AnySettings],
     context: Mapping[str, Any],
     *,
-    lines: Callable[[Any], Iterable[str]] | None = None,
+    lines: Callable[[Reported], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
     """Call a job with the settings of this run.
 
@@ -58,11 +67,11 @@ def run_job(
 
 
 def run_dask_job(
-    job: Callable[[AnySettings, str], Any],
+    job: Callable[[AnySettings, str], Reported],
     model: type[AnySettings],
     context: Mapping[str, Any],
     *,
-    lines: Callable[[Any], Iterable[str]] | None = None,
+    lines: Callable[[Reported], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
     """Call a job with the address of the Dask scheduler and without Elasticsearch; see `run_job`."""
     with _readable_log(), signals_as_exceptions():
@@ -70,7 +79,7 @@ def run_dask_job(
 
 
 def run_stage(
-    stage: Callable[[IndexSettings, str, Services], Any],
+    stage: Callable[[IndexSettings, str, Services], Report],
     context: Mapping[str, Any],
     model: type[IndexSettings] | type[RawToIndexSettings] = IndexSettings,
     model_id: str | None = None,
@@ -103,8 +112,7 @@ def run_stage(
     with _readable_log():
         settings = _settings(model, {**context, "params": {**of_form, **(given or {})}})
         indexed = settings.indexing(model_id) if isinstance(settings, RawToIndexSettings) else settings
-        found: dict[str, Any] = as_document(stage(indexed, build, services_from_connections(context, index_run)))
-        return found
+        return stage(indexed, build, services_from_connections(context, index_run)).to_json()
 
 
 def with_partition_key(context: Mapping[str, Any], field: str = "partition") -> dict[str, Any]:
@@ -121,11 +129,10 @@ def _task(context: Mapping[str, Any]) -> str:
     return "" if instance is None else str(instance.task_id)
 
 
-def _logged(result: Any, lines: Callable[[Any], Iterable[str]] | None) -> dict[str, Any]:
-    for line in lines(result) if lines else ():
+def _logged(report: Reported, lines: Callable[[Reported], Iterable[str]] | None) -> dict[str, Any]:
+    for line in lines(report) if lines else ():
         logger.info("%s", line)
-    document: dict[str, Any] = as_document(result)
-    return document
+    return report.to_json()
 
 
 def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:

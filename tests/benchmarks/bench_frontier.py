@@ -95,20 +95,20 @@ def run(model: str, source: str, queries: str, arguments: argparse.Namespace, se
     settings = IndexSettings(name=name, source=source, recall_queries=arguments.recall_queries)
     report = run_index(settings, services)
     indexing = time.perf_counter() - started
-    index = report["index"]
+    index = report.index
     client = services.connection.client()
     evaluated = evaluate(EvaluateSettings(name=name, queries=queries, k=K), services)
     result = {
         "model": model,
-        "rows": report["documents"],
-        "fit_seconds": trained["seconds"]["fit"],
-        "train_seconds": trained["seconds"]["total"],
-        "seconds": report["seconds"],
-        "work_seconds": report["work_seconds"],
-        "total_seconds": trained["seconds"]["total"] + indexing,
+        "rows": report.documents,
+        "fit_seconds": trained.seconds["fit"],
+        "train_seconds": trained.seconds["total"],
+        "seconds": report.seconds,
+        "work_seconds": report.work_seconds,
+        "total_seconds": trained.seconds["total"] + indexing,
         "bytes": client.indices.stats(index=index)["_all"]["primaries"]["store"]["size_in_bytes"],
         "promises": promises(VectorIndex(services.connection, name), queries, services),
-        **evaluated,
+        **evaluated.to_json(),
     }
     client.indices.delete(index=index)
     return result

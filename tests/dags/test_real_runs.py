@@ -105,7 +105,7 @@ def test_train_index_roll_back_and_retire(services: Services, source: Path) -> N
     _, retired = run("retire_builds", "retire", name=name, keep=1, grace_seconds=0)
     assert retired["retired"] == []
     assert set(retired["kept"]) == {first["build"], second["build"]}
-    live = [row["build"] for row in builds.list_builds(name, services) if row["live"]]
+    live = [row.build for row in builds.list_builds(name, services) if row.live]
     assert live == [first["build"]]
 
 

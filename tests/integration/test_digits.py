@@ -103,8 +103,8 @@ def features(
         output = str(folder / name)
         settings = FeaturesSettings(source=str(source), image=column, encoder="image", weights=network, output=output)
         report = compute_features(settings, services.dask)
-        assert (report["rows_written"], report["dims"], report["dead_lettered"]) == (LEARNED, 32, 0)
-        train(TrainSettings(name=name, source=output, metric=report["metric"], lists=40), services)
+        assert (report.rows_written, report.dims, report.dead_lettered) == (LEARNED, 32, 0)
+        train(TrainSettings(name=name, source=output, metric=report.metric, lists=40), services)
         run_index(IndexSettings(name=name, source=output, recall_queries=100), services)
         made[name] = output
     return made

@@ -46,10 +46,10 @@ def indexed(services: Services, tmp_path_factory: pytest.TempPathFactory, reques
 
 def test_every_row_is_there_and_those_longer_than_the_sample_are_counted(indexed: tuple[Any, VectorIndex]) -> None:
     report, searcher = indexed
-    assert report["accepted"] == report["documents"] == ROWS
-    assert report["dead_lettered"] == 0
-    assert report["rows_beyond_norm"] == LONGER
-    assert report["recall"] >= 0.9
+    assert report.accepted == report.documents == ROWS
+    assert report.dead_lettered == 0
+    assert report.rows_beyond_norm == LONGER
+    assert report.recall >= 0.9
     assert searcher.build.field.similarity == "max_inner_product"
 
 

@@ -72,11 +72,11 @@ def encoded(services: Services, packages: pa.Table, tmp_path_factory: pytest.Tem
         output=str(folder / "features"),
     )
     report = compute_features(settings, services.dask)
-    assert (report["rows_written"], report["dims"], report["metric"]) == (len(packages), 384, "cosine")
-    train(TrainSettings(name=NAME, source=report["output"], metric="cosine", lists=20), services)
-    settings = IndexSettings(name=NAME, source=report["output"], text_field=("description",), recall_queries=60)
+    assert (report.rows_written, report.dims, report.metric) == (len(packages), 384, "cosine")
+    train(TrainSettings(name=NAME, source=report.output, metric="cosine", lists=20), services)
+    settings = IndexSettings(name=NAME, source=report.output, text_field=("description",), recall_queries=60)
     run_index(settings, services)
-    return str(report["output"])
+    return str(report.output)
 
 
 def encoder_of(encoded: str) -> EncoderInfo:
@@ -182,11 +182,11 @@ def test_a_model_is_trained_again_only_where_one_is_asked_for(services: Services
         train_or_reuse(raw_to_index("always-anew", encoded, **asked), services, fingerprint=fingerprint)
         for asked in ({}, {"model": "hyperplane"}, {"model": "hyperplane", "train": "always"}, {"train": "never"})
     )
-    assert [each["reused"] for each in (first, again, anew, newest)] == [False, True, False, True]
-    assert first["model"] == again["model"] == "ivf"
-    assert first["model_id"] == again["model_id"]
-    assert anew["model"] == newest["model"] == "hyperplane"
-    assert anew["model_id"] == newest["model_id"]
+    assert [each.reused for each in (first, again, anew, newest)] == [False, True, False, True]
+    assert first.model.model == again.model.model == "ivf"
+    assert first.model.model_id == again.model.model_id
+    assert anew.model.model == newest.model.model == "hyperplane"
+    assert anew.model.model_id == newest.model.model_id
 
 
 def test_a_model_of_another_encoder_is_not_taken(services: Services, encoded: str, tmp_path: Path) -> None:
@@ -198,16 +198,16 @@ def test_a_model_of_another_encoder_is_not_taken(services: Services, encoded: st
     with pytest.raises(NotFoundError, match=f"no model '{name}': there is none of encoder text abababababab, and none"):
         train_or_reuse(raw_to_index(name, str(tmp_path), train="never"), services, fingerprint=other)
     trained = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
-    assert not trained["reused"]
-    assert trained["fingerprint"] == older["fingerprint"]
+    assert not trained.reused
+    assert trained.fingerprint == older.fingerprint
     client = answering_client(services.connection)
-    kept = find_model(client, name, older["model_id"]).facts["encoder"]
+    kept = find_model(client, name, older.model_id).facts["encoder"]
     assert kept["fingerprint"] == made_by.fingerprint, "a build of the older one is gone on with"
     facts = find_model(client, name).facts
     assert facts["source"] == str(tmp_path)
     assert facts["encoder"] == asdict(replace(made_by, fingerprint=other, spec=spec))
     again = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
-    assert (again["reused"], again["model_id"]) == (True, trained["model_id"])
+    assert (again.reused, again.model.model_id) == (True, trained.model_id)
 
 
 def test_no_model_is_made_of_vectors_that_are_not_of_the_encoder_that_was_asked_for(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -137,41 +138,41 @@ def test_what_is_live_is_evaluated_and_reported(services: Services, tmp_path: Pa
         report(ReportSettings(name=name, output=str(tmp_path / "early")), services)
     result = evaluate(asked, services)
 
-    curve = result["curve"]
-    assert [point["effort"] for point in curve] == sorted({point["effort"] for point in curve})
-    assert curve[0]["recall"] < curve[-1]["recall"] >= 0.999
-    assert all(point["recall_low"] <= point["recall"] for point in curve)
+    curve = result.curve
+    assert [point.effort for point in curve] == sorted({point.effort for point in curve})
+    assert curve[0].recall < curve[-1].recall >= 0.999
+    assert all(point.recall_low <= point.recall for point in curve)
     for speed in ("p50_ms", "p95_ms", "p99_ms"), ("loaded_p50_ms", "loaded_p95_ms", "loaded_p99_ms"):
-        assert all(0 < point[speed[0]] <= point[speed[1]] <= point[speed[2]] for point in curve)
-    assert curve[0]["scored"] < curve[-1]["scored"] <= ROWS
-    assert (result["queries"], result["k"], sum(result["histogram"])) == (200, K, 200)
-    assert result["recall"] >= 0.92  # The target is .95, and other rows are asked for.
-    assert {depth: len(found["histogram"]) for depth, found in result["recall_at"].items()} == {
+        assert all(
+            0 < getattr(point, speed[0]) <= getattr(point, speed[1]) <= getattr(point, speed[2]) for point in curve
+        )
+    assert curve[0].scored < curve[-1].scored <= ROWS
+    assert (result.queries, result.k, sum(result.histogram)) == (200, K, 200)
+    assert result.recall >= 0.92  # The target is .95, and other rows are asked for.
+    assert {depth: len(found.histogram) for depth, found in result.recall_at.items()} == {
         "1": 2,
         "10": 11,
         "100": 101,
     }
-    assert all(0.5 < found["recall"] <= 1 for found in result["recall_at"].values())
-    assert 1 <= result["distance_ratio"] < 1.1
-    assert not result["own_queries"]
-    assert result["changes"] == 0
-    efforts, scored = ([point[key] for point in curve] for key in ("effort", "scored"))
-    at_default = ROWS if result["effort"] is None else np.interp(result["effort"], efforts, scored)
-    assert result["health"]["touched"] * ROWS == pytest.approx(at_default, rel=0.2)
-    assert result["health"]["sizes"][0] == result["health"]["largest"][0]["rows"]
-    own = dict(
-        next(point for point in curve if point["effort"] == result["effort"])
-    )  # What is done by default is on it.
-    assert own.pop("probes") == own["effort"]
-    assert {name: result[name] for name in own} == own
-    assert result["target"] == 0.95
+    assert all(0.5 < found.recall <= 1 for found in result.recall_at.values())
+    assert 1 <= result.distance_ratio < 1.1
+    assert not result.own_queries
+    assert result.changes == 0
+    efforts, scored = ([getattr(point, key) for point in curve] for key in ("effort", "scored"))
+    at_default = ROWS if result.effort is None else np.interp(result.effort, efforts, scored)
+    assert result.health.touched * ROWS == pytest.approx(at_default, rel=0.2)
+    assert result.health.sizes[0] == result.health.largest[0].rows
+    own = asdict(next(point for point in curve if point.effort == result.effort))  # The default effort is on it.
+    assert all(point["probes"] == point["effort"] for point in result.to_json()["curve"])
+    assert {name: getattr(result, name) for name in own} == own
+    assert result.target == 0.95
 
-    page = Path(result.pop("report"))
-    assert page == tmp_path / "reports" / f"{name}-{result['build']}.html"
-    assert f"recall@10 {result['recall']:.3f}" in page.read_text()
-    assert json.loads(page.with_suffix(".json").read_text()) == result
-    again = report(ReportSettings(name=name, build=result["build"], output=str(tmp_path / "again")), services)
-    assert again["report"] == str(tmp_path / "again" / page.name)
+    page = Path(str(result.report))
+    assert page == tmp_path / "reports" / f"{name}-{result.build}.html"
+    assert f"recall@10 {result.recall:.3f}" in page.read_text()
+    assert json.loads(page.with_suffix(".json").read_text()) == replace(result, report=None).to_json()
+    again = report(ReportSettings(name=name, build=result.build, output=str(tmp_path / "again")), services)
+    assert again.report == str(tmp_path / "again" / page.name)
     written = {file.name: file.read_bytes() for file in page.parent.iterdir()}
     assert written == {file.name: file.read_bytes() for file in (tmp_path / "again").iterdir()}
     assert len(written) >= 6
@@ -182,7 +183,7 @@ def test_vectors_that_are_too_short_to_be_told_apart_are_warned_of(services: Ser
     train(TrainSettings(name="tiny-vectors", source=source, metric="l2"), services)
     run_index(IndexSettings(name="tiny-vectors", source=source, recall_queries=40), services)
     result = evaluate(EvaluateSettings(name="tiny-vectors", rows=50), services)
-    assert result["blurred"] > 0.5
+    assert result.blurred > 0.5
     assert any("multiplied" in warning.remedy for warning in diagnose(result))
 
 
@@ -190,8 +191,8 @@ def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:
     name = indexed(services, tmp_path, "cosine")
     np.save(tmp_path / "queries.npy", STRANGERS)
     result = evaluate(EvaluateSettings(name=name, queries=str(tmp_path / "queries.npy"), k=5), services)
-    assert (result["queries"], result["k"], result["own_queries"]) == (len(STRANGERS), 5, True)
-    assert result["recall"] >= 0.9
+    assert (result.queries, result.k, result.own_queries) == (len(STRANGERS), 5, True)
+    assert result.recall >= 0.9
 
     np.save(tmp_path / "wide.npy", np.ones((3, DIMS + 1), np.float32))
     with pytest.raises(ModelMismatchError, match=f"{DIMS} numbers"):

@@ -14,6 +14,7 @@ from lsh_core.evaluation import token_counts
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.evaluation.token_counts import count_tokens
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
@@ -33,7 +34,7 @@ def services(one_node: Any, dask_cluster: Any) -> Services:
     return Services(Connection(tuple(one_node.urls)), dask_cluster.address)
 
 
-def indexed(services: Services, folder: Path, model: str, **knobs: Any) -> dict[str, Any]:
+def indexed(services: Services, folder: Path, model: str, **knobs: Any) -> IndexReport:
     source = write_source(folder / "rows.parquet", [f"r{row}" for row in range(ROWS)], VECTORS)
     name = f"healthy-{model}"
     train(TrainSettings(name=name, source=source, metric="l2", model=model, **knobs), services)
@@ -42,7 +43,7 @@ def indexed(services: Services, folder: Path, model: str, **knobs: Any) -> dict[
 
 def test_every_list_is_counted_in_what_is_live_now(services: Services, tmp_path: Path) -> None:
     report = indexed(services, tmp_path, "ivf", lists=60, spill=2)
-    (warning,) = report["warnings"]
+    (warning,) = report.warnings
     said = int(warning["what"].split("About ")[1].split(" rows have the same vector")[0].replace(",", ""))
     assert said == pytest.approx(SAME, rel=0.1)
     assert f"holds {SAME:,} rows" not in warning["what"]

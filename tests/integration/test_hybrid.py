@@ -51,7 +51,7 @@ def searcher(request: Any, services: Services, tmp_path_factory: pytest.TempPath
     source = write_source(folder / "rows.parquet", IDS, VECTORS, title=TITLES, half=HALF.tolist())
     train(TrainSettings(name=name, source=source, metric=metric, model=request.param), services)
     settings = IndexSettings(name=name, source=source, shards=shards, text_field=("title",), recall_queries=200)
-    assert run_index(settings, services)["promoted"]
+    assert run_index(settings, services).promoted
     return VectorIndex(services.connection, name)
 
 

@@ -13,6 +13,7 @@ from lsh_core.errors import NotFoundError
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.jobs.builds import show_build
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.models import show_model
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -40,7 +41,7 @@ def kind(request: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def report(kind: str, services: Services, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def report(kind: str, services: Services, tmp_path_factory: pytest.TempPathFactory) -> IndexReport:
     folder: Path = tmp_path_factory.mktemp(kind)
     source = write_source(folder / "rows.parquet", IDS, VECTORS, half=HALF.tolist())
     train(TrainSettings(name=f"kind-{kind}", source=source, metric="l2", model=kind), services)
@@ -48,7 +49,7 @@ def report(kind: str, services: Services, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def searcher(kind: str, report: dict[str, Any], services: Services) -> VectorIndex:
+def searcher(kind: str, report: IndexReport, services: Services) -> VectorIndex:
     return VectorIndex(services.connection, f"kind-{kind}")
 
 
@@ -57,17 +58,17 @@ def share_found(found: list[str], query: np.ndarray, rows: np.ndarray) -> float:
     return len(set(found) & exact_ids([IDS[row] for row in kept], VECTORS[kept], query, K)) / K
 
 
-def test_the_build_is_verified_and_live(kind: str, report: dict[str, Any], services: Services) -> None:
-    assert (report["promoted"], report["documents"]) == (True, ROWS)
-    assert report["recall"] >= 0.95
-    assert report["warnings"] == []
+def test_the_build_is_verified_and_live(kind: str, report: IndexReport, services: Services) -> None:
+    assert (report.promoted, report.documents) == (True, ROWS)
+    assert report.recall >= 0.95
+    assert report.warnings == []
     if kind == "hnsw":  # Rows of the graph are found more easily than other queries: no reason to do less for these.
-        assert report["effort"] >= 150
+        assert report.effort >= 150
         build = VectorIndex(services.connection, f"kind-{kind}").build
         assert measure_health(services.connection, build, effort=150) is None  # There are no tokens.
     shown = show_build(f"kind-{kind}", None, services)
-    assert shown["model_id"] == report["model_id"]
-    assert show_model(report["model_id"], services)["model"] == kind
+    assert shown.model_id == report.model_id
+    assert show_model(report.model_id, services).model == kind
 
 
 def test_vectors_and_filters(kind: str, searcher: VectorIndex, monkeypatch: pytest.MonkeyPatch) -> None:

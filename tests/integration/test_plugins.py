@@ -46,11 +46,12 @@ def test_a_model_of_a_package(services: Services, tmp_path: Path) -> None:
     model = json.loads(trained.stdout)
     assert (model["model"], model["settings"]["model_options"]) == ("random_lists", {"lists": 64, "spill": 3})
     shown = show_model(model["model_id"], services)
-    assert (shown["model"], shown["params"]["learned"]) == ("random_lists", {"spill": 3})
+    assert (shown.model, shown.params["learned"]) == ("random_lists", {"spill": 3})
 
     report = run_index(IndexSettings(name="plugged", source=source, shards=2, recall_queries=100), services)
-    assert (report["promoted"], report["documents"]) == (True, ROWS)
-    assert report["recall"] >= 0.95
+    assert (report.promoted, report.documents) == (True, ROWS)
+    assert report.recall is not None
+    assert report.recall >= 0.95
     searcher = VectorIndex(services.connection, "plugged")
     queries = clustered(30, DIMS, seed=5)
     answers = list(searcher.search_many(queries, k=K, fields=()))
@@ -63,8 +64,8 @@ def test_a_model_of_a_package(services: Services, tmp_path: Path) -> None:
     assert neighbours.ids
 
     measured = evaluate(EvaluateSettings(name="plugged", rows=50), services)
-    assert (measured["model"], measured["effort_name"]) == ("random_lists", "probes")
-    assert measured["curve"][0]["probes"] == 1
+    assert (measured.model, measured.effort_name) == ("random_lists", "probes")
+    assert measured.curve[0].effort == 1
 
 
 @pytest.mark.parametrize("name", ["l2", "cosine", "dot"])

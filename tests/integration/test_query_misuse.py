@@ -61,7 +61,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def index(services: Services, source: str) -> VectorIndex:
     train(TrainSettings(name=NAME, source=source), services)
-    assert run_index(_settings(source), services)["promoted"]
+    assert run_index(_settings(source), services).promoted
     return VectorIndex(services.connection, NAME)
 
 

@@ -114,12 +114,12 @@ def test_a_job_whose_submitter_was_killed_is_adopted(services: Services, submitt
     another = hold(services.connection, settings.name, BUILD, Caller("another run", "another run"), outwait=False)
     with pytest.raises(LeaseHeldError, match="the first try"), another:
         pass
-    assert stages.load(settings, build, own)["adopted"]
+    assert stages.load(settings, build, own).adopted
     after = _entries(services, build)
     assert {chunk: after[chunk] for chunk in before} == before, "a chunk in the ledger was sent again"
     for stage in (stages.finalize, stages.verify):
         stage(settings, build, own)
-    assert stages.summarise(settings, build, own)["documents"] == ROWS
+    assert stages.summarise(settings, build, own).documents == ROWS
 
 
 def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
@@ -129,15 +129,15 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     _stop_load(services, build)
     client = services.connection.client()
     record = BuildRecords(client).get(settings.name, build)
-    gate = read_write_fence(client, record["index"], build)
+    gate = read_write_fence(client, record.index, build)
     assert gate.is_open, "nobody was left to close it"
     before = _entries(services, build)
 
     report = run_index(resumed_settings(settings.name, build, {}, services), services, build)
 
-    assert report["promoted"]
-    assert report["documents"] == ROWS
-    assert report["skipped"] >= len(before) * 190
+    assert report.promoted
+    assert report.documents == ROWS
+    assert report.skipped >= len(before) * 190
     after = _entries(services, build)
     assert {chunk: after[chunk] for chunk in before} == before, "a chunk in the ledger was sent again"
     late = client.bulk(
@@ -163,8 +163,8 @@ def test_a_job_that_the_scheduler_has_forgotten_is_not_adopted(
     settings, build = submitter
     _forget(services, build)
     found = stages.load(settings, build, replace(services, caller=Caller("the run", "the second try")))
-    assert not found["adopted"]
-    assert found["rows_read"] + found["skipped"] == ROWS
+    assert not found.adopted
+    assert found.rows_read + found.skipped == ROWS
 
 
 def test_a_job_that_the_scheduler_does_not_know_is_not_followed_for_ever(
@@ -187,7 +187,7 @@ def test_a_load_whose_gate_is_taken_stops_and_leaves_no_entry(services: Services
     own = replace(services, caller=Caller("the run", "the run"))
     for stage in (stages.check, stages.plan, stages.create):
         stage(settings, build, own)
-    index = BuildRecords(services.connection.client()).get(name, build)["index"]
+    index = BuildRecords(services.connection.client()).get(name, build).index
     taken: list[dict[int, int]] = []
 
     def usurp() -> None:
@@ -221,4 +221,4 @@ def test_of_two_runs_of_one_name_the_second_is_told_who_is_at_it(services: Servi
         pytest.raises(LeaseHeldError, match="somebody on a machine, process 1"),
     ):
         run_index(IndexSettings(name="contended", source=source), services)
-    assert run_index(IndexSettings(name="contended", source=source), services)["promoted"]
+    assert run_index(IndexSettings(name="contended", source=source), services).promoted

@@ -45,7 +45,7 @@ def indexed(node: SecuredNode, dask_cluster: Any, tmp_path_factory: pytest.TempP
     check_server(services.connection)
     train(TrainSettings(name=NAME, source=source, metric="l2"), services)
     indices = [
-        run_index(IndexSettings(name=NAME, source=source, promote=True, recall_queries=40), services)["index"]
+        run_index(IndexSettings(name=NAME, source=source, promote=True, recall_queries=40), services).index
         for _ in range(2)
     ]
     rollback(RollbackSettings(name=NAME), services)

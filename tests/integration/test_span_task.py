@@ -29,7 +29,7 @@ def test_a_span_that_runs_again_counts_what_is_done_and_sends_nothing(services: 
     source = write_source(tmp_path / "rows.parquet", list(range(ROWS)), clustered(ROWS, 16))
     train(TrainSettings(name="again", source=source, metric="l2"), services)
     settings = IndexSettings(name="again", source=source, chunk_rows=500, promote=False)
-    build = run_index(settings, services)["build"]
+    build = run_index(settings, services).build
     plan = read_plan(settings, build, services)
     client = services.connection.client()
     ledger = {"index": "airlsh-ledger", "query": {"term": {"build": build}}}

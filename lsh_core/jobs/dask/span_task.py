@@ -89,11 +89,13 @@ def build_sender(connection: Connection, alias: str, index: str, wait_seconds: f
     )
 
 
-def _record(task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: Sequence[DeadLetter]) -> None:
+def _record(
+    task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, dead_letters: Sequence[DeadLetter]
+) -> None:
     check_unchanged(file)  # Between the reading of its rows and the claim that they are loaded.
 
     def write(client: Elasticsearch) -> None:
-        write_dead_letters(client, letters)
+        write_dead_letters(client, dead_letters)
         Ledger(client, task.key).write(file, entry, chunk, epoch=task.epoch)
 
     first = _answering(task.connection, entry)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lsh_core.builds.records import LOADED, LOADING, BuildRecords
+from lsh_core.builds.records import BuildRecords, BuildState
+from lsh_core.builds.stage_facts import LoadFacts
 from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
@@ -34,17 +35,11 @@ _EXAMPLES = 10
 
 
 @stage
-def load(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+def load(settings: IndexSettings, build: str, services: Services, lease: Lease) -> LoadFacts:
     """Load the chunks that are not in the ledger.
 
     A job that an earlier try of this run left on Dask, and that may still write, is adopted; one that may not is
     cancelled, and the gate is opened for this try alone before the ledger is read.
-
-    Returns
-    -------
-    dict
-        ``rows_read`` of this call, ``skipped`` rows of chunks that were done before, ``chunks`` of this call,
-        ``adopted``: whether the job was found running.
     """
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
@@ -66,7 +61,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
                 done = Ledger(client, key).done(plan.files, chunks)
                 pending = [chunk for chunk in chunks if chunk.number not in done]
                 if pending:
-                    BuildRecords(client).update(build, state=LOADING)
+                    BuildRecords(client).record_state(build, BuildState.LOADING)
                 tasks = _tasks(settings, build, services, plan, key, lease.epoch, pending, dask)
                 job = load_job.submit(dask, build, lease.epoch, tasks)
             else:
@@ -80,13 +75,13 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     except BaseException as error:
         _close(services, plan, build, lease, error)
         raise
-    BuildRecords(answering_client(services.connection)).advance(settings.name, build, LOADED)
-    return {
-        "rows_read": job.rows,
-        "skipped": plan.rows - job.rows,
-        "chunks": len(chunks) if adopted else len(pending),
-        "adopted": adopted,
-    }
+    BuildRecords(answering_client(services.connection)).advance(settings.name, build, BuildState.LOADED)
+    return LoadFacts(
+        rows_read=job.rows,
+        skipped=plan.rows - job.rows,
+        chunks=len(chunks) if adopted else len(pending),
+        adopted=adopted,
+    )
 
 
 def ledger_key(client: Elasticsearch, plan: BuildPlan, build: str) -> LedgerKey:
@@ -99,8 +94,8 @@ def _refusal_limit(settings: IndexSettings, build: str, services: Services, clie
     rows, dead_lettered = ledger_totals(client, build)
 
     def examples() -> tuple[str, ...]:
-        letters = read_dead_letters(answering_client(services.connection), build, limit=_EXAMPLES)
-        return tuple(str(letter) for letter in letters)
+        dead_letters = read_dead_letters(answering_client(services.connection), build, limit=_EXAMPLES)
+        return tuple(str(dead_letter) for dead_letter in dead_letters)
 
     return DeadLetterLimit(settings, build, rows=rows, dead_lettered=dead_lettered, examples=examples)
 

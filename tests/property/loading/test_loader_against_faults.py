@@ -271,10 +271,10 @@ class Load:
 
     def __post_init__(self) -> None:
         self.entries: dict[int, LedgerEntry] = {}
-        self.letters: list[DeadLetter] = []
+        self.dead_letters: list[DeadLetter] = []
         self.problems: list[str] = []
 
-    def record(self, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: list[DeadLetter]) -> None:
+    def record(self, file: SourceFile, chunk: Chunk, entry: LedgerEntry, dead_letters: list[DeadLetter]) -> None:
         """Look, at the moment of the entry, whether the index has every row that it speaks of."""
         if chunk.number in self.entries:
             self.problems.append(f"chunk {chunk.number} is recorded twice")
@@ -284,10 +284,10 @@ class Load:
         versions = self.cluster.versions()
         ids = pq.read_table(file.url, columns=["id"]).column("id").to_pylist()
         for offset in entry.offsets.tolist():
-            if versions.get(ids[chunk.start + offset], -1) < chunk.place + offset:
+            if versions.get(ids[chunk.start + offset], -1) < chunk.first_row_number + offset:
                 self.problems.append(f"chunk {chunk.number} was recorded before its row {offset} was taken")
         self.entries[chunk.number] = entry
-        self.letters.extend(letters)
+        self.dead_letters.extend(dead_letters)
         self.cluster.tell()
 
     def run(self, file: SourceFile, chunks: list[Chunk]) -> None:
@@ -331,7 +331,11 @@ def check_load(load: Load, file: SourceFile, chunks: list[Chunk], fates: list[st
     assert not load.problems
     good = [place for place, fate in enumerate(fates) if fate == "good"]
     assert load.cluster.versions() == {f"r{ids[place]}": place for place in good}
-    chunk_of = {place: chunk.number for chunk in chunks for place in range(chunk.place, chunk.place + chunk.rows)}
+    chunk_of = {
+        place: chunk.number
+        for chunk in chunks
+        for place in range(chunk.first_row_number, chunk.first_row_number + chunk.rows)
+    }
     for document in load.cluster.documents.values():
         place = document.version
         assert document.source["airlsh"]["row"] == place
@@ -342,15 +346,15 @@ def check_load(load: Load, file: SourceFile, chunks: list[Chunk], fates: list[st
         assert document.source["airlsh"]["list"] == {"v": (place + 1) % 100}
     assert set(load.entries) == {chunk.number for chunk in chunks}
     refused = [place for place, fate in enumerate(fates) if fate != "good"]
-    assert sorted(letter.place for letter in load.letters) == refused
-    for letter in load.letters:
-        kind = fates[letter.place]
+    assert sorted(dead_letter.row_number for dead_letter in load.dead_letters) == refused
+    for dead_letter in load.dead_letters:
+        kind = fates[dead_letter.row_number]
         wanted = {"refused": "document_parsing_exception", "zero": "zero_vector", "long_id": "id_too_long"}
-        assert letter.error == wanted.get(kind, kind)
-        assert letter.reason
-        assert letter.chunk == chunk_of[letter.place]
-        assert letter.row == letter.place  # One file: its rows are the source's.
-        assert letter.row_group == letter.row // 17
+        assert dead_letter.error == wanted.get(kind, kind)
+        assert dead_letter.reason
+        assert dead_letter.chunk == chunk_of[dead_letter.row_number]
+        assert dead_letter.row == dead_letter.row_number  # One file: its rows are the source's.
+        assert dead_letter.row_group == dead_letter.row // 17
     entries = [load.entries[chunk.number] for chunk in chunks]
     assert sum(entry.rows_read for entry in entries) == len(fates)
     assert sum(len(entry.offsets) + entry.dead_lettered for entry in entries) == len(fates)

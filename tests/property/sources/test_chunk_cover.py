@@ -47,7 +47,7 @@ def test_chunks_cover_every_row_once_in_order(files: list[SourceFile], chunk_row
         assert [chunk.start for chunk in of_file] == borders[:-1]
         assert borders[-1] == file.rows
         assert all(chunk.rows > 0 for chunk in of_file)
-        assert all(chunk.place == file.first_place + chunk.start for chunk in of_file)
+        assert all(chunk.first_row_number == file.first_row_number + chunk.start for chunk in of_file)
     assert chunks == sorted(chunks, key=lambda chunk: (chunk.file, chunk.start))
 
 

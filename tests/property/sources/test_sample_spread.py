@@ -20,7 +20,7 @@ def make_files(row_groups: list[list[int]]) -> list[SourceFile]:
 
 
 def places(files: list[SourceFile], size: int, seed: int) -> list[int]:
-    return [files[p.file].first_place + int(o) for p in plan_sample(files, size, seed) for o in p.offsets]
+    return [files[p.file].first_row_number + int(o) for p in plan_sample(files, size, seed) for o in p.offsets]
 
 
 groups = st.one_of(

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from lsh_core.cli.main import main
 from lsh_core.jobs import builds, changes, refresh, retention
+from lsh_core.jobs.changes import DeleteReport
 from lsh_core.settings import DeleteSettings
 
 NODE = ("--es", "http://127.0.0.1:9")
@@ -35,9 +36,9 @@ def test_ids_are_parted_at_commas_unless_they_are_exact(
 ) -> None:
     seen: list[DeleteSettings] = []
 
-    def delete(settings: DeleteSettings, _: object) -> dict[str, Any]:
+    def delete(settings: DeleteSettings, _: object) -> DeleteReport:
         seen.append(settings)
-        return {"name": settings.name, "build": "b", "deleted": len(settings.ids) + len(settings.exact_id)}
+        return DeleteReport(name=settings.name, build="b", deleted=len(settings.ids) + len(settings.exact_id))
 
     monkeypatch.setattr(changes, "delete", delete)
     assert run("delete", "docs", *options).exit_code == 0

@@ -29,7 +29,9 @@ def test_chunks_cover_a_file_and_have_keys_of_their_own() -> None:
     assert sum(chunk.rows for chunk in chunks) == 1_000
     assert len(keys(chunks)) == len(chunks)
     assert chunks == chunks_of_file(FILE, COLUMNS, "f", 300)
-    assert keys(chunks) == keys(chunks_of_file(replace(FILE, first_place=77), COLUMNS, "f", 300)), "a file before it"
+    assert keys(chunks) == keys(chunks_of_file(replace(FILE, first_row_number=77), COLUMNS, "f", 300)), (
+        "a file before it"
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def entry(chunk: int, node: str, *, dead: int = 0, samples: int = 0, longer: int
         source="a.parquet",
         start=chunk * 10,
         stop=chunk * 10 + 10,
-        place=chunk * 10,
+        first_row_number=chunk * 10,
         node=node,
         dead_lettered=dead,
         offsets=np.arange(10 - dead),

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lsh_core.jobs.verbs import GROUPS, VERBS, Needs, Verb, as_document, load, verb, verb_of_dag
+from lsh_core.jobs.verbs import GROUPS, VERBS, Needs, Verb, load, verb, verb_of_dag
+from lsh_core.json_form import plain
 from lsh_core.settings import ListSettings
 
 MADE_BY_ROW = [each for each in VERBS if each.command is None]
@@ -64,7 +65,7 @@ def found_by_name(name: str | None, services: str) -> tuple[str | None, str]:
 
 def test_a_verb_calls_its_job_with_the_settings_or_with_their_values() -> None:
     row = Verb(name="find", settings=ListSettings, function=f"{__name__}:found", summary="Find.")
-    assert as_document(row.call(ListSettings(name="a"), "servers")) == [{"name": "a"}, {"name": "servers"}]
+    assert plain(row.call(ListSettings(name="a"), "servers")) == [{"name": "a"}, {"name": "servers"}]
     assert list(row.result_lines([])) == []
     by_name = Verb(
         name="find", settings=ListSettings, function=f"{__name__}:found_by_name", summary="Find.", takes_fields=True

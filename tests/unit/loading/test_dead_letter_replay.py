@@ -45,26 +45,26 @@ def load(folder: Path, table: pa.Table, plan: LoadPlan, cluster: FakeCluster) ->
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, folder / "rows.parquet")
     (file,) = open_dataset(str(folder)).files
-    letters: list[DeadLetter] = []
-    loader = ChunkLoader(plan, FirstNumberModel(), sender(cluster), lambda *record: letters.extend(record[3]))  # type: ignore[arg-type]
+    dead_letters: list[DeadLetter] = []
+    loader = ChunkLoader(plan, FirstNumberModel(), sender(cluster), lambda *record: dead_letters.extend(record[3]))  # type: ignore[arg-type]
     list(loader.load(file, plan_chunks([file], chunk_rows=10)))
-    return letters
+    return dead_letters
 
 
 def correct(
-    plan: LoadPlan, cluster: FakeCluster, letters: list[DeadLetter], changed: frozenset[str] = frozenset()
+    plan: LoadPlan, cluster: FakeCluster, dead_letters: list[DeadLetter], changed: frozenset[str] = frozenset()
 ) -> tuple[Corrected, list[int]]:
-    """Load good rows in the place of the refused ones; return what became of them, and the places in the ledger."""
+    """Load good rows in the place of the refused ones; return what became of them, and the row numbers entered."""
     by_id = defaultdict(list)
-    for letter in letters:
-        by_id[str(letter.id)].append(letter)
+    for dead_letter in dead_letters:
+        by_id[str(dead_letter.id)].append(dead_letter)
     entered: list[int] = []
     loader = CorrectionLoader(
         plan,
         "v",
         FirstNumberModel(),  # type: ignore[arg-type]
         sender(cluster),
-        lambda chunk, places, hashes: entered.extend(places.tolist()),
+        lambda chunk, row_numbers, hashes: entered.extend(row_numbers.tolist()),
         changed.intersection,
     )
     return loader.load(rows([]).take(pa.array(BAD)), by_id), entered
@@ -83,10 +83,10 @@ def test_a_corrected_row_becomes_the_document_of_a_good_one(
     plan = LoadPlan("b1", "id", list_field(near=1), fields, ("http://a",), 10_000, posting_threads=1)
     good, mended = FakeCluster(1), FakeCluster(1)
     assert not load(tmp_path / folder, rows([]), plan, good)
-    letters = load(tmp_path / folder, rows(BAD), plan, mended)
-    assert [letter.row for letter in letters] == BAD
+    dead_letters = load(tmp_path / folder, rows(BAD), plan, mended)
+    assert [dead_letter.row for dead_letter in dead_letters] == BAD
 
-    corrected, entered = correct(plan, mended, letters)
+    corrected, entered = correct(plan, mended, dead_letters)
 
     assert (corrected.replayed, corrected.refused) == (len(BAD), 0)
     assert sorted(entered) == BAD
@@ -98,8 +98,8 @@ def test_a_corrected_row_becomes_the_document_of_a_good_one(
 def test_a_row_whose_id_was_changed_live_is_accounted_for_and_not_sent(tmp_path: Path) -> None:
     plan = LoadPlan("b1", "id", list_field(near=1), {}, ("http://a",), 10_000, posting_threads=1)
     cluster = FakeCluster(1)
-    letters = load(tmp_path, rows(BAD), plan, cluster)
+    dead_letters = load(tmp_path, rows(BAD), plan, cluster)
     before = set(cluster.documents)
-    corrected, entered = correct(plan, cluster, letters, changed=frozenset({"r4", "r17"}))
+    corrected, entered = correct(plan, cluster, dead_letters, changed=frozenset({"r4", "r17"}))
     assert (corrected.replayed, corrected.refused, sorted(entered)) == (len(BAD), 0, BAD)
     assert set(cluster.documents) - before == {"r3", "r39"}

@@ -78,7 +78,7 @@ def test_markers_are_counted_and_files_of_rows_are_named_first(tmp_path: Path, w
     dataset = open_dataset(str(tmp_path))
     assert dataset.left_out.count == 7
     assert dataset.left_out.names == ("_part.parquet", ".git/", ".a.parquet.crc", "_SUCCESS", "_common_metadata")
-    assert dataset.facts()["left_out"] == 7
+    assert dataset.facts().left_out == 7
 
 
 def test_a_source_of_which_all_is_left_out_says_so(tmp_path: Path, write: Write, memory: object) -> None:

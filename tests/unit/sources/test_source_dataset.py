@@ -27,7 +27,7 @@ def test_files_rows_row_groups_and_places(tmp_path: Path, write: Write) -> None:
     write(tmp_path / "a.parquet", 3)
     write(tmp_path / "empty.parquet", 0)
     dataset = open_dataset(str(tmp_path))
-    assert [(os.path.basename(f.url), f.rows, f.first_place) for f in dataset.files] == [
+    assert [(os.path.basename(f.url), f.rows, f.first_row_number) for f in dataset.files] == [
         ("a.parquet", 3, 0),
         ("b.parquet", 5, 3),
         ("empty.parquet", 0, 8),
