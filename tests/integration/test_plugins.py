@@ -50,6 +50,7 @@ def test_a_model_of_a_package(services: Services, tmp_path: Path) -> None:
 
     report = run_index(IndexSettings(name="plugged", source=source, shards=2, recall_queries=100), services)
     assert (report.promoted, report.documents) == (True, ROWS)
+    assert report.recall is not None
     assert report.recall >= 0.95
     searcher = VectorIndex("plugged", services.connection)
     queries = clustered(30, DIMS, seed=5)

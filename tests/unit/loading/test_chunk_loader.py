@@ -34,7 +34,7 @@ class RowNumberModel:
 
     def encode(self, vectors: np.ndarray, near: int = 0) -> RowCodes:
         codes = vectors[:, :1].astype(np.int64)
-        return RowCodes(codes, codes, longer=int((codes >= 100).sum()))
+        return RowCodes(codes, codes, beyond_norm=int((codes >= 100).sum()))
 
 
 @pytest.fixture
