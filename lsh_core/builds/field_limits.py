@@ -1,4 +1,7 @@
-"""Limits of the server on the fields of an index, found before anything is written. Pure: no I/O."""
+"""Checks the server's limits on the fields of an index. Pure: no I/O.
+
+The checks run before anything is written.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,25 @@ from lsh_core.sources.arrays import AnyType
 from lsh_core.sources.plain_types import is_list
 
 MOST_FIELDS = 10_000
-"""Fields of an index, objects and multi-fields counted; each costs memory on every node that holds a shard."""
+"""Maximum number of fields of an index, with objects and multi-fields. Each field costs memory on every node that holds
+a shard.
+"""
 MOST_LEVELS = 20
-"""Objects in objects, as the server allows by default."""
+"""Maximum depth of nested objects, as the server allows by default."""
 SPARE_FIELDS = 1_000
-"""Fields that live changes may add."""
+"""Number of fields that live changes may add."""
 
 _REMEDY = "rename it, or leave the column out with --columns"
 
 
 def check_nested_names(source: str, schema: pa.Schema) -> None:
-    """Raise `SchemaError` for a struct whose fields the server cannot tell apart, or cannot name."""
+    """Raise `SchemaError` for a struct with field names that the server rejects or merges."""
     for column in schema:
         _check_type(source, column.name, column.name, column.type, levels=column.name.count(".") + 1)
 
 
 def check_field_count(source: str, mappings: Mapping[str, Any]) -> None:
-    """Raise `SourceError` where the columns would make more fields than `MOST_FIELDS`."""
+    """Raise `SourceError` if the columns make more fields than `MAX_FIELDS`."""
     count = field_count(mappings)
     if count > MOST_FIELDS:
         raise SourceError(
@@ -40,7 +45,10 @@ def check_field_count(source: str, mappings: Mapping[str, Any]) -> None:
 
 
 def field_count(mappings: Mapping[str, Any]) -> int:
-    """Return the number of fields of a mapping, as the server counts them: objects and multi-fields too."""
+    """Return the number of fields of a mapping, as the server counts them.
+
+    Objects and multi-fields count as well.
+    """
     paths = paths_with_implied_objects(mappings.get("properties", {}))
     return len(paths) + sum(len(definition.get("fields", {})) for definition in paths.values())
 
@@ -78,6 +86,6 @@ def _check_names(source: str, column: str, path: str, names: list[str]) -> None:
 
 
 def _outer(name: str) -> Iterable[str]:
-    """Return the names of the objects that a dotted name is inside of: ``a.b.c`` is inside ``a`` and ``a.b``."""
+    """Return the names of the objects around a dotted name: ``a.b.c`` is inside ``a`` and ``a.b``."""
     parts = name.split(".")
     return (".".join(parts[:length]) for length in range(1, len(parts)))
