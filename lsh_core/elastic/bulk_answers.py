@@ -23,7 +23,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ItemVerdict:
-    """The verdict over one item, with what the server said."""
+    """Verdict on one item, with the server's error and reason."""
 
     verdict: Verdict
     error: str = ""
@@ -33,14 +33,14 @@ class ItemVerdict:
 _DONE = ItemVerdict(Verdict.DONE)
 
 PASSING_STATUSES = frozenset({429, 502, 503, 504})
-"""What a server answers that is overloaded, or is just losing or finding a node."""
+"""Status codes of a server that is overloaded, or that is losing or finding a node."""
 
 
 def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
     """Judge one item of a bulk answer, ``{"status": ..., "error": {...}}``.
 
-    A 409 says that the index already holds a later version of this id: superseded, not an error. A closed index answers
-    400 for each row, whatever is in it.
+    A 409 means that the index already holds a later version of the id: superseded, not an error. A closed index answers
+    400 for each row, whatever the row contains.
     """
     status = item["status"]
     if status in (200, 201, 409):
@@ -60,14 +60,14 @@ def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
 
 
 def judge_request(status: int, body: object, *, rows: int, refused_before: bool) -> ItemVerdict:
-    """Judge an answer that is not 200: the request as a whole was not done.
+    """Judge an answer other than 200: the whole request was not executed.
 
     Parameters
     ----------
     rows
-        How many rows the request holds: a single one cannot be divided any more.
+        Number of rows of the request. A request of one row cannot be divided further.
     refused_before
-        The same request was already answered 429: it may be larger than the node's limit, for ever.
+        Whether the same request was already answered with 429. It may exceed the node's limit permanently.
     """
     kind, reason = _cause(body.get("error") if isinstance(body, Mapping) else None)
     if status == 413:
@@ -84,7 +84,7 @@ def judge_request(status: int, body: object, *, rows: int, refused_before: bool)
 
 
 def _cause(error: object) -> tuple[str, str]:
-    """Return the error's type and its innermost reason."""
+    """Return the type of the error and its innermost reason."""
     if not isinstance(error, Mapping):
         return "", str(error or "")
     kind, reasons = str(error.get("type", "")), [str(error.get("reason", ""))]
