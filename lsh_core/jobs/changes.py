@@ -1,4 +1,4 @@
-"""Upsert and delete: live changes from Parquet files, or of ids."""
+"""Upsert and delete: live changes from Parquet files or ids."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class UpsertReport(SourceFacts):
     upserted
         Number of documents written.
     ignored_columns
-        Columns of the source that the build has no field for.
+        Columns of the source without a field in the build.
     """
 
     name: str
@@ -37,7 +37,7 @@ class UpsertReport(SourceFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteReport(JsonForm):
-    """Report of a delete; an id that was not there counts as deleted."""
+    """Report of a delete; a missing id counts as deleted."""
 
     name: str
     build: str
@@ -46,17 +46,17 @@ class DeleteReport(JsonForm):
 
 @errors_named()
 def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
-    """Write the rows of the source into the live build, and into every later one.
+    """Write the rows of the source into the live build and every later build.
 
-    Rows go in parts of some thousands, in source order. A row that cannot be indexed ends the call, with nothing of
-    its part written; the parts before it stay written.
+    Rows are written in batches of some thousands, in source order. A row that cannot be indexed ends the call. Nothing
+    of its batch is written; earlier batches stay written.
 
     Raises
     ------
     InputError
-        The source or a row of it cannot be used, its vectors are of another encoder, or nothing is live under the name.
+        The source or a row cannot be used, the vectors are from another encoder, or no build of the name is live.
     UnavailableError
-        No live build took the rows in time; repeat the call.
+        No live build accepted the rows in time; repeat the call.
 
     Examples
     --------
@@ -104,12 +104,12 @@ def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
 
 @errors_named()
 def delete(settings: DeleteSettings, services: Services) -> DeleteReport:
-    """Delete documents from the live build, and from every later one.
+    """Delete documents from the live build and from every later build.
 
     Raises
     ------
     InputError
-        No ids were given, or both ways; an id that is none; nothing is live under the name.
+        There are no ids, or ids and a source of ids; an id is invalid; or no build of the name is live.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from lsh_core.models.store import StoredModel
 
 @errors_named()
 def list_models(name: str | None, services: Services) -> list[StoredModel]:
-    """Return the models of `name`, or all, newest first.
+    """Return the models of `name`, or all models, newest first.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Train: sample the source, fit a model on a Dask worker, store it."""
+"""Train: samples the source, fits a model on a Dask worker, stores it."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class ModelFacts(JsonForm):
 
 @dataclass(frozen=True, kw_only=True)
 class FittedModel(ModelFacts):
-    """A model that was just fitted and stored.
+    """Model that was just fitted and stored.
 
     Attributes
     ----------
     hash_backend
-        Library that hashes with it.
+        Library that hashes with the model.
     sample_rows
-        Rows that it was fitted on.
+        Number of rows that the model was fitted on.
     """
 
     hash_backend: str
@@ -68,7 +68,7 @@ class TrainReport(SourceFacts, FittedModel):
     settings
         Settings of the training, as `TrainSettings` dumps them.
     seconds
-        Duration of each step, and of all.
+        Duration of each step, and of all steps.
     """
 
     settings: Mapping[str, Any]
@@ -79,13 +79,12 @@ class TrainReport(SourceFacts, FittedModel):
 def train(settings: TrainSettings, services: Services) -> TrainReport:
     """Train one model on a seeded sample of the source, and store it.
 
-    The sample is read by Dask workers and goes from them to the worker that fits, never through this
-    process.
+    Dask workers read the sample and send it to the worker that fits, never through this process.
 
     Raises
     ------
     InputError
-        The source or a setting does not allow it.
+        The source or a setting is not usable.
 
     Examples
     --------
@@ -152,12 +151,12 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
 
 
 def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSettings:
-    """Return the settings with the metric that the vectors are meant for, unless they ask for one.
+    """Return the settings with the metric of the encoder as the default.
 
     Raises
     ------
     SettingsError
-        The source names an encoder of a metric that there is not.
+        The encoder of the source names an unknown metric.
     """
     if settings.metric == "auto":
         metric = "cosine" if encoder is None else METRICS.check(encoder.metric)
@@ -173,7 +172,10 @@ def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSe
 
 
 def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
-    """Choose the sample, without the rows that are held out unless there are too few others."""
+    """Choose the sample.
+
+    Held-out rows are used only if there are too few other rows.
+    """
     from lsh_core.sources.holdout import ONE_IN, holds_out
     from lsh_core.sources.sampling import plan_sample, without_held_out
 
@@ -199,7 +201,10 @@ def _fit_and_store(
     encoder: EncoderInfo | None,
     connection: Connection,
 ) -> FittedModel | None:
-    """Fit on the joined sample and store the model; None if the sample has no row. Runs on a worker."""
+    """Fit on the joined sample and store the model. Runs on a worker.
+
+    Returns None if the sample has no row.
+    """
     import numpy as np
 
     from lsh_core.models.registry import make_model

@@ -1,4 +1,4 @@
-"""Check: everything that can be known to be wrong is found before any work is done."""
+"""Check: finds detectable faults before any work is done."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     Raises
     ------
     InputError
-        The source, a column or the model does not allow the run.
+        The source, a column or the model is not usable.
     ServerError
-        Elasticsearch or Dask is not fit for it.
+        Elasticsearch or Dask is not usable.
     """
-    up_to = Journal(services.connection, settings.name).barrier()  # Before the source is looked at.
+    up_to = Journal(services.connection, settings.name).barrier()  # Before the source is listed.
     client = answering_client(services.connection)
     runs = BuildRecords(client)
     record = runs.find(settings.name, build)
@@ -77,10 +77,11 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         state=record.state if record is not None and record.was_verified else BuildState.PLANNED,
         model_id=stored.model_id,
         settings=settings.model_dump(mode="json"),
-        # A retry, or a resumed run, keeps the index that was live when the run started first.
+        # A retry or a resumed run keeps the index that was live when the run first started.
         expected_live=live if record is None else record.expected_live,
         watermark=watermark,
-        source_version=dataset.version,  # A table may move on: a retry, and every later stage, reads this version.
+        # A table may get new commits: a retry, and every later stage, reads this version.
+        source_version=dataset.version,
     )
     return CheckFacts(
         **asdict(dataset.facts()),
@@ -104,7 +105,7 @@ def read_source(settings: IndexSettings, record: BuildRecord | None) -> tuple[Da
     Parameters
     ----------
     record
-        Record of the build, with the version of the table that its run began with; None before there is one.
+        Record of the build, with the version of the table at the start of its run; None before there is a record.
     """
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
@@ -116,7 +117,10 @@ def read_source(settings: IndexSettings, record: BuildRecord | None) -> tuple[Da
 
 
 def _planned_model(settings: IndexSettings, build: str, record: BuildRecord | None) -> str | None:
-    """Return the model to use: a build that was planned before keeps its model, whatever was trained since."""
+    """Return the model to use.
+
+    A build that was planned before keeps its model, even if a newer model was trained since.
+    """
     if record is None or record.plan is None:
         return settings.model_id
     if settings.model_id not in (None, record.model_id):
@@ -125,11 +129,11 @@ def _planned_model(settings: IndexSettings, build: str, record: BuildRecord | No
 
 
 def require_same_space(settings: IndexSettings, columns: SourceColumns, stored: StoredModel) -> None:
-    """Raise `ModelMismatchError` if the model learned from vectors of another length, or of another encoder."""
+    """Raise `ModelMismatchError` if the model and the vectors differ in length or encoder."""
     from lsh_core.sources.encoder_info import require_encoder
 
     where = f"{settings.source} column {settings.vector!r}"
-    # First, as another encoder may well be why their length is another.
+    # First, because another encoder may be the cause of another length.
     require_encoder(columns.encoder, stored.facts.get("encoder"), of=f"model {stored.model_id}", where=where)
     if columns.dims != stored.dims:
         raise ModelMismatchError(
