@@ -329,7 +329,7 @@ _NAMES_OF = {
 _HOME_OF = {
     name.partition("=")[0]: (module, name.rpartition("=")[2]) for module, names in _NAMES_OF.items() for name in names
 }
-"""The module of each public name, and its name there."""
+"""Module and attribute of each public name."""
 
 
 def __getattr__(name: str) -> Any:

@@ -70,7 +70,7 @@ def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any
 
 
 class AirlshError(Exception):
-    """The root of the tree. ``exit_code`` is what the command line ends with.
+    """Root of the error tree; ``exit_code`` is the exit code of the command line.
 
     Examples
     --------
@@ -84,23 +84,26 @@ class AirlshError(Exception):
 
     exit_code = 1
     final = False
-    """Whether trying the same again cannot help."""
+    """Whether a repetition cannot help."""
 
     def __str__(self) -> str:
-        """Return the message without the passwords and signatures of URLs: it is printed, logged and written down."""
+        """Return the message with credentials and signatures of URLs redacted.
+
+        Messages are printed, logged and stored.
+        """
         return redact(super().__str__())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__.copy())
 
     def with_note(self, note: str) -> Self:
-        """Return the same error with a line about what to do next."""
+        """Return the same error with a line about the next step."""
         self.add_note(note)
         return self
 
 
 class InputError(AirlshError):
-    """The caller asked for something that cannot be done as asked."""
+    """The request of the caller is not possible."""
 
     exit_code = 2
     final = True
@@ -150,7 +153,7 @@ class SourceChangedError(SourceError):
 
 
 class SourceMissingError(SourceError):
-    """A source where no file is: one that is there and cannot be read is another error."""
+    """A source without files; unreadable files raise another error."""
 
 
 class NotFoundError(InputError):
@@ -162,7 +165,7 @@ class NotFoundError(InputError):
 
 
 class RowNotFoundError(NotFoundError):
-    """No row with such an id; `index` is the physical index in which it is not."""
+    """No row has this id; `index` is the physical index that was read."""
 
     def __init__(self, name: str, identity: str, index: str) -> None:
         super().__init__("row", identity)
@@ -183,7 +186,10 @@ class ModelMismatchError(InputError):
 
 
 class VectorError(InputError, ValueError):
-    """A vector, or an array of them, that cannot be hashed. `row` is None where it is the whole array."""
+    """A vector, or an array of vectors, that cannot be hashed.
+
+    `row` is None for a fault of the whole array.
+    """
 
     def __init__(self, row: int | None, reason: str) -> None:
         self.row, self.reason = row, reason
@@ -199,7 +205,10 @@ class MissingPackageError(InputError):
 
 
 class PluginError(InputError):
-    """A model or metric that an installed package registers, but that cannot be loaded."""
+    """A class of an installed package that cannot be loaded.
+
+    The class is registered as a model or metric.
+    """
 
     def __init__(self, group: str, name: str, distribution: str, reason: str) -> None:
         self.group, self.name, self.distribution, self.reason = group, name, distribution, reason
@@ -215,7 +224,7 @@ class FilterError(InputError):
 
 
 class ImageError(InputError, ValueError):
-    """An image that cannot be decoded: the row that it stands in is refused, the others are not."""
+    """An image that cannot be decoded; only its row is refused."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -231,7 +240,10 @@ class EncoderError(InputError):
 
 
 class WeightsError(EncoderError):
-    """Weights that are not there, or that cannot be fetched; `choices` says what can be given."""
+    """Weights that are missing or cannot be fetched.
+
+    `choices` lists the possible values.
+    """
 
     def __init__(self, encoder: str, weights: str, reason: str, choices: tuple[str, ...]) -> None:
         self.weights, self.choices = weights, choices
@@ -247,7 +259,7 @@ class ServerError(AirlshError):
 
 
 class UnsupportedServerError(ServerError):
-    """The server is too old, or answers otherwise than airlsh leans on."""
+    """The server is too old, or its answers differ from those that airlsh needs."""
 
     final = True
 
@@ -257,9 +269,10 @@ class UnsupportedServerError(ServerError):
 
 
 class AccessError(ServerError):
-    """Elasticsearch does not let us in.
+    """Elasticsearch refuses the user.
 
-    `user`, `action`, `indices` and `privileges` (each of which grants the action) are empty where it does not say.
+    `user`, `action`, `indices` and `privileges` are empty if the server does not name them. Each of `privileges` grants
+    the action.
     """
 
     final = True
@@ -290,7 +303,7 @@ class AccessError(ServerError):
 
 
 class CertificateError(AccessError):
-    """A certificate, the server's or ours, is not taken by the other side."""
+    """A certificate of the server or of the client is refused."""
 
     def __init__(self, url: str, reason: str, remedy: str) -> None:
         super().__init__(0, reason)
@@ -338,7 +351,7 @@ class UnavailableError(ServerError):
 
 
 class BusyError(UnavailableError):
-    """Elasticsearch answered that it cannot do something now; it may do it later."""
+    """Elasticsearch cannot do something now, but may do it later."""
 
     def __init__(self, request: str, status: int, reason: str) -> None:
         super().__init__("Elasticsearch", 0, reason)
@@ -349,7 +362,8 @@ class BusyError(UnavailableError):
 class ShardsMissingError(UnavailableError):
     """No copy of a shard is left on the nodes that answer.
 
-    `shards` says which, one text each; `silent_nodes` are addresses that did not answer, which may be where they are.
+    `shards` has one text per missing shard. `silent_nodes` has the addresses of nodes that did not answer and may hold
+    the shards.
     """
 
     def __init__(
@@ -376,7 +390,10 @@ class RunError(AirlshError):
 
 
 class SourceUnavailableError(RunError):
-    """A source whose storage did not answer, or was too busy: another try may succeed, so it is no `InputError`."""
+    """The storage of a source did not answer or was too busy.
+
+    Another try may succeed, so the error is not an `InputError`.
+    """
 
     def __init__(self, source: str, reason: str) -> None:
         self.source, self.reason = source, reason
@@ -402,7 +419,10 @@ class VerificationError(RunError):
 
 
 class UnverifiedError(RunError):
-    """A build that could not be verified, though nothing was found wrong with it: it stays what it was."""
+    """A build that could not be verified, without a fault found.
+
+    The state of the build is unchanged.
+    """
 
     def __init__(self, index: str, reason: str) -> None:
         self.index, self.reason = index, reason
@@ -448,7 +468,10 @@ class StoppedEarlyError(DeadLetterLimitError):
 
 
 class FeatureLimitError(DeadLetterLimitError):
-    """More rows got no vector than allowed; `build` is the folder with the features, which is not published."""
+    """More rows got no vector than allowed.
+
+    `build` is the folder of the features, which are not published.
+    """
 
     def __init__(self, output: str, dead_lettered: int, limit: int, examples: tuple[str, ...]) -> None:
         super().__init__(output, dead_lettered, limit, examples)
@@ -459,7 +482,10 @@ class FeatureLimitError(DeadLetterLimitError):
 
 
 class ImagesAwayError(FeatureLimitError):
-    """Too many rows got no vector, partly because images could not be fetched: another try may get them."""
+    """Too many rows got no vector, partly because images could not be fetched.
+
+    Another try may fetch these images.
+    """
 
     final = False
 
@@ -494,7 +520,7 @@ class PromotionConflictError(RunError):
 
 
 class OutcomeError(RunError):
-    """A run that ended without doing what was asked."""
+    """A run that ended without its requested result."""
 
     final = True
 
@@ -504,7 +530,10 @@ class OutcomeError(RunError):
 
 
 class LeaseHeldError(RunError):
-    """Another run that is alive works on this name; the same may be tried again once that run has ended."""
+    """Another live run holds the lease of this name.
+
+    A retry may succeed once the other run has ended.
+    """
 
     def __init__(
         self, name: str, scope: str, holder: str, since: str, heartbeat: str, ttl_seconds: float = 60.0
@@ -519,7 +548,7 @@ class LeaseHeldError(RunError):
 
 
 class LeaseLostError(RunError):
-    """Somebody else took over the work on this name."""
+    """Another run has taken over the work on this name."""
 
     final = True
 
@@ -554,7 +583,7 @@ class DagRunError(RunError):
 
 
 class UnexpectedError(AirlshError):
-    """A library raised an error that airlsh did not foresee: a fault of airlsh."""
+    """An unforeseen error of a library: a fault of airlsh."""
 
     final = True
 
