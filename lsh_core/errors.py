@@ -1,58 +1,57 @@
-"""Every error that airlsh raises on purpose.
+"""Errors of airlsh, as a tree.
 
 ::
 
     AirlshError
-    ├── InputError                    exit code 2: the caller can mend it
-    │   ├── SettingsError             a setting, or a name, that is not allowed
-    │   │   └── ArgumentError         an argument of another kind than the call takes
-    │   ├── SourceError               a source that cannot be read as asked
+    ├── InputError                    exit code 2: the caller can correct it
+    │   ├── SettingsError             a setting or a name that is not allowed
+    │   │   └── ArgumentError         an unknown argument, or an argument of the wrong type
+    │   ├── SourceError               a source that cannot be read
     │   │   ├── SchemaError           a column that is missing or of the wrong type
     │   │   ├── SourceChangedError    a file that changed after it was planned
-    │   │   └── SourceMissingError    no file is there
+    │   │   └── SourceMissingError    a source without files
     │   ├── NotFoundError             no such index, build, model or document
-    │   │   └── RowNotFoundError      no row with such an id
-    │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
+    │   │   └── RowNotFoundError      no row with this id
+    │   ├── ModelMismatchError        two models, or a model and vectors, that do not fit each other
     │   ├── VectorError               a vector that cannot be hashed
     │   ├── FilterError               a search filter outside the allow-list
-    │   ├── MissingPackageError       what was asked for needs a package that is not installed
-    │   ├── PluginError               a model or metric that an installed package registers, but that cannot be loaded
+    │   ├── MissingPackageError       a package that is needed and not installed
+    │   ├── PluginError               a class of an installed package that cannot be loaded
     │   ├── ImageError                an image that cannot be decoded
-    │   └── EncoderError              an encoder that cannot be made as asked
-    │       └── WeightsError          weights that are not there, or that cannot be fetched
-    ├── ServerError                   exit code 1: Elasticsearch could not do its part
-    │   ├── UnsupportedServerError    too old, or its answers are not the ones airlsh leans on
-    │   ├── AccessError               it does not let us in
-    │   │   └── CertificateError      its certificate, or ours, is not taken
-    │   ├── RequestRefusedError       it refuses a request, and would refuse it again
+    │   └── EncoderError              an encoder that cannot be made
+    │       └── WeightsError          weights that are missing or cannot be fetched
+    ├── ServerError                   exit code 1: Elasticsearch failed
+    │   ├── UnsupportedServerError    a server that is too old, or whose answers differ
+    │   ├── AccessError               the user is refused
+    │   │   └── CertificateError      a certificate of server or client is refused
+    │   ├── RequestRefusedError       a request that would be refused again
     │   ├── IndexTemplateError        an index template of the cluster would break an index
-    │   ├── CapacityError             it has no room for another index
+    │   ├── CapacityError             no room for another index
     │   ├── UnavailableError          no node, or no primary shard, answered in time
-    │   │   ├── BusyError             it answered that it cannot do it now
+    │   │   ├── BusyError             the server is too busy now
     │   │   └── ShardsMissingError    no copy of a shard is left on the nodes that answer
     │   └── PartialAnswerError        an answer that does not cover every shard
     ├── RunError                      exit code 1: a run that must not be published
-    │   ├── SourceUnavailableError    a source whose storage did not answer: another try may succeed
+    │   ├── SourceUnavailableError    storage did not answer: another try may succeed
     │   ├── LoadError                 a chunk that could not be loaded
     │   ├── VerificationError         the index does not hold what was loaded
-    │   ├── UnverifiedError           a build that could not be verified, though nothing was found wrong with it
-    │   │   └── ChangesGoneError      as what tells its live documents has left the journal
+    │   ├── UnverifiedError           a build that could not be verified, without a fault found
+    │   │   └── ChangesGoneError      the journal lacks changes that the build depends on
     │   ├── DeadLetterLimitError      more rows were refused than allowed
-    │   │   ├── StoppedEarlyError     so many that the load did not go on
-    │   │   └── FeatureLimitError     so many that the features are not published
-    │   │       └── ImagesAwayError   but another try may get the images of enough of them
+    │   │   ├── StoppedEarlyError     the load was stopped early
+    │   │   └── FeatureLimitError     the features are not published
+    │   │       └── ImagesAwayError   another try may fetch enough of the images
     │   ├── FeaturesError             a chunk whose features could not be made
-    │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
-    │   ├── OutcomeError              a run that did not bring about what it was asked for
-    │   ├── LeaseHeldError            another run that is alive works on this name
-    │   ├── LeaseLostError            somebody else took over the work on this name
+    │   ├── PromotionConflictError    the alias moved, or its index cannot be published
+    │   ├── OutcomeError              a run without its requested result
+    │   ├── LeaseHeldError            another live run holds the lease of this name
+    │   ├── LeaseLostError            another run has taken over the work on this name
     │   ├── DeviceMemoryError         not even one text or image fits the device's memory
     │   └── DagRunError               a run of a DAG that failed, as seen from outside Airflow
-    ├── UnexpectedError               exit code 1: a library raised an error that airlsh did not foresee
+    ├── UnexpectedError               exit code 1: an unforeseen error of a library
     └── StackError                    exit code 1: the local stack could not start or stop
 
-Each carries its data as attributes and survives pickling, so that one raised in a Dask worker
-arrives whole.
+Each error has its data as attributes and survives pickling, so an error of a Dask worker arrives complete.
 """
 
 from __future__ import annotations
@@ -178,7 +177,7 @@ class RowNotFoundError(NotFoundError):
 
 
 class ModelMismatchError(InputError):
-    """Two models, or a model and vectors, that do not belong together."""
+    """Two models, or a model and vectors, that do not fit each other."""
 
     def __init__(self, expected: str, found: str, where: str) -> None:
         self.expected, self.found, self.where = expected, found, where
@@ -255,7 +254,7 @@ class WeightsError(EncoderError):
 
 
 class ServerError(AirlshError):
-    """Elasticsearch could not do its part."""
+    """Elasticsearch failed."""
 
 
 class UnsupportedServerError(ServerError):

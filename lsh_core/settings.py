@@ -704,60 +704,68 @@ class SearchSettings(Settings):
     name: IndexName = Field(description="Name of the index.")
     id: str | None = Field(default=None, min_length=1, description="Neighbours of the document with this id.")
     vector: str | None = Field(
-        default=None, min_length=1, description="Neighbours of this vector: its numbers, with commas between them."
+        default=None, min_length=1, description="Neighbours of this vector: numbers separated by commas."
     )
     vectors: str | None = Field(
-        default=None, min_length=1, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row."
+        default=None, min_length=1, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query per row."
     )
     text: str | None = Field(
-        default=None, description="Neighbours of this text, encoded as the rows were: of what `airlsh features` wrote."
+        default=None, description="Neighbours of this text. It is encoded as the rows were by `airlsh features`."
     )
     image: str | None = Field(
-        default=None, min_length=1, description="Neighbours of this image file, encoded as the rows were."
+        default=None, min_length=1, description="Neighbours of this image file. It is encoded as the rows were."
     )
     weights: str | None = Field(
         default=None,
         min_length=1,
-        description="Where the encoder's weights are on this machine; default: where they were for the rows.",
+        description="Weights of the encoder on this machine. Default: the location used for the rows.",
     )
     match: str | None = Field(
-        default=None, description="Words to look for in full text as well: the best rows by vector and words together."
+        default=None, description="Words to find in full text. Rows are ranked by vector and words together."
     )
     match_weight: float | None = Field(
-        default=None, ge=0, le=1, description="Weight of the words: 0 is by vector alone, 1 by words alone; default .5."
+        default=None,
+        ge=0,
+        le=1,
+        description="Weight of the words, from 0 (vector only) to 1 (words only). Default: 0.5.",
     )
     match_field: tuple[str, ...] = Field(
-        default=(), description="Full-text column to look for --match; may be repeated; default: all full-text columns."
+        default=(),
+        description="Full-text column to search for --match. May be repeated. Default: all full-text columns.",
     )
     fusion: Fusion = Field(
-        default="weighted", description="Vector and words by a weighted sum, or by reciprocal rank fusion."
+        default="weighted", description="Combination of vector and words: weighted sum, or reciprocal rank fusion."
     )
-    k: int = Field(default=10, ge=1, le=10_000, description="Neighbours a query.")
-    probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: enough for the target.")
+    k: int = Field(default=10, ge=1, le=10_000, description="Neighbours per query.")
+    probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit. Default: enough for the target.")
     candidates: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="hyperplane, subspace: rows to rerank exactly; default: enough for the target.",
+        description="hyperplane, subspace: rows to rerank exactly. Default: enough for the target.",
     )
     num_candidates: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="hnsw: rows that the search of each shard's graph keeps; default: enough for the target.",
+        description="hnsw: rows that the graph search of each shard keeps. Default: enough for the target.",
     )
     recall: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        description="Recall of the ten nearest to reach, by the build's own curve; default: its target.",
+        description="Target recall@10 by the recall curve of the build. Default: the target of the build.",
     )
-    exact: bool = Field(default=False, description="Score all rows, or all that pass the filter: true neighbours.")
+    exact: bool = Field(
+        default=False, description="Score all rows, or all rows that pass the filter, for the true neighbours."
+    )
     filter: str | None = Field(default=None, description="Elasticsearch query (JSON) that every neighbour must match.")
-    fields: tuple[str, ...] | None = Field(default=None, description="Fields to return; default: all but the vectors.")
+    fields: tuple[str, ...] | None = Field(
+        default=None, description="Fields to return. Default: all except the vectors."
+    )
     output: Annotated[str | None, _WrittenTo] = Field(default=None, description="Parquet file to write the results to.")
     wait_seconds: float = Field(
-        default=3, ge=0, le=3_600, description="How long to wait for Elasticsearch where no node answers, in seconds."
+        default=3, ge=0, le=3_600, description="Maximum wait for Elasticsearch if no node answers, in seconds."
     )
 
     @property

@@ -13,7 +13,7 @@ class Verdict(Enum):
 
     DONE = "the index holds this row, or a later one with the same id"
     REFUSED = "the row itself is bad: a dead letter"
-    RETRY = "a passing trouble: send the row again after a pause"
+    RETRY = "retryable: send the row again after a pause"
     NO_PRIMARY = "its primary shard is away: wait for the index, another node cannot help"
     BLOCKED = "the index is blocked for writes, as a full disk does, or closed: wait long"
     STOP = "the run may not write here: it must end"
