@@ -16,11 +16,11 @@ from lsh_core.errors import SchemaError, SourceError
 from lsh_core.sources.arrays import AnyType
 from lsh_core.sources.plain_types import is_list
 
-MOST_FIELDS = 10_000
+MAX_FIELDS = 10_000
 """Maximum number of fields of an index, with objects and multi-fields. Each field costs memory on every node that holds
 a shard.
 """
-MOST_LEVELS = 20
+MAX_LEVELS = 20
 """Maximum depth of nested objects, as the server allows by default."""
 SPARE_FIELDS = 1_000
 """Number of fields that live changes may add."""
@@ -37,10 +37,10 @@ def check_nested_names(source: str, schema: pa.Schema) -> None:
 def check_field_count(source: str, mappings: Mapping[str, Any]) -> None:
     """Raise `SourceError` if the columns make more fields than `MAX_FIELDS`."""
     count = field_count(mappings)
-    if count > MOST_FIELDS:
+    if count > MAX_FIELDS:
         raise SourceError(
             source,
-            f"makes {count:,} fields, and an index may have {MOST_FIELDS:,}: choose fewer columns with --columns",
+            f"makes {count:,} fields, and an index may have {MAX_FIELDS:,}: choose fewer columns with --columns",
         )
 
 
@@ -54,11 +54,11 @@ def field_count(mappings: Mapping[str, Any]) -> int:
 
 
 def _check_type(source: str, column: str, path: str, arrow: AnyType, *, levels: int) -> None:
-    if levels > MOST_LEVELS:
+    if levels > MAX_LEVELS:
         raise SchemaError(
             source,
             column,
-            f"is nested deeper than the {MOST_LEVELS} levels that Elasticsearch maps: flatten it, or leave the column "
+            f"is nested deeper than the {MAX_LEVELS} levels that Elasticsearch maps: flatten it, or leave the column "
             "out with --columns",
         )
     while is_list(arrow):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_MERGE_SECONDS = 6 * 3600
+_MAX_MERGE_SECONDS = 6 * 3600
 _LINE_SECONDS = 10.0
 _JSON = {"accept": "application/json"}
 _LOST_SECONDS = 30.0
@@ -56,7 +56,7 @@ def _merge(client: Elasticsearch, index: str) -> None:
     outcome = _Outcome(client, task)
     while not (state := outcome.read())["completed"]:
         now = time.monotonic()
-        if now - started > _LONGEST_MERGE_SECONDS:
+        if now - started > _MAX_MERGE_SECONDS:
             raise UnavailableError(f"merging {index}", now - started, "still merging")
         if now - said > _LINE_SECONDS:
             said = now
@@ -69,7 +69,7 @@ def _merge(client: Elasticsearch, index: str) -> None:
     response = state.get("response")
     # The task has ended. If its outcome was not kept, a second merge, which has nothing to do, reports failures.
     if response is None:
-        patient = client.options(request_timeout=_LONGEST_MERGE_SECONDS)
+        patient = client.options(request_timeout=_MAX_MERGE_SECONDS)
         response = patient.indices.forcemerge(index=index, max_num_segments=1).body
     require_primaries(client, "merge", index, response)
 

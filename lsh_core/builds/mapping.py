@@ -19,7 +19,7 @@ from lsh_core.retrieval.registry import make_retrieval
 from lsh_core.retrieval.token_format import TokenFormat
 
 META_KEY = "airlsh"
-MOST_DIMS = 4096
+MAX_DIMS = 4096
 FORMAT = 3
 """Format of ``_meta``; an index of another format is refused.
 
@@ -145,8 +145,8 @@ def check_vector_column(source: str, column: str, dims: int) -> None:
     """
     if not is_field_name(column):
         raise SchemaError(source, column, "cannot be the name of a field: give the column another one")
-    if dims > MOST_DIMS:
-        raise SchemaError(source, column, f"has vectors of {dims} numbers; Elasticsearch indexes {MOST_DIMS} at most")
+    if dims > MAX_DIMS:
+        raise SchemaError(source, column, f"has vectors of {dims} numbers; Elasticsearch indexes {MAX_DIMS} at most")
 
 
 def default_shards(rows: int, dims: int, nodes: int) -> int:

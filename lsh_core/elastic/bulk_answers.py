@@ -32,7 +32,7 @@ class ItemVerdict:
 
 _DONE = ItemVerdict(Verdict.DONE)
 
-PASSING_STATUSES = frozenset({429, 502, 503, 504})
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 """Status codes of a server that is overloaded, or that is losing or finding a node."""
 
 
@@ -50,7 +50,7 @@ def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
         return ItemVerdict(Verdict.BLOCKED, kind, reason)
     if status == 503 and kind == "unavailable_shards_exception":
         return ItemVerdict(Verdict.NO_PRIMARY, kind, reason)
-    if status in PASSING_STATUSES:
+    if status in RETRYABLE_STATUSES:
         return ItemVerdict(Verdict.RETRY, kind, reason)
     if status == 400 and kind == "index_closed_exception":
         return ItemVerdict(Verdict.BLOCKED, kind, reason)
@@ -78,7 +78,7 @@ def judge_request(status: int, body: object, *, rows: int, refused_before: bool)
     if status == 429:
         verdict = Verdict.SPLIT if refused_before and rows > 1 else Verdict.RETRY
         return ItemVerdict(verdict, kind or "too_many_requests", reason)
-    if status in PASSING_STATUSES or status in (408, 500):
+    if status in RETRYABLE_STATUSES or status in (408, 500):
         return ItemVerdict(Verdict.RETRY, kind or f"status {status}", reason)
     return ItemVerdict(Verdict.STOP, kind or f"status {status}", reason)
 

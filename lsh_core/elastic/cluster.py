@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
-from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.liveness import SilentNodeError, call_with_liveness_check
 from lsh_core.elastic.node_pool import NodePool
@@ -68,7 +68,7 @@ def on_any_node(
                 result = call_with_liveness_check(client, action) if watch and not brief else action(client)
             except ApiError as error:
                 ring.answered(node)
-                if error.status_code not in PASSING_STATUSES:
+                if error.status_code not in RETRYABLE_STATUSES:
                     raise _named(error) from error
                 answer = error
             except (TransportError, SilentNodeError) as error:

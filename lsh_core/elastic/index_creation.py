@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 _NOT_OFFERED = (404, 405)
 _HIGHEST_PRIORITY = 2**53
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 _TOO_MANY_SHARDS = "shards open"
 
 
@@ -56,7 +56,7 @@ def creatable(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> dic
     if found := conflicts(body, inherited):
         raise IndexTemplateError(index, inherited.title, found, inherited.remedy)
     if added := additions(body, inherited):
-        named = ", ".join(added[:_MOST_NAMED]) + (", ..." if len(added) > _MOST_NAMED else "")
+        named = ", ".join(added[:_MAX_NAMED]) + (", ..." if len(added) > _MAX_NAMED else "")
         logger.warning(
             "%s adds %d fields to %s that stay empty: %s. %s",
             inherited.title, len(added), index, named, inherited.remedy,

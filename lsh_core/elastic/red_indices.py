@@ -19,7 +19,7 @@ from lsh_core.errors import AirlshError
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_REASON = 300
+_MAX_REASON = 300
 _SECONDS = 5.0
 _OWN = "airlsh"
 
@@ -111,7 +111,7 @@ def _reason(client: Elasticsearch, index: str, shards: dict[str, Any]) -> str:
         if decider.get("decision") == "NO"
     )
     said = next(deciders, None) or found.get("allocate_explanation") or "the cluster does not say why"
-    return f"no node takes shard {missing}: {said}"[:_LONGEST_REASON]
+    return f"no node takes shard {missing}: {said}"[:_MAX_REASON]
 
 
 def _command(client: Elasticsearch, index: str, url: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from elastic_transport import TransportError
 from elasticsearch import ApiError
 
-from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
 from lsh_core.elastic.missing_privileges import access_error
 from lsh_core.errors import (
     AirlshError,
@@ -23,8 +23,8 @@ from lsh_core.errors import (
 REQUEST = "airlsh_request"
 """Attribute of client errors that holds the request, such as ``PUT /airlsh-runs``; see `naming_client`."""
 
-_LONGEST_REASON = 600
-_LATER = PASSING_STATUSES | {408, 409}
+_MAX_REASON = 600
+_LATER = RETRYABLE_STATUSES | {408, 409}
 _FORESEEN = (OSError, MemoryError, SystemError)
 _FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError, AssertionError)
 _BLOCKED = "cluster_block_exception"
@@ -95,11 +95,11 @@ def reason_of(error: ApiError) -> str:
     body = error.body
     found = body.get("error") if isinstance(body, Mapping) else None
     if not isinstance(found, Mapping):
-        return str(found or body or error)[:_LONGEST_REASON]
+        return str(found or body or error)[:_MAX_REASON]
     reasons = list(dict.fromkeys(_reasons(found)))
     # An outer reason often repeats an inner reason behind a prefix, or only points to it.
     kept = [each for place, each in enumerate(reasons) if not any(each in other for other in reasons[:place])]
-    return ": ".join(kept)[:_LONGEST_REASON] or str(error)
+    return ": ".join(kept)[:_MAX_REASON] or str(error)
 
 
 def _reasons(found: Mapping[str, Any]) -> Iterator[str]:

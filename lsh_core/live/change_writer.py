@@ -32,7 +32,7 @@ ID_COLUMN, VECTOR_COLUMN = "airlsh.id", "airlsh.vector"
 
 _WAIT_SECONDS = 60.0
 _AWAY = frozenset({"index_not_found_exception", "invalid_index_name_exception"})
-_PASSING = frozenset({Verdict.RETRY, Verdict.NO_PRIMARY, Verdict.BLOCKED})
+_RETRYABLE = frozenset({Verdict.RETRY, Verdict.NO_PRIMARY, Verdict.BLOCKED})
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class ChangeWriter:
         if not error and item["status"] == 404:
             return
         judged = judge_item(item)
-        if judged.verdict in _PASSING:
+        if judged.verdict in _RETRYABLE:
             outcome.waiting.append(entry)
             outcome.reason = f"{judged.error}: {judged.reason}"
         elif judged.verdict is Verdict.REFUSED:

@@ -18,7 +18,7 @@ import orjson
 
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.records import now
-from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
 from lsh_core.elastic.bulk_requests import post_bulk, requests
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
@@ -292,7 +292,7 @@ class Journal:
                 taken[number] = JournalPosition(int(item["_seq_no"]))
             elif item["status"] == 409:
                 there.append(number)
-            elif item["status"] in PASSING_STATUSES:
+            elif item["status"] in RETRYABLE_STATUSES:
                 reason = str(item.get("error"))
             elif item["status"] == 404:
                 raise LoadError(CHANGES, self._through, "write alias removed: another run holds the lease")

@@ -28,7 +28,7 @@ from lsh_core.loading.node_stats import NodeStats
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 10.0
+_MAX_PAUSE_SECONDS = 10.0
 _BLOCKED_PAUSE_SECONDS = 15.0
 _PRIMARY_PAUSE_SECONDS = 1.0
 _SHOWN_IDS = 3
@@ -249,7 +249,7 @@ class BulkSender:
             logger.warning("%s: writes blocked (%s): free disk space, or open it; waiting", self.index, verdict.reason)
             self.sleep(min(_BLOCKED_PAUSE_SECONDS, max(deadline - self.clock(), 0)))
         elif verdict.verdict is Verdict.RETRY:
-            longest = min(_FIRST_PAUSE_SECONDS * 2**attempts, _LONGEST_PAUSE_SECONDS)
+            longest = min(_FIRST_PAUSE_SECONDS * 2**attempts, _MAX_PAUSE_SECONDS)
             self.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter, not a secret
 
     def _wait_for_primaries(self, deadline: float) -> None:

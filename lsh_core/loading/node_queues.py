@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from lsh_core.loading.bulk_sender import BulkSender, SendReport
 
 _OPEN_REQUESTS_PER_THREAD = 2
-_LEAST_THREADS = 2
+_MIN_THREADS = 2
 STEAL_AFTER_SECONDS = 1.0
 
 
@@ -31,7 +31,7 @@ class NodeQueues:
     def __init__(
         self, sender: BulkSender, nodes: int, threads: int, patience_seconds: float = STEAL_AFTER_SECONDS
     ) -> None:
-        each = max(-(-threads // nodes), min(threads, _LEAST_THREADS))
+        each = max(-(-threads // nodes), min(threads, _MIN_THREADS))
         self._sender, self._patience = sender, patience_seconds
         self._room = _OPEN_REQUESTS_PER_THREAD * each
         self._pools = [ThreadPoolExecutor(each, thread_name_prefix=f"post-{node}") for node in range(nodes)]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CHUNKS_PER_PAGE = 5000
 _SAMPLES_PER_PAGE = 100
-_LONGEST_LIST = 5
+_MAX_LISTED = 5
 
 
 def verify_holdings(
@@ -68,7 +68,7 @@ def verify_holdings(
         chunk for chunk in expected.chunks.keys() | held.keys() if expected.chunks.get(chunk) != held.get(chunk)
     )
     if wrong:
-        shown = wrong[:_LONGEST_LIST]
+        shown = wrong[:_MAX_LISTED]
         raise VerificationError(
             index,
             f"{len(wrong)} chunks (documents and sum of row numbers of chunks {', '.join(map(str, shown))})",
