@@ -166,14 +166,12 @@ class NotFoundError(InputError):
 class RowNotFoundError(NotFoundError):
     """No row has this id; `index` is the physical index that was read."""
 
-    def __init__(self, name: str, identity: str, index: str) -> None:
-        super().__init__("row", identity)
-        self.name, self.id, self.index = name, identity, index
-        near = identity.strip()
-        hint = (
-            f": did you mean {near!r}?" if near not in ("", identity) else ": ids are compared whole, with their case"
-        )
-        self.args = (f"{name} has no row with the id {quoted(identity, 80)}{hint} ({index})",)
+    def __init__(self, name: str, id: str, index: str) -> None:
+        super().__init__("row", id)
+        self.name, self.id, self.index = name, id, index
+        near = id.strip()
+        hint = f": did you mean {near!r}?" if near not in ("", id) else ": ids are compared whole, with their case"
+        self.args = (f"{name} has no row with the id {quoted(id, 80)}{hint} ({index})",)
 
 
 class ModelMismatchError(InputError):

@@ -41,20 +41,20 @@ class AliasMoves:
         self._client = client
         ensure_system_index(client, RUNS)
 
-    def find(self, name: str, identity: str) -> AliasMove | None:
-        """Return the alias move of `name` that the run `identity` began, or None."""
+    def find(self, name: str, id: str) -> AliasMove | None:
+        """Return the alias move of `name` that the run `id` began, or None."""
         from elasticsearch import NotFoundError
 
         try:
-            return AliasMove.from_json(self._client.get(index=RUNS, id=_document_id(name, identity))["_source"]["move"])
+            return AliasMove.from_json(self._client.get(index=RUNS, id=_document_id(name, id))["_source"]["move"])
         except NotFoundError:
             return None
 
-    def write(self, identity: str, move: AliasMove) -> None:
-        """Record the progress of the alias move that the run `identity` began."""
+    def write(self, id: str, move: AliasMove) -> None:
+        """Record the progress of the alias move that the run `id` began."""
         document = {"move": move.to_json()}
-        self._client.index(index=RUNS, id=_document_id(move.alias, identity), document=document)
+        self._client.index(index=RUNS, id=_document_id(move.alias, id), document=document)
 
 
-def _document_id(name: str, identity: str) -> str:
-    return f"move/{name}/{hashlib.sha256(identity.encode()).hexdigest()}"
+def _document_id(name: str, id: str) -> str:
+    return f"move/{name}/{hashlib.sha256(id.encode()).hexdigest()}"

@@ -25,13 +25,13 @@ loaded row.
 """
 
 
-def delete_line(identity: str, position: int) -> bytes:
+def delete_line(id: str, position: int) -> bytes:
     """Return the action line of a delete.
 
     The version of the delete follows from `position`, the position of the change in the journal.
     """
     version = LIVE_VERSION + position
-    return b'{"delete":{"_id":%b,"version":%d,"version_type":"external_gte"}}\n' % (orjson.dumps(identity), version)
+    return b'{"delete":{"_id":%b,"version":%d,"version_type":"external_gte"}}\n' % (orjson.dumps(id), version)
 
 
 class BulkLineEncoder:
@@ -132,13 +132,13 @@ class BulkLineEncoder:
         width = 4 * vectors.shape[1]
         rest = self._rest(others)
         lines = []
-        for row, (identity, version, own) in enumerate(zip(ids, versions, owns, strict=True)):
+        for row, (id, version, own) in enumerate(zip(ids, versions, owns, strict=True)):
             vector = b2a_base64(big_endian[row * width : (row + 1) * width], newline=False)
             lines.append(
                 b"".join(
                     (
                         b'{"index":{"_id":',
-                        orjson.dumps(identity),
+                        orjson.dumps(id),
                         b',"version":',
                         b"%d" % version,
                         self._vector,

@@ -16,7 +16,7 @@ def hash_ids(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
     The hash is XXH3. A collision is not expected within 10^15 ids.
     """
     digest = xxhash.xxh3_128_digest
-    hashes = b"".join([digest(identity.encode()) for identity in ids])
+    hashes = b"".join([digest(id.encode()) for id in ids])
     return np.frombuffer(hashes, dtype=">u8").astype(np.uint64).reshape(-1, 2)
 
 

@@ -295,14 +295,14 @@ class _Wish:
 
 def _acquire(connection: Connection, wish: _Wish) -> LeaseRecord:
     on_any_node(connection, lambda client: ensure_system_index(client, LEASES))
-    identity = wish.caller.identity or uuid.uuid4().hex
+    id = wish.caller.identity or uuid.uuid4().hex
     deadline = time.monotonic() + wish.wait_seconds
     seen, log = _Watch(), _WaitLog()
     while True:
         found = on_any_node(connection, lambda client: LeaseStore(client).read(wish.name, wish.scope))
         seen.see(found)
-        if found is None or found.released or found.identity == identity or seen.took_its_end(found, wish):
-            after = _document(wish, identity, found)
+        if found is None or found.released or found.identity == id or seen.took_its_end(found, wish):
+            after = _document(wish, id, found)
             record = on_any_node(connection, lambda client, found=found, after=after: _take(client, found, after))  # type: ignore[misc]
             if record is not None:
                 return record
@@ -388,11 +388,11 @@ def _take(client: Elasticsearch, before: LeaseRecord | None, after: Mapping[str,
     return taken
 
 
-def _document(wish: _Wish, identity: str, before: LeaseRecord | None) -> dict[str, Any]:
+def _document(wish: _Wish, id: str, before: LeaseRecord | None) -> dict[str, Any]:
     return {
         "name": wish.name,
         "scope": wish.scope,
-        "identity": identity,
+        "identity": id,
         "holder": wish.caller.description,
         "build": wish.build,
         "epoch": before.epoch + 1 if before is not None else 1,

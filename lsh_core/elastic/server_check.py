@@ -124,8 +124,8 @@ def _facts(client: Elasticsearch, index: str) -> dict[str, tuple[list[str], list
     }
 
 
-def _read(client: Elasticsearch, index: str, identity: str) -> list[dict[str, Any]]:
-    query = {"ids": {"values": [identity]}}
+def _read(client: Elasticsearch, index: str, id: str) -> list[dict[str, Any]]:
+    query = {"ids": {"values": [id]}}
     hits: list[dict[str, Any]] = search(
         client, index, query=query, source=False, docvalue_fields=asked_for("vector"), size=1
     )["hits"]["hits"]

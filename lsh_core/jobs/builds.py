@@ -161,13 +161,13 @@ def _move(
     The alias moves only from the index that was live at the decision.
     """
     client = answering_client(services.connection)
-    moves, name, identity = AliasMoves(client), settings.name, services.caller.identity
-    move = moves.find(name, identity) if identity else None
+    moves, name, id = AliasMoves(client), settings.name, services.caller.identity
+    move = moves.find(name, id) if id else None
     if move is None:
         live = live_index(client, name)
         move = AliasMove(name, choose(live), live)
-        if identity:
-            moves.write(identity, move)
+        if id:
+            moves.write(id, move)
     if move.is_done:
         _require_there(client, name, move)
     else:
@@ -181,8 +181,8 @@ def _move(
             lease_seconds=_LEASE_SECONDS,
         )
         move = replace(move, live=live)
-        if identity:
-            moves.write(identity, move)
+        if id:
+            moves.write(id, move)
     return move
 
 

@@ -74,13 +74,13 @@ class CorrectedSource:
         others, examples = 0, dict[str, None]()
         for file, first_row, table in read_batches(self._dataset.files, [self._id]):
             ids = read_identifiers(table.column(self._id)).ids
-            for row_number, identity in enumerate(ids, file.first_row_number + first_row):
-                if identity is not None and identity in dead_letters:
-                    last[identity] = row_number
+            for row_number, id in enumerate(ids, file.first_row_number + first_row):
+                if id is not None and id in dead_letters:
+                    last[id] = row_number
                     continue
                 others += 1
                 if len(examples) < _SHOWN:
-                    examples[str(identity)] = None
+                    examples[str(id)] = None
         shown = ", ".join(examples)
         if not last:
             raise SourceError(
@@ -104,7 +104,7 @@ class CorrectedSource:
         for number, file in enumerate(self._dataset.files):
             for table in _rows_at(file, [chunk for chunk in chunks if chunk.file == number], there, row_numbers):
                 ids = read_identifiers(table.column(self._id)).ids
-                folders = [self._folders[dead_letters[str(identity)][-1].source] for identity in ids]
+                folders = [self._folders[dead_letters[str(id)][-1].source] for id in ids]
                 for name in self._columns:
                     if name not in there:
                         values = [column_value(folder[name]) for folder in folders]

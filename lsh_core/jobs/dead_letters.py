@@ -47,7 +47,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplayedLetters(JsonForm):
+class ReplayedDeadLetters(JsonForm):
     """Counts of dead letters and rows of a replay, by outcome.
 
     Attributes
@@ -69,7 +69,7 @@ class ReplayedLetters(JsonForm):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplayReport(ReplayedLetters):
+class ReplayReport(ReplayedDeadLetters):
     """Report of a replay, with the new report of the build."""
 
     build: str
@@ -151,7 +151,7 @@ def _record(client: Elasticsearch, name: str, build: str | None) -> BuildRecord:
 
 def _replay(
     settings: ReplaySettings, planned: IndexSettings, build: str, services: Services, lease: Lease
-) -> ReplayedLetters:
+) -> ReplayedDeadLetters:
     """Load the corrected rows under the write fence of this call's epoch."""
     client = answering_client(services.connection)
     record = BuildRecords(client).get(settings.name, build)
@@ -178,7 +178,9 @@ def _replay(
         fence_writes(answering_client(services.connection), plan.index, build, lease.epoch)
     refresh(client, plan.index)
     logger.info("replay: %d dead letters replayed, %d refused again, %d had no row", replayed, refused, len(unmatched))
-    return ReplayedLetters(replayed=replayed, still_refused=refused, unmatched=len(unmatched), passed_over=passed_over)
+    return ReplayedDeadLetters(
+        replayed=replayed, still_refused=refused, unmatched=len(unmatched), passed_over=passed_over
+    )
 
 
 def _by_id(

@@ -152,7 +152,7 @@ class FeatureRun:
         for chunk in manifest.chunks:
             if len(examples) >= _EXAMPLES:
                 break
-            examples += [str(letter) for letter in read_dead_letters(self._folder, chunk)]
+            examples += [str(dead_letter) for dead_letter in read_dead_letters(self._folder, chunk)]
         told_of = (self._settings.output, manifest.dead_lettered, limit, tuple(examples[:_EXAMPLES]))
         retryable = sum(chunk.retryable for chunk in manifest.chunks)
         if manifest.dead_lettered - retryable <= limit:

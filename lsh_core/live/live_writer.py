@@ -282,15 +282,13 @@ class LiveWriter:
             logger.warning("%s: opened for live changes again; a promotion had died", self._name)
 
 
-def _id_text(identity: object) -> str:
+def _id_text(id: object) -> str:
     """Return an id as text, as documents store it."""
-    if isinstance(identity, bool) or not isinstance(identity, str | numbers.Integral):
-        raise SourceError(
-            "ids", f"{identity!r} is no id: it is a {type(identity).__name__}, not a string or an integer"
-        )
-    if not isinstance(identity, str) and abs(int(identity)) >= 10**MAX_ID_BYTES:
-        raise SourceError("ids", f"a whole number of {int(identity).bit_length():,} bits is too long for an id")
-    text = str(identity)
+    if isinstance(id, bool) or not isinstance(id, str | numbers.Integral):
+        raise SourceError("ids", f"{id!r} is no id: it is a {type(id).__name__}, not a string or an integer")
+    if not isinstance(id, str) and abs(int(id)) >= 10**MAX_ID_BYTES:
+        raise SourceError("ids", f"a whole number of {int(id).bit_length():,} bits is too long for an id")
+    text = str(id)
     size = len(text.encode(errors="replace"))
     if escape_non_utf8(text) != text:
         raise SourceError(

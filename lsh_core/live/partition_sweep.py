@@ -75,5 +75,5 @@ def departed(
         yield [hit["_id"] for hit in hits]
 
 
-def _key(entry: Entry, identity: str) -> str:
-    return hashlib.sha256(f"{entry.key}\x00{identity}".encode()).hexdigest()[:40]
+def _key(entry: Entry, id: str) -> str:
+    return hashlib.sha256(f"{entry.key}\x00{id}".encode()).hexdigest()[:40]

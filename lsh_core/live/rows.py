@@ -149,7 +149,7 @@ def upserts(
     The change of an id is its last row.
     """
     valid = valid_rows(table, field, where, first_row)
-    last = {identity: row for row, identity in enumerate(valid.ids)}
+    last = {id: row for row, id in enumerate(valid.ids)}
     offsets = sorted(last.values())
     chosen = table.take(pa.array(offsets, pa.int64()))
     return [

@@ -79,7 +79,7 @@ def changed_ids(connection: Connection, name: str, ids: Sequence[str], *, waterm
     journal = Journal(connection, name)
     last = journal.last_positions(ids, up_to=journal.barrier())
     held = journal.last_positions(list(last), up_to=watermark) if watermark > BEFORE_ALL else {}
-    return {identity for identity, position in last.items() if position > held.get(identity, BEFORE_ALL)}
+    return {id for id, position in last.items() if position > held.get(id, BEFORE_ALL)}
 
 
 def require_changes(client: Elasticsearch, record: BuildRecord) -> None:

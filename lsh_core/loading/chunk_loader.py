@@ -277,8 +277,8 @@ class ChunkLoader:
             (row.offset, row.id, row.error, row.reason) for row in opened.refused
         ]
         for offset, each in refusals.items():
-            identity = opened.ids[int(np.searchsorted(opened.offsets, offset))].as_py()
-            refused.append((offset, identity, each.error, each.reason))
+            id = opened.ids[int(np.searchsorted(opened.offsets, offset))].as_py()
+            refused.append((offset, id, each.error, each.reason))
         refused = sorted(refused, key=lambda each: each[0])[: self._plan.dead_letters_per_chunk]
         packed = self._row_bytes_of(file, opened, [offset for offset, *_ in refused])
         expires_at = expiry(self._plan.dead_letter_days)
@@ -291,13 +291,13 @@ class ChunkLoader:
                 row_group=int(np.searchsorted(row_group_stops, chunk.start + offset, side="right")),
                 row=chunk.start + offset,
                 row_number=chunk.first_row_number + offset,
-                id=identity,
+                id=id,
                 error=error,
                 reason=reason,
                 expires_at=expires_at,
                 row_bytes=packed[offset],
             )
-            for offset, identity, error, reason in refused
+            for offset, id, error, reason in refused
         ]
 
     def _row_bytes_of(self, file: SourceFile, opened: _OpenChunk, rows: Sequence[int]) -> dict[int, bytes]:

@@ -120,9 +120,9 @@ class CorrectionLoader:
         }
         changed = self._changed(valid.ids)
         by_chunk: defaultdict[int, list[int]] = defaultdict(list)
-        for row, identity in enumerate(valid.ids):
-            if identity not in changed:
-                by_chunk[_last(dead_letters[identity]).chunk].append(row)
+        for row, id in enumerate(valid.ids):
+            if id not in changed:
+                by_chunk[_last(dead_letters[id]).chunk].append(row)
         for chunk, rows in by_chunk.items():
             for row, error, reason in self._send(fitted, valid, chunk, rows, dead_letters):
                 refused[int(valid.offsets[row])] = (valid.ids[row], error, reason)
@@ -179,12 +179,12 @@ class CorrectionLoader:
         row_numbers: defaultdict[int, list[int]] = defaultdict(list)
         ids: defaultdict[int, list[str]] = defaultdict(list)
         moment = now()
-        for offset, identity in zip(valid.offsets.tolist(), valid.ids, strict=True):
+        for offset, id in zip(valid.offsets.tolist(), valid.ids, strict=True):
             if offset in refused:
                 continue
-            for dead_letter in dead_letters[identity]:
+            for dead_letter in dead_letters[id]:
                 row_numbers[dead_letter.chunk].append(dead_letter.row_number)
-                ids[dead_letter.chunk].append(identity)
+                ids[dead_letter.chunk].append(id)
                 corrected.dead_letters.append(
                     replace(dead_letter, replayed_at=dead_letter.replayed_at or moment, row_bytes=None)
                 )

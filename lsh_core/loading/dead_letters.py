@@ -43,14 +43,14 @@ def expiry(days: int) -> str:
     return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
 
 
-def to_document(letter: DeadLetter) -> dict[str, Any]:
+def to_document(dead_letter: DeadLetter) -> dict[str, Any]:
     """Return the stored form of a dead letter.
 
     Long texts are cut, and a row that is too large is omitted.
     """
-    document = {**letter.shortened().to_json(), "replayed_at": letter.replayed_at}
-    if letter.row_bytes is not None and len(letter.row_bytes) <= _MAX_ROW_BYTES:
-        document["row_data"] = base64.b64encode(letter.row_bytes).decode("ascii")
+    document = {**dead_letter.shortened().to_json(), "replayed_at": dead_letter.replayed_at}
+    if dead_letter.row_bytes is not None and len(dead_letter.row_bytes) <= _MAX_ROW_BYTES:
+        document["row_data"] = base64.b64encode(dead_letter.row_bytes).decode("ascii")
     return document
 
 

@@ -161,10 +161,10 @@ def _write(
     encoder: EncoderInfo,
     record: ChunkRecord,
     rows: pa.Table,
-    letters: Sequence[DeadLetter],
+    dead_letters: Sequence[DeadLetter],
 ) -> ChunkRecord:
     check_unchanged(span.file)  # Checked between the read of the rows and the claim that they are encoded.
-    return write_chunk(folder, record, rows, letters, encoder)
+    return write_chunk(folder, record, rows, dead_letters, encoder)
 
 
 def _decoder(columns: RowColumns, encoder: Encoder) -> Callable[[Payload], Pixels]:
