@@ -83,7 +83,7 @@ class AirlshError(Exception):
 
     exit_code = 1
     final = False
-    """Whether a repetition cannot help."""
+    """True if a repetition cannot help."""
 
     def __str__(self) -> str:
         """Return the message with credentials and signatures of URLs redacted.
@@ -125,7 +125,7 @@ class ArgumentError(SettingsError, TypeError):
 
 
 class SourceError(InputError):
-    """A source that cannot be read as asked."""
+    """A source that cannot be read."""
 
     def __init__(self, source: str, reason: str) -> None:
         self.source, self.reason = source, reason
@@ -141,7 +141,7 @@ class SchemaError(SourceError):
 
 
 class SourceChangedError(SourceError):
-    """A file that is no longer the one that was planned."""
+    """A file that changed after it was planned."""
 
     def __init__(self, source: str, planned: str, found: str) -> None:
         super().__init__(
@@ -523,7 +523,7 @@ class OutcomeError(RunError):
 
     def __init__(self, name: str, what: str, missing: str) -> None:
         self.name, self.what, self.missing = name, what, missing
-        super().__init__(f"{name}: the run did not do what it was asked for: {what} {missing}")
+        super().__init__(f"{name}: the run did not reach its result: {what} {missing}")
 
 
 class LeaseHeldError(RunError):
@@ -538,7 +538,7 @@ class LeaseHeldError(RunError):
         self.name, self.scope, self.holder, self.since, self.heartbeat = name, scope, holder, since, heartbeat
         self.ttl_seconds = ttl_seconds
         super().__init__(
-            f"{name}: {holder} holds the lease {scope!r} since {since} and is at work (last heartbeat {heartbeat}); "
+            f"{name}: {holder} holds the lease {scope!r} since {since} and is running (last heartbeat {heartbeat}); "
             f"{name} is free as soon as that run ends, or {ttl_seconds:.0f} s after its last heartbeat if it is "
             "killed: try again then, or end it"
         )
@@ -564,7 +564,7 @@ class DeviceMemoryError(RunError):
     def __init__(self, device: str, reason: str) -> None:
         self.device, self.reason = device, reason
         super().__init__(
-            f"{device} has not the memory for one row at a time; run on another device, or with shorter texts, smaller "
+            f"{device} lacks the memory for one row at a time; run on another device, or with shorter texts, smaller "
             f"images or a smaller network: {reason}"
         )
 

@@ -254,7 +254,7 @@ def _settings_error(model: type[Settings], refused: ValidationError) -> Settings
 
 def _reason(model: type[Settings], setting: str, error: str, message: str) -> str:
     if error == "extra_forbidden":
-        return f"is no setting: {choice_of(setting, tuple(model.form_fields().model_fields))}"
+        return f"is not a setting: {choice_of(setting, tuple(model.form_fields().model_fields))}"
     if error == "missing":
         return "must be given"
     if error == "string_unicode":

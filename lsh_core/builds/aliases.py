@@ -147,7 +147,7 @@ def require_live(client: Elasticsearch, alias: str, expected: str | None) -> Non
 
 def moved_away(alias: str, expected: str | None, found: str | None) -> PromotionConflictError:
     """Return the error that names the expected and the actual index of an alias."""
-    reason = f"is on {found or 'nothing'}, and no longer on {expected or 'nothing'}: somebody else moved it meanwhile"
+    reason = f"is on {found or 'nothing'}, and no longer on {expected or 'nothing'}: another caller moved it meanwhile"
     return PromotionConflictError(alias, reason)
 
 

@@ -53,7 +53,7 @@ def read_write_fence(client: Elasticsearch, index: str, build: str) -> WriteFenc
         if match and match["build"] == build
     ]
     if len(states) != 1:
-        raise LoadError(index, "write gate", f"the index has {len(states)} gates ({', '.join(sorted(aliases))})")
+        raise LoadError(index, "write gate", f"the index has {len(states)} write fences ({', '.join(sorted(aliases))})")
     return states[0]
 
 
@@ -90,7 +90,7 @@ def _move(client: Elasticsearch, index: str, build: str, wanted: WriteFence) -> 
         except NotFoundError:
             continue  # Another caller changed the state since it was read.
         return
-    raise LoadError(index, "write gate", f"it kept moving, {_TRIES} times")
+    raise LoadError(index, "write gate", f"it changed during {_TRIES} tries")
 
 
 def _actions(index: str, build: str, found: WriteFence, wanted: WriteFence) -> list[dict[str, Any]]:

@@ -114,7 +114,7 @@ class Connection:
             given = {name: value for name, value in given.items() if name not in _TLS_FIELDS}
         username, password = found.username or given.get("username"), found.password
         if found.username and given.get("api_key"):
-            raise SettingsError("AIRLSH_ES_API_KEY", "…", "the address has a user as well; give one of the two")
+            raise SettingsError("AIRLSH_ES_API_KEY", "…", "the address has a user as well; set only one")
         if password is None and (not found.username or found.username == given.get("username", found.username)):
             password = given.get("password")
         return cls(
@@ -189,7 +189,7 @@ def _named(urls: str | None, given: Mapping[str, str]) -> str:
 
 def _check_credentials(connection: Connection) -> None:
     if connection.api_key and connection.username:
-        raise SettingsError("api_key", "…", f"the user {connection.username!r} is given as well; give one of the two")
+        raise SettingsError("api_key", "…", f"the user {connection.username!r} is set as well; set only one")
     if connection.password and not connection.username:
         raise SettingsError("password", "…", "there is no user for it; give the user as well")
     if connection.username and not connection.password:

@@ -57,7 +57,7 @@ class Caller:
 
     def __post_init__(self) -> None:
         if self.identity == "":
-            raise ValueError("an empty identity would be everybody's")
+            raise ValueError("an empty identity would be shared by all callers")
 
 
 @dataclass(frozen=True)
@@ -330,7 +330,7 @@ class _WaitLog:
             return
         self._next = now + _TELL_SECONDS
         logger.warning(
-            "%s: waiting for the lease %r; %s holds it. Last heartbeat %s; without another one it is free at %s",
+            "%s: waiting for the lease %r; %s holds it. Last heartbeat %s; it expires at %s",
             found.name,
             found.scope,
             found.holder,

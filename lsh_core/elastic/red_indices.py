@@ -72,7 +72,7 @@ def red_indices_if_told(connection: Connection) -> tuple[RedIndex, ...]:
             wait_seconds=0,
         )
     except (AirlshError, ApiError, TransportError) as error:
-        logger.info("red indices were not looked for: %s", error)
+        logger.info("red indices were not checked: %s", error)
         return ()
 
 

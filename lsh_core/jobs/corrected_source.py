@@ -89,7 +89,7 @@ class CorrectedSource:
                 "`airlsh upsert` is for rows that are new or changed",
             )
         if others:
-            logger.info("replay: %d rows are of no dead letter and change nothing, such as %s", others, shown)
+            logger.info("replay: %d rows have no dead letter and change nothing, such as %s", others, shown)
         return last, others
 
     def tables(self, rows: Mapping[str, int], dead_letters: DeadLetters) -> Iterator[pa.Table]:

@@ -210,7 +210,7 @@ def _by_id(
         reason = f"since this build was planned {named} were refreshed, and hold what the refreshes read"
         if not by_id:
             raise SourceError(settings.source, f"{reason}: refresh them from the corrected source")
-        logger.warning("replay: dead letters are passed over: %s", reason)
+        logger.warning("replay: dead letters are skipped: %s", reason)
     return by_id
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lsh_core.search.searchable_build import SearchableBuild
 
 _SEED = 1
-"""Seed that differs from the seed of the queries that chose the default effort of the build."""
+"""Seed of the queries. It differs from the seed that chose the default effort of the build."""
 
 
 @errors_named()

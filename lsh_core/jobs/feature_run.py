@@ -132,7 +132,7 @@ class FeatureRun:
                 if record is not None:
                     self._records[record.key] = record
         self.found = set(self._records)
-        logger.info("features: %d of %d chunks are there already", len(self._records), len(chunks))
+        logger.info("features: %d of %d chunks exist already", len(self._records), len(chunks))
 
     def _encode(self, pending: Sequence[Chunk], encoder: dict[str, Any]) -> None:
         if not pending:

@@ -96,8 +96,8 @@ def make_live(
             if _fenced_swap(client, name, build, expected, index, lease, services):
                 BuildRecords(client).record_promotion(build)
                 return index
-        logger.warning("%s: the fence was taken away before the swap; trying it again", name)
-    raise PromotionConflictError(name, f"was not moved: its fence was taken away {_TRIES} times; try again")
+        logger.warning("%s: the fence was removed before the swap; trying it again", name)
+    raise PromotionConflictError(name, f"was not moved: its fence was removed {_TRIES} times; try again")
 
 
 def _fenced_swap(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MOVES = 3
-"""Maximum number of times that a refresh lists a table again because of commits before its first row."""
+"""Maximum number of repeated listings of a table, after commits before the first written row."""
 
 
 @dataclass(frozen=True)
@@ -313,6 +313,6 @@ def _catch_up(record: BuildRecord | None, writer: LiveWriter, lease: Lease) -> t
             writer.apply(changes)
         except VerificationError as refused:
             # No caller was told that this change is written: its writer died, or is about to withdraw it.
-            logger.warning("%s; it stays in the journal, and no later build is made live without it", refused)
+            logger.warning("%s; the change stays in the journal, and every later build must accept it", refused)
         sweeps += [entry for entry in page if entry.kind == "sweep"]
     return position, sweeps

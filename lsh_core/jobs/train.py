@@ -163,7 +163,7 @@ def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSe
         return settings.model_copy(update={"metric": metric})
     if encoder is not None and encoder.metric != settings.metric:
         logger.warning(
-            "train: vectors of encoder %s are meant for the metric %s; the model is trained for %s, as asked",
+            "train: vectors of encoder %s are made for the metric %s; the settings train the model for %s",
             encoder,
             encoder.metric,
             settings.metric,

@@ -279,21 +279,21 @@ class LiveWriter:
         except (LeaseHeldError, LeaseLostError):
             return
         if repaired:
-            logger.warning("%s: opened for live changes again; a promotion had died", self._name)
+            logger.warning("%s: removed the fence of a promotion that died", self._name)
 
 
 def _id_text(id: object) -> str:
     """Return an id as text, as documents store it."""
     if isinstance(id, bool) or not isinstance(id, str | numbers.Integral):
-        raise SourceError("ids", f"{id!r} is no id: it is a {type(id).__name__}, not a string or an integer")
+        raise SourceError("ids", f"{id!r} is not an id: it is a {type(id).__name__}, not a string or an integer")
     if not isinstance(id, str) and abs(int(id)) >= 10**MAX_ID_BYTES:
         raise SourceError("ids", f"a whole number of {int(id).bit_length():,} bits is too long for an id")
     text = str(id)
     size = len(text.encode(errors="replace"))
     if escape_non_utf8(text) != text:
         raise SourceError(
-            "ids", f"{text[:40]!r} is no id: it is not Unicode text, as it holds half of a surrogate pair"
+            "ids", f"{text[:40]!r} is not an id: it is not Unicode text, as it holds half of a surrogate pair"
         )
     if not 0 < size <= MAX_ID_BYTES:
-        raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MAX_ID_BYTES} bytes")
+        raise SourceError("ids", f"{text[:40]!r} is not an id: it must have 1 to {MAX_ID_BYTES} bytes")
     return text

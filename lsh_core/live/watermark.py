@@ -48,7 +48,7 @@ def source_watermark(
     position = Journal(connection, name).position_before(time, up_to=up_to)
     if position < deleted.position:
         reason = f"is before {deleted.time}, the watermark of an earlier source: older changes have left the journal"
-        raise SettingsError("source_as_of", time, f"{reason}. Give that time or a later one")
+        raise SettingsError("source_as_of", time, f"{reason}. Set that time or a later one")
     return SourceWatermark(time, position)
 
 

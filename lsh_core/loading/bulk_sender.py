@@ -125,7 +125,7 @@ class BulkSender:
                 answer = self.transport.post(node, b"".join(part.lines))
             except NodeUnreachableError as error:
                 last = str(error)
-                logger.warning("%s; its requests go to the next node for now", last)
+                logger.warning("%s; requests go to the next node for now", last)
                 tally.was_away(self.ring.failed(node, after=self.clock() - asked_at))
                 tally.unreachable += 1
                 tally.retried += len(part)
@@ -197,7 +197,7 @@ class BulkSender:
             return self._divide(part, answer.status, verdict, refusals), verdict
         items = answer.body["items"]
         if len(items) != len(part):
-            raise LoadError(self.index, f"a request of {len(part)} rows", f"the answer speaks of {len(items)} rows")
+            raise LoadError(self.index, f"a request of {len(part)} rows", f"the answer has {len(items)} rows")
         tally.requests += 1
         if not answer.body["errors"]:
             tally.rows += len(part)
@@ -246,7 +246,9 @@ class BulkSender:
         if verdict.verdict is Verdict.NO_PRIMARY:
             self._wait_for_primaries(deadline)
         elif verdict.verdict is Verdict.BLOCKED:
-            logger.warning("%s: writes blocked (%s): free disk space, or open it; waiting", self.index, verdict.reason)
+            logger.warning(
+                "%s: writes blocked (%s): free disk space, or remove the block; waiting", self.index, verdict.reason
+            )
             self.sleep(min(_BLOCKED_PAUSE_SECONDS, max(deadline - self.clock(), 0)))
         elif verdict.verdict is Verdict.RETRY:
             longest = min(_FIRST_PAUSE_SECONDS * 2**attempts, _MAX_PAUSE_SECONDS)
@@ -257,7 +259,7 @@ class BulkSender:
         if not self._gate.acquire(blocking=False):
             return  # Another thread waits already; `_choose` waits for it.
         try:
-            logger.warning("%s: a primary shard is away; waiting for it", self.index)
+            logger.warning("%s: a primary shard is missing; waiting for it", self.index)
             # At least one pause: the index looks healthy until the master has noticed that a node is gone.
             self.sleep(_PRIMARY_PAUSE_SECONDS)
             while self.clock() < deadline and not self.transport.primaries_ready():

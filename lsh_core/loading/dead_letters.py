@@ -81,7 +81,7 @@ def _write_all(client: Elasticsearch, operations: list[dict[str, Any]]) -> None:
             if verdict.verdict in (Verdict.REFUSED, Verdict.STOP):
                 raise LoadError(DEAD_LETTERS, f"dead letter {item['_id']}", f"{verdict.error}: {verdict.reason}")
         time.sleep(min(0.2 * 2**attempt, 10))
-    raise UnavailableError(DEAD_LETTERS, 0, f"some dead letters were not taken in {_TRIES} tries")
+    raise UnavailableError(DEAD_LETTERS, 0, f"some dead letters were not stored in {_TRIES} tries")
 
 
 def read_dead_letters(

@@ -139,7 +139,7 @@ def test_rivals_leave_one_index_and_the_refused_one_is_told_why(services: Servic
         if isinstance(refused, LeaseHeldError):
             assert refused.holder in ("Ann", "Ben")
         else:
-            assert "somebody else moved it" in str(refused)
+            assert "another caller moved it" in str(refused)
 
 
 def test_a_run_promotes_from_what_was_live_at_its_start_only(services: Services, make: Make, live: str) -> None:
@@ -169,7 +169,7 @@ def test_a_rollback_of_one_run_is_one_move(services: Services, make: Make, live:
     assert rollback(RollbackSettings(name=NAME), services).build == newer
     # A run that is cleared after that has not what it was asked for any more.
     with pytest.raises(
-        PromotionConflictError, match=f"this run moved it to {physical_index(NAME, live)}, and somebody"
+        PromotionConflictError, match=f"this run moved it to {physical_index(NAME, live)}, and another caller"
     ):
         rollback(RollbackSettings(name=NAME), run)
 

@@ -45,7 +45,9 @@ def scheduler_address(
         raise SettingsError(setting, rest.rpartition("@")[2], "has credentials, which a Dask scheduler does not take")
     for name, value in (("protocol", protocol), (setting, own if separator else None)):
         if value is not None and value not in PROTOCOLS:
-            raise SettingsError(name, value, f"is no protocol of a Dask scheduler; give one of {', '.join(PROTOCOLS)}")
+            raise SettingsError(
+                name, value, f"is not a protocol of a Dask scheduler; use one of {', '.join(PROTOCOLS)}"
+            )
     if own and protocol and own != protocol:
         raise SettingsError("protocol", protocol, f"the host says {own}; leave one of the two out")
     match = _HOST.fullmatch(f"[{rest}]" if _is_bare_ipv6(rest) else rest)

@@ -220,7 +220,7 @@ def _announce(topic: str, rows: int) -> None:
     try:
         get_worker().log_event(topic, rows)
     except ValueError:
-        logger.debug("not on a Dask worker: nobody to tell")
+        logger.debug("not on a Dask worker: no client to notify")
 
 
 def _stop_if_unwanted() -> None:

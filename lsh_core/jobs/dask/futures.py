@@ -72,7 +72,7 @@ def follow_futures(
                 yield future
         if time.monotonic() - asked_at > _ASK_SECONDS:
             if lost := forgotten(client, going_on):
-                raise UnavailableError("Dask scheduler", 0, f"it has forgotten {len(lost)} of our tasks")
+                raise UnavailableError("Dask scheduler", 0, f"it has forgotten {len(lost)} tasks")
             asked_at = time.monotonic()
         if not ended:
             time.sleep(_LOOK_SECONDS)

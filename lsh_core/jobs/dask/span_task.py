@@ -128,4 +128,4 @@ def _announce(build: str, entry: LedgerEntry) -> None:
     try:
         get_worker().log_event(f"airlsh-{build}", (entry.rows_read, entry.dead_lettered))
     except ValueError:
-        logger.debug("not on a Dask worker: nobody to tell")
+        logger.debug("not on a Dask worker: no client to notify")

@@ -71,7 +71,7 @@ class WorkerLiveness:
             raise UnavailableError("Dask workers", waited, reason)
         if waited >= _TELL_SECONDS and not self._told:
             self._told = True
-            logger.warning("no Dask worker takes work, waiting %.0f s for one: %s", self.PATIENCE_SECONDS, reason)
+            logger.warning("no Dask worker accepts tasks, waiting %.0f s for one: %s", self.PATIENCE_SECONDS, reason)
 
 
 def workers_of(client: Client) -> list[dict[str, Any]]:

@@ -114,7 +114,7 @@ def _wait_for_a_worker(client: Client, what: str, seconds: float) -> None:
         reason = why_nobody_works(workers_of(client), {})
         if now - started >= seconds:
             raise UnavailableError(
-                what, seconds, f"no worker takes work: {reason}; start one, or set {_WAIT} to wait longer"
+                what, seconds, f"no worker accepts tasks: {reason}; start one, or set {_WAIT} to wait longer"
             )
         if now >= told_at:
             told_at = now + _TELL_SECONDS

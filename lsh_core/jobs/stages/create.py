@@ -59,7 +59,7 @@ def create(settings: IndexSettings, build: str, services: Services, lease: Lease
         created = False
         mapping = client.indices.get_mapping(index=plan.index)[plan.index]["mappings"]
         if "_meta" not in mapping or BuildMeta.from_json(mapping["_meta"]) != meta:
-            raise LoadError(plan.index, "create", "an index of this name is there, and it is not this run's") from error
+            raise LoadError(plan.index, "create", "an index of this name exists and belongs to another run") from error
     _wait_for_copies(client, plan)
     BuildRecords(client).advance(settings.name, build, BuildState.LOADING)
     return CreateFacts(index=plan.index, created=created, shards=plan.shards, replicas=plan.replicas)

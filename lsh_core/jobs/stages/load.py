@@ -66,7 +66,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
                 tasks = _tasks(settings, build, services, plan, key, lease.epoch, pending, dask)
                 job = load_job.submit(dask, build, lease.epoch, tasks)
             else:
-                logger.info("load: going on with the job of %d spans that is running on Dask", len(job.futures))
+                logger.info("load: adopted the running Dask job of %d spans", len(job.futures))
             try:
                 load_job.follow(dask, job, plan.index, check, refusals.tell)
             except BaseException as error:

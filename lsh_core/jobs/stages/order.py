@@ -19,7 +19,7 @@ class StageEntry(NamedTuple):
 STAGES = (
     StageEntry("check", "Check servers, source, columns and model before anything is written."),
     StageEntry("plan", "Cut the source into chunks that cover every row once."),
-    StageEntry("create", "Create the build's index, which nobody queries yet."),
+    StageEntry("create", "Create the build's index, which is not searched yet."),
     StageEntry("load", "Hash and load every chunk on the Dask workers, round-robin over the nodes."),
     StageEntry("finalize", "Refresh and merge the index, and give it the settings that it is queried with."),
     StageEntry("verify", "Compare the contents of the index with the rows of the source, and measure its recall."),

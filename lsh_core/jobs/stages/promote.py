@@ -72,7 +72,7 @@ def _compact(client: Elasticsearch, name: str, live: str, services: Services) ->
             before=lambda: record_deleted(client, name, deletable),
         )
     except Exception as error:
-        logger.warning("the journal of %s was not compacted (%s); the next run tries it again", name, error)
+        logger.warning("the journal of %s was not compacted (%s); the next run retries", name, error)
     else:
         if done.taken_out:
-            logger.info("the journal of %s: %d of %d changes were taken out", name, done.taken_out, done.changes)
+            logger.info("the journal of %s: %d of %d changes were deleted", name, done.taken_out, done.changes)
