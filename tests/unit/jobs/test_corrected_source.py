@@ -41,9 +41,7 @@ def open_source(tmp_path: Path, fields: tuple[str, ...] = (), corrected: str = "
 
 def dead_letters(source: str, *ids: str) -> dict[str, list[DeadLetter]]:
     return {
-        each: [
-            DeadLetter(build="b", source=source, row=place, row_number=place, id=each, error="zero_vector", reason="")
-        ]
+        each: [DeadLetter(build="b", source=source, row=row, row_number=row, id=each, error="zero_vector", reason="")]
         for row, each in enumerate(ids)
     }
 
