@@ -18,11 +18,10 @@ from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.models import show_model
 from lsh_core.jobs.services import Services
-from lsh_core.jobs.train import train
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.metrics import metric_named
 from lsh_core.search.vector_index import VectorIndex
-from lsh_core.settings import EvaluateSettings, IndexSettings, TrainSettings
+from lsh_core.settings import EvaluateSettings, IndexSettings
 from tests.fakes.parquet_sources import clustered, exact_ids, write_source
 
 ROWS, DIMS, K = 3_000, 32, 10
@@ -67,24 +66,6 @@ def test_a_model_of_a_package(services: Services, tmp_path: Path) -> None:
     measured = evaluate(EvaluateSettings(name="plugged", rows=50), services)
     assert (measured.model, measured.effort_name) == ("random_lists", "probes")
     assert measured.curve[0].effort == 1
-
-
-def test_a_metric_of_a_package(services: Services, tmp_path: Path) -> None:
-    source = write_source(tmp_path / "rows.parquet", IDS, VECTORS)
-    train(TrainSettings(name="plugged-l1", source=source, metric="l1", model="ivf"), services)
-    report = run_index(IndexSettings(name="plugged-l1", source=source, shards=2, recall_queries=100), services)
-    assert (report.promoted, report.documents) == (True, ROWS)
-    assert report.recall is not None
-    assert report.recall >= 0.95
-    searcher = VectorIndex("plugged-l1", services.connection)
-    exact, distances = exact_neighbours(VECTORS, VECTORS[7:8] + np.float32(0.01), K, "l1")
-    for way in ({"exact": True}, {"probes": 65_536}):
-        answer = searcher.search(VECTORS[7] + np.float32(0.01), k=K, **way)
-        assert answer.ids == [IDS[row] for row in exact[0]]
-        assert [each.distance for each in answer.neighbours] == pytest.approx(distances[0].tolist(), rel=1e-3)
-    own = [IDS[row] for row in exact_neighbours(VECTORS, VECTORS[7:8], K + 1, "l1")[0][0] if row != 7]
-    assert searcher.search(id="r7", k=K, exact=True).ids == own
-    assert len(set(searcher.search(id="r7", k=K).ids) & set(own)) >= 0.9 * K
 
 
 @pytest.mark.parametrize("name", ["l2", "cosine", "dot"])
