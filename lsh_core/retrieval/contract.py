@@ -175,12 +175,19 @@ class Retrieval(ABC):
         """
 
     @final
-    def can_look_up(self, effort: int) -> bool:
-        """Return whether `by_id` finds as much as a search by the row's vector with this effort.
+    def can_look_up(self, effort: int | None) -> bool:
+        """Return whether a look-up of a stored row finds as much as a search by the row's vector.
 
         A look-up compares by the server's similarity, so it needs a metric that the server scores by.
+
+        Parameters
+        ----------
+        effort
+            Effort of the search; None: a scan, which needs the vector of the row alone.
         """
-        return metric_named(self.column.metric).server_scores and self._stored_is_enough(effort)
+        if not metric_named(self.column.metric).server_scores:
+            return False
+        return effort is None or self._stored_is_enough(effort)
 
     @abstractmethod
     def _stored_is_enough(self, effort: int) -> bool:

@@ -100,12 +100,12 @@ class Searcher:
     def _vector_of_row(self, build: SearchableBuild, request: SearchRequest, effort: int | None) -> _Vector | None:
         """Return the vector of a stored row; None where the server is to look it up.
 
-        The server does for a scan, and where what is stored with the row leads to enough of its neighbours.
+        The server looks up for scans, and where the stored codes of the row lead to enough of its neighbours. Under a
+        filter, or with an effort of the caller, they do not.
         """
-        if metric_named(build.field.metric).server_scores:
-            chosen = request.filter is not None or bool(request.effort)
-            if effort is None or (not chosen and build.field.strategy.can_look_up(effort)):
-                return None
+        plain = request.filter is None and not request.effort
+        if (plain or effort is None) and build.field.strategy.can_look_up(effort):
+            return None
         (response,) = self._live.send(build, [Ask(row_query(build.field, str(request.id)))])
         for hit in response.hits["hits"]:
             (vector,) = hit["_source"].values()

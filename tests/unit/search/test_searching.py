@@ -177,6 +177,14 @@ def test_a_row_s_vector_is_read_where_its_lists_are_too_few() -> None:
         search(SearchRequest(id="nobody", k=1), lookup_lists=2)
 
 
+@pytest.mark.usefixtures("example_plugins")
+def test_a_row_s_vector_is_read_under_a_metric_that_the_server_does_not_know() -> None:
+    for request in (SearchRequest(id="x", k=1), SearchRequest(id="x", k=1, exact=True)):
+        sent, _, index = search(request, lookup_lists=8, metric="l1")
+        assert sent == [["exact"], ["exact" if request.exact else "lists"]]
+        assert index.looked_up == [[None], [None]]
+
+
 def test_a_text_is_encoded_by_the_build_that_answers() -> None:
     old, new = build_named("old"), build_named("new")
     index = RecordedIndex(old)
