@@ -100,11 +100,12 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
     from lsh_core.sources.dataset import open_dataset
 
     started = time.perf_counter()
-    retrieval_of(type(make_model(settings.model, seed=settings.seed, **settings.model_options)))
+    strategy = retrieval_of(type(make_model(settings.model, seed=settings.seed, **settings.model_options)))
     dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
     check_vector_column(settings.source, settings.vector, columns.dims)
     settings = with_metric(settings, columns.encoder)
+    strategy.check_metric(settings.metric)
     answering_client(services.connection)
     size = settings.sample or default_sample(settings.model, dataset.rows, columns.dims)
     parts = _plan(dataset, size, settings.seed)

@@ -42,7 +42,7 @@ def test_builds_are_a_table() -> None:
 
 def test_models_are_a_table() -> None:
     model = StoredModel("docs-1", "docs", "f0", "ivf", "l2", 8, "2026-11-20", {}, (), {})
-    assert list(report_lines.models([model]))[1] == "docs-1  ivf   l2         8  2026-11-20"
+    assert list(report_lines.models([model]))[1] == "docs-1    ivf    l2         8  2026-11-20"
 
 
 def test_an_alias_that_moved() -> None:
