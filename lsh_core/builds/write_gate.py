@@ -53,7 +53,7 @@ def read_write_fence(client: Elasticsearch, index: str, build: str) -> WriteFenc
         if match and match["build"] == build
     ]
     if len(states) != 1:
-        raise LoadError(index, "write gate", f"the index has {len(states)} write fences ({', '.join(sorted(aliases))})")
+        raise LoadError(index, "write fence", f"the index has {len(states)} fences ({', '.join(sorted(aliases))})")
     return states[0]
 
 
@@ -84,13 +84,13 @@ def _move(client: Elasticsearch, index: str, build: str, wanted: WriteFence) -> 
             return
         if found.epoch > wanted.epoch:
             reason = f"epoch {wanted.epoch} is over: epoch {found.epoch} works on this build"
-            raise LoadError(index, "write gate", reason)
+            raise LoadError(index, "write fence", reason)
         try:
             change_aliases(client, _actions(index, build, found, wanted), known_everywhere=True)
         except NotFoundError:
             continue  # Another caller changed the state since it was read.
         return
-    raise LoadError(index, "write gate", f"it changed during {_TRIES} tries")
+    raise LoadError(index, "write fence", f"it changed during {_TRIES} tries")
 
 
 def _actions(index: str, build: str, found: WriteFence, wanted: WriteFence) -> list[dict[str, Any]]:

@@ -178,7 +178,7 @@ class Ledger:
                 timeout="20s",
             )
         except NotFoundError as error:
-            reason = f"the write gate of build {self._key.build} is closed for epoch {epoch}: another run took over"
+            reason = f"the write fence of build {self._key.build} is closed for epoch {epoch}: another run took over"
             raise LoadError(LEDGER, f"entry of chunk {chunk.number}", reason) from error
 
     def done(self, files: Sequence[SourceFile] | Mapping[int, SourceFile], chunks: Sequence[Chunk]) -> set[int]:
