@@ -44,7 +44,7 @@ def list_models(name: str | None, es: str | None, as_json: bool) -> None:
 @click.argument("model_id")
 @server_options()
 def show_model(model_id: str, es: str | None, as_json: bool) -> None:
-    """Show all that is recorded of one model."""
+    """Show all that is recorded of one model: MODEL_ID, or the newest model of a NAME."""
     with reported(as_json=as_json):
         from lsh_core.jobs.models import show_model as shown
 

@@ -24,7 +24,10 @@ def upsert(es: str | None, as_json: bool, **values: Any) -> None:
         if as_json:
             print_json(result)
         else:
-            click.echo(f"{result['name']}: {result['upserted']:,} rows written, live in build {result['build']}")
+            click.echo(
+                f"{result['name']}: {result['upserted']:,} rows written ({result['created']:,} created, "
+                f"{result['replaced']:,} replaced), live in build {result['build']}"
+            )
 
 
 @click.command()
@@ -48,7 +51,10 @@ def delete(es: str | None, as_json: bool, exact_ids: tuple[str, ...], **values: 
         if as_json:
             print_json(result)
         else:
-            click.echo(f"{result['name']}: {result['deleted']:,} ids deleted from build {result['build']}")
+            deleted, missing = result["deleted"], result["missing"]
+            absent = f"; {missing:,} {'id was' if missing == 1 else 'ids were'} not there" if missing else ""
+            documents = "document" if deleted == 1 else "documents"
+            click.echo(f"{result['name']}: {deleted:,} {documents} deleted from build {result['build']}{absent}")
 
 
 @click.command()

@@ -51,6 +51,9 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
             print_json(as_rows(answers))
         elif settings.output is None:
             click.echo("\n".join(as_lines(answers)))
+        else:
+            rows = sum(len(answer.neighbours) for answer in answers)
+            click.echo(f"{settings.output}: {rows:,} neighbours of {len(answers):,} queries, as Parquet")
 
 
 def _no_query(settings: SearchSettings) -> str:

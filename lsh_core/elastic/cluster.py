@@ -57,7 +57,7 @@ def on_any_node(
     from elasticsearch import ApiError, TransportError
 
     ring = ring_of(connection)
-    deadline = time.monotonic() + wait_seconds
+    started = time.monotonic()
     while True:
         last: Exception | None = None
         answer: ApiError | None = None  # Says more than a neighbour's silence.
@@ -81,11 +81,12 @@ def on_any_node(
             else:
                 ring.answered(node)
                 return result
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - started
+        if waited >= wait_seconds:
             last = answer or last
-            raise UnavailableError(
-                "Elasticsearch at " + ", ".join(connection.urls), wait_seconds, said_by(last)
-            ).with_note(_HINT) from last
+            raise UnavailableError("Elasticsearch at " + ", ".join(connection.urls), waited, said_by(last)).with_note(
+                _HINT
+            ) from last
         time.sleep(0.5)
 
 

@@ -23,7 +23,8 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name, build, upserted, ignored_columns, source_format, source_version, left_out, left_out_names``.
+        ``name, build, upserted, created, replaced, ignored_columns, source_format, source_version, left_out,
+        left_out_names``; ``upserted`` rows are ``created`` and ``replaced`` documents.
 
     Raises
     ------
@@ -43,7 +44,8 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
     dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=id_column, vector=vector)
     require_encoder(columns.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)
-    changed, live = 0, build.meta.build
+    changed = created = 0
+    live = build.meta.build
     ignored: dict[str, None] = {}
     with progress("upsert", total=dataset.rows) as meter:
         for file, first_row, table in read_batches(
@@ -58,13 +60,15 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
                 first_row=first_row,
                 refreshed=settings.refresh,
             )
-            changed, live = changed + written.changed, written.build
+            changed, created, live = changed + written.changed, created + written.created, written.build
             ignored |= dict.fromkeys(written.ignored)
             meter.advance(len(table))
     return {
         "name": settings.name,
         "build": live,
         "upserted": changed,
+        "created": created,
+        "replaced": changed - created,
         "ignored_columns": list(ignored),
         **dataset.facts(),
     }
@@ -77,7 +81,7 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name, build, deleted``; an id that was not there counts as deleted.
+        ``name, build, deleted, missing``: documents that were there and were deleted, and ids that were not there.
 
     Raises
     ------
@@ -90,7 +94,8 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
     if settings.source_version is not None and not settings.ids_from:
         raise SettingsError("source_version", settings.source_version, "is of --ids-from, which is not given")
     writer = LiveWriter(services.connection, settings.name)
-    deleted, live = 0, writer.live_build().meta.build
+    deleted = missing = 0
+    live = writer.live_build().meta.build
     column = settings.id or writer.live_build().meta.id_column
     parts = (
         _ids_from(settings.ids_from, column, settings.source_version)
@@ -99,8 +104,8 @@ def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
     )
     for ids in parts:
         written = writer.delete(ids, refreshed=settings.refresh)
-        deleted, live = deleted + written.changed, written.build
-    return {"name": settings.name, "build": live, "deleted": deleted}
+        deleted, missing, live = deleted + written.changed, missing + written.missing, written.build
+    return {"name": settings.name, "build": live, "deleted": deleted, "missing": missing}
 
 
 def _ids_from(source: str, column: str, version: str | None) -> Iterator[list[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
+from lsh_core.errors import NotFoundError
 from lsh_core.jobs.services import Services
 from lsh_core.models import store
 
@@ -28,6 +29,18 @@ def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
 
 @errors_named()
 def show_model(model_id: str, services: Services) -> dict[str, Any]:
-    """Return all that is known of one model without its arrays."""
-    name = model_id.rpartition("-")[0]
-    return asdict(store.find_model(answering_client(services.connection), name, model_id))
+    """Return all that is known of one model without its arrays: the model of an id, or the newest of a name.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such model, and no model of such a name.
+    """
+    client = answering_client(services.connection)
+    try:
+        return asdict(store.find_model(client, model_id.rpartition("-")[0], model_id))
+    except NotFoundError:
+        of_name = store.list_models(client, model_id)
+        if not of_name:
+            raise
+    return asdict(of_name[0])

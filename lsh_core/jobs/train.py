@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from lsh_core.sources.sampling import SamplePart
     from lsh_core.sources.source_file import SourceFile
 
+    Sample: TypeAlias = tuple[np.ndarray, Counter[str]]
+
 logger = logging.getLogger(__name__)
 
 _KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "hash_backend", "parts", "clusters", "m", "ef_construction")
@@ -40,8 +44,9 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``model_id, fingerprint, model, metric, dims, hash_backend, settings, sample_rows, seconds, source_format,
-        source_version, left_out, left_out_names``.
+        ``model_id, fingerprint, model, metric, dims, hash_backend, settings, sample_rows, skipped_rows, skipped,
+        seconds, source_format, source_version, left_out, left_out_names``; ``skipped`` counts the drawn rows whose
+        vector cannot be used, by the kind of their fault.
 
     Raises
     ------
@@ -90,8 +95,13 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
             )
             result = next(as_they_end(client, [fitted])).result()
             fitting.advance(1)
-    if result is None:
-        raise SourceError(settings.source, f"has no row with a valid vector in {settings.vector!r} to train on")
+    if result["skipped_rows"]:
+        logger.warning(
+            "train: %s of %s rows drawn from the source were skipped, as their vectors cannot be used: %s",
+            f"{result['skipped_rows']:,}",
+            f"{result['skipped_rows'] + result['sample_rows']:,}",
+            _counted(result["skipped"]),
+        )
     ended = time.perf_counter()
     return {
         **result,
@@ -147,31 +157,38 @@ def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
     return plan_sample(dataset.files, size, seed)
 
 
-def _read_part(file: SourceFile, part: SamplePart, vector: str, dims: int, metric: str) -> np.ndarray:
-    """Read one part of the sample, (m, d) float32. Runs on a worker."""
+def _read_part(file: SourceFile, part: SamplePart, vector: str, dims: int, metric: str) -> Sample:
+    """Read one part of the sample, (m, d) float32, and count the rows that were skipped. Runs on a worker."""
     from lsh_core.sources.sampling import read_sample_part
 
-    return read_sample_part(file, part, vector=vector, dims=dims, metric=metric)
+    skipped: Counter[str] = Counter()
+    return read_sample_part(file, part, vector=vector, dims=dims, metric=metric, skipped=skipped), skipped
+
+
+def _counted(skipped: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(skipped.items()))
 
 
 def _fit_and_store(
-    samples: list[np.ndarray],
+    samples: list[Sample],
     settings: TrainSettings,
     rows: int,
     source_version: str | None,
     encoder: EncoderInfo | None,
     knobs: dict[str, Any],
     connection: Connection,
-) -> dict[str, Any] | None:
-    """Fit on the joined sample and store the model; None if the sample has no row. Runs on a worker."""
+) -> dict[str, Any]:
+    """Fit on the joined sample and store the model. Runs on a worker."""
     import numpy as np
 
     from lsh_core.models.registry import make_model
     from lsh_core.models.store import store_model
 
-    sample = np.concatenate(samples)
+    sample = np.concatenate([vectors for vectors, _ in samples])
+    skipped = sum((counts for _, counts in samples), Counter())
     if not len(sample):
-        return None
+        reason = f"has no row with a valid vector in {settings.vector!r} to train on ({_counted(skipped)})"
+        raise SourceError(settings.source, reason)
     if len(sample) < 2:
         raise SettingsError("sample", len(sample), "a model needs two rows or more to learn from")
     model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs).fit(sample, rows=rows)
@@ -191,4 +208,6 @@ def _fit_and_store(
         "dims": stored.dims,
         "hash_backend": model.backend_,
         "sample_rows": len(sample),
+        "skipped_rows": skipped.total(),
+        "skipped": dict(skipped),
     }

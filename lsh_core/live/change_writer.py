@@ -64,12 +64,15 @@ class Outcome:
         Why the last of `waiting` waits.
     way_is_away
         Whether some wait because the alias to write through is not there.
+    absent
+        Keys of the changes whose document was not in the build before.
     """
 
     refused: list[tuple[Entry, str]] = field(default_factory=list)
     waiting: list[Entry] = field(default_factory=list)
     reason: str = ""
     way_is_away: bool = False
+    absent: set[str] = field(default_factory=set)
 
 
 def read_writable(connection: Connection, index: str) -> WritableBuild:
@@ -170,7 +173,10 @@ class ChangeWriter:
             outcome.waiting.append(entry)
             return
         if not error and item["status"] == 404:  # A delete of what was not there: done, and remembered.
+            outcome.absent.add(entry.key)
             return
+        if item["status"] == 201:
+            outcome.absent.add(entry.key)
         judged = judge_item(item)
         if judged.verdict in _PASSING:
             outcome.waiting.append(entry)

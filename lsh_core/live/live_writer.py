@@ -52,14 +52,20 @@ class Written:
     build
         The build that was live.
     changed
-        How many documents were written or deleted.
+        Number of documents that were written or deleted.
     ignored
         Columns that the build has no field for; the journal keeps them for later builds.
+    created
+        Number of written documents that replaced no other. After a lost answer it may be too small.
+    missing
+        Number of ids to delete that the build did not have. After a lost answer it may be too large.
     """
 
     build: str
     changed: int
     ignored: tuple[str, ...] = ()
+    created: int = 0
+    missing: int = 0
 
 
 class LiveWriter:
@@ -151,7 +157,8 @@ class LiveWriter:
         ignored = tuple(name for name in table.column_names if name not in known)
         if ignored:
             logger.warning("%s has no field for %s: later builds may", build.index, ", ".join(ignored))
-        return Written(self._write(changes, refreshed=refreshed), len(changes), ignored)
+        written, created = self._write(changes, refreshed=refreshed)
+        return Written(written, len(changes), ignored, created=created)
 
     def check(self, table: pa.Table, *, id_column: str, vector_column: str, where: str, first_row: int) -> None:
         """Raise `InputError` unless `upsert` would take all of these rows; nothing is written."""
@@ -188,12 +195,16 @@ class LiveWriter:
             return Written(self.live_build().meta.build, 0)
         self.live_build()  # Nothing is written under a name that is not there.
         changes = [Change(each, "delete") for each in wanted]
-        return Written(self._write(changes, refreshed=refreshed), len(changes))
+        written, missing = self._write(changes, refreshed=refreshed)
+        return Written(written, len(changes) - missing, missing=missing)
 
-    def _write(self, changes: Sequence[Change], *, refreshed: bool) -> str:
-        """Append, then apply; return the build that holds the changes. What the build refuses is taken back."""
+    def _write(self, changes: Sequence[Change], *, refreshed: bool) -> tuple[str, int]:
+        """Append, then apply; return the build, and for how many changes it had no document.
+
+        What the build refuses is taken back.
+        """
         entries = self._still_due(self.journal.append(changes))
-        build, refused = self._apply(entries)
+        build, refused, absent = self._apply(entries)
         if refused:
             self.journal.forget([entry.key for entry, _ in refused])
             entry, reason = refused[0]
@@ -201,7 +212,7 @@ class LiveWriter:
             raise SourceError(f"id {entry.id!r}", f"{plain_refusal(reason)}; {where}")
         if refreshed:
             on_any_node(self._connection, lambda client: refresh(client, build.index))
-        return build.meta.build
+        return build.meta.build, absent
 
     def _still_due(self, entries: Sequence[Entry]) -> list[Entry]:
         """Leave out what an earlier try appended and others replaced since, maybe so long ago that no build knows."""
@@ -221,7 +232,7 @@ class LiveWriter:
         UnavailableError
             No live build took them in time.
         """
-        build, refused = self._apply(entries)
+        build, refused, _ = self._apply(entries)
         if refused:
             entry, reason = refused[0]
             raise VerificationError(
@@ -231,18 +242,26 @@ class LiveWriter:
                 f"{reason}; {len(refused)} of {len(entries)} changes were refused",
             ).with_note("Delete such ids, or write them again in a form that fits the build that is live.")
 
-    def _apply(self, entries: Sequence[Entry]) -> tuple[WritableBuild, list[tuple[Entry, str]]]:
-        """Write changes until all are answered; return the build that holds them, and which it refuses, and why."""
+    def _apply(self, entries: Sequence[Entry]) -> tuple[WritableBuild, list[tuple[Entry, str]], int]:
+        """Write changes until all are answered.
+
+        Returns
+        -------
+        tuple
+            The build, the changes that it refuses with the reasons, and for how many changes it had no document.
+        """
         deadline = time.monotonic() + self._wait_seconds
         waiting, pause = list(entries), 0.05
         refused: dict[str, tuple[Entry, str]] = {}
+        absent: set[str] = set()
         while True:
             build = self.live_build()
             outcome = ChangeWriter(self._connection, build, live_write_alias(build.index)).write(waiting)
             refused |= {entry.key: (entry, reason) for entry, reason in outcome.refused}
+            absent |= outcome.absent
             waiting = outcome.waiting
             if not waiting:
-                return build, list(refused.values())
+                return build, list(refused.values()), len(absent)
             if time.monotonic() > deadline:
                 what = f"the live build of {self._name}"
                 raise UnavailableError(what, self._wait_seconds, outcome.reason)

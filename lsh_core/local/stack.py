@@ -11,7 +11,7 @@ from lsh_core.local.cluster import delete_node_folder
 from lsh_core.local.distribution import DEFAULT_VERSION
 from lsh_core.local.ending import end_parts
 from lsh_core.local.lock import exclusive
-from lsh_core.local.start import Start, check_nothing_runs
+from lsh_core.local.start import Start, check_nothing_runs, has_elasticsearch
 from lsh_core.local.state import FOLDER, StackState, read_state, remove_state, running_stack
 from lsh_core.signals import signals_as_exceptions, signals_ignored
 
@@ -132,11 +132,18 @@ def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> lis
 
 
 def stack_status(folder: Path = Path(FOLDER)) -> dict[str, Any]:
-    """Return the addresses of the stack in `folder`; empty values for parts that are not running."""
+    """Return the addresses of the stack in `folder`; empty values for parts that are not running.
+
+    ``stopped`` names the parts of a running stack that have ended, and ``remedy`` the commands that start them again.
+    """
     state = running_stack(folder.resolve())
+    dead = state.dead_parts() if state else []
+    restart = "airlsh down && airlsh up" if state and has_elasticsearch(state, dead) else "airlsh up"
     return {
         "elasticsearch": list(state.elasticsearch) if state else [],
         "dask": state.dask if state else None,
         "dask_dashboard": state.dask_dashboard if state else None,
         "airflow": state.airflow if state else None,
+        "stopped": dead,
+        "remedy": restart if dead else None,
     }

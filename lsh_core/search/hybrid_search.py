@@ -106,7 +106,7 @@ class HybridSearch:
 
         def queries(build: SearchableBuild) -> list[Query]:
             check_for(build, request)
-            wanted = match(text.text, _fields(build, text.fields))
+            wanted = match(text.text, _fields(build, text))
             parts = []
             if text.weight != 1:
                 parts += [with_text(query, wanted, pool=pool) for query in by_vector(build)]
@@ -122,11 +122,14 @@ class HybridSearch:
         return [read_ranking(hits, query, metric, build) for query, hits in zip(found.queries, found.hits, strict=True)]
 
 
-def _fields(build: SearchableBuild, asked: tuple[str, ...]) -> tuple[str, ...]:
+def _fields(build: SearchableBuild, text: TextRequest) -> tuple[str, ...]:
     """Return the full-text fields to look for the text: those asked for, or all."""
+    asked = text.fields
     if not build.text_fields:
         reason = f"index {build.index} has no full text: build it with --text-field COLUMN"
-        raise SettingsError("text_field", ", ".join(asked), reason)
+        if asked:
+            raise SettingsError("text_field", ", ".join(asked), reason)
+        raise SettingsError("text", text.text, reason)
     for field in asked:
         if field not in build.text_fields:
             known = f"of type {type_of(build.mapping[field])}" if field in build.mapping else "no field"

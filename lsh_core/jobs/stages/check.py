@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.builds.aliases import live_index
+from lsh_core.builds.aliases import live_index, moved_away
 from lsh_core.builds.field_limits import check_nested_names
 from lsh_core.builds.field_types import fields_for, parse_overrides
 from lsh_core.builds.mapping import check_vector_column
 from lsh_core.builds.names import physical_index
 from lsh_core.builds.records import PLANNED, BuildRecords, was_verified
+from lsh_core.choices import listed
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.elastic.server_check import check_server
@@ -27,9 +29,13 @@ from lsh_core.models.store import find_model
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
     from lsh_core.models.store import StoredModel
     from lsh_core.sources.columns import SourceColumns
     from lsh_core.sources.dataset import Dataset
+
+logger = logging.getLogger(__name__)
 
 SOURCE_VERSION = "source_version"
 
@@ -44,11 +50,17 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         The source, a column or the model does not allow the run.
     ServerError
         Elasticsearch or Dask is not fit for it.
+    PromotionConflictError
+        The build is resumed to be promoted, and another one was promoted since it was planned.
     """
-    journal_at = Journal(services.connection, settings.name).settled()  # Before the source is looked at.
     client = answering_client(services.connection)
     runs = BuildRecords(client)
     record = runs.find(settings.name, build)
+    if settings.promote:
+        _require_promotable(client, settings.name, build, record)
+    if record is None:
+        _tell_of_unfinished(runs, settings.name)
+    journal_at = Journal(services.connection, settings.name).settled()  # Before the source is looked at.
     dataset, columns = read_source(settings, record)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
@@ -103,6 +115,36 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         "live": live,
         "source_covers": cover.time,
     }
+
+
+def _require_promotable(client: Elasticsearch, name: str, build: str, record: Mapping[str, Any] | None) -> None:
+    """Raise `PromotionConflictError` if the promotion of a resumed build would be refused at the end of its run."""
+    if record is None or "expected_live" not in record:
+        return
+    live = live_index(client, name)
+    if live in (record["expected_live"], record["index"]):
+        return
+    promote = f"airlsh builds promote {name} --build {build}"
+    if was_verified(record):
+        remedy = f"Build {build} is verified. If it is to replace what is live now: {promote}"
+    else:
+        finish = f"airlsh index {name} --resume {build} --no-promote"
+        remedy = f"To finish build {build} all the same: {finish}; then: {promote}"
+    raise moved_away(name, record["expected_live"], live).with_note(remedy)
+
+
+def _tell_of_unfinished(runs: BuildRecords, name: str) -> None:
+    """Log which other builds of `name` were not finished: nobody is at work on them, as this run holds the lease."""
+    unfinished = [record for record in runs.of(name) if not was_verified(record)]
+    if unfinished:
+        newest = unfinished[0]["build"]
+        logger.warning(
+            "%s has unfinished builds: %s; `airlsh index %s --resume %s` resumes one, "
+            "`airlsh builds abandon %s --build %s` deletes it",
+            name,
+            listed([f"{record['build']} ({record['state']})" for record in unfinished]),
+            *(name, newest) * 2,
+        )
 
 
 def read_source(settings: IndexSettings, record: Mapping[str, Any] | None) -> tuple[Dataset, SourceColumns]:

@@ -37,7 +37,7 @@ def test_ids_are_parted_at_commas_unless_they_are_exact(
 
     def delete(settings: DeleteSettings, _: object) -> dict[str, Any]:
         seen.append(settings)
-        return {"name": settings.name, "build": "b", "deleted": len(settings.ids)}
+        return {"name": settings.name, "build": "b", "deleted": len(settings.ids), "missing": 0}
 
     monkeypatch.setattr(changes, "delete", delete)
     assert run("delete", "docs", *options).exit_code == 0
@@ -73,3 +73,12 @@ def test_whoever_is_told_to_end_lets_go_first(
     assert ended.exit_code == 128 + signal.SIGTERM
     assert "airlsh: told to end" in ended.output
     assert let_go == [True]
+
+
+def test_created_replaced_and_missing_documents_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = {"name": "docs", "build": "b", "upserted": 3, "created": 1, "replaced": 2}
+    monkeypatch.setattr(changes, "upsert", lambda *_: written)
+    monkeypatch.setattr(changes, "delete", lambda *_: {"name": "docs", "build": "b", "deleted": 0, "missing": 1})
+    assert "3 rows written (1 created, 2 replaced), live in build b" in run("upsert", "docs", "--source", "s").output
+    gone = run("delete", "docs", "--ids", "nosuch").output
+    assert "0 documents deleted from build b; 1 id was not there" in gone

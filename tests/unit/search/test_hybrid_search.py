@@ -105,6 +105,19 @@ def test_what_is_not_full_text_is_refused_with_what_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "shown"), [((), "text='two words'"), (("title", "body"), "text_field='title, body'")]
+)
+def test_a_text_for_a_build_without_full_text_is_refused_by_what_was_given(
+    monkeypatch: pytest.MonkeyPatch, fields: tuple[str, ...], shown: str
+) -> None:
+    monkeypatch.setattr(BUILD, "text_fields", ())
+    plan = Plan(Request(1, (), None, None, {}), lambda _: [], lambda _: [by_vector([1.0])])
+    asker = cast("LiveIndex", CountedIndex())
+    with pytest.raises(SettingsError, match=f"^{shown}: index airlsh-docs-b1 has no full text: build it with"):
+        HybridSearch(asker, NeighbourSearch(asker)).answer(plan, checked_text("two words", fields, None, "weighted"))
+
+
+@pytest.mark.parametrize(
     ("text", "weight", "fusion", "setting"),
     [
         (" \n", None, "weighted", "text"),
