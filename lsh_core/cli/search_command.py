@@ -53,7 +53,8 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
             click.echo("\n".join(as_lines(answers)))
         else:
             rows = sum(len(answer.neighbours) for answer in answers)
-            click.echo(f"{settings.output}: {rows:,} neighbours of {len(answers):,} queries, as Parquet")
+            queries = "1 query" if len(answers) == 1 else f"{len(answers):,} queries"
+            click.echo(f"{settings.output}: {rows:,} neighbours of {queries}, as Parquet")
 
 
 def _no_query(settings: SearchSettings) -> str:
