@@ -1,10 +1,10 @@
-"""Load Parquet embeddings into a new build of an index, verify it, and move the alias to it.
+"""Load Parquet embeddings into a new build of an index, verify it, and promote it.
 
-The live index stays as it is until the new build is proved complete; a run that fails leaves it alone.
-A retry, or a run that is cleared, goes on with the same build and sends only what is not yet in it. A load
-whose task process dies keeps running on Dask, and is found again; one that is marked failed is cancelled.
-`complete` compares the build and the alias with what the form asked for; `summarise` writes the report, of a failed
-run as well, and the run is a success only if that comparison holds: not if a task was skipped or marked by hand.
+The live build stays as it is until the new build is verified. A failed run leaves it alone. A retry, or a run that is
+cleared, resumes the same build and sends only missing rows. If the task process of a load dies, the load keeps running
+on Dask and the next try finds it. A load that is marked failed is cancelled. `complete` compares the build and the
+alias with the form. `summarise` writes the report, of a failed run as well. The run succeeds only if that comparison
+holds: not if a task was skipped or marked by hand.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""From texts or images to an index that is live: encode them, train a model of their vectors, index and verify.
+"""Encode texts or images, train a model of their vectors, and index them.
 
-Each step goes on where an earlier try left off: rows that are encoded are not encoded again, a model of the same name
-and encoder is taken as it is unless the form says otherwise, and an index run sends only what is not yet in its build.
-The vectors stay in the output folder, which must lie under a root that `AIRLSH_OUTPUT_ROOTS` lists.
+Each step resumes where an earlier try stopped. Encoded rows are not encoded again. By default, a model of the same name
+and encoder is reused. The vectors stay in the output folder, which must lie under a root that `AIRLSH_OUTPUT_ROOTS`
+lists.
 """
 
 from __future__ import annotations
@@ -30,13 +30,6 @@ from lsh_core.settings import RawToIndexSettings
     params=form(
         RawToIndexSettings,
         main=("name", "source", "id", "text", "image", "encoder", "weights", "output", "train", "promote"),
-        labels={
-            "train": {
-                "if needed": "if needed: unless the newest model of this name is one of this encoder",
-                "always": "always: a new model",
-                "never": "never: fail if there is none",
-            }
-        },
     ),
 )
 def raw_to_index() -> None:
@@ -55,7 +48,7 @@ def raw_to_index() -> None:
 
     @task
     def train(encoded: dict[str, Any], **context: Any) -> dict[str, Any]:
-        """Fit a model on a sample of the vectors, or take the one that is there."""
+        """Fit a model on a sample of the vectors, or reuse the newest one."""
         from lsh_core.jobs.raw_to_index import train_or_reuse
 
         job = partial(train_or_reuse, fingerprint=encoded["fingerprint"])

@@ -1,42 +1,12 @@
-"""Make one partition of an index what its source is, in what is live and in every later build.
+"""Make one partition of the live build equal to its source.
 
-Rows that are there are upserted, documents that left are deleted. A run may be repeated, and killed and repeated: for
-the same files it happens once. A run that was started for a partition, by an asset or over REST, refreshes that one;
-else the form says which.
+Upserts the rows of the partition, and deletes its documents that are no longer in the source. All later builds get the
+same changes. Safe to repeat and to kill: each version of the files is applied once. A run with a partition key, from an
+asset or over REST, refreshes that partition. Other runs refresh the partition of the form.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from lsh_airflow.verb_dags import verb_dag
 
-from airflow.sdk import dag, result, task
-
-from lsh_airflow.forms import form
-from lsh_airflow.job_tasks import run_job, with_partition_key
-from lsh_airflow.retries import REPEATABLE
-from lsh_core.settings import RefreshSettings
-
-
-@dag(
-    description="Refresh one partition of what is live.",
-    doc_md=__doc__,
-    schedule=None,
-    catchup=False,
-    max_active_runs=4,
-    tags=["airlsh", "index"],
-    default_args=REPEATABLE,
-    params=form(RefreshSettings, main=("name", "source", "partition"), given_by_run=("partition",)),
-)
-def refresh_partition() -> None:
-    @result
-    @task
-    def refresh(**context: Any) -> dict[str, Any]:
-        """Check all rows, upsert them, delete what left the partition."""
-        from lsh_core.jobs import refresh
-
-        return run_job(refresh.refresh_partition, RefreshSettings, with_partition_key(context))
-
-    refresh()
-
-
-refresh_partition()
+refresh_partition = verb_dag("refresh_partition", doc=__doc__, file=__file__)

@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "airlsh"
 author = "The airlsh developers"
+copyright = author
 release = version = installed_version("airlsh")
 
 extensions = [

@@ -56,7 +56,7 @@ def require_backend(backend: str, needed_for: str) -> None:
 
 
 def gpu_seen() -> bool:
-    """Whether the driver of a GPU has left its files on this machine, and it is not hidden from this process."""
+    """Return whether a GPU's driver is installed and visible to this process."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1"):
         return False
@@ -64,7 +64,7 @@ def gpu_seen() -> bool:
 
 
 def tensorflow_installed() -> bool:
-    """Whether TensorFlow could be imported; it is not."""
+    """Return whether TensorFlow can be imported; it is not."""
     return importlib.util.find_spec("tensorflow") is not None
 
 
@@ -96,7 +96,7 @@ def _tensorflow_has_gpu() -> bool:
 def whole_float32(tensorflow: Any) -> Iterator[None]:
     """Let no matrix product round its input to TensorFloat-32 while the block runs.
 
-    NVIDIA's GPUs since Ampere do so unless told otherwise: they keep 10 bits of a number's 23, so that products of unit
+    NVIDIA's GPUs since Ampere do so by default: they keep 10 bits of a number's 23, so that products of unit
     vectors are off by 1e-3 instead of 1e-7. The switch is the process's: the first thread that enters turns it, the
     last that leaves turns it back. Others compute more exactly meanwhile, and more slowly. What is computed has to be
     fetched within the block.

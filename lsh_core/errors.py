@@ -16,6 +16,7 @@
     │   ├── VectorError               a vector that cannot be hashed
     │   ├── FilterError               a search filter outside the allow-list
     │   ├── MissingPackageError       what was asked for needs a package that is not installed
+    │   ├── PluginError               a model or metric that an installed package registers, but that cannot be loaded
     │   ├── ImageError                an image that cannot be decoded
     │   └── EncoderError              an encoder that cannot be made as asked
     │       └── WeightsError          weights that are not there, or that cannot be fetched
@@ -69,7 +70,17 @@ def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any
 
 
 class AirlshError(Exception):
-    """The root of the tree. ``exit_code`` is what the command line ends with."""
+    """The root of the tree. ``exit_code`` is what the command line ends with.
+
+    Examples
+    --------
+    >>> from lsh_core import AirlshError, SearchRequest
+    >>> try:
+    ...     SearchRequest(id="gimp", k=0)
+    ... except AirlshError as error:
+    ...     print(type(error).__name__, error, error.exit_code)
+    SettingsError k=0: must be a whole number from 1 to 10000 2
+    """
 
     exit_code = 1
     final = False
@@ -104,7 +115,7 @@ class SettingsError(InputError):
 
 
 class ArgumentError(SettingsError, TypeError):
-    """An argument of a Python call that is of another kind than the call takes, or that it does not have."""
+    """An argument of a Python call that does not exist or has the wrong type."""
 
     def __init__(self, setting: str, value: object, reason: str) -> None:
         super().__init__(setting, value, reason)
@@ -180,11 +191,19 @@ class VectorError(InputError, ValueError):
 
 
 class MissingPackageError(InputError):
-    """What was asked for needs a package that is not installed in this process."""
+    """A feature needs a package that is not installed in this process."""
 
     def __init__(self, package: str, needed_for: str, install: str) -> None:
         self.package, self.needed_for, self.install = package, needed_for, install
         super().__init__(f"{needed_for} needs the package {package}, which is not installed here: {install}")
+
+
+class PluginError(InputError):
+    """A model or metric that an installed package registers, but that cannot be loaded."""
+
+    def __init__(self, group: str, name: str, distribution: str, reason: str) -> None:
+        self.group, self.name, self.distribution, self.reason = group, name, distribution, reason
+        super().__init__(f"{group} {name!r} of {distribution} {reason}")
 
 
 class FilterError(InputError):
@@ -204,7 +223,7 @@ class ImageError(InputError, ValueError):
 
 
 class EncoderError(InputError):
-    """An encoder that cannot be made as asked, or that cannot take what it was given."""
+    """An encoder that cannot be made, or that cannot encode its input."""
 
     def __init__(self, encoder: str, reason: str) -> None:
         self.encoder, self.reason = encoder, reason
@@ -290,7 +309,7 @@ class RequestRefusedError(ServerError):
 
 
 class IndexTemplateError(ServerError):
-    """An index template of the cluster would break an index, and nothing that airlsh sends can prevent it."""
+    """An index template of the cluster would break an index, and cannot be overridden."""
 
     final = True
 
@@ -392,14 +411,14 @@ class UnverifiedError(RunError):
 
 
 class ChangesGoneError(UnverifiedError):
-    """Live changes that a build holds have left the journal, so nothing tells any more which documents are theirs."""
+    """Live changes that a build depends on have left the journal."""
 
     final = True
 
     def __init__(self, index: str, before: str) -> None:
         reason = (
-            f"live changes made before {before} have left the journal, as the source of a later build covers them; "
-            "this build holds them, can be promoted and rolled back to, but can be neither verified nor corrected again"
+            f"live changes made before {before} have left the journal, because the source of a later build is as of "
+            "then. This build contains them: it can be promoted and rolled back to, but not verified or corrected again"
         )
         super().__init__(index, reason)
         self.before = before
@@ -417,7 +436,7 @@ class DeadLetterLimitError(RunError):
 
 
 class StoppedEarlyError(DeadLetterLimitError):
-    """A load in which so many rows were refused that it was stopped after `loaded` rows."""
+    """A load that was stopped early because too many rows were refused."""
 
     def __init__(self, build: str, dead_lettered: int, limit: int, examples: tuple[str, ...], loaded: int) -> None:
         super().__init__(build, dead_lettered, limit, examples)
@@ -442,15 +461,15 @@ class FeatureLimitError(DeadLetterLimitError):
 
 
 class ImagesAwayError(FeatureLimitError):
-    """More rows got no vector than allowed, as `passing` of their images could not be got: another try may get them."""
+    """Too many rows got no vector, partly because images could not be fetched: another try may get them."""
 
     final = False
 
-    def __init__(self, output: str, dead_lettered: int, limit: int, examples: tuple[str, ...], passing: int) -> None:
+    def __init__(self, output: str, dead_lettered: int, limit: int, examples: tuple[str, ...], retryable: int) -> None:
         super().__init__(output, dead_lettered, limit, examples)
-        self.passing = passing
+        self.retryable = retryable
         self.args = (
-            f"{self.args[0]}\n{passing} of them are images that could not be got, which the next run tries again",
+            f"{self.args[0]}\n{retryable} of them are images that could not be fetched, which the next run tries again",
         )
 
 
@@ -478,7 +497,7 @@ class PromotionConflictError(RunError):
 
 
 class OutcomeError(RunError):
-    """A run whose steps have ended, but that has not brought about what it was asked for."""
+    """A run that ended without doing what was asked."""
 
     final = True
 
@@ -515,7 +534,7 @@ class LeaseLostError(RunError):
 
 
 class DeviceMemoryError(RunError):
-    """Not even one text or image fits the memory of the device that the network runs on."""
+    """One text or image exceeds the memory of the network's device."""
 
     final = True
 

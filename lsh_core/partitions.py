@@ -36,12 +36,12 @@ def partition_name(levels: Levels) -> str:
 
 
 def partition_of(path: str) -> str | None:
-    """Return the name of the partition that the file at `path` (or URL) belongs to by its folders; None without any."""
+    """Return the partition of the file at `path` (or URL), by its folders; None without any."""
     return partition_name(levels_of(path.split("/")[:-1])) or None
 
 
 def column_value(value: str) -> str | None:
-    """Return what the column of a key holds in the rows of a folder with this value: None for Hive's name of null."""
+    """Return the value of a partition column, by the value of its folder: None for Hive's name of null."""
     return None if value == NULL else value
 
 

@@ -1,4 +1,4 @@
-"""How a long step says how far it is: a bar on a terminal, a line every few seconds in a log."""
+"""Progress of a long step: a bar on a terminal, a line every few seconds in a log."""
 
 from __future__ import annotations
 

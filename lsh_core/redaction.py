@@ -1,4 +1,4 @@
-"""What is told of values and places that others read: no secrets, and valid UTF-8, as Parquet and JSON have to be."""
+"""Redacts credentials and query strings in URLs, and escapes bytes that are not UTF-8."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def quoted(value: object, longest: int = 200) -> str:
 
 
 def escape_non_utf8(text: str) -> str:
-    r"""Return `text` with ``\udcff`` for what is not UTF-8, as the names of files may hold any bytes but a few."""
+    r"""Return `text` with bytes that are not UTF-8 escaped as ``\udcff``."""
     return text.encode("utf-8", "backslashreplace").decode()

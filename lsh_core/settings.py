@@ -1,16 +1,19 @@
-"""One frozen settings model per verb: the command line, the Airflow form and the docs are made from it.
+"""Settings of verbs: one frozen model per verb, from which options, forms and docs are made.
 
-A field's name is its long option with underscores, its description is the help text of both, and
-its bounds are checked by both. Units are part of the names.
+The name of a field is its long option with underscores. Its description is the help of both the option and the form.
+Both check its bounds. Units are part of the names.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,36 +22,110 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     StringConstraints,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
+    create_model,
     field_validator,
+    model_validator,
 )
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from lsh_core.choices import choice_of
 from lsh_core.errors import SettingsError
+from lsh_core.knobs import Knob
 from lsh_core.partitions import levels_of, partition_name
 from lsh_core.redaction import quoted
+from lsh_core.registry import METRICS, MODELS, Registry
 
-Metric = Literal["l2", "cosine", "dot"]
-TrainedMetric = Literal["auto", "l2", "cosine", "dot"]
-ModelName = Literal["ivf", "hyperplane", "subspace", "hnsw"]
-HashBackend = Literal["numpy", "tensorflow", "auto"]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Meanings of the choices of a field, which help and forms show beside them."""
+
+    of: Mapping[str, str]
+
+
+class Positional:
+    """Marks a field that the command line takes as an argument, not as an option."""
+
+
+class Verbatim:
+    """Marks a list whose items the command line does not split at commas."""
+
+
+class Registered:
+    """Marker of a field that holds a registered name; its choices are listed when they are asked for.
+
+    Parameters
+    ----------
+    registry
+        Registry of the names.
+    meaning
+        Attribute of the classes that says in a few words what a name means.
+    others
+        Names that are allowed beside the registered ones, with their meanings.
+    """
+
+    def __init__(self, registry: Registry, meaning: str, others: Mapping[str, str] | None = None) -> None:
+        self._registry, self._meaning, self._others = registry, meaning, dict(others or {})
+
+    def names(self) -> tuple[str, ...]:
+        """Return the allowed names."""
+        return (*self._others, *self._registry.names())
+
+    def labels(self) -> dict[str, str]:
+        """Return the meanings of the allowed names; classes that cannot be loaded are left out."""
+        registered = {name: str(getattr(found, self._meaning)) for name, found in self._registry.load_all()}
+        return self._others | registered
+
+    def check(self, name: str) -> str:
+        """Return `name` if it is allowed; raise ``ValueError`` otherwise."""
+        if name not in self._others:
+            try:
+                self._registry.check(name)
+            except SettingsError as error:
+                raise ValueError(error.reason) from None
+        return name
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(self.names())}
+
+
+TrainedMetric = Annotated[
+    str, Registered(METRICS, "label", {"auto": "metric of the encoder that made the vectors, else cosine"})
+]
+ModelName = Annotated[str, Registered(MODELS, "summary")]
 Fusion = Literal["weighted", "rrf"]
-Device = Literal["auto", "cpu", "gpu"]
-Precision = Literal["float32", "float16", "bfloat16"]
-Pixels = Literal["0..255", "0..1", "-1..1"]
+Device = Annotated[
+    Literal["auto", "cpu", "gpu"],
+    Labels({"auto": "GPU if the worker has one", "cpu": "processor", "gpu": "GPU, or fail"}),
+]
+Precision = Annotated[
+    Literal["float32", "float16", "bfloat16"],
+    Labels(
+        {
+            "float32": "full precision",
+            "float16": "mixed, for GPUs",
+            "bfloat16": "mixed, for newer GPUs and processors",
+        }
+    ),
+]
+Pixels = Annotated[
+    Literal["0..255", "0..1", "-1..1"],
+    Labels({"0..255": "as stored", "0..1": "divided by 255", "-1..1": "divided by 127.5, minus 1"}),
+]
 
-MOST_LISTS = 2**20
-MOST_SPILL = 16
-MOST_TABLES = 512
-MOST_BITS = 32
-MOST_MULTIPROBE = 64
-MOST_PARTS = 512
-MOST_CLUSTERS = 4096
-MOST_NEIGHBOURS = 512
-LARGEST_EF_CONSTRUCTION = 3200
+_NOT_A_KNOB = "not_a_knob"
 EFFORT_UNITS = ("probes", "candidates", "num_candidates")
 
 _FOLDER = r"[^/=\x00-\x1f]+=[^/\x00-\x1f]+"
@@ -116,7 +193,7 @@ IndexName = Annotated[
 
 
 class Settings(BaseModel):
-    """What all settings share: frozen, no unknown keys, and a `SettingsError` for values that are not allowed."""
+    """Base of all settings: frozen, without unknown keys; refuses other values with a `SettingsError`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -126,17 +203,22 @@ class Settings(BaseModel):
         except ValidationError as refused:
             raise _settings_error(type(self), refused) from None
 
+    @classmethod
+    def form_fields(cls) -> type[BaseModel]:
+        """Return the model whose fields options and forms show; no instance of it is made."""
+        return cls
+
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def validated(model: type[AnySettings], values: Mapping[str, Any]) -> AnySettings:
-    """Make settings from what somebody typed.
+    """Make settings from values that somebody typed.
 
     Raises
     ------
     SettingsError
-        A value that is not allowed, a key that is no setting, or one that is missing; all that is wrong in one message.
+        A value is not allowed, a key is unknown, or a setting is missing. One message names all faults.
     """
     return model(**values)
 
@@ -144,31 +226,103 @@ def validated(model: type[AnySettings], values: Mapping[str, Any]) -> AnySetting
 def _settings_error(model: type[Settings], refused: ValidationError) -> SettingsError:
     problems = []
     for problem in refused.errors():
-        setting = ".".join(str(part) for part in problem["loc"])
+        place = tuple(str(part) for part in problem["loc"])
+        setting = ".".join(place[1:] if place[0] == "model_options" and len(place) > 1 else place)
         value = None if problem["type"] == "missing" else problem["input"]
-        problems.append((setting, value, _reason(model, setting, problem["type"], problem["msg"])))
+        reason = _reason(model, setting, problem["type"], problem["msg"])
+        if problem["type"] == _NOT_A_KNOB:
+            setting, value, reason = problem["ctx"]["knob"], problem["ctx"]["value"], problem["msg"]
+        problems.append((setting, value, reason))
     (setting, value, reason), *others = problems
     also = "".join(f"; {name}={quoted(given)}: {why}" for name, given, why in others)
     return SettingsError(setting, value, reason + also)
 
 
-def _reason(model: type[Settings], setting: str, kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return f"is no setting: {choice_of(setting, tuple(model.model_fields))}"
-    if kind == "missing":
+def _reason(model: type[Settings], setting: str, error: str, message: str) -> str:
+    if error == "extra_forbidden":
+        return f"is no setting: {choice_of(setting, tuple(model.form_fields().model_fields))}"
+    if error == "missing":
         return "must be given"
-    if kind == "string_unicode":
+    if error == "string_unicode":
         return "is not Unicode text, as it holds half of a surrogate pair"
     plain = message.removeprefix("Value error, ")
     return plain.replace("Input should be", "must be").replace("String should have", "must have")
 
 
-class _WrittenTo:
-    """Marks a field that names a place to write to.
+def knob_fields() -> dict[str, Any]:
+    """Return a field for each knob of each model, by name, as ``create_model`` takes them.
 
-    It is no field of a form: whoever may trigger a DAG must not write files of the workers. The output of
-    `FeaturesSettings` is not marked: its form asks for it, and it is checked against the roots that may be written to.
+    Models may share a knob: its bounds are then the widest of theirs.
     """
+    return _knob_fields(MODELS.names())
+
+
+@lru_cache(maxsize=8)
+def _knob_fields(_: tuple[str, ...]) -> dict[str, Any]:
+    shared: dict[str, dict[str, Knob]] = {}
+    for model, knobs in _declared():
+        for knob in knobs:
+            others = shared.setdefault(knob.name, {})
+            if knob.name in TrainSettings.model_fields or any(other.type is not knob.type for other in others.values()):
+                logger.warning("knob %s of %s models is an option of another type: use model_options", knob.name, model)
+            else:
+                others[model] = knob
+    return {name: _field(tuple(owners.values()), _owned(owners)) for name, owners in shared.items() if owners}
+
+
+def _declared() -> Iterator[tuple[str, tuple[Knob, ...]]]:
+    for name, model in MODELS.load_all():
+        yield name, getattr(model, "knobs", ())
+
+
+def _owned(owners: Mapping[str, Knob]) -> str:
+    """Return the description of a knob, after the names of its models: once for those that agree."""
+    said: dict[str, list[str]] = {}
+    for model, knob in owners.items():
+        said.setdefault(knob.description, []).append(model)
+    return "; ".join(f"{', '.join(models)}: {description}" for description, models in said.items()) + "."
+
+
+def _field(knobs: tuple[Knob, ...], description: str) -> tuple[Any, Any]:
+    choices = tuple(dict.fromkeys(choice for knob in knobs for choice in knob.choices))
+    lows, highs = [knob.minimum for knob in knobs], [knob.maximum for knob in knobs]
+    low = None if None in lows else min(low for low in lows if low is not None)
+    high = None if None in highs else max(high for high in highs if high is not None)
+    if choices:
+        meanings = Labels({choice: meaning for knob in knobs for choice, meaning in knob.choices.items()})
+        return Annotated[Literal[choices] | None, meanings], Field(default=None, description=description)
+    return knobs[0].type | None, Field(default=None, ge=low, le=high, description=description)
+
+
+def _knobs_of(model: str) -> type[BaseModel]:
+    """Return a model of pydantic with the knobs of one model."""
+    fields: dict[str, Any] = {knob.name: _field((knob,), knob.description) for knob in MODELS.load(model).knobs}
+    made: type[BaseModel] = create_model(f"{model} options", **fields)
+    return made
+
+
+class _WrittenTo:
+    """Marks a field that names a place to write to, and that forms leave out.
+
+    Whoever may trigger a DAG must not write files of the workers. The output of `FeaturesSettings` is not marked: its
+    form asks for it, and it is checked against the allowed output roots.
+    """
+
+
+def labels_of(field: FieldInfo) -> Mapping[str, str]:
+    """Return the meanings of the choices of `field`; empty for a field without labels."""
+    for each in field.metadata:
+        if isinstance(each, Labels):
+            return each.of
+        if isinstance(each, Registered):
+            return each.labels()
+    return {}
+
+
+def meaning_of(field: FieldInfo) -> str:
+    """Return the description of `field`, followed by the meanings of its choices."""
+    meanings = "; ".join(f"{value}: {meaning}" for value, meaning in labels_of(field).items())
+    return f"{field.description} {meanings}." if meanings else str(field.description or "")
 
 
 def places_written(model: type[Settings]) -> frozenset[str]:
@@ -176,22 +330,40 @@ def places_written(model: type[Settings]) -> frozenset[str]:
     return frozenset(name for name, field in model.model_fields.items() if _WrittenTo in field.metadata)
 
 
-TextFields = Annotated[tuple[str, ...], Field(description="Column to index as full text; may be repeated.")]
-Shards = Annotated[int | None, Field(ge=1, le=1024, description="Primary shards; default from bytes and nodes.")]
-Replicas = Annotated[int | None, Field(ge=0, le=16, description="Replicas; default 1 with two nodes or more.")]
+_SOURCE = (
+    "Parquet file, folder or glob, or a Delta or Iceberg table. A local path, or a URL that fsspec reads, such as "
+    "s3://bucket/rows/*.parquet."
+)
+_FOLDER_WRITTEN = "Folder for the report: an HTML page, its drawings and its figures. A local path or a URL."
+_QUERY_FILE = "File with one query vector per row: FILE.npy, FILE.parquet or FILE.parquet:COLUMN."
+
+TextFields = Annotated[tuple[str, ...], Field(description="Column to index as full text. May be repeated.")]
+Shards = Annotated[
+    int | None, Field(ge=1, le=1024, description="Primary shards. Default: from the size of the data and the nodes.")
+]
+Replicas = Annotated[
+    int | None, Field(ge=0, le=16, description="Replicas per shard. Default: 1 with two nodes or more, else 0.")
+]
 RecallTarget = Annotated[
     float,
     Field(
         ge=0.5,
         le=0.999,
-        description="Recall@10 of searches that are not told otherwise: a 95 % lower bound, measured on the finished "
-        "build.",
+        description="Target recall@10 of searches that set no effort. Met if the one-sided 95 % lower bound of the "
+        "recall reaches it, measured on the finished build.",
     ),
 ]
 Promote = Annotated[bool, Field(description="Move the alias to the new build once it is verified.")]
-WaitGreen = Annotated[bool, Field(description="Move the alias only when every replica of the build is there.")]
+WaitGreen = Annotated[bool, Field(description="Move the alias only after all replicas of the build are assigned.")]
 WaitGreenSeconds = Annotated[
-    float, Field(ge=1, description="How long --wait-green waits for replicas before it gives up, in seconds.")
+    float, Field(ge=1, description="Timeout of --wait-green, in seconds. The alias does not move after a timeout.")
+]
+BuildId = Annotated[str | None, Field(min_length=1, description="Id of the build. Default: the latest.")]
+IdOfBuild = Annotated[
+    str | None, Field(min_length=1, description="Column with the document ids. Default: the column of the build.")
+]
+VectorOfBuild = Annotated[
+    str | None, Field(min_length=1, description="Column with the vectors. Default: the column of the build.")
 ]
 
 
@@ -200,80 +372,88 @@ SourceVersion = Annotated[
     Field(
         min_length=1,
         max_length=200,
-        description="Version of the source, where it is a Delta table (a number) or an Iceberg table (the id of a "
-        "snapshot, or a branch or tag); default: the latest.",
+        description="Version of a Delta table (a number), or a snapshot id, branch or tag of an Iceberg table. "
+        "Default: the latest.",
     ),
 ]
 
 
 class SourceSettings(Settings):
-    """Which index, and which columns of which Parquet files go into it."""
+    """Name of an index, and the columns of the files that go into it."""
 
     name: IndexName = Field(description="Name of the index: the alias that people query.")
-    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
-        min_length=1,
-        description="Parquet file, folder or glob, or a Delta or Iceberg table: a local path, or a URL that fsspec "
-        "reads (s3://, gs://, abfs://).",
-    )
+    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(min_length=1, description=_SOURCE)
     source_version: SourceVersion = None
     id: str = Field(
         default="id",
         min_length=1,
-        description="Column with the document ids (strings, UUIDs, integers or whole decimals).",
+        description="Column with the document ids: strings, UUIDs, integers or whole decimals.",
     )
     vector: str = Field(
         default="embedding",
         min_length=1,
-        description="Column with the vectors (lists or tensors of floats, integers or decimals).",
+        description="Column with the vectors: lists or tensors of floats, integers or decimals.",
     )
 
 
 class TrainSettings(SourceSettings):
-    """Train one LSH model on a sample of the source and store it."""
+    """Settings of `train`: the model, its sample and its parameters."""
 
-    metric: TrainedMetric = Field(
-        default="auto",
-        description="Distance between vectors; auto: what the encoder that made them names, else cosine.",
-    )
-    model: ModelName = Field(default="ivf", description="Kind of LSH model.")
+    metric: TrainedMetric = Field(default="auto", description="Distance between vectors.")
+    model: ModelName = Field(default="ivf", description="Model that maps vectors to tokens.")
     sample: int | None = Field(
-        default=None, ge=2, description="Rows to train on, spread over all files; default from rows and model."
-    )
-    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Same seed and sample: the same model.")
-    lists: int | None = Field(
-        default=None, ge=1, le=MOST_LISTS, description="ivf: number of inverted lists; default from rows."
-    )
-    spill: int | None = Field(
-        default=None, ge=1, le=MOST_SPILL, description="ivf: nearest lists that each row is put into."
-    )
-    tables: int | None = Field(default=None, ge=1, le=MOST_TABLES, description="hyperplane: hash tables.")
-    bits: int | None = Field(
-        default=None, ge=1, le=MOST_BITS, description="hyperplane: bits per table; default from rows."
-    )
-    multiprobe: int | None = Field(
-        default=None,
-        ge=0,
-        le=MOST_MULTIPROBE,
-        description="hyperplane: buckets of each table that a query looks into beside its own.",
-    )
-    hash_backend: HashBackend = Field(
-        default="numpy",
-        description="ivf, hyperplane: what computes the tokens of rows, wherever they are indexed or upserted with "
-        "this model; auto: tensorflow if the worker that trains has it and a GPU.",
-    )
-    parts: int | None = Field(
-        default=None, ge=1, le=MOST_PARTS, description="subspace: parts of the dimensions; default from dimensions."
-    )
-    clusters: int | None = Field(default=None, ge=2, le=MOST_CLUSTERS, description="subspace: clusters of each part.")
-    m: int | None = Field(
-        default=None, ge=2, le=MOST_NEIGHBOURS, description="hnsw: neighbours of a row in the server's graph."
-    )
-    ef_construction: int | None = Field(
         default=None,
         ge=2,
-        le=LARGEST_EF_CONSTRUCTION,
-        description="hnsw: rows that are looked at for the neighbours of a new one.",
+        description="Number of rows to train on, sampled over all files. Default: from the number of rows and the "
+        "model.",
     )
+    seed: int = Field(
+        default=0, ge=0, le=2**32 - 1, description="Random seed. The same seed and sample give the same model."
+    )
+    model_options: dict[str, Any] = Field(
+        default_factory=dict, description="Knobs of the model by name, such as {'lists': 64} for ivf."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knobs_beside_settings(cls, given: Any) -> Any:
+        """Take knobs that stand beside the settings, as `lists=64`, for model options."""
+        if not isinstance(given, Mapping):
+            return given
+        beside = {name: value for name, value in given.items() if name not in TrainSettings.model_fields}
+        if not beside:
+            return given
+        knobs = {name: value for name, value in beside.items() if name in knob_fields()}
+        settings = {name: value for name, value in given.items() if name not in knobs}
+        options = settings.get("model_options", {})
+        return {**settings, "model_options": {**options, **knobs}} if isinstance(options, Mapping) else settings
+
+    @field_validator("model_options")
+    @classmethod
+    def _knobs_of_the_model(cls, options: dict[str, Any], given: ValidationInfo) -> dict[str, Any]:
+        chosen = {name: value for name, value in options.items() if value is not None}
+        if not chosen or "model" not in given.data:
+            return chosen
+        allowed = _knobs_of(given.data["model"])
+        for name in chosen.keys() - allowed.model_fields.keys():
+            reason = f"is not a knob of {given.data['model']} models: {choice_of(name, tuple(allowed.model_fields))}"
+            raise PydanticCustomError(_NOT_A_KNOB, "{reason}", {"knob": name, "value": chosen[name], "reason": reason})
+        return allowed.model_validate(chosen).model_dump(exclude_none=True)
+
+    @classmethod
+    def form_fields(cls) -> type[BaseModel]:
+        """Return these settings with a field for each knob of each model in place of `model_options`."""
+        return _train_form(MODELS.names())
+
+
+@lru_cache(maxsize=8)
+def _train_form(models: tuple[str, ...]) -> type[BaseModel]:
+    own = {
+        name: (field.annotation, field) for name, field in TrainSettings.model_fields.items() if name != "model_options"
+    }
+    fields: dict[str, Any] = {**own, **_knob_fields(models)}
+    made: type[BaseModel] = create_model(TrainSettings.__name__, **fields)
+    return made
 
 
 def queries_to_show(recall: float) -> int:
@@ -285,16 +465,18 @@ def queries_to_show(recall: float) -> int:
 
 
 class FeaturesSettings(Settings):
-    """Turn texts or images into vectors, as Parquet files that the other verbs read."""
+    """Settings of `compute_features`: the rows, the encoder and the output."""
 
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=1,
-        description="Parquet file, folder or glob, or a Delta or Iceberg table; or, without --text and --image, a "
-        "folder, zip or tar of images. A local path, or a URL that fsspec reads.",
+        description="Parquet file, folder or glob, or a Delta or Iceberg table. Without --text and --image: a folder, "
+        "zip or tar of images. A local path, or a URL that fsspec reads.",
     )
     source_version: SourceVersion = None
     id: str = Field(
-        default="id", min_length=1, description="Column with the ids; of images in folders their paths are the ids."
+        default="id",
+        min_length=1,
+        description="Column with the ids. Images in a folder or an archive have their paths as ids.",
     )
     text: str | None = Field(
         default=None,
@@ -304,52 +486,60 @@ class FeaturesSettings(Settings):
     image: str | None = Field(
         default=None,
         min_length=1,
-        description="Column with images: their bytes, or their paths or URLs. "
-        "An image that is not there is tried again by the next run; one replaced under its name keeps its vector.",
+        description="Column with images: their bytes, their paths or their URLs. The next run retries an image that "
+        "is missing. An image that was replaced under its name keeps its vector.",
     )
-    encoder: str = Field(min_length=1, description="text, image, clip, or the name of a registered encoder.")
+    encoder: str = Field(min_length=1, description="Encoder: text, image, clip, or the name of a registered encoder.")
     weights: str | None = Field(
-        default=None, min_length=1, description="Folder, file or preset with the weights, imagenet, or none."
+        default=None,
+        min_length=1,
+        description="Weights of the encoder: a folder, a file, a preset, imagenet, or none.",
     )
     output: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
-        min_length=1, description="Folder to write to: a local path, or a URL that fsspec writes."
+        min_length=1, description="Folder for the vectors: a local path, or a URL that fsspec writes."
     )
     architecture: str | None = Field(
         default=None, min_length=1, description="image: architecture of keras.applications, such as MobileNetV2."
     )
     image_size: int | None = Field(
-        default=None, ge=8, le=4_096, description="image: height and width that images are scaled to, in pixels."
+        default=None, ge=8, le=4_096, description="image: height and width of the scaled images, in pixels."
     )
-    pixels: Pixels = Field(
-        default="0..255", description="image: range in which a model of your own expects the numbers of a pixel."
-    )
+    pixels: Pixels = Field(default="0..255", description="image: range of pixel values that a custom model expects.")
     max_tokens: int | None = Field(
-        default=None, ge=3, le=8_192, description="text: tokens that are looked at; longer texts are cut."
+        default=None, ge=3, le=8_192, description="text: largest number of tokens per text. Longer texts are truncated."
     )
     batch_size: int | None = Field(
-        default=None, ge=1, le=4_096, description="Rows that go through the network at once; default: the encoder's."
+        default=None, ge=1, le=4_096, description="Rows per batch of the network. Default: from the encoder."
     )
-    device: Device = Field(default="auto", description="Where the network runs; auto is the GPU where there is one.")
-    precision: Precision = Field(default="float32", description="What the network calculates in; vectors are float32.")
-    vector: str = Field(default="embedding", min_length=1, description="Name of the column that is added.")
+    device: Device = Field(default="auto", description="Device that runs the network.")
+    precision: Precision = Field(
+        default="float32", description="Precision of the network's arithmetic. Vectors are float32 in any case."
+    )
+    vector: str = Field(default="embedding", min_length=1, description="Name of the column for the vectors.")
     columns: tuple[str, ...] | None = Field(
-        default=None, description="Other columns to keep beside the id; default: all of the source but image bytes."
+        default=None,
+        description="Columns to keep beside the id. Default: all columns of the source without image bytes.",
     )
-    keep_bytes: bool = Field(default=False, description="Keep the column with the bytes of the images too.")
-    replace: bool = Field(default=False, description="Write the vectors in the place of a column of that name.")
+    keep_bytes: bool = Field(default=False, description="Keep the column with the bytes of the images.")
+    replace: bool = Field(
+        default=False, description="Replace a column of the source that has the name of the vector column."
+    )
     image_root: tuple[str, ...] = Field(
         default=(),
-        description="Folder or URL prefix (https:// for all public servers) that images named in a column may lie in; "
-        "may be repeated; default: the source's own folder.",
+        description="Folder or URL prefix that may contain the images of --image, such as https:// for all public "
+        "servers. May be repeated. Default: the folder of the source.",
     )
     chunk_rows: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="Rows of a chunk, the unit of retry; default from each file's."
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Rows per chunk. A chunk is the unit of retry. Default: from the rows of each file.",
     )
     chunk_bytes: int = Field(
-        default=64 * 2**20, ge=2**16, description="Upper bound for one chunk as the source stores it, in bytes."
+        default=64 * 2**20, ge=2**16, description="Largest size of one chunk in the source, in bytes."
     )
     max_dead_letters: int = Field(
-        default=0, ge=0, description="Rows without a vector that a run may have and still be published."
+        default=0, ge=0, description="Largest number of rows without a vector with which the output is published."
     )
 
     @field_validator("image")
@@ -361,63 +551,78 @@ class FeaturesSettings(Settings):
 
 
 class IndexSettings(SourceSettings):
-    """Load the source into a new build, verify it, and promote it."""
+    """Settings of an index run: the source, its build and its limits."""
 
-    model_id: str | None = Field(default=None, description="Model to hash with; default: the newest of this name.")
+    model_id: str | None = Field(default=None, description="Id of the model. Default: the newest model of the name.")
     text_field: TextFields = ()
     field_type: tuple[str, ...] = Field(
-        default=(), description="COLUMN=TYPE: the Elasticsearch type of a column, where the default does not suit."
+        default=(),
+        description="Elasticsearch type of a column, as COLUMN=TYPE, such as price=scaled_float. May be repeated. "
+        "Default: from the type of the column.",
     )
     columns: tuple[str, ...] | None = Field(
-        default=None, description="Other columns to keep; default: all of the source."
+        default=None, description="Columns to index beside id and vector. Default: all columns of the source."
     )
-    source_covers: Moment | None = Field(
+    source_as_of: Moment | None = Field(
         default=None,
-        description="The source holds every live change that was made before this moment (a date, or ISO 8601 with a "
-        "zone), so this build takes them from it; default: as it was said for the build that is live, or none.",
+        description="Watermark of the source: it contains all live changes made before this time, and the build does "
+        "not replay them. A date in UTC, or ISO 8601 with a zone, such as 2026-11-20T22:00:00Z. Default: the "
+        "watermark of the live build.",
     )
     shards: Shards = None
     replicas: Replicas = None
     promote: Promote = True
     max_dead_letters: int = Field(
-        default=0, ge=0, description="Refused rows that a run may have and still be promoted."
+        default=0, ge=0, description="Largest number of dead letters (rejected rows) with which a build is promoted."
     )
     stop_dead_letters: int = Field(
         default=1_000,
         ge=0,
-        description="A load stops early once more rows than this, more than stop_dead_letter_share of those loaded, "
-        "and more than max_dead_letters were refused.",
+        description="The load stops early if the dead letters exceed this number, max_dead_letters, and "
+        "stop_dead_letter_share of the rows.",
     )
     stop_dead_letter_share: float = Field(
-        default=0.01, ge=0, le=1, description="Share of refused rows, from 0 to 1, beyond which a load stops early."
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of dead letters among the loaded rows, from 0 to 1. See stop_dead_letters.",
     )
     dead_letter_days: int = Field(
         default=30,
         ge=1,
         le=3_650,
-        description="Days that refused rows are kept for replay; if their build is deleted earlier, they go with it.",
+        description="Retention of dead letters, in days. Deleting their build deletes them earlier.",
     )
     chunk_rows: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="Rows of a chunk, the unit of retry; default from rows and nodes."
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Rows per chunk. A chunk is the unit of retry. Default: from the number of rows and nodes.",
     )
     chunk_bytes: int = Field(
-        default=64 * 2**20, ge=2**16, description="Upper bound for the vectors of one chunk, in bytes."
+        default=64 * 2**20, ge=2**16, description="Largest size of the vectors of one chunk, in bytes."
     )
     request_bytes: int = Field(
-        default=6 * 2**20, ge=2**10, le=64 * 2**20, description="Upper bound for one bulk request, in bytes."
+        default=6 * 2**20, ge=2**10, le=64 * 2**20, description="Largest size of one bulk request, in bytes."
     )
     posting_threads: int = Field(
-        default=2, ge=1, le=16, description="Threads of each Dask worker that post requests; at least one a node."
+        default=2,
+        ge=1,
+        le=16,
+        description="Threads per Dask worker that send bulk requests. Each node has at least one.",
     )
     node_wait_seconds: float = Field(
-        default=300, ge=1, description="How long a load waits for a node or a primary shard to return, in seconds."
+        default=300,
+        ge=1,
+        description="Timeout of a load for a node or a primary shard that is away, in seconds.",
     )
     recall_target: RecallTarget = 0.95
     recall_queries: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="Indexed rows that the recall of a finished build is measured with; default from rows.",
+        description="Number of indexed rows that measure the recall of the finished build. Default: from the number "
+        "of rows.",
     )
     wait_green: WaitGreen = False
     wait_green_seconds: WaitGreenSeconds = 600
@@ -434,14 +639,23 @@ class IndexSettings(SourceSettings):
 
 
 class RawToIndexSettings(FeaturesSettings):
-    """Encode texts or images, train a model of their vectors where there is none, and index them."""
+    """Settings of all steps from raw rows to an index: encode, train and index."""
 
     name: IndexName = Field(description="Name of the index: the alias that people query.")
-    train: Literal["if needed", "always", "never"] = Field(
+    train: Annotated[
+        Literal["if needed", "always", "never"],
+        Labels(
+            {
+                "if needed": "train unless the newest model of the name has this encoder",
+                "always": "train a new model",
+                "never": "fail if no model of this encoder exists",
+            }
+        ),
+    ] = Field(
         default="if needed",
-        description="Whether a model is trained; if needed: unless the newest of this name is one of this encoder.",
+        description="Training of a model.",
     )
-    model: ModelName = Field(default="ivf", description="Kind of LSH model, where one is trained.")
+    model: ModelName = Field(default="ivf", description="Model to train.")
     text_field: TextFields = ()
     shards: Shards = None
     replicas: Replicas = None
@@ -449,15 +663,15 @@ class RawToIndexSettings(FeaturesSettings):
     promote: Promote = True
 
     def features(self) -> FeaturesSettings:
-        """Return what the first step is told."""
+        """Return the settings of the first step."""
         return FeaturesSettings(**{field: getattr(self, field) for field in FeaturesSettings.model_fields})
 
     def training(self) -> TrainSettings:
-        """Return what training is told."""
+        """Return the settings of training."""
         return TrainSettings(**self._of_the_output(), model=self.model)
 
     def indexing(self, model_id: str | None = None) -> IndexSettings:
-        """Return what the index run is told, of the model that the step before it has trained or taken."""
+        """Return the settings of the index run, with the model of the step before."""
         same = ("text_field", "shards", "replicas", "recall_target", "promote", "max_dead_letters")
         given = {field: getattr(self, field) for field in same}
         return IndexSettings(**self._of_the_output(), **given, model_id=model_id)
@@ -467,14 +681,17 @@ class RawToIndexSettings(FeaturesSettings):
 
 
 class SearchSettings(Settings):
-    """Ask for the nearest neighbours of ids or vectors."""
+    """Find the nearest neighbours of a stored row, vectors, a text or an image."""
 
     name: IndexName = Field(description="Name of the index.")
     id: str | None = Field(default=None, min_length=1, description="Neighbours of the document with this id.")
+    vector: str | None = Field(
+        default=None, min_length=1, description="Neighbours of this vector: its numbers, with commas between them."
+    )
     vectors: str | None = Field(
         default=None, min_length=1, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row."
     )
-    encode_text: str | None = Field(
+    text: str | None = Field(
         default=None, description="Neighbours of this text, encoded as the rows were: of what `airlsh features` wrote."
     )
     image: str | None = Field(
@@ -485,17 +702,17 @@ class SearchSettings(Settings):
         min_length=1,
         description="Where the encoder's weights are on this machine; default: where they were for the rows.",
     )
-    text: str | None = Field(
-        default=None, description="Words that the rows should have as well: the best by vector and text together."
+    match: str | None = Field(
+        default=None, description="Words to look for in full text as well: the best rows by vector and words together."
     )
-    text_weight: float | None = Field(
-        default=None, ge=0, le=1, description="From 0, by vector alone, to 1, by text alone; default .5."
+    match_weight: float | None = Field(
+        default=None, ge=0, le=1, description="Weight of the words: 0 is by vector alone, 1 by words alone; default .5."
+    )
+    match_field: tuple[str, ...] = Field(
+        default=(), description="Full-text column to look for --match; may be repeated; default: all full-text columns."
     )
     fusion: Fusion = Field(
-        default="weighted", description="Vector and text by a weighted sum, or by reciprocal rank fusion."
-    )
-    text_field: tuple[str, ...] = Field(
-        default=(), description="Full-text column to look for --text; may be repeated; default: all there are."
+        default="weighted", description="Vector and words by a weighted sum, or by reciprocal rank fusion."
     )
     k: int = Field(default=10, ge=1, le=10_000, description="Neighbours a query.")
     probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: enough for the target.")
@@ -517,9 +734,10 @@ class SearchSettings(Settings):
         le=1,
         description="Recall of the ten nearest to reach, by the build's own curve; default: its target.",
     )
+    exact: bool = Field(default=False, description="Score all rows, or all that pass the filter: true neighbours.")
     filter: str | None = Field(default=None, description="Elasticsearch query (JSON) that every neighbour must match.")
     fields: tuple[str, ...] | None = Field(default=None, description="Fields to return; default: all but the vectors.")
-    output: Annotated[str | None, _WrittenTo] = Field(default=None, description="Parquet file to write the answers to.")
+    output: Annotated[str | None, _WrittenTo] = Field(default=None, description="Parquet file to write the results to.")
     wait_seconds: float = Field(
         default=3, ge=0, le=3_600, description="How long to wait for Elasticsearch where no node answers, in seconds."
     )
@@ -531,150 +749,169 @@ class SearchSettings(Settings):
 
 
 class EvaluateSettings(Settings):
-    """Measure recall and speed of what is live, by effort."""
+    """Settings of `evaluate`: the queries, and where the report goes."""
 
     name: IndexName = Field(description="Name of the index.")
     queries: str | None = Field(
         default=None,
         min_length=1,
-        description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row; default: indexed rows, each "
-        "left out of its own answer.",
+        description=f"{_QUERY_FILE} Default: indexed rows, each excluded from its own answer.",
     )
-    rows: int = Field(default=2_000, ge=20, le=10_000, description="Indexed rows to ask for where no file is given.")
-    k: int = Field(default=10, ge=1, le=100, description="Neighbours a query.")
-    output: Annotated[str | None, _WrittenTo] = Field(
-        default=None,
-        min_length=1,
-        description="Folder (a local path or a URL) to write a report to: one HTML page, its drawings and its figures.",
-    )
+    rows: int = Field(default=2_000, ge=20, le=10_000, description="Number of indexed rows to use as queries.")
+    k: int = Field(default=10, ge=1, le=100, description="Neighbours per query.")
+    output: Annotated[str | None, _WrittenTo] = Field(default=None, min_length=1, description=_FOLDER_WRITTEN)
 
 
 class ReportSettings(Settings):
-    """Write the report of the last evaluation of a build."""
+    """Settings of `report`: the build that was evaluated, and a folder."""
 
     name: IndexName = Field(description="Name of the index.")
-    build: str | None = Field(
-        default=None, min_length=1, description="Build that was evaluated; default: the live one."
+    build: str | None = Field(default=None, min_length=1, description="Id of the build. Default: the live build.")
+    output: Annotated[str, _WrittenTo] = Field(min_length=1, description=_FOLDER_WRITTEN)
+
+
+class ListSettings(Settings):
+    """Settings of lists of models and of builds: one name, or all."""
+
+    name: IndexName | None = Field(default=None, description="Name of the index. Default: all.")
+
+
+class ShowModelSettings(Settings):
+    """Settings of `show_model`: the model."""
+
+    model_id: Annotated[str, Positional] = Field(
+        min_length=1, description="Id of the model, or a name for its newest model."
     )
-    output: Annotated[str, _WrittenTo] = Field(
-        min_length=1,
-        description="Folder (a local path or a URL) to write to: one HTML page, its drawings and its figures.",
-    )
+
+
+class ShowBuildSettings(Settings):
+    """Settings of `show_build`: the build."""
+
+    name: IndexName = Field(description="Name of the index.")
+    build: str | None = Field(default=None, min_length=1, description="Id of the build. Default: the live build.")
+
+
+class ListDeadLettersSettings(Settings):
+    """Settings of a list of dead letters: the build."""
+
+    name: IndexName = Field(description="Name of the index.")
+    build: BuildId = None
 
 
 class ReplaySettings(Settings):
-    """Load corrected rows in the place of dead letters of a build."""
+    """Settings of `replay_dead_letters`: the corrected rows and their build."""
 
     name: IndexName = Field(description="Name of the index.")
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=1,
-        description="Parquet file, folder or glob with the corrected rows, or with all rows: a local path, or a URL.",
+        description="Parquet file, folder or glob with the corrected rows. It may contain all rows: those without a "
+        "dead letter are ignored. A local path or a URL.",
     )
     source_version: SourceVersion = None
-    build: str | None = Field(
-        default=None, min_length=1, description="Build that the rows belong to; default: the latest."
-    )
-    id: str | None = Field(default=None, min_length=1, description="Column with the ids; default: the build's.")
-    vector: str | None = Field(default=None, min_length=1, description="Column with the vectors; default: the build's.")
+    build: BuildId = None
+    id: IdOfBuild = None
+    vector: VectorOfBuild = None
 
 
 class PromoteSettings(Settings):
-    """Move the alias to a verified build."""
+    """Settings of `promote_build`: the build to make live."""
 
     name: IndexName = Field(description="Name of the index.")
-    build: str = Field(min_length=1, description="Verified build to make live.")
+    build: str = Field(min_length=1, description="Id of a verified build.")
     wait_green: WaitGreen = False
     wait_green_seconds: WaitGreenSeconds = 600
 
 
 class AbandonSettings(Settings):
-    """Delete a build that is not live, with all that was recorded of it."""
+    """Settings of `abandon`: the build to delete."""
 
     name: IndexName = Field(description="Name of the index.")
-    build: str = Field(min_length=1, description="Build to delete; a run that still works on it must be ended first.")
+    build: str = Field(min_length=1, description="Id of the build. A run that works on it must end first.")
 
 
 class RollbackSettings(Settings):
-    """Move the alias back to an earlier build."""
+    """Settings of `rollback`: the build to return to."""
 
     name: IndexName = Field(description="Name of the index.")
     build: str | None = Field(
-        default=None, min_length=1, description="Build to go back to; default: the one that was live before."
+        default=None, min_length=1, description="Id of an earlier build. Default: the build that was live before."
     )
     wait_green: WaitGreen = False
     wait_green_seconds: WaitGreenSeconds = 600
 
 
 class RetireSettings(Settings):
-    """Delete builds that are neither live nor among the newest."""
+    """Settings of `retire`: the builds to keep."""
 
     name: IndexName = Field(description="Name of the index.")
-    keep: int = Field(default=2, ge=1, le=100, description="Verified builds to keep besides the live one.")
+    keep: int = Field(default=2, ge=1, le=100, description="Number of verified builds to keep besides the live build.")
     grace_seconds: float = Field(
-        default=600, ge=0, description="Never delete a verified build that was made, or live, within this many seconds."
+        default=600,
+        ge=0,
+        description="Minimum time since a verified build was made, or was live, before it is deleted, in seconds.",
     )
     unfinished_grace_seconds: float = Field(
         default=86_400,
         ge=0,
-        description="Never delete a build that is not verified, and may be gone on with, within this many seconds of "
-        "the last sign of its run; the latest build is kept as long as it has dead letters to replay.",
+        description="Minimum time since the last activity of an unverified build before it is deleted, in seconds. "
+        "The latest build is kept while it has dead letters to replay.",
     )
 
 
 class UpsertSettings(Settings):
-    """Write rows into the live build, and into every later one."""
-
-    name: IndexName = Field(description="Name of the index.")
-    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
-        min_length=1, description="Parquet file, folder or glob with whole rows: ids, vectors and the other columns."
-    )
-    source_version: SourceVersion = None
-    id: str | None = Field(default=None, min_length=1, description="Column with the ids; default: the build's own.")
-    vector: str | None = Field(
-        default=None, min_length=1, description="Column with the vectors; default: the build's own."
-    )
-    refresh: bool = Field(default=False, description="Return only when searches find the rows.")
-
-
-class DeleteSettings(Settings):
-    """Delete documents from the live build, and from every later one."""
-
-    name: IndexName = Field(description="Name of the index.")
-    ids: tuple[str, ...] = Field(
-        default=(),
-        description="Ids to delete, with commas between and the spaces around each dropped; may be repeated. For an id "
-        "that has a comma itself: --exact-id.",
-    )
-    ids_from: str | None = Field(default=None, min_length=1, description="Parquet source with the ids to delete.")
-    source_version: SourceVersion = None
-    id: str | None = Field(
-        default=None, min_length=1, description="Column of --ids-from with the ids; default: the build's own."
-    )
-    refresh: bool = Field(default=False, description="Return only when searches find the documents no more.")
-
-
-class RefreshSettings(Settings):
-    """Make a partition of the live build, and of every later one, what its source is."""
+    """Settings of `upsert`: the rows to insert or replace."""
 
     name: IndexName = Field(description="Name of the index.")
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=1,
-        description="The partition's Parquet file or folder, or the whole dataset with its key=value folders, or a "
+        description="Parquet file, folder or glob, or a table, with whole rows: ids, vectors and the other columns.",
+    )
+    source_version: SourceVersion = None
+    id: IdOfBuild = None
+    vector: VectorOfBuild = None
+    refresh: bool = Field(default=False, description="Return only after searches find the rows.")
+
+
+class DeleteSettings(Settings):
+    """Settings of `delete`: ids, or a source of ids."""
+
+    name: IndexName = Field(description="Name of the index.")
+    ids: tuple[str, ...] = Field(
+        default=(),
+        description="Ids to delete, separated by commas, such as gimp,inkscape. May be repeated. For an id that "
+        "contains a comma: --exact-id.",
+    )
+    exact_id: Annotated[tuple[str, ...], Verbatim] = Field(
+        default=(), description="Id to delete, taken verbatim with its commas and spaces. May be repeated."
+    )
+    ids_from: str | None = Field(default=None, min_length=1, description="Parquet source with the ids to delete.")
+    source_version: SourceVersion = None
+    id: str | None = Field(
+        default=None, min_length=1, description="Column of --ids-from with the ids. Default: the column of the build."
+    )
+    refresh: bool = Field(default=False, description="Return only after searches no longer find the documents.")
+
+
+class RefreshSettings(Settings):
+    """Settings of `refresh_partition`: the partition and its source."""
+
+    name: IndexName = Field(description="Name of the index.")
+    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        min_length=1,
+        description="Parquet file or folder of the partition, the whole dataset with its key=value folders, or a "
         "Delta or Iceberg table.",
     )
     source_version: SourceVersion = None
     partition: Partition = Field(
-        description="The partition, as its folders are named: date=2026-11-01, or region=eu/date=2026-11-01.",
+        description="Partition, in the spelling of its folders, such as date=2026-11-01 or region=eu/date=2026-11-01.",
     )
-    id: str | None = Field(default=None, min_length=1, description="Column with the ids; default: the build's own.")
-    vector: str | None = Field(
-        default=None, min_length=1, description="Column with the vectors; default: the build's own."
-    )
+    id: IdOfBuild = None
+    vector: VectorOfBuild = None
     allow_empty: bool = Field(
         default=False, description="Delete all documents of the partition if the source has no rows of it."
     )
     again: bool = Field(
         default=False,
-        description="Write the partition once more although these files were refreshed before: what was changed in it "
-        "since, by hand or by a build, gives way.",
+        description="Write the partition even if these files were applied before. This overwrites later changes to "
+        "its documents.",
     )

@@ -1,4 +1,4 @@
-"""Where the time of a worker goes."""
+"""Measures the time of a worker's steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What TensorFlow writes to the terminal as it is imported: nobody asked, and no setting of it reaches that far."""
+"""Suppresses the messages that TensorFlow writes while it is imported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _turned = threading.RLock()
 
 @contextmanager
 def suppress_startup_log() -> Iterator[None]:
-    """Hold back what the process writes to its standard error, and write all but those messages when the block ends.
+    """Hold back standard error, and drop TensorFlow's startup messages when the block ends.
 
     The messages come from libraries in C++, so it is the file descriptor that is turned away, for all threads. Of two
     threads the second waits: it would take the first one's file for the terminal, and leave the process with it.

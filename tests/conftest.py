@@ -18,6 +18,7 @@ import pytest
 from lsh_core.local.cluster import ElasticsearchCluster
 from lsh_core.local.container import ElasticsearchContainer, docker_answers
 from lsh_core.local.dask_cluster import DaskCluster
+from tests.fakes.example_plugins import install
 
 
 def pytest_sessionstart() -> None:
@@ -28,6 +29,15 @@ def pytest_sessionstart() -> None:
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # A second one is not to cut off the stopping of the servers.
     raise KeyboardInterrupt("SIGTERM")
+
+
+@pytest.fixture
+def example_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packages of ``examples/plugins`` are installed: here, and in the processes that the test starts."""
+    paths = [str(path) for path in install(tmp_path / "site-packages")]
+    for path in paths:
+        monkeypatch.syspath_prepend(path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from lsh_core import settings
 
+TYPES = {str: "text", int: "whole number", float: "number", bool: "yes or no"}
 HEADER = ("Setting", "Option", "Type", "Default", "Meaning")
 
 
@@ -28,13 +29,13 @@ def _is_of_a_verb(model: Any) -> bool:
     return isinstance(model, type) and issubclass(model, settings.Settings) and bool(model.model_fields)
 
 
-def _section(model: type[BaseModel]) -> nodes.section:
+def _section(model: type[settings.Settings]) -> nodes.section:
     section = nodes.section(ids=[model.__name__.lower()], names=[model.__name__.lower()])
     section += nodes.title(text=model.__name__)
     section += nodes.paragraph(
         text=(model.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ").replace("`", "")
     )
-    section += _table(HEADER, [_row(name, field) for name, field in model.model_fields.items()])
+    section += _table(HEADER, [_row(name, field) for name, field in model.form_fields().model_fields.items()])
     return section
 
 
@@ -47,10 +48,10 @@ def _row(name: str, field: FieldInfo) -> list[nodes.Node]:
     default = "required" if field.is_required() else _shown(field.get_default(call_default_factory=True))
     return [
         nodes.literal(text=name),
-        nodes.literal(text="--" + name.replace("_", "-")),
+        nodes.literal(text=name.upper() if name == "name" else "--" + name.replace("_", "-")),
         nodes.Text(_type_of(field)),
         nodes.literal(text=default) if default else nodes.Text(""),
-        nodes.Text(field.description or ""),
+        nodes.Text(settings.meaning_of(field)),
     ]
 
 
@@ -62,6 +63,9 @@ def _shown(value: Any) -> str:
 
 def _type_of(field: FieldInfo) -> str:
     """Return the type of a field in words, with its bounds."""
+    for rule in field.metadata:
+        if isinstance(rule, settings.Registered):
+            return ", ".join(rule.names())
     text = " or ".join(_type_name(each) for each in _alternatives(field.annotation) if each is not type(None))
     bounds = [
         f"{word} {getattr(rule, attribute)}"
@@ -84,7 +88,7 @@ def _type_name(annotation: Any) -> str:
         return ", ".join(str(value) for value in get_args(annotation))
     if get_origin(annotation) in (tuple, list):
         return f"list of {_type_name(get_args(annotation)[0])}"
-    return str(getattr(annotation, "__name__", annotation))
+    return TYPES.get(annotation) or str(getattr(annotation, "__name__", annotation))
 
 
 def _table(header: tuple[str, ...], rows: list[list[nodes.Node]]) -> nodes.table:

@@ -1,24 +1,25 @@
-"""Moves of an alias that a run began, so that the run's retry finishes the same move and begins no other."""
+"""Alias moves that a run has begun, so that its retry finishes the same move."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
+from lsh_core.json_form import JsonForm
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 
 @dataclass(frozen=True)
-class AliasMove:
-    """A move of the alias `alias` to `build`, away from the index `was` (None: it was not there)."""
+class AliasMove(JsonForm):
+    """Move of the alias `alias` to `build`, away from the index `previous_index` (None: there was no alias)."""
 
     alias: str
     build: str
-    was: str | None
+    previous_index: str | None
     live: str | None = None
 
     @property
@@ -39,13 +40,13 @@ class AliasMoves:
         from elasticsearch import NotFoundError
 
         try:
-            return AliasMove(**self._client.get(index=RUNS, id=_document_id(name, identity))["_source"]["move"])
+            return AliasMove.from_json(self._client.get(index=RUNS, id=_document_id(name, identity))["_source"]["move"])
         except NotFoundError:
             return None
 
     def write(self, identity: str, move: AliasMove) -> None:
         """Record how far the move of the run `identity` is."""
-        document = {"move": asdict(move)}
+        document = {"move": move.to_json()}
         self._client.index(index=RUNS, id=_document_id(move.alias, identity), document=document)
 
 

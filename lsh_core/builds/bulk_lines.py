@@ -17,7 +17,7 @@ from lsh_core.builds.field_types import as_json_columns
 from lsh_core.builds.mapping import VectorField
 
 LIVE_VERSION = 2**62
-"""Versions from here on are live changes: later than every row of a load, whose version is its place."""
+"""Versions from here on are live changes: later than every row of a load, whose version is its row number."""
 
 
 def delete_line(identity: str, position: int) -> bytes:
@@ -32,7 +32,7 @@ class BulkLineEncoder:
     Parameters
     ----------
     field
-        The vector column and how its tokens are written.
+        The vector column, whose retrieval strategy writes its codes.
     fields
         The mapping's ``properties`` of the other columns.
     """
@@ -42,10 +42,7 @@ class BulkLineEncoder:
         column = orjson.dumps(field.column)
         self._vector = b',"version_type":"external_gte"}}\n{' + column + b':"'
         self._own = b'","airlsh":{'
-        self._tokens = b',"tokens":{' + column + b":["
-        self._list = b',"list":{' + column + b":"
-        self._near = b'},"near":{' + column + b":["
-        self._graph = b',"graph":{' + column + b':"'
+        self._copy = field.strategy.vector_copy
 
     def rows(
         self,
@@ -55,7 +52,7 @@ class BulkLineEncoder:
         near: npt.NDArray[np.int64] | None,
         *,
         chunk: int,
-        places: npt.NDArray[np.int64],
+        row_numbers: npt.NDArray[np.int64],
         others: pa.Table,
         partition: str | None = None,
     ) -> list[bytes]:
@@ -63,14 +60,13 @@ class BulkLineEncoder:
 
         Parameters
         ----------
-        ids, vectors, places
-            Id, vector (n, d) and place in the whole source of each row. The place is the document's
+        ids, vectors, row_numbers
+            Id, vector (n, d) and row number of each row. The row number is the document's
             version, so that of a repeated id the last in source order wins, whatever arrives first.
         tokens
-            Codes of the model, (n, t); for a model with lists the primary one first. Not written for a model without
-            tokens.
+            Codes of the model, (n, t); for a model with lists the primary one first.
         near
-            The lists to look at for a query with the row's vector, (n, m); None for a model without lists.
+            Lists that a query with the row's vector visits, (n, m); None for a model without lists.
         chunk
             Number of the chunk that the rows belong to.
         others
@@ -79,8 +75,8 @@ class BulkLineEncoder:
             The partition that the rows belong to.
         """
         rest = b"" if partition is None else b',"partition":' + orjson.dumps(partition)
-        owns = [b'"chunk":%d,"row":%d%b' % (chunk, place, rest) for place in places.tolist()]
-        return self._lines(ids, vectors, tokens, near, places.tolist(), owns, others)
+        owns = [b'"chunk":%d,"row":%d%b' % (chunk, row_number, rest) for row_number in row_numbers.tolist()]
+        return self._lines(ids, vectors, tokens, near, row_numbers.tolist(), owns, others)
 
     def live_rows(
         self,
@@ -93,7 +89,7 @@ class BulkLineEncoder:
         partitions: Sequence[str | None],
         others: pa.Table,
     ) -> list[bytes]:
-        """Return one ``bytes`` a row that was written live: it has a position in the journal, and no place.
+        """Return one ``bytes`` a row that was written live: it has a position in the journal, and no row number.
 
         Parameters
         ----------
@@ -119,8 +115,8 @@ class BulkLineEncoder:
         owns: Sequence[bytes],
         others: pa.Table,
     ) -> list[bytes]:
-        words = self._token_parts(tokens)
-        lists = self._list_parts(tokens, near)
+        codes = self._field.strategy.row_parts(tokens, near)
+        before_copy, after_copy = self._copy or (b"", b"")
         # The server reads base64 as big-endian float32; anything else would be silent rubbish.
         big_endian = memoryview(np.ascontiguousarray(vectors, dtype=">f4").data).cast("B")
         width = 4 * vectors.shape[1]
@@ -128,7 +124,6 @@ class BulkLineEncoder:
         lines = []
         for row, (identity, version, own) in enumerate(zip(ids, versions, owns, strict=True)):
             vector = b2a_base64(big_endian[row * width : (row + 1) * width], newline=False)
-            graph = b"" if self._field.graph is None else b"".join((self._graph, vector, b'"}'))
             lines.append(
                 b"".join(
                     (
@@ -140,9 +135,10 @@ class BulkLineEncoder:
                         vector,
                         self._own,
                         own,
-                        words[row],
-                        lists[row],
-                        graph,
+                        codes[row],
+                        before_copy,
+                        vector if self._copy else b"",
+                        after_copy,
                         b"}",
                         rest[row],
                         b"}\n",
@@ -150,21 +146,6 @@ class BulkLineEncoder:
                 )
             )
         return lines
-
-    def _token_parts(self, tokens: npt.NDArray[np.int64]) -> list[bytes]:
-        if self._field.graph is not None:
-            return [b""] * len(tokens)
-        return [b"".join((self._tokens, words, b"]}")) for words in self._field.tokens.json_lists(tokens)]
-
-    def _list_parts(self, tokens: npt.NDArray[np.int64], near: npt.NDArray[np.int64] | None) -> list[bytes]:
-        if near is None:
-            return [b""] * len(tokens)
-        words = self._field.tokens.json_lists(near[:, : self._field.near])
-        primaries = tokens[:, 0].tolist()
-        return [
-            b"".join((self._list, b"%d" % primary, self._near, text, b"]}"))
-            for primary, text in zip(primaries, words, strict=True)
-        ]
 
     def _rest(self, others: pa.Table) -> list[bytes]:
         """Return the other columns of each row as ``,"name":value,...``; empty values are left out."""

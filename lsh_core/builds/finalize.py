@@ -57,7 +57,7 @@ def _merge(client: Elasticsearch, index: str) -> None:
             raise UnavailableError(f"merging {index}", now - started, "still merging")
         if now - said > _LINE_SECONDS:
             said = now
-            logger.info("settle: merging %s for %.0f s", index, now - started)
+            logger.info("finalize: merging %s for %.0f s", index, now - started)
         raise_if_signalled()
         time.sleep(pause)
         pause = min(pause * 1.5, 1.0)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
 from lsh_core.builds.field_limits import SPARE_FIELDS, field_count
 from lsh_core.builds.field_types import is_field_name
-from lsh_core.builds.token_format import TokenFormat
-from lsh_core.errors import SchemaError
+from lsh_core.errors import ModelMismatchError, SchemaError
+from lsh_core.retrieval.contract import Retrieval, VectorColumn
+from lsh_core.retrieval.registry import make_retrieval
+from lsh_core.retrieval.token_format import TokenFormat
 
 META_KEY = "airlsh"
 MOST_DIMS = 4096
-FORMAT = 2
+FORMAT = 3
+"""Format of ``_meta``. 1: without fields for live changes; 2: with ``kind`` and ``has_lists``."""
 _BYTES_PER_SHARD = 16 * 2**30
 _GC_DELETES = "1h"
 
@@ -28,16 +32,13 @@ class VectorField:
 
     Attributes
     ----------
-    near
-        How many nearest lists are kept with each document for look-ups by id; 0 for models without lists.
     effort
-        Default effort of a query: probes, candidates or num_candidates, as the model counts it.
-    graph
-        What the server builds its own graph of the vectors with (``m``, ``ef_construction``), for models without
-        tokens; None for those with.
+        Default effort of a query, in the unit of the strategy.
+    retrieval, retrieval_parameters
+        Name and parameters of the retrieval strategy.
     encoder
-        What made the vectors, as `lsh_core.sources.encoder_info.EncoderInfo` has it, where the source says so. It turns
-        texts and images into queries.
+        Encoder of the vectors, as `lsh_core.sources.encoder_info.EncoderInfo` has it, where the source says so. It
+        turns texts and images into queries.
     """
 
     column: str
@@ -46,24 +47,27 @@ class VectorField:
     similarity: str
     model_id: str
     fingerprint: str
-    kind: str
-    token_prefix: str
-    token_width: int
-    has_lists: bool
-    near: int
+    model: str
     effort: int
-    graph: dict[str, int] | None = None
+    retrieval: str
+    retrieval_parameters: dict[str, Any] = field(default_factory=dict)
     encoder: dict[str, Any] | None = None
+
+    @cached_property
+    def strategy(self) -> Retrieval:
+        """Retrieval strategy of the column."""
+        column = VectorColumn(self.column, self.dims, self.metric, self.similarity)
+        return make_retrieval(self.retrieval, column, self.retrieval_parameters)
 
     @property
     def vector_paths(self) -> tuple[str, ...]:
-        """The fields that hold the vector: one in all but builds with a graph."""
-        return (self.column,) if self.graph is None else (self.column, graph_path(self.column))
+        """Fields that hold the vector."""
+        return self.strategy.vector_paths
 
     @property
     def tokens(self) -> TokenFormat:
-        """How this field's tokens are written."""
-        return TokenFormat(self.token_prefix, self.token_width)
+        """Format of the tokens."""
+        return self.strategy.tokens
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class BuildMeta:
     Attributes
     ----------
     format
-        1: no fields for live changes, and no `id_column`. 2: with both.
+        `FORMAT` of the version that built the index.
     id_column
         Column of the source that holds the ids; "id" where the index does not say.
     source_version
@@ -104,8 +108,19 @@ class BuildMeta:
 
     @classmethod
     def from_json(cls, meta: Mapping[str, Any]) -> BuildMeta:
-        """Read what `to_json` wrote; raises ``KeyError`` for an index that airlsh did not make."""
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        KeyError
+            An index that airlsh did not make.
+        ModelMismatchError
+            An index of another format.
+        """
         own = dict(meta[META_KEY])
+        if (found := own.get("format")) != FORMAT:
+            where = f"build {own.get('build')} of {own.get('name')}, made by another version of airlsh: index it again"
+            raise ModelMismatchError(f"an index of format {FORMAT}", f"format {found}", where)
         vectors = tuple(VectorField(**vector) for vector in own.pop("vectors"))
         return cls(vectors=vectors, **own)
 
@@ -128,26 +143,6 @@ def check_vector_column(source: str, column: str, dims: int) -> None:
         raise SchemaError(source, column, f"has vectors of {dims} numbers; Elasticsearch indexes {MOST_DIMS} at most")
 
 
-def tokens_path(vector: str) -> str:
-    """Return the field with the tokens of `vector`."""
-    return f"airlsh.tokens.{vector}"
-
-
-def list_path(vector: str) -> str:
-    """Return the field with the primary list of `vector`."""
-    return f"airlsh.list.{vector}"
-
-
-def near_path(vector: str) -> str:
-    """Return the field with the nearest lists of `vector`: stored for look-ups by id, not indexed."""
-    return f"airlsh.near.{vector}"
-
-
-def graph_path(vector: str) -> str:
-    """Return the field with the server's graph of `vector`."""
-    return f"airlsh.graph.{vector}"
-
-
 def default_shards(rows: int, dims: int, nodes: int) -> int:
     """Return the number of primary shards for an index of `rows` rows of `dims` numbers each, copies counted.
 
@@ -159,45 +154,27 @@ def default_shards(rows: int, dims: int, nodes: int) -> int:
     return 1 if shards <= 1 else math.ceil(shards / nodes) * nodes
 
 
-def change_fields() -> dict[str, Any]:
-    """Return the fields under ``airlsh`` that live changes fill: the change's position, and the partition."""
-    return {"change": {"type": "long"}, "partition": {"type": "keyword"}}
-
-
 def build_body(
     meta: BuildMeta, fields: Mapping[str, Mapping[str, Any]], *, shards: int, replicas: int
 ) -> dict[str, Any]:
     """Return the body that creates the index of a build, ready to be loaded.
 
-    ``flat`` keeps scores exact, whatever the model: every row that passes a filter, or all of them, can be compared
-    with a query. On a field with a graph a query is exact only where no more than 10,000 rows pass its filter, and to
-    scan 63,666 rows in parts as small as that took as long as ten searches of the graph. So a graph is a second field,
-    over a copy of the vectors, as the server makes neither multi-fields nor ``copy_to`` of them: the price is twice
-    the bytes. Its type is ``hnsw``, never one of the quantised ones.
+    The vector itself is ``flat``, whatever the strategy: a query can be compared exactly with all rows, or with those
+    that pass a filter.
 
-    ``refresh_interval`` is -1 while it loads; settling puts the default back. The query cache is off because one-off
+    ``refresh_interval`` is -1 while it loads; `finalize` restores the default. The query cache is off because one-off
     token filters only pollute it.
     """
-    own: dict[str, Any] = {"chunk": {"type": "integer"}, "row": {"type": "long"}, **change_fields()}
+    own: dict[str, Any] = {
+        "chunk": {"type": "integer"},
+        "row": {"type": "long"},
+        "change": {"type": "long"},
+        "partition": {"type": "keyword"},
+    }
     properties: dict[str, Any] = {**fields}
-    tokens: dict[str, Any] = {}
-    lists: dict[str, Any] = {}
-    graphs: dict[str, Any] = {}
     for vector in meta.vectors:
-        properties[vector.column] = _dense_vector(vector, {"type": "flat"})
-        if vector.graph is not None:
-            graphs[vector.column] = _dense_vector(vector, {"type": "hnsw", **vector.graph})
-        else:
-            tokens[vector.column] = {"type": "keyword", "similarity": "boolean", "doc_values": False, "norms": False}
-        if vector.has_lists:
-            lists[vector.column] = {"type": "integer"}
-    if tokens:
-        own["tokens"] = {"properties": tokens}
-    if graphs:
-        own["graph"] = {"properties": graphs}
-    if lists:
-        # A look-up reads the source, so the server need not even parse what is only there to be looked up.
-        own["list"], own["near"] = {"properties": lists}, {"type": "object", "enabled": False}
+        properties[vector.column] = vector.strategy.flat_field()
+        _add_fields(own, vector.strategy.own_fields())
     properties["airlsh"] = {"properties": own}
     settings: dict[str, Any] = {
         "index.number_of_shards": shards,
@@ -207,7 +184,7 @@ def build_body(
         "index.gc_deletes": _GC_DELETES,
         "index.mapping.coerce": False,
     }
-    sorted_by = [list_path(vector.column) for vector in meta.vectors if vector.has_lists]
+    sorted_by = [path for vector in meta.vectors for path in vector.strategy.sort_fields()]
     if sorted_by:
         settings["index.sort.field"] = sorted_by
         settings["index.sort.order"] = ["asc"] * len(sorted_by)
@@ -217,11 +194,10 @@ def build_body(
     return {"settings": settings, "mappings": mappings}
 
 
-def _dense_vector(vector: VectorField, index_options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "dense_vector",
-        "dims": vector.dims,
-        "index": True,
-        "similarity": vector.similarity,
-        "index_options": dict(index_options),
-    }
+def _add_fields(own: dict[str, Any], added: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add fields to `own`; objects that are there already get the properties of the added ones too."""
+    for name, mapped in added.items():
+        if "properties" in mapped and name in own:
+            own[name] = {"properties": {**own[name]["properties"], **mapped["properties"]}}
+        else:
+            own[name] = mapped

@@ -1,121 +1,312 @@
-"""The record of every build: settings, plan, what each stage found, and its end."""
+"""Records of builds: one document per build, with its settings, plan, state and the facts of its stages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition, SourceWatermark
+from lsh_core.builds.stage_facts import RecordedStages, RowAccounts, StageFacts
 from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
 from lsh_core.elastic.cluster import on_any_node, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.elastic.text_values import is_document_id
-from lsh_core.errors import NotFoundError
+from lsh_core.errors import NotFoundError, SettingsError
+from lsh_core.json_form import plain
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-PLANNED, LOADING, LOADED, VERIFIED, FAILED = "planned", "loading", "loaded", "verified", "failed"
-CORRECTED = "corrected"
-"""A build that was verified, and into which rows were loaded since: whether it is right is to be seen again."""
+RECORD_FORMAT = 1
+"""Format of the documents; a record of another format is refused."""
 
-_MOST_LISTED = 1000
+_MAX_LISTED = 1000
+
+
+class BuildState(StrEnum):
+    """State of a build."""
+
+    PLANNED = "planned"
+    LOADING = "loading"
+    LOADED = "loaded"
+    VERIFIED = "verified"
+    CORRECTED = "corrected"
+    """Verified once; rows were loaded since, so it must be verified again."""
+    FAILED = "failed"
+
+    @property
+    def was_verified(self) -> bool:
+        """Whether the build was verified once, and never found wrong since."""
+        return self in (BuildState.VERIFIED, BuildState.CORRECTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRecord:
+    """Record of one build.
+
+    Attributes
+    ----------
+    state
+        State of the build.
+    settings
+        Settings of its run, as `IndexSettings` dumps them.
+    expected_live
+        Index that was live when the run started first; promotion moves the alias from there only.
+    watermark
+        Live changes that the source contains.
+    source_version
+        Version of the table that the run reads; None for plain files.
+    plan
+        Plan as `BuildPlan` stores it; None before the build was planned, and in lists of records.
+    planned_at
+        End of the journal before the files were listed.
+    replayed_to
+        Position up to which the journal was replayed into the build.
+    stages
+        Facts of the stages that have ended.
+    recall_curve, evaluation, report
+        JSON forms of `RecallCurve`, `EvaluationReport` and `IndexReport`.
+    error
+        Message of the failure; None after a stage that succeeded.
+    """
+
+    name: str
+    build: str
+    index: str
+    state: BuildState
+    model_id: str
+    started_at: str
+    updated_at: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    expected_live: str | None = None
+    watermark: SourceWatermark = field(default_factory=SourceWatermark)
+    source_version: str | None = None
+    finished_at: str | None = None
+    promoted_at: str | None = None
+    demoted_at: str | None = None
+    plan: Mapping[str, Any] | None = None
+    planned_at: JournalPosition = BEFORE_ALL
+    replayed_to: JournalPosition = BEFORE_ALL
+    stages: RecordedStages = field(default_factory=RecordedStages)
+    recall_curve: Mapping[str, Any] | None = None
+    evaluation: Mapping[str, Any] | None = None
+    report: Mapping[str, Any] | None = None
+    error: str | None = None
+
+    @property
+    def was_verified(self) -> bool:
+        """Whether the build was verified once, and never found wrong since."""
+        return self.state.was_verified
+
+    @property
+    def source_files(self) -> list[str]:
+        """URLs of the files that the plan reads; none before there is a plan."""
+        return [] if self.plan is None else [file["url"] for file in self.plan["files"]]
+
+    @property
+    def last_touched(self) -> datetime:
+        """Moment of the latest event of the build."""
+        moments = (self.started_at, self.updated_at, self.finished_at, self.demoted_at)
+        return max(datetime.fromisoformat(moment) for moment in moments if moment)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> BuildRecord:
+        """Read a stored record.
+
+        Raises
+        ------
+        SettingsError
+            Another version of airlsh wrote the record.
+        """
+        try:
+            if document.get("format") != RECORD_FORMAT:
+                raise TypeError(f"format {document.get('format')}, expected {RECORD_FORMAT}")  # noqa: TRY301
+            own = {each.name: document[each.name] for each in fields(cls) if each.name in document}
+            own["state"] = BuildState(own["state"])
+            own["watermark"] = SourceWatermark(**own.get("watermark") or {})
+            own["stages"] = RecordedStages.from_json(own.get("stages") or {})
+            return cls(**own)
+        except (KeyError, TypeError, ValueError) as error:
+            build = document.get("build")
+            reason = f"another version of airlsh wrote its record ({error}): delete index {document.get('index')}"
+            remedy = f"and document {build} of {RUNS}, and index the source again"
+            raise SettingsError("build", build, f"{reason} {remedy}") from error
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the record as it is stored."""
+        own = {each.name: plain(getattr(self, each.name)) for each in fields(self)}
+        return {"format": RECORD_FORMAT, **own, "stages": self.stages.to_json()}
 
 
 class BuildRecords:
-    """Run records in ``airlsh-runs``, one document a build."""
+    """Records in ``airlsh-runs``, one document per build."""
 
     def __init__(self, client: Elasticsearch) -> None:
         self._client = client
         ensure_system_index(client, RUNS)
 
-    def start(self, name: str, build: str, document: Mapping[str, Any]) -> None:
+    def start(
+        self,
+        name: str,
+        build: str,
+        *,
+        index: str,
+        model_id: str,
+        state: BuildState = BuildState.PLANNED,
+        settings: Mapping[str, Any] | None = None,
+        expected_live: str | None = None,
+        watermark: SourceWatermark | None = None,
+        source_version: str | None = None,
+    ) -> None:
         """Record a build when its run starts; a retry of the same run keeps the first start."""
+        document = {
+            "format": RECORD_FORMAT,
+            "index": index,
+            "model_id": model_id,
+            "state": state.value,
+            "settings": dict(settings or {}),
+            "expected_live": expected_live,
+            "watermark": plain(watermark or SourceWatermark()),
+            "source_version": source_version,
+            "error": None,
+            "finished_at": None,
+            "updated_at": now(),
+        }
         self._client.update(
             index=RUNS,
             id=build,
-            doc={"updated_at": now(), **document},
-            upsert={"name": name, "build": build, "started_at": now(), "updated_at": now(), **document},
+            doc=document,
+            upsert={"name": name, "build": build, "started_at": now(), **document},
             retry_on_conflict=5,
         )
 
-    def update(self, build: str, **fields: Any) -> None:
-        """Merge `fields` into the record of `build`; fields of nested objects are merged one by one."""
-        self._client.update(index=RUNS, id=build, doc={"updated_at": now(), **fields}, retry_on_conflict=5)
+    def record_state(self, build: str, state: BuildState) -> None:
+        """Record a state."""
+        self._update(build, state=state.value)
 
-    def replace(self, build: str, **fields: Any) -> None:
-        """Put `fields` in the place of those of their names, nested objects as a whole."""
+    def advance(self, name: str, build: str, state: BuildState) -> None:
+        """Record the state that a run has brought a build to, unless the build was verified before.
+
+        A repeated run changes nothing in a verified build. Only loading more rows, and a failed verification, write
+        another state.
+        """
+        if not self.get(name, build).was_verified:
+            self.record_state(build, state)
+
+    def record_plan(self, build: str, plan: Mapping[str, Any], planned_at: JournalPosition) -> None:
+        """Record the plan, and the end of the journal before the files were listed."""
+        self._update(build, plan=plan, planned_at=planned_at)
+
+    def record_stage(self, build: str, stage: str, facts: StageFacts) -> None:
+        """Record the facts of a stage that has ended, and clear an earlier failure."""
+        self._update(build, stages={stage: facts.to_json()}, error=None)
+
+    def record_accounts(self, build: str, accounts: RowAccounts) -> None:
+        """Record the accounts before they are checked, so that the report of a failed verification has them."""
+        self._update(build, stages={"verify": accounts.to_json()})
+
+    def record_verified(self, build: str, recall_curve: Mapping[str, Any] | None) -> None:
+        """Record that the build is verified, and its recall by effort."""
+        self._update(build, state=BuildState.VERIFIED.value, recall_curve=recall_curve)
+
+    def record_failure(self, build: str, error: str, *, keep_state: bool) -> None:
+        """Record the error that ended a run; the state becomes failed unless `keep_state`."""
+        state = {} if keep_state else {"state": BuildState.FAILED.value}
+        self._update(build, error=error, finished_at=now(), **state)
+
+    def record_replay(self, build: str, position: JournalPosition) -> None:
+        """Record the position up to which the journal was replayed into the build."""
+        self._update(build, replayed_to=position)
+
+    def record_promotion(self, build: str) -> None:
+        """Record that the build has become live."""
+        self._update(build, promoted_at=now())
+
+    def record_demotion(self, build: str) -> None:
+        """Record that the build ceases to be live."""
+        self._update(build, demoted_at=now())
+
+    def record_report(self, build: str, report: Mapping[str, Any]) -> None:
+        """Record the report of a run that has ended."""
+        self._update(build, report=report, finished_at=now())
+
+    def record_evaluation(self, build: str, evaluation: Mapping[str, Any]) -> None:
+        """Record an evaluation in place of the earlier one; nothing of the earlier one stays."""
         from elasticsearch import ConflictError
 
         while True:
             found = self._client.get(index=RUNS, id=build)
-            whole = {**found["_source"], "updated_at": now(), **fields}
-            place = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
-            with suppress(ConflictError):  # Another wrote it meanwhile.
-                self._client.index(index=RUNS, id=build, document=whole, **place)
+            whole = {**found["_source"], "updated_at": now(), "evaluation": evaluation}
+            condition = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+            with suppress(ConflictError):  # Another caller wrote the record meanwhile.
+                self._client.index(index=RUNS, id=build, document=whole, **condition)
                 return
 
-    def advance(self, name: str, build: str, state: str) -> None:
-        """Record the state that a run has brought a build to; a repeated run takes nothing from one that was verified.
-
-        Its contents were found right, and they are still the same: only what changes them, and what finds them wrong,
-        writes another state.
-        """
-        if not was_verified(self.get(name, build)):
-            self.update(build, state=state)
-
-    def stage(self, build: str, stage: str, facts: Mapping[str, Any]) -> None:
-        """Record what one stage found; an earlier failure, which a retry has mended, is forgotten."""
-        self.update(build, stages={stage: dict(facts)}, error=None)
-
-    def find(self, name: str, build: str, *, as_acknowledged: bool = False) -> dict[str, Any] | None:
+    def find(self, name: str, build: str, *, as_acknowledged: bool = False) -> BuildRecord | None:
         """Return the record of `build`, or None if `name` has no such build.
 
         Parameters
         ----------
         as_acknowledged
-            Whether to read it by a write: a node that was cut off and is back may give an old state of it, but it
+            Whether to read the record by a write. A node that rejoins after a partition may serve an old state, but
             cannot acknowledge a write.
+
+        Raises
+        ------
+        SettingsError
+            Another version of airlsh wrote the record.
         """
         from elasticsearch import NotFoundError as Missing
 
         if not is_document_id(build):
             return None
         try:
-            record = self._touched(build) if as_acknowledged else self._client.get(index=RUNS, id=build)["_source"]
+            document = self._touched(build) if as_acknowledged else self._client.get(index=RUNS, id=build)["_source"]
         except Missing:
             return None
-        return dict(record) if record.get("name") == name else None  # Moves and covers are kept here too.
+        # Alias moves and watermarks are stored in the same index, without a name.
+        return BuildRecord.from_document(document) if document.get("name") == name else None
 
-    def get(self, name: str, build: str, *, as_acknowledged: bool = False) -> dict[str, Any]:
+    def get(self, name: str, build: str, *, as_acknowledged: bool = False) -> BuildRecord:
         """Return the record of `build`, as `find` does; raise `NotFoundError` if `name` has no such build."""
         record = self.find(name, build, as_acknowledged=as_acknowledged)
         if record is None:
             raise NotFoundError("build", build, f"`airlsh builds list {name}` shows those of {name}")
         return record
 
-    def of(self, name: str | None) -> list[dict[str, Any]]:
-        """Return the records of all builds of `name`, or of every name, newest first."""
+    def of(self, name: str | None) -> list[BuildRecord]:
+        """Return the records of all builds of `name`, or of every name, newest first, without their plans."""
         self._client.indices.refresh(index=RUNS)
         hits = search(
             self._client,
             RUNS,
-            # Moves and covers are kept here too: only builds have a state.
+            # Alias moves and watermarks are stored in the same index: only builds have a state.
             query={"term": {"name": name}} if name is not None else {"exists": {"field": "state"}},
             sort=[{"started_at": "desc"}],
-            size=_MOST_LISTED,
+            size=_MAX_LISTED,
             source_excludes=["plan"],
         )["hits"]["hits"]
-        return [hit["_source"] for hit in hits]
+        return [BuildRecord.from_document(hit["_source"]) for hit in hits]
 
-    def latest(self, name: str) -> dict[str, Any]:
+    def latest(self, name: str) -> BuildRecord:
         """Return the record of the newest build of `name`; raise `NotFoundError` if there is none."""
         records = self.of(name)
         if not records:
             raise unknown_name(name)
         return records[0]
+
+    def forget(self, build: str) -> None:
+        """Delete the record of a build that was retired."""
+        self._client.delete(index=RUNS, id=build, refresh=True)
+
+    def _update(self, build: str, **changes: Any) -> None:
+        """Merge `changes` into the record of `build`; fields of nested objects are merged one by one."""
+        self._client.update(index=RUNS, id=build, doc={"updated_at": now(), **changes}, retry_on_conflict=5)
 
     def _touched(self, build: str) -> Mapping[str, Any]:
         answer = self._client.update(
@@ -127,12 +318,8 @@ class BuildRecords:
             retry_on_conflict=5,
             timeout=SERVER_TIMEOUT,
         )
-        record: Mapping[str, Any] = answer["get"]["_source"]
-        return record
-
-    def forget(self, build: str) -> None:
-        """Delete the record of a build that was retired."""
-        self._client.delete(index=RUNS, id=build, refresh=True)
+        document: Mapping[str, Any] = answer["get"]["_source"]
+        return document
 
 
 def unknown_name(name: str) -> NotFoundError:
@@ -145,14 +332,9 @@ def nothing_live(name: str) -> NotFoundError:
     return NotFoundError("live index", name, f"build one: airlsh index {name} --source ...")
 
 
-def acknowledged_record(connection: Connection, name: str, build: str) -> dict[str, Any]:
+def acknowledged_record(connection: Connection, name: str, build: str) -> BuildRecord:
     """Return the record of `build` as it was acknowledged last, whichever node answers."""
     return on_any_node(connection, lambda client: BuildRecords(client).get(name, build, as_acknowledged=True))
-
-
-def was_verified(record: Mapping[str, Any] | None) -> bool:
-    """Return whether a build, by its record, was found right once, and never wrong since."""
-    return record is not None and record["state"] in (VERIFIED, CORRECTED)
 
 
 def now() -> str:

@@ -1,8 +1,7 @@
-"""``airlsh``: the commands, each loaded only when it is used."""
+"""``airlsh``: the group of all commands."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -11,53 +10,75 @@ from typing import Any
 
 import click
 
-from lsh_core import __version__
 from lsh_core.choices import near_names
+from lsh_core.cli.verb_command import command_of
+from lsh_core.jobs.verbs import GROUPS, VERBS, load
+from lsh_core.version import __version__
 
-_COMMANDS = {
-    "features": "lsh_core.cli.features_command",
-    "train": "lsh_core.cli.build_commands",
-    "index": "lsh_core.cli.build_commands",
-    "search": "lsh_core.cli.search_command",
-    "evaluate": "lsh_core.cli.evaluate_command",
-    "upsert": "lsh_core.cli.change_commands",
-    "delete": "lsh_core.cli.change_commands",
-    "refresh": "lsh_core.cli.change_commands",
-    "models": "lsh_core.cli.catalogue_commands",
-    "builds": "lsh_core.cli.catalogue_commands",
-    "dead-letters": "lsh_core.cli.dead_letter_commands",
-    "up": "lsh_core.cli.stack_commands",
-    "down": "lsh_core.cli.stack_commands",
-    "status": "lsh_core.cli.stack_commands",
-    "doctor": "lsh_core.cli.stack_commands",
-    "demo": "lsh_core.cli.stack_commands",
-}
-
+_STACK = ("up", "down", "status", "doctor", "demo")
+_STACK_MODULE = "lsh_core.cli.stack_commands"
+_SINGLE = {each.name: each for each in VERBS if " " not in each.name}
 
 _AS_JSON = "lsh_core.as_json"
 
 
-class _LazyGroup(click.Group):
-    """Imports the module of a command when that command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(_COMMANDS[cmd_name])
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
-        return command
+class _Suggesting(click.Group):
+    """Group that suggests the nearest name for a command that it does not have."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            near = near_names(name, _COMMANDS)
-            ctx.fail(f"No such command {name!r}. " + (f"Did you mean {near[0]!r}?" if near else "See airlsh --help."))
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            near = near_names(name, known)
+            path = " ".join(("airlsh", *ctx.command_path.split()[1:]))
+            ctx.fail(f"No such command {name!r}. " + (f"Did you mean {near[0]!r}?" if near else f"See {path} --help."))
         return super().resolve_command(ctx, args)
+
+
+class _VerbGroup(_Suggesting):
+    """The verbs of two words that share the first one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, help=GROUPS[name], no_args_is_help=True)
+        self._verbs = {each.name.partition(" ")[2]: each for each in VERBS if each.name.startswith(f"{name} ")}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = self._verbs.get(cmd_name)
+        return None if found is None else command_of(found)
+
+
+class _Airlsh(_Suggesting):
+    """Group of all commands: those of the register, and those of the local stack.
+
+    Each command is made when it is asked for.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_SINGLE, *GROUPS, *_STACK]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _SINGLE:
+            return command_of(_SINGLE[cmd_name])
+        if cmd_name in GROUPS:
+            return _VerbGroup(cmd_name)
+        return load(f"{_STACK_MODULE}:{cmd_name}") if cmd_name in _STACK else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands in three sections, each with its whole summary."""
+        for title, summaries in (
+            ("Commands", {name: each.summary for name, each in _SINGLE.items()}),
+            ("Commands with subcommands", GROUPS),
+            (
+                "Local stack",
+                {name: str(load(f"{_STACK_MODULE}:{name}").get_short_help_str(limit=100)) for name in _STACK},
+            ),
+        ):
+            with formatter.section(title):
+                formatter.write_dl(list(summaries.items()))
 
     def main(self, *args: Any, **options: Any) -> Any:
         try:
@@ -84,7 +105,7 @@ class _LazyGroup(click.Group):
 
 @contextmanager
 def _usage_as_json(ctx: click.Context) -> Iterator[None]:
-    """Print bad usage as a JSON document too, where one was asked for: whoever reads the output expects one."""
+    """Print bad usage as a JSON document too, where --json is among the arguments."""
     try:
         yield
     except click.UsageError as error:
@@ -95,10 +116,17 @@ def _usage_as_json(ctx: click.Context) -> Iterator[None]:
         raise
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Airlsh, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="airlsh")
 def main() -> None:
     """Similarity search in the Elasticsearch you already run.
 
-    Train a model on Parquet embeddings, index them into a build that proves itself complete, search it.
+    Train a model on Parquet embeddings, index them into a verified build, and search it.
+
+    \b
+      airlsh train packages --source packages.parquet
+      airlsh index packages --source packages.parquet
+      airlsh search packages --id gimp
+
+    NAME is the alias that people query. Each index run makes a new build behind it.
     """

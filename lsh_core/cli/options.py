@@ -1,4 +1,4 @@
-"""Command-line options made from a settings model, and the options that every command has."""
+"""Options of commands: those made from a settings model, and those that commands share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from lsh_core.settings import AnySettings, Settings, check_name, validated
+from lsh_core.settings import AnySettings, Positional, Registered, Settings, Verbatim, check_name, meaning_of, validated
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -18,14 +18,14 @@ _SHORT = {"k": "-k"}
 
 
 def settings_options(model: type[Settings], *, optional: tuple[str, ...] = ()) -> Callable[[Command], Command]:
-    """Give a command one option for each field of `model`, and ``NAME`` as its argument.
+    """Give a command one option for each field of `model`, and arguments for its names.
 
-    Help texts, choices and defaults are the model's; bounds are checked by the model itself, and so is what is
-    required of the `optional` fields.
+    Help texts, choices and defaults are those of the model. The model checks bounds itself, and requires the
+    `optional` fields itself.
     """
 
     def decorate(command: Command) -> Command:
-        for name, field in reversed(model.model_fields.items()):
+        for name, field in reversed(model.form_fields().model_fields.items()):
             command = _parameter(name, field, required=name not in optional)(command)
         return command
 
@@ -43,7 +43,7 @@ def server_options(*, dask: bool = False) -> Callable[[Command], Command]:
             "--es",
             envvar="AIRLSH_ES_URL",
             metavar="URL[,URL...]",
-            help="Elasticsearch nodes; default: the running local stack.",
+            help="URLs of Elasticsearch nodes. Default: the running local stack.",
         )(command)
 
     return decorate
@@ -60,25 +60,54 @@ def dask_option(command: Command) -> Command:
         "--dask",
         envvar="AIRLSH_DASK",
         metavar="ADDRESS",
-        help="Dask scheduler; default: the running local stack's, else two workers of its own.",
+        help="Address of a Dask scheduler, such as tcp://host:8786. Default: the running local stack, else two workers "
+        "of its own.",
     )(command)
 
 
 def _parameter(name: str, field: FieldInfo, *, required: bool) -> Callable[[Command], Command]:
-    if name == "name":
-        return click.argument("name")
+    if name == "name" or Positional in field.metadata:
+        return click.argument(name, required=field.is_required())
     kind, many = _click_type(field.annotation)
-    options: dict[str, Any] = {"help": field.description}
+    if marker := next((marker for marker in field.metadata if isinstance(marker, Registered)), None):
+        kind = click.Choice(marker.names())
+    options: dict[str, Any] = {"help": _help(name, field)}
     if field.is_required() and required:
-        options["required"] = True  # With a default, were it None, nothing would be missing.
-    elif field.default is not None and field.default is not PydanticUndefined and field.default != ():
-        options["help"] = f"{field.description} [default: {field.default}]" if kind is not bool else field.description
+        options["required"] = True  # With a default of None, click would never miss it.
     if kind is bool:
         flag = name.replace("_", "-")
         return click.option(f"--{flag}/--no-{flag}", name, default=None, help=options["help"])
     if many:
         options["multiple"] = True
     return click.option(*_spelling(name), name, type=kind, metavar=_metavar(kind), **options)
+
+
+def _help(name: str, field: FieldInfo) -> str:
+    """Return the help of a field: description, choices, default and bounds."""
+    facts = "; ".join(filter(None, (_default(name, field), _bounds(field))))
+    return f"{meaning_of(field)} [{facts}]" if facts else meaning_of(field)
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if field.default is None or field.default is PydanticUndefined or field.default == ():
+        return ""
+    if isinstance(field.default, bool):
+        return f"default: {'' if field.default else 'no-'}{name.replace('_', '-')}"
+    return f"default: {field.default:,}" if isinstance(field.default, int | float) else f"default: {field.default}"
+
+
+def _bounds(field: FieldInfo) -> str:
+    """Return the bounds of a number in words; empty for a field without bounds."""
+    low, high = _bound(field, "ge"), _bound(field, "le")
+    above = _bound(field, "gt")
+    lower = f"{low:,}" if low is not None else f"above {above:,}" if above is not None else ""
+    if high is None:
+        return f"{lower} or more" if low is not None else lower
+    return f"{lower} to {high:,}" if lower else f"{high:,} or less"
+
+
+def _bound(field: FieldInfo, name: str) -> float | None:
+    return next((bound for each in field.metadata if (bound := getattr(each, name, None)) is not None), None)
 
 
 def _spelling(name: str) -> tuple[str, ...]:
@@ -103,11 +132,6 @@ def _click_type(annotation: Any) -> tuple[Any, bool]:
     return str, False
 
 
-def checked_name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
-    """Refuse, as bad usage, a name that no index of airlsh can have."""
-    return name if name is None else checked(name)
-
-
 def checked(name: str) -> str:
     """Return `name` if an index of airlsh can have it; raise ``click.BadParameter`` otherwise."""
     try:
@@ -128,13 +152,16 @@ def make_settings(model: type[AnySettings], values: Mapping[str, Any]) -> AnySet
 
 
 def given_values(model: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given; lists may be repeated options, or written with commas."""
+    """Return the options that were given.
+
+    Lists may be repeated options, or items separated by commas.
+    """
     given: dict[str, Any] = {}
-    for name in model.model_fields:
+    for name, field in model.form_fields().model_fields.items():
         value = values.get(name)
         if value is None or value == ():
             continue
-        if isinstance(value, tuple):
+        if isinstance(value, tuple) and Verbatim not in field.metadata:
             value = tuple(part.strip() for each in value for part in each.split(",") if part.strip())
         given[name] = value
     return given

@@ -1,4 +1,7 @@
-"""What surrounds every command: logs on standard error, errors as sentences and exit codes, one JSON document."""
+"""Frame of every command: logs, exit codes and JSON output.
+
+Logs go to standard error. An error becomes one sentence there, and an exit code.
+"""
 
 from __future__ import annotations
 
@@ -23,29 +26,16 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def services(es: str | None, dask: str | None = None) -> Services:
-    """Return the servers to use: those given, else the running local stack.
+    """Return the servers to use; see `lsh_core.local.connect.find_services`."""
+    from lsh_core.local.connect import find_services
 
-    Raises
-    ------
-    SettingsError
-        Neither is there.
-    """
-    from lsh_core.elastic.connection import Connection
-    from lsh_core.jobs.services import Services
-    from lsh_core.local.state import running_stack
-
-    named = bool(es or os.environ.get("AIRLSH_ES_CLOUD_ID"))
-    stack = None if named and dask else running_stack()
-    if not named and (stack is None or not stack.elasticsearch):
-        raise SettingsError("es", "", "no Elasticsearch: start one with `airlsh up`, or name yours with --es URL")
-    urls = es or (None if named else ",".join(stack.elasticsearch if stack else ()))
-    # A Dask cluster of the local stack belongs to its Elasticsearch; another server's data is no business of it.
-    address = dask or (stack.dask if stack and not named else None)
-    return Services(Connection.from_urls(urls), address or None)
+    return find_services(es, dask)
 
 
 def dask_address(dask: str | None) -> str | None:
-    """Return the Dask scheduler to use where no Elasticsearch is needed: the one given, else the running local stack's.
+    """Return the address of the Dask scheduler for a verb that needs no Elasticsearch.
+
+    The given one, or that of the running local stack. None if there is neither: the verb then starts two workers.
 
     None if neither is there: then a verb starts two workers of its own.
     """
@@ -64,14 +54,17 @@ def print_json(document: Any) -> None:
 
 
 def is_of_output(error: OSError) -> bool:
-    """Whether an error came of printing: standard output is a file on a full disk, say."""
+    """Return whether printing raised the error, as on a full disk."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     return innermost.f_code is click.echo.__code__
 
 
 @contextmanager
 def reported(*, as_json: bool = False) -> Iterator[None]:
-    """Run a command: set logging up, turn errors into a message on standard error and an exit code."""
+    """Run a command: set up logging, and report its errors.
+
+    An error becomes a message on standard error and an exit code.
+    """
     from lsh_core.elastic.refusals import named_error
 
     try:
@@ -82,8 +75,8 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
         _fail(f"{error}{notes}", error.exit_code, as_json=as_json, kind=type(error).__name__, error=error)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED, as_json=as_json, kind="KeyboardInterrupt", error=None)
-    except SystemExit as ending:  # A signal; see `endings_raised`.
-        _fail("told to end", int(ending.code or 0), as_json=as_json, kind="SystemExit", error=None)
+    except SystemExit as ending:  # A signal; see `signals_as_exceptions`.
+        _fail("terminated by a signal", int(ending.code or 0), as_json=as_json, kind="SystemExit", error=None)
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise
     except Exception as error:

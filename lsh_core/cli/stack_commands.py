@@ -1,7 +1,8 @@
-"""``airlsh up``, ``down``, ``status``, ``doctor`` and ``demo``: the local stack."""
+"""Commands of the local stack: ``airlsh up``, ``down``, ``status``, ``doctor`` and ``demo``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,27 +16,35 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(".airlsh")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-_NODES = click.option("--nodes", type=click.IntRange(1, 9), default=1, show_default=True, help="Elasticsearch nodes.")
+_NODES = click.option(
+    "--nodes", type=click.IntRange(1, 9), default=1, show_default=True, help="Number of Elasticsearch nodes."
+)
 
 
 @click.command()
 @_NODES
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Dask workers.")
-@click.option("--airflow/--no-airflow", default=True, help="Start Airflow as well.", show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Number of Dask workers.")
+@click.option("--airflow/--no-airflow", default=True, help="Start Airflow too.", show_default=True)
 @_JSON
 def up(nodes: int, workers: int, airflow: bool, as_json: bool) -> None:
-    """Start Elasticsearch, Dask and Airflow on this machine, and leave them running."""
+    """Start Elasticsearch, Dask and Airflow on this machine.
+
+    They run until `airlsh down`. Data and logs lie in the folder .airlsh.
+    """
     with reported(as_json=as_json):
         from lsh_core.local.stack import stack_status, start_stack
 
         start_stack(nodes=nodes, workers=workers, airflow=airflow, folder=_FOLDER)
-        _print_status(stack_status(_FOLDER), as_json=as_json)
+        _print_status(stack_status(_FOLDER).to_json(), as_json=as_json)
 
 
 @click.command()
 @_JSON
 def down(as_json: bool) -> None:
-    """Stop the local stack."""
+    """Stop the local stack.
+
+    Its data stay, and the next `airlsh up` finds them.
+    """
     with reported(as_json=as_json):
         from lsh_core.local.stack import stop_stack
 
@@ -54,15 +63,18 @@ def status(as_json: bool) -> None:
         from lsh_core.local.stack import stack_status
 
         found = stack_status(_FOLDER)
-        _print_status({**found, "red_indices": _red(found["elasticsearch"])}, as_json=as_json)
-        if found["stopped"]:
+        _print_status({**found.to_json(), "red_indices": _red(found.elasticsearch)}, as_json=as_json)
+        if found.stopped:
             raise click.exceptions.Exit(FAILED)
 
 
 @click.command()
 @server_options()
 def doctor(es: str | None, as_json: bool) -> None:
-    """Check this machine, and the Elasticsearch that airlsh would use."""
+    """Check this machine and its Elasticsearch.
+
+    Exits with 1 if a check fails. Each failure names its remedy.
+    """
     with reported(as_json=as_json):
         from lsh_core.local.doctor import check_machine
 
@@ -79,18 +91,21 @@ def doctor(es: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--nodes", type=click.IntRange(1, 9), default=3, show_default=True, help="Elasticsearch nodes.")
+@click.option("--nodes", type=click.IntRange(1, 9), default=3, show_default=True, help="Number of Elasticsearch nodes.")
 def demo(nodes: int) -> None:
-    """Start the stack, train and index 10,000 packages through Airflow, search them, and stop it all."""
+    """Train, index and search 10,000 packages on a stack of its own.
+
+    Runs the DAGs through Airflow, and stops and deletes the stack afterwards. Needs a checkout of the project.
+    """
     with reported():
-        from lsh_core.cli.run_report import report_lines
+        from lsh_core.jobs.index_report_lines import report_lines
         from lsh_core.local.demo import run_demo
 
         run_demo(report_lines, click.echo, nodes=nodes)
 
 
 def _check_server(es: str | None) -> list[Check]:
-    """Check the server that would be used; no server at all is no failure of this machine."""
+    """Check the Elasticsearch that airlsh would use; without one, the check passes as not done."""
     from lsh_core.elastic.red_indices import red_indices_if_told
     from lsh_core.elastic.server_check import check_server
     from lsh_core.errors import AirlshError, SettingsError
@@ -108,13 +123,13 @@ def _check_server(es: str | None) -> list[Check]:
     nodes = "1 data node" if facts.data_nodes == 1 else f"{facts.data_nodes} data nodes"
     found = f"{', '.join(facts.versions)} at {', '.join(connection.urls)}, {nodes}"
     red = red_indices_if_told(connection)
-    # No failure: nothing of airlsh waits for it.
+    # A warning: airlsh does not wait for red indices.
     warnings = [Check("red index", True, str(each), f"To remove it: {each.command}") for each in red]
     return [Check("elasticsearch", True, f"{found}, semantics proved"), *warnings]
 
 
-def _red(urls: list[str]) -> list[dict[str, str]]:
-    """Return the red indices of the local cluster; none where it does not answer, for the status is of processes."""
+def _red(urls: Sequence[str]) -> list[dict[str, str]]:
+    """Return the red indices of the local cluster, or none where it does not answer."""
     from dataclasses import asdict
 
     from lsh_core.elastic.connection import Connection

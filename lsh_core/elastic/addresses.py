@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from elastic_transport.client_utils import parse_cloud_id
+
 from lsh_core.errors import SettingsError
 
 SCHEMES = ("http", "https")
@@ -75,8 +77,6 @@ def cloud_address(cloud_id: str, *, setting: str = "cloud_id") -> str:
     SettingsError
         The text is not a Cloud ID.
     """
-    from elastic_transport.client_utils import parse_cloud_id
-
     try:
         address = parse_cloud_id(cloud_id.strip()).es_address
     except ValueError:

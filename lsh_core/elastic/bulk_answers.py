@@ -1,4 +1,4 @@
-"""What an answer to a bulk request means, item by item. Pure: no I/O."""
+"""Judges the answer to a bulk request, item by item. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Verdict(Enum):
-    """What to do about one item, or about a whole request."""
+    """Verdict on one item, or on a whole request."""
 
     DONE = "the index holds this row, or a later one with the same id"
     REFUSED = "the row itself is bad: a dead letter"

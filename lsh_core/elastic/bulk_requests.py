@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from elastic_transport import ApiResponse
-    from elasticsearch import Elasticsearch
+from elastic_transport import ApiResponse
+from elasticsearch import Elasticsearch
 
 REQUEST_BYTES = 4 * 2**20
 """Of requests of live changes. Those of a load have a size of their own."""

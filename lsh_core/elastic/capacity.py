@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import Elasticsearch
 
 from lsh_core.errors import CapacityError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 SHARDS_REMEDY = "Delete indices that are no longer needed (`airlsh builds retire` for builds), or raise the limit."
 

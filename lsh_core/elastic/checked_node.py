@@ -1,4 +1,4 @@
-"""Checks every answer of a server, and raises one error for what is no supported Elasticsearch."""
+"""Checks every answer of a server; an unsupported server raises one error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from elastic_transport import ConnectionTimeout, HttpHeaders, TlsError, Transpor
 
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.elastic.supported import OLDEST, is_supported
-from lsh_core.elastic.tls import speaks_tls, tls_error
+from lsh_core.elastic.tls import tls_error
+from lsh_core.elastic.tls_probe import speaks_tls
 from lsh_core.errors import AccessError, SettingsError, UnsupportedServerError
 
 _PRODUCT = ("x-elastic-product", "Elasticsearch")
@@ -24,7 +25,7 @@ _REFUSES_MEDIA_TYPE = re.compile(r"Content-Type header \[.*\] is not supported")
 
 
 class CheckedNode(Urllib3HttpNode):
-    """A node whose answers are checked before anybody reads them.
+    """A node that checks each answer before it is returned.
 
     Raises
     ------

@@ -6,7 +6,9 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.connection import Connection
@@ -14,10 +16,6 @@ from lsh_core.elastic.liveness import SilentNodeError, call_with_liveness_check
 from lsh_core.elastic.node_pool import NodePool
 from lsh_core.elastic.refusals import refusal_of, said_by
 from lsh_core.errors import AccessError, PartialAnswerError, UnavailableError
-
-if TYPE_CHECKING:
-    from elasticsearch import ApiError, Elasticsearch
-
 
 T = TypeVar("T")
 
@@ -54,8 +52,6 @@ def on_any_node(
     UnavailableError
         No node answered within `wait_seconds`.
     """
-    from elasticsearch import ApiError, TransportError
-
     ring = ring_of(connection)
     started = time.monotonic()
     while True:
@@ -92,7 +88,7 @@ def on_any_node(
 
 @lru_cache(maxsize=64)
 def ring_of(connection: Connection) -> NodePool:
-    """Return what this process knows of the nodes of `connection`, for its control calls and searches."""
+    """Return the node pool that this process keeps for `connection`."""
     return NodePool(len(connection.urls))
 
 

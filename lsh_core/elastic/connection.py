@@ -1,22 +1,22 @@
-"""Which Elasticsearch, and how to get in: a value that can be pickled, and that never prints its secrets."""
+"""Addresses and credentials of Elasticsearch: a value that can be pickled, and that never prints its secrets."""
 
 from __future__ import annotations
 
 import base64
 import logging
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+from elastic_transport.client_utils import url_to_node_config
+from elasticsearch import Elasticsearch, OrjsonSerializer
 
 from lsh_core.elastic.addresses import cloud_address, is_loopback, parse_addresses
 from lsh_core.elastic.argument_kinds import check_kinds
 from lsh_core.elastic.text_values import seconds, truth
 from lsh_core.errors import ArgumentError, SettingsError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,13 @@ class Connection:
         Password of an encrypted `client_key`.
     http_compress
         Whether requests are compressed.
+
+    Examples
+    --------
+    >>> from lsh_core import Connection
+    >>> connection = Connection(("http://127.0.0.1:9200",), username="elastic", password="secret")
+    >>> "secret" in repr(connection)
+    False
     """
 
     urls: tuple[str, ...]
@@ -130,6 +137,16 @@ class Connection:
             raise ArgumentError("node", node, "must be the number of a node: 0 for the first address")
         return _client(self, self.urls[node % len(self.urls)])
 
+    def close(self) -> None:
+        """Close the idle sockets of the clients of this process; the next `client` opens new ones.
+
+        Requests under way end as they would. An equal connection shares the clients.
+        """
+        with _LOCK:
+            clients = [_CLIENTS.pop((self, url), None) for url in self.urls]
+        for client in filter(None, clients):
+            client.close()
+
 
 def _joined(urls: object) -> str:
     """Return addresses, given as a text or as a list of texts, as one text; errors show no address of a wrong kind."""
@@ -185,13 +202,25 @@ def _check_tls(connection: Connection) -> None:
         raise SettingsError("ca_fingerprint", connection.ca_fingerprint, reason)
 
 
-@lru_cache(maxsize=256)
+_MAX_CLIENTS = 256
+_CLIENTS: dict[tuple[Connection, str], Elasticsearch] = {}
+_LOCK = threading.Lock()
+
+
 def _client(connection: Connection, url: str) -> Elasticsearch:
+    client = _CLIENTS.get((connection, url))
+    if client is None:
+        made = _make_client(connection, url)
+        with _LOCK:
+            client = _CLIENTS.setdefault((connection, url), made)
+            while len(_CLIENTS) > _MAX_CLIENTS:
+                del _CLIENTS[next(iter(_CLIENTS))]
+    return client
+
+
+def _make_client(connection: Connection, url: str) -> Elasticsearch:
     # One client a node with no retries of its own: the client's round robin starts at node 0 in every
     # thread, and its retries neither sleep nor look at single items.
-    from elastic_transport.client_utils import url_to_node_config
-    from elasticsearch import OrjsonSerializer
-
     from lsh_core.elastic.checked_node import CheckedNode
     from lsh_core.elastic.naming_client import naming_client
 

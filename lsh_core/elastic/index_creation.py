@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import ApiError, BadRequestError, Elasticsearch
 
 from lsh_core.elastic.capacity import SHARDS, SHARDS_REMEDY
 from lsh_core.elastic.index_templates import read_inherited
 from lsh_core.elastic.inheritance import additions, conflicts, shielded
 from lsh_core.elastic.refusals import reason_of, refusal_of
 from lsh_core.errors import AccessError, CapacityError, IndexTemplateError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ _TOO_MANY_SHARDS = "shards open"
 
 
 def create_index(client: Elasticsearch, index: str, body: Mapping[str, Any], **options: Any) -> None:
-    """Create `index` with `body`, and nothing of the cluster's index templates where that can be prevented.
+    """Create `index` with `body`, shielded from the cluster's index templates.
 
     Raises
     ------
@@ -36,8 +35,6 @@ def create_index(client: Elasticsearch, index: str, body: Mapping[str, Any], **o
     BadRequestError
         The index is there, or the server refuses the body.
     """
-    from elasticsearch import BadRequestError
-
     ready = creatable(client, index, body)
     try:
         with warnings.catch_warnings():
@@ -74,8 +71,6 @@ def try_body(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> None
     RequestRefusedError
         The server would refuse to create the index.
     """
-    from elasticsearch import ApiError
-
     template = {
         "settings": {key: value for key, value in body["settings"].items() if value is not None},
         "mappings": body["mappings"],

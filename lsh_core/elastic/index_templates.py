@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import Elasticsearch
 
 from lsh_core.elastic.inheritance import Inherited, flat_settings
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 
 def read_inherited(client: Elasticsearch, index: str) -> Inherited:

@@ -38,7 +38,7 @@ _NAMED_GROUPS = ("index.analysis.", "index.similarity.")
 
 @dataclass(frozen=True)
 class Inherited:
-    """The parts of index templates that an index of some name gets when it is created.
+    """The parts of index templates that apply to an index when it is created.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Inherited:
 
 
 def shielded(body: Mapping[str, Any], inherited: Inherited) -> dict[str, Any]:
-    """Return `body`, of an index to create, with all that overrides the settings and mappings of `inherited`."""
+    """Return the `body` of a new index, with overrides of everything in `inherited`."""
     own = flat_settings(body.get("settings", {}))
     resets = {key: _default(key) for key in inherited.settings if not key.startswith(_NAMED_GROUPS)}
     resets |= {key: _DEFAULTS[key] for key in inherited.settings if key in _DEFAULTS}
@@ -94,7 +94,7 @@ def shielded(body: Mapping[str, Any], inherited: Inherited) -> dict[str, Any]:
 
 
 def conflicts(body: Mapping[str, Any], inherited: Inherited) -> tuple[str, ...]:
-    """Return the parts of `inherited` that `body` cannot override and that would break the index, as clauses."""
+    """Return the parts of `inherited` that would break the index despite `body`, as clauses."""
     return tuple(_conflicts(body.get("mappings", {}), inherited))
 
 
@@ -121,7 +121,7 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "index.") -> dict[s
 
 
 def paths_with_implied_objects(properties: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return all fields of a mapping by their paths, and the objects that dotted names imply: ``a`` for ``a.b``."""
+    """Return all fields of a mapping by path, with objects that dotted names imply: ``a`` for ``a.b``."""
     found: dict[str, Mapping[str, Any]] = {}
     for name, definition in properties.items():
         parts = name.split(".")

@@ -17,16 +17,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import ConflictError, Elasticsearch, NotFoundError
 
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import LEASES, ensure_system_index
 from lsh_core.errors import LeaseHeldError, LeaseLostError
 from lsh_core.signals import raise_if_signalled
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +35,12 @@ HEARTBEAT_SECONDS = 5.0
 _MISSED_HEARTBEATS = 2.5
 _LOOK_SECONDS = 0.5
 _QUIET_SECONDS, _TELL_SECONDS = 2.0, 15.0
-_MOST_ID_BYTES = 512  # Elasticsearch's limit.
+_MAX_ID_BYTES = 512  # Elasticsearch's limit.
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks for a lease.
+    """The run that asks for a lease.
 
     Attributes
     ----------
@@ -79,7 +78,7 @@ class LeaseRecord:
 
     @property
     def overdue(self) -> bool:
-        """Whether the last heartbeat is too old, by this machine's clock."""
+        """Return whether the last heartbeat is too old, by this machine's clock."""
         return datetime.now(UTC) > self.free_at
 
     @property
@@ -111,8 +110,6 @@ class LeaseStore:
 
     def read(self, name: str, scope: str) -> LeaseRecord | None:
         """Return the lease as it is now, or None if there never was one."""
-        from elasticsearch import NotFoundError
-
         try:
             answer = self._client.get(index=LEASES, id=_document_id(name, scope))
         except NotFoundError:
@@ -121,8 +118,6 @@ class LeaseStore:
 
     def replace(self, before: LeaseRecord | None, after: Mapping[str, Any]) -> LeaseRecord | None:
         """Write `after` where `before` still stands (None: where nothing is); return None if something else does."""
-        from elasticsearch import ConflictError
-
         condition: dict[str, Any] = {"op_type": "create"}
         if before is not None:
             condition = {"if_seq_no": before.seq_no, "if_primary_term": before.primary_term}
@@ -402,7 +397,7 @@ def _stop_quietly(lease: Lease) -> None:
 
 def _document_id(name: str, scope: str) -> str:
     plain = f"{name}/{scope}"
-    if len(plain.encode()) <= _MOST_ID_BYTES:
+    if len(plain.encode()) <= _MAX_ID_BYTES:
         return plain
     return f"{name}/{hashlib.sha256(scope.encode()).hexdigest()}"
 

@@ -11,12 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from lsh_core.errors import ServerError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 T = TypeVar("T")
 
@@ -41,7 +40,7 @@ def call_with_liveness_check(
     ping_seconds: float = PING_SECONDS,
     longest_seconds: float = MAX_SECONDS,
 ) -> T:
-    """Run `action` with `client`, the client of one node, for as long as that node answers pings.
+    """Run `action` on one node for as long as the node answers pings.
 
     `action` runs on a thread of its own, which is left to itself when the node is silent: it ends with its
     request's time-out, or when the node goes on.
@@ -70,8 +69,6 @@ def call_with_liveness_check(
 
 def is_alive(client: Elasticsearch, seconds: float = PING_SECONDS) -> bool:
     """Return whether the node of `client` says anything at all within `seconds`."""
-    from elasticsearch import ApiError, TransportError
-
     try:
         client.options(request_timeout=seconds).perform_request("GET", _PING, headers={"accept": "application/json"})
     except (ApiError, ServerError):

@@ -1,14 +1,12 @@
-"""Which shards of an index have no copy, and what the cluster knows about where they were."""
+"""Finds the shards of an index that have no copy, and their last known nodes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from lsh_core.errors import AccessError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,6 @@ def missing_shards(client: Elasticsearch, index: str) -> tuple[MissingShard, ...
 
 def _reason(client: Elasticsearch, index: str, shard: int) -> str:
     """Return why the primary of a shard is not assigned; "" where the cluster does not tell us."""
-    from elasticsearch import ApiError, TransportError
-
     try:
         found = client.cluster.allocation_explain(index=index, shard=shard, primary=True).get("unassigned_info", {})
     except (AccessError, ApiError, TransportError):  # Assigned meanwhile, or we may not ask.

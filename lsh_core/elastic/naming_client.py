@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from lsh_core.elastic.refusals import REQUEST
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 
 @cache
 def naming_client() -> type[Elasticsearch]:
     """Return the stock client's class, but its errors carry their request as the attribute `REQUEST`."""
-    from elasticsearch import ApiError, Elasticsearch, TransportError
 
     class NamingClient(Elasticsearch):
         def perform_request(self, method: str, path: str, **options: Any) -> Any:

@@ -80,7 +80,7 @@ class NodePool:
             yield Turn(node, brief)
 
     def seconds_to_next(self) -> float:
-        """Return the seconds after which it is worth looking again whether a node may be asked."""
+        """Return the seconds until a node may be available again."""
         with self._lock:
             now = self._clock()
             return max(

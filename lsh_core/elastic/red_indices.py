@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import MAPPINGS, RUNS
 from lsh_core.errors import AirlshError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +57,6 @@ def red_indices(client: Elasticsearch, url: str) -> tuple[RedIndex, ...]:
 
 def red_indices_if_told(connection: Connection) -> tuple[RedIndex, ...]:
     """Return the red indices of a cluster; none where it does not answer soon, for they are no more than warnings."""
-    from elasticsearch import ApiError, TransportError
-
     try:
         return on_any_node(
             connection,
@@ -77,7 +74,7 @@ def missing_state(red: Collection[str]) -> list[str]:
 
 
 def unassignable(health: dict[str, Any]) -> Collection[str] | None:
-    """Return the red indices of an answer about health whose cluster has nothing left to try; None while it has.
+    """Return the red indices that the cluster has stopped trying to allocate; None while it has.
 
     Parameters
     ----------
@@ -92,8 +89,6 @@ def unassignable(health: dict[str, Any]) -> Collection[str] | None:
 
 
 def _reason(client: Elasticsearch, index: str, shards: dict[str, Any]) -> str:
-    from elasticsearch import ApiError, TransportError
-
     missing = next((int(number) for number, shard in shards.items() if not shard["primary_active"]), 0)
     try:
         found = client.cluster.allocation_explain(index=index, shard=missing, primary=True)
@@ -111,8 +106,6 @@ def _reason(client: Elasticsearch, index: str, shards: dict[str, Any]) -> str:
 
 def _command(client: Elasticsearch, index: str, url: str) -> str:
     """Return the command that deletes an index: airlsh's own for a recorded build that is not live."""
-    from elasticsearch import ApiError, TransportError
-
     try:
         mapping = client.indices.get_mapping(index=index)[index]["mappings"]
         own = mapping.get("_meta", {}).get(_OWN, {})

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elastic_transport import TransportError
+from elasticsearch import ApiError
 
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.missing_privileges import access_error
@@ -16,9 +19,6 @@ from lsh_core.errors import (
     UnavailableError,
     UnexpectedError,
 )
-
-if TYPE_CHECKING:
-    from elasticsearch import ApiError
 
 REQUEST = "airlsh_request"
 """Attribute of the client's errors that holds the request, such as ``PUT /airlsh-runs``; see `naming_client`."""
@@ -48,8 +48,6 @@ def errors_named() -> Iterator[None]:
 
 def named_error(error: BaseException) -> AirlshError | None:
     """Return the error of airlsh that says what `error`, of another library, means; None where it may pass."""
-    from elastic_transport import TransportError
-    from elasticsearch import ApiError
 
     if isinstance(error, ApiError):
         return refusal_of(error)
@@ -65,8 +63,6 @@ def named_error(error: BaseException) -> AirlshError | None:
 
 def said_by(error: Exception | None) -> str:
     """Return the reason of an error of the client: the text of a `TransportError` leaves its cause out."""
-    from elastic_transport import TransportError
-
     text = str(error.message) if isinstance(error, TransportError) else str(error)
     return re.sub(r"^\w+\([^()]*\): |<[^<>]* object at 0x\w+>: ", "", text)
 

@@ -1,4 +1,4 @@
-"""Every document of an index that a query finds, in pages, as the index was when the first was asked for."""
+"""Reads all documents that match a query, in pages, from one point in time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import Elasticsearch
 
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import AirlshError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _KEEP_ALIVE = "5m"
 

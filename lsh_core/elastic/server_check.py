@@ -1,10 +1,12 @@
-"""Proof that a server does what airlsh leans on, on a 20-row index of its own."""
+"""Checks a server's version and query semantics on a temporary 20-row index."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import Elasticsearch
 
 from lsh_core.elastic.cluster import answering_client, search
 from lsh_core.elastic.connection import Connection
@@ -12,9 +14,6 @@ from lsh_core.elastic.index_creation import create_index
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.elastic.supported import OLDEST, is_supported
 from lsh_core.errors import UnsupportedServerError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _FAR = 1000.0
 _BODY = {
@@ -31,14 +30,14 @@ _BODY = {
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What the probe found: the version of each node, and how many of them hold data."""
+    """Facts about a server: the version of each node, and how many of them hold data."""
 
     versions: tuple[str, ...]
     data_nodes: int
 
 
 def server_facts(client: Elasticsearch) -> ServerFacts:
-    """Read the versions of all nodes and refuse a cluster with one that is too old.
+    """Read the versions of all nodes; refuse a cluster with an older node.
 
     ``GET /`` is not used: a distribution without the root endpoint answers 405 there.
     """

@@ -21,7 +21,7 @@ def asked_for(column: str) -> list[dict[str, str]]:
 
 
 def has_vector(hit: Hit, column: str) -> bool:
-    """Whether the row has one."""
+    """Return whether the row has a vector."""
     return column in hit.get("fields", {})
 
 

@@ -8,9 +8,10 @@ import ssl
 
 from elastic_transport import ConnectionError as Unreachable
 
+from lsh_core.elastic.tls_probe import speaks_tls
 from lsh_core.errors import CertificateError, UnsupportedServerError
 
-_GREETING_SECONDS = 5.0
+_ANSWER_SECONDS = 5.0
 _ALERT_SECONDS = 1.0
 _REMEDIES = (
     (r"Fingerprints did not match", "its certificate has another fingerprint", "Give that of its CA or certificate."),
@@ -28,7 +29,6 @@ _REMEDIES = (
 )  # fmt: skip
 _PLAIN = re.compile(r"WRONG_VERSION_NUMBER|HTTP_REQUEST", re.IGNORECASE)
 _RECORD = re.compile(r"RECORD_LAYER_FAILURE|record layer failure", re.IGNORECASE)
-_NOT_SPOKEN = ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", None)
 
 
 def tls_error(url: str, text: str, host: str, port: int, context: ssl.SSLContext | None = None) -> Exception:
@@ -55,20 +55,6 @@ def tls_error(url: str, text: str, host: str, port: int, context: ssl.SSLContext
     return Unreachable(f"{url}: TLS failed ({text[:200]}); where it stays so, check its certificate and the CA file")
 
 
-def speaks_tls(host: str, port: int, *, seconds: float = _GREETING_SECONDS) -> bool:
-    """Return whether a server answers a TLS greeting, whatever certificate it shows or wants."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        with socket.create_connection((host, port), timeout=seconds) as plain, context.wrap_socket(plain):
-            return True
-    except ssl.SSLError as error:
-        # A server that wants a certificate of ours, or another version, has spoken TLS as well.
-        return error.reason not in _NOT_SPOKEN
-    except OSError:
-        return False
-
-
 def _alert(context: ssl.SSLContext, host: str, port: int) -> str:
     """Return the error of a handshake, or of the time after it, in which nothing is asked; "" where there is none."""
     try:
@@ -86,7 +72,7 @@ def _answers_in_plain_text(host: str, port: int) -> bool:
     if speaks_tls(host, port):
         return False
     try:
-        with socket.create_connection((host, port), timeout=_GREETING_SECONDS) as plain:
+        with socket.create_connection((host, port), timeout=_ANSWER_SECONDS) as plain:
             plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
             return plain.recv(16).startswith(b"HTTP")
     except OSError:

@@ -1,1 +1,1 @@
-"""How good answers are: exact neighbours to compare with (``exact``) and recall (``recall``)."""
+"""Evaluation of search results: exact neighbours to compare with (``exact``) and recall (``recall``)."""

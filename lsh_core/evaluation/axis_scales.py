@@ -41,7 +41,7 @@ def log_rows(axes: Axes, rows: Iterable[float]) -> None:
 
 
 def log_if_wide(axes: Axes, values: Sequence[float]) -> None:
-    """Make the y axis logarithmic if the values differ widely, and begin at nothing if not."""
+    """Make the y axis logarithmic if the values differ widely; else start it at zero."""
     if max(values) > _WIDE * min(values) > 0:
         axes.set_yscale("log")
         axes.set_ylim(min(values) / 1.3, max(values) * 1.5)
@@ -52,7 +52,7 @@ def log_if_wide(axes: Axes, values: Sequence[float]) -> None:
 
 
 def by_misses(axes: Axes, recall: Sequence[float], judged: int) -> list[float]:
-    """Make the x axis one of recall, each tenth of the misses as wide as the next: from .9 to .99 as from .99 to .999.
+    """Scale the x axis of recall by misses, each tenth as wide as the next: from .9 to .99 as from .99 to .999.
 
     As ann-benchmarks draws it (Aumüller, Bernhardsson, Faithfull, 2020, section 4).
 

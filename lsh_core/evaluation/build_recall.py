@@ -1,4 +1,4 @@
-"""The recall of one build, measured on the whole of it through the path that queries take."""
+"""Measures the recall of a whole build through the production search path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lsh_core.evaluation.ground_truth import true_neighbours
 from lsh_core.evaluation.measurement import measure
 from lsh_core.evaluation.query_set import default_queries, draw_unseen
 from lsh_core.progress import progress
-from lsh_core.search.effort import EXACT_ROWS, effort_range
+from lsh_core.retrieval.contract import EXACT_ROWS
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.search.vector_index import VectorIndex
 
@@ -24,7 +24,7 @@ _SKETCHED = 200
 def measure_build(
     connection: Connection, searcher: VectorIndex, *, queries: int | None, target: float, seed: int = 0
 ) -> RecallCurve | None:
-    """Measure recall@10 of the build that `searcher` searches by effort, and choose the effort for `target`.
+    """Measure recall@10 of a build by effort, and choose the effort for `target`.
 
     Queries are indexed rows drawn at random, each left out of its own answer. Where no effort meets the target, the
     rows of a small build are all scanned by each search, so that it is met; of a large one the greatest effort is done.
@@ -47,12 +47,7 @@ def measure_build(
         connection, index, field.column, field.dims, queries or default_queries(documents, target), seed=seed
     )
     truth = true_neighbours(connection, index, field, asked, min(K, documents - 1), rows=documents)
-    least, most = effort_range(searcher.build, K, documents)
-    if field.graph is not None:
-        # A graph leads to its own rows more easily than to the neighbours of other vectors: over 63,166 text embeddings
-        # 12 num_candidates found .95 for rows of the index, .90 for queries that were left out. So what rows measure
-        # is not taken for less than the model's own.
-        least = min(most, field.effort)
+    least, most = field.strategy.measured_range(K, documents, field.effort)
     few = max(_SKETCHED, len(asked) // 4)
     with progress("recall", unit="queries") as meter:
 

@@ -1,4 +1,5 @@
-"""Which pairs of query and row may be among the nearest, by a float32 matrix product and a bound for its rounding.
+"""Filters pairs of query and row that may be nearest, by float32 products and a bound for their rounding.
+
 
 With g = (d + 4)·2⁻²³, x·q in float32 is off by at most g|x||q|, and |x|² and |q|² by g times themselves (Higham,
 *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 3.1, with a factor of two to spare). That holds for
@@ -71,7 +72,7 @@ class CandidateFilter:
         self._rows = load_rows(scaled, backend)
 
     def pairs(self, queries: Matrix, worst: Vector, k: int) -> Pairs:
-        """Return the pairs (query, row) that may be among the k nearest, in order of the queries.
+        """Return the pairs (query, row) that may be among the k nearest, sorted by query.
 
         Parameters
         ----------
@@ -104,6 +105,24 @@ class CandidateFilter:
         scale = self._scale * scales
         slack = self._bound * np.sqrt(norms) * np.sqrt(self._longest) * scale + self._floor
         return _Scaled((queries * -scales[:, None]).astype(np.float32), scale, np.zeros(len(queries)), slack)
+
+
+class EveryPair:
+    """Filter that passes every pair, for metrics without a bound.
+
+    Parameters
+    ----------
+    rows
+        Rows of the block.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+
+    def pairs(self, queries: Matrix, worst: Vector, k: int) -> Pairs:
+        """Return all pairs (query, row), in order of the queries; see :class:`CandidateFilter`."""
+        query_numbers, row_numbers = np.divmod(np.arange(len(queries) * self._rows, dtype=np.int64), self._rows)
+        return query_numbers, row_numbers
 
 
 def squared_lengths(vectors: Matrix) -> Vector:

@@ -64,7 +64,7 @@ def measure_curve(
 
 
 def efforts(least: int, most: int, *, step: float = _STEP) -> Iterator[int]:
-    """Yield efforts that rise by half each time, or `step` times, from `least` to `most`, both included."""
+    """Yield efforts from `least` to `most`, each 1.5 or `step` times the last."""
     effort = float(least)
     last = 0
     while effort < most:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """What is wrong, and what helps."""
+    """A problem and its remedy."""
 
     what: str
     remedy: str

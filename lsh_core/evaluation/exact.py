@@ -1,13 +1,12 @@
 """Exact nearest neighbours by comparing every query with every row, in bounded memory.
 
-A float32 matrix product sieves each block of rows: it is fast but off by rounding, so it only
+A float32 matrix product filters each block of rows: it is fast but off by rounding, so it only
 discards rows that are further away than the k-th best even after its error bound is allowed for.
-What passes is measured in float64, for distances from the differences, which is exact to the last
-bits and finds repeated vectors at the very same distance. Ties go to the row with the smaller index.
+The metric measures the other pairs in float64, from the differences where it can, which is exact to
+the last bits and finds repeated vectors at the very same distance. Ties go to the row with the
+smaller index. Under a metric without such a bound every pair is measured.
 
-The product may be TensorFlow's, on a GPU; the answers are the same, since what decides is measured here.
-
-Cosine is the search for the smallest distance on unit vectors: 1 - cos(x, y) = |x - y|²/2 for these.
+The product may be TensorFlow's, on a GPU; the answers are the same, since the float64 measures decide.
 """
 
 from __future__ import annotations
@@ -18,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.backends import Backend, choose_backend
-from lsh_core.evaluation.candidate_filter import CandidateFilter, squared_lengths
-from lsh_core.models.metrics import SIMILARITY
+from lsh_core.errors import SettingsError
+from lsh_core.evaluation.candidate_filter import CandidateFilter, EveryPair, squared_lengths
+from lsh_core.metrics import metric_named
+from lsh_core.metrics.contract import Metric
 
 FloatMatrix: TypeAlias = npt.NDArray[np.floating]
 
@@ -27,6 +28,8 @@ ROW_BLOCK = 8_192
 _QUERY_BLOCK = 1_024
 _WORTH_A_GPU = 2**38
 """Multiplications that take a core some seven seconds: to import TensorFlow, and to wake a GPU, takes as long."""
+_PAIRS = 2**20
+"""Pairs that are measured at a time where no bound discards any."""
 _PAIR_NUMBERS = 2**22  # numbers of the differences that are in memory at once: 32 MiB
 
 
@@ -42,7 +45,7 @@ def exact_neighbours(
     queries
         (q, d) floats.
     metric
-        ``l2`` (Euclidean, not squared), ``cosine`` (1 - cos) or ``dot`` (-x·q).
+        Name of a metric: ``l2`` (Euclidean, not squared), ``cosine`` (1 - cos), ``dot`` (-x·q), or a package's.
     block
         Rows that are compared at a time.
     backend
@@ -59,7 +62,7 @@ def exact_neighbours(
     ------
     ValueError
         Shapes do not fit, there are fewer than `k` rows, a number is not finite, or a vector is
-        zero under ``cosine``.
+        zero under a metric that needs a direction.
     MissingPackageError
         TensorFlow is wanted, and is not installed.
     """
@@ -70,7 +73,7 @@ def exact_neighbours(
 
 
 class NearestRows:
-    """The nearest rows to each of some queries, among rows that come a block at a time.
+    """The nearest rows to each query, among rows that arrive in blocks.
 
     Parameters
     ----------
@@ -83,8 +86,8 @@ class NearestRows:
     expected
         About how many rows will come: for few of them no GPU is woken.
     backend
-        What sieves: ``numpy``, ``tensorflow``, or ``auto``: TensorFlow where it is installed, has a GPU, and there is
-        enough to do.
+        Library of the float32 product: ``numpy``, ``tensorflow``, or ``auto``: TensorFlow where it is installed, has a
+        GPU, and there is enough to do.
 
     Attributes
     ----------
@@ -96,24 +99,19 @@ class NearestRows:
     """
 
     def __init__(self, queries: FloatMatrix, k: int, metric: str, *, expected: int, backend: str = "auto") -> None:
-        self._k, self._metric = k, metric
-        self._queries = _prepared(queries, metric, "query", 0)
+        self._k, self._metric = k, metric_named(metric)
+        self._queries = _prepared(queries, self._metric, "query", 0)
         self._longest = float(squared_lengths(self._queries).max(initial=0.0))
         little = queries.size * expected < _WORTH_A_GPU
         self._backend: Backend = "numpy" if backend == "auto" and little else choose_backend(backend)
         self.rows = np.full((len(queries), k), np.iinfo(np.int64).max)
-        self._measures = np.full((len(queries), k), np.inf)  # Squared distances; under dot, -x·q.
+        self._measures = np.full((len(queries), k), np.inf)  # As the metric's `measure` returns them.
         self.seen = 0
 
     @property
     def distances(self) -> npt.NDArray[np.float32]:
         """(q, k): infinite where fewer than `k` rows came."""
-        measures = self._measures
-        if self._metric == "l2":
-            measures = np.sqrt(measures)
-        elif self._metric == "cosine":
-            measures = measures / 2
-        return measures.astype(np.float32)
+        return self._metric.distances(self._measures).astype(np.float32)
 
     def add(self, rows: FloatMatrix, block: int = ROW_BLOCK) -> None:
         """Look at more rows, (n, d), `block` at a time.
@@ -128,20 +126,28 @@ class NearestRows:
 
     def _add(self, block: FloatMatrix) -> None:
         prepared = _prepared(block, self._metric, "row", self.seen)
-        by_product = self._metric == "dot"
-        sieve = CandidateFilter(prepared, self._longest, by_product=by_product, backend=self._backend)
-        for start in range(0, len(self._queries), _QUERY_BLOCK):
-            part = slice(start, start + _QUERY_BLOCK)
+        step, candidates = self._filter(prepared)
+        for start in range(0, len(self._queries), step):
+            part = slice(start, start + step)
             queries, rows, measures = self._queries[part], self.rows[part], self._measures[part]
-            query_numbers, row_numbers = sieve.pairs(queries, measures[:, -1], self._k)
-            measured = _measure(prepared, queries, query_numbers, row_numbers, by_product=by_product)
+            query_numbers, row_numbers = candidates.pairs(queries, measures[:, -1], self._k)
+            measured = _measure(self._metric, prepared, queries, query_numbers, row_numbers)
             _merge(rows, measures, query_numbers, row_numbers + self.seen, measured)
         self.seen += len(block)
 
+    def _filter(self, rows: npt.NDArray[np.float64]) -> tuple[int, CandidateFilter | EveryPair]:
+        """Return how many queries to take at a time, and the filter of their pairs with a block of rows."""
+        bound = self._metric.exact_filter
+        if bound is None:
+            return max(1, _PAIRS // len(rows)), EveryPair(len(rows))
+        return _QUERY_BLOCK, CandidateFilter(rows, self._longest, by_product=bound == "product", backend=self._backend)
+
 
 def _check(rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: int) -> None:
-    if metric not in SIMILARITY:
-        raise ValueError(f"metric is {metric!r}, it must be one of {', '.join(SIMILARITY)}")
+    try:
+        metric_named(metric)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
     if rows.ndim != 2 or queries.ndim != 2 or rows.shape[1] != queries.shape[1]:
         raise ValueError(f"rows {rows.shape} and queries {queries.shape} must be matrices of the same width")
     if not 1 <= k <= len(rows):
@@ -150,37 +156,29 @@ def _check(rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: 
         raise ValueError(f"block is {block}, it must be 1 or more")
 
 
-def _prepared(vectors: FloatMatrix, metric: str, kind: str, first: int) -> npt.NDArray[np.float64]:
-    """Return float64 vectors, of unit length under cosine."""
+def _prepared(vectors: FloatMatrix, metric: Metric, noun: str, first: int) -> npt.NDArray[np.float64]:
+    """Return float64 vectors as the metric measures them."""
     prepared = np.asarray(vectors, np.float64)
     norms = np.sqrt(squared_lengths(prepared))
     if not np.isfinite(norms).all():
-        raise ValueError(f"{kind} {first + int(np.argmin(np.isfinite(norms)))} has a number that is not finite")
-    if metric == "cosine":
-        if not norms.all():
-            raise ValueError(f"{kind} {first + int(np.argmin(norms))} is zero, cosine needs a direction")
-        prepared = prepared / norms[:, None]
-    return prepared
+        raise ValueError(f"{noun} {first + int(np.argmin(np.isfinite(norms)))} has a number that is not finite")
+    if metric.needs_direction and not norms.all():
+        raise ValueError(f"{noun} {first + int(np.argmin(norms))} is zero, {metric.name} needs a direction")
+    return metric.prepare_exact(prepared, norms)
 
 
 def _measure(
+    metric: Metric,
     rows: npt.NDArray[np.float64],
     queries: npt.NDArray[np.float64],
     query_numbers: npt.NDArray[np.int64],
     row_numbers: npt.NDArray[np.int64],
-    *,
-    by_product: bool,
 ) -> npt.NDArray[np.float64]:
     measured = np.empty(len(row_numbers), np.float64)
     step = max(1, _PAIR_NUMBERS // rows.shape[1])
     for start in range(0, len(row_numbers), step):
         part = slice(start, start + step)
-        left, right = rows[row_numbers[part]], queries[query_numbers[part]]
-        if by_product:
-            measured[part] = 0.0 - np.einsum("ij,ij->i", left, right)  # So that no product is -0.
-        else:
-            left -= right
-            measured[part] = np.einsum("ij,ij->i", left, left)
+        measured[part] = metric.measure(rows[row_numbers[part]], queries[query_numbers[part]])
     return measured
 
 

@@ -24,7 +24,7 @@ class Products(Protocol):
         """The k-th smallest of each query, (q,)."""
 
     def at_most(self, limits: npt.NDArray[np.float32]) -> Pairs:
-        """Numbers of queries and rows whose product is at most the query's limit, in order of queries, then rows."""
+        """Return the pairs of query and row whose product is at most the query's limit."""
 
 
 class Rows(Protocol):

@@ -1,4 +1,4 @@
-"""What a build finds, and how fast, from the least effort to the most."""
+"""Measures the frontier of recall and speed, from the smallest effort to the largest."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from lsh_core.evaluation.ground_truth import GroundTruth, true_neighbours
 from lsh_core.evaluation.latency import Latency, measure_latency
 from lsh_core.evaluation.measurement import Measured, lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
-from lsh_core.evaluation.recall import indistinguishable
+from lsh_core.metrics import metric_named
+from lsh_core.metrics.contract import Metric
 from lsh_core.progress import progress
-from lsh_core.search.effort import effort_for_recall, effort_range
+from lsh_core.search.effort import effort_for_recall
 from lsh_core.search.recall_curve import CurvePoint
 from lsh_core.search.vector_index import VectorIndex
 
@@ -28,7 +29,7 @@ _ENOUGH = 0.9995
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """How fast searches are.
+    """The speed of searches.
 
     Attributes
     ----------
@@ -56,7 +57,7 @@ class FrontierPoint(Speed, CurvePoint):
 
 @dataclass(frozen=True)
 class DepthRecall:
-    """How much is found of so many neighbours.
+    """Recall at one number of neighbours.
 
     Attributes
     ----------
@@ -76,8 +77,8 @@ class Frontier(Speed):
     Attributes
     ----------
     effort
-        What is done unless told otherwise; None: a scan of all rows. All but `curve` are its figures, and so is one of
-        the points of `curve`, unless None.
+        Default effort; None: a scan of all rows. All figures but `curve` belong to it. One of the points of `curve`
+        has it, unless it is None.
     scored
         Rows that a query was compared with, on average; None where the server does not say.
     recall_at
@@ -111,8 +112,9 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
     truth = true_neighbours(connection, build.index, build.field, queries, depths[-1], rows=rows)
     own = {depth: measure(searcher, queries, truth.nearest(depth), None) for depth in depths}
     k = min(k, depths[-1])
+    metric = metric_named(build.field.metric)
     effort = effort_for_recall(build, None)
-    curve = _measure_curve(searcher, queries, truth.nearest(k), effort_range(build, k, rows), effort)
+    curve = _measure_curve(searcher, queries, truth.nearest(k), build.field.strategy.effort_range(k, rows), effort)
     timed = next((point for point in curve if point.effort == effort), None) or _speed(searcher, queries, k, None)
     recall, scored = own[k].recall, own[k].scored
     recall_at = {str(depth): _depth_recall(found.recall, depth) for depth, found in own.items()}
@@ -125,8 +127,8 @@ def measure_frontier(connection: Connection, searcher: VectorIndex, queries: Que
         recall_p5=recall_at[str(k)].recall_p5,
         histogram=recall_at[str(k)].histogram,
         recall_at=recall_at,
-        blurred=0.0 if build.field.metric == "dot" else ties_within_float32(truth.nearest(k), build.field.metric),
-        distance_ratio=None if build.field.metric == "dot" else _ratio(own[k], truth.nearest(k), build.field.metric),
+        blurred=0.0 if metric.has_negative else ties_within_float32(truth.nearest(k), metric),
+        distance_ratio=None if metric.has_negative else _ratio(own[k], truth.nearest(k), metric),
         scored=None if np.isnan(scored).any() else round(float(scored.mean()), 1),
         curve=curve,
         **{each.name: getattr(timed, each.name) for each in fields(Speed)},
@@ -144,7 +146,7 @@ def _depth_recall(recall: npt.NDArray[np.float64], depth: int) -> DepthRecall:
 def _measure_curve(
     searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, allowed: tuple[int, int], own: int | None
 ) -> list[FrontierPoint]:
-    """Measure rising efforts, and the one that is done unless told otherwise."""
+    """Measure rising efforts, and the default effort."""
     least, most = allowed
     rising = set(efforts(least, most))
     wanted = {own} if own is not None and least <= own <= most else set()
@@ -179,14 +181,15 @@ def _speed(searcher: VectorIndex, queries: QuerySet, k: int, effort: int | None)
     )
 
 
-def ties_within_float32(truth: GroundTruth, metric: str) -> float:
+def ties_within_float32(truth: GroundTruth, metric: Metric) -> float:
+    """Return the share of the queries whose last neighbour a float32 score does not tell from others close by."""
     last = truth.distances[:, -1]
-    return round(float(((last > 0) & (indistinguishable(last, metric) > 1.05 * last)).mean()), 4)
+    return round(float(((last > 0) & (metric.score_ties(last) > 1.05 * last)).mean()), 4)
 
 
-def _ratio(found: Measured, truth: GroundTruth, metric: str) -> float:
+def _ratio(found: Measured, truth: GroundTruth, metric: Metric) -> float:
     """Return the mean ratio of distances, over the ranks that were found and whose scores tell them to a percent."""
-    told = indistinguishable(truth.distances, metric) < 1.01 * truth.distances
+    told = metric.score_ties(truth.distances) < 1.01 * truth.distances
     usable = np.isfinite(found.distances) & told
     ratios: npt.NDArray[np.float64] = found.distances[usable] / truth.distances[usable]
     return round(float(ratios.mean()), 5) if len(ratios) else 1.0

@@ -51,7 +51,7 @@ class GroundTruth:
 def true_neighbours(
     connection: Connection, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int
 ) -> GroundTruth:
-    """Find the `k` nearest rows of `index` to each query, the query's own row left out; fewer if there are fewer.
+    """Find the `k` true neighbours of each query in `index`, without the query itself; fewer if there are fewer.
 
     Memory holds the queries, their neighbours and some pages of rows, whatever the size of the index.
 

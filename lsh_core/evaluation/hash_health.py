@@ -1,4 +1,4 @@
-"""How evenly a model's tokens hold the rows of an index, from counts. Pure: no I/O."""
+"""Measures how evenly a model's tokens hold the rows of an index. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOT_SHARE = 0.01
 
 @dataclass(frozen=True)
 class TokenCounts:
-    """How many rows there are under each token that was counted.
+    """Rows under each counted token.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class HashHealth:
 
 
 def weigh_sample(drawn: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], entries: int) -> npt.NDArray[np.float64]:
-    """Return how many tokens each of a sample stands for, where tokens are drawn as often as they have rows.
+    """Return the weights of sampled tokens, which are drawn in proportion to their rows.
 
     D. Horvitz and D. Thompson, "A generalization of sampling without replacement from a finite universe", JASA 47
     (1952): each is weighed with the inverse of its chance, so that sums over tokens are right on average.

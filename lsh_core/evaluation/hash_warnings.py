@@ -1,4 +1,4 @@
-"""What is wrong with how a model spreads rows over its tokens, and what helps. Pure: no I/O."""
+"""Diagnoses an uneven spread of rows over tokens, with remedies. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from lsh_core.evaluation.diagnostics import Diagnostic
 from lsh_core.evaluation.hash_health import HashHealth, TokenCounts
 from lsh_core.models.contract import LSHModel
-from lsh_core.models.hyperplane import Hyperplane
-from lsh_core.models.ivf import IVF
-from lsh_core.models.subspace import Subspace
-from lsh_core.search.effort import EXACT_ROWS
-from lsh_core.settings import MOST_BITS, MOST_CLUSTERS, MOST_LISTS
+from lsh_core.retrieval.contract import EXACT_ROWS
 
 FEW_ROWS = 1_000
 """An index of fewer is searched in no time, however its rows are spread."""
@@ -23,14 +19,15 @@ _HEAVY_SHARE = 0.1
 _HEAVY_MULTIPLE = 8
 _LOW_OCCUPANCY = 0.5
 _LOW_ENTROPY = 0.7
-_MOST_ALONE = 0.25
-_MOST_TOUCHED = {IVF.kind: 0.25, Hyperplane.kind: 0.6}
-"""By default a query of ``hyperplane`` matches up to half of the rows; with ``subspace`` nearly all share a token."""
-_TOKENS = {IVF.kind: "lists", Hyperplane.kind: "buckets", Subspace.kind: "clusters"}
+_MAX_ALONE = 0.25
+_FALLBACK = "ivf"
+"""Model whose lists follow the rows: the advice where another model spreads them badly."""
 
 
 def is_heavy(counts: TokenCounts) -> bool:
-    """Whether the largest token holds far more than its share: of few tokens, half of what there is beyond it."""
+    """Return whether the largest token holds far more than its share: of few tokens, half of what there is beyond
+    it.
+    """
     even = counts.even_share
     least = max(_HEAVY_SHARE, min(_HEAVY_MULTIPLE * even, (1 + even) / 2))
     return counts.rows >= FEW_ROWS and int(counts.sizes.max(initial=0)) >= least * counts.rows
@@ -46,27 +43,27 @@ def hash_warnings(
     name
         What the model is trained under.
     scans_all
-        Whether a search scans all rows unless told otherwise: it touches all, whatever the tokens are.
+        Searches scan all rows by default, so that the tokens do not matter.
     repeated
         Rows of the largest token that have the same vector, about; 0 where it was not looked at.
     """
     if counts.rows < FEW_ROWS:
         return
-    tokens = _TOKENS[model.kind]
+    tokens = model.code_noun
     if is_heavy(counts):
         yield _heavy(name, model, health, repeated)
-    if not scans_all and counts.rows > EXACT_ROWS and health.touched > _MOST_TOUCHED.get(model.kind, 1.0):
+    if not scans_all and counts.rows > EXACT_ROWS and health.touched > model.max_touched:
         yield Diagnostic(
-            f"A search goes through {health.touched:.0%} of the rows, unless told otherwise: that costs about as much "
+            f"A search goes through {health.touched:.0%} of the rows by default: that costs about as much "
             "as a scan of all.",
             f"Train with {_more(name, model)}, or another model.",
         )
-    if model.kind != Hyperplane.kind and health.occupancy < _LOW_OCCUPANCY:
+    if not model.has_rare_tokens and health.occupancy < _LOW_OCCUPANCY:
         yield Diagnostic(
             f"{health.possible - health.used:,} of {health.possible:,} {tokens} hold no row.",
             f"Train with {_fewer(name, model)}, or on a larger `--sample` of the rows that are indexed.",
         )
-    if model.kind == Hyperplane.kind and counts.alone > _MOST_ALONE:
+    if model.has_rare_tokens and counts.alone > _MAX_ALONE:
         yield Diagnostic(
             f"{counts.alone:.0%} of the rows' {tokens} hold no other row: they lead to nothing.",
             f"Train with {_fewer(name, model)}.",
@@ -78,7 +75,7 @@ def hash_warnings(
             f"The rows are spread as unevenly as if there were {max(1, round(math.exp(spread))):,} {tokens}, not "
             f"{counts.possible:,} (entropy {health.entropy:.2f}).",
             "Train on a larger `--sample` of the rows that are indexed"
-            + (", or with `--model ivf`, whose lists follow the rows." if model.kind != IVF.kind else "."),
+            + (f", or with `--model {_FALLBACK}`, whose lists follow the rows." if model.name != _FALLBACK else "."),
         )
 
 
@@ -102,15 +99,13 @@ def _fewer(name: str, model: LSHModel) -> str:
 
 
 def _train(name: str, model: LSHModel, how: str, way: int) -> str:
-    """Return the option of `airlsh train` for twice as many tokens, or half; of bits for four times, or a quarter."""
-    if isinstance(model, Hyperplane):
-        option, now, least, most = "bits", model.bits_, 1, MOST_BITS
-    elif isinstance(model, Subspace):
-        option, now, least, most = "clusters", model.clusters_, 2, MOST_CLUSTERS
-    else:
-        option, now, least, most = "lists", model.token_count, 1, MOST_LISTS
-    wanted = now + 2 * way if option == "bits" else int(now * 2.0**way)
-    wanted = min(max(wanted, least), most)
-    if wanted == now:
-        return f"another kind of model: {now:,} {option} is the limit"
-    return f"{how} {option}: `airlsh train {name} --source ... --model {model.kind} --{option} {wanted}`"
+    """Return the option of `airlsh train` for more or fewer tokens, as the model resizes."""
+    now, then = model.resized(0), model.resized(way)
+    if now is None or then is None:
+        return f"another model: {model.name} has no knob for it"
+    (knob,) = (knob for knob in model.knobs if knob.name == then[0])
+    wanted = knob.nearest(then[1])
+    if wanted == now[1]:
+        return f"another model: {wanted:,} {knob.name} is the limit"
+    option = knob.name.replace("_", "-")
+    return f"{how} {knob.name}: `airlsh train {name} --source ... --model {model.name} --{option} {wanted}`"

@@ -1,4 +1,4 @@
-"""How long single searches take, with one client and with many."""
+"""Measures the latency of single searches, with one client and with many."""
 
 from __future__ import annotations
 

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from lsh_core.evaluation.ground_truth import GroundTruth
 from lsh_core.evaluation.query_set import QuerySet
-from lsh_core.evaluation.recall import indistinguishable, recall_at_k
-from lsh_core.search.answers import Answer
+from lsh_core.evaluation.recall import recall_at_k
+from lsh_core.metrics import metric_named
 from lsh_core.search.recall_curve import CurvePoint
+from lsh_core.search.results import SearchResult
 from lsh_core.search.vector_index import VectorIndex
 
 CLIENTS = 4
@@ -25,7 +26,7 @@ _SIGMAS = NormalDist().inv_cdf(0.95)
 
 @dataclass(frozen=True)
 class Measured:
-    """What was seen at one effort, by query.
+    """Results at one effort, by query.
 
     Attributes
     ----------
@@ -53,7 +54,7 @@ class Measured:
 
 
 def lower_bound(recall: npt.NDArray[np.float64]) -> float:
-    """Return the one-sided 95 % lower bound of the mean recall of which these are a sample.
+    """Return the one-sided 95 % lower bound of the mean of sampled recalls.
 
     By the normal approximation; for its spread one more query is counted that found nothing, since a sample without a
     miss does not show that there are none.
@@ -67,15 +68,15 @@ def measure(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort
     k = truth.distances.shape[1]
     given: dict[str, Any] = {} if effort is None else {searcher.build.model.effort_name: effort}
 
-    def ask(part: slice) -> list[Answer]:
+    def ask(part: slice) -> list[SearchResult]:
         return list(searcher.search_many(queries.vectors[part], k=k + queries.left_out, fields=(), **given))
 
     parts = [slice(start, start + _QUERIES_EACH) for start in range(0, len(queries), _QUERIES_EACH)]
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = [answer for some in clients.map(ask, parts) for answer in some]
+        results = [result for some in clients.map(ask, parts) for result in some]
     found = [
-        [neighbour for neighbour in answer.neighbours if neighbour.id != own][:k]
-        for answer, own in zip(answers, queries.ids or [None] * len(queries), strict=True)
+        [neighbour for neighbour in result.neighbours if neighbour.id != own][:k]
+        for result, own in zip(results, queries.ids or [None] * len(queries), strict=True)
     ]
     distances = np.full((len(queries), k), np.inf)
     for query, row in enumerate(found):
@@ -84,7 +85,7 @@ def measure(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort
         [[neighbour.id for neighbour in row] for row in found],
         truth.ids,
         found_distances=distances,
-        exact_distances=indistinguishable(truth.distances, searcher.build.field.metric),
+        exact_distances=metric_named(searcher.build.field.metric).score_ties(truth.distances),
         tolerance=0,
     )
-    return Measured(recall, np.array([answer.scored for answer in answers], dtype=np.float64), distances)
+    return Measured(recall, np.array([result.rows_scored for result in results], dtype=np.float64), distances)

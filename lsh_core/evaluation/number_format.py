@@ -1,4 +1,4 @@
-"""How figures are written in a report. Pure: no I/O."""
+"""Formats the figures of a report. Pure: no I/O."""
 
 from __future__ import annotations
 

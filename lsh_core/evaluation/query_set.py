@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 _MOST_HITS = 10_000
-_PLACE = "airlsh.row"
+_ROW_NUMBER = "airlsh.row"
 _PAGE_BYTES = 4 * 2**20
 _BYTES_PER_NUMBER = 6
 """Of a vector in base64, and what is around it."""
@@ -46,7 +46,7 @@ class QuerySet:
 
     @property
     def left_out(self) -> int:
-        """How many rows are left out of each answer."""
+        """Return how many rows are left out of each answer."""
         return 0 if self.ids is None else 1
 
     def first(self, size: int) -> QuerySet:
@@ -55,7 +55,8 @@ class QuerySet:
 
 
 def default_queries(rows: int, target: float) -> int:
-    """How many indexed rows to measure recall with: a tenth of them, from 200 to 2,000, and enough to show `target`.
+    """Return the default number of indexed rows to measure recall with: a tenth of them, from 200 to 2,000, and enough
+    to show `target`.
 
     2,000 queries know a recall of .95 to within .01 (the standard error that was seen is .0025); of a small index a
     tenth of the rows tells as much.
@@ -99,8 +100,8 @@ def draw_unseen(connection: Connection, index: str, column: str, dims: int, size
     unseen: list[str] = []
     after: list[Any] | None = None
     while len(unseen) < size and (hits := _random_hits(client, index, _MOST_HITS, seed, after=after)):
-        places = np.array([hit.get("fields", {}).get(_PLACE, [-1])[0] for hit in hits], dtype=np.int64)
-        fresh = are_held_out(places) | (places < 0)
+        row_numbers = np.array([hit.get("fields", {}).get(_ROW_NUMBER, [-1])[0] for hit in hits], dtype=np.int64)
+        fresh = are_held_out(row_numbers) | (row_numbers < 0)
         drawn += [hit["_id"] for hit in hits]
         unseen += [hit["_id"] for hit, each in zip(hits, fresh.tolist(), strict=True) if each]
         after = hits[-1]["sort"]
@@ -111,7 +112,7 @@ def draw_unseen(connection: Connection, index: str, column: str, dims: int, size
 def random_ids(
     client: Elasticsearch, index: str, size: int, seed: int, among: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """Return ids of up to `size` rows, in an order that does not depend on which copy of a shard answers."""
+    """Return up to `size` random ids, in the same order from every shard copy."""
     return [hit["_id"] for hit in _random_hits(client, index, size, seed, among)]
 
 
@@ -134,7 +135,7 @@ def _random_hits(
         search_after=after,
         size=size,
         source=False,
-        docvalue_fields=[_PLACE],
+        docvalue_fields=[_ROW_NUMBER],
         track_total_hits=False,
     )["hits"]["hits"]
     return hits

@@ -7,11 +7,6 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-_SCORE_ERROR = 1e-6
-"""Relative error of a score's sum."""
-_ROUNDING = 2.0**-23
-"""Of a score itself, near 1."""
-
 Answers = Sequence[Sequence[Hashable]] | npt.NDArray[np.int64]
 Distances = Sequence[Sequence[float]] | npt.NDArray[np.floating]
 
@@ -72,17 +67,3 @@ def recall_at_k(
             right |= {answer for answer, distance in near if distance <= limit}
         recall[query] = len(right) / k
     return recall
-
-
-def indistinguishable(distances: npt.NDArray[np.floating], metric: str) -> npt.NDArray[np.float64]:
-    """Return, for each distance, the greatest that a float32 score of the server may not tell from it.
-
-    Parameters
-    ----------
-    distances
-        Any shape, as `metric` defines them.
-    """
-    exact = np.asarray(distances, dtype=np.float64)
-    if metric == "l2":  # From 1 / (1 + d²).
-        return np.sqrt(np.square(exact) * (1 + _SCORE_ERROR) + _ROUNDING * (1 + np.square(exact)))
-    return exact + 2 * _SCORE_ERROR * (1 + np.abs(exact))

@@ -1,11 +1,11 @@
-"""What is wrong with a build by its figures, and what helps. Pure: no I/O."""
+"""Diagnoses a build by its figures. Pure: no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from lsh_core.evaluation.diagnostics import Diagnostic
+from lsh_core.evaluation.evaluation_report import EvaluationReport
 from lsh_core.evaluation.hash_warnings import FEW_ROWS
 
 _FEW_QUERIES = 100
@@ -14,50 +14,50 @@ _K = 10
 """Neighbours that the target of a build is for."""
 
 
-def diagnose(result: Mapping[str, Any]) -> Iterator[Diagnostic]:
+def diagnose(result: EvaluationReport) -> Iterator[Diagnostic]:
     """Yield what is wrong by the figures of an evaluation, the most important first."""
-    name, unit, target = result["name"], result["effort_name"], result["target"]
-    if result["effort"] is None:
-        if result["rows"] >= FEW_ROWS:
+    name, unit, target = result.name, result.effort_name, result.target
+    if result.effort is None:
+        if result.rows >= FEW_ROWS:
             yield Diagnostic(
-                f"Searches scan all {result['rows']:,} rows: nothing less was sure to find what the build promises.",
+                f"Searches scan all {result.rows:,} rows: nothing less was sure to find what the build promises.",
                 f"Train a model that finds more (`airlsh train {name} --model ivf`), and index with it again.",
             )
-    elif target is not None and result["k"] == _K and _upper_bound(result) < target:
-        enough = next((point["effort"] for point in result["curve"] if point["recall_low"] >= target), None)
+    elif target is not None and result.k == _K and _upper_bound(result) < target:
+        enough = next((point.effort for point in result.curve if point.recall_low >= target), None)
         yield Diagnostic(
-            f"Searches find {result['recall']:.3f} of the nearest, less than the target of {target:g}.",
+            f"Searches find {result.recall:.3f} of the nearest, less than the target of {target:g}.",
             f"Train a model that finds more (`airlsh train {name} --model ivf`), and index with it again."
             if enough is None
             else f"Search with `--{unit.replace('_', '-')} {enough}`, which finds it, or index again with a higher "
             "`--recall-target`.",
         )
-    if result.get("blurred", 0.0) > _MOST_BLURRED:
+    if result.blurred > _MOST_BLURRED:
         yield Diagnostic(
-            f"The neighbours of {result['blurred']:.0%} of the queries are so near that a float32 score does not tell "
+            f"The neighbours of {result.blurred:.0%} of the queries are so near that a float32 score does not tell "
             "them from others close by: what is found may be those others, and is counted as right.",
             "Index the vectors multiplied by a number, such as 1,000.",
         )
-    if result.get("changes"):
+    if result.changes:
         yield Diagnostic(
-            f"{result['changes']:,} rows were written or deleted meanwhile: what was true at first is not what was "
+            f"{result.changes:,} rows were written or deleted meanwhile: what was true at first is not what was "
             "searched, so the recall seems lower than it is.",
             "Evaluate again when nobody writes.",
         )
-    if result["queries"] < _FEW_QUERIES:
+    if result.queries < _FEW_QUERIES:
         yield Diagnostic(
-            f"{result['queries']} queries tell little: the recall of all queries there may be lies within wide bounds.",
+            f"{result.queries} queries tell little: the recall of all queries there may be lies within wide bounds.",
             f"Evaluate with {_FEW_QUERIES} queries or more, better 2,000.",
         )
-    if result["model"] == "hnsw" and not result["own_queries"]:
+    if result.favours_own_rows and not result.own_queries:
         yield Diagnostic(
             "The queries are rows of the index: a graph finds their neighbours more easily than those of others.",
             f"Evaluate with queries of your own: `airlsh evaluate {name} --queries FILE`.",
         )
-    for warning in (result.get("health") or {}).get("warnings", ()):
-        yield Diagnostic(warning["what"], warning["remedy"])
+    if result.health is not None:
+        yield from result.health.warnings
 
 
-def _upper_bound(result: Mapping[str, Any]) -> float:
+def _upper_bound(result: EvaluationReport) -> float:
     """As far above the mean as the lower bound is below it."""
-    return float(2 * result["recall"] - result["recall_low"])
+    return 2 * result.recall - result.recall_low

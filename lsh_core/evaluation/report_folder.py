@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import orjson
 
+from lsh_core.evaluation.evaluation_report import EvaluationReport
 from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.storage_errors import translate_errors
 from lsh_core.sources.writable_folders import inside
@@ -15,7 +13,7 @@ _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS
 """The server gives keys back in an order of its own; the same figures make the same file."""
 
 
-def write_report(result: Mapping[str, Any], folder: str) -> str:
+def write_report(result: EvaluationReport, folder: str) -> str:
     """Write ``NAME-BUILD.html``, the drawings as ``NAME-BUILD-*.svg``, and ``NAME-BUILD.json``, over what is there.
 
     The page holds all that it shows, and is written last.
@@ -34,10 +32,10 @@ def write_report(result: Mapping[str, Any], folder: str) -> str:
     from lsh_core.evaluation.report_page import report_page
 
     shown = list(drawings(result))
-    stem = f"{result['name']}-{result['build']}".replace("/", "_")
+    stem = f"{result.name}-{result.build}".replace("/", "_")
     page = f"{stem}.html"
     files = {f"{stem}-{each.key}.svg": each.svg.encode() for each in shown}
-    files[f"{stem}.json"] = orjson.dumps(result, option=_JSON)
+    files[f"{stem}.json"] = orjson.dumps(result.to_json(), option=_JSON)
     files[page] = report_page(result, shown).encode()
     filesystem, path = open_filesystem(folder)
     with translate_errors(folder, "cannot be written to", local=is_local(filesystem)):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsh_core.evaluation.drawings import Drawing
+from lsh_core.evaluation.evaluation_report import EvaluationReport
 from lsh_core.evaluation.number_format import per_cent, whole
 from lsh_core.evaluation.remedies import diagnose
 
@@ -21,8 +22,8 @@ _TEMPLATE = "report.html.jinja"
 _MOST_HISTOGRAM_ROWS = 20
 
 
-def report_page(result: Mapping[str, Any], drawings: Sequence[Drawing]) -> str:
-    """Return the page for what `lsh_core.jobs.evaluate` returns; the same figures give the same text.
+def report_page(result: EvaluationReport, drawings: Sequence[Drawing]) -> str:
+    """Return the page of an evaluation; the same figures give the same text.
 
     Everything that comes from outside, such as names and tokens, is escaped by the template.
     """
@@ -30,10 +31,10 @@ def report_page(result: Mapping[str, Any], drawings: Sequence[Drawing]) -> str:
         result=result,
         drawings={each.key: each for each in drawings},
         warnings=list(diagnose(result)),
-        depths=sorted(((int(depth), found) for depth, found in result["recall_at"].items()), key=itemgetter(0)),
-        health=result.get("health"),
-        counted=any(point["scored"] is not None for point in result["curve"]),
-        histogram=list(histogram_rows(result["histogram"])),
+        depths=sorted(((int(depth), found) for depth, found in result.recall_at.items()), key=itemgetter(0)),
+        health=result.health,
+        counted=any(point.scored is not None for point in result.curve),
+        histogram=list(histogram_rows(result.histogram)),
     )
 
 

@@ -1,4 +1,4 @@
-"""How many rows of a build each of its tokens holds.
+"""Counts the rows of a build under each token.
 
 The field of the tokens has no doc values, so the server cannot list its terms; it counts those that it is told, and
 their documents on every shard without the deleted ones.
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lsh_core.builds.mapping import META_KEY, VectorField, tokens_path
+from lsh_core.builds.mapping import META_KEY, VectorField
 from lsh_core.elastic.cluster import search
 from lsh_core.elastic.paging import pages
 from lsh_core.evaluation.hash_health import TokenCounts, weigh_sample
 from lsh_core.evaluation.query_set import random_ids
 from lsh_core.models.arrays import Int64Array
+from lsh_core.retrieval.tokens import tokens_path
 from lsh_core.search.searchable_build import SearchableBuild
 
 if TYPE_CHECKING:

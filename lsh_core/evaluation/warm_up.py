@@ -1,4 +1,4 @@
-"""The first searches of a build, before anybody else's: they fill its caches and show that it answers."""
+"""Sends the first searches to a new build: they fill its caches and show that it answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUE
         The build cannot be searched: its model is gone, or a shard does not answer.
     """
     started = time.monotonic()
-    searcher = VectorIndex(connection, name, index=index, wait_seconds=JOB_WAIT_SECONDS)
+    searcher = VectorIndex(name, connection, index=index, wait_seconds=JOB_WAIT_SECONDS)
     vectors = _some_vectors(connection, index, searcher.build.field, queries)
     asked = 0
     if len(vectors):
@@ -40,13 +40,13 @@ def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUE
 
 
 def _some_vectors(connection: Connection, index: str, field: VectorField, size: int) -> np.ndarray:
-    """Return vectors of up to `size` rows, (m, d) float32, found by random places: nothing is scanned for them."""
+    """Return vectors of up to `size` rows, (m, d) float32, found by random row numbers: nothing is scanned for them."""
     column = field.column
     client = answering_client(connection)
     last = search(client, index, size=0, aggs={"last": {"max": {"field": "airlsh.row"}}})["aggregations"]["last"]
-    places = np.random.default_rng(0).integers(int(last["value"] or 0) + 1, size=2 * size).tolist()
+    row_numbers = np.random.default_rng(0).integers(int(last["value"] or 0) + 1, size=2 * size).tolist()
     body = {"source": False, "docvalue_fields": asked_for(column), "size": size, "track_total_hits": False}
-    hits = search(client, index, query={"terms": {"airlsh.row": places}}, **body)["hits"]["hits"]
+    hits = search(client, index, query={"terms": {"airlsh.row": row_numbers}}, **body)["hits"]["hits"]
     if not hits:
         hits = search(client, index, query={"exists": {"field": column}}, **body)["hits"]["hits"]
     return vectors_of([hit for hit in hits if has_vector(hit, column)], column, field.dims)

@@ -1,4 +1,4 @@
-"""Which architectures of Keras there are, each with its own size and preparation of pixels."""
+"""The architectures of Keras, each with its own size and preparation of pixels."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LEAST = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
 _USUAL_LEAST = 32
 _SQUARE = 16
 _PIXELS_TO_LEARN_FROM = 2 * USUAL_SIZE**2
-_MOST_TO_LEARN_FROM = 32
+_MAX_TO_LEARN_FROM = 32
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Architecture:
         import keras
 
         # Of small images many, as the last maps have a few pixels each, or one.
-        count = min(max(2, _PIXELS_TO_LEARN_FROM // math.prod(size)), _MOST_TO_LEARN_FROM)
+        count = min(max(2, _PIXELS_TO_LEARN_FROM // math.prod(size)), _MAX_TO_LEARN_FROM)
         squares = np.random.default_rng(0).integers(0, 256, (count, *(-(-side // _SQUARE) for side in size), 3))
         images = squares.repeat(_SQUARE, axis=1).repeat(_SQUARE, axis=2)[:, : size[0], : size[1]]
         layers = network._flatten_layers()
@@ -162,5 +162,5 @@ def _draw(network: Any) -> None:
 
 
 def _inputs(shape: tuple[int, ...]) -> int:
-    """How many numbers each output of a layer is made of; where the last side is 1, each channel has its own."""
+    """Return how many numbers each output of a layer is made of; where the last side is 1, each channel has its own."""
     return math.prod(shape[:-2] if len(shape) == 4 and shape[-1] == 1 else shape[:-1])

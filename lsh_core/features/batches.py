@@ -1,4 +1,4 @@
-"""How many rows go through a network at once."""
+"""Cuts rows into batches that fit the memory of a device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Batches:
-    """Cuts rows into batches, and makes them smaller for good once a device had not the memory for one.
+    """Cuts rows into batches, smaller ones from the first that the device has no memory for.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Batches:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether TensorFlow says so: as an error of its own, or out of the libraries below it, in words."""
+    """Return whether TensorFlow says so: as an error of its own, or out of the libraries below it, in words."""
     kind = type(error).__name__
     return kind == "ResourceExhaustedError" or (
         kind in ("InternalError", "UnknownError") and "out of memory" in str(error).lower().replace("_", " ")

@@ -23,52 +23,27 @@ import pyarrow.parquet as pq
 
 from lsh_core.errors import SourceError
 from lsh_core.features.output_folder import OutputFolder
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.encoder_info import EncoderInfo
-from lsh_core.sources.feature_folders import CHUNKS, LETTERS
-from lsh_core.sources.reading import open_parquet
+from lsh_core.sources.feature_folders import CHUNKS, REFUSED
+from lsh_core.sources.parquet import open_parquet
 
-FORMAT = 1
+FORMAT = 2
 CHUNK_METADATA = b"airlsh.chunk"
-_LONGEST_REASON = 1_000
-_LONGEST_ID = 600
 
-_LETTER_TYPES: dict[str, pa.DataType] = {
+_DEAD_LETTER_TYPES: dict[str, pa.DataType] = {
     "source": pa.string(),
     "row": pa.int64(),
     "id": pa.string(),
     "error": pa.string(),
     "reason": pa.string(),
 }
-LETTER_SCHEMA = pa.schema(_LETTER_TYPES)
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A row that got no vector.
-
-    Attributes
-    ----------
-    source, row
-        Its file, and its row in it from 0; an image of an archive is a row of it, an image file has row 0.
-    id
-        Its id as far as there is one.
-    error, reason
-        The kind, and a sentence with the figures.
-    """
-
-    source: str
-    row: int
-    id: str | None
-    error: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.source} row {self.row:,}: {self.error}: {self.reason}"
+DEAD_LETTER_SCHEMA = pa.schema(_DEAD_LETTER_TYPES)
 
 
 @dataclass(frozen=True)
 class ChunkRecord:
-    """What is known of a chunk that is done, as its own file tells.
+    """The record of a finished chunk, as its own file holds it.
 
     Attributes
     ----------
@@ -76,12 +51,12 @@ class ChunkRecord:
         Rows [`start`, `stop`) of the file `source`; of image files, the first one and how many.
     rows_read, rows_written, dead_lettered
         The first is the sum of the others.
-    passing
-        Of the dead letters those of images that could not be got: a later run tries them again.
+    retryable
+        Of the dead letters those of images that could not be fetched: a later run tries them again.
     bytes
         Size of the file with the rows.
     attempt
-        Hash of what a try with `passing` letters wrote, a part of its files' names; empty for a chunk that is done.
+        Hash of what a try with `retryable` letters wrote, a part of its files' names; empty for a chunk that is done.
     """
 
     key: str
@@ -91,13 +66,13 @@ class ChunkRecord:
     rows_read: int
     rows_written: int
     dead_lettered: int
-    passing: int = 0
+    retryable: int = 0
     bytes: int = 0
     attempt: str = ""
 
     @property
     def name(self) -> str:
-        """What its files are called: the key, and of a try which one."""
+        """Name of its files: the key, and of a try which one."""
         return f"{self.key}-{self.attempt}" if self.attempt else self.key
 
     @property
@@ -106,9 +81,9 @@ class ChunkRecord:
         return chunk_file(self.name)
 
     @property
-    def letters_file(self) -> str | None:
+    def dead_letters_file(self) -> str | None:
         """Name of the file with the dead letters, if there are any."""
-        return letters_file(self.name) if self.dead_lettered else None
+        return dead_letters_file(self.name) if self.dead_lettered else None
 
 
 def chunk_key(identity: Mapping[str, Any]) -> str:
@@ -123,13 +98,13 @@ def chunk_file(key: str) -> str:
     return f"{CHUNKS}/{key}.pq"
 
 
-def letters_file(key: str) -> str:
+def dead_letters_file(key: str) -> str:
     """Return the name of the file with the dead letters of chunk `key`."""
-    return f"{LETTERS}/{key}.pq"
+    return f"{REFUSED}/{key}.pq"
 
 
 def write_chunk(
-    folder: OutputFolder, record: ChunkRecord, rows: pa.Table, letters: Sequence[Letter], encoder: EncoderInfo
+    folder: OutputFolder, record: ChunkRecord, rows: pa.Table, letters: Sequence[DeadLetter], encoder: EncoderInfo
 ) -> ChunkRecord:
     """Write a chunk, or a try at one; return its record with the bytes that it has.
 
@@ -140,14 +115,12 @@ def write_chunk(
     encoder
         What made the vectors; it goes into the file's schema.
     """
-    cut = [
-        replace(each, id=each.id and each.id[:_LONGEST_ID], reason=each.reason[:_LONGEST_REASON]) for each in letters
-    ]
-    refused = _parquet(pa.Table.from_pylist([asdict(each) for each in cut], LETTER_SCHEMA))
-    if record.passing:
+    cut = [asdict(each.shortened()) for each in letters]
+    refused = _parquet(pa.Table.from_pylist(cut, DEAD_LETTER_SCHEMA))
+    if record.retryable:
         record = replace(record, attempt=hashlib.sha256(_parquet(rows) + refused).hexdigest()[:16])
-    if record.letters_file:
-        folder.write(record.letters_file, refused)
+    if record.dead_letters_file:
+        folder.write(record.dead_letters_file, refused)
     told = {**encoder.to_metadata(), CHUNK_METADATA: orjson.dumps(asdict(record))}
     data = _parquet(rows.replace_schema_metadata(told))
     folder.write(record.file, data)
@@ -175,15 +148,15 @@ def read_record(folder: OutputFolder, key: str) -> ChunkRecord | None:
     record = replace(ChunkRecord(**orjson.loads(told)), bytes=size)
     if record.name != key or record.rows_written != rows:
         return None
-    return record if record.letters_file is None or folder.size(record.letters_file) else None
+    return record if record.dead_letters_file is None or folder.size(record.dead_letters_file) else None
 
 
-def read_letters(folder: OutputFolder, record: ChunkRecord) -> list[Letter]:
+def read_dead_letters(folder: OutputFolder, record: ChunkRecord) -> list[DeadLetter]:
     """Return the dead letters of a chunk, in source order."""
-    data = folder.read(record.letters_file) if record.letters_file else None
+    data = folder.read(record.dead_letters_file) if record.dead_letters_file else None
     if data is None:
         return []
-    return [Letter(**row) for row in pq.read_table(pa.BufferReader(data)).to_pylist()]
+    return [DeadLetter(**row) for row in pq.read_table(pa.BufferReader(data)).to_pylist()]
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -1,4 +1,4 @@
-"""Which rows are one chunk of features, and by which key they are found again.
+"""Cuts files into chunks of features, each with a key by which it is found again.
 
 Where chunks begin and end follows from the files alone: not from how many workers there are, nor from the other files
 of the source. So a file that is added, or a worker that is gone, changes no chunk but those that have to change.
@@ -7,61 +7,59 @@ of the source. So a file that is added, or a worker that is gone, changes no chu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import xxhash
 
 from lsh_core.features import decoding
-from lsh_core.features.archives import is_archive
 from lsh_core.features.chunk_files import chunk_key
+from lsh_core.features.row_columns import RowColumns
 from lsh_core.features.row_reading import archive_prefix
-from lsh_core.features.work_units import RowColumns, WorkChunk
 from lsh_core.redaction import escape_non_utf8
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.listing import Listed
-from lsh_core.sources.source_file import SourceFile
+from lsh_core.sources.source_file import Chunk, SourceFile
 
-CHUNKS_A_FILE = 32
-LEAST_ROWS, MOST_ROWS = 256, 8_192
-IMAGES_A_CHUNK = 256
+CHUNKS_PER_FILE = 32
+MIN_ROWS, MAX_ROWS = 256, 8_192
+IMAGES_PER_CHUNK = 256
 _SHARE_FOR_BORDERS = 2
 _SHARE_AT_LEAST = 4
 
 
-def rows_a_chunk(file: SourceFile, *, chunk_rows: int | None, chunk_bytes: int, images: bool) -> int:
+def rows_per_chunk(file: SourceFile, *, chunk_rows: int | None, chunk_bytes: int, images: bool) -> int:
     """Return how many rows a chunk of `file` may have.
 
-    Where the user does not say: `CHUNKS_A_FILE` chunks, of `LEAST_ROWS` to `MOST_ROWS` texts or at most
-    `IMAGES_A_CHUNK` images. Never more than `chunk_bytes` of the file's bytes a row, as they are stored.
+    By default `CHUNKS_PER_FILE` chunks, of `MIN_ROWS` to `MAX_ROWS` texts or at most
+    `IMAGES_PER_CHUNK` images. Never more than `chunk_bytes` of the file's bytes a row, as they are stored.
     """
-    wanted = chunk_rows or min(max(file.rows // CHUNKS_A_FILE, LEAST_ROWS), IMAGES_A_CHUNK if images else MOST_ROWS)
-    bytes_a_row = -(-file.size // max(1, file.rows))
-    return max(1, min(wanted, chunk_bytes // max(1, bytes_a_row)))
+    wanted = chunk_rows or min(max(file.rows // CHUNKS_PER_FILE, MIN_ROWS), IMAGES_PER_CHUNK if images else MAX_ROWS)
+    bytes_per_row = -(-file.size // max(1, file.rows))
+    return max(1, min(wanted, chunk_bytes // max(1, bytes_per_row)))
 
 
 def chunks_of_file(
-    file: SourceFile, columns: RowColumns, fingerprint: str, rows: int, names: Sequence[str] = ()
-) -> list[WorkChunk]:
+    file: SourceFile, columns: RowColumns, fingerprint: str, rows: int, members: Sequence[Listed] = ()
+) -> list[Chunk]:
     """Cut a file into chunks of at most `rows` rows; see `lsh_core.sources.chunks.plan_chunks`.
 
     Parameters
     ----------
     fingerprint
         The encoder's.
-    names
-        Of an archive the names of its images.
+    members
+        Of an archive its images.
     """
     same = _shared(columns, fingerprint) | {
         "file": [file.url, file.size, file.version, file.partition_values, file.rows],
-        "prefix": archive_prefix(file.url, columns.base) if is_archive(file.url) else "",
+        "prefix": archive_prefix(file.url, columns.base) if members else "",
     }
     return [
-        WorkChunk(
+        replace(
+            chunk,
             key=chunk_key(same | {"rows": [chunk.start, chunk.stop]}),
-            source=file.url,
-            start=chunk.start,
-            stop=chunk.stop,
-            names=tuple(names[chunk.start : chunk.stop]),
+            members=tuple(members[chunk.start : chunk.stop]),
         )
         for chunk in plan_chunks([file], chunk_rows=rows)
     ]
@@ -69,7 +67,7 @@ def chunks_of_file(
 
 def chunks_of_images(
     images: Sequence[Listed], columns: RowColumns, fingerprint: str, chunk_rows: int | None
-) -> list[WorkChunk]:
+) -> list[Chunk]:
     """Cut sorted image files into chunks.
 
     The borders follow from the names [1]_: a file that is added or gone changes its own chunk, and not the place of
@@ -80,10 +78,13 @@ def chunks_of_images(
     .. [1] A. Muthitacharoen, B. Chen, D. Mazières, "A low-bandwidth network file system", SOSP 2001, section 3.1.
     """
     same = _shared(columns, fingerprint)
-    chunks = []
-    for part in _cut_by_names(images, chunk_rows or IMAGES_A_CHUNK, columns.base):
+    chunks: list[Chunk] = []
+    start = 0
+    for part in _cut_by_names(images, chunk_rows or IMAGES_PER_CHUNK, columns.base):
         files = [[image.url.removeprefix(columns.base), image.size, image.version] for image in part]
-        chunks.append(WorkChunk(chunk_key(same | {"images": files}), part[0].url, 0, len(part), images=tuple(part)))
+        key, stop = chunk_key(same | {"images": files}), start + len(part)
+        chunks.append(Chunk(len(chunks), 0, start, stop, start, key, tuple(part)))
+        start = stop
     return chunks
 
 
@@ -101,7 +102,7 @@ def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[li
 
 
 def _shared(columns: RowColumns, fingerprint: str) -> dict[str, Any]:
-    """What decides the content of every chunk alike."""
+    """Return the facts that decide the content of every chunk alike."""
     # A user's own encoder does not know how its images are decoded. Which fit it takes, it knows.
     pixels = {"pixels": [decoding.facts(fit) for fit in get_args(decoding.Fit)]} if columns.template is None else {}
     return pixels | {

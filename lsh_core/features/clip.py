@@ -1,4 +1,9 @@
-"""The encoder for texts and images in one space (Radford et al., Learning Transferable Visual Models, 2021)."""
+"""The encoder of texts and images into one space, CLIP [1]_.
+
+References
+----------
+.. [1] A. Radford et al., "Learning transferable visual models from natural language supervision", ICML 2021.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +97,7 @@ class ClipEncoder:
 
 
 class Pixels:
-    """How a preset wants its images.
+    """The size and scale that a preset wants its images in.
 
     Parameters
     ----------
@@ -135,7 +140,7 @@ def make_clip_encoder(spec: EncoderSpec) -> ClipEncoder:
     with calculating_in(spec.precision), tensorflow().device(device), loading("clip", weights, CHOICES):
         backbone, preprocessor = _loaded(weights)
     tokens = Tokens(
-        preprocessor.tokenizer, _most_tokens(spec.max_tokens, backbone, preprocessor), lowercase=preprocessor.to_lower
+        preprocessor.tokenizer, _max_tokens(spec.max_tokens, backbone, preprocessor), lowercase=preprocessor.to_lower
     )
     pixels = Pixels(preprocessor.image_converter)
     facts = {
@@ -169,7 +174,7 @@ def _loaded(weights: str) -> tuple[Any, Any]:
     return backbone, keras_hub.models.CLIPPreprocessor.from_preset(weights)
 
 
-def _most_tokens(asked: int | None, backbone: Any, preprocessor: Any) -> int:
+def _max_tokens(asked: int | None, backbone: Any, preprocessor: Any) -> int:
     positions = int(backbone.text_encoder.max_sequence_length)
     if asked is not None and asked > positions:
         raise SettingsError("max_tokens", asked, f"the model has {positions} positions")

@@ -14,18 +14,18 @@ import numpy as np
 
 from lsh_core.features.devices import tensorflow
 
-MOST_BYTES = 2**30
+MAX_BYTES = 2**30
 """A graph of TensorFlow holds at most two gigabytes."""
 
 
 def frozen(model: Any) -> Callable[[Any], Any]:
     """Return `model` as a function with its weights as constants, to be traced by `tf.function`.
 
-    A model of more than `MOST_BYTES` is returned as it is.
+    A model of more than `MAX_BYTES` is returned as it is.
     """
     trained = [np.asarray(variable) for variable in model.trainable_variables]
     others = [np.asarray(variable) for variable in model.non_trainable_variables]
-    if sum(array.nbytes for array in (*trained, *others)) > MOST_BYTES:
+    if sum(array.nbytes for array in (*trained, *others)) > MAX_BYTES:
         return lambda inputs: model(inputs, training=False)
 
     def call(inputs: Any) -> Any:

@@ -14,13 +14,13 @@ from importlib import import_module
 from importlib.metadata import EntryPoint
 from numbers import Integral
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from lsh_core.errors import AirlshError, EncoderError
 from lsh_core.features.encoder import Batch, Encoder, Float32Array
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.features.weights import first_line
-from lsh_core.settings import Metric
+from lsh_core.metrics import metric_names
 
 Factory = Callable[[EncoderSpec], Encoder]
 IMPORTABLE = "its module must be importable on the Dask workers: installed there, or in a folder of their PYTHONPATH"
@@ -109,7 +109,7 @@ def _check(asked: str, made: Any) -> None:
         raise EncoderError(asked, "its factory returned None, and no encoder")
     if missing := [fact for fact in _FACTS if not hasattr(made, fact)]:
         raise EncoderError(asked, f"its factory returned a {kind}, which has no {', no '.join(missing)}")
-    metrics = get_args(Metric)
+    metrics = metric_names()
     image = _are_modalities(made.modalities) and "image" in made.modalities
     size = "a height and a width from 1 on" if image else "None, or a height and a width from 1 on"
     ways = {

@@ -1,4 +1,4 @@
-"""How a user's own model is loaded: a `.keras` or `.h5` file, or the folder of a SavedModel.
+"""Loads a user's own model: a `.keras` or `.h5` file, or the folder of a SavedModel.
 
 No code comes with a file of Keras: its safe mode refuses Lambda layers and whatever else would be unpickled or
 executed, and classes that were made by the user cannot be found.
@@ -46,12 +46,12 @@ class CustomModel:
 
 
 def is_custom_model(path: str) -> bool:
-    """Whether `path` is spelled like, or is, a model of the user's own."""
+    """Return whether `path` is spelled like, or is, a model of the user's own."""
     return path.lower().endswith(KERAS_FILES) or Path(path).is_dir()
 
 
 def is_saved_model(path: str) -> bool:
-    """Whether `path` is the folder of a SavedModel."""
+    """Return whether `path` is the folder of a SavedModel."""
     return path not in NO_PATHS and Path(path, _SAVED_MODEL).exists()
 
 

@@ -1,4 +1,4 @@
-"""How the bytes of an image become pixels.
+"""Decodes the bytes of an image into pixels.
 
 Pillow reads them; what is refused here is refused for that image alone. Every reason is one line, as it ends in a dead
 letter.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Fit = Literal["squash", "crop"]
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 """What is read. Others are left out, as Pillow starts programs for some, and parsers that hardly anybody uses."""
-MOST_PIXELS = 2**26
+MAX_PIXELS = 2**26
 """67 megapixels: 270 MB as red, green, blue and alpha."""
 BIG_PIXELS = 2**24
 """Of images with more only one is decoded at a time in a process, however many threads decode."""
@@ -58,17 +58,17 @@ class ImageDecoder:
         Of what comes out, in pixels.
     fit
         "squash" the whole image into that shape, or "crop" what is too much of the longer side, half at each end.
-    most_pixels
+    max_pixels
         Images with more are refused before their pixels are read.
     """
 
     height: int
     width: int
     fit: Fit = "squash"
-    most_pixels: int = MOST_PIXELS
+    max_pixels: int = MAX_PIXELS
 
     @classmethod
-    def of(cls, encoder: Encoder, *, most_pixels: int = MOST_PIXELS) -> ImageDecoder:
+    def of(cls, encoder: Encoder, *, max_pixels: int = MAX_PIXELS) -> ImageDecoder:
         """Return the decoder for what `encoder` takes: its `image_size`, and its `image_fit` if it has one.
 
         Raises
@@ -78,7 +78,7 @@ class ImageDecoder:
         """
         if encoder.image_size is None:
             raise ImageError(f"encoder {encoder.name} takes no images")
-        return cls(*encoder.image_size, fit=getattr(encoder, "image_fit", "squash"), most_pixels=most_pixels)
+        return cls(*encoder.image_size, fit=getattr(encoder, "image_fit", "squash"), max_pixels=max_pixels)
 
     def decode(self, data: bytes) -> Images:
         """Decode one image: the first frame, turned as its EXIF says, over white where it is transparent.
@@ -115,10 +115,10 @@ class ImageDecoder:
             raise ImageError(f"is no image that can be read ({', '.join(FORMATS)})") from error
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise ImageError(f"has too many pixels: {_first_line(error)}") from error
-        if image.width * image.height > self.most_pixels:
+        if image.width * image.height > self.max_pixels:
             raise ImageError(
                 f"has too many pixels: {image.width} x {image.height} are {image.width * image.height}, "
-                f"{self.most_pixels} are allowed"
+                f"{self.max_pixels} are allowed"
             )
         return image
 

@@ -1,7 +1,7 @@
-"""Where a network runs, with how many threads, in which precision.
+"""Chooses the device, the threads and the precision of a network.
 
-Workers share a machine: unless told otherwise TensorFlow starts a thread a core in each of them, and two workers on two
-cores get in each other's way. The number is to be set before TensorFlow is first used.
+Workers share a machine. By default TensorFlow starts one thread per core in each of them, and two workers on two cores
+slow each other down. The number of threads has to be set before TensorFlow is first used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every encoder can do."""
+"""The protocol of an encoder: it makes vectors of texts, images or both."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Encoder(Protocol):
     dims
         Components of a vector.
     metric
-        The distance that its vectors are meant for, as in `lsh_core.models.metrics`.
+        The distance that its vectors are meant for, as in `lsh_core.metrics`.
     modalities
         What it encodes: "text", "image" or both.
     image_size

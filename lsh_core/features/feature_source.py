@@ -1,28 +1,30 @@
-"""What there is to encode: the rows of Parquet files, or images in folders and archives; checked before any work."""
+"""The source of a run of features: rows with columns, or images in folders and archives; checked before any work."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.types as types
 
 from lsh_core.errors import SchemaError, SettingsError, SourceError
-from lsh_core.features.archives import archive_members, is_archive, is_random_access
-from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
+from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_per_chunk
 from lsh_core.features.image_loading import absolute_place, check_places
+from lsh_core.features.row_columns import RowColumns
 from lsh_core.features.row_reading import holds_bytes, holds_paths
 from lsh_core.features.template import TextTemplate
-from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.settings import FeaturesSettings
 from lsh_core.sources.columns import check_id
 from lsh_core.sources.dataset import Dataset, open_dataset
 from lsh_core.sources.identifiers import common_id_type
-from lsh_core.sources.listing import IRREGULAR, Listed, base_of, list_source
-from lsh_core.sources.source_file import Chunk, SourceFile
+from lsh_core.sources.image_rows import IMAGE_SCHEMA
+from lsh_core.sources.listing import Listed, base_of, list_source
+from lsh_core.sources.reader import Contents
+from lsh_core.sources.readers import IMAGE_FOLDER, contents_of, reader_of
+from lsh_core.sources.source_facts import SourceFacts
+from lsh_core.sources.source_file import Chunk, SourceFile, Span
 from lsh_core.sources.spans import plan_spans
 
 logger = logging.getLogger(__name__)
@@ -37,55 +39,64 @@ class FeatureSource:
     Attributes
     ----------
     files
-        Parquet files, or archives.
-    names
-        Of each archive the names of its images.
-    images
-        Image files, sorted.
+        Files with columns; or archives, and the folder of image files.
+    members
+        Of each archive and of the folder, by its URL, the images.
     facts
-        What reports tell of the source: ``source_format, source_version, left_out, left_out_names``.
+        Format, version and left-out files.
     """
 
     url: str
     columns: RowColumns
     files: tuple[SourceFile, ...] = ()
-    names: dict[str, list[str]] = field(default_factory=dict)
-    images: tuple[Listed, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
+    members: dict[str, tuple[Listed, ...]] = field(default_factory=dict, repr=False)
+    facts: SourceFacts = field(default_factory=SourceFacts)
 
     @property
     def rows(self) -> int:
         """Rows, or images, of all files."""
-        return sum(file.rows for file in self.files) + len(self.images)
+        return sum(file.rows for file in self.files)
 
     @property
     def modality(self) -> str:
-        """What an encoder must be able to encode: "text" or "image"."""
+        """Kind of input that the encoder must take: "text" or "image"."""
         return "text" if self.columns.template is not None else "image"
 
-    def chunks(self, fingerprint: str, *, chunk_rows: int | None, chunk_bytes: int) -> list[WorkChunk]:
-        """Return all chunks in source order, archives before image files; `fingerprint` is the encoder's."""
-        chunks = []
+    @property
+    def listed(self) -> list[Listed]:
+        """Every file that is read, with the images of the folder in its place."""
+        found: list[Listed] = []
         for file in self.files:
-            rows = rows_a_chunk(file, chunk_rows=chunk_rows, chunk_bytes=chunk_bytes, images=self.modality == "image")
-            chunks += chunks_of_file(file, self.columns, fingerprint, rows, self.names.get(file.url, ()))
-        return chunks + chunks_of_images(self.images, self.columns, fingerprint, chunk_rows)
+            found += self.members[file.url] if file.is_folder else [Listed(file.url, file.size, file.version)]
+        return found
 
-    def spans(self, chunks: Sequence[WorkChunk], *, parallelism: int) -> list[WorkSpan]:
-        """Group chunks of this source into what one worker does in one pass, `parallelism` of which go on at a time."""
-        numbers = {file.url: number for number, file in enumerate(self.files)}
-        of_files = [chunk for chunk in chunks if not chunk.images]
-        places = [
-            Chunk(place, numbers[chunk.source], chunk.start, chunk.stop, place) for place, chunk in enumerate(of_files)
-        ]
-        spans = [
-            (planned[0].file, tuple(of_files[each.number] for each in planned))
-            for planned in (plan_spans(self.files, places, parallelism=parallelism) if places else ())
-        ]
-        joined = [WorkSpan(self.files[number], part) for number, part in _whole_streams(self.files, spans)]
-        of_images = [chunk for chunk in chunks if chunk.images]
+    def chunks(self, fingerprint: str, *, chunk_rows: int | None, chunk_bytes: int) -> list[Chunk]:
+        """Return all chunks in source order, archives before image files; `fingerprint` is the encoder's."""
+        chunks: list[Chunk] = []
+        for number, file in enumerate(self.files):
+            members = self.members.get(file.url, ())
+            if file.is_folder:
+                planned = chunks_of_images(members, self.columns, fingerprint, chunk_rows)
+            else:
+                images = self.modality == "image"
+                rows = rows_per_chunk(file, chunk_rows=chunk_rows, chunk_bytes=chunk_bytes, images=images)
+                planned = chunks_of_file(file, self.columns, fingerprint, rows, members)
+            chunks += [
+                replace(chunk, number=chunk_number, file=number, first_row_number=file.first_row_number + chunk.start)
+                for chunk_number, chunk in enumerate(planned, len(chunks))
+            ]
+        return chunks
+
+    def spans(self, chunks: Sequence[Chunk], *, parallelism: int) -> list[Span]:
+        """Group chunks of this source into spans that workers do, `parallelism` of which go on at a time."""
+        of_files = [chunk for chunk in chunks if not self.files[chunk.file].is_folder]
+        spans = plan_spans(self.files, of_files, parallelism=parallelism) if of_files else []
+        of_images = tuple(chunk for chunk in chunks if self.files[chunk.file].is_folder)
         size = max(1, len(of_images) // (SPANS_PER_PARALLELISM * parallelism))
-        return joined + [WorkSpan(None, tuple(of_images[at : at + size])) for at in range(0, len(of_images), size)]
+        for at in range(0, len(of_images), size):
+            part = of_images[at : at + size]
+            spans.append(Span(self.files[part[0].file], part))
+        return spans
 
 
 def open_source(settings: FeaturesSettings) -> FeatureSource:
@@ -163,43 +174,46 @@ def _open_images(settings: FeaturesSettings) -> FeatureSource:
     if listing.left_out.count:
         logger.warning("%s: %s", settings.source, listing.left_out)
     listed = listing.files
-    parquet = [file.url for file in listed if file.url.endswith(".parquet")]
-    if parquet:
-        raise SettingsError(
-            "source", parquet[0], "is Parquet: say which column holds the texts (--text) or the images (--image)"
-        )
+    for file in listed:
+        if (reader := reader_of(file.url)) is not None:
+            reason = f"has columns ({reader.name}): name the one with the texts (--text) or with the images (--image)"
+            raise SettingsError("source", file.url, reason)
     for name in ("columns", "image_root"):
         if getattr(settings, name):
             raise SettingsError(name, getattr(settings, name), "is for Parquet sources, and these are images")
     if settings.id == settings.vector:
         raise SettingsError("vector", settings.vector, "is the column with the ids")
-    archives = [file for file in listed if is_archive(file.url)]
-    names, files = {}, []
-    for file in archives:
-        if file.size == IRREGULAR:
-            raise SourceError(file.url, "is not a regular file, so its images cannot be counted")
-        names[file.url] = [member.name for member in archive_members(file.url)]
-        files.append(SourceFile(file.url, file.size, file.version, (len(names[file.url]),), 0, ()))
-    images = tuple(file for file in listed if not is_archive(file.url))
-    if not images and not any(names.values()):
+    files, members = _image_parts(listed, base_of(settings.source))
+    if not any(members.values()):
         raise SourceError(settings.source, "has no files in its archives")
     # Of an archive that is the source itself the ids are the names in it.
-    base = archives[0].url if len(listed) == 1 and archives else base_of(settings.source)
+    base = files[0].url if len(listed) == 1 and not files[0].is_folder else base_of(settings.source)
     kept = pa.schema([pa.field(settings.id, pa.string())])
     columns = RowColumns(settings.id, None, None, kept, settings.vector, base, ())
-    facts = {"source_format": "files", "source_version": None, **listing.left_out.facts()}
-    return FeatureSource(settings.source, columns, tuple(files), names, images, facts)
+    facts = SourceFacts.of("files", None, listing.left_out)
+    return FeatureSource(settings.source, columns, tuple(files), members, facts)
 
 
-def _whole_streams(
-    files: Sequence[SourceFile], spans: Sequence[tuple[int, tuple[WorkChunk, ...]]]
-) -> list[tuple[int, tuple[WorkChunk, ...]]]:
-    """Join the spans of an archive that is read from its beginning each time."""
-    joined: list[tuple[int, tuple[WorkChunk, ...]]] = []
-    for number, part in spans:
-        streamed = is_archive(files[number].url) and not is_random_access(files[number].url)
-        if streamed and joined and joined[-1][0] == number:
-            joined[-1] = (number, joined[-1][1] + part)
-        else:
-            joined.append((number, part))
-    return joined
+def _image_parts(listed: Sequence[Listed], base: str) -> tuple[list[SourceFile], dict[str, tuple[Listed, ...]]]:
+    """Return the archives of a listing and, behind them, the folder of all other files; and the images of each."""
+    claimed = [(file, reader_of(file.url, columns=False)) for file in listed]
+    parts = [(reader, file, contents_of(reader, file)) for file, reader in claimed if reader is not None]
+    if images := tuple(file for file, reader in claimed if reader is None):
+        folder = Listed(base, sum(max(0, image.size) for image in images), "")
+        parts.append((IMAGE_FOLDER, folder, Contents(IMAGE_SCHEMA, (len(images),), members=images)))
+    files: list[SourceFile] = []
+    place = 0
+    for reader, file, contents in parts:
+        planned = SourceFile(
+            file.url,
+            file.size,
+            file.version,
+            contents.row_group_rows,
+            place,
+            (),
+            reader=reader.name,
+            sequential=contents.sequential,
+        )
+        files.append(planned)
+        place += planned.rows
+    return files, {file.url: contents.members for _, file, contents in parts}

@@ -34,7 +34,7 @@ _LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class ImageNetwork:
-    """What the encoder runs.
+    """The network of an image encoder.
 
     Attributes
     ----------

@@ -15,9 +15,9 @@ from lsh_core.errors import (
     SourceMissingError,
     SourceUnavailableError,
 )
-from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.public_http import fetch, under_roots
 from lsh_core.sources.allowed_roots import check_allowed
+from lsh_core.sources.archives import MAX_IMAGE_BYTES
 from lsh_core.sources.listing import IRREGULAR, Listed, is_local, look_up, open_filesystem
 from lsh_core.sources.storage_errors import translate_errors
 
@@ -28,7 +28,7 @@ _PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Pointer:
-    """What a column says of where an image is: a path, absolute or from the source's folder, or a URL."""
+    """The path or URL of an image as a column gives it: a path, absolute or from the source's folder, or a URL."""
 
     place: str
 
@@ -37,7 +37,7 @@ Payload = bytes | Listed | Pointer
 
 
 class ImageUnavailableError(ImageError):
-    """An image that could not be got: its storage did not answer, it is not there or not readable. Later it may be."""
+    """An image that could not be fetched: its storage did not answer, or it is missing. Later it may be fetched."""
 
 
 def check_places(places: Sequence[str]) -> None:
@@ -72,8 +72,8 @@ def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
         A file of the source is not the one that was listed.
     """
     if isinstance(payload, bytes):
-        if len(payload) > MOST_IMAGE_BYTES:
-            raise ImageError(f"has {len(payload):,} bytes, at most {MOST_IMAGE_BYTES:,} are read")
+        if len(payload) > MAX_IMAGE_BYTES:
+            raise ImageError(f"has {len(payload):,} bytes, at most {MAX_IMAGE_BYTES:,} are read")
         return payload
     for left in reversed(range(_TRIES)):
         try:
@@ -94,8 +94,8 @@ def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
 def _listed(file: Listed) -> bytes:
     if file.size == IRREGULAR:  # Nor is it read if it is a file by now: a chunk is named by the files that were listed.
         raise SourceError(file.url, "was no file when the source was listed, but a link to nothing, a pipe or a device")
-    if file.size > MOST_IMAGE_BYTES:
-        raise ImageError(f"has {file.size:,} bytes, at most {MOST_IMAGE_BYTES:,} are read")
+    if file.size > MAX_IMAGE_BYTES:
+        raise ImageError(f"has {file.size:,} bytes, at most {MAX_IMAGE_BYTES:,} are read")
     try:
         data = _read(file.url)
     except SourceError:
@@ -113,7 +113,7 @@ def _pointed(place: str, base: str, places: Sequence[str]) -> bytes:
                 f"{place} is outside the allowed places ({', '.join(places)}); allow more with --image-root"
             )
         try:
-            return fetch(place, places, MOST_IMAGE_BYTES)
+            return fetch(place, places, MAX_IMAGE_BYTES)
         except SourceMissingError:
             raise
         except SourceError as error:  # What is not allowed today will not be tomorrow.
@@ -121,19 +121,19 @@ def _pointed(place: str, base: str, places: Sequence[str]) -> bytes:
     url = place if "://" in place or place.startswith("/") else base + place
     check_allowed(url, [each for each in places if not each.startswith(_WEB)], setting="image")
     data = _read(url)
-    if len(data) > MOST_IMAGE_BYTES:
-        raise ImageError(f"{place} has more than {MOST_IMAGE_BYTES:,} bytes, which is the most that is read")
+    if len(data) > MAX_IMAGE_BYTES:
+        raise ImageError(f"{place} has more than {MAX_IMAGE_BYTES:,} bytes, which is the most that is read")
     return data
 
 
 def _read(url: str) -> bytes:
-    """Return at most one byte more than `MOST_IMAGE_BYTES` of a file."""
+    """Return at most one byte more than `MAX_IMAGE_BYTES` of a file."""
     filesystem, path = open_filesystem(url)
     with translate_errors(url, "cannot be read", local=is_local(filesystem)):
         if is_local(filesystem) and not os.path.isfile(path):  # Reading a pipe or a device may never end.
             raise SourceError(url, "there is no such file" if not os.path.exists(path) else "is not a regular file")
         with filesystem.open(path, "rb", cache_type="none") as file:
-            data: bytes = file.read(MOST_IMAGE_BYTES + 1)
+            data: bytes = file.read(MAX_IMAGE_BYTES + 1)
     return data
 
 

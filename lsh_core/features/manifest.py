@@ -1,4 +1,4 @@
-"""What a folder of features holds: which files belong together, what made them, and of which source they are.
+"""Manifest of a folder of features: its files, the encoder that made them, and their source.
 
 ``OUTPUT/_airlsh/manifest.json`` is the only file that is ever written over. Everything else is named by its content
 (`lsh_core.features.chunk_files`), so two runs into one folder never write different things under one name, and a
@@ -31,11 +31,11 @@ from typing import Any
 
 import orjson
 
-from lsh_core import __version__
 from lsh_core.errors import SourceError
 from lsh_core.features.chunk_files import FORMAT, ChunkRecord
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.sources.feature_folders import MANIFEST, OLD_MANIFEST, is_old
+from lsh_core.version import __version__
 
 INCOMPLETE = "incomplete"
 LEFTOVER_SECONDS = 86_400.0
@@ -98,14 +98,14 @@ class Manifest:
     @property
     def all_files(self) -> frozenset[str]:
         """Names of all files of these features, dead letters too."""
-        letters = (chunk.letters_file for chunk in self.chunks)
+        letters = (chunk.dead_letters_file for chunk in self.chunks)
         return frozenset(self.files) | {name for name in letters if name}
 
     def to_bytes(self) -> bytes:
         """Return the manifest as it is written."""
         document = asdict(self)
         document["chunks"] = [
-            {**asdict(chunk), "file": chunk.file, "letters_file": chunk.letters_file} for chunk in self.chunks
+            {**asdict(chunk), "file": chunk.file, "dead_letters_file": chunk.dead_letters_file} for chunk in self.chunks
         ]
         counts = {name: getattr(self, name) for name in ("rows_read", "rows_written", "dead_lettered")}
         return orjson.dumps({**document, **counts}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -120,7 +120,7 @@ class Manifest:
             del document[derived]
         chunks = []
         for chunk in document.pop("chunks"):
-            known = {name: value for name, value in chunk.items() if name not in ("file", "letters_file")}
+            known = {name: value for name, value in chunk.items() if name not in ("file", "dead_letters_file")}
             chunks.append(ChunkRecord(**known))
         return cls(**document, chunks=tuple(chunks))
 

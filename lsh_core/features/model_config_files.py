@@ -1,4 +1,4 @@
-"""What stands beside a network for texts, as sentence-transformers writes it: how its texts are cut, pooled, scaled.
+"""Reads the files that sentence-transformers writes beside a network: how texts are cut, pooled and scaled.
 
 A preset that is fetched has the same files as a folder: without them its vectors would be others than the published.
 """
@@ -65,7 +65,7 @@ def pooling_of(weights: str) -> Pooling:
 
 
 def _is_unknown(weights: str, name: str, error: FileNotFoundError) -> bool:
-    """Whether nobody could be asked if there is such a file, and it was never asked before."""
+    """Return whether the server could not be asked for such a file, and no earlier answer is cached."""
     from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
     from huggingface_hub.errors import LocalEntryNotFoundError
 

@@ -45,7 +45,7 @@ class OutputFolder:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine."""
+        """True of a folder on this machine."""
         return self._local
 
     def translate_errors(self, name: str, what: str) -> AbstractContextManager[None]:

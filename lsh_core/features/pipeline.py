@@ -1,4 +1,4 @@
-"""The way of a span of chunks through one worker: read ahead, decode in threads, encode, write, all at the same time.
+"""Takes a span of chunks through one worker: read ahead, decode in threads, encode, write, all at the same time.
 
 ::
 
@@ -29,12 +29,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lsh_core.errors import AirlshError, ImageError
-from lsh_core.features.chunk_files import ChunkRecord, Letter
+from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.encoder import Encoder
 from lsh_core.features.encoding import encode_rows
 from lsh_core.features.image_loading import ImageUnavailableError, Payload
 from lsh_core.features.row_reading import ChunkRows
 from lsh_core.redaction import redact
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.nested_faults import Reason
 from lsh_core.stopwatch import Stopwatch
 
@@ -46,7 +47,7 @@ UNAVAILABLE = "image_unavailable"
 
 Pixels = npt.NDArray[np.uint8]
 Decode = Callable[[Payload], Pixels]
-Write = Callable[[ChunkRecord, pa.Table, Sequence[Letter]], ChunkRecord]
+Write = Callable[[ChunkRecord, pa.Table, Sequence[DeadLetter]], ChunkRecord]
 """Writes the rows of a chunk, vectors included, and its dead letters."""
 
 
@@ -59,11 +60,11 @@ class _OpenChunk:
     parts: list[tuple[list[int], npt.NDArray[np.float32]]] = field(default_factory=list)
     watch: Stopwatch = field(default_factory=Stopwatch)
 
-    def letter(self, row: int) -> Letter:
-        """What is told of a row that was refused."""
-        source, place = self.rows.place(row)
+    def dead_letter(self, row: int) -> DeadLetter:
+        """Return the dead letter of a row that was refused."""
+        source, number = self.rows.place(row)
         error, reason = self.refused[row]
-        return Letter(redact(source), place, self.rows.ids[row], error, redact(reason))
+        return DeadLetter(source=redact(source), row=number, id=self.rows.ids[row], error=error, reason=redact(reason))
 
 
 @dataclass
@@ -99,7 +100,7 @@ class Pipeline:
         Name of the column with the vectors.
     threads
         How many decode.
-    rows_a_block
+    rows_per_block
         Rows that are handed to the encoder at once; it may cut them further. Of large images there are fewer.
     stopping
         Asked before each block; what it raises ends the work.
@@ -113,14 +114,14 @@ class Pipeline:
         *,
         vector: str,
         threads: int = 1,
-        rows_a_block: int,
+        rows_per_block: int,
         stopping: Callable[[], None] = lambda: None,
     ) -> None:
         self._encoder, self._decode, self._write = encoder, decode, write
-        self._vector, self._threads, self._rows_a_block = vector, max(1, threads), rows_a_block
+        self._vector, self._threads, self._rows_per_block = vector, max(1, threads), rows_per_block
         self._stopping = stopping
         height, width = encoder.image_size or (1, 1)
-        self._images_a_block = min(rows_a_block, max(1, PIXEL_BYTES // (3 * height * width)))
+        self._images_per_block = min(rows_per_block, max(1, PIXEL_BYTES // (3 * height * width)))
 
     def run(self, chunks: Iterator[ChunkRows]) -> Iterator[tuple[ChunkRecord, dict[str, float]]]:
         """Encode and write `chunks`; yield the record of each that is written, in order, and the seconds of its steps.
@@ -212,7 +213,7 @@ class Pipeline:
             if found is None:
                 break
             row, given = found
-            most = self._rows_a_block if isinstance(given, str) else self._images_a_block
+            most = self._rows_per_block if isinstance(given, str) else self._images_per_block
             if len(block.inputs) >= most or size >= BLOCK_BYTES:
                 yield block
                 block, size = _Block(chunk, [], last=False), 0
@@ -254,7 +255,6 @@ class Pipeline:
         """Write a chunk whose rows are all encoded or refused."""
         with chunk.watch("write"):
             rows = chunk.rows
-            work = rows.chunk
             good = [row for part, _ in chunk.parts for row in part]
             vectors = np.concatenate(
                 [np.zeros((0, self._encoder.dims), np.float32), *(part for _, part in chunk.parts)]
@@ -262,16 +262,17 @@ class Pipeline:
             column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), self._encoder.dims)
             kept = rows.kept if len(good) == len(rows.ids) else rows.kept.take(pa.array(good, pa.int64()))
             table = kept.append_column(pa.field(self._vector, column.type), column)
-            letters = [chunk.letter(row) for row in sorted(chunk.refused)]
+            source, start = rows.place(0)
+            letters = [chunk.dead_letter(row) for row in sorted(chunk.refused)]
             record = ChunkRecord(
-                key=work.key,
-                source=redact(work.source),
-                start=work.start,
-                stop=work.stop,
+                key=rows.chunk.key,
+                source=redact(source),
+                start=start,
+                stop=start + rows.chunk.rows,
                 rows_read=len(rows.ids),
                 rows_written=len(good),
                 dead_lettered=len(letters),
-                passing=sum(letter.error == UNAVAILABLE for letter in letters),
+                retryable=sum(letter.error == UNAVAILABLE for letter in letters),
             )
             return self._write(record, table, letters)
 

@@ -25,10 +25,10 @@ from lsh_core.errors import SourceError, SourceMissingError, SourceUnavailableEr
 
 CONNECT_SECONDS = 10.0
 TOTAL_SECONDS = 60.0
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 _BLOCK_BYTES = 2**16
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _WITH_IPV4_LAST = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 """NAT64 (RFC 6052), and the compatible addresses of RFC 4291."""
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
@@ -60,7 +60,7 @@ def resolve_public(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address can be reached by everybody: not private, not of this machine, of no one link.
+    """Return whether an address can be reached by everybody: not private, not of this machine, of no one link.
 
     An address of IPv6 that stands for one of IPv4 is what that one is.
     """
@@ -78,7 +78,7 @@ def is_public(address: str) -> bool:
 
 
 def under_roots(url: str, roots: Sequence[str]) -> bool:
-    """Whether `url` lies under one of `roots`, such as ``https://host/folder/``; ``https://`` alone is every host.
+    """Return whether `url` lies under one of `roots`, such as ``https://host/folder/``; ``https://`` alone is any host.
 
     Raises
     ------
@@ -100,14 +100,14 @@ def under_roots(url: str, roots: Sequence[str]) -> bool:
     return False
 
 
-def fetch(url: str, roots: Sequence[str], most_bytes: int, *, resolve: Resolve = resolve_public) -> bytes:
+def fetch(url: str, roots: Sequence[str], max_bytes: int, *, resolve: Resolve = resolve_public) -> bytes:
     """Return what is at `url`. Proxies of the environment are not used.
 
     Parameters
     ----------
     roots
         Where it may lie, and where a redirect may lead.
-    most_bytes
+    max_bytes
         A longer answer is refused as soon as it is seen to be one.
 
     Raises
@@ -120,20 +120,20 @@ def fetch(url: str, roots: Sequence[str], most_bytes: int, *, resolve: Resolve =
         The server did not answer in time, or is too busy.
     """
     deadline = time.monotonic() + TOTAL_SECONDS
-    for _ in range(MOST_REDIRECTS + 1):
+    for _ in range(MAX_REDIRECTS + 1):
         if not under_roots(url, roots):
             raise SourceError(url, "is outside the allowed places")
-        status, location, data = _get(url, most_bytes, deadline, resolve)
+        status, location, data = _get(url, max_bytes, deadline, resolve)
         if status == 200:
             return data
         if status not in _REDIRECTS or location is None:
-            kind = SourceUnavailableError if status in _PASSING else SourceMissingError
+            kind = SourceUnavailableError if status in _TRANSIENT_STATUSES else SourceMissingError
             raise kind(url, f"the server answered with status {status}")
         try:
             url = urljoin(url, location)
         except ValueError as error:
             raise SourceError(url, f"leads to {location}, which is no URL: {error}") from error
-    raise SourceError(url, f"is behind more than {MOST_REDIRECTS} redirects")
+    raise SourceError(url, f"is behind more than {MAX_REDIRECTS} redirects")
 
 
 def _split(url: str) -> SplitResult:
@@ -145,7 +145,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _get(url: str, most_bytes: int, deadline: float, resolve: Resolve) -> tuple[int, str | None, bytes]:
+def _get(url: str, max_bytes: int, deadline: float, resolve: Resolve) -> tuple[int, str | None, bytes]:
     parts = _split(url)
     secure = parts.scheme == "https"
     host = str(parts.hostname)
@@ -162,8 +162,8 @@ def _get(url: str, most_bytes: int, deadline: float, resolve: Resolve) -> tuple[
             with closing(connection.getresponse()) as answer:
                 for block in answer.stream(_BLOCK_BYTES, decode_content=True) if answer.status == 200 else ():
                     data += block
-                    if len(data) > most_bytes:
-                        raise SourceError(url, f"has more than {most_bytes:,} bytes, which is the most that is read")
+                    if len(data) > max_bytes:
+                        raise SourceError(url, f"has more than {max_bytes:,} bytes, which is the most that is read")
             if time.monotonic() >= deadline:  # It was cut off, which looks like an end to an answer of no known length.
                 raise late
             return answer.status, answer.headers.get("Location"), bytes(data)

@@ -11,7 +11,7 @@ from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.manifest import LEFTOVER_SECONDS, Manifest, read_manifest, read_stored_manifest
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.shown_files import show_files
-from lsh_core.sources.feature_folders import CHUNKS, COMPLETE, DEAD_LETTERS, LETTERS, MANIFEST, ROWS
+from lsh_core.sources.feature_folders import CHUNKS, COMPLETE, DEAD_LETTERS, MANIFEST, REFUSED, ROWS
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _TRIES = 20
 
 
 def begin(folder: OutputFolder, manifest: Manifest) -> Manifest | None:
-    """Say that a run is at work in a folder that holds no features yet; return the manifest that is there.
+    """Write an incomplete manifest into a folder that holds no features yet; return the manifest that is there.
 
     Raises
     ------
@@ -37,13 +37,13 @@ def missing_chunks(folder: OutputFolder, manifest: Manifest) -> list[ChunkRecord
 
     Another run has deleted them, or has written the same chunk in other bytes, as not every GPU rounds alike.
     """
-    rows, letters = folder.files(CHUNKS), folder.files(LETTERS)
+    rows, letters = folder.files(CHUNKS), folder.files(REFUSED)
     return [
         chunk
         for chunk in manifest.chunks
         if chunk.file not in rows
         or rows[chunk.file].size != chunk.bytes
-        or (chunk.letters_file is not None and chunk.letters_file not in letters)
+        or (chunk.dead_letters_file is not None and chunk.dead_letters_file not in letters)
     ]
 
 
@@ -54,7 +54,7 @@ def publish(folder: OutputFolder, manifest: Manifest) -> Manifest:
     replaced = read_manifest(folder)
     if replaced is not None:
         named = dict.fromkeys(replaced.all_files, manifest.written_at) | replaced.retired
-        there = folder.files(CHUNKS).keys() | folder.files(LETTERS).keys()
+        there = folder.files(CHUNKS).keys() | folder.files(REFUSED).keys()
         left = there - manifest.all_files
         retired = {name: since for name, since in sorted(named.items()) if name in left}
         manifest = replace(manifest, retired=retired)
@@ -76,7 +76,7 @@ def show(folder: OutputFolder) -> None:
             return
         manifest, data = stored
         rows = {f"{chunk.name}.parquet": chunk.file for chunk in manifest.chunks}
-        letters = {f"{chunk.name}.pq": chunk.letters_file for chunk in manifest.chunks if chunk.letters_file}
+        letters = {f"{chunk.name}.pq": chunk.dead_letters_file for chunk in manifest.chunks if chunk.dead_letters_file}
         with suppress(FileNotFoundError):
             show_files(folder, ROWS, rows)
             show_files(folder, DEAD_LETTERS, letters)
@@ -93,7 +93,7 @@ def delete_unnamed(folder: OutputFolder, manifest: Manifest) -> int:
     long_ago = datetime.now(UTC) - timedelta(seconds=LEFTOVER_SECONDS)
     known = manifest.all_files | manifest.retired.keys()
     unnamed = {name for name, since in manifest.retired.items() if datetime.fromisoformat(since) < long_ago}
-    for part in (CHUNKS, LETTERS):
+    for part in (CHUNKS, REFUSED):
         for name, file in (folder.files(part) | folder.files(part, hidden=True)).items():
             if name not in known and file.written_at is not None and file.written_at < long_ago:
                 unnamed.add(name)

@@ -1,4 +1,4 @@
-"""Which encoders there are, and that a process makes each only once.
+"""Register of encoders; a process makes each of them once.
 
 The families are built in. A user's own encoder is a factory, a callable that takes an
 :class:`~lsh_core.features.specification.EncoderSpec` and returns an :class:`~lsh_core.features.encoder.Encoder`,
@@ -36,7 +36,7 @@ FAMILIES = {
     "clip": "lsh_core.features.clip:make_clip_encoder",
 }
 _TRUSTED_ALONE = "is for `airlsh features` at the command line alone"
-MOST_KEPT = 2
+MAX_KEPT = 2
 """Encoders that a process keeps: two jobs on one worker do not take turns in making theirs."""
 
 _kept: OrderedDict[str, Encoder] = OrderedDict()
@@ -101,7 +101,7 @@ def worker_encoder(spec: EncoderSpec, *, trusted: bool = False) -> Encoder:
 
 
 def _make_room() -> None:
-    while len(_kept) >= MOST_KEPT:
+    while len(_kept) >= MAX_KEPT:
         _kept.popitem(last=False)
         gc.collect()  # An encoder and its traced function hold each other, and 100 MB and more.
 

@@ -1,30 +1,63 @@
-"""What a run of `compute_features` returns, for people."""
+"""Report of a features run, and its lines of text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
 
-from lsh_core.sources.feature_folders import LETTERS
-from lsh_core.sources.left_out import source_lines
+from lsh_core.sources.feature_folders import REFUSED
+from lsh_core.sources.source_facts import SourceFacts, source_lines
 
 
-def report_lines(result: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines."""
-    yield f"features: {result['output']}"
-    yield from source_lines(result)
+@dataclass(frozen=True, kw_only=True)
+class FeaturesReport(SourceFacts):
+    """Report of a features run.
+
+    Attributes
+    ----------
+    output
+        Folder of the published vectors.
+    encoder, fingerprint, dims, metric
+        Name, fingerprint, dimensions and metric of the encoder.
+    reused_chunks
+        Chunks that an earlier run has encoded.
+    rows_per_second
+        Rate of the rows that this run has encoded.
+    work_seconds
+        Seconds of all workers together, by step; the steps run at the same time.
+    """
+
+    output: str
+    encoder: str
+    fingerprint: str
+    dims: int
+    metric: str
+    rows_read: int
+    rows_written: int
+    dead_lettered: int
+    reused_chunks: int
+    chunks: int
+    seconds: float
+    rows_per_second: float
+    work_seconds: Mapping[str, float]
+
+
+def report_lines(report: FeaturesReport) -> Iterator[str]:
+    """Yield the lines of a report."""
+    yield f"features: {report.output}"
+    yield from source_lines(report)
     yield (
-        f"  encoder    {result['encoder']}, {result['dims']} dimensions, {result['metric']}, "
-        f"fingerprint {result['fingerprint'][:12]}"
+        f"  encoder    {report.encoder}, {report.dims} dimensions, {report.metric}, "
+        f"fingerprint {report.fingerprint[:12]}"
     )
     yield (
-        f"  rows       {result['rows_read']:,} read, {result['rows_written']:,} written, "
-        f"{result['dead_lettered']:,} dead lettered"
+        f"  rows       {report.rows_read:,} read, {report.rows_written:,} written, "
+        f"{report.dead_lettered:,} dead lettered"
     )
-    if result["dead_lettered"]:
-        yield f"  refused    each row with its reason: {result['output'].rstrip('/')}/{LETTERS}/*.parquet"
-    yield f"  chunks     {result['chunks']:,}, of which {result['reused_chunks']:,} were there already"
-    yield f"  seconds    {result['seconds']:.1f}, {result['rows_per_second']:,.1f} rows/s"
-    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in result["work_seconds"].items())
+    if report.dead_lettered:
+        yield f"  refused    each row with its reason: {report.output.rstrip('/')}/{REFUSED}/*.parquet"
+    yield f"  chunks     {report.chunks:,}, of which {report.reused_chunks:,} were there already"
+    yield f"  seconds    {report.seconds:.1f}, {report.rows_per_second:,.1f} rows/s"
+    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in report.work_seconds.items())
     if steps:
         yield f"  work       {steps} (seconds of all workers; the steps run at the same time)"

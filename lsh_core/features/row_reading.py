@@ -1,29 +1,29 @@
-"""The rows of chunks, whatever they lie in: their ids, the columns that are kept, and what is to be encoded."""
+"""Reads the rows of chunks: their ids, the columns that are kept, and what is to be encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as types
 
-from lsh_core.errors import ImageError, SourceChangedError
-from lsh_core.features.archives import Member, archive_members, is_archive
+from lsh_core.errors import SourceError
 from lsh_core.features.image_loading import Payload, Pointer
+from lsh_core.features.row_columns import RowColumns
 from lsh_core.features.template import TextTemplate
 from lsh_core.features.template_values import exact_values
-from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.redaction import escape_non_utf8
 from lsh_core.sources.arrays import Column
 from lsh_core.sources.common_types import is_text
 from lsh_core.sources.fitting import fit
 from lsh_core.sources.identifiers import read_identifiers
+from lsh_core.sources.image_rows import IMAGE_SCHEMA, image_file
 from lsh_core.sources.nested_faults import Reason
-from lsh_core.sources.reading import read_span
-from lsh_core.sources.source_file import Chunk, SourceFile
+from lsh_core.sources.reading import read_pieces, read_span
+from lsh_core.sources.source_file import Chunk, SourceFile, Span
 from lsh_core.sources.texts import text_faults
 
 _BYTES, _PATH = "bytes", "path"
@@ -44,18 +44,18 @@ class ChunkRows:
         What is to be encoded, for each row in order; an archive is read only as far as this is.
     """
 
-    chunk: WorkChunk
+    file: SourceFile
+    chunk: Chunk
     ids: list[str | None]
     kept: pa.Table
     inputs: Iterator[Input]
 
     def place(self, row: int) -> tuple[str, int]:
         """Return the file of a row of the chunk, and its row in that file."""
-        images = self.chunk.images
-        return (images[row].url, 0) if images else (self.chunk.source, self.chunk.start + row)
+        return (self.chunk.members[row].url, 0) if self.file.is_folder else (self.file.url, self.chunk.start + row)
 
 
-def read_rows(span: WorkSpan, columns: RowColumns) -> Iterator[ChunkRows]:
+def read_rows(span: Span, columns: RowColumns) -> Iterator[ChunkRows]:
     """Yield the chunks of a span in order.
 
     Raises
@@ -67,11 +67,8 @@ def read_rows(span: WorkSpan, columns: RowColumns) -> Iterator[ChunkRows]:
     SourceUnavailableError
         The storage did not answer.
     """
-    if span.file is None:
-        return (_image_files(chunk, columns) for chunk in span.chunks)
-    if is_archive(span.file.url):
-        return _archive_rows(span.file, span.chunks, columns)
-    return _parquet_rows(span.file, span.chunks, columns)
+    has_columns = columns.template is not None or columns.image is not None
+    return _column_rows(span, columns) if has_columns else _member_rows(span, columns)
 
 
 def columns_read(columns: RowColumns) -> list[str]:
@@ -85,15 +82,14 @@ def template_columns(columns: RowColumns) -> tuple[str, ...]:
     return TextTemplate.parse(columns.template).columns if columns.template is not None else ()
 
 
-def _parquet_rows(file: SourceFile, chunks: Sequence[WorkChunk], columns: RowColumns) -> Iterator[ChunkRows]:
-    spans = [Chunk(number, 0, chunk.start, chunk.stop, chunk.start) for number, chunk in enumerate(chunks)]
-    for span, table in read_span(file, spans, columns_read(columns)):
+def _column_rows(span: Span, columns: RowColumns) -> Iterator[ChunkRows]:
+    for chunk, table in read_span(span.file, span.chunks, columns_read(columns)):
         identifiers = read_identifiers(table.column(columns.id))
         inputs = _texts(table, columns) if columns.template is not None else _images(table.column(str(columns.image)))
         kept, misfits = _kept(table, columns, identifiers.ids)
         refused = {**misfits, **identifiers.refused}
         given = (refused.get(row, each) for row, each in enumerate(inputs))
-        yield ChunkRows(chunks[span.number], identifiers.ids, kept, given)
+        yield ChunkRows(span.file, chunk, identifiers.ids, kept, given)
 
 
 def _kept(table: pa.Table, columns: RowColumns, ids: Sequence[str | None]) -> tuple[pa.Table, dict[int, Reason]]:
@@ -132,12 +128,12 @@ def _texts(table: pa.Table, columns: RowColumns) -> Iterator[Input]:
 
 
 def holds_bytes(type_: pa.DataType) -> bool:
-    """Whether a column of images holds their bytes: alone, or as a field of a struct."""
+    """Return whether a column of images holds their bytes: alone, or as a field of a struct."""
     return _is_bytes(_field_type(type_, _BYTES) if isinstance(type_, pa.StructType) else type_)
 
 
 def holds_paths(type_: pa.DataType) -> bool:
-    """Whether a column of images holds paths or URLs: alone, or for those of which a struct has no bytes.
+    """Return whether a column of images holds paths or URLs: alone, or for those of which a struct has no bytes.
 
     Hugging Face's data sets have such structs.
     """
@@ -175,12 +171,38 @@ def _images(column: Column) -> Iterator[Input]:
                 yield Pointer(path) if path.strip() else ("null_image", "the path is empty")
 
 
-def _image_files(chunk: WorkChunk, columns: RowColumns) -> ChunkRows:
-    ids = [image.url.removeprefix(columns.base) for image in chunk.images]
-    return _of_paths(chunk, columns, ids, iter(chunk.images))
+def _member_rows(span: Span, columns: RowColumns) -> Iterator[ChunkRows]:
+    file = span.file
+    prefix = "" if file.is_folder else archive_prefix(file.url, columns.base)
+    pieces = read_pieces(file, span.chunks, IMAGE_SCHEMA.names)
+    rows = (row for piece in pieces for row in piece.to_pylist())
+    for chunk in span.chunks:
+        names = (each.url.removeprefix(columns.base) if file.is_folder else each.url for each in chunk.members)
+        # Not read before the one before it: whoever takes the inputs takes them in order.
+        yield _of_paths(file, chunk, columns, [prefix + name for name in names], _members(file, chunk, rows))
 
 
-def _of_paths(chunk: WorkChunk, columns: RowColumns, ids: list[str], images: Iterator[Input]) -> ChunkRows:
+def _members(file: SourceFile, chunk: Chunk, rows: Iterator[Mapping[str, Any]]) -> Iterator[Input]:
+    for row in range(chunk.rows):
+        found = next(rows, None)
+        if found is None:
+            raise SourceError(file.url, f"ends before row {chunk.start + row:,}, but {file.rows:,} rows were planned")
+        yield _image(found)
+
+
+def _image(row: Mapping[str, Any]) -> Input:
+    """Return what a row of `lsh_core.sources.image_rows` holds."""
+    if row["error"] is not None:
+        return row["error"], row["reason"]
+    if row["url"] is not None:
+        return image_file(row["url"], row["size"], row["version"])
+    data: bytes = row["image"]
+    return data
+
+
+def _of_paths(
+    file: SourceFile, chunk: Chunk, columns: RowColumns, ids: list[str], images: Iterator[Input]
+) -> ChunkRows:
     told = [escape_non_utf8(each) for each in ids]
     column = pa.array(told, pa.string())
     identifiers = read_identifiers(column)
@@ -188,28 +210,7 @@ def _of_paths(chunk: WorkChunk, columns: RowColumns, ids: list[str], images: Ite
         if name != told[row]:
             identifiers.refused[row] = ("id_not_utf8", f"the id is not UTF-8: it is the path {name!r}")
     given = (identifiers.refused.get(row, each) for row, each in enumerate(images))
-    return ChunkRows(chunk, identifiers.ids, pa.table([column], schema=columns.kept), given)
-
-
-def _archive_rows(file: SourceFile, chunks: Sequence[WorkChunk], columns: RowColumns) -> Iterator[ChunkRows]:
-    prefix = archive_prefix(file.url, columns.base)
-    members = archive_members(file.url)
-    place = 0
-    for chunk in chunks:
-        # Not read before the one before it: whoever takes the inputs takes them in order.
-        here = islice(members, chunk.start - place, chunk.stop - place)
-        place = chunk.stop
-        yield _of_paths(chunk, columns, [prefix + name for name in chunk.names], _members(file, chunk, here))
-
-
-def _members(file: SourceFile, chunk: WorkChunk, members: Iterator[Member]) -> Iterator[Input]:
-    for name, member in zip_longest(chunk.names, members):
-        if member is None or member.name != name:
-            raise SourceChangedError(file.url, f"{name!r} in its place", "another file" if member else "its end")
-        try:
-            yield member.read()
-        except ImageError as error:
-            yield "unreadable_image", str(error)
+    return ChunkRows(file, chunk, identifiers.ids, pa.table([column], schema=columns.kept), given)
 
 
 def archive_prefix(url: str, base: str) -> str:

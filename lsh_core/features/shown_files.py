@@ -1,4 +1,4 @@
-"""Folders in an output that show stored files under other names, to readers that know nothing of airlsh.
+"""Shows stored files under other names, to readers that know nothing of airlsh.
 
 On this machine the files are hard links, and a new set takes the place of the old one by renaming its folder: a reader
 finds the old set, the new one or, for a moment, none; never parts of both. A set is made in ``_airlsh``, under names
@@ -119,7 +119,7 @@ def _show_remote(folder: OutputFolder, name: str, files: Mapping[str, str]) -> N
 
 
 def _is_copy(copy: WrittenFile, of: WrittenFile) -> bool:
-    """Whether a file was copied since `of` was last written, as far as the filesystem tells."""
+    """Return whether a file was copied since `of` was last written, as far as the filesystem tells."""
     if copy.size != of.size:
         return False
     return copy.written_at is None or of.written_at is None or of.written_at <= copy.written_at

@@ -1,4 +1,4 @@
-"""What it takes to make an encoder again, in any process."""
+"""Specification of an encoder: all that a process needs to make it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which text stands for a row."""
+"""Template of the text that is encoded for a row."""
 
 from __future__ import annotations
 

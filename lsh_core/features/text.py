@@ -114,7 +114,7 @@ def make_text_encoder(spec: EncoderSpec) -> TextEncoder:
     template = TextTemplate.parse(spec.template).canonical if spec.template is not None else None
     with calculating_in(spec.precision), tensorflow().device(device), loading("text", weights, CHOICES):
         backbone, tokenizer = _loaded(weights)
-        most = _most_tokens(spec.max_tokens, weights, int(backbone.max_sequence_length))
+        most = _max_tokens(spec.max_tokens, weights, int(backbone.max_sequence_length))
         pooling = pooling_of(weights)
     tokens = Tokens(tokenizer, most)
     facts = {
@@ -170,12 +170,12 @@ def _loaded(weights: str) -> tuple[Any, Any]:
 
 
 def _says_case(weights: str) -> bool:
-    """Whether the model says if its tokens are small letters; else the vocabulary shows it."""
+    """Return whether the model says if its tokens are small letters; else the vocabulary shows it."""
     said = read_side_file(weights, "tokenizer_config.json")
     return "do_lower_case" in said or "XLMRoberta" in str(said.get("tokenizer_class"))
 
 
-def _most_tokens(asked: int | None, weights: str, positions: int) -> int:
+def _max_tokens(asked: int | None, weights: str, positions: int) -> int:
     if asked is not None:
         if asked > positions:
             raise SettingsError("max_tokens", asked, f"the model has {positions} positions")

@@ -1,4 +1,4 @@
-"""How texts become numbers for a network."""
+"""Turns texts into token numbers for a network."""
 
 from __future__ import annotations
 

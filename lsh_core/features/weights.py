@@ -1,4 +1,4 @@
-"""Which weights these are, and what to say when they are not there."""
+"""Finds the weights of an encoder, and explains where they are missing."""
 
 from __future__ import annotations
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.alias_moves import AliasMove, AliasMoves
 from lsh_core.builds.aliases import live_index
-from lsh_core.builds.records import BuildRecords, unknown_name, was_verified
+from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState, unknown_name
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError, PromotionConflictError
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
+from lsh_core.json_form import JsonForm
 from lsh_core.settings import PromoteSettings, RollbackSettings
 
 if TYPE_CHECKING:
@@ -23,53 +24,109 @@ _LEASE_SECONDS = 5.0
 """A writer that opens the way behind a dead promotion has the lease for a moment."""
 
 
-@errors_named()
-def list_builds(name: str | None, services: Services) -> list[dict[str, Any]]:
-    """Return the builds of `name`, or of every name, newest first.
+@dataclass(frozen=True, kw_only=True)
+class BuildSummary(JsonForm):
+    """One build in a list of builds.
 
-    Each as ``name, build, index, state, live, model_id, documents, started_at, finished_at``.
+    Attributes
+    ----------
+    live
+        Whether its index is live.
+    documents
+        Documents of its index; None before it was verified.
+    """
+
+    name: str
+    build: str
+    index: str
+    state: BuildState
+    live: bool
+    model_id: str
+    documents: int | None
+    started_at: str
+    finished_at: str | None
+
+
+@dataclass(frozen=True)
+class BuildDetails:
+    """All that is recorded of a build, less its plan, and the files that the plan reads."""
+
+    summary: BuildSummary
+    record: BuildRecord
+    source_files: Sequence[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the three as one flat JSON object."""
+        recorded = self.record.to_document()
+        del recorded["plan"]
+        return {**self.summary.to_json(), **recorded, "source_files": list(self.source_files)}
+
+
+@errors_named()
+def list_builds(name: str | None, services: Services) -> list[BuildSummary]:
+    """Return the builds of `name`, or of every name, newest first.
 
     Raises
     ------
     NotFoundError
         There is no build of `name`.
+
+    Examples
+    --------
+    >>> from lsh_core import find_services, list_builds
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> len(list_builds("packages", services)) > 0
+    True
     """
     client = answering_client(services.connection)
     records = BuildRecords(client).of(name)
     if name is not None and not records:
         raise unknown_name(name)
-    live = {each: live_index(client, each) for each in {record["name"] for record in records}}
-    return [_row(record, live[record["name"]]) for record in records]
+    live = {each: live_index(client, each) for each in {record.name for record in records}}
+    return [_summary(record, live[record.name]) for record in records]
 
 
 @errors_named()
 def live_build(name: str, services: Services) -> str:
     """Return the build of `name` that is live; raise `NotFoundError` if there is none."""
-    build = next((row["build"] for row in list_builds(name, services) if row["live"]), None)
+    build = next((each.build for each in list_builds(name, services) if each.live), None)
     if build is None:
         raise NotFoundError("live build of", name, f"`airlsh builds list {name}` shows all")
-    return str(build)
+    return build
 
 
 @errors_named()
-def show_build(name: str, build: str | None, services: Services) -> dict[str, Any]:
-    """Return all that is recorded of `build`; default: the live one."""
+def show_build(name: str, build: str | None, services: Services) -> BuildDetails:
+    """Return all that is recorded of `build`; default: the live one.
+
+    Examples
+    --------
+    >>> from lsh_core import find_services, show_build
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> live = show_build("packages", None, services)
+    """
     client = answering_client(services.connection)
     live = live_index(client, name)
     build = live_build(name, services) if build is None else build
     record = BuildRecords(client).get(name, build)
-    plan = record.pop("plan", {})
-    return {**_row(record, live), **record, "source_files": [file["url"] for file in plan.get("files", [])]}
+    return BuildDetails(_summary(record, live), record, record.source_files)
 
 
 @errors_named()
-def promote_build(settings: PromoteSettings, services: Services) -> dict[str, Any]:
-    """Move the alias to a verified build, away from what is live now."""
+def promote_build(settings: PromoteSettings, services: Services) -> AliasMove:
+    """Move the alias to a verified build, away from what is live now.
+
+    Examples
+    --------
+    >>> from lsh_core import PromoteSettings, find_services, promote
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> moved = promote(PromoteSettings(name="packages", build="20261120t225340-1f0c3a"), services)
+    """
     return _move(settings, services, lambda _live: settings.build)
 
 
 @errors_named()
-def rollback(settings: RollbackSettings, services: Services) -> dict[str, Any]:
+def rollback(settings: RollbackSettings, services: Services) -> AliasMove:
     """Move the alias back: to the build named, or to the one that was live last.
 
     A run of Airflow that is cleared repeats the answer, and not the move.
@@ -80,6 +137,12 @@ def rollback(settings: RollbackSettings, services: Services) -> dict[str, Any]:
         There is no earlier build to go back to.
     PromotionConflictError
         The alias was moved meanwhile, or the build is not fit to be live.
+
+    Examples
+    --------
+    >>> from lsh_core import RollbackSettings, find_services, rollback
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> moved = rollback(RollbackSettings(name="packages"), services)
     """
     client = answering_client(services.connection)
 
@@ -91,7 +154,7 @@ def rollback(settings: RollbackSettings, services: Services) -> dict[str, Any]:
 
 def _move(
     settings: PromoteSettings | RollbackSettings, services: Services, choose: Callable[[str | None], str]
-) -> dict[str, Any]:
+) -> AliasMove:
     """Decide on a move once for each run, and carry it out from what was live at that moment."""
     client = answering_client(services.connection)
     moves, name, identity = AliasMoves(client), settings.name, services.caller.identity
@@ -106,12 +169,17 @@ def _move(
     else:
         seconds = settings.wait_green_seconds if settings.wait_green else None
         live = make_live(
-            name, move.build, services, expected=move.was, green_seconds=seconds, lease_seconds=_LEASE_SECONDS
+            name,
+            move.build,
+            services,
+            expected=move.previous_index,
+            green_seconds=seconds,
+            lease_seconds=_LEASE_SECONDS,
         )
         move = replace(move, live=live)
         if identity:
             moves.write(identity, move)
-    return asdict(move)
+    return move
 
 
 def _require_there(client: Elasticsearch, name: str, move: AliasMove) -> None:
@@ -129,24 +197,22 @@ def _build_before(client: Elasticsearch, name: str, live: str | None) -> str:
     records = BuildRecords(client).of(name)
     if not records:
         raise unknown_name(name)
-    demoted = [
-        record for record in records if record.get("demoted_at") and record["index"] != live and was_verified(record)
-    ]
+    demoted = [record for record in records if record.demoted_at and record.index != live and record.was_verified]
     if not demoted:
         raise NotFoundError("earlier build of", name, "no build was live before the present one")
-    return str(max(demoted, key=lambda record: str(record["demoted_at"]))["build"])
+    return max(demoted, key=lambda record: str(record.demoted_at)).build
 
 
-def _row(record: Mapping[str, Any], live: str | None) -> dict[str, Any]:
-    verified = record.get("stages", {}).get("verify", {})
-    return {
-        "name": record["name"],
-        "build": record["build"],
-        "index": record["index"],
-        "state": record["state"],
-        "live": record["index"] == live,
-        "model_id": record["model_id"],
-        "documents": verified.get("documents"),
-        "started_at": record["started_at"],
-        "finished_at": record.get("finished_at"),
-    }
+def _summary(record: BuildRecord, live: str | None) -> BuildSummary:
+    verified = record.stages.verify
+    return BuildSummary(
+        name=record.name,
+        build=record.build,
+        index=record.index,
+        state=record.state,
+        live=record.index == live,
+        model_id=record.model_id,
+        documents=None if verified is None else verified.documents,
+        started_at=record.started_at,
+        finished_at=record.finished_at,
+    )

@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError
 from lsh_core.jobs.services import Services
+from lsh_core.json_form import JsonForm
 from lsh_core.live.live_writer import LiveWriter
 from lsh_core.progress import progress
 from lsh_core.settings import DeleteSettings, UpsertSettings
+from lsh_core.sources.source_facts import SourceFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpsertReport(SourceFacts):
+    """Report of an upsert.
+
+    Attributes
+    ----------
+    build
+        Build that took the last rows.
+    upserted
+        Number of documents written.
+    created, replaced
+        Number of written documents that were new, and that replaced one of the same id.
+    ignored_columns
+        Columns of the source that the build has no field for.
+    """
+
+    name: str
+    build: str
+    upserted: int
+    created: int
+    replaced: int
+    ignored_columns: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteReport(JsonForm):
+    """Report of a delete.
+
+    Attributes
+    ----------
+    build
+        Build that lost the last documents.
+    deleted
+        Number of documents deleted.
+    missing
+        Number of ids that the build did not have.
+    """
+
+    name: str
+    build: str
+    deleted: int
+    missing: int
 
 
 @errors_named()
-def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
+def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
     """Write the rows of the source into the live build, and into every later one.
 
     Rows go in parts of some thousands, in source order. A row that cannot be indexed ends the call, with nothing of
     its part written; the parts before it stay written.
-
-    Returns
-    -------
-    dict
-        ``name, build, upserted, created, replaced, ignored_columns, source_format, source_version, left_out,
-        left_out_names``; ``upserted`` rows are ``created`` and ``replaced`` documents.
 
     Raises
     ------
@@ -32,6 +72,12 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
         The source or a row of it cannot be used, its vectors are of another encoder, or nothing is live under the name.
     UnavailableError
         No live build took the rows in time; repeat the call.
+
+    Examples
+    --------
+    >>> from lsh_core import UpsertSettings, find_services, upsert
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = upsert(UpsertSettings(name="packages", source="corrected.parquet"), services)
     """
     from lsh_core.sources.batches import read_batches
     from lsh_core.sources.columns import check_columns
@@ -63,49 +109,47 @@ def upsert(settings: UpsertSettings, services: Services) -> dict[str, Any]:
             changed, created, live = changed + written.changed, created + written.created, written.build
             ignored |= dict.fromkeys(written.ignored)
             meter.advance(len(table))
-    return {
-        "name": settings.name,
-        "build": live,
-        "upserted": changed,
-        "created": created,
-        "replaced": changed - created,
-        "ignored_columns": list(ignored),
-        **dataset.facts(),
-    }
+    return UpsertReport(
+        **asdict(dataset.facts()),
+        name=settings.name,
+        build=live,
+        upserted=changed,
+        created=created,
+        replaced=changed - created,
+        ignored_columns=list(ignored),
+    )
 
 
 @errors_named()
-def delete(settings: DeleteSettings, services: Services) -> dict[str, Any]:
+def delete(settings: DeleteSettings, services: Services) -> DeleteReport:
     """Delete documents from the live build, and from every later one.
-
-    Returns
-    -------
-    dict
-        ``name, build, deleted, missing``: documents that were there and were deleted, and ids that were not there.
 
     Raises
     ------
     InputError
         No ids were given, or both ways; an id that is none; nothing is live under the name.
+
+    Examples
+    --------
+    >>> from lsh_core import DeleteSettings, delete, find_services
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = delete(DeleteSettings(name="packages", ids=("inkscape",), refresh=True), services)
     """
-    if bool(settings.ids) == bool(settings.ids_from):
-        both = "not both" if settings.ids else "or nothing is deleted"
-        raise SettingsError("ids", list(settings.ids), f"give either ids (--ids, --exact-id) or --ids-from, {both}")
+    given = [*settings.ids, *settings.exact_id]
+    if bool(given) == bool(settings.ids_from):
+        both = "not both" if given else "or nothing is deleted"
+        raise SettingsError("ids", given, f"give either ids (--ids, --exact-id) or --ids-from, {both}")
     if settings.source_version is not None and not settings.ids_from:
         raise SettingsError("source_version", settings.source_version, "is of --ids-from, which is not given")
     writer = LiveWriter(services.connection, settings.name)
     deleted = missing = 0
     live = writer.live_build().meta.build
     column = settings.id or writer.live_build().meta.id_column
-    parts = (
-        _ids_from(settings.ids_from, column, settings.source_version)
-        if settings.ids_from
-        else iter([list(settings.ids)])
-    )
+    parts = _ids_from(settings.ids_from, column, settings.source_version) if settings.ids_from else iter([given])
     for ids in parts:
         written = writer.delete(ids, refreshed=settings.refresh)
         deleted, missing, live = deleted + written.changed, missing + written.missing, written.build
-    return {"name": settings.name, "build": live, "deleted": deleted, "missing": missing}
+    return DeleteReport(name=settings.name, build=live, deleted=deleted, missing=missing)
 
 
 def _ids_from(source: str, column: str, version: str | None) -> Iterator[list[str]]:

@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from lsh_core.errors import SchemaError, SourceError
 from lsh_core.jobs.stages.plan import BuildPlan
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.partitions import column_value
 from lsh_core.settings import ReplaySettings
 from lsh_core.sources.batches import read_batches
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.columns import check_columns
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.encoder_info import require_encoder
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.partition_types import partition_type
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 _ROWS_AT_ONCE = 5_000
 _SHOWN = 10
 
-Letters = Mapping[str, Sequence[DeadLetter]]
+DeadLetters = Mapping[str, Sequence[DeadLetter]]
 """The dead letters of each id, in source order."""
 
 
@@ -60,8 +60,8 @@ class CorrectedSource:
             if name not in self._there and not by_folders:
                 raise SchemaError(self._url, name, "is missing; the build has it")
 
-    def last_rows(self, letters: Letters) -> tuple[dict[str, int], int]:
-        """Return the place of the last row of each id that a dead letter has, and how many rows have other ids.
+    def last_rows(self, dead_letters: DeadLetters) -> tuple[dict[str, int], int]:
+        """Return the row number of the last row of each id that a dead letter has, and how many rows have other ids.
 
         Raises
         ------
@@ -72,9 +72,9 @@ class CorrectedSource:
         others, examples = 0, dict[str, None]()
         for file, first_row, table in read_batches(self._dataset.files, [self._id]):
             ids = read_identifiers(table.column(self._id)).ids
-            for place, identity in enumerate(ids, file.first_place + first_row):
-                if identity is not None and identity in letters:
-                    last[identity] = place
+            for row_number, identity in enumerate(ids, file.first_row_number + first_row):
+                if identity is not None and identity in dead_letters:
+                    last[identity] = row_number
                     continue
                 others += 1
                 if len(examples) < _SHOWN:
@@ -90,18 +90,19 @@ class CorrectedSource:
             logger.info("replay: %d rows are of no dead letter and change nothing, such as %s", others, shown)
         return last, others
 
-    def tables(self, rows: Mapping[str, int], letters: Letters) -> Iterator[pa.Table]:
+    def tables(self, rows: Mapping[str, int], dead_letters: DeadLetters) -> Iterator[pa.Table]:
         """Yield `rows`, as `last_rows` gave them, with all columns of the build.
 
-        A column that the source lacks, and a folder of the build's source told, has the value of the letter's folder.
+        A column that the source lacks, and a folder of the build's source told, has the value of
+        the dead letter's folder.
         """
         there = [name for name in self._columns if name in self._there]
-        places = np.array(sorted(rows.values()), np.int64)
+        row_numbers = np.array(sorted(rows.values()), np.int64)
         chunks = plan_chunks(self._dataset.files, chunk_rows=_ROWS_AT_ONCE)
         for number, file in enumerate(self._dataset.files):
-            for table in _rows_at(file, [chunk for chunk in chunks if chunk.file == number], there, places):
+            for table in _rows_at(file, [chunk for chunk in chunks if chunk.file == number], there, row_numbers):
                 ids = read_identifiers(table.column(self._id)).ids
-                folders = [self._folders[letters[str(identity)][-1].source] for identity in ids]
+                folders = [self._folders[dead_letters[str(identity)][-1].source] for identity in ids]
                 for name in self._columns:
                     if name not in there:
                         values = [column_value(folder[name]) for folder in folders]
@@ -114,14 +115,14 @@ class CorrectedSource:
 
 
 def _rows_at(
-    file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str], places: npt.NDArray[np.int64]
+    file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str], row_numbers: npt.NDArray[np.int64]
 ) -> Iterator[pa.Table]:
-    """Yield the rows of `file` that are at `places` of the source, in tables of some thousands."""
+    """Yield the rows of `file` that have `row_numbers` in the source, in tables of some thousands."""
     offsets: dict[int, npt.NDArray[np.int64]] = {}
     for chunk in chunks:
-        first, stop = np.searchsorted(places, (chunk.place, chunk.place + chunk.rows))
+        first, stop = np.searchsorted(row_numbers, (chunk.first_row_number, chunk.first_row_number + chunk.rows))
         if first < stop:
-            offsets[chunk.number] = places[first:stop] - chunk.place
+            offsets[chunk.number] = row_numbers[first:stop] - chunk.first_row_number
     parts: list[pa.Table] = []
     for chunk, table in read_span(file, [chunk for chunk in chunks if chunk.number in offsets], columns):
         parts.append(table.take(pa.array(offsets[chunk.number], pa.int64())))

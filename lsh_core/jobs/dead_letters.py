@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,27 +14,29 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.builds.names import write_alias
-from lsh_core.builds.records import CORRECTED, BuildRecords, was_verified
+from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
 from lsh_core.builds.write_gate import allow_writes, fence_writes
 from lsh_core.elastic.cluster import answering_client, on_any_node, refresh
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import LoadError, SourceError
-from lsh_core.jobs.corrected_source import CorrectedSource, Letters
+from lsh_core.jobs.corrected_source import CorrectedSource, DeadLetters
 from lsh_core.jobs.dask.span_task import build_sender
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.jobs.stages.verify import verify
-from lsh_core.live.journal import BEFORE_ALL
+from lsh_core.json_form import JsonForm
 from lsh_core.live.partition_state import refreshed_partitions
-from lsh_core.live.watermark import SourceWatermark, changed_ids, require_changes
+from lsh_core.live.watermark import changed_ids, require_changes
 from lsh_core.loading.dead_letter_replay import CorrectionLoader, with_rows
-from lsh_core.loading.dead_letters import DeadLetter, read_dead_letters, write_dead_letters
+from lsh_core.loading.dead_letters import read_dead_letters, write_dead_letters
 from lsh_core.loading.ledger import Ledger
 from lsh_core.models.store import read_model
 from lsh_core.settings import IndexSettings, ReplaySettings, validated
+from lsh_core.sources.dead_letter import DeadLetter
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -44,21 +46,44 @@ logger = logging.getLogger(__name__)
 _SHOWN = 5
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReplayedLetters(JsonForm):
+    """Dead letters and rows of a replay, by what became of them.
+
+    Attributes
+    ----------
+    replayed
+        Dead letters replaced by a corrected row, by this replay or an earlier one with the same ids.
+    still_refused
+        Dead letters whose corrected row was refused again.
+    unmatched
+        Dead letters without a corrected row, among them those without an id.
+    passed_over
+        Rows of the source whose ids no dead letter has.
+    """
+
+    replayed: int
+    still_refused: int
+    unmatched: int
+    passed_over: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayReport(ReplayedLetters):
+    """Report of a replay, with the new report of the build."""
+
+    build: str
+    report: IndexReport
+
+
 @errors_named()
-def replay_dead_letters(settings: ReplaySettings, services: Services) -> dict[str, Any]:
+def replay_dead_letters(settings: ReplaySettings, services: Services) -> ReplayReport:
     """Load corrected rows in the place of refused ones, then verify the build and write its report again.
 
     The source may be the few corrected rows, or the whole source once it is corrected: rows whose ids no dead letter
     has change nothing. Of several rows with one id the last counts. A row that is refused again stays a dead letter,
     with the new reason. So do the rows of partitions that were refreshed since the build was planned. A replay may be
     repeated, also with other corrections.
-
-    Returns
-    -------
-    dict
-        ``build``; ``replayed`` letters, those of an earlier replay of the same ids among them; ``still_refused``;
-        ``unmatched`` letters that no row was given for, those without an id among them; ``passed_over`` rows whose
-        ids no dead letter has; the new ``report``.
 
     Raises
     ------
@@ -70,11 +95,20 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> dict[st
         As after a load; the rows are in, and the report says what is wrong.
     UnverifiedError
         The build is live and too busy to be verified now; the rows are in. Or it can be corrected no more.
+
+    Examples
+    --------
+    >>> from lsh_core import ReplaySettings, find_services, replay_dead_letters
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> replay_dead_letters(ReplaySettings(name="packages", source="corrected.parquet"), services)
+    Traceback (most recent call last):
+    ...
+    lsh_core.errors.SourceError: corrected.parquet: none of its 3 rows has the id of a dead letter of this build...
     """
     client = answering_client(services.connection)
     record = _record(client, settings.name, settings.build)
-    build = str(record["build"])
-    planned = validated(IndexSettings, record["settings"])
+    build = record.build
+    planned = validated(IndexSettings, record.settings)
     settings = settings.model_copy(
         update={"id": settings.id or planned.id, "vector": settings.vector or planned.vector}
     )
@@ -82,40 +116,48 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> dict[st
     services = replace(services, caller=caller)
     try:
         with hold(services.connection, settings.name, BUILD, caller, build=build, release=False) as lease:
-            result = _replay(settings, planned, build, services, lease)
+            replayed = _replay(settings, planned, build, services, lease)
         try:
             verify(planned, build, services)
         finally:
             report = summarise(planned, build, services)
     finally:
         release(services.connection, settings.name, BUILD, caller)
-    return {"build": build, **result, "report": report}
+    return ReplayReport(**asdict(replayed), build=build, report=report)
 
 
 @errors_named()
 def build_dead_letters(name: str, build: str | None, services: Services) -> list[DeadLetter]:
-    """Return the dead letters of `build`, in source order; default: the latest build of `name`."""
+    """Return the dead letters of `build`, in source order; default: the latest build of `name`.
+
+    Examples
+    --------
+    >>> from lsh_core import find_services, list_dead_letters
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> list_dead_letters("packages", None, services)
+    []
+    """
     client = answering_client(services.connection)
-    return list(read_dead_letters(client, str(_record(client, name, build)["build"])))
+    return list(read_dead_letters(client, _record(client, name, build).build))
 
 
-def _record(client: Elasticsearch, name: str, build: str | None) -> dict[str, Any]:
+def _record(client: Elasticsearch, name: str, build: str | None) -> BuildRecord:
     runs = BuildRecords(client)
     return runs.latest(name) if build is None else runs.get(name, build)
 
 
 def _replay(
     settings: ReplaySettings, planned: IndexSettings, build: str, services: Services, lease: Lease
-) -> dict[str, Any]:
+) -> ReplayedLetters:
     """Load the corrected rows under the gate of this call's epoch."""
     client = answering_client(services.connection)
     record = BuildRecords(client).get(settings.name, build)
-    require_changes(client, settings.name, record)
+    require_changes(client, record)
     plan = read_plan(planned, build, services)
     _require_loaded(plan, build, services)
-    letters = list(read_dead_letters(client, build, replayed=True))
-    unmatched = {letter.key for letter in letters if letter.replayed_at is None}
-    by_id = _by_id(client, settings, record, letters, plan)
+    dead_letters = list(read_dead_letters(client, build, replayed=True))
+    unmatched = {dead_letter.key for dead_letter in dead_letters if dead_letter.replayed_at is None}
+    by_id = _by_id(client, settings, record, dead_letters, plan)
     source = CorrectedSource(settings, plan)
     rows, passed_over = source.last_rows(by_id)
     _unverify(client, record)
@@ -126,41 +168,37 @@ def _replay(
         for table in source.tables(rows, by_id):
             lease.require()
             corrected = loader.load(table, by_id)
-            write_dead_letters(client, corrected.letters)
+            write_dead_letters(client, corrected.dead_letters)
             replayed, refused = replayed + corrected.replayed, refused + corrected.refused
-            unmatched -= {letter.key for letter in corrected.letters}
+            unmatched -= {dead_letter.key for dead_letter in corrected.dead_letters}
     finally:
         fence_writes(answering_client(services.connection), plan.index, build, lease.epoch)
     refresh(client, plan.index)
-    logger.info("replay: %d letters replayed, %d refused again, %d had no row", replayed, refused, len(unmatched))
-    return {
-        "replayed": replayed,
-        "still_refused": refused,
-        "unmatched": len(unmatched),
-        "passed_over": passed_over,
-    }
+    logger.info("replay: %d dead letters replayed, %d refused again, %d had no row", replayed, refused, len(unmatched))
+    return ReplayedLetters(replayed=replayed, still_refused=refused, unmatched=len(unmatched), passed_over=passed_over)
 
 
 def _by_id(
     client: Elasticsearch,
     settings: ReplaySettings,
-    record: Mapping[str, Any],
-    letters: Sequence[DeadLetter],
+    record: BuildRecord,
+    dead_letters: Sequence[DeadLetter],
     plan: BuildPlan,
-) -> Letters:
+) -> DeadLetters:
     """Return the dead letters of each id, but for those of partitions that were refreshed since the build was planned.
 
     What such a partition holds is what its refresh read: a row that was not there is not to come back.
     """
-    places = {letter.key: plan.partition_of(letter.source) for letter in letters if letter.id}
-    planned_at = int(record.get("journal_at", BEFORE_ALL))
+    partitions = {
+        dead_letter.key: plan.partition_of(dead_letter.source) for dead_letter in dead_letters if dead_letter.id
+    }
     refreshed = refreshed_partitions(
-        client, settings.name, {each for each in places.values() if each is not None}, after=planned_at
+        client, settings.name, {each for each in partitions.values() if each is not None}, after=record.planned_at
     )
     by_id: defaultdict[str, list[DeadLetter]] = defaultdict(list)
-    for letter in letters:
-        if letter.id and places[letter.key] not in refreshed:
-            by_id[letter.id].append(letter)
+    for dead_letter in dead_letters:
+        if dead_letter.id and partitions[dead_letter.key] not in refreshed:
+            by_id[dead_letter.id].append(dead_letter)
     if refreshed:
         named = ", ".join(sorted(refreshed)[:_SHOWN])
         reason = f"since this build was planned {named} were refreshed, and hold what the refreshes read"
@@ -170,13 +208,13 @@ def _by_id(
     return by_id
 
 
-def _unverify(client: Elasticsearch, record: Mapping[str, Any]) -> None:
+def _unverify(client: Elasticsearch, record: BuildRecord) -> None:
     """Take back, before rows are added, that a build was verified: a replay that is killed leaves one to be verified.
 
     It is no failed one either: the end of a repeated replay, or of a resumed run, makes it verified again.
     """
-    if was_verified(record):
-        BuildRecords(client).update(str(record["build"]), state=CORRECTED)
+    if record.was_verified:
+        BuildRecords(client).record_state(record.build, BuildState.CORRECTED)
 
 
 def _require_loaded(plan: BuildPlan, build: str, services: Services) -> None:
@@ -192,15 +230,15 @@ def _loader(
     settings: ReplaySettings,
     planned: IndexSettings,
     plan: BuildPlan,
-    record: Mapping[str, Any],
+    record: BuildRecord,
     services: Services,
     epoch: int,
 ) -> CorrectionLoader:
-    connection, build = services.connection, str(record["build"])
+    connection, build = services.connection, record.build
     key = ledger_key(answering_client(connection), plan, build)
     chunks = plan.chunks()
 
-    def update(number: int, places: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64]) -> None:
+    def update(number: int, row_numbers: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64]) -> None:
         chunk = chunks[number]
 
         def write(client: Any) -> None:
@@ -208,7 +246,7 @@ def _loader(
             (entry,) = ledger.entries(plan.files, [chunk])
             if entry is None:
                 raise LoadError(plan.index, f"chunk {number}", "its ledger entry is gone")
-            ledger.write(plan.files[chunk.file], with_rows(entry, places, hashes), chunk, epoch=epoch)
+            ledger.write(plan.files[chunk.file], with_rows(entry, row_numbers, hashes), chunk, epoch=epoch)
 
         on_any_node(connection, write, wait_seconds=planned.node_wait_seconds)
 
@@ -218,6 +256,6 @@ def _loader(
         read_model(connection, settings.name, plan.vector.model_id),
         build_sender(connection, write_alias(build, epoch), plan.index, planned.node_wait_seconds),
         update,
-        partial(changed_ids, connection, settings.name, covered=SourceWatermark.of(record).upto),
+        partial(changed_ids, connection, settings.name, watermark=record.watermark.position),
         plan.partition_of,
     )

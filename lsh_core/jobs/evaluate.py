@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
 
 from lsh_core.builds.records import BuildRecords, now
 from lsh_core.elastic.cluster import answering_client, count
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ModelMismatchError, SettingsError, SourceError, VectorError
-from lsh_core.evaluation.report_folder import write_report
 from lsh_core.jobs.services import Services
 from lsh_core.settings import EvaluateSettings
 from lsh_core.sources.writable_folders import check_writable
@@ -17,6 +16,7 @@ from lsh_core.sources.writable_folders import check_writable
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
+    from lsh_core.evaluation.evaluation_report import EvaluationReport
     from lsh_core.evaluation.query_set import QuerySet
     from lsh_core.search.searchable_build import SearchableBuild
 
@@ -25,19 +25,8 @@ _SEED = 1
 
 
 @errors_named()
-def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
+def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport:
     """Measure recall, latency and rows scored of the live build over a sweep of efforts, against the true neighbours.
-
-    Returns
-    -------
-    dict
-        ``name, build, index, model, metric, rows, k, queries, own_queries, effort_name, target, effort, recall,
-        recall_low, recall_p5, histogram, recall_at, blurred, distance_ratio, scored, curve, health, changes,
-        evaluated_at``, and what a `lsh_core.evaluation.frontier.Speed` has: the figures of searches that are told no
-        effort. `curve` has for each effort the same speeds and ``recall, recall_low, recall_p5, scored, queries``, and
-        the effort twice: as ``effort``, and under the name that the model gives it (``probes``, ``candidates``,
-        ``num_candidates``). `health` is a `HashHealth`; None of a model without tokens. `changes` tells how many rows
-        were written or deleted meanwhile. With an `output` also ``report``: where the page lies.
 
     Raises
     ------
@@ -46,15 +35,23 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     InputError
         The query file cannot be read, its vectors are not the index's, or nothing can be written to `output`; each
         before anything is measured.
+
+    Examples
+    --------
+    >>> from lsh_core import EvaluateSettings, evaluate, find_services
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = evaluate(EvaluateSettings(name="packages", rows=50), services)
     """
     from lsh_core.evaluation.build_health import measure_health
+    from lsh_core.evaluation.evaluation_report import EvaluationReport
     from lsh_core.evaluation.frontier import measure_frontier
+    from lsh_core.evaluation.report_folder import write_report
     from lsh_core.search.effort import effort_for_recall
     from lsh_core.search.live_index import JOB_WAIT_SECONDS
     from lsh_core.search.vector_index import VectorIndex
 
     client = answering_client(services.connection)
-    build = VectorIndex(services.connection, settings.name, wait_seconds=JOB_WAIT_SECONDS).build
+    build = VectorIndex(settings.name, services.connection, wait_seconds=JOB_WAIT_SECONDS).build
     if settings.output is not None:
         check_writable(settings.output)
     rows, before = count(client, build.index), _operations(client, build.index)
@@ -63,7 +60,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
         raise SettingsError("name", settings.name, f"{build.index} has {rows} rows: there is nothing to be found")
     frontier = measure_frontier(
         services.connection,
-        VectorIndex(services.connection, settings.name, index=build.index, wait_seconds=JOB_WAIT_SECONDS),
+        VectorIndex(settings.name, services.connection, index=build.index, wait_seconds=JOB_WAIT_SECONDS),
         queries,
         settings.k,
         rows,
@@ -71,27 +68,27 @@ def evaluate(settings: EvaluateSettings, services: Services) -> dict[str, Any]:
     health = measure_health(
         services.connection, build, effort=effort_for_recall(build, None), queries=queries.vectors, seed=_SEED
     )
-    result = {
-        "name": settings.name,
-        "build": build.meta.build,
-        "index": build.index,
-        "model": build.field.kind,
-        "metric": build.field.metric,
-        "rows": rows,
-        "own_queries": settings.queries is not None,
-        "effort_name": build.model.effort_name,
-        "target": None if build.curve is None else build.curve.target,
-        **asdict(frontier),
-        "curve": [{build.model.effort_name: point.effort, **asdict(point)} for point in frontier.curve],
-        "health": None if health is None else asdict(health),
-        "changes": _operations(client, build.index) - before,
-        "evaluated_at": now(),
-    }
-    BuildRecords(client).replace(build.meta.build, evaluation=result)
+    report = EvaluationReport(
+        **{each.name: getattr(frontier, each.name) for each in fields(frontier)},
+        name=settings.name,
+        build=build.meta.build,
+        index=build.index,
+        model=build.field.model,
+        metric=build.field.metric,
+        rows=rows,
+        own_queries=settings.queries is not None,
+        effort_name=build.model.effort_name,
+        favours_own_rows=build.field.strategy.favours_own_rows,
+        target=None if build.curve is None else build.curve.target,
+        health=health,
+        changes=_operations(client, build.index) - before,
+        evaluated_at=now(),
+    )
+    BuildRecords(client).record_evaluation(build.meta.build, report.to_json())
     if settings.output is None:
-        return result
+        return report
     try:
-        return {**result, "report": write_report(result, settings.output)}
+        return replace(report, report=write_report(report, settings.output))
     except AirlshError as error:
         note = f"the figures are kept: `airlsh builds report {settings.name} --output DIR` writes the report of them"
         raise error.with_note(note) from None
@@ -105,7 +102,7 @@ def _operations(client: Elasticsearch, index: str) -> int:
 
 def _queries(settings: EvaluateSettings, build: SearchableBuild, services: Services) -> QuerySet:
     from lsh_core.evaluation.query_set import QuerySet, draw_unseen
-    from lsh_core.models.metrics import prepare_queries
+    from lsh_core.metrics import metric_named
     from lsh_core.search.query_file import read_query_vectors
 
     field = build.field
@@ -115,7 +112,7 @@ def _queries(settings: EvaluateSettings, build: SearchableBuild, services: Servi
     if vectors.shape[1] != field.dims:
         raise ModelMismatchError(f"vectors of {field.dims} numbers", f"{vectors.shape[1]}", settings.queries)
     try:
-        prepare_queries(vectors, field.metric)
+        metric_named(field.metric).prepare_queries(vectors)
     except VectorError as error:
         raise SourceError(settings.queries, f"row {error.row} {error.reason}") from None
     return QuerySet(vectors)

@@ -10,16 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lsh_core.errors import EncoderError, FeatureLimitError, FeaturesError, ImagesAwayError
-from lsh_core.features.chunk_files import ChunkRecord, chunk_file, read_letters, read_record
+from lsh_core.features.chunk_files import ChunkRecord, chunk_file, read_dead_letters, read_record
 from lsh_core.features.feature_source import FeatureSource
 from lsh_core.features.manifest import INCOMPLETE, Manifest, input_fingerprint
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish
-from lsh_core.features.work_units import WorkChunk
 from lsh_core.jobs.dask.feature_workers import FeatureWorkers
 from lsh_core.redaction import redact
 from lsh_core.settings import FeaturesSettings
 from lsh_core.sources.feature_folders import CHUNKS, COMPLETE
+from lsh_core.sources.source_file import Chunk
 
 logger = logging.getLogger(__name__)
 
@@ -100,10 +100,9 @@ class FeatureRun:
             raise EncoderError(about["name"], reason)
         return about
 
-    def _manifest(self, encoder: dict[str, Any], chunks: Sequence[WorkChunk], state: str) -> Manifest:
+    def _manifest(self, encoder: dict[str, Any], chunks: Sequence[Chunk], state: str) -> Manifest:
         settings, source = self._settings, self._source
-        files = [(file.url, file.size, file.version) for file in source.files]
-        files += [(image.url, image.size, image.version) for image in source.images]
+        files = [(file.url, file.size, file.version) for file in source.listed]
         return Manifest(
             state=state,
             encoder=encoder,
@@ -116,7 +115,7 @@ class FeatureRun:
             chunks=tuple(self._records[chunk.key] for chunk in chunks),
         )
 
-    def _find_done(self, chunks: Sequence[WorkChunk]) -> None:
+    def _find_done(self, chunks: Sequence[Chunk]) -> None:
         """Read the records of chunks that are done already; those with images to try again are not."""
         there = self._folder.files(CHUNKS)
         keys = [chunk.key for chunk in chunks if chunk_file(chunk.key) in there]
@@ -129,7 +128,7 @@ class FeatureRun:
         self.found = set(self._records)
         logger.info("features: %d of %d chunks are there already", len(self._records), len(chunks))
 
-    def _encode(self, pending: Sequence[WorkChunk], encoder: dict[str, Any]) -> None:
+    def _encode(self, pending: Sequence[Chunk], encoder: dict[str, Any]) -> None:
         if not pending:
             return
         spans = self._source.spans(pending, parallelism=self._workers.threads)
@@ -147,9 +146,9 @@ class FeatureRun:
         for chunk in manifest.chunks:
             if len(examples) >= _EXAMPLES:
                 break
-            examples += [str(letter) for letter in read_letters(self._folder, chunk)]
+            examples += [str(letter) for letter in read_dead_letters(self._folder, chunk)]
         told_of = (self._settings.output, manifest.dead_lettered, limit, tuple(examples[:_EXAMPLES]))
-        passing = sum(chunk.passing for chunk in manifest.chunks)
-        if manifest.dead_lettered - passing <= limit:
-            raise ImagesAwayError(*told_of, passing)
+        retryable = sum(chunk.retryable for chunk in manifest.chunks)
+        if manifest.dead_lettered - retryable <= limit:
+            raise ImagesAwayError(*told_of, retryable)
         raise FeatureLimitError(*told_of)

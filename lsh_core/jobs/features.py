@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError
@@ -15,17 +16,18 @@ from lsh_core.settings import FeaturesSettings
 if TYPE_CHECKING:
     from lsh_core.features.feature_source import FeatureSource
     from lsh_core.features.output_folder import OutputFolder
+    from lsh_core.features.report_lines import FeaturesReport
     from lsh_core.features.specification import EncoderSpec
 
 _APART = "the next run would read what this one writes; name a folder apart from it"
 
 
 @errors_named()
-def compute_features(settings: FeaturesSettings, dask: str | None = None, *, trusted: bool = False) -> dict[str, Any]:
+def compute_features(settings: FeaturesSettings, dask: str | None = None, *, trusted: bool = False) -> FeaturesReport:
     """Encode every row of the source and publish the vectors in `settings.output`.
 
     Chunks that an earlier run, killed or complete, has left in the output are taken as they are, if their source
-    files, the encoder and the columns are still the same. Images that could not be got are tried again. What is not
+    files, the encoder and the columns are still the same. Images that could not be fetched are tried again. What is not
     noticed: an image named in a column by its path or URL that was replaced under the same name keeps its vector.
 
     Parameters
@@ -35,14 +37,6 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     trusted
         Whether `settings.encoder` may be a ``module:factory``: only where whoever wrote it may run any code here.
 
-    Returns
-    -------
-    dict
-        ``output, encoder, fingerprint, dims, metric, rows_read, rows_written, dead_lettered, reused_chunks, chunks,
-        seconds, rows_per_second, work_seconds, source_format, source_version, left_out, left_out_names``. The rate is
-        that of the rows that were encoded by this run. ``work_seconds`` adds up, over all workers, where the time of
-        each step went; the steps run at the same time.
-
     Raises
     ------
     InputError
@@ -50,10 +44,19 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     FeatureLimitError
         More rows got no vector than `settings.max_dead_letters`. Nothing is published; what is done is kept. It is an
         `ImagesAwayError` if another try may get enough of their images.
+
+    Examples
+    --------
+    >>> from lsh_core import FeaturesSettings, compute_features
+    >>> settings = FeaturesSettings(
+    ...     source="texts.parquet", text="{description}", encoder="text", weights="MINILM", output="features"
+    ... )
+    >>> report = compute_features(settings)
     """
     from lsh_core.features.feature_source import open_source
     from lsh_core.features.manifest import read_manifest
     from lsh_core.features.output_folder import OutputFolder
+    from lsh_core.features.report_lines import FeaturesReport
     from lsh_core.jobs.dask.feature_workers import FeatureWorkers
     from lsh_core.jobs.feature_run import FeatureRun
 
@@ -69,22 +72,22 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
         run = FeatureRun(settings, source, folder, FeatureWorkers(client, spec, settings, trusted=trusted))
         manifest = run.compute()
     seconds = time.perf_counter() - started
-    return {
-        "output": redact(settings.output),
-        "encoder": manifest.encoder["name"],
-        "fingerprint": manifest.encoder["fingerprint"],
-        "dims": manifest.encoder["dims"],
-        "metric": manifest.encoder["metric"],
-        "rows_read": manifest.rows_read,
-        "rows_written": manifest.rows_written,
-        "dead_lettered": manifest.dead_lettered,
-        "reused_chunks": len(run.found),
-        "chunks": len(manifest.chunks),
-        "seconds": round(seconds, 3),
-        "rows_per_second": round(run.rows_computed / seconds, 1),
-        "work_seconds": {step: round(spent, 3) for step, spent in sorted(run.work_seconds.items())},
-        **source.facts,
-    }
+    return FeaturesReport(
+        **asdict(source.facts),
+        output=redact(settings.output),
+        encoder=manifest.encoder["name"],
+        fingerprint=manifest.encoder["fingerprint"],
+        dims=manifest.encoder["dims"],
+        metric=manifest.encoder["metric"],
+        rows_read=manifest.rows_read,
+        rows_written=manifest.rows_written,
+        dead_lettered=manifest.dead_lettered,
+        reused_chunks=len(run.found),
+        chunks=len(manifest.chunks),
+        seconds=round(seconds, 3),
+        rows_per_second=round(run.rows_computed / seconds, 1),
+        work_seconds={step: round(spent, 3) for step, spent in sorted(run.work_seconds.items())},
+    )
 
 
 def encoder_spec(settings: FeaturesSettings, source: FeatureSource) -> EncoderSpec:
@@ -125,8 +128,7 @@ def _check_apart(settings: FeaturesSettings, source: FeatureSource, folder: Outp
     inside = (below.startswith(above) for below, above in zip(_spellings(written), _spellings(named), strict=True))
     if of_whole_folder and any(inside):
         raise SettingsError("output", settings.output, f"lies in the source {settings.source}: {_APART}")
-    files = [*(file.url for file in source.files), *(image.url for image in source.images)]
-    folders = {f"{file.rpartition('/')[0]}/" for file in files}
+    folders = {f"{file.url.rpartition('/')[0]}/" for file in source.listed}
     real = _spellings(written)[-1]
     if any(_spellings(each)[-1].startswith(real) for each in folders):
         raise SettingsError("output", settings.output, f"has files of the source {settings.source} in it: {_APART}")

@@ -16,11 +16,13 @@ from lsh_core.elastic.leases import BUILD, release
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ServerError, SettingsError, UnavailableError
 from lsh_core.jobs.identity import build_id
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.check import check
 from lsh_core.jobs.stages.create import create
-from lsh_core.jobs.stages.finalize import settle
+from lsh_core.jobs.stages.finalize import finalize
 from lsh_core.jobs.stages.load import load
+from lsh_core.jobs.stages.order import STAGES as STAGE_ORDER
 from lsh_core.jobs.stages.outcome import require_outcome
 from lsh_core.jobs.stages.plan import plan
 from lsh_core.jobs.stages.promote import promote
@@ -47,32 +49,34 @@ CHANGEABLE = frozenset(
         "wait_green_seconds",
     }
 )
-"""Settings that may differ when a build is gone on with: they do not decide what its documents look like."""
+"""Settings that a resumed run may change: they do not decide the form of the documents."""
 
 TRIES = 3
 PAUSE_SECONDS = 5.0
 
-STAGES = (check, plan, create, load, settle, verify, promote)
-"""The stages that do the work, in order; `summarise` follows whether or not they succeed."""
+_STAGES = {stage.__name__: stage for stage in (check, create, finalize, load, plan, promote, verify)}
+
+STAGES = tuple(_STAGES[entry.name] for entry in STAGE_ORDER)
+"""The functions of the stages, in their order; `summarise` follows whether or not they succeed."""
 
 __all__ = [
     "STAGES",
     "check",
     "create",
+    "finalize",
     "load",
     "plan",
     "promote",
     "require_outcome",
     "resumed_settings",
     "run_index",
-    "settle",
     "summarise",
     "verify",
 ]
 
 
 @errors_named()
-def run_index(settings: IndexSettings, services: Services, build: str | None = None) -> dict[str, Any]:
+def run_index(settings: IndexSettings, services: Services, build: str | None = None) -> IndexReport:
     """Run all stages and return the report.
 
     Parameters
@@ -84,12 +88,19 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
     ------
     AirlshError
         A stage failed; the build is recorded as failed and the live index is unchanged.
+
+    Examples
+    --------
+    >>> from lsh_core import IndexSettings, find_services, index
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> settings = IndexSettings(name="packages", source="examples/debian_packages.parquet", promote=False)
+    >>> report = index(settings, services, build="20261120t225340-1f0c3a")
     """
     recorded = build is not None
     build = build or build_id(secrets.token_hex(16), datetime.now(UTC))
     caller = replace(services.caller, identity=services.caller.identity or secrets.token_hex(16))
     services = replace(services, caller=caller)
-    go_on = f"airlsh index {settings.name} --resume {build}"
+    resume = f"airlsh index {settings.name} --resume {build}"
     try:
         for stage in STAGES:
             _run_stage(stage, settings, build, services)
@@ -97,11 +108,11 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
         return summarise(settings, build, services)
     except AirlshError as error:
         if recorded and not error.final:
-            error.add_note(f"Go on where it stopped: {go_on}")
+            error.add_note(f"To resume it: {resume}")
         raise
     except (KeyboardInterrupt, SystemExit):
         if recorded:
-            logger.warning("build %s is not finished; go on with it: %s", build, go_on)
+            logger.warning("build %s is not finished; to resume it: %s", build, resume)
         raise
     finally:
         _give_back(settings.name, services)
@@ -118,7 +129,7 @@ def resumed_settings(name: str, build: str, given: Mapping[str, Any], services: 
     SettingsError
         A setting that the build was planned with is given another value.
     """
-    stored = BuildRecords(answering_client(services.connection)).get(name, build)["settings"]
+    stored = BuildRecords(answering_client(services.connection)).get(name, build).settings
     merged = validated(IndexSettings, {**stored, **given})
     planned = validated(IndexSettings, stored)
     for setting in given:

@@ -1,46 +1,59 @@
-"""Models: list and show what was trained."""
+"""Models: lists and shows trained models."""
 
 from __future__ import annotations
-
-from dataclasses import asdict
-from typing import Any
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError
 from lsh_core.jobs.services import Services
 from lsh_core.models import store
+from lsh_core.models.store import StoredModel
 
 
 @errors_named()
-def list_models(name: str | None, services: Services) -> list[dict[str, Any]]:
-    """Return what is known of the models of `name`, or of all, newest first.
+def list_models(name: str | None, services: Services) -> list[StoredModel]:
+    """Return the models of `name`, or all, newest first.
 
     Raises
     ------
     NotFoundError
         There is no model of `name`.
+
+    Examples
+    --------
+    >>> from lsh_core import find_services, list_models
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> len(list_models("packages", services)) > 0
+    True
     """
     found = store.list_models(answering_client(services.connection), name)
     if name is not None and not found:
         raise store.no_model(name)
-    return [asdict(model) for model in found]
+    return found
 
 
 @errors_named()
-def show_model(model_id: str, services: Services) -> dict[str, Any]:
-    """Return all that is known of one model without its arrays: the model of an id, or the newest of a name.
+def show_model(model_id: str, services: Services) -> StoredModel:
+    """Return one model without its arrays: the model of an id, or the newest of a name.
 
     Raises
     ------
     NotFoundError
-        There is no such model, and no model of such a name.
+        There is no model of this id, and none of this name.
+
+    Examples
+    --------
+    >>> from lsh_core import VectorIndex, find_services, show_model
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> model_id = VectorIndex("packages", services.connection).build.field.model_id
+    >>> show_model(model_id, services).metric
+    'cosine'
     """
     client = answering_client(services.connection)
     try:
-        return asdict(store.find_model(client, model_id.rpartition("-")[0], model_id))
+        return store.find_model(client, model_id.rpartition("-")[0], model_id)
     except NotFoundError:
         of_name = store.list_models(client, model_id)
         if not of_name:
             raise
-    return asdict(of_name[0])
+    return of_name[0]

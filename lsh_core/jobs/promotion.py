@@ -1,4 +1,4 @@
-"""How a name moves to a build: healthy, warmed up, caught up with the journal, in one step and under a lease."""
+"""Promotion: brings a build up to date with the journal, and moves the alias of its name to it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import logging
 from typing import TYPE_CHECKING
 
 from lsh_core.builds.aliases import live_index, require_healthy, require_live, swap, wait_green
-from lsh_core.builds.records import CORRECTED, VERIFIED, BuildRecords, acknowledged_record, now
+from lsh_core.builds.journal_position import JournalPosition
+from lsh_core.builds.records import BuildRecords, BuildState, acknowledged_record
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.leases import ALIAS, Lease, hold
 from lsh_core.errors import PromotionConflictError
 from lsh_core.evaluation.warm_up import warm_up
-from lsh_core.jobs.catching_up import catch_up
 from lsh_core.jobs.services import Services
 from lsh_core.live.live_fence import fence_live, moving_actions, repair_live, unfence_live
+from lsh_core.live.replay import replay_changes
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -21,6 +22,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TRIES = 3
+
+
+def catch_up(name: str, build: str, services: Services) -> JournalPosition:
+    """Replay the changes that the build may lack; return the position up to which it has them all.
+
+    Raises as `replay_changes`.
+    """
+    record = acknowledged_record(services.connection, name, build)
+    position = replay_changes(
+        services.connection,
+        name,
+        record.index,
+        after=record.replayed_to,
+        planned_at=record.planned_at,
+        watermark=record.watermark.position,
+    ).position
+    BuildRecords(answering_client(services.connection)).record_replay(build, position)
+    return position
 
 
 def make_live(
@@ -56,16 +75,17 @@ def make_live(
     """
     client = answering_client(services.connection)
     record = acknowledged_record(services.connection, name, build)
-    if record["state"] != VERIFIED:
-        mend = ": repeat the replay of its dead letters, which verifies it" if record["state"] == CORRECTED else ""
-        raise PromotionConflictError(name, f"build {build} is {record['state']}, not verified{mend}")
-    index = str(record["index"])
+    if record.state is not BuildState.VERIFIED:
+        corrected = record.state is BuildState.CORRECTED
+        mend = ": repeat the replay of its dead letters, which verifies it" if corrected else ""
+        raise PromotionConflictError(name, f"build {build} is {record.state}, not verified{mend}")
+    index = record.index
     for _ in range(_TRIES):
         with hold(services.connection, name, ALIAS, services.caller, build=build, wait_seconds=lease_seconds) as lease:
             repair_live(client, name, lease.epoch)
             if live_index(client, name) == index:
-                if "promoted_at" not in record:
-                    _note_promoted(client, build)
+                if record.promoted_at is None:
+                    BuildRecords(client).record_promotion(build)
                 return index
             _require_expected(client, name, build, expected)
             if green_seconds is not None:
@@ -74,7 +94,7 @@ def make_live(
             searches = warm_up(services.connection, name, index)
             logger.info("warm-up: %d searches of %s", searches, index)
             if _fenced_swap(client, name, build, expected, index, lease, services):
-                _note_promoted(client, build)
+                BuildRecords(client).record_promotion(build)
                 return index
         logger.warning("%s: the fence was taken away before the swap; trying it again", name)
     raise PromotionConflictError(name, f"was not moved: its fence was taken away {_TRIES} times; try again")
@@ -92,7 +112,7 @@ def _fenced_swap(
     """Replay most of the journal, fence, replay the rest, swap; return False if the fence did not hold."""
     catch_up(name, build, services)
     lease.require()
-    _note_demoted(client, name, expected)
+    _record_demotion(client, name, expected)
     if expected is None:
         return swap(client, name, expected=None, new=index, along=moving_actions(name, None, index, lease.epoch))
     moved = False
@@ -120,17 +140,13 @@ def _require_expected(client: Elasticsearch, name: str, build: str, expected: st
         raise
 
 
-def _note_demoted(client: Elasticsearch, name: str, index: str | None) -> None:
-    """Record when a build ceases to be live: what a rollback goes back by.
+def _record_demotion(client: Elasticsearch, name: str, index: str | None) -> None:
+    """Record when a build ceases to be live; a rollback returns to the build that ceased last.
 
-    Before the swap, as a promoter that is killed after it notes nothing any more. Of the build that is live, because
-    there was no swap then, nobody asks it.
+    Called before the swap, because a promoter that is killed after it can record nothing. If no swap follows, the
+    build stays live, and its entry is not read.
     """
     runs = BuildRecords(client)
     for record in runs.of(name):
-        if record["index"] == index:
-            runs.update(record["build"], demoted_at=now())
-
-
-def _note_promoted(client: Elasticsearch, build: str) -> None:
-    BuildRecords(client).update(build, promoted_at=now())
+        if record.index == index:
+            runs.record_demotion(record.build)

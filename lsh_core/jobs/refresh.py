@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
+from lsh_core.builds.records import BuildRecord, BuildRecords
 from lsh_core.choices import choice_of
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.elastic.cluster import refresh as make_searchable
@@ -19,17 +19,18 @@ from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SourceChangedError, SourceError, SourceMissingError, VerificationError
 from lsh_core.jobs.services import Services
 from lsh_core.live.change_writer import WritableBuild
-from lsh_core.live.journal import BEFORE_ALL, Change, Entry
+from lsh_core.live.journal import Change, Entry
 from lsh_core.live.live_writer import LiveWriter
 from lsh_core.live.partition_fence import fenced_journal_alias
 from lsh_core.live.partition_state import PartitionState, PartitionStore
 from lsh_core.live.partition_sweep import sweep
 from lsh_core.live.pending_changes import pending_changes
-from lsh_core.live.watermark import SourceWatermark
 from lsh_core.partitions import levels_of
 from lsh_core.progress import progress
 from lsh_core.settings import RefreshSettings
-from lsh_core.sources.source_file import SourceFile, check_unchanged
+from lsh_core.sources.reading import check_unchanged
+from lsh_core.sources.source_facts import SourceFacts
+from lsh_core.sources.source_file import SourceFile
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -48,7 +49,7 @@ class _Source:
     columns: tuple[str, ...]
     id: str
     vector: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: SourceFacts = field(default_factory=SourceFacts)
 
     @property
     def rows(self) -> int:
@@ -57,7 +58,7 @@ class _Source:
     @property
     def is_table(self) -> bool:
         """Whether a log, and not the listing of a folder, tells the files."""
-        return self.facts.get("source_version") is not None
+        return self.facts.source_version is not None
 
     @property
     def fingerprint(self) -> str:
@@ -66,21 +67,43 @@ class _Source:
         return hashlib.sha256(repr((facts, self.columns, self.id, self.vector)).encode()).hexdigest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class RefreshReport(SourceFacts):
+    """Report of a refresh.
+
+    Attributes
+    ----------
+    build
+        Build that is live.
+    generation
+        Number of refreshes of the partition so far.
+    rows
+        Rows of the source.
+    upserted, deleted
+        Documents written and deleted; after a kill, by the last try.
+    unchanged
+        Whether these files were refreshed before, so that nothing was done.
+    """
+
+    name: str
+    partition: str
+    build: str
+    generation: int
+    rows: int
+    upserted: int
+    deleted: int
+    unchanged: bool
+    seconds: float
+
+
 @errors_named()
-def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str, Any]:
+def refresh_partition(settings: RefreshSettings, services: Services) -> RefreshReport:
     """Upsert the rows that the partition's source has, and delete the documents that left it; once.
 
     All rows are checked before the first is written. A refresh that was killed goes on where it was, if the files are
     the same; one of the same files that is done already does nothing, unless it is to be done again. A document that
     was written since the refresh began stays as it was written, whatever the source says; one that moved to another
     partition is left alone.
-
-    Returns
-    -------
-    dict
-        ``name, partition, build, generation, rows, upserted, deleted, unchanged, source_format, source_version,
-        left_out, left_out_names, seconds``; ``unchanged``: these files
-        were refreshed before. After a kill, ``upserted`` and ``deleted`` are those of the last try.
 
     Raises
     ------
@@ -90,6 +113,12 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
         Somebody else refreshes this partition.
     SourceChangedError
         A file was written while it was read, or added before the first row was written; the next refresh mends that.
+
+    Examples
+    --------
+    >>> from lsh_core import RefreshSettings, find_services, refresh
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = refresh(RefreshSettings(name="packages", source="partitions", partition="section=web"), services)
     """
     started = time.monotonic()
     writer = LiveWriter(services.connection, settings.name)
@@ -118,18 +147,18 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> dict[str
                 store.update(done=True, rows=source.rows)
     build = writer.live_build()
     on_any_node(services.connection, lambda client: make_searchable(client, build.index))
-    return {
-        "name": settings.name,
-        "partition": settings.partition,
-        "build": build.meta.build,
-        "generation": store.last.generation if store.last is not None else 0,
-        "rows": source.rows,
-        "upserted": upserted,
-        "deleted": deleted,
-        "unchanged": unchanged,
-        **source.facts,
-        "seconds": round(time.monotonic() - started, 1),
-    }
+    return RefreshReport(
+        **asdict(source.facts),
+        name=settings.name,
+        partition=settings.partition,
+        build=build.meta.build,
+        generation=store.last.generation if store.last is not None else 0,
+        rows=source.rows,
+        upserted=upserted,
+        deleted=deleted,
+        unchanged=unchanged,
+        seconds=round(time.monotonic() - started, 1),
+    )
 
 
 def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
@@ -138,7 +167,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
     The files of other partitions are not opened: nothing that is wrong with them stops the refresh.
     """
     from lsh_core.sources.columns import check_columns
-    from lsh_core.sources.dataset import read_footers
+    from lsh_core.sources.dataset import open_files
     from lsh_core.sources.encoder_info import require_encoder
     from lsh_core.sources.source_files import source_files
 
@@ -155,7 +184,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
             raise SourceError(
                 settings.source, f"has no partition {settings.partition!r}: {choice_of(settings.partition, there)}"
             )
-    dataset = read_footers(settings.source, listed)
+    dataset = open_files(settings.source, listed)
     if dataset.rows:  # Of an empty table the columns have no types.
         checked = check_columns(dataset, id=id_column, vector=vector)
         require_encoder(checked.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)
@@ -188,7 +217,7 @@ def _begin(store: PartitionStore, source: _Source, writer: LiveWriter) -> Partit
     state = store.begin(source.fingerprint)
     if state.begin is None:
         mark = Change(state.partition, "mark", partition=state.partition, key=state.key("begin"))
-        state = store.update(begin=writer.journal.append([mark])[0].position)
+        state = store.update(begin=writer.journal.append([mark])[0].effective_position)
     return state
 
 
@@ -230,16 +259,18 @@ def _delete_departed(state: PartitionState, services: Services, writer: LiveWrit
 
     Repeated until the build that was live before is still live after it.
     """
-    end = Change(state.partition, "sweep", partition=state.partition, position=state.begin, key=state.key("end"))
+    end = Change(
+        state.partition, "sweep", partition=state.partition, effective_position=state.begin, key=state.key("end")
+    )
     (own,) = writer.journal.append([end])
     deleted = 0
     with progress("delete", unit="documents") as meter:
         while True:
             build = writer.live_build()
             record = on_any_node(services.connection, partial(_record, build=build))
-            planned_at = int(record.get("journal_at", BEFORE_ALL))
-            reached, sweeps = _catch_up(record, writer, lease)
-            missed = [entry for entry in sweeps if entry.position > planned_at and entry != own]
+            planned_at = BEFORE_ALL if record is None else record.planned_at
+            position, sweeps = _catch_up(record, writer, lease)
+            missed = [entry for entry in sweeps if entry.effective_position > planned_at and entry != own]
             for entry in (own, *missed):
                 for deletes in sweep(services.connection, writer.journal, build.index, entry, planned_at=planned_at):
                     lease.require()
@@ -247,16 +278,16 @@ def _delete_departed(state: PartitionState, services: Services, writer: LiveWrit
                     deleted += len(deletes) if entry == own else 0
                     meter.advance(len(deletes))
             if writer.live_build().index == build.index:
-                BuildRecords(answering_client(services.connection)).update(build.meta.build, replayed_to=reached)
+                BuildRecords(answering_client(services.connection)).record_replay(build.meta.build, position)
                 return deleted
 
 
-def _record(client: Elasticsearch, *, build: WritableBuild) -> dict[str, Any]:
-    """Return the record of `build`; what an old state of it lacks would pass for what the build lacks."""
-    return BuildRecords(client).find(build.meta.name, build.meta.build, as_acknowledged=True) or {}
+def _record(client: Elasticsearch, *, build: WritableBuild) -> BuildRecord | None:
+    """Return the record of `build` as it was acknowledged: an old state would hide replays that were done."""
+    return BuildRecords(client).find(build.meta.name, build.meta.build, as_acknowledged=True)
 
 
-def _catch_up(record: Mapping[str, Any], writer: LiveWriter, lease: Lease) -> tuple[int, list[Entry]]:
+def _catch_up(record: BuildRecord | None, writer: LiveWriter, lease: Lease) -> tuple[JournalPosition, list[Entry]]:
     """Apply what is in the journal and may not be in the live build, by its record: writers die between the two.
 
     What the build refuses is told of, and left to its writer.
@@ -264,13 +295,13 @@ def _catch_up(record: Mapping[str, Any], writer: LiveWriter, lease: Lease) -> tu
     Returns
     -------
     tuple
-        How far the journal was, and the sweeps that it holds: of refreshes that died, or ended while another build
+        The end of the journal, and the sweeps that it holds: of refreshes that died, or ended while another build
         was live.
     """
-    after = int(record.get("replayed_to", BEFORE_ALL))
-    reached = writer.journal.settled()
+    after, watermark = (BEFORE_ALL, BEFORE_ALL) if record is None else (record.replayed_to, record.watermark.position)
+    position = writer.journal.barrier()
     sweeps: list[Entry] = []
-    for page, changes in pending_changes(writer.journal, after, reached, SourceWatermark.of(record).upto):
+    for page, changes in pending_changes(writer.journal, after, position, watermark):
         lease.require()
         try:
             writer.apply(changes)
@@ -278,4 +309,4 @@ def _catch_up(record: Mapping[str, Any], writer: LiveWriter, lease: Lease) -> tu
             # Nobody was told that such a change is written: its writer died, or is about to take it back.
             logger.warning("%s; it stays in the journal, and no later build is made live without it", refused)
         sweeps += [entry for entry in page if entry.kind == "sweep"]
-    return reached, sweeps
+    return position, sweeps

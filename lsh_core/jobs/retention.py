@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.mapping import META_KEY
-from lsh_core.builds.records import VERIFIED, BuildRecords, unknown_name
+from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState, unknown_name
 from lsh_core.builds.write_gate import fence_writes
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import LeaseHeldError, LoadError, OutcomeError, PromotionConflictError, ServerError
 from lsh_core.jobs.services import Services
+from lsh_core.json_form import JsonForm
 from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.ledger import last_entry_at
 from lsh_core.loading.purge import purge_build, purge_expired_dead_letters
@@ -29,20 +31,45 @@ logger = logging.getLogger(__name__)
 _LEASE_SECONDS = 30.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class RetireReport(JsonForm):
+    """Builds that were deleted, and builds that were kept.
+
+    Attributes
+    ----------
+    skipped
+        Builds that could not be deleted now, each with the reason. While an index run of the name is at work it is all
+        of them, under the key ``*``.
+    """
+
+    name: str
+    retired: Sequence[str] = ()
+    kept: Sequence[str] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbandonReport(JsonForm):
+    """The build that was deleted, and its index."""
+
+    name: str
+    abandoned: str
+    index: str
+
+
 @errors_named()
-def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
+def retire(settings: RetireSettings, services: Services) -> RetireReport:
     """Delete builds that are neither live, nor among the newest verified, nor touched a short while ago.
 
     Builds that are not verified are among them once nothing has happened to them for long: their runs may be gone on
     with, and may be loading although their task is dead and nobody holds the lease. The latest build is kept for as
     long as there are dead letters to replay into it. All models are left alone.
 
-    Returns
-    -------
-    dict
-        ``retired`` and ``kept``, lists of build ids; ``skipped``, each build that is left for the next time, or for
-        somebody to look at, with the reason. While an index run of this name is at work that is all of them, under
-        the key ``*``.
+    Examples
+    --------
+    >>> from lsh_core import RetireSettings, find_services, retire
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = retire(RetireSettings(name="packages", keep=2), services)
     """
     try:
         return _retire(settings, services)
@@ -50,10 +77,10 @@ def retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
         if held.scope != BUILD:
             raise
         logger.warning("nothing is retired: %s", held)
-        return {"name": settings.name, "retired": [], "kept": [], "skipped": {"*": str(held)}}
+        return RetireReport(name=settings.name, skipped={"*": str(held)})
 
 
-def retire_all(settings: RetireSettings, services: Services) -> dict[str, Any]:
+def retire_all(settings: RetireSettings, services: Services) -> RetireReport:
     """Delete builds as `retire` does, for a run that is green or red: what is skipped is a failure.
 
     Raises
@@ -63,14 +90,14 @@ def retire_all(settings: RetireSettings, services: Services) -> dict[str, Any]:
     OutcomeError
         Some builds are left; the others are retired.
     """
-    result = _retire(settings, services)
-    if skipped := result["skipped"]:
-        left = "; ".join(f"build {build} ({reason})" for build, reason in skipped.items())
-        raise OutcomeError(settings.name, left, f"not retired; {len(result['retired'])} others were")
-    return result
+    report = _retire(settings, services)
+    if report.skipped:
+        left = "; ".join(f"build {build} ({reason})" for build, reason in report.skipped.items())
+        raise OutcomeError(settings.name, left, f"not retired; {len(report.retired)} others were")
+    return report
 
 
-def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
+def _retire(settings: RetireSettings, services: Services) -> RetireReport:
     client = answering_client(services.connection)
     with hold(services.connection, settings.name, BUILD, services.caller) as lease:
         purge_expired_dead_letters(client)
@@ -78,13 +105,13 @@ def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
         if not records:
             raise unknown_name(settings.name)
         live = live_index(client, settings.name)
-        newest = [record["build"] for record in records if record["state"] == VERIFIED and record["index"] != live]
+        newest = [each.build for each in records if each.state is BuildState.VERIFIED and each.index != live]
         spared = set(newest[: settings.keep])
         retired, kept, skipped = [], [], dict[str, str]()
         for number, record in enumerate(records):
-            build = record["build"]
+            build = record.build
             if (
-                record["index"] == live
+                record.index == live
                 or build in spared
                 or _is_young(client, record, settings)
                 or (number == 0 and _is_correctable(client, record))
@@ -101,11 +128,11 @@ def _retire(settings: RetireSettings, services: Services) -> dict[str, Any]:
                 skipped[build] = str(error)
             else:
                 retired.append(build)
-    return {"name": settings.name, "retired": retired, "kept": kept, "skipped": skipped}
+    return RetireReport(name=settings.name, retired=retired, kept=kept, skipped=skipped)
 
 
 @errors_named()
-def abandon(settings: AbandonSettings, services: Services) -> dict[str, Any]:
+def abandon(settings: AbandonSettings, services: Services) -> AbandonReport:
     """Delete one build that is not live: its index, ledger entries, dead letters and record.
 
     A writer that is left over from its run is refused from then on. A build whose run was killed can be abandoned
@@ -119,19 +146,25 @@ def abandon(settings: AbandonSettings, services: Services) -> dict[str, Any]:
         The build is live.
     LeaseHeldError
         An index run of this name is at work.
+
+    Examples
+    --------
+    >>> from lsh_core import AbandonSettings, abandon, find_services
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> report = abandon(AbandonSettings(name="packages", build="20261120t225340-1f0c3a"), services)
     """
     client = answering_client(services.connection)
     record = BuildRecords(client).get(settings.name, settings.build)
     _require_not_live(client, settings.name, record)
     with hold(services.connection, settings.name, BUILD, services.caller, build=settings.build) as lease:
         _delete(settings.name, record, services, lease.epoch)
-    return {"name": settings.name, "abandoned": settings.build, "index": record["index"]}
+    return AbandonReport(name=settings.name, abandoned=settings.build, index=record.index)
 
 
-def _delete(name: str, record: Mapping[str, Any], services: Services, epoch: int) -> None:
+def _delete(name: str, record: BuildRecord, services: Services, epoch: int) -> None:
     """Delete a build; under the lease of the alias, so that none becomes live while it is deleted."""
     client = answering_client(services.connection)
-    build, index = record["build"], record["index"]
+    build, index = record.build, record.index
     with hold(services.connection, name, ALIAS, services.caller, wait_seconds=_LEASE_SECONDS):
         _require_not_live(client, name, record)
         _delete_index(client, name, index, build, epoch)
@@ -139,9 +172,9 @@ def _delete(name: str, record: Mapping[str, Any], services: Services, epoch: int
         BuildRecords(client).forget(build)
 
 
-def _require_not_live(client: Elasticsearch, name: str, record: Mapping[str, Any]) -> None:
-    if live_index(client, name) == record["index"]:
-        raise PromotionConflictError(name, f"build {record['build']} is live; promote another one, or roll back, first")
+def _require_not_live(client: Elasticsearch, name: str, record: BuildRecord) -> None:
+    if live_index(client, name) == record.index:
+        raise PromotionConflictError(name, f"build {record.build} is live; promote another one, or roll back, first")
 
 
 def _delete_index(client: Elasticsearch, name: str, index: str, build: str, epoch: int) -> None:
@@ -162,21 +195,16 @@ def _delete_index(client: Elasticsearch, name: str, index: str, build: str, epoc
         return
 
 
-def _is_young(client: Elasticsearch, record: Mapping[str, Any], settings: RetireSettings) -> bool:
+def _is_young(client: Elasticsearch, record: BuildRecord, settings: RetireSettings) -> bool:
     """Return whether somebody may still want a build, or work on it: its record may be older than its last chunk."""
     now = datetime.now(UTC)
-    if record["state"] == VERIFIED:
-        return _last_touched(record) > now - timedelta(seconds=settings.grace_seconds)
+    if record.state is BuildState.VERIFIED:
+        return record.last_touched > now - timedelta(seconds=settings.grace_seconds)
     since = now - timedelta(seconds=settings.unfinished_grace_seconds)
-    loaded_at = last_entry_at(client, record["build"])
-    return _last_touched(record) > since or (loaded_at is not None and loaded_at > since)
+    loaded_at = last_entry_at(client, record.build)
+    return record.last_touched > since or (loaded_at is not None and loaded_at > since)
 
 
-def _is_correctable(client: Elasticsearch, record: Mapping[str, Any]) -> bool:
+def _is_correctable(client: Elasticsearch, record: BuildRecord) -> bool:
     """Return whether a build is not verified, and has dead letters that can be replayed."""
-    return record["state"] != VERIFIED and any(read_dead_letters(client, record["build"], limit=1))
-
-
-def _last_touched(record: Mapping[str, Any]) -> datetime:
-    moments = [record.get(key) for key in ("started_at", "updated_at", "finished_at", "demoted_at")]
-    return max(datetime.fromisoformat(moment) for moment in moments if moment)
+    return record.state is not BuildState.VERIFIED and any(read_dead_letters(client, record.build, limit=1))

@@ -35,6 +35,12 @@ class Services:
     """Elasticsearch, the address of a Dask scheduler, and who is asking.
 
     Without a scheduler, a verb starts two workers of its own.
+
+    Examples
+    --------
+    >>> from lsh_core import Services, connect
+    >>> Services(connect("http://127.0.0.1:9200"), dask="tcp://127.0.0.1:8786").dask
+    'tcp://127.0.0.1:8786'
     """
 
     connection: Connection

@@ -6,17 +6,20 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError, SourceError
-from lsh_core.jobs.dask.worker_liveness import as_they_end
+from lsh_core.jobs.dask.futures import follow_futures
 from lsh_core.jobs.services import Services, dask_client
+from lsh_core.json_form import JsonForm
 from lsh_core.progress import progress
 from lsh_core.redaction import redact
+from lsh_core.registry import METRICS
 from lsh_core.settings import TrainSettings
+from lsh_core.sources.source_facts import SourceFacts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,36 +34,83 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_KNOBS = ("lists", "spill", "tables", "bits", "multiprobe", "hash_backend", "parts", "clusters", "m", "ef_construction")
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts(JsonForm):
+    """Id, fingerprint, model type, metric and dimensions of a stored model."""
+
+    model_id: str
+    fingerprint: str
+    model: str
+    metric: str
+    dims: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedModel(ModelFacts):
+    """A model that was just fitted and stored.
+
+    Attributes
+    ----------
+    hash_backend
+        Library that hashes with it.
+    sample_rows
+        Rows that it was fitted on.
+    skipped_rows
+        Drawn rows whose vector cannot be used.
+    skipped
+        Their number by the kind of fault.
+    """
+
+    hash_backend: str
+    sample_rows: int
+    skipped_rows: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainReport(SourceFacts, FittedModel):
+    """Report of a training.
+
+    Attributes
+    ----------
+    settings
+        Settings of the training, as `TrainSettings` dumps them.
+    seconds
+        Duration of each step, and of all.
+    """
+
+    settings: Mapping[str, Any]
+    seconds: Mapping[str, float]
 
 
 @errors_named()
-def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
+def train(settings: TrainSettings, services: Services) -> TrainReport:
     """Train one model on a seeded sample of the source, and store it.
 
     The sample is read by Dask workers and goes from them to the worker that fits, never through this
     process.
 
-    Returns
-    -------
-    dict
-        ``model_id, fingerprint, model, metric, dims, hash_backend, settings, sample_rows, skipped_rows, skipped,
-        seconds, source_format, source_version, left_out, left_out_names``; ``skipped`` counts the drawn rows whose
-        vector cannot be used, by the kind of their fault.
-
     Raises
     ------
     InputError
         The source or a setting does not allow it.
+
+    Examples
+    --------
+    >>> from lsh_core import TrainSettings, find_services, train
+    >>> services = find_services("http://127.0.0.1:9200")
+    >>> settings = TrainSettings(name="packages", source="examples/debian_packages.parquet", metric="cosine", lists=64)
+    >>> report = train(settings, services)
     """
     from lsh_core.builds.mapping import check_vector_column
     from lsh_core.models.registry import default_sample, make_model
+    from lsh_core.retrieval.registry import retrieval_of
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
 
     started = time.perf_counter()
-    knobs = _knobs(settings)
-    make_model(settings.model, seed=settings.seed, **knobs)
+    retrieval_of(type(make_model(settings.model, seed=settings.seed, **settings.model_options)))
     dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
     check_vector_column(settings.source, settings.vector, columns.dims)
@@ -76,7 +126,7 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
             )
             for part in parts
         ]
-        for done in as_they_end(client, samples):
+        for done in follow_futures(client, samples):
             if done.status == "error":
                 done.result()
             meter.advance(1)
@@ -89,31 +139,30 @@ def train(settings: TrainSettings, services: Services) -> dict[str, Any]:
                 dataset.rows,
                 dataset.version,
                 columns.encoder,
-                knobs,
                 services.connection,
                 pure=False,
             )
-            result = next(as_they_end(client, [fitted])).result()
+            fitted_model: FittedModel = next(follow_futures(client, [fitted])).result()
             fitting.advance(1)
-    if result["skipped_rows"]:
+    if fitted_model.skipped_rows:
         logger.warning(
             "train: %s of %s rows drawn from the source were skipped, as their vectors cannot be used: %s",
-            f"{result['skipped_rows']:,}",
-            f"{result['skipped_rows'] + result['sample_rows']:,}",
-            _counted(result["skipped"]),
+            f"{fitted_model.skipped_rows:,}",
+            f"{fitted_model.skipped_rows + fitted_model.sample_rows:,}",
+            _counted(fitted_model.skipped),
         )
     ended = time.perf_counter()
-    return {
-        **result,
-        **dataset.facts(),
-        "settings": settings.model_dump(mode="json"),
-        "seconds": {
+    return TrainReport(
+        **asdict(fitted_model),
+        **asdict(dataset.facts()),
+        settings=settings.model_dump(mode="json"),
+        seconds={
             "plan": round(read - started, 3),
             "sample": round(sampled - read, 3),
             "fit": round(ended - sampled, 3),
             "total": round(ended - started, 3),
         },
-    }
+    )
 
 
 def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSettings:
@@ -124,10 +173,8 @@ def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSe
     SettingsError
         The source names an encoder of a metric that there is not.
     """
-    from lsh_core.models.metrics import check_metric
-
     if settings.metric == "auto":
-        metric = "cosine" if encoder is None else check_metric(encoder.metric)
+        metric = "cosine" if encoder is None else METRICS.check(encoder.metric)
         return settings.model_copy(update={"metric": metric})
     if encoder is not None and encoder.metric != settings.metric:
         logger.warning(
@@ -137,12 +184,6 @@ def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSe
             settings.metric,
         )
     return settings
-
-
-def _knobs(settings: TrainSettings) -> dict[str, Any]:
-    """Arguments of the model: what is left at its default is left out, as not every kind of model knows it."""
-    given = {knob: getattr(settings, knob) for knob in _KNOBS}
-    return {knob: value for knob, value in given.items() if value != TrainSettings.model_fields[knob].default}
 
 
 def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
@@ -175,9 +216,8 @@ def _fit_and_store(
     rows: int,
     source_version: str | None,
     encoder: EncoderInfo | None,
-    knobs: dict[str, Any],
     connection: Connection,
-) -> dict[str, Any]:
+) -> FittedModel:
     """Fit on the joined sample and store the model. Runs on a worker."""
     import numpy as np
 
@@ -191,7 +231,8 @@ def _fit_and_store(
         raise SourceError(settings.source, reason)
     if len(sample) < 2:
         raise SettingsError("sample", len(sample), "a model needs two rows or more to learn from")
-    model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **knobs).fit(sample, rows=rows)
+    model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **settings.model_options)
+    model.fit(sample, rows=rows)
     facts = {
         "rows": rows,
         "source": redact(settings.source),
@@ -200,14 +241,14 @@ def _fit_and_store(
         "encoder": None if encoder is None else asdict(encoder),
     }
     stored = store_model(answering_client(connection), settings.name, model, facts)
-    return {
-        "model_id": stored.model_id,
-        "fingerprint": stored.fingerprint,
-        "model": stored.kind,
-        "metric": stored.metric,
-        "dims": stored.dims,
-        "hash_backend": model.backend_,
-        "sample_rows": len(sample),
-        "skipped_rows": skipped.total(),
-        "skipped": dict(skipped),
-    }
+    return FittedModel(
+        model_id=stored.model_id,
+        fingerprint=stored.fingerprint,
+        model=stored.model,
+        metric=stored.metric,
+        dims=stored.dims,
+        hash_backend=model.backend_,
+        sample_rows=len(sample),
+        skipped_rows=skipped.total(),
+        skipped=dict(skipped),
+    )

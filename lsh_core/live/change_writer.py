@@ -1,4 +1,4 @@
-"""Changes written into one build, hashed with its own model, and what the server said to each."""
+"""Change writer: writes live changes into one build, hashed with the build's model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lsh_core.builds.bulk_lines import BulkLineEncoder, delete_line
 from lsh_core.builds.field_types import field_paths
-from lsh_core.builds.mapping import META_KEY, BuildMeta, VectorField, change_fields
+from lsh_core.builds.mapping import META_KEY, BuildMeta, VectorField
 from lsh_core.elastic.bulk_answers import Verdict, judge_item
 from lsh_core.elastic.bulk_requests import post_bulk, requests
 from lsh_core.elastic.cluster import on_any_node
@@ -52,7 +52,7 @@ class WritableBuild:
 
 @dataclass
 class Outcome:
-    """What became of some changes.
+    """Outcome of one request of changes.
 
     Attributes
     ----------
@@ -62,8 +62,8 @@ class Outcome:
         Changes to send again: their shard was away, or the alias was.
     reason
         Why the last of `waiting` waits.
-    way_is_away
-        Whether some wait because the alias to write through is not there.
+    alias_missing
+        Whether some wait because the alias to write through is missing.
     absent
         Keys of the changes whose document was not in the build before.
     """
@@ -71,7 +71,7 @@ class Outcome:
     refused: list[tuple[Entry, str]] = field(default_factory=list)
     waiting: list[Entry] = field(default_factory=list)
     reason: str = ""
-    way_is_away: bool = False
+    alias_missing: bool = False
     absent: set[str] = field(default_factory=set)
 
 
@@ -96,9 +96,6 @@ def read_writable(connection: Connection, index: str) -> WritableBuild:
         raise NotFoundError("airlsh index", index, "its _meta does not say that airlsh built it")
     meta = BuildMeta.from_json(mapping["_meta"])
     properties = mapping["properties"]
-    if "change" not in properties["airlsh"]["properties"]:
-        added = {"airlsh": {"properties": change_fields()}}
-        on_any_node(connection, lambda client: client.indices.put_mapping(index=index, properties=added))
     columns = {name: kind for name, kind in properties.items() if name != META_KEY}
     vectors = {vector.column for vector in meta.vectors}
     fields = {path: kind for path, kind in field_paths(columns).items() if path not in vectors}
@@ -124,7 +121,7 @@ class ChangeWriter:
 
     def _lines(self, entries: Sequence[Entry], outcome: Outcome) -> dict[int, bytes]:
         lines = {
-            number: delete_line(entry.id, entry.position)
+            number: delete_line(entry.id, entry.effective_position)
             for number, entry in enumerate(entries)
             if entry.kind == "delete"
         }
@@ -146,13 +143,13 @@ class ChangeWriter:
             return {}
         kept = [name for name in table.column_names if name in self._build.fields]
         others = table.take(pa.array(offsets, pa.int64())).select(kept)
-        codes = self._build.model.encode(np.ascontiguousarray(valid.vectors), field.near)
+        codes = field.strategy.encode(self._build.model, np.ascontiguousarray(valid.vectors))
         lines = self._writer.live_rows(
             valid.ids,
             valid.vectors,
             codes.tokens,
             codes.near,
-            positions=[entries[offset].position for offset in offsets],
+            positions=[entries[offset].effective_position for offset in offsets],
             partitions=[entries[offset].partition for offset in offsets],
             others=others,
         )
@@ -169,7 +166,7 @@ class ChangeWriter:
     def _judge(self, entry: Entry, item: dict[str, Any], outcome: Outcome) -> None:
         error = item.get("error") or {}
         if error.get("type") in _AWAY:
-            outcome.reason, outcome.way_is_away = str(error.get("reason")), True
+            outcome.reason, outcome.alias_missing = str(error.get("reason")), True
             outcome.waiting.append(entry)
             return
         if not error and item["status"] == 404:  # A delete of what was not there: done, and remembered.

@@ -1,8 +1,7 @@
-"""The journal made small again: what a later change replaced, and what the source is known to hold, is taken out.
+"""Compaction of the journal: deletes superseded changes, and changes that the source contains.
 
-What stays of an id is its last change, a delete as well: a later build from an older source must not bring it back.
-It stays in the journal all the time, so readers and replays at any moment see it, and a compaction may be killed and
-repeated at any moment.
+The last change of each id stays, even a delete: a later build from an older source must not bring the document back.
+It is never moved, so concurrent readers and replays see it, and a compaction may be killed and repeated at any time.
 """
 
 from __future__ import annotations
@@ -13,62 +12,67 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.elastic.cluster import on_any_node, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import CHANGES
-from lsh_core.live.journal import BEFORE_ALL, Entry, Journal, is_repeatable
+from lsh_core.live.journal import Entry, Journal, is_repeatable
 from lsh_core.live.latest_changes import LatestChangeIndex
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 YOUNG_SECONDS = 3_600.0
-"""Younger changes stay, and replace none: their writer may take them back, because a build refused them."""
+"""Younger changes are kept and supersede none: their writer may withdraw them after a build refused them."""
 
 REPEATABLE_SECONDS = 7 * 86_400.0
-"""So long may a refresh take, with all its tries. Younger changes of keys that may be appended again stay: appended
-anew, they would be the last of their ids. So do younger marks, and what follows one of them does not count as covered:
-what began there may still append deletes that are as old as that."""
+"""Upper bound for a refresh including retries.
+
+Keyed changes younger than this are kept: a retry that re-appended one after compaction would give it a new position,
+and it would win over later changes. Marks younger than this are kept as well, and nothing after such a mark counts as
+covered, because the refresh that wrote it may still append deletes dated at the mark."""
 
 _IDS_A_ROUND = 4_000_000
 
 
 @dataclass(frozen=True)
 class Compacted:
-    """What a compaction did: how many changes of the name there were, and how many of them it took out."""
+    """Number of changes of the name before a compaction, and number of changes that it deleted."""
 
     changes: int
     taken_out: int
 
 
 class Redundant:
-    """Tells which of some changes are not needed any more. Pure.
+    """Selection of the changes that are no longer needed. Pure.
 
     Parameters
     ----------
-    covered
-        Place in the journal up to which the source holds all changes.
+    watermark
+        Position up to which the source contains all changes.
     young, repeatable
         Changes from `young` on stay, and marks and what may be appended again from `repeatable` on; milliseconds since
         1970.
     """
 
-    def __init__(self, *, covered: int, young: int, repeatable: int) -> None:
-        self._covered, self._young, self._repeatable = covered, young, repeatable
+    def __init__(self, *, watermark: JournalPosition, young: int, repeatable: int) -> None:
+        self._watermark, self._young, self._repeatable = watermark, young, repeatable
         self._last, self._uncovered = LatestChangeIndex(), LatestChangeIndex()
-        self._sweeps: dict[str | None, int] = {}
+        self._sweeps: dict[str | None, JournalPosition] = {}
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Take note of `entries`: all changes of the name, in the order of the journal."""
         for entry in entries:
             if entry.kind == "mark" and self._stays(entry):
-                self._covered = min(self._covered, entry.seq_no - 1)
+                self._watermark = JournalPosition(min(self._watermark, entry.position - 1))
             if entry.kind == "sweep" and entry.at < self._young:
-                self._sweeps[entry.partition] = max(entry.position, self._sweeps.get(entry.partition, BEFORE_ALL))
+                self._sweeps[entry.partition] = max(
+                    entry.effective_position, self._sweeps.get(entry.partition, BEFORE_ALL)
+                )
         changes = [entry for entry in entries if entry.changes_document]
         self._last.add([entry for entry in changes if entry.at < self._young])
         # One that stays may count as older than one that is covered, which then has to stay to win over it.
-        if self._covered > BEFORE_ALL:
+        if self._watermark > BEFORE_ALL:
             self._uncovered.add([entry for entry in changes if not self._is_covered(entry)])
 
     def among(self, entries: Sequence[Entry]) -> list[Entry]:
@@ -88,59 +92,59 @@ class Redundant:
         if entry.kind == "mark":
             return True
         if entry.kind == "sweep":  # A later one of its partition takes away all that it does.
-            return entry.position < self._sweeps[entry.partition]
+            return entry.effective_position < self._sweeps[entry.partition]
         return replaced or (self._is_covered(entry) and not wanted)
 
     def _is_covered(self, entry: Entry) -> bool:
-        return entry.seq_no <= self._covered and not self._stays(entry)
+        return entry.position <= self._watermark and not self._stays(entry)
 
 
 def compact_journal(
     connection: Connection,
     name: str,
     *,
-    covered: int = BEFORE_ALL,
+    watermark: JournalPosition = BEFORE_ALL,
     share: float = 0.5,
     young_seconds: float = YOUNG_SECONDS,
     before: Callable[[], None] = lambda: None,
 ) -> Compacted:
-    """Take out of the journal what no build of `name` needs any more, if that is more than `share` of its changes.
+    """Delete the changes that no build of `name` needs any more, if they are more than `share` of its changes.
 
     Safe beside writers, replays, verifications and other compactions. Memory holds the last changes of four million
     ids at most, 64 bytes each; a name with more ids is gone over in several rounds.
 
     Parameters
     ----------
-    covered
-        Place in the journal up to which changes are also taken out where they are the last of their id: the source
-        holds them, and no build is to replay them. Whoever gives it keeps new builds from starting meanwhile.
+    watermark
+        Position up to which changes are taken out even where they are the last of their id: the source contains them,
+        and no build will replay them. The caller keeps new builds from starting meanwhile.
     young_seconds
         Younger changes stay.
     before
         Called once before anything is taken out.
     """
     journal = Journal(connection, name)
-    upto = journal.settled()
+    up_to = journal.barrier()
     now = time.time()
     young, repeatable = int((now - young_seconds) * 1000), int((now - REPEATABLE_SECONDS) * 1000)
-    changes, ids = on_any_node(connection, lambda client: _estimate(client, name, young, covered))
+    changes, ids = on_any_node(connection, lambda client: _estimate(client, name, young, watermark))
     if changes - ids <= share * changes:
         return Compacted(changes, 0)
     before()
     rounds = 1 + ids // _IDS_A_ROUND
     taken_out = 0
     for number in range(rounds):
-        redundant = Redundant(covered=covered, young=young, repeatable=repeatable)
-        for page in _pages(journal, upto, number, rounds):
+        redundant = Redundant(watermark=watermark, young=young, repeatable=repeatable)
+        for page in _pages(journal, up_to, number, rounds):
             redundant.add(page)
-        for page in _pages(journal, upto, number, rounds):
+        for page in _pages(journal, up_to, number, rounds):
             taken_out += journal.take_out(redundant.among(page))
     return Compacted(changes, taken_out)
 
 
-def _pages(journal: Journal, upto: int, number: int, rounds: int) -> Iterator[list[Entry]]:
+def _pages(journal: Journal, up_to: JournalPosition, number: int, rounds: int) -> Iterator[list[Entry]]:
     """Yield the changes of the ids of one round, and marks and sweeps, which belong to all rounds."""
-    for page in journal.read(after=BEFORE_ALL, upto=upto, rows=False):
+    for page in journal.read(after=BEFORE_ALL, up_to=up_to, rows=False):
         if rounds == 1:
             yield page
         else:
@@ -151,10 +155,10 @@ def _pages(journal: Journal, upto: int, number: int, rounds: int) -> Iterator[li
             ]
 
 
-def _estimate(client: Elasticsearch, name: str, young: int, covered: int) -> tuple[int, int]:
+def _estimate(client: Elasticsearch, name: str, young: int, watermark: JournalPosition) -> tuple[int, int]:
     """Return how many changes the name has, and about how many of them would stay."""
     old = {"bool": {"filter": [{"range": {"at": {"lt": young, "format": "epoch_millis"}}}]}}
-    kept = {"bool": {"filter": [*old["bool"]["filter"], {"range": {"_seq_no": {"gt": covered}}}]}}
+    kept = {"bool": {"filter": [*old["bool"]["filter"], {"range": {"_seq_no": {"gt": watermark}}}]}}
     ids = {"ids": {"cardinality": {"field": "id", "precision_threshold": 40_000}}}
     answer = search(
         client,

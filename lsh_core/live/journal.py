@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import orjson
 
+from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.records import now
 from lsh_core.elastic.bulk_answers import PASSING_STATUSES
 from lsh_core.elastic.bulk_requests import post_bulk, requests
@@ -25,9 +26,6 @@ from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import CHANGES, ensure_system_index
 from lsh_core.errors import LoadError, ServerError, UnavailableError
 from lsh_core.live.journal_reads import barrier, read_after_barrier
-
-BEFORE_ALL = -1
-"""The position before the first change."""
 
 _OWN_KEY = "once-"
 _PAGE = 500
@@ -47,11 +45,11 @@ class Change:
     ----------
     kind
         ``mark`` changes nothing: it only takes a position. ``sweep`` says that documents of its partition which are
-        older than its position have left it.
+        older than its effective position have left it.
     row
         Arrow IPC stream of one row, of an upsert.
-    position
-        Given only where a change is to count as older than its place in the journal.
+    effective_position
+        Position that the change counts at; default: its own. Given only where that is older.
     key
         Id of the document in the journal: the same key is one change however often it is appended.
     """
@@ -60,7 +58,7 @@ class Change:
     kind: Kind
     row: bytes | None = None
     partition: str | None = None
-    position: int | None = None
+    effective_position: JournalPosition | None = None
     key: str | None = None
 
 
@@ -70,10 +68,10 @@ class Entry:
 
     Attributes
     ----------
-    seq_no
-        Its place in the journal.
     position
-        What the version of its documents follows from; its `seq_no` unless it counts as older.
+        Its position in the journal.
+    effective_position
+        Position that the version of its document follows from: its own, unless the change counts as older.
     at
         When it was appended, in milliseconds since 1970, by its writer's clock.
     primary_term
@@ -87,8 +85,8 @@ class Entry:
     kind: Kind
     row: bytes | None
     partition: str | None
-    seq_no: int
-    position: int
+    position: JournalPosition
+    effective_position: JournalPosition
     at: int = field(default=0, compare=False)
     primary_term: int | None = field(default=None, compare=False)
     was_there: bool = field(default=False, compare=False)
@@ -129,7 +127,7 @@ class Journal:
         """
         keys = [change.key or _OWN_KEY + uuid.uuid4().hex for change in changes]
         lines = [self._lines(change, key) for change, key in zip(changes, keys, strict=True)]
-        positions: dict[int, int] = {}
+        positions: dict[int, JournalPosition] = {}
         repeated: set[int] = set()
         deadline = time.monotonic() + _WAIT_SECONDS
         waiting = list(range(len(changes)))
@@ -155,15 +153,17 @@ class Journal:
                 kind=change.kind,
                 row=change.row,
                 partition=change.partition,
-                seq_no=positions[number],
-                position=positions[number] if change.position is None else change.position,
+                position=positions[number],
+                effective_position=(
+                    positions[number] if change.effective_position is None else change.effective_position
+                ),
                 was_there=number in repeated,
             )
             for number, change in enumerate(changes)
         ]
 
-    def read(self, *, after: int, upto: int, rows: bool = True) -> Iterator[list[Entry]]:
-        """Yield the changes with ``after < seq_no <= upto``, in order, in pages; `upto` comes from `settled`.
+    def read(self, *, after: JournalPosition, up_to: JournalPosition, rows: bool = True) -> Iterator[list[Entry]]:
+        """Yield the changes with ``after < position <= up_to``, in order, in pages; `up_to` comes from `barrier`.
 
         Parameters
         ----------
@@ -175,41 +175,41 @@ class Journal:
         UnavailableError
             No node reads from a copy that holds all of them.
         """
-        while after < upto:
-            page = self._page(after=after, upto=upto, rows=rows)
+        while after < up_to:
+            page = self._page(after=after, up_to=up_to, rows=rows)
             if not page:
                 return
             yield page
-            after = page[-1].seq_no
+            after = page[-1].position
 
-    def has_any(self, *, after: int) -> bool:
-        """Return whether the name has changes, marks or sweeps with ``after < seq_no``."""
-        return any(True for _ in self.read(after=after, upto=self.settled(), rows=False))
+    def has_any(self, *, after: JournalPosition) -> bool:
+        """Return whether the name has changes, marks or sweeps with ``after < position``."""
+        return any(True for _ in self.read(after=after, up_to=self.barrier(), rows=False))
 
-    def last_positions(self, ids: Sequence[str], *, upto: int) -> dict[str, int]:
-        """Return the greatest position that the changes of each id have among those with ``seq_no <= upto``."""
-        found: dict[str, int] = {}
+    def last_positions(self, ids: Sequence[str], *, up_to: JournalPosition) -> dict[str, JournalPosition]:
+        """Return the greatest effective position of the changes of each id with ``position <= up_to``."""
+        found: dict[str, JournalPosition] = {}
         for some in pages(ids, _PAGE):
             after = BEFORE_ALL
             while True:
-                page = self._page(after=after, upto=upto, rows=False, more={"terms": {"id": list(some)}})
+                page = self._page(after=after, up_to=up_to, rows=False, more={"terms": {"id": list(some)}})
                 for entry in filter(lambda each: each.changes_document, page):
-                    found[entry.id] = max(entry.position, found.get(entry.id, BEFORE_ALL))
+                    found[entry.id] = max(entry.effective_position, found.get(entry.id, BEFORE_ALL))
                 if len(page) < _PAGE_WITHOUT_ROWS:
                     break
-                after = page[-1].seq_no
+                after = page[-1].position
         return found
 
-    def place_before(self, time: str, *, upto: int) -> int:
-        """Return the place before the first change of `time` (ISO 8601) or later, or `upto` if that is before it."""
+    def position_before(self, time: str, *, up_to: JournalPosition) -> JournalPosition:
+        """Return the position before the first change of `time` (ISO 8601) or later, or `up_to` if that is smaller."""
         later = {"range": {"at": {"gte": time}}}
-        first = self._page(after=BEFORE_ALL, upto=upto, rows=False, more=later, size=1)
-        return first[0].seq_no - 1 if first else upto
+        first = self._page(after=BEFORE_ALL, up_to=up_to, rows=False, more=later, size=1)
+        return JournalPosition(first[0].position - 1) if first else up_to
 
-    def settled(self) -> int:
-        """Return a position behind every change that was acknowledged before, once all up to it can be read.
+    def barrier(self) -> JournalPosition:
+        """Return a position after every change that was acknowledged before, once all changes up to it can be read.
 
-        It is another one at each call: whether there was a change in between is for `has_any` to say.
+        Returns a new, larger position on every call; use `has_any` to find out whether anything was written in between.
 
         Raises
         ------
@@ -225,7 +225,10 @@ class Journal:
     def take_out(self, entries: Sequence[Entry]) -> int:
         """Take out changes that were read, each only as it was read; return how many were still there."""
         return self._delete(
-            [{"_id": entry.key, "if_seq_no": entry.seq_no, "if_primary_term": entry.primary_term} for entry in entries]
+            [
+                {"_id": entry.key, "if_seq_no": entry.position, "if_primary_term": entry.primary_term}
+                for entry in entries
+            ]
         )
 
     def _delete(self, wanted: Sequence[dict[str, Any]]) -> int:
@@ -250,35 +253,35 @@ class Journal:
             document["row"] = base64.b64encode(change.row).decode("ascii")
         if change.partition is not None:
             document["partition"] = change.partition
-        if change.position is not None:
-            document["position"] = change.position
+        if change.effective_position is not None:
+            document["position"] = change.effective_position
         return orjson.dumps({"create": {"_id": key}}) + b"\n" + orjson.dumps(document) + b"\n"
 
     def _send(
         self, numbers: Sequence[int], lines: Sequence[bytes], keys: Sequence[str]
-    ) -> tuple[dict[int, int], list[int], str]:
+    ) -> tuple[dict[int, JournalPosition], list[int], str]:
         """Send one request.
 
         Returns
         -------
         tuple
-            The place of each change that the journal holds now, those that were there before, and why others are not
-            there.
+            The position of each change that the journal holds now; the changes that it held before; the reason why
+            others are missing.
         """
-        taken: dict[int, int] = {}
+        taken: dict[int, JournalPosition] = {}
         there: list[int] = []
         reason = ""
         items = _bulk(self._connection, b"".join(lines), through=self._through)
         for number, each in zip(numbers, items, strict=True):
             item = each["create"]
             if item["status"] == 201:
-                taken[number] = int(item["_seq_no"])
+                taken[number] = JournalPosition(int(item["_seq_no"]))
             elif item["status"] == 409:
                 there.append(number)
             elif item["status"] in PASSING_STATUSES:
                 reason = str(item.get("error"))
             elif item["status"] == 404:
-                raise LoadError(CHANGES, self._through, "the way in is closed: somebody else has taken this work over")
+                raise LoadError(CHANGES, self._through, "write alias removed: another run holds the lease")
             else:
                 raise ServerError(f"{CHANGES}: a change was refused: {item.get('error')}")
         if there:
@@ -288,24 +291,30 @@ class Journal:
             )
             for number, each in zip(there, found, strict=True):
                 if each.get("found"):
-                    taken[number] = int(each["_seq_no"])
+                    taken[number] = JournalPosition(int(each["_seq_no"]))
         return taken, there, reason
 
     def _page(
-        self, *, after: int, upto: int, rows: bool, more: Mapping[str, Any] | None = None, size: int | None = None
+        self,
+        *,
+        after: JournalPosition,
+        up_to: JournalPosition,
+        rows: bool,
+        more: Mapping[str, Any] | None = None,
+        size: int | None = None,
     ) -> list[Entry]:
         # Doc values spare the server the reading of the sources, which the rows are most of.
         kept = {} if rows else {"source": False, "docvalue_fields": _FIELDS}
         wanted: list[Mapping[str, Any]] = [
             {"term": {"name": self._name}},
-            {"range": {"_seq_no": {"gt": after, "lte": upto}}},
+            {"range": {"_seq_no": {"gt": after, "lte": up_to}}},
         ]
         if more is not None:
             wanted.append(more)
         hits = read_after_barrier(
             self._connection,
             self._name,
-            upto,
+            up_to,
             query={"bool": {"filter": wanted}},
             sort=[{"_seq_no": "asc"}],
             size=size or (_PAGE if rows else _PAGE_WITHOUT_ROWS),
@@ -315,7 +324,7 @@ class Journal:
 
 
 def _entry(hit: dict[str, Any]) -> Entry:
-    seq_no = int(hit["_seq_no"])
+    position = JournalPosition(int(hit["_seq_no"]))
     if "_source" in hit:
         own = hit["_source"]
         at = round(datetime.fromisoformat(own["at"]).timestamp() * 1000)
@@ -329,8 +338,8 @@ def _entry(hit: dict[str, Any]) -> Entry:
         kind=own["kind"],
         row=base64.b64decode(row) if row is not None else None,
         partition=own.get("partition"),
-        seq_no=seq_no,
-        position=int(own.get("position", seq_no)),
+        position=position,
+        effective_position=JournalPosition(int(own.get("position", position))),
         at=at,
         primary_term=hit["_primary_term"],
     )

@@ -1,10 +1,8 @@
-"""How far the journal is, and readings of it that lack nothing up to there, whichever node answers.
+"""Complete reads of the journal, whichever node answers.
 
-A node that was cut off from its cluster and is back answers for some seconds from what it knew before: its statistics
-and its copies of shards are old. It cannot acknowledge a write, because the other copies take none under its old
-primary term. So a position is proven by writes, and a copy is read once it was seen to hold the last of them.
-
-Two documents a name, written over and over. They belong to no name, so nobody takes them for changes.
+A node that rejoins after a partition serves stale data for some seconds but cannot acknowledge writes. So the end of
+the journal is found by a write, and a shard copy is read only after it was seen to contain that write. Uses two marker
+documents per index name; they carry no ``name``, so change queries skip them.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.records import now
 from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 _WAIT_SECONDS = 60.0
 _READ_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 1.0
+_MAX_PAUSE_SECONDS = 1.0
 _KEEP_ALIVE = "1m"
 _CLOSE_SECONDS = 5.0
 _LOST = (404, 500)
@@ -35,7 +34,7 @@ _LOST = (404, 500)
 _TURN, _PROOF = "turn", "settled"
 
 
-def barrier(connection: Connection, name: str) -> int:
+def barrier(connection: Connection, name: str) -> JournalPosition:
     """Return a position behind every change that was acknowledged before, once `read_after_barrier` can read up to it.
 
     Positions are given out before their documents can be seen, so what is on the way is waited for: otherwise a
@@ -51,7 +50,7 @@ def barrier(connection: Connection, name: str) -> int:
     node = 0
     while (reached := on_any_node(connection, _on_every_copy, first=node)) < position:
         if time.monotonic() > deadline:
-            reason = f"places up to {reached} of {position} are on every copy"
+            reason = f"positions up to {reached} of {position} are on every copy"
             raise UnavailableError("the journal", _WAIT_SECONDS, reason)
         time.sleep(_PAUSE_SECONDS)
         node += 1
@@ -60,14 +59,14 @@ def barrier(connection: Connection, name: str) -> int:
     return position
 
 
-def read_after_barrier(connection: Connection, name: str, upto: int, **body: Any) -> list[dict[str, Any]]:
-    """Search one copy of the journal that holds every change up to `upto`; return the hits.
+def read_after_barrier(connection: Connection, name: str, up_to: JournalPosition, **body: Any) -> list[dict[str, Any]]:
+    """Search one copy of the journal that holds every change up to `up_to`; return the hits.
 
     Each call looks anew: a change that its writer has taken back since is not found any more.
 
     Parameters
     ----------
-    upto
+    up_to
         Position that `barrier` has returned for `name`, now or long ago, or one before it.
 
     Raises
@@ -76,32 +75,33 @@ def read_after_barrier(connection: Connection, name: str, upto: int, **body: Any
         No copy that answers holds them all.
     """
     deadline, pause = time.monotonic() + _READ_SECONDS, _PAUSE_SECONDS
-    search, node = partial(_search, name=name, upto=upto, body=body), 0
+    search, node = partial(_search, name=name, up_to=up_to, body=body), 0
     while (hits := on_any_node(connection, search, first=node)) is None:
         if time.monotonic() > deadline:
-            reason = f"no node reads from a copy that is known to hold all up to place {upto}"
+            reason = f"no node reads from a copy that is known to hold all up to position {up_to}"
             raise UnavailableError("the journal", _READ_SECONDS, reason)
         node += 1
         if not node % len(connection.urls):
             time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, _MAX_PAUSE_SECONDS)
     return hits
 
 
-def _take_turn(client: Elasticsearch, *, name: str) -> int:
+def _take_turn(client: Elasticsearch, *, name: str) -> JournalPosition:
     answer = client.index(index=CHANGES, id=f"{_TURN}/{name}", document=_mark(_TURN, name), timeout=SERVER_TIMEOUT)
-    return int(answer["_seq_no"])
+    return JournalPosition(int(answer["_seq_no"]))
 
 
-def _on_every_copy(client: Elasticsearch) -> int:
-    """Return a place up to which every copy holds the journal; -1 if that is not known."""
+def _on_every_copy(client: Elasticsearch) -> JournalPosition:
+    """Return a position up to which every copy holds the journal; `BEFORE_ALL` if none is known."""
     stats = client.indices.stats(index=CHANGES, level="shards", metric="docs")
     shards = stats["indices"].get(CHANGES, {}).get("shards", {}).get("0", ())
     # Each copy knows of the others at most what is so. What one knows that was cut off is old, not wrong.
-    return max((int(shard["seq_no"]["global_checkpoint"]) for shard in shards), default=-1)
+    checkpoints = [int(shard["seq_no"]["global_checkpoint"]) for shard in shards]
+    return JournalPosition(max(checkpoints, default=BEFORE_ALL))
 
 
-def _prove(client: Elasticsearch, *, name: str, position: int) -> None:
+def _prove(client: Elasticsearch, *, name: str, position: JournalPosition) -> None:
     """Write down, on every copy and for searches to see, that every copy holds all up to `position`."""
     from elasticsearch import ConflictError
 
@@ -123,8 +123,10 @@ def _mark(kind: str, name: str) -> dict[str, Any]:
     return {"kind": kind, "id": name, "at": now()}
 
 
-def _search(client: Elasticsearch, *, name: str, upto: int, body: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the hits of a search, or None if the copy that this node reads from may lack changes up to `upto`.
+def _search(
+    client: Elasticsearch, *, name: str, up_to: JournalPosition, body: Mapping[str, Any]
+) -> list[dict[str, Any]] | None:
+    """Return the hits of a search, or None if the copy that this node reads from may lack changes up to `up_to`.
 
     The journal has one shard, so a point in time is of one copy. Its proof and its hits are of one moment.
     """
@@ -143,7 +145,7 @@ def _search(client: Elasticsearch, *, name: str, upto: int, body: Mapping[str, A
             docvalue_fields=["position"],
             size=1,
         )
-        if not proof or int(proof[0]["fields"]["position"][0]) < upto:
+        if not proof or int(proof[0]["fields"]["position"][0]) < up_to:
             return None
         return _hits(client, view, **body)
     except ApiError as error:

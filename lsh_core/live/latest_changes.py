@@ -1,4 +1,4 @@
-"""Which change of each id is the last one, in 32 bytes an id. Pure: no I/O."""
+"""Index of the latest change of each id, in 32 bytes per id. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy.typing as npt
 from lsh_core.builds.id_hashes import hash_ids, longest_run
 from lsh_core.live.journal import Entry
 
-_MOST_WAITING = 2**18
+_MAX_WAITING = 2**18
 
 
 class LatestChangeIndex:
-    """The last change of each id, among all that were added.
+    """Latest change of each id among all changes added.
 
-    The last one has the greatest position; of two with the same position it is the later one in the journal. That is
-    not always the one with the greatest place in the journal: a change may count as older than its place.
+    The last change has the greatest effective position; of two with the same one it is the later one in the journal.
+    It is not always the one with the greatest position: a change may count as older.
     """
 
     def __init__(self) -> None:
-        self._rows = np.empty((0, 4), np.int64)  # Two halves of the hash, position, seq_no; sorted, one row an id.
+        self._rows = np.empty((0, 4), np.int64)  # Two halves of the hash, both positions; sorted, one row an id.
         self._waiting: list[npt.NDArray[np.int64]] = []
         self._held = 0
         self._longest_run = 0  # How many ids share the first half of a hash: one, but for a chance in a billion.
@@ -34,10 +34,10 @@ class LatestChangeIndex:
         """Take note of `entries`, in any order."""
         if not entries:
             return
-        places = np.array([(entry.position, entry.seq_no) for entry in entries], np.int64)
-        self._waiting.append(np.column_stack((_hashes(entries), places)))
+        positions = np.array([(entry.effective_position, entry.position) for entry in entries], np.int64)
+        self._waiting.append(np.column_stack((_hashes(entries), positions)))
         self._held += len(entries)
-        if self._held > max(_MOST_WAITING, len(self._rows) // 2):
+        if self._held > max(_MAX_WAITING, len(self._rows) // 2):
             self._settle()
 
     def hashes(self) -> npt.NDArray[np.uint64]:
@@ -56,17 +56,21 @@ class LatestChangeIndex:
         known = at >= 0
         last = self._rows[at[known], 3]
         answer = np.zeros(len(entries), np.bool_)
-        answer[known] = last == np.array([entry.seq_no for entry in entries], np.int64)[known]
+        answer[known] = last == np.array([entry.position for entry in entries], np.int64)[known]
         return answer
 
     def are_superseded(self, entries: Sequence[Entry]) -> npt.NDArray[np.bool_]:
         """Return for each of `entries` whether a later change of its id was added."""
         at = self._find(_hashes(entries))
         known = at >= 0
-        places = np.array([(entry.position, entry.seq_no) for entry in entries], np.int64).reshape(-1, 2)[known]
+        positions = np.array([(entry.effective_position, entry.position) for entry in entries], np.int64).reshape(
+            -1, 2
+        )[known]
         last = self._rows[at[known], 2:]
         answer = np.zeros(len(entries), np.bool_)
-        answer[known] = (places[:, 0] < last[:, 0]) | ((places[:, 0] == last[:, 0]) & (places[:, 1] < last[:, 1]))
+        answer[known] = (positions[:, 0] < last[:, 0]) | (
+            (positions[:, 0] == last[:, 0]) & (positions[:, 1] < last[:, 1])
+        )
         return answer
 
     def _find(self, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

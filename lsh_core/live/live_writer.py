@@ -20,6 +20,7 @@ from lsh_core.elastic.cluster import on_any_node, refresh
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, Caller, hold
 from lsh_core.elastic.system_indices import CHANGES
+from lsh_core.elastic.text_values import MAX_ID_BYTES
 from lsh_core.errors import (
     LeaseHeldError,
     LeaseLostError,
@@ -34,13 +35,12 @@ from lsh_core.live.live_fence import is_fenced, repair_live
 from lsh_core.live.rows import KeyOf, Rows, as_table, rename_columns, upserts, valid_rows
 from lsh_core.live.value_refusals import plain_refusal
 from lsh_core.redaction import escape_non_utf8
-from lsh_core.sources.identifiers import MOST_ID_BYTES
 
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 60.0
 _WRITER = Caller(None, "a writer of live changes")
-_LONGEST_PAUSE_SECONDS = 1.0
+_MAX_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -219,8 +219,8 @@ class LiveWriter:
         earlier = [entry.id for entry in entries if entry.was_there]
         if not earlier:
             return list(entries)
-        last = self.journal.last_positions(earlier, upto=self.journal.settled())
-        return [entry for entry in entries if entry.position >= last.get(entry.id, entry.position)]
+        last = self.journal.last_positions(earlier, up_to=self.journal.barrier())
+        return [entry for entry in entries if entry.effective_position >= last.get(entry.id, entry.effective_position)]
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Write changes that are in the journal, whoever made them, into the live build.
@@ -238,7 +238,7 @@ class LiveWriter:
             raise VerificationError(
                 build.index,
                 f"live change of {entry.id!r}",
-                f"the {entry.kind} at position {entry.position}",
+                f"the {entry.kind} at position {entry.effective_position}",
                 f"{reason}; {len(refused)} of {len(entries)} changes were refused",
             ).with_note("Delete such ids, or write them again in a form that fits the build that is live.")
 
@@ -265,10 +265,10 @@ class LiveWriter:
             if time.monotonic() > deadline:
                 what = f"the live build of {self._name}"
                 raise UnavailableError(what, self._wait_seconds, outcome.reason)
-            if outcome.way_is_away and pause >= _LONGEST_PAUSE_SECONDS:
+            if outcome.alias_missing and pause >= _MAX_PAUSE_SECONDS:
                 self._repair()
             time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
     def _repair(self) -> None:
         """Open the way into the live build again if a promotion died behind its fence; one that lives is waited for.
@@ -292,7 +292,7 @@ def _id_text(identity: object) -> str:
         raise SourceError(
             "ids", f"{identity!r} is no id: it is a {type(identity).__name__}, not a string or an integer"
         )
-    if not isinstance(identity, str) and abs(int(identity)) >= 10**MOST_ID_BYTES:
+    if not isinstance(identity, str) and abs(int(identity)) >= 10**MAX_ID_BYTES:
         raise SourceError("ids", f"a whole number of {int(identity).bit_length():,} bits is too long for an id")
     text = str(identity)
     size = len(text.encode(errors="replace"))
@@ -300,6 +300,6 @@ def _id_text(identity: object) -> str:
         raise SourceError(
             "ids", f"{text[:40]!r} is no id: it is not Unicode text, as it holds half of a surrogate pair"
         )
-    if not 0 < size <= MOST_ID_BYTES:
-        raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MOST_ID_BYTES} bytes")
+    if not 0 < size <= MAX_ID_BYTES:
+        raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MAX_ID_BYTES} bytes")
     return text

@@ -1,7 +1,8 @@
-"""The way into the journal for the one refresh of a partition that may write: an alias with its lease's epoch.
+"""Write fence for partition refreshes.
 
-A refresh that was thought dead and wakes up finds its alias gone, and appends nothing any more. To be opened before the
-partition's state is written by compare-and-swap: whoever opens it too late, and writes the state then, is refused.
+Journal appends go through an alias named after the lease's epoch; a refresh that lost its lease finds the alias gone.
+The alias is added before the partition's state is written by compare-and-swap, so a refresh that adds it too late is
+refused at that write.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def fenced_journal_alias(connection: Connection, digest: str, epoch: int) -> Iterator[str]:
-    """Open the way for `epoch` and close it for all others; yield the alias to append through.
+    """Add the alias of `epoch` and remove all others; yield the alias to append through.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is remembered of a partition between two refreshes: ``airlsh-partitions``, one document each."""
+"""State of partitions between two refreshes: ``airlsh-partitions``, one document per partition."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.journal_position import JournalPosition
 from lsh_core.builds.records import now
 from lsh_core.elastic.cluster import on_any_node, search
 from lsh_core.elastic.connection import Connection
@@ -43,7 +44,7 @@ class PartitionState:
     partition: str
     fingerprint: str
     generation: int
-    begin: int | None = None
+    begin: JournalPosition | None = None
     done: bool = False
     rows: int = 0
 
@@ -127,8 +128,10 @@ class PartitionStore:
         self._condition = {"if_seq_no": answer["_seq_no"], "if_primary_term": answer["_primary_term"]}
 
 
-def refreshed_partitions(client: Elasticsearch, name: str, partitions: Iterable[str], *, after: int) -> set[str]:
-    """Return those of `partitions` of `name` that began to be refreshed after a place in the journal.
+def refreshed_partitions(
+    client: Elasticsearch, name: str, partitions: Iterable[str], *, after: JournalPosition
+) -> set[str]:
+    """Return those of `partitions` of `name` that began to be refreshed after a position.
 
     One whose refresh is about to write that it begins counts as well.
     """

@@ -1,4 +1,4 @@
-"""Documents that left their partition: found in a build, and deleted through the journal.
+"""Sweep of a partition: finds the documents that left it in a build, and deletes them through the journal.
 
 A refresh says at its end, by an entry of the kind ``sweep``, that its partition holds nothing that is older than
 its beginning. Every build that does not know the refreshed source yet takes that up when it is brought up to date,
@@ -11,16 +11,17 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.elastic.cluster import on_any_node, refresh
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.scan import scan
-from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.journal import Change, Entry, Journal
 
 _PAGE = 2_000
 
 
 def sweep(
-    connection: Connection, journal: Journal, index: str, entry: Entry, *, planned_at: int
+    connection: Connection, journal: Journal, index: str, entry: Entry, *, planned_at: JournalPosition
 ) -> Iterator[list[Entry]]:
     """Append the deletes that `entry`, a sweep, means for `index`; yield them in pages, to be applied.
 
@@ -31,23 +32,31 @@ def sweep(
     Parameters
     ----------
     planned_at
-        Where the journal was before the source of `index` was listed. If that is after the beginning of the refresh,
-        what was loaded is in the partition: only what was written live before can have left it.
+        End of the journal before the source of `index` was listed. If the refresh began before it, loaded documents are
+        in the partition: only documents that were written live before can have left it.
     """
-    partition, loaded = str(entry.partition), entry.position > planned_at
-    for ids in departed(connection, index, partition, before=entry.position, loaded=loaded):
+    partition, loaded = str(entry.partition), entry.effective_position > planned_at
+    for ids in departed(connection, index, partition, before=entry.effective_position, loaded=loaded):
         # A source that covers live changes gives documents no position: the journal knows which are not older.
-        later = journal.last_positions(ids, upto=entry.seq_no)
+        later = journal.last_positions(ids, up_to=entry.position)
         yield journal.append(
             [
-                Change(each, "delete", partition=entry.partition, position=entry.position, key=_key(entry, each))
+                Change(
+                    each,
+                    "delete",
+                    partition=entry.partition,
+                    effective_position=entry.effective_position,
+                    key=_key(entry, each),
+                )
                 for each in ids
-                if later.get(each, BEFORE_ALL) <= entry.position
+                if later.get(each, BEFORE_ALL) <= entry.effective_position
             ]
         )
 
 
-def departed(connection: Connection, index: str, partition: str, *, before: int, loaded: bool) -> Iterator[list[str]]:
+def departed(
+    connection: Connection, index: str, partition: str, *, before: JournalPosition, loaded: bool
+) -> Iterator[list[str]]:
     """Yield, in pages, the ids of the documents of `partition` that were changed before a position, or were loaded.
 
     All of them are seen as they were when the first page was asked for.

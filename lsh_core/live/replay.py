@@ -1,4 +1,4 @@
-"""The journal replayed into a build that is not live, and the proof that it holds every change."""
+"""Replay of the journal into a build, with the proof that the build holds every change."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.builds.bulk_lines import LIVE_VERSION
+from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.names import replay_alias
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
 from lsh_core.errors import UnavailableError, VerificationError
 from lsh_core.live.change_writer import ChangeWriter, read_writable
-from lsh_core.live.journal import BEFORE_ALL, Entry, Journal
+from lsh_core.live.journal import Entry, Journal
 from lsh_core.live.latest_changes import LatestChangeIndex
 from lsh_core.live.partition_sweep import sweep
 from lsh_core.live.pending_changes import pending_changes, uncovered_changes
@@ -30,15 +31,15 @@ if TYPE_CHECKING:
 
 _WAIT_SECONDS = 300.0
 _IDS_PER_PAGE = 1000
-_MOST_REASONS = 1000
+_MAX_REASONS = 1000
 _SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """How far the journal was replayed, and how many changes were applied."""
+    """Position up to which the journal was replayed, and the number of changes that were applied."""
 
-    position: int
+    position: JournalPosition
     changes: int
 
 
@@ -47,9 +48,9 @@ def replay_changes(
     name: str,
     index: str,
     *,
-    after: int = BEFORE_ALL,
-    planned_at: int = BEFORE_ALL,
-    covered: int = BEFORE_ALL,
+    after: JournalPosition = BEFORE_ALL,
+    planned_at: JournalPosition = BEFORE_ALL,
+    watermark: JournalPosition = BEFORE_ALL,
 ) -> Replayed:
     """Apply the changes of `name` that follow `after` to `index`, in order, and prove that it holds them.
 
@@ -59,10 +60,10 @@ def replay_changes(
     Parameters
     ----------
     planned_at
-        Where the journal was when the source of `index` was listed: of a partition that began to be refreshed later,
-        the index may hold rows that have left it.
-    covered
-        Place in the journal up to which the source of `index` holds all changes: those are passed over.
+        End of the journal before the source of `index` was listed. Of a partition whose refresh began later, the index
+        may hold rows that have left it.
+    watermark
+        Position up to which the source of `index` contains all changes: these are skipped.
 
     Raises
     ------
@@ -75,20 +76,20 @@ def replay_changes(
     last = LatestChangeIndex()
     refused: dict[str, str] = {}
     applied, reached = 0, after
-    with closing(ReplayTarget(connection, index)) as way:
+    with closing(ReplayTarget(connection, index)) as target:
         while True:
-            upto = journal.settled()
+            up_to = journal.barrier()
             sweeps: list[Entry] = []
-            for page, changes in pending_changes(journal, reached, upto, covered):
-                _note(refused, way.apply(changes))
+            for page, changes in pending_changes(journal, reached, up_to, watermark):
+                _note(refused, target.apply(changes))
                 last.add(changes)
                 applied += len(changes)
-                sweeps += [entry for entry in page if entry.kind == "sweep" and entry.position > planned_at]
-            reached = max(upto, reached)
+                sweeps += [entry for entry in page if entry.kind == "sweep" and entry.effective_position > planned_at]
+            reached = max(up_to, reached)
             swept = 0
             for entry in sweeps:
                 for deletes in sweep(connection, journal, index, entry, planned_at=planned_at):
-                    way.apply(deletes)
+                    target.apply(deletes)
                     _prove(journal, connection, index, deletes, refused)
                     swept += len(deletes)
             if not swept:
@@ -96,7 +97,7 @@ def replay_changes(
         if applied:
             # The journal is read a second time, so that no id has to be kept. A change that a compaction has taken out
             # meanwhile is followed by a later one, which the next replay applies and proves.
-            for _, changes in uncovered_changes(journal, after, reached, covered, rows=False):
+            for _, changes in uncovered_changes(journal, after, reached, watermark, rows=False):
                 is_last = last.are_last(changes)
                 proven = [entry for entry, each in zip(changes, is_last, strict=True) if each]
                 _prove(journal, connection, index, proven, refused)
@@ -104,17 +105,17 @@ def replay_changes(
 
 
 def changed_hashes(
-    connection: Connection, name: str, *, upto: int, covered: int = BEFORE_ALL
+    connection: Connection, name: str, *, up_to: JournalPosition, watermark: JournalPosition = BEFORE_ALL
 ) -> npt.NDArray[np.uint64]:
-    """Return the 128-bit hashes, (n, 2) uint64, of the distinct ids that a replay up to `upto` changes."""
+    """Return the 128-bit hashes, (n, 2) uint64, of the distinct ids that a replay up to `up_to` changes."""
     changed = LatestChangeIndex()
-    for _, changes in uncovered_changes(Journal(connection, name), BEFORE_ALL, upto, covered, rows=False):
+    for _, changes in uncovered_changes(Journal(connection, name), BEFORE_ALL, up_to, watermark, rows=False):
         changed.add(changes)
     return changed.hashes()
 
 
 class ReplayTarget:
-    """The way into a build that is not live; there is none until the first change."""
+    """Write alias of a build that is not live; it is added at the first change."""
 
     def __init__(self, connection: Connection, index: str) -> None:
         self._connection, self._index, self._alias = connection, index, replay_alias(index)
@@ -145,14 +146,14 @@ class ReplayTarget:
         return refused
 
     def close(self) -> None:
-        """Take the way away again."""
+        """Remove the alias."""
         if self._writer is not None:
             _drop_alias(self._connection, self._index, self._alias)
 
 
 def _note(refused: dict[str, str], more: dict[str, str]) -> None:
-    """Keep the reasons of some thousands of ids: they are only told of, for the first that turns out to be missing."""
-    if len(refused) < _MOST_REASONS:
+    """Keep the reasons of some thousands of ids: only the first missing id is reported."""
+    if len(refused) < _MAX_REASONS:
         refused |= more
 
 
@@ -171,9 +172,9 @@ def _prove(
             return
         by_id = {entry.id: entry for entry, _ in missing}
     # A build that is live may have been given a later delete meanwhile, which leaves nothing to be seen.
-    now = journal.last_positions([entry.id for entry, _ in missing], upto=journal.settled())
+    now = journal.last_positions([entry.id for entry, _ in missing], up_to=journal.barrier())
     for entry, document in missing:
-        if now.get(entry.id) == entry.position:
+        if now.get(entry.id) == entry.effective_position:
             raise _not_held(index, entry, document, refused.get(entry.id))
 
 
@@ -183,7 +184,7 @@ def _versions(client: Elasticsearch, *, index: str, ids: Sequence[str]) -> list[
 
 
 def _holds(change: Entry, document: dict[str, Any]) -> bool:
-    wanted = LIVE_VERSION + change.position
+    wanted = LIVE_VERSION + change.effective_position
     if not document.get("found"):
         return change.kind == "delete"
     version = int(document["_version"])
@@ -194,15 +195,15 @@ def _not_held(index: str, change: Entry, document: dict[str, Any], reason: str |
     why = f" ({reason})" if reason is not None else ""
     state = f"version {int(document['_version']) - LIVE_VERSION}" if document.get("found") else "absent"
     error = VerificationError(
-        index, f"live change of {change.id!r}{why}", f"the {change.kind} at position {change.position}", state
+        index, f"live change of {change.id!r}{why}", f"the {change.kind} at position {change.effective_position}", state
     )
     if reason is None:
         return error
     at = datetime.fromtimestamp(change.at // 1000, UTC)
     return error.with_note(
-        f"The build cannot hold what was written live as {change.id!r} at {at.isoformat()}. If its source holds all "
-        f"changes made before some later moment: index with --source-covers {(at + _SECOND).isoformat()}, or later. "
-        "Else delete such ids, or write them again in a form that fits both builds."
+        f"The build rejects the live change of {change.id!r} of {at.isoformat()}. If its source contains all changes "
+        f"made before a later time: index with --source-as-of {(at + _SECOND).isoformat()}, or later. "
+        "Otherwise delete such ids, or upsert them in a form that fits both builds."
     )
 
 

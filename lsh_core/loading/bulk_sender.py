@@ -32,7 +32,7 @@ _LONGEST_PAUSE_SECONDS = 10.0
 _BLOCKED_PAUSE_SECONDS = 15.0
 _PRIMARY_PAUSE_SECONDS = 1.0
 _SHOWN_IDS = 3
-_RESUME_HINT = "What is live stays live; this build can be gone on with once the node that had them is back."
+_RESUME_HINT = "What is live stays live; this build can be resumed once the node that had them is back."
 
 
 class Refusal(NamedTuple):

@@ -17,11 +17,12 @@ from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.bulk_requests import request_sizes
 from lsh_core.loading.bulk_sender import BulkSender, Refusal, SendReport
-from lsh_core.loading.dead_letters import DeadLetter, expiry, letters_kept
+from lsh_core.loading.dead_letters import dead_letters_kept, expiry
 from lsh_core.loading.ledger import LedgerEntry, packed_vector
 from lsh_core.loading.node_queues import STEAL_AFTER_SECONDS, NodeQueues
 from lsh_core.loading.node_stats import NodeStats
 from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.fitting import fit
 from lsh_core.sources.reading import read_span
 from lsh_core.sources.row_ipc import pack_row
@@ -45,7 +46,7 @@ class LoadPlan:
         Addresses of the nodes, for the record.
     types
         Columns with the type that all files share; one that is not here is taken as its file has it.
-    letters_a_chunk, dead_letter_days
+    dead_letters_per_chunk, dead_letter_days
         How many dead letters of a chunk are kept, and for how long.
     """
 
@@ -57,7 +58,7 @@ class LoadPlan:
     request_bytes: int
     posting_threads: int
     types: pa.Schema = field(default_factory=lambda: pa.schema([]))
-    letters_a_chunk: int = letters_kept(1)
+    dead_letters_per_chunk: int = dead_letters_kept(1)
     dead_letter_days: int = 30
 
     @property
@@ -82,7 +83,7 @@ class LoadPlan:
 class ChunkRecord(Protocol):
     """Where a finished chunk is written down."""
 
-    def __call__(self, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: Sequence[DeadLetter]) -> None:
+    def __call__(self, file: SourceFile, chunk: Chunk, entry: LedgerEntry, dead_letters: Sequence[DeadLetter]) -> None:
         """Store the dead letters of `chunk`, then its ledger entry."""
 
 
@@ -97,7 +98,7 @@ class _OpenChunk:
     refused: tuple[RefusedRow, ...]
     refused_bytes: dict[int, bytes]
     candidates: dict[int, dict[str, Any]]
-    longer_rows: int
+    rows_beyond_norm: int
     requests: list[Future[SendReport]]
 
     @property
@@ -167,7 +168,7 @@ class ChunkLoader:
                 some = pa.array(valid.offsets, pa.int64())
                 others = others.take(some) if plan.fields else others.slice(0, len(some))
         with watch("hash"):
-            codes = self._model.encode(valid.vectors, plan.vector.near)
+            codes = plan.vector.strategy.encode(self._model, valid.vectors)
         home = self._sender.ring.home(chunk.number)
         requests = []
         for offsets, lines in self._requests(file, chunk, valid, codes, others, watch):
@@ -179,9 +180,9 @@ class ChunkLoader:
             pa.array(valid.ids, pa.large_string()),
             hash_ids(valid.ids),
             tuple(valid.refused),
-            {row.offset: pack_row(table, row.offset) for row in valid.refused[: plan.letters_a_chunk]},
+            {row.offset: pack_row(table, row.offset) for row in valid.refused[: plan.dead_letters_per_chunk]},
             _sample_rows(valid, chunk),
-            codes.longer,
+            codes.beyond_norm,
             requests,
         )
 
@@ -191,7 +192,7 @@ class ChunkLoader:
         """Yield the offsets and the lines of each request; rows are written just before they are sent."""
         request_bytes = self._plan.request_bytes
         count = len(valid.ids)
-        offsets, places = valid.offsets.tolist(), valid.offsets + chunk.place
+        offsets, row_numbers = valid.offsets.tolist(), valid.offsets + chunk.first_row_number
         waiting: list[bytes] = []
         start = sent = 0
         while start < count:
@@ -203,7 +204,7 @@ class ChunkLoader:
                     codes.tokens[rows],
                     codes.near[rows] if codes.near is not None else None,
                     chunk=chunk.number,
-                    places=places[rows],
+                    row_numbers=row_numbers[rows],
                     others=others.slice(start, rows.stop - start),
                     partition=file.partition,
                 )
@@ -230,13 +231,13 @@ class ChunkLoader:
                 nodes[node].add(tally)
         chunk = opened.chunk
         taken = ~np.isin(opened.offsets, list(refusals)) if refusals else np.ones(len(opened.offsets), np.bool_)
-        letters = self._letters(file, opened, refusals)
+        dead_letters = self._dead_letters(file, opened, refusals)
         entry = LedgerEntry(
             chunk=chunk.number,
             source=file.url,
             start=chunk.start,
             stop=chunk.stop,
-            place=chunk.place,
+            first_row_number=chunk.first_row_number,
             node=self._plan.nodes[self._sender.ring.home(chunk.number)],
             dead_lettered=len(refusals) + len(opened.refused),
             offsets=opened.offsets[taken],
@@ -246,12 +247,12 @@ class ChunkLoader:
                 {"node": self._plan.nodes[node], **tally.to_document()} for node, tally in sorted(nodes.items())
             ),
             seconds=watch.take(),
-            longer_rows=opened.longer_rows,
+            rows_beyond_norm=opened.rows_beyond_norm,
         )
-        self._record(file, chunk, entry, letters)
+        self._record(file, chunk, entry, dead_letters)
         return entry
 
-    def _letters(self, file: SourceFile, opened: _OpenChunk, refusals: dict[int, Refusal]) -> list[DeadLetter]:
+    def _dead_letters(self, file: SourceFile, opened: _OpenChunk, refusals: dict[int, Refusal]) -> list[DeadLetter]:
         """Return the first dead letters of a chunk: what validation refused, and what the server refused."""
         chunk = opened.chunk
         refused: list[tuple[int, str | None, str, str]] = [
@@ -260,7 +261,7 @@ class ChunkLoader:
         for offset, each in refusals.items():
             identity = opened.ids[int(np.searchsorted(opened.offsets, offset))].as_py()
             refused.append((offset, identity, each.error, each.reason))
-        refused = sorted(refused, key=lambda each: each[0])[: self._plan.letters_a_chunk]
+        refused = sorted(refused, key=lambda each: each[0])[: self._plan.dead_letters_per_chunk]
         packed = self._row_bytes_of(file, opened, [offset for offset, *_ in refused])
         expires_at = expiry(self._plan.dead_letter_days)
         row_group_stops = np.cumsum(file.row_group_rows)
@@ -271,7 +272,7 @@ class ChunkLoader:
                 chunk=chunk.number,
                 row_group=int(np.searchsorted(row_group_stops, chunk.start + offset, side="right")),
                 row=chunk.start + offset,
-                place=chunk.place + offset,
+                row_number=chunk.first_row_number + offset,
                 id=identity,
                 error=error,
                 reason=reason,
@@ -301,7 +302,7 @@ def _sample_rows(valid: ValidRows, chunk: Chunk) -> dict[int, dict[str, Any]]:
     return {
         int(valid.offsets[row]): {
             "id": valid.ids[row],
-            "place": chunk.place + int(valid.offsets[row]),
+            "row_number": chunk.first_row_number + int(valid.offsets[row]),
             "vector": packed_vector(valid.vectors[row]),
         }
         for row in rows.tolist()

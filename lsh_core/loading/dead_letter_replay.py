@@ -1,7 +1,7 @@
 """Corrected rows in the place of refused ones: what is sent, and what ledger and dead letters say afterwards.
 
-A corrected row goes into the index as if its first writing had been good: with the version of its place in the
-source, and under the chunk that its place belongs to. So the accounts balance as they do after a load, and a
+A corrected row goes into the index as if its first writing had been good: with its row number as its version, and
+under the chunk that this row number belongs to. So the accounts balance as they do after a load, and a
 replay that was killed, or is run again, comes to the same end.
 """
 
@@ -21,15 +21,16 @@ from lsh_core.builds.records import now
 from lsh_core.elastic.bulk_requests import requests
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import LoadPlan
-from lsh_core.loading.dead_letters import DeadLetter, expiry
+from lsh_core.loading.dead_letters import expiry
 from lsh_core.loading.ledger import LedgerEntry
 from lsh_core.models.contract import LSHModel
 from lsh_core.partitions import partition_of
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.row_ipc import pack_row
 from lsh_core.sources.validation import ValidRows
 
 ChunkUpdate = Callable[[int, npt.NDArray[np.int64], npt.NDArray[np.uint64]], None]
-"""Enters accepted rows of a chunk in the ledger: its number, places in the source (m,), hashes of the ids (m, 2)."""
+"""Enters accepted rows of a chunk in the ledger: its number, row numbers (m,), hashes of the ids (m, 2)."""
 
 
 @dataclass
@@ -38,26 +39,26 @@ class Corrected:
 
     Attributes
     ----------
-    letters
+    dead_letters
         Dead letters as they are now: replayed, or refused again with a new reason.
     """
 
-    letters: list[DeadLetter] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
 
     @property
     def replayed(self) -> int:
-        """Letters whose rows are in the index now, or lost to a later row or a live change with their id."""
-        return sum(letter.replayed_at is not None for letter in self.letters)
+        """Dead letters whose rows are in the index now, or lost to a later row or a live change with their id."""
+        return sum(dead_letter.replayed_at is not None for dead_letter in self.dead_letters)
 
     @property
     def refused(self) -> int:
-        """Letters whose rows were refused again."""
-        return len(self.letters) - self.replayed
+        """Dead letters whose rows were refused again."""
+        return len(self.dead_letters) - self.replayed
 
 
-def with_rows(entry: LedgerEntry, places: npt.NDArray[np.int64], id_hashes: npt.NDArray[np.uint64]) -> LedgerEntry:
+def with_rows(entry: LedgerEntry, row_numbers: npt.NDArray[np.int64], id_hashes: npt.NDArray[np.uint64]) -> LedgerEntry:
     """Return `entry` with rows that were refused before and are accepted now; those it knows already change nothing."""
-    offsets = places - entry.place
+    offsets = row_numbers - entry.first_row_number
     fresh = ~np.isin(offsets, entry.offsets)
     all_offsets = np.concatenate((entry.offsets, offsets[fresh]))
     order = np.argsort(all_offsets)
@@ -101,10 +102,10 @@ class CorrectionLoader:
         self._partition = partition
         self._writer = BulkLineEncoder(plan.vector, plan.fields)
 
-    def load(self, table: pa.Table, letters: Mapping[str, Sequence[DeadLetter]]) -> Corrected:
+    def load(self, table: pa.Table, dead_letters: Mapping[str, Sequence[DeadLetter]]) -> Corrected:
         """Load the rows of `table`, each with an id of its own that `letters` has.
 
-        The row of an id takes the last of its letters' places in the source; the others are repeated rows of that id.
+        The row of an id takes the last of its dead letters' row numbers; the others are repeated rows of that id.
         Rows whose ids belong to live changes count as taken, and are not sent.
         """
         fitted, valid = self._plan.fit_and_validate(table, self._vector_column)
@@ -115,19 +116,19 @@ class CorrectionLoader:
         by_chunk: defaultdict[int, list[int]] = defaultdict(list)
         for row, identity in enumerate(valid.ids):
             if identity not in changed:
-                by_chunk[_last(letters[identity]).chunk].append(row)
+                by_chunk[_last(dead_letters[identity]).chunk].append(row)
         for chunk, rows in by_chunk.items():
-            for row, error, reason in self._send(fitted, valid, chunk, rows, letters):
+            for row, error, reason in self._send(fitted, valid, chunk, rows, dead_letters):
                 refused[int(valid.offsets[row])] = (valid.ids[row], error, reason)
         corrected = Corrected()
-        self._enter(valid, refused, letters, corrected)
+        self._enter(valid, refused, dead_letters, corrected)
         expires_at = expiry(self._plan.dead_letter_days)
         for offset, (of, error, reason) in refused.items():
             data = pack_row(table, offset)
-            corrected.letters += [
-                replace(letter, error=error, reason=reason, row_bytes=data, expires_at=expires_at)
-                for letter in letters.get(of or "", ())
-                if letter.replayed_at is None  # An earlier correction of it stands.
+            corrected.dead_letters += [
+                replace(dead_letter, error=error, reason=reason, row_bytes=data, expires_at=expires_at)
+                for dead_letter in dead_letters.get(of or "", ())
+                if dead_letter.replayed_at is None  # An earlier correction of it stands.
             ]
         return corrected
 
@@ -137,19 +138,19 @@ class CorrectionLoader:
         valid: ValidRows,
         chunk: int,
         rows: list[int],
-        letters: Mapping[str, Sequence[DeadLetter]],
+        dead_letters: Mapping[str, Sequence[DeadLetter]],
     ) -> list[tuple[int, str, str]]:
         """Send rows that belong to `chunk`; return those that the server refused, with error and reason."""
         vectors = valid.vectors[rows]
-        codes = self._model.encode(vectors, self._plan.vector.near)
-        replaced = [_last(letters[valid.ids[row]]) for row in rows]
+        codes = self._plan.vector.strategy.encode(self._model, vectors)
+        replaced = [_last(dead_letters[valid.ids[row]]) for row in rows]
         lines = self._writer.rows(
             [valid.ids[row] for row in rows],
             vectors,
             codes.tokens,
             codes.near,
             chunk=chunk,
-            places=np.array([letter.place for letter in replaced], np.int64),
+            row_numbers=np.array([dead_letter.row_number for dead_letter in replaced], np.int64),
             # In this order: a table without columns forgets its rows when some are taken.
             others=table.take(pa.array(valid.offsets[rows], pa.int64())).select(list(self._plan.fields)),
             partition=self._partition(replaced[0].source),  # A chunk's rows are of one file.
@@ -165,23 +166,25 @@ class CorrectionLoader:
         self,
         valid: ValidRows,
         refused: Mapping[int, object],
-        letters: Mapping[str, Sequence[DeadLetter]],
+        dead_letters: Mapping[str, Sequence[DeadLetter]],
         corrected: Corrected,
     ) -> None:
-        """Enter in the ledger what the index took, and mark the letters."""
-        places: defaultdict[int, list[int]] = defaultdict(list)
+        """Enter in the ledger what the index took, and mark the dead letters."""
+        row_numbers: defaultdict[int, list[int]] = defaultdict(list)
         ids: defaultdict[int, list[str]] = defaultdict(list)
         moment = now()
         for offset, identity in zip(valid.offsets.tolist(), valid.ids, strict=True):
             if offset in refused:
                 continue
-            for letter in letters[identity]:
-                places[letter.chunk].append(letter.place)
-                ids[letter.chunk].append(identity)
-                corrected.letters.append(replace(letter, replayed_at=letter.replayed_at or moment, row_bytes=None))
-        for chunk, taken in places.items():
+            for dead_letter in dead_letters[identity]:
+                row_numbers[dead_letter.chunk].append(dead_letter.row_number)
+                ids[dead_letter.chunk].append(identity)
+                corrected.dead_letters.append(
+                    replace(dead_letter, replayed_at=dead_letter.replayed_at or moment, row_bytes=None)
+                )
+        for chunk, taken in row_numbers.items():
             self._update(chunk, np.array(taken, np.int64), hash_ids(ids[chunk]))
 
 
-def _last(letters: Sequence[DeadLetter]) -> DeadLetter:
-    return max(letters, key=lambda letter: letter.place)
+def _last(dead_letters: Sequence[DeadLetter]) -> DeadLetter:
+    return max(dead_letters, key=lambda dead_letter: dead_letter.row_number)

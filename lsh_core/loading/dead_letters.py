@@ -1,8 +1,8 @@
-"""Rows that could not be indexed: where they are, why, and what they held.
+"""Stores the dead letters of index runs in Elasticsearch, and reads them back.
 
-Of a chunk only so many are kept, the first ones, so that a wholly bad source does not fill the cluster; how many there
-were is in the ledger. Each is kept for some days. One that was replayed stays until then, so that the replay can be
-repeated, but it is no dead letter any more.
+Of each chunk the first dead letters are kept, up to a bound, so that a wholly bad source does not fill the cluster;
+the ledger has their whole number. Each is kept for some days. A replayed one stays until then, so that the replay can
+be repeated, but it does not count as a dead letter any more.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,22 +18,21 @@ from lsh_core.elastic.cluster import search
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import DEAD_LETTERS
 from lsh_core.errors import LoadError, UnavailableError
+from lsh_core.sources.dead_letter import DeadLetter
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 _PAGE = 1000
 _TRIES = 8
-_LONGEST_REASON = 1000
-_LONGEST_ID = 600
-_MOST_ROW_BYTES = 64 * 2**10
-_LEAST_KEPT, _MOST_KEPT = 20, 100_000
+_MAX_ROW_BYTES = 64 * 2**10
+_MIN_KEPT, _MAX_KEPT = 20, 100_000
 _ALL_BUT_DATA = ["row_data"]
 
 
-def letters_kept(chunks: int) -> int:
+def dead_letters_kept(chunks: int) -> int:
     """Return how many dead letters are kept of each of `chunks` chunks: some of each, about 100,000 of a build."""
-    return max(_LEAST_KEPT, _MOST_KEPT // max(1, chunks))
+    return max(_MIN_KEPT, _MAX_KEPT // max(1, chunks))
 
 
 def expiry(days: int) -> str:
@@ -42,68 +40,27 @@ def expiry(days: int) -> str:
     return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
 
 
-@dataclass(frozen=True)
-class DeadLetter:
-    """One refused row: its source file, its row group, its row in the file, its place in the whole source.
-
-    Attributes
-    ----------
-    row_bytes
-        The row as `pack_row` wrote it; None if it is too long to be kept, or was not asked for.
-    replayed_at
-        When a corrected row took its place in the index.
-    """
-
-    build: str
-    source: str
-    chunk: int
-    row_group: int
-    row: int
-    place: int
-    id: str | None
-    error: str
-    reason: str
-    expires_at: str | None = None
-    replayed_at: str | None = None
-    row_bytes: bytes | None = field(default=None, repr=False)
-
-    @property
-    def key(self) -> str:
-        """Its document id: the same each time that its row is refused."""
-        return f"{self.build}:{self.place}"
-
-    def facts(self) -> dict[str, Any]:
-        """Return all but the row, as JSON has it."""
-        facts = asdict(self)
-        del facts["row_bytes"], facts["replayed_at"]
-        return facts
-
-    def to_document(self) -> dict[str, Any]:
-        """Return the letter as it is stored; texts that are too long are cut, and a row that is too long is left."""
-        document = {**self.facts(), "reason": self.reason[:_LONGEST_REASON], "replayed_at": self.replayed_at}
-        if self.id is not None:
-            document["id"] = self.id[:_LONGEST_ID]
-        if self.row_bytes is not None and len(self.row_bytes) <= _MOST_ROW_BYTES:
-            document["row_data"] = base64.b64encode(self.row_bytes).decode("ascii")
-        return document
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> DeadLetter:
-        """Read what `to_document` wrote."""
-        known = dict(document)
-        data = known.pop("row_data", None)
-        return cls(**known, row_bytes=base64.b64decode(data) if data is not None else None)
-
-    def __str__(self) -> str:
-        return f"{self.source} row {self.row:,}: {self.error}: {self.reason}"
+def to_document(letter: DeadLetter) -> dict[str, Any]:
+    """Return a dead letter as it is stored; texts that are too long are cut, and a row that is too long is left out."""
+    document = {**letter.shortened().to_json(), "replayed_at": letter.replayed_at}
+    if letter.row_bytes is not None and len(letter.row_bytes) <= _MAX_ROW_BYTES:
+        document["row_data"] = base64.b64encode(letter.row_bytes).decode("ascii")
+    return document
 
 
-def write_dead_letters(client: Elasticsearch, letters: Sequence[DeadLetter]) -> None:
+def from_document(document: Mapping[str, Any]) -> DeadLetter:
+    """Return the dead letter that `to_document` stored."""
+    known = dict(document)
+    data = known.pop("row_data", None)
+    return DeadLetter(**known, row_bytes=base64.b64decode(data) if data is not None else None)
+
+
+def write_dead_letters(client: Elasticsearch, dead_letters: Sequence[DeadLetter]) -> None:
     """Store `letters`; writing the same ones again changes nothing."""
-    for page in pages(letters, _PAGE):
+    for page in pages(dead_letters, _PAGE):
         operations: list[dict[str, Any]] = []
-        for letter in page:
-            operations += [{"index": {"_id": letter.key}}, letter.to_document()]
+        for dead_letter in page:
+            operations += [{"index": {"_id": dead_letter.key}}, to_document(dead_letter)]
         _write_all(client, operations)
 
 
@@ -145,12 +102,12 @@ def read_dead_letters(
             client,
             DEAD_LETTERS,
             query=query,
-            sort=[{"place": "asc"}],
+            sort=[{"row_number": "asc"}],
             size=size,
             source_excludes=[] if rows else _ALL_BUT_DATA,
             **({"search_after": after} if after else {}),
         )["hits"]["hits"]
-        yield from (DeadLetter.from_document(hit["_source"]) for hit in hits)
+        yield from (from_document(hit["_source"]) for hit in hits)
         if len(hits) < size:
             return
         left -= len(hits)

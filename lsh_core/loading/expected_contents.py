@@ -12,7 +12,7 @@ from lsh_core.builds.id_hashes import IdHashes
 from lsh_core.loading.ledger import LedgerEntry
 
 Rows = npt.NDArray[np.uint64]
-"""Rows as (n, 3) uint64: both halves of the hash of the id, and the place in the source."""
+"""Rows as (n, 3) uint64: both halves of the hash of the id, and the row number in the source."""
 
 Grouping = Callable[[Iterable[Rows]], Iterator[Rows]]
 """Parts a stream of rows into groups, so that all rows with one id are in one group. Order does not matter."""
@@ -20,10 +20,10 @@ Grouping = Callable[[Iterable[Rows]], Iterator[Rows]]
 
 @dataclass(frozen=True)
 class ChunkContents:
-    """What one chunk adds to an index: how many documents, and the sum of their places (``airlsh.row``)."""
+    """What one chunk adds to an index: how many documents, and the sum of their row numbers (``airlsh.row``)."""
 
     documents: int
-    place_sum: int
+    row_number_sum: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def expected_contents(
     """Work out which rows win.
 
     Of the rows with one id the last in source order wins, whatever the order in which they arrived: each
-    write carries its place in the source as its version.
+    write carries its row number as its version.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ def expected_contents(
             kept = ~owned.contains(entry.id_hashes)
             counted["valid"] += len(kept)
             counted["replaced"] += len(kept) - int(kept.sum())
-            places = (entry.offsets + entry.place).astype(np.uint64)
-            yield np.column_stack((entry.id_hashes[kept], places[kept]))
+            row_numbers = (entry.offsets + entry.first_row_number).astype(np.uint64)
+            yield np.column_stack((entry.id_hashes[kept], row_numbers[kept]))
 
     documents = 0
     for each in group(rows()):
-        won = winning_places(each)
+        won = winning_row_numbers(each)
         documents += len(won)
         chunks.count(won)
     return ExpectedContents(
@@ -96,8 +96,8 @@ def expected_contents(
     )
 
 
-def winning_places(rows: Rows) -> npt.NDArray[np.int64]:
-    """Return the greatest place of each id among `rows`, in no particular order."""
+def winning_row_numbers(rows: Rows) -> npt.NDArray[np.int64]:
+    """Return the greatest row number of each id among `rows`, in no particular order."""
     if not len(rows):
         return np.empty(0, np.int64)
     by_half = rows[np.argsort(rows[:, 0])]
@@ -110,7 +110,7 @@ def winning_places(rows: Rows) -> npt.NDArray[np.int64]:
 
 
 class _Chunks:
-    """Winners counted by chunk; which chunk a place belongs to follows from where the chunks begin."""
+    """Winners counted by chunk; which chunk a row number belongs to follows from where the chunks begin."""
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
@@ -123,14 +123,14 @@ class _Chunks:
         """Remember where the chunk of `entry` begins; all are added before anything is counted."""
         if entry.rows_read:
             self._numbers.append(entry.chunk)
-            self._starts.append(entry.place)
+            self._starts.append(entry.first_row_number)
 
-    def count(self, places: npt.NDArray[np.int64]) -> None:
+    def count(self, row_numbers: npt.NDArray[np.int64]) -> None:
         """Count winners."""
         _, starts = self._in_order()
-        at = np.searchsorted(starts, places, side="right") - 1
+        at = np.searchsorted(starts, row_numbers, side="right") - 1
         self._documents += np.bincount(at, minlength=len(starts))
-        np.add.at(self._sums, at, places)
+        np.add.at(self._sums, at, row_numbers)
 
     def holdings(self) -> dict[int, ChunkContents]:
         """Return what was counted, by the chunks' numbers."""

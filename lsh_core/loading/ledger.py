@@ -50,7 +50,7 @@ class LedgerKey:
             chunk.number,
             chunk.start,
             chunk.stop,
-            chunk.place,
+            chunk.first_row_number,
             self.model_fingerprint,
             self.settings_fingerprint,
         ]
@@ -69,16 +69,16 @@ class LedgerEntry:
         128-bit hashes of their ids, (m, 2) uint64, in the same order: enough to know which of
         repeated ids wins, over all chunks, without keeping the ids.
     samples
-        A few rows as ``{"id", "place", "vector"}``, read back by verification.
-    longer_rows
-        Rows that are longer than those that the model of a ``dot`` index was fitted on.
+        A few rows as ``{"id", "row_number", "vector"}``, read back by verification.
+    rows_beyond_norm
+        Rows beyond the trained norm, under metrics that have one.
     """
 
     chunk: int
     source: str
     start: int
     stop: int
-    place: int
+    first_row_number: int
     node: str
     dead_lettered: int
     offsets: npt.NDArray[np.int64]
@@ -86,7 +86,7 @@ class LedgerEntry:
     samples: tuple[dict[str, Any], ...] = ()
     nodes: tuple[dict[str, Any], ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
-    longer_rows: int = 0
+    rows_beyond_norm: int = 0
 
     @property
     def rows_read(self) -> int:
@@ -104,12 +104,12 @@ class LedgerEntry:
             "source": self.source,
             "start": self.start,
             "stop": self.stop,
-            "place": self.place,
+            "first_row_number": self.first_row_number,
             "node": self.node,
             "rows_read": self.rows_read,
             "valid": len(self.offsets),
             "dead_lettered": self.dead_lettered,
-            "longer_rows": self.longer_rows,
+            "rows_beyond_norm": self.rows_beyond_norm,
             "row_mask": base64.b64encode(np.packbits(mask).tobytes()).decode("ascii"),
             "id_hashes": base64.b64encode(self.id_hashes.astype("<u8").tobytes()).decode("ascii"),
             "samples": list(self.samples),
@@ -129,7 +129,7 @@ class LedgerEntry:
             source=document["source"],
             start=document["start"],
             stop=document["stop"],
-            place=document["place"],
+            first_row_number=document["first_row_number"],
             node=document["node"],
             dead_lettered=document["dead_lettered"],
             offsets=np.flatnonzero(np.unpackbits(packed, count=rows)),
@@ -137,7 +137,7 @@ class LedgerEntry:
             samples=tuple(document["samples"]),
             nodes=tuple(document["nodes"]),
             seconds=document["seconds"],
-            longer_rows=document.get("longer_rows", 0),  # Entries of earlier versions have none.
+            rows_beyond_norm=document.get("rows_beyond_norm", 0),  # Entries of earlier versions have none.
         )
 
 

@@ -1,4 +1,4 @@
-"""The story of one node: what it did for a request, a chunk or a run, and what it made others wait for."""
+"""Load statistics per node: requests, rows, retries, outages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BUSY = ("es_rejected_execution_exception", "too_many_requests")
 
 @dataclass
 class NodeStats:
-    """What one node did.
+    """Load statistics of one node.
 
     Attributes
     ----------
@@ -75,11 +75,11 @@ class NodeStats:
         return round(sum(end - start for start, end in self.away), 3)
 
     def to_document(self) -> dict[str, Any]:
-        """Return the tally as a ledger entry keeps it; what is 0 is left out, but for requests, rows and retried."""
+        """Return the statistics for a ledger entry; zeros are left out, except for requests, rows and retried."""
         return {**self._counts(), "away": [list(each) for each in self.away]} if self.away else self._counts()
 
-    def story(self) -> dict[str, Any]:
-        """Return the tally as a report tells it: as `to_document`, with ``away_seconds`` instead of ``away``."""
+    def to_report(self) -> dict[str, Any]:
+        """Return the statistics for a report: as `to_document`, with ``away_seconds`` instead of ``away``."""
         return {**self._counts(), "away_seconds": self.away_seconds} if self.away else self._counts()
 
     def _counts(self) -> dict[str, int]:

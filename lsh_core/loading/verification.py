@@ -15,6 +15,7 @@ from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.errors import VerificationError
 from lsh_core.loading.expected_contents import ChunkContents, ExpectedContents
 from lsh_core.loading.ledger import unpacked_vector
+from lsh_core.metrics import metric_named
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _CHUNKS_PER_PAGE = 5000
 _SAMPLES_PER_PAGE = 100
 _LONGEST_LIST = 5
-_COSINE_ERROR = 1e-6
 
 
 def verify_holdings(
@@ -31,7 +31,7 @@ def verify_holdings(
     """Compare what `index` holds with what it must hold.
 
     Documents of the source, documents with a vector, and for each chunk the number of documents and the sum
-    of their places, so that one row in the place of another is seen as well. Documents that were written
+    of their row numbers, which also reveals one row in the place of another. Documents that were written
     live belong to no chunk: they must have a vector, and there are at most `live` of them.
 
     Parameters
@@ -68,7 +68,7 @@ def verify_holdings(
         shown = wrong[:_LONGEST_LIST]
         raise VerificationError(
             index,
-            f"{len(wrong)} chunks (documents and sum of places of chunks {', '.join(map(str, shown))})",
+            f"{len(wrong)} chunks (documents and sum of row numbers of chunks {', '.join(map(str, shown))})",
             [expected.chunks.get(chunk) for chunk in shown],
             [held.get(chunk) for chunk in shown],
         )
@@ -84,7 +84,7 @@ def verify_samples(
 ) -> int:
     """Read sampled vectors back and compare them with what was sent.
 
-    Bit by bit, but for ``cosine``: there the server keeps a direction and a length, and multiplies them again.
+    Each number must be equal, within the error that the metric allows for the server's way to store it.
 
     Parameters
     ----------
@@ -117,10 +117,10 @@ def verify_samples(
         for sample in page:
             if (hit := found.get(sample["id"])) is None:
                 raise VerificationError(index, f"document {sample['id']!r}", "present", "missing")
-            if hit["fields"].get("airlsh.row") != [sample["place"]]:
+            if hit["fields"].get("airlsh.row") != [sample["row_number"]]:
                 continue
             sent, held = unpacked_vector(sample["vector"]), vectors_of([hit], field.column, field.dims)[0]
-            allowed = _COSINE_ERROR * np.linalg.norm(sent) if field.metric == "cosine" else 0.0
+            allowed = metric_named(field.metric).stored_error(sent)
             if sent.shape != held.shape or np.abs(sent - held).max() > allowed:
                 raise VerificationError(index, f"vector of document {sample['id']!r}", "as it was sent", "another")
             compared += 1
@@ -142,10 +142,10 @@ def _holdings(client: Elasticsearch, index: str) -> Iterator[tuple[int, ChunkCon
             index,
             size=0,
             track_total_hits=False,
-            aggs={"chunks": {"composite": composite, "aggs": {"places": {"sum": {"field": "airlsh.row"}}}}},
+            aggs={"chunks": {"composite": composite, "aggs": {"row_numbers": {"sum": {"field": "airlsh.row"}}}}},
         )["aggregations"]["chunks"]
         for bucket in answer["buckets"]:
-            yield bucket["key"]["chunk"], ChunkContents(bucket["doc_count"], round(bucket["places"]["value"]))
+            yield bucket["key"]["chunk"], ChunkContents(bucket["doc_count"], round(bucket["row_numbers"]["value"]))
         after = answer.get("after_key")
         if after is None:
             return

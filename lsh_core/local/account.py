@@ -1,4 +1,7 @@
-"""Under which account an Elasticsearch node runs: it refuses to be root, so root hands it to somebody else."""
+"""Account that an Elasticsearch node runs under.
+
+A node refuses to run as root, so root hands it to another account.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as it takes to trigger a run, wait for it, and read what came of it.
+"""Client of Airflow's REST API: triggers runs, waits for them and reads their results.
 
 For the Airflow of the local stack, which asks for no login.
 """
@@ -25,7 +25,10 @@ LOG_LINES = 15
 
 @dataclass(frozen=True)
 class TaskState:
-    """How far one task of a run is; ``state`` is None before it is scheduled, ``seconds`` None before it starts."""
+    """State of one task of a run.
+
+    ``state`` is None before the task is scheduled, ``seconds`` None before it starts.
+    """
 
     task: str
     state: str | None
@@ -40,7 +43,9 @@ class AirflowRest:
         self.address = address.rstrip("/")
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
-        """Start a run of `dag_id` and return its id; wait first until Airflow has parsed the DAG.
+        """Start a run of `dag_id` and return its id.
+
+        Waits first until Airflow has parsed the DAG.
 
         Raises
         ------
@@ -57,7 +62,9 @@ class AirflowRest:
         return str(run["dag_run_id"])
 
     def wait(self, dag_id: str, run_id: str, watch: Callable[[Sequence[TaskState]], None]) -> None:
-        """Return when the run has succeeded; call `watch` with the state of all tasks twice a second.
+        """Wait until the run has succeeded.
+
+        Calls `watch` with the states of all tasks twice a second.
 
         Raises
         ------
@@ -115,7 +122,10 @@ class AirflowRest:
             time.sleep(POLL_SECONDS)
 
     def _send(self, path: str, body: Mapping[str, Any] | None = None, *, method: str | None = None) -> Any:
-        """Get `path`, or post `body` to it (or `method`); ``HTTPError`` is left to those who know what it means."""
+        """Send a request, and return its answer.
+
+        A GET of `path`, or a POST of `body` (or `method`). The caller interprets an ``HTTPError``.
+        """
         request = urllib.request.Request(  # noqa: S310 - the address is the local stack's
             f"{self.address}/api/v2{path}",
             data=None if body is None else json.dumps(body).encode(),
@@ -138,7 +148,7 @@ def _run_path(dag_id: str, run_id: str) -> str:
 
 
 def _log_lines(entry: str | Mapping[str, Any]) -> list[str]:
-    """Return what an entry of a task's log says, and of its exceptions the message without the stack."""
+    """Return the lines of a log entry, with exceptions reduced to their messages."""
     if isinstance(entry, str):
         return entry.splitlines()
     raised = [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail") or []]
@@ -146,7 +156,10 @@ def _log_lines(entry: str | Mapping[str, Any]) -> list[str]:
 
 
 def _detail(error: urllib.error.HTTPError) -> str:
-    """Return what Airflow says about an error, or its bare status; of a refused param, without its schema."""
+    """Return the message of an error of Airflow, or its bare status.
+
+    Of a refused param, it leaves out the schema.
+    """
     try:
         detail = json.load(error)["detail"]
     except (ValueError, KeyError, TypeError):

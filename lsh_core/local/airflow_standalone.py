@@ -1,4 +1,4 @@
-"""``airflow standalone`` with this project's DAGs and plugins, without login, for one user on one machine."""
+"""``airflow standalone`` with the DAGs and plugins of this project, without login."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class AirflowStandalone(StartablePart):
 
     @property
     def url(self) -> str:
-        """Where its web interface and REST API answer."""
+        """URL of the web interface and of the REST API."""
         return f"http://{HOST}:{self._ports[0]}"
 
     @property

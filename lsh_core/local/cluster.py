@@ -25,7 +25,7 @@ logger = logging.getLogger("lsh_core.local")
 
 ONE_NODE_HEAP_BYTES = 2048 * MEBIBYTE
 EACH_NODE_HEAP_BYTES = 700 * MEBIBYTE
-LEAST_HEAP_BYTES = 256 * MEBIBYTE
+MIN_HEAP_BYTES = 256 * MEBIBYTE
 MEMORY_SHARE = 0.5
 PREFERRED_PORT = 9200
 
@@ -75,7 +75,7 @@ class ElasticsearchCluster(StartablePart):
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Where each node answers."""
+        """URL of each node."""
         return tuple(node.url for node in self.nodes)
 
     @property
@@ -89,7 +89,7 @@ class ElasticsearchCluster(StartablePart):
         heap = shared_memory_bytes(
             self.name,
             wanted=ONE_NODE_HEAP_BYTES if self.count == 1 else EACH_NODE_HEAP_BYTES,
-            least=LEAST_HEAP_BYTES,
+            least=MIN_HEAP_BYTES,
             takers=self.count,
             share=MEMORY_SHARE,
         )
@@ -157,7 +157,10 @@ class ElasticsearchCluster(StartablePart):
         self.nodes[number].stop()
 
     def restart_node(self, number: int) -> None:
-        """Start node `number` (from 0) again, on its data and ports, and wait until the cluster has all nodes."""
+        """Start node `number` (from 0) again, and wait for the whole cluster.
+
+        It keeps its data and its ports.
+        """
         self.nodes[number].launch()
         wait_until_ready([self])
 
@@ -187,7 +190,10 @@ def _digest(path: Path) -> str:
 
 
 def _reachable_folder(folder: Path, account: Account | None) -> Path:
-    """Return the nodes' folder: in `folder`, or in the shared cache where `account` may not enter that one."""
+    """Return the folder of the nodes, which `account` can enter.
+
+    It lies in `folder`, or else in the shared cache.
+    """
     inside = _made(folder / "elasticsearch")
     give(account, inside)
     if can_reach(account, inside, write=True):

@@ -1,4 +1,4 @@
-"""Elasticsearch in a container: the last resort, where no node can be unpacked but Docker answers."""
+"""Elasticsearch in a container, for machines on which no node can be unpacked."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import psutil
 
 WORKER_BYTES = 3072 * MEBIBYTE
-LEAST_WORKER_BYTES = 512 * MEBIBYTE
+MIN_WORKER_BYTES = 512 * MEBIBYTE
 MEMORY_SHARE = 0.5
 PREFERRED_PORT, PREFERRED_DASHBOARD_PORT = 8786, 8787
 STOP_SECONDS = 10.0
@@ -33,7 +33,9 @@ ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM
 
 
 class DaskCluster(StartablePart):
-    """A scheduler and `workers` workers of one thread on 127.0.0.1; it is ready when all workers are registered.
+    """Scheduler and workers of one thread each on 127.0.0.1.
+
+    It is ready when all workers are registered.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ class DaskCluster(StartablePart):
     def prepare(self) -> None:
         """Pick the ports and divide the memory, before anything is started."""
         self._worker_bytes = shared_memory_bytes(
-            self.name, wanted=WORKER_BYTES, least=LEAST_WORKER_BYTES, takers=self.workers, share=MEMORY_SHARE
+            self.name, wanted=WORKER_BYTES, least=MIN_WORKER_BYTES, takers=self.workers, share=MEMORY_SHARE
         )
         preferred = (PREFERRED_PORT, PREFERRED_DASHBOARD_PORT) if self._prefer else (None, None)
         port = self._reservation.pick(self.name, exact=self._port, preferred=preferred[0])
@@ -123,7 +125,7 @@ class DaskCluster(StartablePart):
         return None
 
     def kill_worker(self, number: int = 0) -> int:
-        """End a worker process at once, as a kill for want of memory would; return its process id.
+        """Kill a worker process, as the kernel does without memory; return its id.
 
         Its nanny starts another in its place. `number` counts the live workers, by process id.
         """
@@ -140,13 +142,16 @@ class DaskCluster(StartablePart):
         self._scheduler.stop(grace_seconds=0)
 
     def restart(self) -> None:
-        """Start scheduler and workers again, at the same addresses; workers that are left of before are ended."""
+        """Start scheduler and workers again, at the same addresses.
+
+        Workers that are left from before are ended.
+        """
         self.stop()
         self.launch()
         wait_until_ready([self])
 
     def _worker_processes(self) -> list[psutil.Process]:
-        """Return the processes that do the work: children of the nannies' process, but for its resource tracker."""
+        """Return the worker processes: children of the nannies without the resource tracker."""
         import psutil
 
         leader = self._workers.identity

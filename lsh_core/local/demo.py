@@ -1,4 +1,4 @@
-"""The program behind ``make demo``: the whole way from Parquet to neighbours, on real servers, through Airflow."""
+"""Program of ``make demo``: from Parquet to neighbours on real servers, through Airflow."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError
 from lsh_core.local.airflow_rest import AirflowRest
-from lsh_core.local.demo_answers import Packages, answer_lines, measured_recall, neighbour_lines
+from lsh_core.local.demo_answers import Packages, measured_recall, neighbour_lines, result_lines
 from lsh_core.local.run_progress import RunProgress
 from lsh_core.local.stack import start_stack, stop_stack
 from lsh_core.local.start import CHECKOUT
 from lsh_core.local.state import FOLDER, running_stack
 from lsh_core.signals import signals_as_exceptions
+
+if TYPE_CHECKING:
+    from lsh_core.jobs.index_report import IndexReport
 
 logger = logging.getLogger("lsh_core.local")
 
@@ -31,7 +34,7 @@ RECALL_QUERIES = 300
 
 
 def run_demo(
-    report_lines: Callable[[Mapping[str, Any]], Iterable[str]], echo: Callable[[str], object], *, nodes: int = 3
+    report_lines: Callable[[IndexReport], Iterable[str]], echo: Callable[[str], object], *, nodes: int = 3
 ) -> None:
     """Start a stack of its own, train and index through Airflow, measure, search, and stop the stack.
 
@@ -66,18 +69,21 @@ def run_demo(
     with signals_as_exceptions(), start_stack(nodes=nodes, folder=folder) as stack:
         report = _train_and_index(AirflowRest(str(stack.airflow)), echo)
         echo("\n".join(["", *report_lines(report)]))
-        echo("\n".join(_answer_lines(Connection(urls=stack.elasticsearch))))
+        echo("\n".join(_finding_lines(Connection(urls=stack.elasticsearch))))
         logger.info("stopping the stack")
         stack.stop(delete_data=True)
 
 
-def _train_and_index(airflow: AirflowRest, echo: Callable[[str], object]) -> dict[str, Any]:
+def _train_and_index(airflow: AirflowRest, echo: Callable[[str], object]) -> IndexReport:
     """Run both DAGs and return the report of the second."""
+    from lsh_core.jobs.index_report import IndexReport
+
     columns = {"name": NAME, "source": str(SOURCE), "id": "id", "vector": "embedding"}
     model = _run(airflow, "train_lsh_model", "train", {**columns, "metric": "cosine", "model": "ivf"})
     echo(f"\nmodel {model['model_id']}: {model['model']}, {model['dims']} dimensions, {model['metric']}")
-    report: dict[str, Any] = _run(airflow, "index_vectors", "summarise", {**columns, "text_field": ["description"]})
-    return report
+    return IndexReport.from_json(
+        _run(airflow, "index_vectors", "summarise", {**columns, "text_field": ["description"]})
+    )
 
 
 def _run(airflow: AirflowRest, dag_id: str, task: str, conf: Mapping[str, Any]) -> Any:
@@ -88,10 +94,10 @@ def _run(airflow: AirflowRest, dag_id: str, task: str, conf: Mapping[str, Any]) 
     return airflow.result(dag_id, run_id, task)
 
 
-def _answer_lines(connection: Connection) -> Iterator[str]:
+def _finding_lines(connection: Connection) -> Iterator[str]:
     from lsh_core.search.vector_index import VectorIndex
 
-    packages, index = Packages.read(SOURCE), VectorIndex(connection, NAME)
+    packages, index = Packages.read(SOURCE), VectorIndex(NAME, connection)
     recall = measured_recall(index, packages, queries=RECALL_QUERIES)
     yield ""
     yield f"recall@10 against exact: {recall:.3f} ({RECALL_QUERIES} packages, each left out of its own answer)"
@@ -110,7 +116,7 @@ def _typed_lines(connection: Connection) -> Iterator[str]:
         return
     weights = str(Path(package.submodule_search_locations[0]) / "model")
     logger.info("loading the encoder of the packages' texts")
-    index = VectorIndex(connection, NAME, encoder=QueryEncoder(weights))
+    index = VectorIndex(NAME, connection, encoder=QueryEncoder(weights))
     yield ""
     yield f'"{TYPED}"'
-    yield from answer_lines(index.search(text_query=TYPED, k=TYPED_NEIGHBOURS, fields=("description",)))
+    yield from result_lines(index.search(text=TYPED, k=TYPED_NEIGHBOURS, fields=("description",)))

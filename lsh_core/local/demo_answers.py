@@ -15,7 +15,7 @@ from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.evaluation.recall import recall_at_k
 
 if TYPE_CHECKING:
-    from lsh_core.search.answers import Answer
+    from lsh_core.search.results import SearchResult
     from lsh_core.search.vector_index import VectorIndex
 
 DESCRIPTION_WIDTH = 72
@@ -64,10 +64,10 @@ def measured_recall(index: VectorIndex, packages: Packages, *, queries: int, k: 
     """
     chosen = np.random.default_rng(0).choice(len(packages.ids), queries, replace=False).tolist()
     nearest, _ = exact_neighbours(packages.vectors, packages.vectors[chosen], k + 1, "cosine")
-    answers = index.search_many(packages.vectors[chosen], k=k + 1, fields=())
+    results = index.search_many(packages.vectors[chosen], k=k + 1, fields=())
     found, exact = [], []
-    for query, answer, near in zip(chosen, answers, nearest.tolist(), strict=True):
-        found.append([row for row in map(packages.row_of.__getitem__, answer.ids) if row != query][:k])
+    for query, result, near in zip(chosen, results, nearest.tolist(), strict=True):
+        found.append([row for row in map(packages.row_of.__getitem__, result.ids) if row != query][:k])
         exact.append([row for row in near if row != query][:k])
     recall = recall_at_k(
         found,
@@ -83,13 +83,13 @@ def neighbour_lines(index: VectorIndex, packages: Packages, wanted: Sequence[str
     for identity in wanted:
         yield ""
         yield f"{identity}: {_shortened(packages.descriptions[packages.row_of[identity]])}"
-        yield from answer_lines(index.search_id(identity, k=k, fields=("description",)))
+        yield from result_lines(index.search(id=identity, k=k, fields=("description",)))
 
 
-def answer_lines(answer: Answer) -> Iterator[str]:
+def result_lines(result: SearchResult) -> Iterator[str]:
     """Yield a line for each neighbour: rank, distance, id and description."""
-    width = max((len(neighbour.id) for neighbour in answer.neighbours), default=0)
-    for near in answer.neighbours:
+    width = max((len(neighbour.id) for neighbour in result.neighbours), default=0)
+    for near in result.neighbours:
         yield f"  {near.rank:>2}  {near.distance:.3f}  {near.id:{width}}  {_shortened(near.fields['description'])}"
 
 

@@ -1,4 +1,6 @@
-"""The Elasticsearch that nodes are started from: the folder in ``ES_HOME``, or one unpacked from Maven coordinates.
+"""Elasticsearch distribution that nodes start from.
+
+The folder in ``ES_HOME``, or one unpacked from Maven coordinates.
 
 Unpacking is safe with two starts at once and with one that is cut off: everything happens in a
 folder of its own, which gets its final name in one step when it is complete.
@@ -38,7 +40,9 @@ class Distribution:
 def find_distribution(
     version: str = DEFAULT_VERSION, *, account: Account | None = None, environment: Mapping[str, str] = os.environ
 ) -> Distribution:
-    """Return the distribution in ``ES_HOME`` where that is set, else the one of `version`, fetched if need be.
+    """Return the distribution in ``ES_HOME``, or else the one of `version`.
+
+    The latter is fetched if it is not in the cache.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def _install(version: str, folder: Path) -> None:
 
 
 def _unpack_known(version: str, staging: Path) -> Path | None:
-    """Unpack what Maven's own cache on this machine holds; a damaged file there is passed over."""
+    """Unpack the archive in Maven's cache on this machine; skip damaged files."""
     archive = Path(os.environ.get("M2_REPO") or Path.home() / ".m2" / "repository").joinpath(
         *GROUP.split("."), ARTIFACT, version, f"{ARTIFACT}-{version}.zip"
     )

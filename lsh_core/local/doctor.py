@@ -1,4 +1,4 @@
-"""Whether this machine can run the embedded stack, and what to do where it cannot."""
+"""Checks of this machine for the local stack, with a remedy for each failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lsh_core.local.cluster import PREFERRED_PORT as ELASTICSEARCH_PORT
 from lsh_core.local.container import docker_answers
 from lsh_core.local.dask_cluster import PREFERRED_PORT as DASK_PORT
 from lsh_core.local.distribution import UNPACK_BYTES
-from lsh_core.local.java import LEAST_VERSION, find_java
+from lsh_core.local.java import MIN_VERSION, find_java
 from lsh_core.local.machine import MEBIBYTE, NODE_DISK_BYTES, available_memory_bytes, cache_folder, free_disk_bytes
 from lsh_core.local.ports import is_free
 from lsh_core.local.state import FOLDER, running_stack
@@ -55,9 +55,7 @@ def _java(account: Account | None) -> Check:
     if java:
         return Check("java", True, f"{java.version} in {java.home}")
     looked = "; ".join(refused) or "none found"
-    return Check(
-        "java", False, looked, f"A start tries to fetch one; or install JDK {LEAST_VERSION}+, set ES_JAVA_HOME."
-    )
+    return Check("java", False, looked, f"A start tries to fetch one; or install JDK {MIN_VERSION}+, set ES_JAVA_HOME.")
 
 
 def _memory() -> Check:

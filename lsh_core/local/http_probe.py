@@ -11,7 +11,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def get_json(url: str, *, timeout_seconds: float = 2.0) -> Any | None:
-    """Return what `url` answers as JSON, or None where it does not answer with success, or not with JSON."""
+    """Return the JSON answer of `url`, or None for any other answer."""
     try:
         with OPENER.open(url, timeout=timeout_seconds) as answer:
             return json.load(answer)

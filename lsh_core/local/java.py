@@ -17,7 +17,7 @@ from lsh_core.local.machine import cache_folder
 
 logger = logging.getLogger("lsh_core.local")
 
-LEAST_VERSION = 21
+MIN_VERSION = 21
 FETCHED_VERSION = "25"
 VECTOR_MODULE = "jdk.incubator.vector"
 JVM_FOLDER = Path("/usr/lib/jvm")
@@ -33,8 +33,8 @@ class Java:
 
     def unfit(self) -> str | None:
         """Say why Elasticsearch cannot run on it, None if it can."""
-        if self.version < LEAST_VERSION:
-            return f"version {self.version}, {LEAST_VERSION} or newer is needed"
+        if self.version < MIN_VERSION:
+            return f"version {self.version}, {MIN_VERSION} or newer is needed"
         if VECTOR_MODULE not in self.modules:
             return f"version {self.version}, but without the module {VECTOR_MODULE}"
         return None
@@ -52,7 +52,7 @@ def parse_modules(listing: str) -> tuple[int, frozenset[str]] | None:
 
 
 def inspect_java(home: Path, account: Account | None = None) -> Java | str:
-    """Run the ``java`` of `home` as `account` and return what it is, or why it is of no use."""
+    """Return the Java of `home`, run as `account`, or why it is unfit."""
     binary = home / "bin" / "java"
     try:
         answer = subprocess.run(
@@ -77,7 +77,7 @@ def inspect_java(home: Path, account: Account | None = None) -> Java | str:
 
 
 def candidate_homes(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    """Yield where a Java may be, most wanted first, each with the name of the place."""
+    """Yield folders that may hold a Java, in order of preference, with their origins."""
     for name in ("ES_JAVA_HOME", "JAVA_HOME"):
         if environment.get(name):
             yield name, Path(environment[name])
@@ -93,7 +93,7 @@ def candidate_homes(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]
 def find_java(
     account: Account | None = None, environment: Mapping[str, str] = os.environ
 ) -> tuple[Java | None, list[str]]:
-    """Return the first Java that fits, and a line about each that was passed over before it."""
+    """Return the first Java that fits, and a line about each rejected one."""
     refused: list[str] = []
     for place, home in candidate_homes(environment):
         java = inspect_java(home, account)
@@ -105,10 +105,10 @@ def find_java(
 
 
 def fetch_java(account: Account | None = None) -> Java:
-    """Download a Temurin JDK into the shared cache, where it is kept for the next start."""
+    """Download a Temurin JDK into the shared cache."""
     from cjdk import java_home
 
-    logger.info("no Java %d or newer on this machine: fetching Temurin %s", LEAST_VERSION, FETCHED_VERSION)
+    logger.info("no Java %d or newer on this machine: fetching Temurin %s", MIN_VERSION, FETCHED_VERSION)
     home = java_home(vendor="temurin", version=FETCHED_VERSION, cache_dir=cache_folder() / "jdk")
     java = inspect_java(Path(home), account)
     if isinstance(java, str):
@@ -133,7 +133,7 @@ def require_java(account: Account | None = None) -> Java:
         looked = "; ".join(refused) or f"nothing in ES_JAVA_HOME, JAVA_HOME, {JVM_FOLDER} and PATH"
         raise StackError(
             "java",
-            f"Elasticsearch needs JDK {LEAST_VERSION} or newer with the module {VECTOR_MODULE}. "
+            f"Elasticsearch needs JDK {MIN_VERSION} or newer with the module {VECTOR_MODULE}. "
             f"Found: {looked}. Fetching one failed: {type(error).__name__}: {error}",
             remedy="Install a JDK (such as Temurin 25) and set ES_JAVA_HOME to its folder.",
         ) from error

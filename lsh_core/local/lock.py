@@ -12,7 +12,9 @@ from lsh_core.errors import StackError
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the lock of a stack's folder; it is let go when the process ends, however that happens.
+    """Hold the lock of a stack's folder.
+
+    It is released when the process ends, however it ends.
 
     Raises
     ------

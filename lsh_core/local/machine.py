@@ -1,4 +1,4 @@
-"""What this machine has to give: memory, disk, and a folder to keep downloads in."""
+"""Resources of this machine: memory, disk, and a folder for downloads."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def cache_folder() -> Path:
 
 
 def free_disk_bytes(path: Path) -> int:
-    """Return the bytes free on the disk of `path`, or of its nearest parent that exists."""
+    """Return the free bytes on the disk of `path`, which need not exist."""
     existing = next(candidate for candidate in (path, *path.parents) if candidate.exists())
     return shutil.disk_usage(existing).free
 

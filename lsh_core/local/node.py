@@ -37,7 +37,7 @@ _CAUSES = (
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """What a node is started with."""
+    """Settings that a node is started with."""
 
     number: int
     count: int
@@ -104,7 +104,7 @@ class ElasticsearchNode:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """URL of the node."""
         return f"http://{HOST}:{self.settings.http_port}"
 
     @property
@@ -144,7 +144,7 @@ class ElasticsearchNode:
         give(self._account, self.home)
 
     def check_alive(self) -> None:
-        """Raise :class:`StackError`, with the cause and the end of the log, if the process has ended."""
+        """Raise :class:`StackError` with the end of the log if the process has ended."""
         code = self._process.exit_code()
         if code is not None:
             raise self._death(code)

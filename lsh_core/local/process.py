@@ -1,4 +1,4 @@
-"""Processes of the stack: started in a session of their own, found again and ended to the last child.
+"""Processes of the stack, each in a session of its own.
 
 Every process of a part carries a marker in its environment, which its children inherit, and is in the
 session of the part's first process. By either it is found, even after its parent died; and a process
@@ -41,7 +41,10 @@ _launched: set[subprocess.Popen[bytes]] = set()
 
 @dataclass(frozen=True)
 class Identity:
-    """A process id with the time its process started, in seconds since the epoch: together they are unique."""
+    """Process id with the start time of the process, in seconds since the epoch.
+
+    The pair is unique.
+    """
 
     pid: int
     started: float

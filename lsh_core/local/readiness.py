@@ -1,4 +1,4 @@
-"""Readiness of the local Elasticsearch: all that work needs, though an index that nobody needs may be red."""
+"""Readiness of the local Elasticsearch; indices that nothing needs may be red."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Readiness:
         self._steady: tuple[frozenset[str], float] | None = None
 
     def waiting_for(self, url: str, nodes: int) -> str | None:
-        """Return a description of what the cluster at `url` still lacks; None once it can work."""
+        """Return a description of what the cluster lacks, or None if it is ready."""
         health = get_json(f"{url}/_cluster/health?level=indices&wait_for_nodes={nodes}&timeout=1s", timeout_seconds=5)
         return f"an answer from {url}" if health is None else self.judge(health, nodes)
 
     def judge(self, health: dict[str, Any], nodes: int) -> str | None:
-        """Return a description of what is still lacking by an answer about health; None once it can work."""
+        """Return a description of what a health answer lacks, or None."""
         if health["number_of_nodes"] < nodes:
             return f"{nodes} nodes ({health['number_of_nodes']} so far)"
         red = unassignable(health)
@@ -42,7 +42,10 @@ class Readiness:
         return self._until_steady(frozenset(red))
 
     def _until_steady(self, red: frozenset[str]) -> str | None:
-        """Return None once the same indices have been red for a while, and nothing was tried with them."""
+        """Return None once the same indices have been red for a while.
+
+        Elasticsearch has then tried all that it tries with them.
+        """
         if not red:
             return None
         now = self._clock()

@@ -1,4 +1,4 @@
-"""Shows, while somebody waits for a run of a DAG, which task is at work and for how long."""
+"""Progress of a DAG run: the active task and its duration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SAID = {"success": "done", "failed": "failed", "up_for_retry": "failed, will be
 
 
 class RunProgress:
-    """To be called with the states of all tasks, again and again: a log line for each task that ends.
+    """Callback for the states of all tasks: logs a line for each task that ends.
 
     In between the task at work is named: on a terminal in a line that is written over, elsewhere in a
     log line every ten seconds.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+from lsh_core.json_form import JsonForm
 from lsh_core.local.cluster import delete_node_folder
 from lsh_core.local.distribution import DEFAULT_VERSION
-from lsh_core.local.ending import end_parts
 from lsh_core.local.lock import exclusive
-from lsh_core.local.start import Start, check_nothing_runs, has_elasticsearch
+from lsh_core.local.start import Start, check_nothing_runs, end_parts, has_elasticsearch
 from lsh_core.local.state import FOLDER, StackState, read_state, remove_state, running_stack
 from lsh_core.signals import signals_as_exceptions, signals_ignored
 
@@ -61,7 +63,9 @@ def start_stack(
     elasticsearch_port: int | None = None,
     dask_port: int | None = None,
 ) -> Stack:
-    """Start the stack and return when every part of it is ready; it outlives this process.
+    """Start the stack, and return when every part is ready.
+
+    The stack outlives this process.
 
     Progress goes to the logger ``lsh_core.local``. ``AIRLSH_ES_URL`` names an Elasticsearch to use
     instead of starting one.
@@ -131,19 +135,38 @@ def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> lis
     return stopped
 
 
-def stack_status(folder: Path = Path(FOLDER)) -> dict[str, Any]:
-    """Return the addresses of the stack in `folder`; empty values for parts that are not running.
+@dataclass(frozen=True, kw_only=True)
+class StackStatus(JsonForm):
+    """Addresses of a stack; empty or None for the parts that are not running.
 
-    ``stopped`` names the parts of a running stack that have ended, and ``remedy`` the commands that start them again.
+    Attributes
+    ----------
+    stopped
+        Parts of a running stack that have ended.
+    remedy
+        Commands that start the stopped parts again; None if no part has stopped.
     """
+
+    elasticsearch: Sequence[str] = ()
+    dask: str | None = None
+    dask_dashboard: str | None = None
+    airflow: str | None = None
+    stopped: Sequence[str] = ()
+    remedy: str | None = None
+
+
+def stack_status(folder: Path = Path(FOLDER)) -> StackStatus:
+    """Return the addresses of the stack in `folder`."""
     state = running_stack(folder.resolve())
-    dead = state.dead_parts() if state else []
-    restart = "airlsh down && airlsh up" if state and has_elasticsearch(state, dead) else "airlsh up"
-    return {
-        "elasticsearch": list(state.elasticsearch) if state else [],
-        "dask": state.dask if state else None,
-        "dask_dashboard": state.dask_dashboard if state else None,
-        "airflow": state.airflow if state else None,
-        "stopped": dead,
-        "remedy": restart if dead else None,
-    }
+    if state is None:
+        return StackStatus()
+    dead = state.dead_parts()
+    restart = "airlsh down && airlsh up" if has_elasticsearch(state, dead) else "airlsh up"
+    return StackStatus(
+        elasticsearch=state.elasticsearch,
+        dask=state.dask,
+        dask_dashboard=state.dask_dashboard,
+        airflow=state.airflow,
+        stopped=dead,
+        remedy=restart if dead else None,
+    )

@@ -1,4 +1,4 @@
-"""How a stack starts: find everything, start all parts at the same time, wait for all of them, or take it back."""
+"""Start of a stack: prepare all parts, start them together, wait, or undo everything."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import StackError
 from lsh_core.local.airflow_standalone import AirflowStandalone
 from lsh_core.local.cluster import ElasticsearchCluster
-from lsh_core.local.container import ElasticsearchContainer, container_runs, docker_answers
+from lsh_core.local.container import ElasticsearchContainer, container_runs, docker_answers, remove_container
 from lsh_core.local.dask_cluster import DaskCluster
-from lsh_core.local.ending import end_parts
 from lsh_core.local.ports import PortReservation
+from lsh_core.local.process import stop_all
 from lsh_core.local.state import StackState, read_state, remove_state, write_state
 from lsh_core.local.waiting import StartablePart, wait_until_ready
+
+STOP_SECONDS = 20.0
 
 logger = logging.getLogger("lsh_core.local")
 
@@ -45,7 +47,7 @@ class Start:
         self._elasticsearch: ElasticsearchCluster | ElasticsearchContainer | None = None
 
     def run(self, nodes: int, version: str, *, airflow: bool) -> StackState:
-        """Find everything first, then start all parts at the same time, then wait for all of them."""
+        """Prepare all parts, start them together, and wait until they are ready."""
         with self._reservation:
             return self._run(nodes, version, airflow=airflow)
 
@@ -117,7 +119,10 @@ class Start:
         write_state(self._folder, self._state)
 
     def undo(self) -> None:
-        """End whatever was started; what cannot be ended is left to ``airlsh down``."""
+        """End everything that was started.
+
+        ``airlsh down`` ends what cannot be ended here.
+        """
         logger.info("stopping what was started")
         try:
             end_parts(self._state)
@@ -129,8 +134,25 @@ class Start:
         remove_state(self._folder)
 
 
+def end_parts(state: StackState) -> list[str]:
+    """End all processes of a stack; return the names of its parts that were running.
+
+    Raises
+    ------
+    StackError
+        Its container cannot be removed; the processes have ended.
+    """
+    running = [name for name, leader in state.leaders.items() if leader.process()]
+    stop_all(state.marker, list(state.leaders.values()), grace_seconds=STOP_SECONDS)
+    if state.container and remove_container(state.container):
+        running.append("elasticsearch")
+    return running
+
+
 def check_nothing_runs(folder: Path) -> None:
-    """Refuse to start beside a running stack, or one that still has Elasticsearch; clear away what else is left.
+    """Refuse to start beside a running stack, or beside its Elasticsearch.
+
+    Other remains of a stack are cleared away.
 
     Raises
     ------
@@ -167,5 +189,8 @@ def has_elasticsearch(state: StackState, dead: Sequence[str]) -> bool:
 
 
 def _project() -> Path:
-    """Return the folder with ``dags`` and ``plugins``: this checkout, or the working folder of an installed package."""
+    """Return the folder with ``dags`` and ``plugins``.
+
+    This checkout, or the working folder of an installed package.
+    """
     return CHECKOUT if (CHECKOUT / "dags").is_dir() else Path.cwd()

@@ -1,4 +1,4 @@
-"""What is known of a stack between two commands: one small file, replaced as a whole."""
+"""State of a stack between two commands: one small file, replaced atomically."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ class StackState:
         return [name for name, leader in self.leaders.items() if leader.process() is None]
 
     def living(self) -> Self | None:
-        """Return the stack with the addresses of what still runs alone; None where it is starting, or all has ended.
+        """Return the stack with the addresses of its running parts only.
+
+        None while it is starting, or after all parts have ended.
 
         An Elasticsearch that has no process here (in a container, or somebody else's) is taken to run.
         """
@@ -89,7 +91,7 @@ class StackState:
 
 
 def write_state(folder: Path, state: StackState) -> None:
-    """Replace the state in `folder`; a reader sees the old or the new one, never half of it."""
+    """Replace the state in `folder` atomically."""
     temporary = folder / f"{FILE}.{os.getpid()}"
     temporary.write_text(state.to_json())
     temporary.replace(folder / FILE)
@@ -109,7 +111,7 @@ def remove_state(folder: Path) -> None:
 
 
 def running_stack(folder: Path | None = None) -> StackState | None:
-    """Return the stack that is running, with the addresses of the parts that do; None where nothing of it runs.
+    """Return the running stack with the addresses of its running parts, or None.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Parts of the stack start at the same time; this waits until each says that it is ready."""
+"""Waits for the parts of a stack, which start at the same time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Part(Protocol):
 
 
 class StartablePart(ABC):
-    """A `Part` that can be started by itself, too: a context manager that starts and stops it.
+    """`Part` that can be started alone: a context manager that starts and stops it.
 
     Parameters
     ----------
@@ -107,7 +107,9 @@ class StartablePart(ABC):
 
 
 def wait_until_ready(parts: Sequence[Part]) -> None:
-    """Return when all `parts` are ready; whoever takes longer than two seconds is named in the log.
+    """Wait until all `parts` are ready.
+
+    The log names parts that take longer than two seconds.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The array types of this room."""
+"""Array types of models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which lists are nearest to a row: exactly, or by way of groups of lists.
+"""Nearest lists of a row: exactly, or through groups of lists.
 
 Examining all of 16,000 lists costs a row 16,000 distances. In two levels the lists are grouped; for each group
 the `examined` lists nearest to its centre are known, and a row looks only at those of the group it is nearest
@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.distances import Distances
 from lsh_core.models.kmeans import group_rows, kmeans, nearest_centroid
-from lsh_core.models.metrics import squared_norms
 
 LISTS_PER_GROUP = 32
 MAX_GROUPS = 1024

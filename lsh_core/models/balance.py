@@ -1,4 +1,4 @@
-"""Lists of a size: those that hold far more rows than their share are split, and the emptiest give up their places.
+"""Balanced lists: overfull lists are split, and the emptiest lists are dropped for them.
 
 Long lists are what a query that meets them pays for. Q. Chen et al., "SPANN: Highly-efficient billion-scale approximate
 nearest neighbor search", NeurIPS 2021, section 3.2.1 (posting lists of limited length), keeps them short by a balance

@@ -1,4 +1,4 @@
-"""What every LSH model is: scikit-learn's estimator contract, with tokens as its output."""
+"""Contract of an LSH model: scikit-learn's estimator, with tokens as its output."""
 
 from __future__ import annotations
 
@@ -12,32 +12,47 @@ import numpy as np
 
 from lsh_core.backends import BACKENDS, Backend, choose_backend, require_backend
 from lsh_core.errors import ModelMismatchError, SettingsError, VectorError
+from lsh_core.knobs import Knob
+from lsh_core.metrics import metric_named
+from lsh_core.metrics.contract import Metric
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
-from lsh_core.models.metrics import check_metric, count_longer, longest_row, prepare_queries, prepare_rows
 from lsh_core.models.threads import one_blas_thread
 
 DTYPE = "float32"
 SAMPLE_ROWS = 20_000
 SAMPLE_BYTES = 64 * 2**20
+MIN_SEED, MAX_SEED = 0, 2**32 - 1
+HASH_BACKEND = Knob(
+    "hash_backend",
+    "library that computes the tokens of rows, wherever they are indexed or upserted with this model",
+    type=str,
+    choices={
+        "numpy": "runs on any worker",
+        "tensorflow": "runs on workers that have it, on their GPU if there is one",
+        "auto": "tensorflow if the worker that trains has it and a GPU",
+    },
+    default="numpy",
+)
+"""Knob of the models that can encode with TensorFlow."""
 
 
 class RowCodes(NamedTuple):
-    """What a model says about rows.
+    """Tokens of rows.
 
     Attributes
     ----------
     tokens : (n, tokens_per_row) int64
-        What is indexed of each row.
+        Tokens that each row is indexed under.
     near : (n, near) int64 or None
         The lists that a query with the row's vector visits, the most promising first; None for models without lists.
-    longer
-        Under ``dot``, how many of the rows are longer than every row of the sample: they are hashed as if they were
-        as long as the longest of it, and found less surely.
+    beyond_norm
+        Rows beyond the trained norm, under metrics that have one: they are hashed as if they were as long as the
+        longest row of the sample, and found less surely.
     """
 
     tokens: Int64Array
     near: Int64Array | None
-    longer: int = 0
+    beyond_norm: int = 0
 
 
 class LSHModel(ABC):
@@ -50,26 +65,26 @@ class LSHModel(ABC):
     Parameters
     ----------
     metric
-        ``"l2"``, ``"cosine"`` or ``"dot"``.
+        Name of a metric: ``"l2"``, ``"cosine"``, ``"dot"``, or one that a package registers.
     seed
         0 to 2³² - 1.
 
     Attributes
     ----------
     backend_
-        What computes the tokens of rows: ``"numpy"``, or ``"tensorflow"`` where a kind of model can and was asked to.
+        Library that computes the tokens of rows: ``"numpy"``, or ``"tensorflow"`` where a model can and was asked to.
         Probing takes NumPy always.
     versions_
         Of the libraries that the model was made with.
     longest_
-        Under ``dot`` only: the length of the sample's longest row.
+        Trained norm: the length of the sample's longest row, under metrics that need it.
 
     Notes
     -----
-    What a kind of model is given is prepared (see :mod:`lsh_core.models.metrics`): under ``cosine`` of unit length,
-    under ``dot`` with one component more than `dims`. There all rows have one length, and a query's best rows are those
-    with the largest inner product with it, which are those at the smallest angle: what goes by distances takes this
-    for queries instead, and what divides space by planes puts them through the origin.
+    Vectors reach `_learn`, `_encode` and `_probe` prepared by the metric (see :mod:`lsh_core.metrics.contract`): under
+    ``cosine`` of unit length, under ``dot`` with one component more than `dims`. Under a metric with `by_product` all
+    rows have one length, and a query's best rows are those with the largest inner product: models that compare
+    distances compare products for queries instead. Under a metric with `by_angle` planes go through the origin.
 
     A fit computes with NumPy whatever the backend, so two backends learn the same arrays. Which one encodes is part of
     a model all the same, and of its fingerprint: a row that lies within rounding of a border would otherwise get one
@@ -79,12 +94,27 @@ class LSHModel(ABC):
     TensorFlow in a search would cost seconds of import, and memory, for the hash of one vector.
     """
 
-    kind: ClassVar[str]
+    name: ClassVar[str]
+    """Name in settings, on the command line, and in stored models and builds."""
+    summary: ClassVar[str]
+    """Description in a few words, for forms and help."""
+    knobs: ClassVar[tuple[Knob, ...]] = ()
+    """Arguments of ``__init__`` beside `metric` and `seed`."""
     effort_name: ClassVar[str]
-    has_lists: ClassVar[bool]
+    """Unit of a query's effort: ``probes``, ``candidates`` or ``num_candidates``."""
+    retrieval: ClassVar[str]
+    """Name of the retrieval strategy: ``lists``, ``tables`` or ``graph``."""
+    code_noun: ClassVar[str] = "tokens"
+    """Name of the tokens in reports, in the plural."""
+    max_touched: ClassVar[float] = 1.0
+    """Share of the rows that a query may share a token with before a report warns of it."""
+    has_rare_tokens: ClassVar[bool] = False
+    """True where most possible tokens occur in no row: reports then look at rows that are alone with a token."""
+    tokens_are_probes: ClassVar[bool] = False
+    """True where a query asks for its own tokens alone: a stored row's tokens then lead to its neighbours."""
 
     hash_backend: str = "numpy"
-    """What was asked for; an argument of the kinds of model that can encode with another."""
+    """Library that was asked for; an argument of the models with the knob `HASH_BACKEND`."""
 
     backend_: Backend
     versions_: dict[str, str]
@@ -97,9 +127,11 @@ class LSHModel(ABC):
         self.metric = metric
         self.seed = seed
 
-    @abstractmethod
     def _check_settings(self) -> None:
-        """Raise :class:`SettingsError` for arguments that no sample could be fitted with."""
+        """Raise :class:`SettingsError` for knobs outside their bounds; a model adds those that do not fit together."""
+        for knob in self.knobs:
+            if (value := getattr(self, knob.name)) is not None:
+                knob.check(value)
 
     @abstractmethod
     def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
@@ -115,7 +147,7 @@ class LSHModel(ABC):
 
     @abstractmethod
     def _learned(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """What was learned: numbers and arrays by attribute name, without the closing ``_``."""
+        """Learned numbers and arrays by attribute name, without the closing ``_``."""
 
     @property
     @abstractmethod
@@ -125,20 +157,29 @@ class LSHModel(ABC):
     @property
     @abstractmethod
     def token_count(self) -> int:
-        """How many different tokens there can be: codes are 0 to ``token_count - 1``."""
+        """Number of possible tokens: codes are 0 to ``token_count - 1``."""
 
     @property
-    def graph(self) -> dict[str, int] | None:
-        """What the server builds a graph of the vectors with; None for models that are searched by their tokens."""
-        return None
+    def graph(self) -> dict[str, int]:
+        """Options of the server's graph of the vectors; none for models that are searched by their tokens."""
+        return {}
 
     @abstractmethod
     def default_effort(self, rows: int) -> int:
         """The effort of a query, in units of `effort_name`, for an index of so many rows."""
 
+    def resized(self, way: int) -> tuple[str, int] | None:
+        """Return the knob for the number of tokens, and its value; None for models without such a knob.
+
+        `way` is 0 for the value of this model, 1 for twice as many tokens, -1 for half.
+
+        The value may lie outside the knob's bounds.
+        """
+        return None
+
     @classmethod
     def default_sample(cls, rows: int, dims: int) -> int:
-        """How many of `rows` rows to fit on: 20,000 and 64 MiB at most, so that a worker's memory is bounded."""
+        """Rows of `rows` to fit on: 20,000 and 64 MiB at most, so that a worker's memory is bounded."""
         return max(2, min(rows, SAMPLE_ROWS, SAMPLE_BYTES // (4 * dims)))
 
     @property
@@ -153,11 +194,11 @@ class LSHModel(ABC):
 
     @classmethod
     def backends(cls) -> tuple[Backend, ...]:
-        """What can compute the tokens of this kind of model."""
-        return BACKENDS if "hash_backend" in inspect.signature(cls).parameters else ("numpy",)
+        """Libraries that can compute the tokens of this model."""
+        return BACKENDS if HASH_BACKEND in cls.knobs else ("numpy",)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled: arguments and what was learned. What is kept for speed is made again where it is needed."""
+        """Return arguments and learned attributes; attributes that are kept for speed are made again where needed."""
         kept = self.get_params().keys()
         return {name: value for name, value in vars(self).items() if name in kept or name.endswith("_")}
 
@@ -184,9 +225,9 @@ class LSHModel(ABC):
         VectorError
             A sample that is not float32, empty, or has a row that cannot be hashed.
         """
-        check_metric(self.metric)
-        if not 0 <= self.seed < 2**32:
-            raise SettingsError("seed", self.seed, "must be from 0 to 4294967295")
+        metric = metric_named(self.metric)
+        if not MIN_SEED <= self.seed <= MAX_SEED:
+            raise SettingsError("seed", self.seed, f"must be from {MIN_SEED} to {MAX_SEED}")
         self._check_settings()
         backend = choose_backend(self.hash_backend, setting="hash_backend")
         _check_array(sample)
@@ -197,8 +238,8 @@ class LSHModel(ABC):
         self._forget()
         self.backend_, self.versions_ = backend, {name: version(name) for name in sorted({"numpy", backend})}
         with one_blas_thread():
-            if self.metric == "dot":
-                self.longest_ = longest_row(np.ascontiguousarray(sample))
+            if (norm := metric.trained_norm(sample)) is not None:
+                self.longest_ = norm
             prepared = self._prepare_rows(sample)
             self._learn(prepared, len(sample) if rows is None else rows, np.random.default_rng(self.seed))
         self.sample_rows_, self.dims_ = sample.shape
@@ -232,7 +273,8 @@ class LSHModel(ABC):
         self._check_dims(vectors, "encode")
         with one_blas_thread():
             codes = self._encode(self._prepare_rows(vectors), near)
-        return codes._replace(longer=count_longer(vectors, self.longest_)) if self.metric == "dot" else codes
+        beyond = self._metric.count_beyond(vectors, self._trained_norm)
+        return codes._replace(beyond_norm=beyond) if beyond else codes
 
     def probe(self, queries: Float32Array, effort: int) -> Int64Array:
         """The tokens to look for.
@@ -255,20 +297,20 @@ class LSHModel(ABC):
         if effort < 1:
             raise SettingsError(self.effort_name, effort, "must be at least 1")
         with one_blas_thread():
-            return self._probe(prepare_queries(queries, self.metric), effort)
+            return self._probe(self._metric.prepare_queries(queries), effort)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Everything that was learned: a document for JSON, and arrays for ``npy``.
+        """Return everything that was learned: a document for JSON, and arrays for ``npy``.
 
-        What stands there for `hash_backend` is the backend that was taken: which one was asked for does not decide
-        tokens, and ``auto`` where there is no GPU makes the model that ``numpy`` does.
+        The document holds the backend that was taken in place of `hash_backend`: the one that was asked for does not
+        decide tokens, and ``auto`` where there is no GPU makes the model that ``numpy`` does.
         """
         self._check_fitted()
         numbers, arrays = self._learned()
-        if self.metric == "dot":
-            numbers = {**numbers, "longest": self.longest_}
+        if self._trained_norm is not None:
+            numbers = {**numbers, "longest": self._trained_norm}
         document = {
-            "kind": self.kind,
+            "model": self.name,
             "params": {name: value for name, value in self.get_params().items() if name != "hash_backend"},
             "dims": self.dims_,
             "learned": numbers,
@@ -286,11 +328,11 @@ class LSHModel(ABC):
         Raises
         ------
         ModelMismatchError
-            A state of another kind of model, or of a backend that this kind does not know.
+            A state of another model, or of a backend that this model does not know.
         """
-        for what, known in (("kind", (cls.kind,)), ("backend", cls.backends()), ("dtype", (DTYPE,))):
+        for what, known in (("model", (cls.name,)), ("backend", cls.backends()), ("dtype", (DTYPE,))):
             if params.get(what) not in known:
-                raise ModelMismatchError(" or ".join(known), str(params.get(what)), f"{what} of a stored model")
+                raise ModelMismatchError(" or ".join(known), str(params.get(what)), f"`{what}` of a stored model")
         model = cls(**params["params"])
         model.backend_, model.versions_ = params["backend"], dict(params["versions"])
         if len(cls.backends()) > 1:
@@ -302,7 +344,15 @@ class LSHModel(ABC):
         return model
 
     def _prepare_rows(self, vectors: Float32Array) -> Float32Array:
-        return prepare_rows(vectors, self.metric, self.longest_ if self.metric == "dot" else 0.0)
+        return self._metric.prepare_rows(vectors, self._trained_norm)
+
+    @property
+    def _metric(self) -> Metric:
+        return metric_named(self.metric)
+
+    @property
+    def _trained_norm(self) -> float | None:
+        return getattr(self, "longest_", None)
 
     def _forget(self) -> None:
         for name in vars(self).keys() - self.get_params().keys():

@@ -1,4 +1,4 @@
-"""Which centroids are nearest to rows, by distances that are computed in blocks."""
+"""Nearest centroids of rows, by distances that are computed in blocks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.kmeans import nearest_centroid, row_blocks
-from lsh_core.models.metrics import squared_norms
 
 # More than this and a block of distances falls out of the second-level cache.
 BLOCK_DISTANCES = 2**18

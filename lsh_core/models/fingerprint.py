@@ -1,4 +1,4 @@
-"""One number for everything that decides which tokens a model gives."""
+"""Fingerprint of everything that decides a model's tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from lsh_core.models.contract import LSHModel
 
-_DECIDES = ("kind", "params", "dims", "learned", "backend", "dtype")
+_DECIDES = ("model", "params", "dims", "learned", "backend", "dtype")
 
 
 def fingerprint(model: LSHModel) -> str:

@@ -1,4 +1,4 @@
-"""No tokens: the server's own graph finds the neighbours.
+"""Options of the server's own graph, which finds the neighbours without tokens.
 
 Y. Malkov and D. Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable small
 world graphs", IEEE TPAMI 42 (2020), as Elasticsearch builds it over unquantised vectors.
@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lsh_core.errors import SettingsError
+from lsh_core.knobs import Knob
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.contract import LSHModel, RowCodes
-from lsh_core.settings import LARGEST_EF_CONSTRUCTION, MOST_NEIGHBOURS
 
+MAX_NEIGHBOURS = 512
+MAX_EF_CONSTRUCTION = 3200
 NEIGHBOURS = 16
 EF_CONSTRUCTION = 100
 SAMPLE_ROWS = 1_000
@@ -39,9 +41,22 @@ class HNSW(LSHModel):
         What was used.
     """
 
-    kind: ClassVar[str] = "hnsw"
+    name: ClassVar[str] = "hnsw"
+    summary: ClassVar[str] = "the server's own graph"
+    knobs: ClassVar[tuple[Knob, ...]] = (
+        Knob(
+            "m", "neighbours of a row in the server's graph", minimum=2, maximum=MAX_NEIGHBOURS, default=f"{NEIGHBOURS}"
+        ),
+        Knob(
+            "ef_construction",
+            "rows that are looked at for the neighbours of a new one",
+            minimum=2,
+            maximum=MAX_EF_CONSTRUCTION,
+            default=f"{EF_CONSTRUCTION}",
+        ),
+    )
     effort_name: ClassVar[str] = "num_candidates"
-    has_lists: ClassVar[bool] = False
+    retrieval: ClassVar[str] = "graph"
 
     m_: int
     ef_construction_: int
@@ -76,15 +91,14 @@ class HNSW(LSHModel):
 
     @property
     def graph(self) -> dict[str, int]:
-        """What the server builds its graph with."""
+        """Options of the server's graph."""
         self._check_fitted()
         return {"m": self.m_, "ef_construction": self.ef_construction_}
 
     def _check_settings(self) -> None:
-        if self.m is not None and not 2 <= self.m <= MOST_NEIGHBOURS:
-            raise SettingsError("m", self.m, f"must be from 2 to {MOST_NEIGHBOURS}")
-        if self.ef_construction is not None and not 2 <= self.ef_construction <= LARGEST_EF_CONSTRUCTION:
-            raise SettingsError("ef_construction", self.ef_construction, f"must be from 2 to {LARGEST_EF_CONSTRUCTION}")
+        super()._check_settings()
+        if not self._metric.server_scores:
+            raise SettingsError("metric", self.metric, "is not a metric that the server's graph can be built by")
 
     def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
         self.m_ = NEIGHBOURS if self.m is None else self.m

@@ -17,19 +17,23 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lsh_core.errors import SettingsError
+from lsh_core.knobs import Knob
+from lsh_core.metrics import metric_named
+from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
-from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.models.contract import HASH_BACKEND, LSHModel, RowCodes
 from lsh_core.models.kmeans import distinct_rows, row_blocks
-from lsh_core.models.metrics import squared_norms
 from lsh_core.models.multiprobe import nearest_buckets
 from lsh_core.models.tensorflow_hashing import TensorFlowPlanes
-from lsh_core.settings import MOST_BITS, MOST_MULTIPROBE, MOST_TABLES
 
+MAX_TABLES = 512
+MAX_BITS = 32
+MAX_MULTIPROBE = 64
 TABLES = 100
-DOT_FEWER_BITS = 5
+PRODUCT_FEWER_BITS = 5
 MULTIPROBE = 4
-# What the server takes as clauses of one query, however small its heap.
-MOST_QUERY_TOKENS = 1024
+# Clauses of one query that the server takes, however small its heap.
+MAX_QUERY_TOKENS = 1024
 BLOCK_BITS = 2**18
 QUERY_BLOCK = 64
 
@@ -57,9 +61,25 @@ class Hyperplane(LSHModel):
         A row's bit is set where ``row · normal > offset``.
     """
 
-    kind: ClassVar[str] = "hyperplane"
+    name: ClassVar[str] = "hyperplane"
+    summary: ClassVar[str] = "hash tables of random hyperplanes"
+    knobs: ClassVar[tuple[Knob, ...]] = (
+        Knob("tables", "hash tables", minimum=1, maximum=MAX_TABLES, default=f"{TABLES}"),
+        Knob("bits", "bits per table", minimum=1, maximum=MAX_BITS, default="from rows"),
+        Knob(
+            "multiprobe",
+            "buckets of each table that a query looks into beside its own",
+            minimum=0,
+            maximum=MAX_MULTIPROBE,
+            default=f"{MULTIPROBE}",
+        ),
+        HASH_BACKEND,
+    )
     effort_name: ClassVar[str] = "candidates"
-    has_lists: ClassVar[bool] = False
+    retrieval: ClassVar[str] = "tables"
+    code_noun: ClassVar[str] = "buckets"
+    max_touched: ClassVar[float] = 0.6
+    has_rare_tokens: ClassVar[bool] = True
 
     normals_: Float32Array
     offsets_: Float32Array
@@ -95,7 +115,7 @@ class Hyperplane(LSHModel):
         Under ``dot`` the angles between queries and their best rows are wider, so there are 5 bits fewer.
         """
         bits = round(math.log2(rows)) - 3
-        return min(20, max(4, bits - DOT_FEWER_BITS if metric == "dot" else bits))
+        return min(20, max(4, bits - PRODUCT_FEWER_BITS if metric_named(metric).by_product else bits))
 
     def default_effort(self, rows: int) -> int:
         """Rows to rerank exactly: a tenth of `rows`, from 200 to 2,000."""
@@ -113,27 +133,26 @@ class Hyperplane(LSHModel):
         self._check_fitted()
         return self.tables_ << self.bits_
 
+    def resized(self, way: int) -> tuple[str, int]:
+        """Return bits for four times as many buckets, or a quarter; see :class:`LSHModel`."""
+        return "bits", self.bits_ + 2 * way
+
     def _check_settings(self) -> None:
-        if self.tables is not None and not 1 <= self.tables <= MOST_TABLES:
-            raise SettingsError("tables", self.tables, f"must be from 1 to {MOST_TABLES}")
-        if self.bits is not None and not 1 <= self.bits <= MOST_BITS:
-            raise SettingsError("bits", self.bits, f"must be from 1 to {MOST_BITS}")
-        if self.multiprobe is not None and not 0 <= self.multiprobe <= MOST_MULTIPROBE:
-            raise SettingsError("multiprobe", self.multiprobe, f"must be from 0 to {MOST_MULTIPROBE}")
+        super()._check_settings()
         tables = self.tables or TABLES
-        if self.multiprobe is not None and self.multiprobe > _most_multiprobe(tables):
-            reason = f"makes too many tokens of a query with {tables} tables: at most {_most_multiprobe(tables)}"
+        if self.multiprobe is not None and self.multiprobe > _max_multiprobe(tables):
+            reason = f"makes too many tokens of a query with {tables} tables: at most {_max_multiprobe(tables)}"
             raise SettingsError("multiprobe", self.multiprobe, reason)
 
     def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
         self.tables_ = TABLES if self.tables is None else self.tables
         self.bits_ = self.default_bits(rows, self.metric) if self.bits is None else self.bits
-        wanted = min(MULTIPROBE, _most_multiprobe(self.tables_)) if self.multiprobe is None else self.multiprobe
+        wanted = min(MULTIPROBE, _max_multiprobe(self.tables_)) if self.multiprobe is None else self.multiprobe
         self.multiprobe_ = min(wanted, 2**self.bits_ - 1)
         normals, middles = _bisectors(sample, self.tables_ * self.bits_, generator)
         self.normals_ = normals
         self.offsets_ = np.einsum("ij,ij->i", normals, middles)
-        if self.metric != "l2":
+        if self._metric.by_angle:
             self.offsets_ = np.zeros_like(self.offsets_)
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -181,8 +200,8 @@ class Hyperplane(LSHModel):
         return tokens
 
 
-def _most_multiprobe(tables: int) -> int:
-    return MOST_QUERY_TOKENS // tables - 1
+def _max_multiprobe(tables: int) -> int:
+    return MAX_QUERY_TOKENS // tables - 1
 
 
 def _bisectors(sample: Float32Array, planes: int, generator: np.random.Generator) -> tuple[Float32Array, Float32Array]:

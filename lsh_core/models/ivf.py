@@ -15,17 +15,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lsh_core.errors import SettingsError
+from lsh_core.knobs import Knob
+from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.assignment import Groups, make_groups, nearest_lists
-from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.models.contract import HASH_BACKEND, LSHModel, RowCodes
 from lsh_core.models.distances import Distances, NumpyDistances, smallest_gaps
 from lsh_core.models.hierarchical import fit_centroids
-from lsh_core.models.metrics import prepare_queries, squared_norms
 from lsh_core.models.tensorflow_hashing import TensorFlowDistances
-from lsh_core.settings import MOST_LISTS, MOST_SPILL
 
 logger = logging.getLogger(__name__)
 
+MAX_LISTS = 2**20
+MAX_SPILL = 16
 ALL_EXAMINED = 4096
 """Up to so many lists, each row is compared with all."""
 MIN_EXAMINED = 2048
@@ -33,7 +35,7 @@ EXAMINED_SHARE = 8
 SPILL = 4
 ROWS_PER_LIST = 12
 MAX_PROBES = 64
-DOT_PROBES = 4
+PRODUCT_PROBES = 4
 SCORED_ROWS = 1000
 # 400,000 rows of 128 dimensions. With its copy of unit length and three of the centroids a fit stays under 700 MB.
 SAMPLE_BYTES = 400_000 * 128 * 4
@@ -65,9 +67,17 @@ class IVF(LSHModel):
         others. Part of the model, since it decides tokens.
     """
 
-    kind: ClassVar[str] = "ivf"
+    name: ClassVar[str] = "ivf"
+    summary: ClassVar[str] = "lists around k-means centres"
+    knobs: ClassVar[tuple[Knob, ...]] = (
+        Knob("lists", "number of inverted lists", minimum=1, maximum=MAX_LISTS, default="from rows"),
+        Knob("spill", "nearest lists that each row is put into", minimum=1, maximum=MAX_SPILL, default=f"{SPILL}"),
+        HASH_BACKEND,
+    )
     effort_name: ClassVar[str] = "probes"
-    has_lists: ClassVar[bool] = True
+    retrieval: ClassVar[str] = "lists"
+    code_noun: ClassVar[str] = "lists"
+    max_touched: ClassVar[float] = 0.25
 
     centroids_: Float32Array
     lists_: int
@@ -107,9 +117,13 @@ class IVF(LSHModel):
         """
         self._check_fitted()
         by_lists = min(MAX_PROBES, math.sqrt(self.lists_)) * SPILL / self.spill_
-        by_lists *= DOT_PROBES if self.metric == "dot" else 1
+        by_lists *= PRODUCT_PROBES if self._metric.by_product else 1
         by_rows = self.lists_ * SCORED_ROWS / (max(1, rows) * self.spill_)
         return min(self.lists_, math.ceil(max(by_lists, by_rows)))
+
+    def resized(self, way: int) -> tuple[str, int]:
+        """See :class:`LSHModel`."""
+        return "lists", int(self.token_count * 2.0**way)
 
     @classmethod
     def default_sample(cls, rows: int, dims: int) -> int:
@@ -130,10 +144,7 @@ class IVF(LSHModel):
         return self.lists_
 
     def _check_settings(self) -> None:
-        if self.lists is not None and not 1 <= self.lists <= MOST_LISTS:
-            raise SettingsError("lists", self.lists, f"must be from 1 to {MOST_LISTS}")
-        if self.spill is not None and not 1 <= self.spill <= MOST_SPILL:
-            raise SettingsError("spill", self.spill, f"must be from 1 to {MOST_SPILL}")
+        super()._check_settings()
         if self.lists is not None and self.spill is not None and self.spill > self.lists:
             raise SettingsError("spill", self.spill, f"is more than the {self.lists} lists that there are")
 
@@ -172,18 +183,18 @@ class IVF(LSHModel):
         groups = self._groups
         examined = self.lists_ if groups is None else groups.examined.shape[1]
         near = min(near, examined)
-        if self.metric == "dot":
+        if self._metric.by_product:
             tokens = nearest_lists(self._distances, vectors, self.spill_, groups)
             if not near:
                 return RowCodes(tokens, None)
             # What a query for the row visits. By way of groups it would be far less: of the largest products of text
             # embeddings .64 by 16 of 3,919 lists, where .83 are found by the product with all of them.
-            queries = prepare_queries(vectors[:, :-1], self.metric)
+            queries = self._metric.prepare_queries(vectors[:, :-1])
             return RowCodes(tokens, self._distances.best_products(queries, near))
         nearest = nearest_lists(self._distances, vectors, max(near, self.spill_), groups)
         tokens = np.ascontiguousarray(nearest[:, : self.spill_])
         return RowCodes(tokens, np.ascontiguousarray(nearest[:, :near]) if near else None)
 
     def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        norms = None if self.metric == "dot" else self._norms
+        norms = None if self._metric.by_product else self._norms
         return smallest_gaps(queries, self.centroids_, norms, min(effort, self.lists_))

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
-from lsh_core.models.metrics import squared_norms
 
 BLOCK_ROWS = 512
 GATHER_BYTES = 2**24

@@ -1,4 +1,4 @@
-"""Which other buckets of a hash table a query looks into: those beyond the planes that are nearest to it.
+"""Further buckets of a hash table for a query: those beyond the planes that are nearest to it.
 
 Q. Lv, W. Josephson, Z. Wang, M. Charikar, K. Li, "Multi-probe LSH: efficient indexing for high-dimensional similarity
 search", VLDB 2007, section 4.4: a bucket scores the sum of the squared distances to the planes between the query and
@@ -44,7 +44,7 @@ def nearest_buckets(distances: Float32Array, count: int) -> Int64Array:
 
 @cache
 def _members(bits: int, count: int) -> Int64Array:
-    """Which ranks each set of planes has that may be among the `count` best, (ranks, sets) of 0 and 1."""
+    """Ranks of each set of planes that may be among the `count` best, (ranks, sets) of 0 and 1."""
     sets = candidate_sets(bits, count)
     members = np.zeros((1 + max(max(ranks) for ranks in sets), len(sets)), dtype=np.int64)
     for place, ranks in enumerate(sets):

@@ -1,50 +1,70 @@
-"""The models by name."""
+"""Models by name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lsh_core.errors import SettingsError
+from lsh_core.choices import choice_of
+from lsh_core.errors import PluginError, SettingsError
 from lsh_core.models.arrays import Array
 from lsh_core.models.contract import LSHModel
-from lsh_core.models.hnsw import HNSW
-from lsh_core.models.hyperplane import Hyperplane
-from lsh_core.models.ivf import IVF
-from lsh_core.models.subspace import Subspace
-
-MODELS: dict[str, type[LSHModel]] = {model.kind: model for model in (IVF, Hyperplane, Subspace, HNSW)}
+from lsh_core.registry import MODELS
 
 
-def model_class(kind: str) -> type[LSHModel]:
-    """The class of a kind of model; :class:`SettingsError` for an unknown one."""
-    if kind not in MODELS:
-        raise SettingsError("model", kind, f"must be one of {', '.join(MODELS)}")
-    return MODELS[kind]
+def model_names() -> tuple[str, ...]:
+    """Return the names of all models."""
+    return MODELS.names()
 
 
-def make_model(kind: str, **params: Any) -> LSHModel:
-    """Make an unfitted model.
-
-    Arguments that are None mean "the default", whether or not this kind of model knows them.
+def model_class(name: str) -> type[LSHModel]:
+    """Return the class of a model.
 
     Raises
     ------
     SettingsError
-        An unknown kind, or an argument that it does not know.
+        No model has this name; the message lists the names that are known.
+    PluginError
+        The package of the model cannot be imported, or its class is not a model.
     """
-    known = model_class(kind)
-    given = {name: value for name, value in params.items() if value is not None}
-    for name, value in given.items():
-        if name not in known().get_params():
-            raise SettingsError(name, value, f"is not a setting of {kind} models")
+    found: type[LSHModel] = MODELS.load(name)
+    if not issubclass(found, LSHModel):
+        raise PluginError(MODELS.group, name, found.__module__, "is not a subclass of lsh_core.models.LSHModel")
+    return found
+
+
+def model_classes() -> Iterator[type[LSHModel]]:
+    """Yield the classes of all models; one that cannot be loaded is logged and left out."""
+    for _, found in MODELS.load_all():
+        if issubclass(found, LSHModel):
+            yield found
+
+
+def make_model(name: str, **params: Any) -> LSHModel:
+    """Make an unfitted model.
+
+    Arguments that are None mean "the default", whether or not the model knows them.
+
+    Raises
+    ------
+    SettingsError
+        An unknown model, or an argument that it does not know.
+    """
+    known = model_class(name)
+    given = {argument: value for argument, value in params.items() if value is not None}
+    allowed = {"metric", "seed"} | {knob.name for knob in known.knobs}
+    for argument, value in given.items():
+        if argument not in allowed:
+            knobs = [knob.name for knob in known.knobs]
+            raise SettingsError(argument, value, f"is not a knob of {name} models: {choice_of(argument, knobs)}")
     return known(**given)
 
 
-def load_model(kind: str, params: dict[str, Any], arrays: dict[str, Array]) -> LSHModel:
+def load_model(name: str, params: Mapping[str, Any], arrays: Mapping[str, Array]) -> LSHModel:
     """Make the fitted model whose :meth:`LSHModel.state` this is."""
-    return model_class(kind).from_state(params, arrays)
+    return model_class(name).from_state(dict(params), dict(arrays))
 
 
-def default_sample(kind: str, rows: int, dims: int) -> int:
-    """How many of `rows` rows of `dims` components to fit a model of this kind on."""
-    return model_class(kind).default_sample(rows, dims)
+def default_sample(name: str, rows: int, dims: int) -> int:
+    """Return how many of `rows` rows of `dims` components to fit a model on."""
+    return model_class(name).default_sample(rows, dims)

@@ -28,24 +28,28 @@ from lsh_core.models.serialisation import Part, dump_array, join_parts, load_arr
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
+FORMAT = 2
+"""Format of a stored model. 1, of earlier versions, held the name of its model as ``kind``."""
 _ID_CHARACTERS = 12
-_MOST_LISTED = 1000
+_MAX_LISTED = 1000
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """What the store knows of a model without reading its arrays.
+    """Header of a stored model: everything but its arrays.
 
     Attributes
     ----------
+    model
+        Name of its class in the registry, such as ``ivf``.
     facts
-        What training recorded beside the model: rows of the source, seconds, settings.
+        Facts that training recorded beside the model: rows of the source, seconds, settings.
     """
 
     model_id: str
     name: str
     fingerprint: str
-    kind: str
+    model: str
     metric: str
     dims: int
     created_at: str
@@ -60,7 +64,7 @@ def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mappin
     Parameters
     ----------
     facts
-        What training records beside the model; what made the vectors as ``encoder``.
+        Facts that training records beside the model; the encoder of the vectors as ``encoder``.
     """
     ensure_system_index(client, MODELS)
     digest = fingerprint(model)
@@ -94,7 +98,8 @@ def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mappin
             "model_id": model_id,
             "name": name,
             "fingerprint": digest,
-            "kind": model.kind,
+            "model": model.name,
+            "format": FORMAT,
             "created_at": _now(),
             "header": header,
         },
@@ -104,13 +109,13 @@ def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mappin
 
 
 def list_models(client: Elasticsearch, name: str | None = None) -> list[StoredModel]:
-    """Return the models of `name`, or all, newest first."""
+    """Return the models of `name`, or all, newest first; models of another format are left out."""
     ensure_system_index(client, MODELS)
     client.indices.refresh(index=MODELS)
-    wanted: list[dict[str, Any]] = [{"exists": {"field": "name"}}]
+    wanted: list[dict[str, Any]] = [{"exists": {"field": "name"}}, {"term": {"format": FORMAT}}]
     if name is not None:
         wanted.append({"term": {"name": name}})
-    hits = search(client, MODELS, query={"bool": {"filter": wanted}}, sort=[{"created_at": "desc"}], size=_MOST_LISTED)[
+    hits = search(client, MODELS, query={"bool": {"filter": wanted}}, sort=[{"created_at": "desc"}], size=_MAX_LISTED)[
         "hits"
     ]["hits"]
     return [_stored(hit["_source"]) for hit in hits]
@@ -134,6 +139,9 @@ def find_model(client: Elasticsearch, name: str, model_id: str | None = None) ->
         found = client.options(ignore_status=404).get(index=MODELS, id=model_id).body
     if not found.get("found") or "header" not in found["_source"]:
         raise NotFoundError("model", model_id, "`airlsh models list` shows those that there are")
+    if (format_ := found["_source"].get("format", 1)) != FORMAT:
+        where = f"model {model_id}, stored by another version of airlsh: train it again"
+        raise ModelMismatchError(f"a model of format {FORMAT}", f"format {format_}", where)
     stored = _stored(found["_source"])
     if stored.name != name:
         raise ModelMismatchError(f"a model of {name}", f"{model_id}, trained for {stored.name}", f"index {name}")
@@ -167,7 +175,7 @@ def read_model(connection: Connection, name: str, model_id: str) -> LSHModel:
             each = client.get(index=MODELS, id=_part_id(model_id, array_name, number))["_source"]
             parts.append(Part(number, base64.b64decode(each["data"]), each["sha256"]))
         arrays[array_name] = load_array(join_parts(parts))
-    model = load_model(stored.kind, header["params"], arrays)
+    model = load_model(stored.model, header["params"], arrays)
     if (found := fingerprint(model)) != stored.fingerprint:
         raise ModelMismatchError(stored.fingerprint, found, f"model {model_id} as read from {MODELS}")
     return model
@@ -193,7 +201,7 @@ def _stored(document: Mapping[str, Any]) -> StoredModel:
         model_id=document["model_id"],
         name=document["name"],
         fingerprint=document["fingerprint"],
-        kind=document["kind"],
+        model=document["model"],
         metric=header["params"]["params"]["metric"],
         dims=header["params"]["dims"],
         created_at=document["created_at"],

@@ -13,11 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lsh_core.errors import SettingsError
+from lsh_core.knobs import Knob
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.models.kmeans import distinct_rows, kmeans, row_blocks
-from lsh_core.settings import MOST_CLUSTERS, MOST_PARTS
 
+MAX_PARTS = 512
+MAX_CLUSTERS = 4096
 CLUSTERS = 8
 ITERATIONS = 10
 BLOCK_DISTANCES = 2**18
@@ -43,9 +45,16 @@ class Subspace(LSHModel):
         What was used.
     """
 
-    kind: ClassVar[str] = "subspace"
+    name: ClassVar[str] = "subspace"
+    summary: ClassVar[str] = "words of a product quantiser"
+    knobs: ClassVar[tuple[Knob, ...]] = (
+        Knob("parts", "parts of the dimensions", minimum=1, maximum=MAX_PARTS, default="from dimensions"),
+        Knob("clusters", "clusters of each part", minimum=2, maximum=MAX_CLUSTERS, default=f"{CLUSTERS}"),
+    )
     effort_name: ClassVar[str] = "candidates"
-    has_lists: ClassVar[bool] = False
+    retrieval: ClassVar[str] = "tables"
+    code_noun: ClassVar[str] = "clusters"
+    tokens_are_probes: ClassVar[bool] = True
 
     centroids_: Float32Array
     counts_: Int64Array
@@ -86,11 +95,9 @@ class Subspace(LSHModel):
         self._check_fitted()
         return self.parts_ * self.clusters_
 
-    def _check_settings(self) -> None:
-        if self.parts is not None and not 1 <= self.parts <= MOST_PARTS:
-            raise SettingsError("parts", self.parts, f"must be from 1 to {MOST_PARTS}")
-        if self.clusters is not None and not 2 <= self.clusters <= MOST_CLUSTERS:
-            raise SettingsError("clusters", self.clusters, f"must be from 2 to {MOST_CLUSTERS}")
+    def resized(self, way: int) -> tuple[str, int]:
+        """See :class:`LSHModel`."""
+        return "clusters", int(self.clusters_ * 2.0**way)
 
     def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
         dims = sample.shape[1]
@@ -117,7 +124,7 @@ class Subspace(LSHModel):
         return RowCodes(self._tokens(vectors), None)
 
     def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        return self._tokens(queries, by_product=self.metric == "dot")
+        return self._tokens(queries, by_product=self._metric.by_product)
 
     @cached_property
     def _norms(self) -> Float32Array:

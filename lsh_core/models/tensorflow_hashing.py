@@ -24,17 +24,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsh_core.backends import load_tensorflow, whole_float32
+from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.distances import compared_bits
 from lsh_core.models.kmeans import row_blocks
-from lsh_core.models.metrics import squared_norms
 
 BLOCK_NUMBERS = 2**22
 HALF_BITS = 16
 
 
 class _Functions(NamedTuple):
-    """What is traced, once in a process and for all models."""
+    """Traced functions, once in a process and for all models."""
 
     codes: Any
     nearest: Any
@@ -148,7 +148,7 @@ class TensorFlowDistances:
         return self._smallest(queries, self._scaled, _tensorflow().zeros_like(self._norms), count)
 
     def _smallest(self, vectors: Float32Array, scaled: Any, norms: Any, count: int) -> Int64Array:
-        """Where ``scaled · row + norm`` is smallest, smallest first."""
+        """Positions of the smallest ``scaled · row + norm``, smallest first."""
         found = np.empty((len(vectors), count), dtype=np.int64)
         with whole_float32(_tensorflow()):
             for block in row_blocks(len(vectors), _block_rows(int(scaled.shape[0]))):

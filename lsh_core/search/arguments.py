@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lsh_core.elastic.addresses import shown
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ArgumentError, SettingsError
-from lsh_core.search.filter_values import is_unicode
 from lsh_core.settings import check_name
 
-_HOW = 'VectorIndex("http://127.0.0.1:9200", "packages")'
+_HOW = 'VectorIndex("packages", "http://127.0.0.1:9200")'
 
 
-def connection_and_name(connection: object, name: object) -> tuple[Connection, str]:
-    """Return the connection and the name of an index, given in either order; addresses may be a text.
+def name_and_connection(name: object, connection: object) -> tuple[str, Connection]:
+    """Return the name of an index, and its connection; addresses may be a text.
 
     Raises
     ------
     SettingsError
-        One of them is missing, is of another kind, or cannot be what it is.
+        An argument is missing, has another type, or has a value that it cannot have.
     """
     if _is_connection(name) and not _is_connection(connection):
-        connection, name = name, connection
-    if not _is_connection(connection) and (not isinstance(connection, str) or name is None):
-        raise ArgumentError("connection", _shown(connection), f"is not where Elasticsearch is: {_HOW}")
+        raise ArgumentError("name", _shown(name), f"is where Elasticsearch is: the name stands first, {_HOW}")
     if name is None:
         raise ArgumentError("name", None, f"the name of the index is missing: {_HOW}")
     if not isinstance(name, str):
         raise ArgumentError("name", _shown(name), f"must be the name of an index, a text: {_HOW}")
+    if not isinstance(connection, Connection | str):
+        raise ArgumentError("connection", _shown(connection), f"must be addresses or a Connection: {_HOW}")
     try:
         check_name(name)
     except ValueError as error:
         raise SettingsError("name", _shown(name), str(error).replace(name, str(_shown(name)))) from None
-    return connection if isinstance(connection, Connection) else Connection.from_urls(str(connection)), name
+    return name, connection if isinstance(connection, Connection) else Connection.from_urls(connection)
 
 
 def _is_connection(given: object) -> bool:
@@ -65,13 +62,3 @@ def check_wait(seconds: object) -> None:
         raise ArgumentError("wait_seconds", seconds, "must be a number of seconds")
     if not 0 <= seconds < float("inf"):
         raise SettingsError("wait_seconds", seconds, "must be 0 or more seconds")
-
-
-def check_text_and_image(text: object, image: object) -> None:
-    """Raise `ArgumentError` for a text that is none, or an image that is neither its bytes nor its path."""
-    if text is not None and not isinstance(text, str):
-        raise ArgumentError("text_query", text, "must be a text, which the index's encoder turns into a vector")
-    if text is not None and not is_unicode(text):
-        raise SettingsError("text_query", text, "is not Unicode text, as it holds half of a surrogate pair")
-    if image is not None and not isinstance(image, bytes | str | Path):
-        raise ArgumentError("image", image, "must be the bytes of an image file, or its path")

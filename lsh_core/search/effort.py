@@ -1,55 +1,33 @@
-"""How much a query does: what the caller asks for, or what is enough for a recall. Pure: no I/O."""
+"""Effort of a search: what the caller asks for, or enough for a recall. Pure: no I/O."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
-from lsh_core.builds.mapping import VectorField
 from lsh_core.errors import SettingsError
-from lsh_core.models.subspace import Subspace
-from lsh_core.search.queries import MAX_RESULTS
 from lsh_core.search.searchable_build import SearchableBuild
-
-EXACT_ROWS = 20_000
-"""Up to so many rows are scanned as fast as a query looks at its lists."""
-MAX_TERMS = 65_536
-"""Tokens that the server takes in one filter (``index.max_terms_count``)."""
-_SCANNED = 4
-"""Ranking rows by their tokens takes longer than comparing a quarter of them more."""
-
-
-def effort_range(build: SearchableBuild, k: int, rows: int) -> tuple[int, int]:
-    """Return the smallest and the greatest effort of a search for `k` of `rows` rows."""
-    if build.field.has_lists:
-        return 1, min(build.model.token_count, MAX_TERMS)
-    return min(k, rows), min(rows, MAX_RESULTS)
 
 
 def effort_asked_for(build: SearchableBuild, asked: Mapping[str, int]) -> int | None:
-    """Return the effort that the caller asks for, in the unit of the build's model; None: it leaves that to airlsh.
+    """Return the effort that the caller asks for, in the unit of the build's strategy; None: airlsh chooses.
 
     Parameters
     ----------
     asked
-        Efforts by their units: at most that of the build's model.
+        Efforts by their units: at most that of the build's strategy.
 
     Raises
     ------
     SettingsError
-        The unit is that of another kind of model, or there is not so much to do.
+        The unit is that of another strategy, or the effort is outside the bounds of the server.
     """
-    wanted = build.model.effort_name
+    strategy = build.field.strategy
+    wanted = strategy.effort_unit
     for unit, value in asked.items():
         if unit != wanted:
-            raise SettingsError(unit, value, f"index {build.index} has an {build.field.kind} model: use {wanted}")
+            raise SettingsError(unit, value, f"index {build.index} has an {build.field.model} model: use {wanted}")
     effort = asked.get(wanted)
-    most = MAX_TERMS if build.field.has_lists else MAX_RESULTS
-    if effort is not None and build.field.has_lists:
-        effort = min(effort, build.model.token_count)  # To visit more lists than there are is to visit all.
-    if effort is not None and not 1 <= effort <= most:
-        raise SettingsError(wanted, effort, f"must be from 1 to {most}")
-    return effort
+    return None if effort is None else strategy.checked_effort(effort)
 
 
 def effort_for_recall(build: SearchableBuild, recall: float | None) -> int | None:
@@ -88,48 +66,3 @@ def effort_for_recall_filtered(build: SearchableBuild, recall: float | None) -> 
     wanted = (1 + (build.curve.target if recall is None else recall)) / 2
     more = build.curve.effort_for(wanted)
     return max(effort, build.curve.points[-1].effort if more is None else more)
-
-
-def effort_under_filter(build: SearchableBuild, effort: int | None, *, rows: int, passing: int) -> int | None:
-    """Return the effort that finds as much among the rows that pass a filter as `effort` does among all.
-
-    Lists hold fewer of such rows, so more are visited: as many as hold about as many rows that pass as are looked at
-    without a filter. Tables rank the rows that pass alone, but the nearest of these are further away and share fewer
-    tokens, so there are more candidates too, and never fewer than the model holds to be enough: what was measured
-    holds for queries that lie among rows, not for those far from all that pass (rows on one side of a plane: .92 of
-    their neighbours at the measured effort, scaled, .99 at the model's). The server's graph is gone through until it
-    has as many rows that pass.
-
-    Parameters
-    ----------
-    rows
-        Rows of the index.
-    passing
-        Those that pass.
-
-    Returns
-    -------
-    int or None
-        None: there are so few that all of them are scanned.
-    """
-    if effort is None or passing <= EXACT_ROWS:
-        return None
-    if build.field.graph is not None:
-        return effort
-    scaled = math.ceil(effort * rows / passing)
-    if build.field.has_lists:
-        return scaled if scaled < min(build.model.token_count, MAX_TERMS) else None
-    scaled = max(scaled, build.field.effort)
-    return scaled if scaled <= min(MAX_RESULTS, passing // _SCANNED) else None
-
-
-def can_look_up(field: VectorField, effort: int) -> bool:
-    """Return whether what is stored with a row leads to as many of its neighbours as a search for its vector.
-
-    With each row its nearest lists are stored, `field.near` of them. A row's own tokens are all that a search uses for
-    ``subspace``; not for ``hyperplane``, which looks into more buckets than a row is in (.91 of the neighbours by its
-    tokens, .96 by its vector), nor under ``dot``, where rows and queries are hashed differently.
-    """
-    if field.has_lists:
-        return effort <= field.near
-    return field.graph is not None or (field.kind == Subspace.kind and field.metric != "dot")

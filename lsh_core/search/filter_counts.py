@@ -1,4 +1,4 @@
-"""How many rows pass a filter: counted once, and remembered for a while, as callers repeat their filters."""
+"""Counts the rows that pass a filter, and remembers the counts, as callers repeat their filters."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Callable
 
 import orjson
 
-from lsh_core.search.queries import Filter
+from lsh_core.retrieval.query import Filter
+from lsh_core.search.searchable_build import SearchableBuild
 
 KEEP_SECONDS = 10.0
-_MOST_FILTERS = 1_000
+_MAX_FILTERS = 1_000
 
 
 class FilterCountCache:
-    """Counts of the rows of one index by filter. May be shared between threads.
+    """Counts of the rows of a build by filter. May be shared between threads.
 
     Parameters
     ----------
@@ -22,18 +23,23 @@ class FilterCountCache:
         Asks the server.
     """
 
-    def __init__(self, count: Callable[[Filter | None], int], *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        count: Callable[[SearchableBuild, Filter | None], int],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._count, self._clock = count, clock
-        self._known: dict[bytes, tuple[float, int]] = {}
+        self._known: dict[tuple[str, bytes], tuple[float, int]] = {}
 
-    def passing(self, query_filter: Filter | None) -> int:
-        """Return how many rows pass the filter, or did a few seconds ago; None: how many there are."""
-        key = orjson.dumps(query_filter, option=orjson.OPT_SORT_KEYS)
+    def passing(self, build: SearchableBuild, query_filter: Filter | None) -> int:
+        """Return how many rows of `build` pass the filter, or did a few seconds ago; None: how many there are."""
+        key = build.index, orjson.dumps(query_filter, option=orjson.OPT_SORT_KEYS)
         known = self._known.get(key)
         if known is not None and self._clock() - known[0] < KEEP_SECONDS:
             return known[1]
-        if len(self._known) >= _MOST_FILTERS:
+        if len(self._known) >= _MAX_FILTERS:
             self._known = {}
-        rows = self._count(query_filter)
+        rows = self._count(build, query_filter)
         self._known[key] = (self._clock(), rows)
         return rows

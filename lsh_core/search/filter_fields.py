@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lsh_core.choices import did_you_mean, listed
+from lsh_core.elastic.text_values import MAX_ID_BYTES
 from lsh_core.errors import FilterError
 from lsh_core.redaction import quoted
 from lsh_core.search.filter_options import check_for_type
 from lsh_core.search.filter_values import DATES, NUMBERS, why_unfit
-from lsh_core.sources.identifiers import MOST_ID_BYTES
 
 _OWN = "airlsh"
 _VALUELESS = ("object", "dense_vector")
@@ -80,8 +80,8 @@ def _check_ids(values: list[Any], path: str) -> None:
         if isinstance(value, bool | float):
             raise FilterError(f"{path}[{number}]", f"must be an id, a text such as {str(value)!r}, not {value!r}")
         _check_bits(value, f"{path}[{number}]")
-        if not 0 < len(str(value).encode()) <= MOST_ID_BYTES:
-            raise FilterError(f"{path}[{number}]", f"is the id of no row: ids have 1 to {MOST_ID_BYTES} bytes")
+        if not 0 < len(str(value).encode()) <= MAX_ID_BYTES:
+            raise FilterError(f"{path}[{number}]", f"is the id of no row: ids have 1 to {MAX_ID_BYTES} bytes")
 
 
 def _takes(kind: str, field: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Sends queries to the live build of a name, and follows it when another build goes live."""
+"""Runs searches on the live build of a name, and again on another build if the alias moves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.records import nothing_live
@@ -23,9 +23,9 @@ from lsh_core.errors import (
     ServerError,
     UnavailableError,
 )
-from lsh_core.search.answers import Answer, read_answer
+from lsh_core.retrieval.query import Filter, Query
 from lsh_core.search.filter_refusals import filter_refused, plain_reason
-from lsh_core.search.queries import Filter, Query
+from lsh_core.search.results import Response
 from lsh_core.search.searchable_build import SearchableBuild, read_build
 
 if TYPE_CHECKING:
@@ -43,38 +43,36 @@ _AWAY_SECONDS = 0.1
 _BRIEFEST_SECONDS = 1.0
 
 
+T = TypeVar("T")
+
+
+class Unavailable(Exception):
+    """Signals that an index is gone, or that one of its shards does not answer now. Never leaves `LiveIndex.run`."""
+
+
+class AliasMoved(Exception):
+    """Signals that another build went live while a search was prepared. Never leaves `LiveIndex.run`."""
+
+
 @dataclass(frozen=True)
-class Response:
-    """What one build answered.
+class Ask:
+    """A query, with what errors name of it.
 
     Attributes
     ----------
-    hits
-        For each query the ``hits`` of its response.
+    id
+        The row that the server looks up.
+    filter
+        The caller's filter.
     """
 
-    build: SearchableBuild
-    queries: Sequence[Query]
-    hits: Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Unavailable:
-    """An index that is gone, or that has a shard which does not answer now."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What errors name of a request: the row that is looked up, and the caller's filter."""
-
-    identity: str | None
-    query_filter: Filter | None
+    query: Query
+    id: str | None = None
+    filter: Filter | None = None
 
 
 class LiveIndex:
-    """Asks the live build of a name, or one physical index.
+    """The live build of a name, or one physical index.
 
     The alias is resolved to its index and model once, again after a second, and at once when that index is gone.
     May be shared between threads.
@@ -95,7 +93,7 @@ class LiveIndex:
         self._turn = itertools.count()
 
     def build(self) -> SearchableBuild:
-        """Return the build that is asked now.
+        """Return the build that is searched now.
 
         Raises
         ------
@@ -108,53 +106,74 @@ class LiveIndex:
                 self._resolved_at = time.monotonic()
             return self._resolved
 
-    def ask(
-        self,
-        queries: Callable[[SearchableBuild], Sequence[Query]],
-        *,
-        identity: str | None = None,
-        query_filter: Filter | None = None,
-    ) -> list[Answer]:
-        """Return the answers to what `find` sends."""
-        found = self.find(queries, identity=identity, query_filter=query_filter)
-        metric, build = found.build.field.metric, found.build.meta.build
-        return [read_answer(hits, query, metric, build) for query, hits in zip(found.queries, found.hits, strict=True)]
+    def run(self, search: Callable[[SearchableBuild], T]) -> T:
+        """Return `search` of the live build; searched anew, whole, if that build or a shard went away meanwhile.
 
-    def find(
-        self,
-        queries: Callable[[SearchableBuild], Sequence[Query]],
-        *,
-        identity: str | None = None,
-        query_filter: Filter | None = None,
-    ) -> Response:
-        """Send the queries made for the live build; again if that build, or one of its shards, went away meanwhile.
-
-        All in one request, so that one build answers them.
-
-        Parameters
-        ----------
-        identity
-            The row that the queries look up, to be named if it is not there.
-        query_filter
-            The caller's filter in the queries, to be named if it is what the server refuses.
+        So one build answers all that `search` sends.
 
         Raises
         ------
-        FilterError
-            The server refuses the filter.
-        RequestRefusedError
-            The server refuses a search without a filter.
+        UnavailableError
+            The index or a shard stayed away.
         """
-        wait_seconds = max(self._wait_seconds, _SHARD_SECONDS)
-        deadline = time.monotonic() + wait_seconds
-        asked = _Asked(identity, query_filter)
-        while isinstance(found := self._send(build := self.build(), queries(build), asked), Unavailable):
-            if time.monotonic() > deadline:
-                raise UnavailableError(f"search of {build.index}", wait_seconds, found.reason)
+        wait_seconds, deadline = max(self._wait_seconds, _SHARD_SECONDS), None
+        while True:
+            build = self.build()
+            try:
+                return search(build)
+            except AliasMoved:
+                continue
+            except Unavailable as away:
+                deadline = deadline or time.monotonic() + wait_seconds
+                if time.monotonic() > deadline:
+                    raise UnavailableError(f"search of {build.index}", wait_seconds, str(away)) from None
             time.sleep(_AWAY_SECONDS)
             with self._lock:
                 self._resolved_at = -RESOLVE_SECONDS
-        return found
+
+    def send(self, build: SearchableBuild, asks: Sequence[Ask]) -> list[Response]:
+        """Send queries in one request, and return the response to each. To be called inside `run`.
+
+        Raises
+        ------
+        Unavailable
+            The index is gone, or a shard does not answer now.
+        RowNotFoundError
+            A row that is looked up is not there.
+        FilterError
+            The server refuses a filter.
+        RequestRefusedError
+            The server refuses a search without a filter.
+        """
+        hybrid = any(ask.query.hybrid for ask in asks)
+        searches: list[Mapping[str, Any]] = []
+        for ask in asks:
+            header: dict[str, Any] = {"index": build.index, "allow_partial_search_results": False}
+            if ask.query.hybrid:
+                header["search_type"] = "dfs_query_then_fetch"
+            searches += [header, ask.query.body]
+
+        def search(client: Elasticsearch) -> Any:
+            return client.msearch(searches=searches, include_named_queries_score=hybrid or None)["responses"]
+
+        try:
+            answer = on_any_node(self._connection, search, first=self._next_node(), wait_seconds=self._wait_seconds)
+        except RequestRefusedError as error:
+            filtered = next((ask for ask in asks if ask.filter is not None), asks[0])
+            raise _refused(error.status, error.reason, build, filtered) from error
+        return [self._read(build, ask, response) for ask, response in zip(asks, answer, strict=True)]
+
+    def _read(self, build: SearchableBuild, ask: Ask, response: Mapping[str, Any]) -> Response:
+        if "error" not in response:
+            require_all_shards("search", build.index, response)
+            return Response.from_json(response)
+        gone = response["error"].get("type") == "index_not_found_exception"
+        if gone and self._index is not None:
+            raise NotFoundError("index", self._index, f"`airlsh builds list {self._name}` shows those there are")
+        error = _search_error(response, build, ask)
+        if gone or response.get("status") in PASSING_STATUSES:
+            raise Unavailable(str(error))
+        raise error
 
     def _resolve(self) -> SearchableBuild:
         known = self._resolved
@@ -177,57 +196,25 @@ class LiveIndex:
         """Return the node to ask next: queries go round robin."""
         return next(self._turn) % len(self._connection.urls)
 
-    def _send(self, build: SearchableBuild, queries: Sequence[Query], asked: _Asked) -> Response | Unavailable:
-        """Return what is found, or that the index, or one of its shards, is away."""
-        hybrid = any(query.hybrid for query in queries)
-        searches: list[Mapping[str, Any]] = []
-        for query in queries:
-            header: dict[str, Any] = {"index": build.index, "allow_partial_search_results": False}
-            if query.hybrid:
-                header["search_type"] = "dfs_query_then_fetch"
-            searches += [header, query.body]
 
-        def ask(client: Elasticsearch) -> Any:
-            return client.msearch(searches=searches, include_named_queries_score=hybrid or None)["responses"]
-
-        hits = []
-        try:
-            answer = on_any_node(self._connection, ask, first=self._next_node(), wait_seconds=self._wait_seconds)
-        except RequestRefusedError as error:
-            raise _refused(error.status, error.reason, build, asked) from error
-        for response in answer:
-            if "error" in response:
-                gone = response["error"].get("type") == "index_not_found_exception"
-                if gone and self._index is not None:
-                    raise NotFoundError(
-                        "index", self._index, f"`airlsh builds list {self._name}` shows those there are"
-                    )
-                if gone or response.get("status") in PASSING_STATUSES:
-                    return Unavailable(str(_search_error(response, build, asked)))
-                raise _search_error(response, build, asked)
-            require_all_shards("search", build.index, response)
-            hits.append(response["hits"])
-        return Response(build, queries, hits)
-
-
-def _search_error(response: Mapping[str, Any], build: SearchableBuild, asked: _Asked) -> Exception:
+def _search_error(response: Mapping[str, Any], build: SearchableBuild, ask: Ask) -> Exception:
     """Turn an error inside a multi-search answer into one that says what to do."""
     error, status = response["error"], response.get("status")
     reason = "; ".join(
         dict.fromkeys(cause.get("reason", "") for cause in (*error.get("root_cause", []), error) if cause.get("reason"))
     )
-    if asked.identity is not None and status == 404:
-        return RowNotFoundError(build.meta.name, asked.identity, build.index)
+    if ask.id is not None and status == 404:
+        return RowNotFoundError(build.meta.name, ask.id, build.index)
     if error.get("type") == SECURITY:
         return access_error(403, reason)
     if isinstance(status, int) and status < 500:
-        return _refused(status, reason, build, asked)
+        return _refused(status, reason, build, ask)
     return ServerError(f"search of {build.index}: {error.get('type')}: {reason}")
 
 
-def _refused(status: int, reason: str, build: SearchableBuild, asked: _Asked) -> AirlshError:
+def _refused(status: int, reason: str, build: SearchableBuild, ask: Ask) -> AirlshError:
     """Return the error for a search that the server refuses: of its filter, where the reason names a part of it."""
-    if asked.query_filter is not None and (of_filter := filter_refused(asked.query_filter, reason)) is not None:
+    if ask.filter is not None and (of_filter := filter_refused(ask.filter, reason)) is not None:
         return of_filter
     error = RequestRefusedError(f"the search of {build.index}", status, plain_reason(reason))
-    return error if asked.query_filter is None else error.with_note(_FILTER_NOTE)
+    return error if ask.filter is None else error.with_note(_FILTER_NOTE)

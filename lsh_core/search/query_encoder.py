@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from lsh_core.errors import EncoderError, ImageError, ModelMismatchError, SettingsError
+from lsh_core.search.query_images import Image, image_bytes
 from lsh_core.search.searchable_build import SearchableBuild
 from lsh_core.sources.encoder_info import EncoderInfo
 
 if TYPE_CHECKING:
     from lsh_core.features.encoder import Batch, Encoder
     from lsh_core.features.specification import EncoderSpec
-
-Image = bytes | str | Path
-"""The bytes of an image file, or its path."""
-_ARGUMENT = {"text": "text_query", "image": "image"}
 
 
 class QueryEncoder:
@@ -34,6 +29,12 @@ class QueryEncoder:
         Where the encoder's weights are on this machine; default: where they were when the vectors were made.
     encoder
         The encoder itself, for one that is not registered: what an index names is only looked up among registered ones.
+
+    Examples
+    --------
+    >>> from lsh_core import QueryEncoder, VectorIndex
+    >>> index = VectorIndex("packages", "http://127.0.0.1:9200", encoder=QueryEncoder("MINILM"))
+    >>> result = index.search(text="program to view pictures", k=3)
     """
 
     def __init__(self, weights: str | None = None, encoder: Encoder | None = None) -> None:
@@ -52,7 +53,7 @@ class QueryEncoder:
             It cannot be made here, or cannot encode this text.
         """
         if not text.strip():
-            raise SettingsError("text_query", text, "is empty")
+            raise SettingsError("text", text, "is empty")
         return _encoded(self._for(build, "text", text), [text])
 
     def of_image(self, build: SearchableBuild, image: Image) -> npt.NDArray[np.float32]:
@@ -69,7 +70,7 @@ class QueryEncoder:
 
         name = f"{len(image):,} bytes" if isinstance(image, bytes) else str(image)
         encoder = self._for(build, "image", name)
-        content = _content(image)
+        content = image_bytes(image)
         try:
             pixels = ImageDecoder.of(encoder).decode(content)
         except ImageError as error:
@@ -82,7 +83,7 @@ class QueryEncoder:
 
         if build.field.encoder is None:
             reason = f"index {build.index} does not say what made its vectors: index what `airlsh features` wrote"
-            raise SettingsError(_ARGUMENT[modality], asked, reason)
+            raise SettingsError(modality, asked, reason)
         made_by = EncoderInfo(**build.field.encoder)
         encoder = self._encoder
         if encoder is None:
@@ -95,7 +96,7 @@ class QueryEncoder:
             raise ModelMismatchError(f"vectors of encoder {made_by}", found, f"index {build.index}")
         if modality not in encoder.modalities:
             takes = " and ".join(sorted(encoder.modalities))
-            raise SettingsError(_ARGUMENT[modality], asked, f"encoder {made_by} of index {build.index} takes {takes}")
+            raise SettingsError(modality, asked, f"encoder {made_by} of index {build.index} takes {takes}")
         return encoder
 
 
@@ -118,13 +119,3 @@ def _encoded(encoder: Encoder, batch: Batch) -> npt.NDArray[np.float32]:
     for _, reason in refused.values():
         raise EncoderError(encoder.name, reason)
     return np.asarray(vectors[0], np.float32)
-
-
-def _content(image: Image) -> bytes:
-    """Return the bytes of an image, by the rule that holds for rows: a regular file, and no more than they may have."""
-    from lsh_core.features.image_loading import Pointer, load_image
-
-    if isinstance(image, bytes):
-        return load_image(image, base="", places=())
-    path = os.path.abspath(image)
-    return load_image(Pointer(path), base="", places=(path,))

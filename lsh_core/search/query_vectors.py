@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.errors import ArgumentError, ModelMismatchError, VectorError
+from lsh_core.metrics import metric_named
 from lsh_core.redaction import quoted
 from lsh_core.search.searchable_build import SearchableBuild
 
@@ -61,11 +62,11 @@ def check_vectors(build: SearchableBuild, vectors: Vectors) -> None:
         squared = np.einsum("ij,ij->i", vectors, vectors)
     for row in np.flatnonzero(~np.isfinite(squared)).tolist():
         raise VectorError(row, "is too long: its squared length is not a finite float32")
-    if build.field.metric == "cosine":
-        for row in np.flatnonzero(squared < np.finfo(np.float32).tiny).tolist():
-            raise VectorError(
-                row, f"is zero, or nearly: index {build.index} compares by cosine, which needs a direction"
-            )
+    metric = metric_named(build.field.metric)
+    for row in np.flatnonzero(~metric.usable(squared)).tolist():
+        raise VectorError(
+            row, f"is zero, or nearly: index {build.index} compares by {metric.name}, which needs a direction"
+        )
 
 
 def _matrix(name: str, given: Any) -> npt.NDArray[Any]:
@@ -73,8 +74,8 @@ def _matrix(name: str, given: Any) -> npt.NDArray[Any]:
     if isinstance(given, str | bytes | bytearray | Path):
         kind = "bytes" if isinstance(given, bytes | bytearray) else "a text"
         reason = (
-            f"is {kind}, not a list of numbers: search(text_query=...) searches by a text, search(image=...) by an "
-            "image, search_id(id) by the id of a stored row"
+            f"is {kind}, not a list of numbers: search(text=...) searches by a text, search(image=...) by an image, "
+            "search(id=...) by the id of a stored row"
         )
         raise ArgumentError(name, given, reason)
     if given is None or isinstance(given, Mapping | set | frozenset):

@@ -1,160 +1,271 @@
-"""What is asked of a search, checked. Pure: no I/O."""
+"""The search request: target, words, limits and effort of one search, checked once. Pure but for images by path."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from numbers import Integral, Real
-from typing import Any
+import base64
+import binascii
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self, get_args
 
-from lsh_core.choices import choice_of
+import numpy as np
+import numpy.typing as npt
+
 from lsh_core.errors import ArgumentError, SettingsError
-from lsh_core.redaction import quoted
-from lsh_core.search.filter_fields import check_filter_fields
-from lsh_core.search.filter_values import is_unicode
+from lsh_core.retrieval.query import Filter, all_of, excluding
 from lsh_core.search.filters import check_filter
-from lsh_core.search.queries import MAX_RESULTS, Filter, all_of, excluding
-from lsh_core.search.searchable_build import SearchableBuild
-from lsh_core.settings import EFFORT_UNITS
+from lsh_core.search.query_images import Image, image_bytes
+from lsh_core.search.query_vectors import one_vector
+from lsh_core.search.request_checks import (
+    check_match,
+    check_text_and_image,
+    checked_effort,
+    checked_k,
+    checked_names,
+    checked_recall,
+    checked_weight,
+    is_text,
+    not_an_argument,
+)
+from lsh_core.settings import Fusion
 
-_INSTEAD = {
-    "id": "search_id(id) finds the neighbours of a stored row",
-    "identity": "search_id(id) finds the neighbours of a stored row",
-    "text": "text_query=... searches by the meaning of a text, search_hybrid(text, ...) for its words as well",
-    "text_query": "search(text_query=...) and search_hybrid(text, text_query=...) take one",
-    "image": "search(image=...) and search_hybrid(text, image=...) take one",
-    "vector": "search(vector) takes one",
-    "vectors": "search_many(vectors) takes several",
-    "filter": "the filter is query_filter",
-    **dict.fromkeys(("top_k", "topk", "n", "size", "limit", "n_neighbors"), "how many are found is k"),
-    **dict.fromkeys(("columns", "source", "output_fields", "include"), "what is returned is fields"),
-}
-_ARGUMENTS = ("k", "recall", "query_filter", "fields", *EFFORT_UNITS)
+_TARGETS = ("vector", "id", "text", "image")
+_ONE_TARGET = "give one of vector, id, text and image"
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is asked of every query of a search.
+@dataclass(frozen=True, eq=False)
+class SearchRequest:
+    """One search: a target, and how its neighbours are found.
+
+    Exactly one of `vector`, `id`, `text` and `image` is the target. Every argument is checked here, except what depends
+    on the build that answers: the length of the vector, the fields, and the unit of the effort.
 
     Attributes
     ----------
+    vector
+        (d,) float32: neighbours of this vector.
+    id
+        Neighbours of the stored row with this id; the row itself is left out.
+    text
+        Neighbours of this text; the encoder of the index turns it into a vector.
+    image
+        Neighbours of this image, the bytes of an image file or its path; encoded as a text is.
+    match
+        Words to look for in full text as well. Rows with any of the words are found; operators are not parsed. The
+        best rows by vector and by words are fused, see `lsh_core.search.fusion`.
+    match_weight
+        Weight of the words, from 0 (ranking by vector alone) to 1 (ranking by words alone, BM25); default .5.
+    match_fields
+        Full-text fields to look for the words; empty: all full-text fields of the index.
+    fusion
+        ``weighted``, or ``rrf``: reciprocal rank fusion, which has no weight.
+    k
+        Number of neighbours, 1 to 10,000.
+    filter
+        Elasticsearch query that every neighbour must match; see `lsh_core.search.filters`.
+    recall
+        Recall@10 to reach, by the measured curve of the build; default: the target of the build.
+    exact
+        Whether all rows, or all rows that pass the filter, are scored: the true neighbours.
+    fields
+        Fields to return; None: all but the vectors.
     effort
-        What the caller wants done, by unit; empty: what is enough.
-    but
-        The row that is left out.
+        One number under the unit of the index's model: ``probes``, lists to visit (``ivf``); ``candidates``, rows to
+        score exactly (``hyperplane``, ``subspace``); ``num_candidates``, rows kept by the search of each shard's graph
+        (``hnsw``). Default: what was measured to be enough for the recall; more under a filter.
+
+    Raises
+    ------
+    ArgumentError
+        An argument has a type that the search does not take.
+    SettingsError
+        A value is out of its bounds, or two arguments contradict each other.
+    FilterError
+        The filter is not made of allowed queries.
+    VectorError
+        The vector is not a list of finite numbers.
+
+    Examples
+    --------
+    >>> from lsh_core import SearchRequest
+    >>> request = SearchRequest(id="gimp", k=5, filter={"term": {"section": "graphics"}})
+    >>> request.to_json()
+    {'id': 'gimp', 'k': 5, 'filter': {'term': {'section': 'graphics'}}}
+    >>> SearchRequest.from_json({"vector": [0.25, 1.0], "effort": {"probes": 8}})
+    SearchRequest(vector=[0.25, 1.0], effort={'probes': 8})
+    >>> SearchRequest(id="gimp", text="image editor")
+    Traceback (most recent call last):
+    ...
+    lsh_core.errors.SettingsError: search='id, text': several targets: give one of vector, id, text and image
     """
 
-    k: int
-    fields: Sequence[str] | None
-    query_filter: Filter | None
-    recall: float | None
-    effort: Mapping[str, int]
-    but: str | None = None
+    vector: Sequence[float] | npt.NDArray[Any] | None = None
+    _: KW_ONLY
+    id: str | None = None
+    text: str | None = None
+    image: Image | None = None
+    match: str | None = None
+    match_weight: float | None = None
+    match_fields: Sequence[str] = ()
+    fusion: Fusion = "weighted"
+    k: int = 10
+    filter: Filter | None = None
+    recall: float | None = None
+    exact: bool = False
+    fields: Sequence[str] | None = None
+    effort: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        checked = {
+            "k": checked_k(self.k),
+            "recall": checked_recall(self.recall),
+            "effort": checked_effort(self.effort),
+            "fields": checked_names("fields", self.fields),
+            "filter": None if self.filter is None else check_filter(self.filter),
+            "match_fields": checked_names("match_fields", self.match_fields) or (),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        self._check_target()
+        self._check_effort()
+        self._check_match()
+
+    def _check_target(self) -> None:
+        given = [name for name in _TARGETS if getattr(self, name) is not None]
+        if not given:
+            beside = "match says which words to look for beside a target" if self.match is not None else "no target"
+            raise SettingsError("search", "nothing", f"{beside}: {_ONE_TARGET}")
+        if len(given) > 1:
+            raise SettingsError("search", ", ".join(given), f"several targets: {_ONE_TARGET}")
+        if self.vector is not None:
+            vector = one_vector(self.vector)[0].copy()
+            vector.flags.writeable = False
+            object.__setattr__(self, "vector", vector)
+        if self.id is not None and not is_text(self.id):
+            raise ArgumentError("id", self.id, "must be the id of a row, a text")
+        check_text_and_image(self.text, self.image)
+
+    def _check_effort(self) -> None:
+        if not isinstance(self.exact, bool | np.bool_):
+            raise ArgumentError("exact", self.exact, "must be True or False")
+        if self.recall is not None and self.effort:
+            raise SettingsError("recall", self.recall, f"decides the effort: give no {', '.join(self.effort)}")
+        if self.exact and self.recall is not None:
+            raise SettingsError("recall", self.recall, "has no use in an exact search, which misses nothing")
+        if self.exact and self.effort:
+            raise SettingsError("exact", True, f"scores every row: give no {', '.join(self.effort)}")
+
+    def _check_match(self) -> None:
+        if self.fusion not in get_args(Fusion):
+            raise SettingsError("fusion", self.fusion, f"must be one of {', '.join(get_args(Fusion))}")
+        if self.match is None:
+            given = {
+                "match_weight": self.match_weight is not None,
+                "match_fields": bool(self.match_fields),
+                "fusion": self.fusion != "weighted",
+            }
+            for name in (name for name, changed in given.items() if changed):
+                raise SettingsError(name, getattr(self, name), "has no use without match, the words to look for")
+            return
+        check_match(self.match)
+        object.__setattr__(self, "match_weight", checked_weight(self.match_weight, self.fusion))
 
     @property
     def among(self) -> Filter | None:
-        """The filter that every neighbour passes."""
-        return all_of(self.query_filter, excluding(self.but) if self.but is not None else None)
+        """The filter that every neighbour passes: `filter`, and any row but the one with the id."""
+        return all_of(self.filter, excluding(self.id) if self.id is not None else None)
+
+    def with_vector(self, vector: npt.NDArray[np.float32]) -> Self:
+        """Return the same request for another vector, (d,) float32 and finite; nothing is checked again."""
+        other = copy.copy(self)
+        object.__setattr__(other, "vector", vector)
+        return other
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the arguments that differ from their defaults as plain values; an image as its bytes in base64.
+
+        Raises
+        ------
+        ImageError
+            The image is a path that cannot be read.
+        """
+        values = {name: getattr(self, name) for name in _DEFAULTS}
+        if self.vector is not None:
+            values["vector"] = np.asarray(self.vector).tolist()
+        if self.image is not None:
+            values["image"] = base64.b64encode(image_bytes(self.image)).decode()
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: value for name, value in plain.items() if value != _DEFAULTS[name]}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the request that `to_json` wrote. Paths of images are refused: they would be read on this machine.
+
+        Raises
+        ------
+        ArgumentError
+            Not an object, or an argument that a search does not have.
+        """
+        if not isinstance(values, Mapping):
+            raise ArgumentError("search", values, "must be an object with the arguments of a search")
+        arguments = dict(values)
+        for name in arguments:
+            if name not in _DEFAULTS:
+                raise ArgumentError(str(name), arguments[name], not_an_argument(str(name)))
+        if arguments.get("image") is not None:
+            arguments["image"] = _decoded(arguments["image"])
+        return cls(**arguments)
+
+    def __repr__(self) -> str:
+        """Show what differs from the defaults; an image by its size or its path."""
+        values = {name: getattr(self, name) for name in _DEFAULTS}
+        if self.vector is not None:
+            values["vector"] = np.asarray(self.vector).tolist()
+        shown = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        arguments = [
+            f"{name}=<{len(value):,} bytes>" if isinstance(value, bytes) else f"{name}={value!r}"
+            for name, value in shown.items()
+            if value != _DEFAULTS[name]
+        ]
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SearchRequest):
+            return NotImplemented
+        return all(_equal(getattr(self, name), getattr(other, name)) for name in _DEFAULTS)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
-def checked_request(
-    k: int,
-    fields: Sequence[str] | None,
-    query_filter: Mapping[str, Any] | None,
-    recall: float | None,
-    effort: Mapping[str, int | None],
-    *,
-    but: str | None = None,
-) -> Request:
-    """Return the request for what a caller gave.
-
-    Raises
-    ------
-    SettingsError
-        A `k`, a recall or fields that cannot be, or both a recall and an effort.
-    InputError
-        A filter that is not allowed.
-    """
-    check_k(k)
-    if but is not None and not _is_text(but):
-        raise ArgumentError("id", but, "must be the id of a row, a text")
-    if recall is not None and not (_is_number(recall) and 0 < recall <= 1):
-        raise SettingsError("recall", recall, "must be above 0, and 1 at most")
-    for unit, value in effort.items():
-        if unit not in EFFORT_UNITS:
-            raise ArgumentError(unit, value, _not_an_argument(unit))
-        if value is not None and not _is_whole(value):
-            raise SettingsError(unit, value, "must be a whole number")
-    check_names("fields", fields)
-    asked = {unit: int(value) for unit, value in effort.items() if value is not None}
-    if recall is not None and asked:
-        raise SettingsError("recall", recall, f"decides the effort: give no {', '.join(asked)}")
-    checked = check_filter(query_filter) if query_filter is not None else None
-    return Request(int(k), None if fields is None else tuple(fields), checked, recall, asked, but)
+_DEFAULTS: dict[str, Any] = {
+    each.name: {} if each.name == "effort" else [] if each.name == "match_fields" else each.default
+    for each in dataclasses.fields(SearchRequest)
+}
 
 
-def check_names(argument: str, names: object) -> None:
-    """Raise `ArgumentError` unless `names` is None or a collection of texts."""
-    if isinstance(names, str):
-        raise ArgumentError(argument, names, f"must be a list of names, not one text: {argument}=[{quoted(names, 60)}]")
-    if names is None:
-        return
-    if not isinstance(names, Collection) or isinstance(names, bytes | Mapping) or getattr(names, "ndim", 1) != 1:
-        raise ArgumentError(argument, names, f"must be a list of names, not {type(names).__name__}")
-    for name in names:
-        if not _is_text(name):
-            raise ArgumentError(argument, names, f"must hold names, not {quoted(name, 60)}")
+def request_of(arguments: Mapping[str, Any], effort: Mapping[str, int | None]) -> SearchRequest:
+    """Return the request for the arguments of a call, with the efforts that are not None by their units."""
+    return SearchRequest(**arguments, effort={unit: value for unit, value in effort.items() if value is not None})
 
 
-def _not_an_argument(unit: str) -> str:
-    """Return what to write instead of an argument that a search does not have."""
-    if unit in _INSTEAD:
-        return f"is not an argument of this search: {_INSTEAD[unit]}"
-    return f"is not an argument of this search: {choice_of(unit, _ARGUMENTS)}"
+def check_no_arguments(arguments: Mapping[str, Any]) -> None:
+    """Raise `ArgumentError` for arguments that stand beside a finished request."""
+    for name, value in arguments.items():
+        if (list(value) if isinstance(value, tuple) else value) != _DEFAULTS.get(name):
+            raise ArgumentError(name, value, "belongs into the SearchRequest: SearchRequest(..., k=5)")
 
 
-def check_k(k: int) -> None:
-    """Raise `SettingsError` for more neighbours than the server gives, or for none."""
-    wrong = SettingsError if _is_whole(k) else ArgumentError
-    if wrong is ArgumentError or not 1 <= k <= MAX_RESULTS:
-        raise wrong("k", k, f"must be a whole number from 1 to {MAX_RESULTS}")
+def _decoded(image: object) -> bytes:
+    try:
+        return base64.b64decode(image if isinstance(image, str) else b"\xff", validate=True)
+    except (binascii.Error, ValueError):
+        shown = image if isinstance(image, str) else type(image).__name__
+        raise ArgumentError("image", str(shown)[:40], "must be the bytes of an image file in base64") from None
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != "" and is_unicode(value)
-
-
-def check_for(build: SearchableBuild, request: Request) -> None:
-    """Check the fields and the filter of a request against the mapping of the build that answers.
-
-    Raises
-    ------
-    SettingsError
-        A field to return that no document of the build has.
-    FilterError
-        A field of the filter that the build does not have, or that cannot be filtered so.
-    """
-    check_fields(build, request.fields)
-    if request.query_filter is not None:
-        check_filter_fields(request.query_filter, build.mapping, build.index)
-
-
-def check_fields(build: SearchableBuild, fields: Sequence[str] | None) -> None:
-    """Refuse fields to return that no document has. A name may be a pattern, or an object's, which is all in it."""
-    if not fields:
-        return
-    multi = {f"{path}.{name}" for path, field in build.mapping.items() for name in field.get("fields", ())}
-    paths = [path for path in build.mapping if path not in multi]
-    for name in fields:
-        if any(fnmatchcase(path, name) for path in paths):
-            continue
-        raise SettingsError("fields", name, f"is not a field of {build.index}: {choice_of(name, paths)}")
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(np.asarray(one), np.asarray(other)) if one is not None and other is not None else False
+    return one == other

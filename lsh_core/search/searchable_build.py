@@ -75,8 +75,8 @@ def read_build(connection: Connection, client: Elasticsearch, name: str, index: 
         raise ModelMismatchError(f"model {field.fingerprint}", f"{stored.fingerprint}", f"index {index}")
     model = read_model(connection, meta.name, field.model_id)
     columns = {column: mapping["properties"][column] for column in sorted(set(mapping["properties"]) - {META_KEY})}
-    record = BuildRecords(client).find(meta.name, meta.build) or {}
-    curve = RecallCurve.from_json(record.get("recall_curve"))
+    record = BuildRecords(client).find(meta.name, meta.build)
+    curve = RecallCurve.from_json(None if record is None else record.recall_curve)
     shards = int(settings["index.number_of_shards"])
     paths = {**field_paths(columns), **multi_fields(columns)}
     return SearchableBuild(index, meta, shards, model, text_fields(columns), paths, curve)

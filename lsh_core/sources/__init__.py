@@ -1,4 +1,5 @@
-"""Parquet sources and tables: finds their files, reads their rows in chunks, and judges which rows can be indexed.
+"""Sources: finds their files, reads their rows in chunks, and judges which rows can be indexed.
 
-Nothing is imported here, so that ``access``, which a form needs, stays light.
+Each kind of file has a reader; see `lsh_core.sources.reader`. Nothing is imported here, so that `allowed_roots`, which
+a form needs, stays light.
 """

@@ -1,7 +1,7 @@
-"""Which URLs a form may name: those under folders that whoever runs airlsh has allowed.
+"""Checks that a URL lies under the folders that a form may name.
 
-A person at the command line reads what their own account may read; somebody who fills a form uses
-the account of the workers, so what they name is checked first.
+A person at the command line reads with their own account. A person who fills a form reads with the account of the
+workers, so the URLs of a form are checked first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A whole source read in small parts, in order: for what is written row by row and not by Dask."""
+"""Reads a whole source in small parts, in order, for work that is done row by row and not on Dask."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which rows are one unit of work: every row in exactly one chunk, whatever the row groups are.
+"""Cuts files into chunks: every row is in exactly one chunk, whatever the row groups are.
 
-A chunk is what is hashed, loaded, entered in the ledger and, after a failure, done again.
+A chunk is hashed, loaded, entered in the ledger and, after a failure, repeated as a whole.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from itertools import pairwise
 from lsh_core.sources.source_file import Chunk, SourceFile
 
 CHUNKS_PER_WORKER = 8
-MOST_ROWS = 50_000
-LEAST_ROWS = 500
+MAX_ROWS = 50_000
+MIN_ROWS = 500
 
 
 def chunk_rows_for(rows: int, *, row_bytes: int, nodes: int, workers: int, chunk_bytes: int) -> int:
-    """Return how many rows a chunk may have at most, where the user does not say.
+    """Return the default of the most rows that a chunk may have.
 
     At least `CHUNKS_PER_WORKER` chunks for each node and worker, where the rows allow, so that no
-    node waits for the last one's last chunk; between `LEAST_ROWS` and `MOST_ROWS`; never more
+    node waits for the last one's last chunk; between `MIN_ROWS` and `MAX_ROWS`; never more
     than `chunk_bytes`.
 
     Parameters
@@ -28,7 +28,7 @@ def chunk_rows_for(rows: int, *, row_bytes: int, nodes: int, workers: int, chunk
         Bytes of one row's vector.
     """
     balanced = rows // (CHUNKS_PER_WORKER * max(1, nodes) * max(1, workers))
-    wanted = min(max(balanced, LEAST_ROWS), MOST_ROWS)
+    wanted = min(max(balanced, MIN_ROWS), MAX_ROWS)
     return max(1, min(wanted, chunk_bytes // max(1, row_bytes)))
 
 
@@ -54,7 +54,7 @@ def plan_chunks(files: Sequence[SourceFile], *, chunk_rows: int) -> list[Chunk]:
             pieces = -(-rows // chunk_rows)
             borders = [start + rows * piece // pieces for piece in range(pieces + 1)]
             for first, last in pairwise(borders):
-                chunks.append(Chunk(len(chunks), number, first, last, file.first_place + first))
+                chunks.append(Chunk(len(chunks), number, first, last, file.first_row_number + first))
             start += rows
     return chunks
 

@@ -14,7 +14,7 @@ _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def is_pandas_index(name: str) -> bool:
-    """Whether a column has the name that pandas gives to an index without one."""
+    """Return whether a column has the name that pandas gives to an index without one."""
     return _PANDAS_INDEX.fullmatch(name) is not None
 
 
@@ -36,7 +36,7 @@ class ColumnTypes:
 
     @property
     def is_pandas_index(self) -> bool:
-        """Whether it is the unnamed index of a data frame, which pandas writes as a column."""
+        """True of the unnamed index of a data frame, which pandas writes as a column."""
         return is_pandas_index(self.name)
 
     def seen(self, type_: pa.DataType, url: str) -> ColumnTypes:

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.types as types
 
 from lsh_core.errors import SchemaError
+from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import Dataset
 from lsh_core.sources.encoder_info import EncoderInfo
 from lsh_core.sources.identifiers import check_id_type
-from lsh_core.sources.plain_types import as_plain
-from lsh_core.sources.reading import open_parquet
+from lsh_core.sources.reading import read_span
 from lsh_core.sources.vectors import as_list_array, check_vector_type, list_shape
 
 _ROWS_FOR_DIMS = 1_000
@@ -108,14 +108,11 @@ def _check_vector(dataset: Dataset, name: str) -> set[int]:
 
 
 def _dims_from_rows(dataset: Dataset, vector: str) -> int:
-    """Take the most frequent length: one row of a wrong length must not decide for all others."""
+    """Return the most frequent length: one row of a wrong length must not decide for all others."""
     for file in dataset.files:
-        if not file.rows:
-            continue
-        with open_parquet(file.url, file.size) as parquet:
-            for batch in parquet.iter_batches(_ROWS_FOR_DIMS, columns=[vector], use_threads=False):
-                lengths = list_shape(as_list_array(as_plain(batch.column(vector)))).lengths
-                counts = Counter(lengths[lengths > 0].tolist())
-                if counts:
-                    return int(counts.most_common(1)[0][0])
+        for _, table in read_span(file, plan_chunks([file], chunk_rows=_ROWS_FOR_DIMS), [vector]):
+            lengths = list_shape(as_list_array(table.column(vector))).lengths
+            counts = Counter(lengths[lengths > 0].tolist())
+            if counts:
+                return int(counts.most_common(1)[0][0])
     raise SchemaError(dataset.url, vector, "holds no vector in any row, so its number of dimensions is unknown")

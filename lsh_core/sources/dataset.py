@@ -1,4 +1,4 @@
-"""The rows, row groups and columns of a source, from the footers of its files alone."""
+"""The rows, row groups and columns of a source, found without reading its rows."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lsh_core.choices import choice_of
 from lsh_core.errors import SchemaError
@@ -22,14 +20,16 @@ from lsh_core.sources.left_out import NONE_LEFT_OUT, LeftOut
 from lsh_core.sources.listing import Listed
 from lsh_core.sources.partition_types import partition_type
 from lsh_core.sources.plain_types import plain_type
-from lsh_core.sources.reading import open_parquet
+from lsh_core.sources.reader import Reader
+from lsh_core.sources.readers import PARQUET, contents_of, source_parts
+from lsh_core.sources.source_facts import SourceFacts
 from lsh_core.sources.source_file import SourceFile
 from lsh_core.sources.source_files import SourceFiles, look_up_in_table, source_files
 from lsh_core.sources.tables import Table, TableFile, TableVersion
 
 logger = logging.getLogger(__name__)
 
-_FOOTER_THREADS = 16
+_CONTENTS_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,15 @@ class Dataset:
         """Version of the table that was read; None for plain files."""
         return None if self.table is None else self.table.version
 
-    def facts(self) -> dict[str, Any]:
-        """Return what reports tell of the source: ``source_format, source_version, left_out, left_out_names``."""
-        format_ = "files" if self.table is None else self.table.format
-        return {"source_format": format_, "source_version": self.version, **self.left_out.facts()}
+    def facts(self) -> SourceFacts:
+        """Return the facts that reports tell of the source."""
+        return SourceFacts.of("files" if self.table is None else self.table.format, self.version, self.left_out)
 
 
 def open_dataset(url: str, version: str | None = None) -> Dataset:
-    """Read the footers of all Parquet files that `url` means; no row is read.
+    """Find the rows and columns of all files that `url` means, each by its reader.
+
+    A file that no registered reader claims is read as Parquet. Of Parquet only the footers are read.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def open_dataset(url: str, version: str | None = None) -> Dataset:
     SourceMissingError
         Nothing is there.
     SourceError
-        A file is not Parquet, is truncated or cannot be read.
+        A file is not what its reader reads, is truncated or cannot be read.
     SourceUnavailableError
         Its storage did not answer.
     SchemaError
@@ -137,42 +138,40 @@ def open_dataset(url: str, version: str | None = None) -> Dataset:
     ModelMismatchError
         The vectors of two files were made by different encoders.
     """
-    return read_footers(url, source_files(url, version))
+    return open_files(url, source_files(url, version))
 
 
-def read_footers(url: str, source: SourceFiles) -> Dataset:
-    """Read the footers of the files of a source, whose place is `url`; raises as `open_dataset` does."""
+def open_files(url: str, source: SourceFiles) -> Dataset:
+    """Find the rows and columns of the files of the source `url`; raises as `open_dataset` does."""
     if source.left_out.count:
         logger.warning("%s: %s", url, source.left_out)
-    with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
+    with ThreadPoolExecutor(_CONTENTS_THREADS) as pool:
         if (table := source.table) is not None:
-            footers = list(pool.map(partial(_read_in_table, table), source.of_table))
+            found = list(pool.map(partial(_open_in_table, table), source.of_table))
         else:
-            footers = list(pool.map(_read_footer, source.plain))
+            found = list(pool.map(lambda part: _open_file(*part), source_parts(source.plain)))
     files: list[SourceFile] = []
-    place = 0
-    for file, _, _ in footers:
-        files.append(replace(file, first_place=place))
-        place += file.rows
+    row_number = 0
+    for file, _, _ in found:
+        files.append(replace(file, first_row_number=row_number))
+        row_number += file.rows
     # A file without rows has no values, and pandas gives its columns any type.
-    with_rows = [each for each in footers if each[0].rows] or footers
+    with_rows = [each for each in found if each[0].rows] or found
     columns = _columns([(file.url, schema) for file, schema, _ in with_rows])
-    encoder = common_encoder([(file.url, encoder) for file, _, encoder in footers]) if footers else None
+    encoder = common_encoder([(file.url, encoder) for file, _, encoder in found]) if found else None
     return Dataset(url, tuple(files), columns, encoder, source.left_out, None if table is None else table.version)
 
 
-def _read_in_table(table: Table, file: tuple[str, TableFile]) -> tuple[SourceFile, pa.Schema, EncoderInfo | None]:
+def _open_in_table(table: Table, file: tuple[str, TableFile]) -> tuple[SourceFile, pa.Schema, EncoderInfo | None]:
     url, of_table = file
-    return _read_footer(look_up_in_table(url, of_table, table), of_table, table)
+    return _open_file(PARQUET, look_up_in_table(url, of_table, table), of_table, table)
 
 
-def _read_footer(
-    listed: Listed, of_table: TableFile | None = None, table: Table | None = None
+def _open_file(
+    reader: Reader, listed: Listed, of_table: TableFile | None = None, table: Table | None = None
 ) -> tuple[SourceFile, pa.Schema, EncoderInfo | None]:
-    with open_parquet(listed.url, listed.size) as parquet:
-        metadata: pq.FileMetaData = parquet.metadata
-        written = parquet.schema_arrow
-    encoder, schema = EncoderInfo.of_schema(written, listed.url), written.remove_metadata()
+    contents = contents_of(reader, listed)
+    encoder, schema = EncoderInfo.of_schema(contents.schema, listed.url), contents.schema.remove_metadata()
     repeated = [name for name, count in Counter(schema.names).items() if count > 1]
     if repeated:
         raise SchemaError(listed.url, repeated[0], "appears more than once; write the file with distinct column names")
@@ -184,9 +183,18 @@ def _read_footer(
     types = tuple((key, table.types[key]) for key, _ in added) if table is not None else ()
     for key, _ in added:
         schema = schema.append(pa.field(key, partition_type(dict(types).get(key, "string"))))
-    row_group_rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
-    partition = None if of_table is None else of_table.partition
-    file = SourceFile(listed.url, listed.size, listed.version, row_group_rows, 0, added, types, partition)
+    file = SourceFile(
+        listed.url,
+        listed.size,
+        listed.version,
+        contents.row_group_rows,
+        0,
+        added,
+        types,
+        None if of_table is None else of_table.partition,
+        reader.name,
+        contents.sequential,
+    )
     return file, schema, encoder
 
 

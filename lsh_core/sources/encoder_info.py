@@ -1,4 +1,7 @@
-"""What made the vectors of a file: written into its footer, so that it stays with the rows wherever they are copied."""
+"""The encoder of a file's vectors, as the file's schema names it.
+
+It stands in the file itself, so that it stays with the rows wherever they are copied.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from lsh_core.errors import SourceError
 
 OWN = "_airlsh"
 MANIFEST = f"{OWN}/manifest.json"
-CHUNKS, LETTERS = f"{OWN}/chunks", f"{OWN}/refused"
+CHUNKS, REFUSED = f"{OWN}/chunks", f"{OWN}/refused"
 ROWS, DEAD_LETTERS = "rows", "_dead_letters"
 COMPLETE = "complete"
 OLD_MANIFEST = "manifest.json"

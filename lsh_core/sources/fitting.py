@@ -20,7 +20,7 @@ _ANY_INTEGER = pa.decimal128(20, 0)
 
 @dataclass(frozen=True)
 class Fitted:
-    """A table with the wanted types, and the rows with a value that none of them holds exactly.
+    """A table with the wanted types, and the rows with values that these do not hold exactly.
 
     Attributes
     ----------

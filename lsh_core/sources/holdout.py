@@ -1,4 +1,4 @@
-"""Rows that models are not trained on, so that their recall can be measured with vectors that they have not seen.
+"""Holds rows out of training, so that recall can be measured with unseen vectors.
 
 Rows that a model was fitted on are found more easily than others: over 63,166 text embeddings, all of them in the
 sample, searches that find .955 of the neighbours of such rows find .944 of those of new queries.

@@ -15,7 +15,6 @@ from lsh_core.errors import SchemaError
 from lsh_core.sources.arrays import AnyArray, Column, as_one_array, null_flags
 from lsh_core.sources.common_types import is_text
 
-MOST_ID_BYTES = MAX_ID_BYTES  # One longer id fails its whole bulk request.
 _SHOWN_CHARACTERS = 40
 
 
@@ -26,7 +25,7 @@ class Identifiers:
     Attributes
     ----------
     ids
-        n texts; the id of a refused row is None, empty, or cut to `MOST_ID_BYTES` characters.
+        n texts; the id of a refused row is None, empty, or cut to `MAX_ID_BYTES` characters.
     refused
         Of each row that has no usable id: the kind of error and a sentence with the figures.
     """
@@ -63,9 +62,9 @@ def read_identifiers(column: Column) -> Identifiers:
             refused[row] = ("empty_id", "the id is an empty text")
         elif row not in refused:
             start = str(ids[row])[:_SHOWN_CHARACTERS]
-            reason = f"the id has {size:,} bytes as UTF-8, at most {MOST_ID_BYTES} are possible; it starts {start!r}"
+            reason = f"the id has {size:,} bytes as UTF-8, at most {MAX_ID_BYTES} are possible; it starts {start!r}"
             refused[row] = ("id_too_long", reason)
-            ids[row] = str(ids[row])[:MOST_ID_BYTES]
+            ids[row] = str(ids[row])[:MAX_ID_BYTES]
     return Identifiers(ids, refused)
 
 
@@ -90,7 +89,7 @@ def _wrong_sizes(array: AnyArray) -> dict[int, int]:
     """Return the bytes of each id that has none, or too many."""
     measured: AnyArray = pc.call_function("binary_length", [array])
     sizes = measured.fill_null(1).to_numpy(zero_copy_only=False)
-    rows = np.flatnonzero((sizes == 0) | (sizes > MOST_ID_BYTES))
+    rows = np.flatnonzero((sizes == 0) | (sizes > MAX_ID_BYTES))
     return dict(zip(rows.tolist(), sizes[rows].tolist(), strict=True))
 
 
@@ -107,5 +106,5 @@ def _decode_each(array: AnyArray, refused: dict[int, tuple[str, str]]) -> list[s
             ids.append(raw.decode("utf-8"))
         except UnicodeDecodeError as error:
             refused[row] = ("id_not_utf8", f"the id is not UTF-8: {error.reason} at byte {error.start}")
-            ids.append(raw.decode("utf-8", "backslashreplace")[:MOST_ID_BYTES])
+            ids.append(raw.decode("utf-8", "backslashreplace")[:MAX_ID_BYTES])
     return ids

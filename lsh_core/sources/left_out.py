@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from lsh_core.redaction import escape_non_utf8
 
@@ -41,10 +40,6 @@ class LeftOut:
         names = sorted(roots, key=lambda name: (not name.endswith(".parquet"), not name.endswith("/"), name))
         return cls(roots.total(), tuple(map(escape_non_utf8, names[:SHOWN])))
 
-    def facts(self) -> dict[str, Any]:
-        """Return ``left_out`` and ``left_out_names``, as reports have them."""
-        return {"left_out": self.count, "left_out_names": list(self.names)}
-
     def __str__(self) -> str:
         return left_out_sentence(self.count, self.names)
 
@@ -59,15 +54,6 @@ def left_out_sentence(count: int, names: Iterable[str]) -> str:
     files = "1 file is" if count == 1 else f"{count:,} files are"
     why = "as its name, or that of a folder, starts with '_' or '.', or it is a link that is not followed"
     return f"{files} not read, {why if count == 1 else _OF_MANY}: {', '.join(names)}"
-
-
-def source_lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of the version of a table that was read, and of what was left out, if there is either."""
-    if report.get("source_version") is not None:
-        kind = "snapshot" if report["source_format"] == "iceberg" else "version"
-        yield f"  source     {report['source_format']} table, {kind} {report['source_version']}"
-    if report.get("left_out"):
-        yield f"  left out   {left_out_sentence(report['left_out'], report['left_out_names'])}"
 
 
 def is_hidden(path: str, base: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which files a URL means: one file, a folder, or a glob, on any filesystem that fsspec reads."""
+"""Lists the files of a URL: one file, a folder, or a glob, on any filesystem that fsspec reads."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def open_filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 
 def is_local(filesystem: fsspec.AbstractFileSystem) -> bool:
-    """Whether the files can be read by their paths on this machine."""
+    """Return whether the files can be read by their paths on this machine."""
     return isinstance(filesystem, LocalFileSystem)
 
 

@@ -1,4 +1,4 @@
-"""Types of partition columns that a table's log gives, by the names that Delta has for them."""
+"""Types of the partition columns in a table's log, by Delta's names."""
 
 from __future__ import annotations
 

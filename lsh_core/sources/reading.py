@@ -1,14 +1,10 @@
-"""How rows come off the disk: one pass over the row groups that hold them, in bounded memory."""
+"""Reads planned rows through the reader of their file, and adds the columns of its partition."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from itertools import accumulate
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from fsspec import AbstractFileSystem
 
 from lsh_core.errors import SourceChangedError, SourceError
 from lsh_core.partitions import column_value
@@ -16,57 +12,9 @@ from lsh_core.sources.arrays import Column
 from lsh_core.sources.listing import is_local, open_filesystem
 from lsh_core.sources.partition_types import partition_column
 from lsh_core.sources.plain_types import as_plain
-from lsh_core.sources.remote_file import RemoteFile
+from lsh_core.sources.readers import look_up_part, reader_named
 from lsh_core.sources.source_file import Chunk, SourceFile
 from lsh_core.sources.storage_errors import translate_errors
-
-_LOCAL_BUFFER_BYTES = 2**20
-_REMOTE_BUFFER_BYTES = 8 * 2**20  # a request each: few and large
-_MAGIC = b"PAR1"
-
-
-@contextmanager
-def open_parquet(url: str, size: int) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file for buffered reading: of a giant row group, a buffer a column is in memory.
-
-    Raises
-    ------
-    SourceError
-        It is not Parquet, is truncated, or cannot be read.
-    SourceUnavailableError
-        Its storage did not answer; so do reads from what is yielded.
-    """
-    filesystem, path = open_filesystem(url)
-    local = is_local(filesystem)
-    with ExitStack() as stack:
-        try:
-            source = path if local else _open_remote(stack, filesystem, url, path)
-            buffer_size = _LOCAL_BUFFER_BYTES if local else _REMOTE_BUFFER_BYTES
-            parquet = stack.enter_context(
-                pq.ParquetFile(
-                    source,
-                    pre_buffer=False,
-                    buffer_size=buffer_size,
-                    page_checksum_verification=True,
-                    # By default INT96 becomes nanoseconds, which wrap around outside the years 1677 to 2262.
-                    coerce_int96_timestamp_unit="us",
-                )
-            )
-        except FileNotFoundError as error:
-            raise SourceError(url, "there is no such file") from error
-        except (pa.ArrowException, OSError) as error:
-            raise SourceError(url, _why_unreadable(url, size, error)) from error
-        yield parquet
-
-
-def _open_remote(stack: ExitStack, filesystem: AbstractFileSystem, url: str, path: str) -> pa.NativeFile:
-    with translate_errors(url, "cannot be opened", local=False):
-        try:
-            # Arrow does the buffering; fsspec's read-ahead would fetch what lies between the columns as well.
-            file = stack.enter_context(filesystem.open(path, "rb", cache_type="none"))
-        except FileNotFoundError as error:
-            raise SourceError(url, "there is no such file") from error
-    return pa.PythonFile(RemoteFile(url, file), mode="r")
 
 
 def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str]) -> Iterator[tuple[Chunk, pa.Table]]:
@@ -82,14 +30,13 @@ def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str])
     Yields
     ------
     chunk, table
-        Each chunk with its rows, columns in the order of `columns`. Each has the plain type that this file gives it;
-        one that the file lacks has the type null. Row groups that hold no row of
-        `chunks` are not read; of the others, what lies before the first row is decoded and dropped.
+        Each chunk with its rows, columns in the order of `columns`. Each column has the plain type that this file
+        gives it; one that the file lacks has the type null.
 
     Raises
     ------
     SourceChangedError
-        The footer is not the one that was planned.
+        The file is not the one that was planned.
     SourceError
         Rows cannot be read.
     SourceUnavailableError
@@ -101,91 +48,65 @@ def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str])
         for chunk in chunks:
             yield chunk, _completed({}, chunk.rows, file, columns)
         return
-    with open_parquet(file.url, file.size) as parquet:
-        _check_row_groups(file, parquet.metadata)
-        stored = [name for name in wanted if name in parquet.schema_arrow.names]
-        rows = _Rows(file, parquet, chunks, stored)
-        for chunk in chunks:
-            found = rows.take(chunk) if stored else {}
-            yield chunk, _completed(found, chunk.rows, file, columns)
+    for chunk, table in _whole_chunks(file, chunks, wanted):
+        stored = {name: as_plain(table.column(name)) for name in table.column_names}
+        yield chunk, _completed(stored, chunk.rows, file, columns)
 
 
-class _Rows:
-    """A reading head that only moves forward."""
-
-    def __init__(self, file: SourceFile, parquet: pq.ParquetFile, chunks: Sequence[Chunk], columns: list[str]) -> None:
-        self._file = file
-        stops = list(accumulate(file.row_group_rows))
-        wanted = _row_groups_of(file.row_group_rows, stops, chunks)
-        self._columns = columns
-        self._groups = iter(wanted)
-        self._starts = [stop - rows for stop, rows in zip(stops, file.row_group_rows, strict=True)]
-        self._parquet = parquet
-        self._batch_rows = max((chunk.rows for chunk in chunks), default=1)
-        self._batches: Iterator[pa.RecordBatch] = iter(())
-        self._batch: pa.RecordBatch | None = None
-        self._place = 0  # row in the file of the first row of _batch
-
-    def take(self, chunk: Chunk) -> dict[str, Column]:
-        """Return the columns of the rows of `chunk`, which does not start before the last one's end."""
-        parts: list[pa.RecordBatch] = []
-        position = chunk.start
-        while position < chunk.stop:
-            batch = self._batch_at(position, chunk)
-            part = batch.slice(position - self._place, chunk.stop - position)
-            parts.append(part)
-            position += part.num_rows
-        table = pa.Table.from_batches(parts)
-        return {name: as_plain(table.column(name)) for name in self._columns}
-
-    def _batch_at(self, position: int, chunk: Chunk) -> pa.RecordBatch:
-        try:
-            while self._batch is None or position >= self._place + self._batch.num_rows:
-                self._advance()
-        except StopIteration:
-            reason = f"ends before row {position:,}, but its footer promises {self._file.rows:,} rows"
-            raise SourceError(self._file.url, reason) from None
-        except (pa.ArrowException, OSError) as error:
-            reason = f"rows {chunk.start:,} to {chunk.stop - 1:,} cannot be read ({error}); write or copy it again"
-            raise SourceError(self._file.url, reason) from error
-        return self._batch
-
-    def _advance(self) -> None:
-        if self._batch is not None:
-            self._place += self._batch.num_rows
-        following = next(self._batches, None)
-        while following is None:
-            group = next(self._groups)
-            self._place = self._starts[group]
-            self._batches = self._parquet.iter_batches(
-                self._batch_rows, row_groups=[group], columns=self._columns, use_threads=False
-            )
-            following = next(self._batches, None)
-        self._batch = following
+def read_pieces(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Read chunks of one file piece by piece, as its reader yields them. Raises as `read_span` does."""
+    reader = reader_named(file.reader)
+    filesystem, _ = open_filesystem(file.url)
+    what, local = f"cannot be read by the reader {file.reader!r}", is_local(filesystem)
+    with translate_errors(file.url, what, local=local):
+        pieces = iter(reader.read(file, chunks, columns))
+    while True:
+        with translate_errors(file.url, what, local=local):
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece
 
 
-def _row_groups_of(row_group_rows: Sequence[int], stops: Sequence[int], chunks: Sequence[Chunk]) -> list[int]:
-    wanted: list[int] = []
-    ahead = iter(chunks)
-    chunk = next(ahead, None)
-    for group, (rows, stop) in enumerate(zip(row_group_rows, stops, strict=True)):
-        while chunk is not None and chunk.stop <= stop - rows:
-            chunk = next(ahead, None)
-        if chunk is None:
-            break
-        if rows and chunk.start < stop:
-            wanted.append(group)
-    return wanted
+def check_unchanged(file: SourceFile) -> None:
+    """Look the file up again; the files of a folder are looked up when they are read.
 
-
-def _check_row_groups(file: SourceFile, metadata: pq.FileMetaData) -> None:
-    found = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
-    if found != file.row_group_rows:
+    Raises
+    ------
+    SourceChangedError
+        Its size or version is not the planned one, or it is gone.
+    SourceUnavailableError
+        Its storage did not answer.
+    """
+    if file.is_folder:
+        return
+    now = look_up_part(file)
+    if now is None:
+        raise SourceChangedError(file.url, f"{file.size:,} bytes", "no file")
+    if (now.size, now.version) != (file.size, file.version):
         raise SourceChangedError(
-            file.url,
-            f"{file.rows:,} rows in {len(file.row_group_rows)} row groups",
-            f"{sum(found):,} rows in {len(found)} row groups",
+            file.url, f"{file.size:,} bytes, version {file.version}", f"{now.size:,} bytes, version {now.version}"
         )
+
+
+def _whole_chunks(
+    file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str]
+) -> Iterator[tuple[Chunk, pa.Table]]:
+    pieces = read_pieces(file, chunks, columns)
+    for chunk in chunks:
+        parts: list[pa.Table] = []
+        rows = 0
+        while rows < chunk.rows:
+            piece = next(pieces, None)
+            if piece is None:
+                reason = f"ends before row {chunk.start + rows:,}, but {file.rows:,} rows were planned"
+                raise SourceError(file.url, reason)
+            parts.append(piece)
+            rows += len(piece) if piece.num_columns else chunk.rows
+        if rows != chunk.rows:
+            reason = f"its reader {file.reader!r} gives {rows:,} rows for rows {chunk.start:,} to {chunk.stop - 1:,}"
+            raise SourceError(file.url, reason)
+        yield chunk, parts[0] if len(parts) == 1 else pa.concat_tables(parts)
 
 
 def _completed(stored: Mapping[str, Column], rows: int, file: SourceFile, columns: Sequence[str]) -> pa.Table:
@@ -198,18 +119,3 @@ def _completed(stored: Mapping[str, Column], rows: int, file: SourceFile, column
         return partition_column(column_value(partitions[name]), types.get(name, "string"), rows)
 
     return pa.table({name: stored[name] if name in stored else constant(name) for name in columns})
-
-
-def _why_unreadable(url: str, size: int, error: Exception) -> str:
-    """Tell a file that is something else from one whose end is missing."""
-    filesystem, path = open_filesystem(url)
-    with translate_errors(url, "cannot be read", local=is_local(filesystem)):
-        head = filesystem.cat_file(path, 0, min(4, size))
-        tail = filesystem.cat_file(path, max(0, size - 4), size)
-    if size == 0:
-        return "is empty (0 bytes), which is not a Parquet file; remove it or write it again"
-    if head != _MAGIC:
-        return "is not a Parquet file; name the Parquet files alone, for instance with FOLDER/*.parquet"
-    if tail != _MAGIC:
-        return f"is truncated: it starts as Parquet, but after {size:,} bytes its end is missing; copy it again"
-    return f"has a broken footer ({error}); write or copy it again"

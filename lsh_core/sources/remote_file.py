@@ -47,12 +47,12 @@ class RemoteFile(io.IOBase):
         return self._file.tell()
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed."""
+        """True once it was closed."""
         return self._file.closed
 
     def close(self) -> None:

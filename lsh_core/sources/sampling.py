@@ -1,4 +1,4 @@
-"""Which rows a model is trained on: seeded, spread over all files and rows, and bounded in what is read.
+"""Draws the rows that a model is trained on: seeded, spread over all files and rows, bounded in what is read.
 
 Where the source has few more rows than the sample, all row groups are read; else only some, chosen
 systematically [1]_ so that they lie evenly over the whole source. In them the rows are drawn one from
@@ -29,7 +29,7 @@ from lsh_core.sources.validation import valid_vectors
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 READ_PER_SAMPLED = 4
-LEAST_ROW_GROUPS = 16
+MIN_ROW_GROUPS = 16
 _PART_ROWS = 200_000
 _BATCH_ROWS = 8_192
 
@@ -61,7 +61,7 @@ def plan_sample(files: Sequence[SourceFile], size: int, seed: int) -> list[Sampl
     """Choose `size` rows (all, if there are fewer) of the source.
 
     At most about `READ_PER_SAMPLED` x `size` rows lie in the row groups that have to be read, or
-    `LEAST_ROW_GROUPS` row groups where these are larger.
+    `MIN_ROW_GROUPS` row groups where these are larger.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def plan_sample(files: Sequence[SourceFile], size: int, seed: int) -> list[Sampl
 def without_held_out(parts: Sequence[SamplePart], files: Sequence[SourceFile]) -> list[SamplePart]:
     """Return the parts without the rows that are held out; see `lsh_core.sources.holdout`."""
     kept = [
-        SamplePart(part.file, part.offsets[~are_held_out(files[part.file].first_place + part.offsets)])
+        SamplePart(part.file, part.offsets[~are_held_out(files[part.file].first_row_number + part.offsets)])
         for part in parts
     ]
     return [part for part in kept if len(part.offsets)]
@@ -147,7 +147,7 @@ def _row_groups(files: Sequence[SourceFile]) -> Iterator[_RowGroup]:
 def _quotas(rows: Counts, size: int, generator: np.random.Generator) -> Counts:
     """Return how many rows of each row group are drawn; together `size`, or all rows."""
     total = int(rows.sum())
-    wanted = max(-(-len(rows) * READ_PER_SAMPLED * size // total), LEAST_ROW_GROUPS)
+    wanted = max(-(-len(rows) * READ_PER_SAMPLED * size // total), MIN_ROW_GROUPS)
     if wanted < len(rows):
         # Ticks at equal distances over all rows, the same number of rows for each tick: so every row has the
         # same chance, in a small row group as in a large one.

@@ -1,30 +1,30 @@
-"""A Parquet file of a source, and a chunk of its rows: what a worker needs to read them."""
+"""One file of a source, and one chunk of its rows: all that a worker needs to read them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lsh_core.errors import SourceChangedError
 from lsh_core.partitions import partition_of
-from lsh_core.sources.listing import look_up
+from lsh_core.sources.listing import Listed
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One Parquet file: all that a worker needs to read it. Small, and it pickles.
+    """One file of a source as it was planned. Small, and it pickles.
 
     Attributes
     ----------
     url
-        Where it is: a plain path on this machine, a URL elsewhere.
+        Where it is: a plain path on this machine, a URL elsewhere. With a slash at its end it is a folder whose files
+        are a row each.
     size
-        Bytes.
+        Bytes, those of the files that are read beside it included.
     version
-        Its etag, or its time of modification in nanoseconds.
+        Its etag, or its time of modification in nanoseconds; those of the files that are read beside it follow.
     row_group_rows
-        Rows of each row group.
-    first_place
-        Place of its first row in the whole source, files in sorted order.
+        Rows of each row group: the row groups are the runs of rows that can be read without the rows before them.
+    first_row_number
+        Row number of its first row in the whole source, files in sorted order.
     partition_values
         Columns that the file lacks and a ``key=value`` folder on its path gives, keys and values as text; of a table
         those that its log gives.
@@ -32,16 +32,22 @@ class SourceFile:
         Of a table the types of these columns, by the names of `lsh_core.sources.partition_types`; others are strings.
     named_partition
         Of a table the name of the partition by its log, empty where it has none; None: the folders tell.
+    reader
+        Name of the reader of its rows; see `lsh_core.sources.readers`.
+    sequential
+        Whether its rows can only be read from the first one on.
     """
 
     url: str
     size: int
     version: str
     row_group_rows: tuple[int, ...]
-    first_place: int
+    first_row_number: int
     partition_values: tuple[tuple[str, str], ...]
     partition_types: tuple[tuple[str, str], ...] = ()
     named_partition: str | None = None
+    reader: str = "parquet"
+    sequential: bool = False
 
     @property
     def rows(self) -> int:
@@ -53,24 +59,35 @@ class SourceFile:
         """Name of its partition, by the ``key=value`` folders on its path whatever columns it has; None without any."""
         return partition_of(self.url) if self.named_partition is None else self.named_partition or None
 
+    @property
+    def is_folder(self) -> bool:
+        """True of a folder whose files are a row each."""
+        return self.url.endswith("/")
+
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows [`start`, `stop`) of file number `file`.
+    """Rows [`start`, `stop`) of file number `file`: the unit of work that is done, recorded and repeated as a whole.
 
     Attributes
     ----------
     number
         Its number in the whole source, from 0, in source order.
-    place
-        Place of its first row in the whole source.
+    first_row_number
+        Row number of its first row in the whole source.
+    key
+        Of a chunk of features a hash of all that decides them; empty of others, which the ledger keys.
+    members
+        Where each row is a member of an archive or a file in a folder: these, one a row.
     """
 
     number: int
     file: int
     start: int
     stop: int
-    place: int
+    first_row_number: int
+    key: str = ""
+    members: tuple[Listed, ...] = field(default=(), repr=False)
 
     @property
     def rows(self) -> int:
@@ -78,20 +95,14 @@ class Chunk:
         return self.stop - self.start
 
 
-def check_unchanged(file: SourceFile) -> None:
-    """Look the file up again.
+@dataclass(frozen=True)
+class Span:
+    """Chunks of one file, in source order, that one worker reads in one pass."""
 
-    Raises
-    ------
-    SourceChangedError
-        Its size or version is not the planned one, or it is gone.
-    SourceUnavailableError
-        Its storage did not answer.
-    """
-    now = look_up(file.url)
-    if now is None:
-        raise SourceChangedError(file.url, f"{file.size:,} bytes", "no file")
-    if (now.size, now.version) != (file.size, file.version):
-        raise SourceChangedError(
-            file.url, f"{file.size:,} bytes, version {file.version}", f"{now.size:,} bytes, version {now.version}"
-        )
+    file: SourceFile
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all chunks."""
+        return sum(chunk.rows for chunk in self.chunks)

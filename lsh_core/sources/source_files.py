@@ -1,4 +1,4 @@
-"""The files that a source means, plain ones or those of a table's log, with what decides how they are read."""
+"""Finds the files of a source: plain ones, or those of a table's log."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""Which chunks one worker reads in one pass, so that row groups are decoded once where that is possible."""
+"""Groups chunks into spans, so that row groups are decoded once where that is possible."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heapreplace
 from itertools import accumulate, pairwise
 
-from lsh_core.sources.source_file import Chunk, SourceFile
+from lsh_core.sources.source_file import Chunk, SourceFile, Span
 
 ALIGNED_SPANS_PER_PARALLELISM = 4
 
-Span = tuple[Chunk, ...]
+_Chunks = tuple[Chunk, ...]
 
 
 def plan_spans(files: Sequence[SourceFile], chunks: Sequence[Chunk], *, parallelism: int) -> list[Span]:
@@ -22,6 +22,8 @@ def plan_spans(files: Sequence[SourceFile], chunks: Sequence[Chunk], *, parallel
     has too few row groups for its share of `parallelism` is a row group split over spans: each of
     them decodes it from its beginning, so that `s` spans over one row group cost (s + 1) / 2 reads.
 
+    A file that is read from its first row on is one span.
+
     Parameters
     ----------
     chunks
@@ -31,7 +33,7 @@ def plan_spans(files: Sequence[SourceFile], chunks: Sequence[Chunk], *, parallel
 
     Returns
     -------
-    list of tuple of Chunk
+    list of Span
         An exact cover of `chunks`, in source order.
     """
     if parallelism < 1:
@@ -39,14 +41,17 @@ def plan_spans(files: Sequence[SourceFile], chunks: Sequence[Chunk], *, parallel
     total = sum(chunk.rows for chunk in chunks)
     spans: list[Span] = []
     for number, of_file in _by_file(chunks):
+        file = files[number]
         rows = sum(chunk.rows for chunk in of_file)
         at_least = -(-parallelism * rows // total)
         at_most = -(-ALIGNED_SPANS_PER_PARALLELISM * parallelism * rows // total)
-        segments = _aligned_segments(files[number].row_group_rows, of_file)
-        if len(segments) >= at_least:
-            spans.extend(_joined(segments, at_most))
+        if file.sequential:
+            parts: Iterable[_Chunks] = [tuple(of_file)]
         else:
-            spans.extend(_split(segments, at_least))
+            segments = _aligned_segments(file.row_group_rows, of_file)
+            is_enough = len(segments) >= at_least
+            parts = _joined(segments, at_most) if is_enough else _split(segments, at_least)
+        spans.extend(Span(file, part) for part in parts)
     return spans
 
 
@@ -61,10 +66,10 @@ def _by_file(chunks: Sequence[Chunk]) -> Iterator[tuple[int, list[Chunk]]]:
         yield of_file[-1].file, of_file
 
 
-def _aligned_segments(row_group_rows: Sequence[int], chunks: Sequence[Chunk]) -> list[Span]:
+def _aligned_segments(row_group_rows: Sequence[int], chunks: Sequence[Chunk]) -> list[_Chunks]:
     """Cut between two chunks wherever no row group holds rows of both."""
     starts = list(accumulate(row_group_rows, initial=0))
-    segments: list[Span] = []
+    segments: list[_Chunks] = []
     current: list[Chunk] = []
     for chunk in chunks:
         if current and bisect_right(starts, chunk.start) != bisect_right(starts, current[-1].stop - 1):
@@ -75,7 +80,7 @@ def _aligned_segments(row_group_rows: Sequence[int], chunks: Sequence[Chunk]) ->
     return segments
 
 
-def _joined(segments: Sequence[Span], at_most: int) -> Iterator[Span]:
+def _joined(segments: Sequence[_Chunks], at_most: int) -> Iterator[_Chunks]:
     """Join neighbouring segments into about `at_most` spans of about the same rows."""
     if len(segments) < 2 * at_most:  # some spans of two segments beside spans of one would be less even
         yield from segments
@@ -93,7 +98,7 @@ def _joined(segments: Sequence[Span], at_most: int) -> Iterator[Span]:
             border = done * at_most // total + 1
 
 
-def _split(segments: Sequence[Span], at_least: int) -> Iterator[Span]:
+def _split(segments: Sequence[_Chunks], at_least: int) -> Iterator[_Chunks]:
     """Split the largest segments until there are `at_least` spans, or a span for each chunk."""
     pieces = [1] * len(segments)
     # Shares are negative, so that the largest comes first; a segment with a span for each chunk has share 0.

@@ -1,4 +1,4 @@
-"""Whether a source that could not be read is wrong, or its storage only did not answer."""
+"""Translates errors of filesystems: into errors of the source, or of storage that did not answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ANSWERS = (
 )
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ANSWERING_CODES = frozenset({errno.EINVAL, errno.ENAMETOOLONG, errno.ENOSYS})  # s3fs, of statuses 400 and 501
-_PASSING_STATUSES = frozenset({408, 429})
+_TRANSIENT_STATUSES = frozenset({408, 429})
 
 
 @contextmanager
@@ -52,11 +52,11 @@ def translate_errors(url: str, what: str, *, local: bool) -> Iterator[None]:
 
 
 def _is_answer(error: Exception) -> bool:
-    """Whether the storage said no; told by what the packages' errors have in common, since none is imported."""
+    """Return whether the storage said no; told by what the packages' errors have in common, since none is imported."""
     if isinstance(error, _ANSWERS) or "Credential" in type(error).__name__:
         return True
     if isinstance(error, OSError):
         # gcsfs gives status 403 no class or number of its own.
         return error.errno in _ANSWERING_CODES or str(error).startswith("Forbidden")
     statuses = (getattr(error, name, None) for name in ("status", "status_code", "code"))
-    return any(isinstance(s, int) and 400 <= s < 500 and s not in _PASSING_STATUSES for s in statuses)
+    return any(isinstance(s, int) and 400 <= s < 500 and s not in _TRANSIENT_STATUSES for s in statuses)

@@ -1,4 +1,4 @@
-"""Texts that are not UTF-8: Parquet's readers pass them on unseen, and no JSON document can hold them."""
+"""Finds texts that are not UTF-8: Parquet readers pass them on unseen, and no JSON document can hold them."""
 
 from __future__ import annotations
 

@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lsh_core.metrics import metric_named
 from lsh_core.sources.arrays import Column, Flags
 from lsh_core.sources.identifiers import read_identifiers
 from lsh_core.sources.nested_faults import Reason
 from lsh_core.sources.texts import text_faults
 from lsh_core.sources.times import time_faults
 from lsh_core.sources.vectors import ListArray, Numbers, as_list_array, list_shape, matrix
-
-_FLOAT32 = np.finfo(np.float32)
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,8 @@ def validate_rows(
     dims
         Numbers that each vector must have.
     metric
-        Under ``cosine`` a vector needs a direction: a zero row, or one whose squared length is
-        below the smallest normal float32, is refused. Other metrics take them.
+        Name of the metric. Under one that needs a direction, such as ``cosine``, a zero row, or one whose squared
+        length is below the smallest normal float32, is refused.
     misfits
         Rows with a value that was not fitted exactly, as `lsh_core.sources.fitting.Fitted.reasons` has them.
     """
@@ -168,12 +167,11 @@ def _number_faults(numbers: Numbers, vectors: npt.NDArray[np.float32], metric: s
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", vectors, vectors)
     bad = ~np.isfinite(squared)
-    if metric == "cosine":
-        bad |= squared < _FLOAT32.tiny
-    return {row: _why_bad(numbers[row], vectors[row]) for row in np.flatnonzero(bad).tolist()}
+    bad |= ~metric_named(metric).usable(squared)
+    return {row: _why_bad(numbers[row], vectors[row], metric) for row in np.flatnonzero(bad).tolist()}
 
 
-def _why_bad(numbers: Numbers, vector: npt.NDArray[np.float32]) -> Reason:
+def _why_bad(numbers: Numbers, vector: npt.NDArray[np.float32], metric: str) -> Reason:
     dims = len(numbers)
     not_numbers = np.isnan(numbers)
     if not_numbers.any():
@@ -190,8 +188,8 @@ def _why_bad(numbers: Numbers, vector: npt.NDArray[np.float32]) -> Reason:
         return "overflow", f"the vector's squared length is not a finite float32, its largest number is {largest:g}"
     if largest == 0:
         beginning = "as float32 all" if numbers.any() else "all"
-        return "zero_vector", f"{beginning} {dims} numbers of the vector are zero, cosine needs a direction"
-    return "zero_vector", f"the vector is too short for cosine, its largest number is {largest:g}"
+        return "zero_vector", f"{beginning} {dims} numbers of the vector are zero, {metric} needs a direction"
+    return "zero_vector", f"the vector is too short for {metric}, its largest number is {largest:g}"
 
 
 def _first(flags: Flags) -> int:

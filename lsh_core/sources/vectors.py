@@ -21,7 +21,7 @@ Numbers: TypeAlias = npt.NDArray[np.floating | np.integer]
 
 @dataclass(frozen=True)
 class ListShape:
-    """Where each row of a list column lies among the column's numbers.
+    """Places of the rows of a list column among the column's numbers.
 
     Attributes
     ----------

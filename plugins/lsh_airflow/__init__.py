@@ -1,4 +1,4 @@
-"""airlsh's side of Airflow: connection types, hooks, forms from settings models, the step from a task to a job.
+"""Airflow side of airlsh: connection types, hooks, forms, and calls of jobs from tasks.
 
 ``lsh_core`` does the work and never imports Airflow; this package imports both.
 """

@@ -1,4 +1,7 @@
-"""Which places a form may name: whoever can trigger a DAG must not read, or write, every file of the workers."""
+"""Allowed roots: places that a form may name.
+
+Whoever can trigger a DAG must not read, or write, every file of the workers.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,11 @@ def allowed_roots(variable: str = VARIABLE) -> tuple[str, ...]:
 
 
 def check_source(url: str, *, setting: str = "source", version: str | None = None) -> None:
-    """Raise `SettingsError` unless `url`, and on this machine each file that it means, lies under an allowed root.
+    """Raise `SettingsError` unless all files of `url` lie under an allowed root.
 
     A folder under a root may hold links that leave it, so the files are looked at one by one; of a table those that
-    its log names, at `version`, and the log. What a log names outside the table's own folder is never read.
+    its log names, at `version`, and the log. So are the files that a reader reads beside them. What a log names outside
+    the table's own folder is never read.
     """
     roots = _roots_that_are_set(VARIABLE, "no source may be read", "/data/embeddings", url, setting)
     from lsh_core.sources.allowed_roots import check_allowed
@@ -37,7 +41,7 @@ def check_source(url: str, *, setting: str = "source", version: str | None = Non
 
 
 def check_output(url: str, *, setting: str = "output") -> None:
-    """Raise `SettingsError` unless `url` lies under a root that may be written to: reading is not writing."""
+    """Raise `SettingsError` unless `url` lies under an allowed output root."""
     roots = _roots_that_are_set(OUTPUT_VARIABLE, "nothing may be written", "/data/features", url, setting)
     from lsh_core.sources.allowed_roots import check_allowed
 
@@ -45,7 +49,10 @@ def check_output(url: str, *, setting: str = "output") -> None:
 
 
 def check_image_root(url: str) -> None:
-    """Raise `SettingsError` unless images may be read from `url`: a root of the sources, or a web server among them."""
+    """Raise `SettingsError` unless images may be read from `url`.
+
+    It lies under an allowed root, or is an allowed web server.
+    """
     if not url.startswith(_WEB):
         check_source(url, setting="image_root")
         return
@@ -56,7 +63,10 @@ def check_image_root(url: str) -> None:
 
 
 def check_weights(weights: str) -> None:
-    """Raise `SettingsError` unless `weights` are a bare name, as a preset's, or lie under a root of the sources."""
+    """Raise `SettingsError` unless `weights` are allowed.
+
+    They are a bare name, as of a preset, or lie under an allowed root.
+    """
     from lsh_core.features.specification import NO_PATHS
 
     if weights in NO_PATHS:
@@ -66,7 +76,10 @@ def check_weights(weights: str) -> None:
 
 
 def _roots_that_are_set(variable: str, forbidden: str, example: str, url: str, setting: str) -> tuple[str, ...]:
-    """Return the roots that a variable lists; raise `SettingsError` if it lists none: then everything is forbidden."""
+    """Return the roots that a variable lists.
+
+    Raise `SettingsError` if it lists none, because then everything is forbidden.
+    """
     roots = allowed_roots(variable)
     if not roots:
         reason = (
@@ -79,6 +92,7 @@ def _roots_that_are_set(variable: str, forbidden: str, example: str, url: str, s
 
 def _local_files(url: str, version: str | None) -> list[str]:
     from lsh_core.sources.listing import is_local, list_files, open_filesystem
+    from lsh_core.sources.readers import files_beside
     from lsh_core.sources.source_files import table_files
 
     filesystem, _ = open_filesystem(url)
@@ -89,6 +103,8 @@ def _local_files(url: str, version: str | None) -> list[str]:
     with suppress(InputError):
         # What the listing of a job would leave out or stop at too: nothing that is read may be missing here.
         found += [file.url for file in list_files(url, irregular=True)]
+    with suppress(InputError):
+        found += files_beside(found)
     with suppress(InputError):
         found += table_files(url, version)
     return found

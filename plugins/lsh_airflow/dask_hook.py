@@ -1,4 +1,4 @@
-"""From an Airflow connection of type ``dask`` to the address of a Dask scheduler."""
+"""Hook that turns an Airflow connection of type ``dask`` into a scheduler address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The fields of an Airflow connection as a connection to Elasticsearch: each is honoured, or refused by its name.
+"""Fields of an Airflow connection to Elasticsearch.
+
+Each field is used, or refused by its name.
 
 Two types are read: ``airlsh_elasticsearch``, and ``elasticsearch`` of Airflow's own provider, whose extras are the
 options of the Python client.

@@ -1,4 +1,7 @@
-"""From an Airflow connection of type ``airlsh_elasticsearch`` or ``elasticsearch`` to the connection of jobs."""
+"""Hook that turns an Airflow connection into a connection to Elasticsearch.
+
+Its type is ``airlsh_elasticsearch`` or ``elasticsearch``.
+"""
 
 from __future__ import annotations
 
@@ -64,11 +67,14 @@ class ElasticsearchHook(BaseHook):
             raise error.with_note(f"Airflow connection {self.airlsh_elasticsearch_conn_id!r}") from None
 
     def get_conn(self) -> Elasticsearch:
-        """Return the client of the first node; loads take one client a node from `connection` instead."""
+        """Return the client of the first node.
+
+        Loads use one client per node from `connection` instead.
+        """
         return self.connection.client()
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask every node for the cluster's health: what the button "Test" of the connection form shows."""
+        """Ask every node for the health of the cluster, for the button "Test"."""
         from elasticsearch import ApiError, TransportError
 
         try:

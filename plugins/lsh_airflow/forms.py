@@ -1,4 +1,4 @@
-"""From a settings model to the form that Airflow shows, and from what was typed back to settings."""
+"""Forms of DAGs, made from settings models, and the settings that a filled-in form becomes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from lsh_core.errors import SettingsError
-from lsh_core.settings import AnySettings, Settings, places_written, validated
+from lsh_core.settings import AnySettings, Settings, labels_of, places_written, validated
 
 ADVANCED = "Advanced"
 
@@ -28,23 +28,22 @@ def form(
     Parameters
     ----------
     main
-        Fields that are seen at once, in this order. Airflow opens the params without a section and
-        folds every section, so the others go into one section, "Advanced".
+        Fields that are seen at once, in this order. The others go into the section "Advanced", which Airflow shows
+        folded.
     labels
-        For a field with a choice of values: what the form shows for each value.
+        Texts that the form shows for the choices of a field; default: from the settings.
     given_by_run
-        Fields that must be given, but may come with the run instead of with the form.
+        Required fields that may come with the run in place of the form.
     defaults
-        Values that the form starts with, by field. A DAG with a schedule needs one for each field without a default.
+        Initial values, by field. A DAG with a schedule needs one for each field without a default.
 
     Returns
     -------
     dict
-        One `Param` a field, with its type, bounds, default, title and description. A field without a
-        default becomes a param without one, which Airflow refuses to run without. A field that names a place to
-        write to becomes none.
+        One `Param` per field, with its type, bounds, default, title and description. Airflow refuses to start a run
+        without a value for a field without a default. Fields that name a place to write to are left out.
     """
-    properties: dict[str, dict[str, Any]] = model.model_json_schema()["properties"]
+    properties: dict[str, dict[str, Any]] = model.form_fields().model_json_schema()["properties"]
     for written in places_written(model):
         del properties[written]
     main = tuple(main)
@@ -55,8 +54,8 @@ def form(
     params = {}
     for field in (*main, *(name for name in properties if name not in main)):
         schema = _one_type_list(properties[field])
-        if labels and field in labels:
-            schema["values_display"] = dict(labels[field])
+        if shown_choices := (labels or {}).get(field) or _labels(model, field):
+            schema["values_display"] = dict(shown_choices)
         if field not in main:
             schema["section"] = ADVANCED
         shown = properties[field]
@@ -72,13 +71,13 @@ def form(
 def settings_from_params(model: type[AnySettings], params: Mapping[str, Any]) -> AnySettings:
     """Make settings from the params of a run.
 
-    A field that was emptied arrives as ``""``, ``None`` or ``[""]``: it takes its default, as it does
-    when the key is left out of a run's ``conf``. A list that is truly empty stays an empty list.
+    An emptied field arrives as ``""``, ``None`` or ``[""]``, and takes its default. So does a key that is missing
+    from the ``conf`` of a run. An empty list stays an empty list.
 
     Raises
     ------
     SettingsError
-        A value that is not allowed, or a key that is no field of the form.
+        A value is not allowed, or a key is not a field of the form.
     """
     for written in places_written(model) & params.keys():
         raise SettingsError(written, params[written], "a DAG writes no files: leave it out, or use the command line")
@@ -88,6 +87,13 @@ def settings_from_params(model: type[AnySettings], params: Mapping[str, Any]) ->
         if typed is not None:
             given[field] = typed
     return validated(model, given)
+
+
+def _labels(model: type[Settings], field: str) -> dict[str, str]:
+    """Return the choices of a field with their meanings, as a form shows them."""
+    return {
+        value: f"{value}: {meaning}" for value, meaning in labels_of(model.form_fields().model_fields[field]).items()
+    }
 
 
 def _one_type_list(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The stages of an index run as tasks, and the two that follow them in every DAG with an index run."""
+"""Operators for the stages of an index run, and the tasks that follow them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule, chain
 from airflow.sdk.definitions._internal.contextmanager import DagContext, TaskGroupContext
 
-from lsh_airflow.job_tasks import run_stage
+from lsh_airflow.job_tasks import Report, run_stage
 from lsh_airflow.retries import REPEATABLE
 from lsh_core.errors import OutcomeError, SettingsError
+from lsh_core.jobs.stages.order import STAGES, SUMMARISE
 from lsh_core.settings import IndexSettings, RawToIndexSettings
 
 if TYPE_CHECKING:
@@ -19,40 +20,30 @@ if TYPE_CHECKING:
 IndexForm = type[IndexSettings] | type[RawToIndexSettings]
 
 _TERMINATED = 128 + 15
-_STAGES = {
-    "check": "Servers, source, columns and model, before anything is written.",
-    "plan": "Cut the source into chunks that cover every row once.",
-    "create": "Create the build's index, which nobody queries yet.",
-    "load": "Hash and load every chunk on the Dask workers, round-robin over the nodes.",
-    "settle": "Refresh and merge, and give the index the settings that it is queried with.",
-    "verify": "Compare what the index holds with what was read, and measure its recall.",
-    "promote": "Move the alias to the build, if the form says so.",
-}
 _COMPLETE = "Compare the build and the alias with what the form asked for; what follows an index run follows this task."
-_SUMMARISE = "Write the report, of a failed run as well, and fail unless the run did what its form asked for."
 _DONE = ("success", "removed")
 
 
 class IndexStageOperator(BaseOperator):
     """Calls one stage of ``lsh_core.jobs.index`` for the build of its DAG run.
 
-    The Dask job of a load outlives this process: a task that is tried again after its process died finds the
-    job and resumes it. A task that is ended on purpose, as by marking it or its run failed, cancels the job.
+    The Dask job of a load outlives this process: a retry finds the job and waits for it. A task that is ended on
+    purpose, as by marking it or its run failed, cancels the job.
 
     Parameters
     ----------
     stage
         Name of the stage; default: the last part of the task's id.
     form
-        The settings that the form of the DAG was made from.
+        Settings model of the form of the DAG.
     given
-        Settings of this index run, by field, over those of the form; a value may be a template or a task's output.
+        Settings of this index run that override the form, by field. A value may be a template or a task's output.
     trained
-        What the task that trained or took a model has returned, where the run has one.
+        Output of the task that trained or reused a model, where the run has one.
     index_run
-        Tells the index runs of one DAG run apart: a build each. The same for all stages of one.
+        Name of the index run, where one DAG run has several. Each has a build of its own.
     own_params
-        Params of the DAG that are no fields of the form; others are refused.
+        Params of the DAG that are not fields of the form; others are refused.
     """
 
     template_fields = ("given", "trained")
@@ -78,18 +69,18 @@ class IndexStageOperator(BaseOperator):
         self.own_params = own_params
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Run the stage for the build of this DAG run, and return the small dict of what it found."""
+        """Run the stage for the build of this DAG run, and return its facts."""
         from lsh_core.jobs import index
 
         return self._run(getattr(index, self.stage), context)
 
     def on_kill(self) -> NoReturn:
-        """End the stage where it stands: it cancels its Dask job and closes the build's write gate on its way out."""
+        """End the stage: it cancels its Dask job and fences the writers of the build."""
         # Airflow calls this on the main thread, in the middle of `execute`. Ended like this, a task that was not
         # marked failed, but lost its worker, is tried again.
         raise SystemExit(_TERMINATED)
 
-    def _run(self, stage: Callable[..., dict[str, Any]], context: Context) -> dict[str, Any]:
+    def _run(self, stage: Callable[..., Report], context: Context) -> dict[str, Any]:
         return run_stage(
             stage,
             context,
@@ -102,36 +93,40 @@ class IndexStageOperator(BaseOperator):
 
 
 class IndexOutcomeOperator(IndexStageOperator):
-    """Fails unless the build is what the form asked for, whatever states the tasks before it have.
+    """Fails unless the build is what the form asked for, whatever the tasks before returned.
 
     A task that was skipped, or marked a success by hand, has done nothing: only the build's record and the alias tell.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Compare the build with the form; `summarise` writes the report first, which stays readable if this fails."""
+        """Compare the build with the form.
+
+        `summarise` writes the report first, which stays readable if the comparison fails.
+        """
         report = None
-        if self.stage == "summarise":
+        if self.stage == SUMMARISE.name:
             report = self._summary(context)
             context["ti"].xcom_push("return_value", report)
         found = self._run(self._require_outcome(context), context)
         return found if report is None else report
 
-    def _summary(self, context: Context) -> dict[str, Any] | None:
+    def _summary(self, context: Context) -> dict[str, Any]:
         from lsh_core.errors import NotFoundError
         from lsh_core.jobs import index
+        from lsh_core.json_form import JsonForm
 
-        def summary(*run: Any) -> dict[str, Any]:
+        def summary(*run: Any) -> Report:
             try:
                 return index.summarise(*run)
             except NotFoundError:
-                return {}  # Refused before it began: there is nothing to report.
+                return JsonForm()  # Refused before it began: there is nothing to report.
 
         return self._run(summary, context)
 
-    def _require_outcome(self, context: Context) -> Callable[..., dict[str, Any]]:
+    def _require_outcome(self, context: Context) -> Callable[..., Report]:
         from lsh_core.jobs import index
 
-        def require_outcome(*run: Any) -> dict[str, Any]:
+        def require_outcome(*run: Any) -> Report:
             try:
                 return index.require_outcome(*run)
             except OutcomeError as error:
@@ -143,20 +138,20 @@ class IndexOutcomeOperator(IndexStageOperator):
 def index_tasks(
     form: IndexForm, trained: XComArg | None = None, *, given: Mapping[str, Any] | None = None
 ) -> IndexStageOperator:
-    """Make the tasks of an index run in the current DAG and task group, and return the first of them.
+    """Make the tasks of an index run in the current DAG and task group.
 
-    The stages follow each other; `complete` follows where all succeeded, and is what later tasks belong behind;
-    `summarise` writes the report and decides the state of the run. Each call is an index run with a build of its own:
-    in a DAG with several, give each its `given`, and a task group. The groups may be nested and mapped.
+    Returns the first task. The stages follow each other. `complete` runs if all succeeded: later tasks belong behind
+    it. `summarise` writes the report and decides the state of the run. Each call is an index run with a build of its
+    own. In a DAG with several index runs, give each its `given`, and a task group. The groups may be nested and mapped.
 
     Parameters
     ----------
     form
-        The settings model. A DAG without a form of it gives the settings by `given`.
+        Settings model. A DAG without a form of it gives the settings by `given`.
     trained
-        What the task before them returns of the model that it has trained or taken; default: the form's, or the newest.
+        Output of the task that trained or reused a model. Default: the model of the form, or the newest.
     given
-        Settings of this index run, by field, over those of the form; a value may be a template or a task's output.
+        Settings of this index run that override the form, by field. A value may be a template or a task's output.
 
     Raises
     ------
@@ -187,17 +182,17 @@ def _tasks(form: IndexForm, dag: DAG, trained: XComArg | None, given: Mapping[st
         # The first one writes down which model it is; from there the others know. Default arguments of a DAG may not
         # let a stage begin where an earlier one failed; what may come before the first is the DAG's own affair.
         IndexStageOperator(
-            task_id=stage,
-            stage=stage,
-            doc_md=doc,
+            task_id=entry.name,
+            stage=entry.name,
+            doc_md=entry.summary,
             **(same | ({"trained": trained} if not place else {"trigger_rule": TriggerRule.ALL_SUCCESS})),
         )
-        for place, (stage, doc) in enumerate(_STAGES.items())
+        for place, entry in enumerate(STAGES)
     ]
     complete = IndexOutcomeOperator(
         task_id="complete", stage="complete", doc_md=_COMPLETE, trigger_rule=TriggerRule.NONE_FAILED, **same
     )
-    summarise = IndexOutcomeOperator(task_id="summarise", stage="summarise", doc_md=_SUMMARISE, **same)
+    summarise = IndexOutcomeOperator(task_id=SUMMARISE.name, stage=SUMMARISE.name, doc_md=SUMMARISE.summary, **same)
     # Marking a run failed skips the tasks that have not begun, and a run whose last task is skipped is green once its
     # failed ones are cleared. A teardown is never skipped so, and ends whatever happened before it.
     summarise.as_teardown(on_failure_fail_dagrun=True)
@@ -231,7 +226,7 @@ def _states(outcome: BaseOperator, context: Context) -> dict[str, str | None]:
 
 
 def _remedy(states: Mapping[str, str | None]) -> str:
-    """Return which task to clear, so that the run does what it has not done."""
+    """Return which task to clear, so that the run completes."""
     left: dict[str, list[str]] = {}
     for task, state in states.items():
         if state not in _DONE:

@@ -1,11 +1,11 @@
-"""The step from a task of Airflow to a job of ``lsh_core``: settings in, one call, a small dict out."""
+"""Calls of jobs from tasks: settings from the params in, a small dict out."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -21,33 +21,45 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+
+class Report(Protocol):
+    """Result of a job."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain JSON values."""
+
+
+Reported = TypeVar("Reported", bound=Report)
+
 # At Airflow's level INFO the client logs every request: hundreds of lines around those that say something.
 _CHATTY_LOGGERS = ("elastic_transport",)
 
 _READ = ("source", "queries")
-"""The settings that name what is read."""
+"""Settings that name files to read."""
 
 
 def run_job(
-    job: Callable[[AnySettings, Services], dict[str, Any]],
+    job: Callable[[AnySettings, Services], Reported],
     model: type[AnySettings],
     context: Mapping[str, Any],
     *,
-    lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+    lines: Callable[[Reported], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
-    """Call a job with the settings of this run; a task that is marked failed ends it, and what it holds is given back.
+    """Call a job with the settings of this run.
+
+    A task that is marked failed ends the job, which releases its leases first.
 
     Parameters
     ----------
     context
         The task's context: ``params`` holds the form and the run's ``conf``.
     lines
-        Makes lines for the task's log of what the job returns.
+        Renderer of the result for the log of the task.
 
     Raises
     ------
     AirflowFailException
-        For every `InputError`: the form has to be mended, a retry cannot help.
+        The job raised an `InputError`: a retry cannot help, the form must change.
     """
     with _readable_log(), signals_as_exceptions():
         settings = _settings(model, context)
@@ -55,19 +67,19 @@ def run_job(
 
 
 def run_dask_job(
-    job: Callable[[AnySettings, str], dict[str, Any]],
+    job: Callable[[AnySettings, str], Reported],
     model: type[AnySettings],
     context: Mapping[str, Any],
     *,
-    lines: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+    lines: Callable[[Reported], Iterable[str]] | None = None,
 ) -> dict[str, Any]:
-    """Call a job that needs no Elasticsearch with the address of the Dask scheduler; else as `run_job`."""
+    """Call a job with the address of the Dask scheduler and without Elasticsearch; see `run_job`."""
     with _readable_log(), signals_as_exceptions():
         return _logged(job(_settings(model, context), dask_from_connection()), lines)
 
 
 def run_stage(
-    stage: Callable[[IndexSettings, str, Services], dict[str, Any]],
+    stage: Callable[[IndexSettings, str, Services], Report],
     context: Mapping[str, Any],
     model: type[IndexSettings] | type[RawToIndexSettings] = IndexSettings,
     model_id: str | None = None,
@@ -78,21 +90,20 @@ def run_stage(
 ) -> dict[str, Any]:
     """Call one stage of an index run; raises as `run_job` does.
 
-    The build is named after the run itself, so that a retry, or a run that was cleared, works on the
-    build that is already there.
+    The id of the build is made from the run, so that a retry, or a run that was cleared, works on the same build.
 
     Parameters
     ----------
     model
-        Of the form: settings of an index run, or of all steps from the raw rows on.
+        Settings of the form: those of an index run, or of all steps from raw rows on.
     model_id
-        Of a run from the raw rows on, the model that it has trained or taken.
+        Model of a run from raw rows on.
     given
-        Settings over those of the form.
+        Settings that override those of the form.
     own_params
-        Params of the DAG that are no fields of the form.
+        Params of the DAG that are not fields of the form.
     index_run
-        Tells the index runs of one DAG run apart.
+        Name of the index run, where one DAG run has several.
     """
     from lsh_core.jobs.identity import build_id
 
@@ -101,13 +112,16 @@ def run_stage(
     with _readable_log():
         settings = _settings(model, {**context, "params": {**of_form, **(given or {})}})
         indexed = settings.indexing(model_id) if isinstance(settings, RawToIndexSettings) else settings
-        return stage(indexed, build, services_from_connections(context, index_run))
+        return stage(indexed, build, services_from_connections(context, index_run)).to_json()
 
 
-def with_partition_key(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the context with the partition that the run was started for in the place of the form's."""
+def with_partition_key(context: Mapping[str, Any], field: str = "partition") -> dict[str, Any]:
+    """Return the context with the partition key of the run in place of `field`.
+
+    A run without a partition key keeps the value of the form.
+    """
     key = context["dag_run"].partition_key
-    return {**context, "params": {**context["params"], **({} if key is None else {"partition": key})}}
+    return {**context, "params": {**context["params"], **({} if key is None else {field: key})}}
 
 
 def _task(context: Mapping[str, Any]) -> str:
@@ -115,10 +129,10 @@ def _task(context: Mapping[str, Any]) -> str:
     return "" if instance is None else str(instance.task_id)
 
 
-def _logged(result: dict[str, Any], lines: Callable[[Mapping[str, Any]], Iterable[str]] | None) -> dict[str, Any]:
-    for line in lines(result) if lines else ():
+def _logged(report: Reported, lines: Callable[[Reported], Iterable[str]] | None) -> dict[str, Any]:
+    for line in lines(report) if lines else ():
         logger.info("%s", line)
-    return result
+    return report.to_json()
 
 
 def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettings:
@@ -140,7 +154,7 @@ def _settings(model: type[AnySettings], context: Mapping[str, Any]) -> AnySettin
 
 @contextmanager
 def _readable_log() -> Iterator[None]:
-    """Keep the task's log for readers: no line a request, and of a failure one line before Airflow's stack trace."""
+    """Keep the task's log readable: no line per request, one line per failure."""
     from lsh_core.elastic.refusals import errors_named
 
     for chatty in _CHATTY_LOGGERS:

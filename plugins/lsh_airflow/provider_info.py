@@ -1,4 +1,4 @@
-"""What Airflow is told about this package: its connection types and the fields of their forms.
+"""Provider metadata for Airflow: the connection types and the fields of their forms.
 
 Airflow 3 builds the connection form from this alone, without importing a hook.
 """

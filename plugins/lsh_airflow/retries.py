@@ -1,4 +1,4 @@
-"""When a task is tried again.
+"""Retry policy of tasks.
 
 Every stage may be repeated: the ledger knows what is done, and a retry works on the same build. What
 is not repeated is what would only fail again.
@@ -15,7 +15,7 @@ from lsh_core import errors
 
 _ERRORS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.AirlshError)]
 FINAL_ERRORS = tuple(f"{error.__module__}.{error.__qualname__}" for error in _ERRORS if error.final)
-PASSING_ERRORS = tuple(f"{error.__module__}.{error.__qualname__}" for error in _ERRORS if not error.final)
+RETRYABLE_ERRORS = tuple(f"{error.__module__}.{error.__qualname__}" for error in _ERRORS if not error.final)
 _HELD = f"{errors.LeaseHeldError.__module__}.{errors.LeaseHeldError.__qualname__}"
 
 REPEATABLE: dict[str, Any] = {
@@ -30,7 +30,7 @@ REPEATABLE: dict[str, Any] = {
                 reason="another run is alive",
             ),
             # Of these themselves, as one may be a kind of a final one, and final ones are kinds of some of these.
-            RetryRule(exception=list(PASSING_ERRORS), action=RetryAction.DEFAULT, match_subclasses=False),
+            RetryRule(exception=list(RETRYABLE_ERRORS), action=RetryAction.DEFAULT, match_subclasses=False),
             RetryRule(exception=list(FINAL_ERRORS), action=RetryAction.FAIL, reason="repeating it cannot help"),
         ]
     ),

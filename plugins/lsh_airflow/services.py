@@ -1,4 +1,4 @@
-"""The servers that a task's job works with, from Airflow's connections."""
+"""Servers of a task's job, from the connections of Airflow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def dask_from_connection() -> str:
-    """Return the address of the scheduler that the connection ``dask_default`` points to.
+    """Return the address of the scheduler in the connection ``dask_default``.
 
     Raises
     ------
@@ -30,7 +30,10 @@ def dask_from_connection() -> str:
 
 
 def run_identity(context: Mapping[str, Any], part: str = "") -> str:
-    """Return the identity of `part` of a DAG run: the same in every try, another one for each mapped copy."""
+    """Return the identity of `part` of a DAG run.
+
+    It is the same in every try, and differs between mapped copies.
+    """
     run = context["dag_run"]
     copy = getattr(context.get("ti"), "map_index", None)
     mapped = f"[{copy}]" if copy is not None and copy >= 0 else ""
@@ -38,7 +41,7 @@ def run_identity(context: Mapping[str, Any], part: str = "") -> str:
 
 
 def services_from_connections(context: Mapping[str, Any], part: str = "") -> Services:
-    """Return what the connections ``airlsh_elasticsearch_default`` and ``dask_default`` point to.
+    """Return the servers of ``airlsh_elasticsearch_default`` and ``dask_default``.
 
     Parameters
     ----------

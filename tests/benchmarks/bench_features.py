@@ -127,19 +127,19 @@ def measure(knobs: dict[str, Any], folder: Path, dask: str) -> dict[str, Any]:
     before = core_seconds(dask)
     whole = compute_features(settings[1], dask)
     spent = core_seconds(dask) - before
-    steps = whole["work_seconds"]
+    steps = whole.work_seconds
     return {
         "batch_size": knobs["batch_size"],
         "rows": rows,
         "alone_rows_per_second": alone["rows_per_second"],
-        "whole_rows_per_second": rows / whole["seconds"],
-        "ratio": rows / whole["seconds"] / alone["rows_per_second"],
+        "whole_rows_per_second": rows / whole.seconds,
+        "ratio": rows / whole.seconds / alone["rows_per_second"],
         "possible": alone["encode_core_seconds"] / (alone["encode_core_seconds"] + alone["decode_core_seconds"]),
         "alone_core_milliseconds_per_row": alone["encode_core_seconds"] / rows * 1000,
         "whole_core_milliseconds_per_row": spent / rows * 1000,
-        "cores_busy": spent / whole["seconds"],
+        "cores_busy": spent / whole.seconds,
         "peak_megabytes": peak,
-        "loading_seconds": loading["work_seconds"]["start"] / WORKERS,
+        "loading_seconds": loading.work_seconds["start"] / WORKERS,
         "steps": {step: steps.get(step, 0.0) / sum(steps.get(each, 0.0) for each in STEPS) for step in STEPS},
     }
 

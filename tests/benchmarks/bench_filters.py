@@ -24,11 +24,11 @@ from own_servers import held_out, own_servers, vectors_of
 
 from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.evaluation.measurement import lower_bound
-from lsh_core.evaluation.recall import indistinguishable, recall_at_k
+from lsh_core.evaluation.recall import recall_at_k
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.train import train
-from lsh_core.models import MODELS
-from lsh_core.models.metrics import SIMILARITY
+from lsh_core.metrics import metric_named, metric_names
+from lsh_core.models import model_names
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
 
@@ -45,8 +45,8 @@ def main() -> None:
     parser.add_argument("--source", required=True, help="Parquet file with id and embedding")
     parser.add_argument("--column", help="column whose commonest values are filters too")
     parser.add_argument("--rows", type=int, help="rows to use; default: all")
-    parser.add_argument("--metric", choices=list(SIMILARITY), default="l2")
-    parser.add_argument("--model", choices=MODELS, action="append", help="default: all")
+    parser.add_argument("--metric", choices=metric_names(), default="l2")
+    parser.add_argument("--model", choices=model_names(), action="append", help="default: all")
     parser.add_argument("--target", type=float, default=0.95)
     parser.add_argument("--shards", type=int, default=1)
     arguments = parser.parse_args()
@@ -68,11 +68,11 @@ def main() -> None:
         pq.write_table(table, source)
         sys.stdout.write("| model | filter | rows that pass | recall@10 | at least | path | scored | ms a query |\n")
         sys.stdout.write("|---|---|---|---|---|---|---|---|\n")
-        for model in arguments.model or MODELS:
+        for model in arguments.model or model_names():
             train(TrainSettings(name=model, source=source, metric=arguments.metric, model=model), services)
             settings = IndexSettings(name=model, source=source, shards=arguments.shards, recall_target=arguments.target)
             run_index(settings, services)
-            searcher = VectorIndex(services.connection, model)
+            searcher = VectorIndex(model, services.connection)
             for name, (passing, query_filter) in asked.items():
                 measured = under(searcher, queries, rows, table["id"].to_pylist(), passing, query_filter)
                 sys.stdout.write(f"| `{model}` | {name} | {passing.sum():,} | {measured} |\n")
@@ -113,17 +113,17 @@ def under(
     wanted = min(K, len(kept))
     exact, distances = exact_neighbours(rows[kept], queries, wanted, metric)
     started = time.perf_counter()
-    answers = list(searcher.search_many(queries, k=K, query_filter=query_filter, fields=()))
+    answers = list(searcher.search_many(queries, k=K, filter=query_filter, fields=()))
     milliseconds = 1000 * (time.perf_counter() - started) / len(queries)
     shares = recall_at_k(
         [answer.ids for answer in answers],
         [[ids[row] for row in kept[near].tolist()] for near in exact],
         found_distances=[[neighbour.distance for neighbour in answer.neighbours] for answer in answers],
-        exact_distances=indistinguishable(distances, metric),
+        exact_distances=metric_named(metric).score_ties(distances),
         tolerance=0,
     )
-    scored = [answer.scored for answer in answers if answer.scored is not None]
-    paths = ", ".join(sorted({answer.path for answer in answers}))
+    scored = [answer.rows_scored for answer in answers if answer.rows_scored is not None]
+    paths = ", ".join(sorted({answer.strategy for answer in answers}))
     looked = f"{np.mean(scored):,.0f}" if scored else "-"
     return f"{shares.mean():.3f} | {lower_bound(shares):.3f} | {paths} | {looked} | {milliseconds:.1f}"
 

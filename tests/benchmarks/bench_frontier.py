@@ -31,8 +31,8 @@ from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.models import MODELS
-from lsh_core.models.metrics import SIMILARITY
+from lsh_core.metrics import metric_names
+from lsh_core.models import model_names
 from lsh_core.search.query_file import read_query_vectors
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import EvaluateSettings, IndexSettings, TrainSettings
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--source", required=True, help="Parquet file with id and embedding")
     parser.add_argument("--queries", help="FILE.npy, FILE.parquet or FILE.parquet:COLUMN; default: 500 rows left out")
     parser.add_argument("--rows", type=int, help="rows to use; default: all")
-    parser.add_argument("--metric", choices=list(SIMILARITY), default="l2")
+    parser.add_argument("--metric", choices=metric_names(), default="l2")
     parser.add_argument(
         "--model", action="append", help='model and its options, such as "ivf --lists 4096"; default: each at defaults'
     )
@@ -62,7 +62,7 @@ def main() -> None:
     results = []
     with own_servers() as (services, folder):
         source, queries = prepare(arguments, folder)
-        for model in arguments.model or MODELS:
+        for model in arguments.model or model_names():
             results.append(run(model, source, queries, arguments, services))
             show(results[-1])
             if arguments.json:
@@ -95,20 +95,20 @@ def run(model: str, source: str, queries: str, arguments: argparse.Namespace, se
     settings = IndexSettings(name=name, source=source, recall_queries=arguments.recall_queries)
     report = run_index(settings, services)
     indexing = time.perf_counter() - started
-    index = report["index"]
+    index = report.index
     client = services.connection.client()
     evaluated = evaluate(EvaluateSettings(name=name, queries=queries, k=K), services)
     result = {
         "model": model,
-        "rows": report["documents"],
-        "fit_seconds": trained["seconds"]["fit"],
-        "train_seconds": trained["seconds"]["total"],
-        "seconds": report["seconds"],
-        "work_seconds": report["work_seconds"],
-        "total_seconds": trained["seconds"]["total"] + indexing,
+        "rows": report.documents,
+        "fit_seconds": trained.seconds["fit"],
+        "train_seconds": trained.seconds["total"],
+        "seconds": report.seconds,
+        "work_seconds": report.work_seconds,
+        "total_seconds": trained.seconds["total"] + indexing,
         "bytes": client.indices.stats(index=index)["_all"]["primaries"]["store"]["size_in_bytes"],
-        "promises": promises(VectorIndex(services.connection, name), queries, services),
-        **evaluated,
+        "promises": promises(VectorIndex(name, services.connection), queries, services),
+        **evaluated.to_json(),
     }
     client.indices.delete(index=index)
     return result
@@ -158,7 +158,7 @@ def tables(results: list[dict[str, Any]]) -> list[str]:
     ]
     for result in results:
         work, seconds = result["work_seconds"], result["seconds"]
-        building = [result["fit_seconds"], seconds["load"], seconds["settle"]]
+        building = [result["fit_seconds"], seconds["load"], seconds["finalize"]]
         lines.append(
             f"| `{result['model']}` | {building[0]:.0f} | {work['read'] + work['hash']:.0f} | {building[1]:.0f} | "
             f"{building[2]:.0f} | {sum(building):.0f} | {seconds['verify']:.0f} | {result['bytes'] / 1e6:,.0f} |"

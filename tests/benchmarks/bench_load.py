@@ -106,15 +106,15 @@ def run(rows: int, source: str, metric: str, services: Services) -> dict[str, An
     report = summarise(settings, build, services)
     # In a process of its own: its bodies must not count as memory of the clients.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
-        ceiling, ceiling_cpu = apart.submit(post_ready_made, settings, build, report["index"], services).result()
+        ceiling, ceiling_cpu = apart.submit(post_ready_made, settings, build, report.index, services).result()
     client = services.connection.client()
-    client.indices.delete(index=report["index"])
+    client.indices.delete(index=report.index)
     load = stages["load"]["seconds"]
     return {
         "rows": rows,
-        "model": {"lists": model["model_id"], "fit_seconds": model["seconds"]["fit"], **training.figures()},
+        "model": {"lists": model.model_id, "fit_seconds": model.seconds["fit"], **training.figures()},
         "stages": stages,
-        "work_seconds": report["work_seconds"],
+        "work_seconds": report.work_seconds,
         "load_rows_per_second": rows / load,
         "ceiling_rows_per_second": rows / ceiling,
         "ratio": ceiling / load,
@@ -124,7 +124,7 @@ def run(rows: int, source: str, metric: str, services: Services) -> dict[str, An
         },
         "client_core_microseconds_per_row": stages["load"]["client_cpu_seconds"] / rows * 1e6,
         "peak_client_megabytes": whole.figures()["peak_client_megabytes"],
-        "recall": report["recall"],
+        "recall": report.recall,
     }
 
 

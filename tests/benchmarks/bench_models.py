@@ -26,10 +26,10 @@ import numpy as np
 
 from lsh_core.backends import BACKENDS
 from lsh_core.evaluation.exact import exact_neighbours
-from lsh_core.models import MODELS, LSHModel, default_sample, load_model, make_model
-from lsh_core.models.metrics import SIMILARITY
+from lsh_core.metrics import metric_names
+from lsh_core.models import LSHModel, default_sample, load_model, make_model, model_names
 
-TOKEN_MODELS = [kind for kind in MODELS if kind != "hnsw"]  # A graph is the server's: nothing to measure here.
+TOKEN_MODELS = [kind for kind in model_names() if kind != "hnsw"]  # A graph is the server's: nothing to measure here.
 
 
 def parse() -> argparse.Namespace:
@@ -38,7 +38,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--vector", default="embedding", help="column of the file")
     parser.add_argument("--rows", type=int, help="rows to use; default 100,000, or all of the file")
     parser.add_argument("--dims", type=int, default=128, help="dimensions of vectors that are made")
-    parser.add_argument("--metric", choices=list(SIMILARITY), default="l2")
+    parser.add_argument("--metric", choices=metric_names(), default="l2")
     parser.add_argument("--model", choices=TOKEN_MODELS, default=None, help="default: all")
     parser.add_argument("--lists", type=int)
     parser.add_argument("--spill", type=int)
@@ -113,7 +113,7 @@ def recall(tokens: np.ndarray, probes: np.ndarray, neighbours: np.ndarray, candi
 
 def measure(model: LSHModel, rows: np.ndarray, queries: np.ndarray, options: argparse.Namespace) -> dict[str, float]:
     figures: dict[str, float] = {}
-    size = options.sample or default_sample(model.kind, *rows.shape)
+    size = options.sample or default_sample(model.name, *rows.shape)
     sample = rows[np.sort(np.random.default_rng(options.seed).choice(len(rows), min(size, len(rows)), replace=False))]
     figures["sample rows"] = len(sample)
     with clocked(figures, "fit"):
@@ -122,7 +122,7 @@ def measure(model: LSHModel, rows: np.ndarray, queries: np.ndarray, options: arg
     figures["rows/s a core"] = len(rows) / figures["encode core-s"]
     for backend in (options.hash_backend or [])[1:] if len(model.backends()) > 1 else []:
         document, arrays = model.state()
-        same = load_model(model.kind, {**document, "backend": backend}, arrays)
+        same = load_model(model.name, {**document, "backend": backend}, arrays)
         others = encode(same, rows, options, figures, backend)
         figures[f"{backend} rows/s"] = len(rows) / figures[f"{backend} s"]
         figures[f"{backend} rows/s a core"] = len(rows) / figures[f"{backend} core-s"]
@@ -137,7 +137,7 @@ def measure(model: LSHModel, rows: np.ndarray, queries: np.ndarray, options: arg
     figures["probe ms p50"] = float(np.median(waits)) * 1000
     figures[model.effort_name] = effort
     neighbours, _ = exact_neighbours(rows, queries, 10, model.metric)
-    candidates = None if model.has_lists else effort
+    candidates = None if model.retrieval == "lists" else effort
     figures["recall@10"] = recall(tokens, model.probe(queries, effort), neighbours, candidates)
     return figures
 

@@ -84,7 +84,7 @@ def main(url: str, name: str, number: str, seed: str, log: str) -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     chance = random.Random(f"{seed} {number}")
-    index = VectorIndex(Connection((url,)), name, wait_seconds=15)
+    index = VectorIndex(name, Connection((url,)), wait_seconds=15)
     dims = index.build.field.dims
     vectors = clustered(100, dims).tolist()
     owned = [f"r{row}" for row in range(int(number), WRITERS * SOURCE_ROWS, WRITERS)]

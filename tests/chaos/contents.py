@@ -81,12 +81,12 @@ def read_documents(client: Elasticsearch, index: str) -> dict[str, Held]:
 
 def read_ledger(client: Elasticsearch, build: str) -> dict[str, Stamp]:
     """Return every ledger entry of `build` by its document id."""
-    fields = ["chunk", "place", "rows_read", "finished_at"]
+    fields = ["chunk", "first_row_number", "rows_read", "finished_at"]
     hits = every_hit(client, LEDGER, "chunk", query={"term": {"build": build}}, source_includes=fields)
     return {
         hit["_id"]: Stamp(
             hit["_source"]["chunk"],
-            hit["_source"]["place"],
+            hit["_source"]["first_row_number"],
             hit["_source"]["rows_read"],
             hit["_seq_no"],
             hit["_version"],
@@ -145,11 +145,13 @@ def assert_ledger_is_covered(client: Elasticsearch, index: str, build: str, mode
     entries = read_ledger(client, build)  # Before the documents: an entry that comes later is not looked at.
     held = read_documents(client, index)
     for entry in entries.values():
-        for place in range(entry.place, entry.place + entry.rows):
-            identity = model.ids[place]
+        for row_number in range(entry.first_row_number, entry.first_row_number + entry.rows):
+            identity = model.ids[row_number]
             if identity is not None:
                 assert identity in held, f"seed {seed}: chunk {entry.chunk} is in the ledger, {identity} is lost"
-                assert held[identity].row >= place, f"seed {seed}: {identity} went back to row {held[identity].row}"
+                assert held[identity].row >= row_number, (
+                    f"seed {seed}: {identity} went back to row {held[identity].row}"
+                )
     return len(entries)
 
 

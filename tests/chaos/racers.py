@@ -116,7 +116,7 @@ def _read(
 ) -> None:
     """Search, and look at the alias, in turn; note every error, every short answer, and every mixed one."""
     connection, seen = Connection(urls), Seen()
-    index, client = VectorIndex(connection, name, wait_seconds=15), connection.client()
+    index, client = VectorIndex(name, connection, wait_seconds=15), connection.client()
     ready.wait(START_SECONDS)
     try:
         while not stopped.wait(PAUSE_SECONDS):

@@ -27,7 +27,7 @@ from tests.fakes.lease_holders import holder_of
 CHECKOUT = Path(__file__).resolve().parents[2]
 DAG = "index_vectors"
 # Ten rounds in a row kill each stage once, and the load, which is the longest, three times.
-STAGES = ("load", "check", "load", "plan", "load", "create", "settle", "verify", "promote", "summarise")
+STAGES = ("load", "check", "load", "plan", "load", "create", "finalize", "verify", "promote", "summarise")
 LONGEST_DELAY_SECONDS = 2.0  # A stage but the load takes some two seconds, most of them for its imports.
 
 

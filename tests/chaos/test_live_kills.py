@@ -53,7 +53,7 @@ class Changed:
         services = Services(Connection(node.urls), dask.address)
         train(TrainSettings(name=self.name, source=self.source, metric="l2"), services)
         self.first = str(
-            run_index(IndexSettings(name=self.name, source=self.source, recall_queries=40), services)["index"]
+            run_index(IndexSettings(name=self.name, source=self.source, recall_queries=40), services).index
         )
         # The second build is hashed by another model: a change that is not hashed anew could not be found in it.
         train(TrainSettings(name=self.name, source=self.source, metric="l2", seed=1), services)

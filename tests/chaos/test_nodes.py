@@ -51,7 +51,7 @@ def test_without_replicas_a_node_that_comes_back_is_waited_for(arena: NodeArena)
     assert sum(story.get("waited_for_primary", 0) for story in report["nodes"]) > 0
 
 
-@pytest.mark.parametrize("stage", ["create", "load", "settle", "verify"])
+@pytest.mark.parametrize("stage", ["create", "load", "finalize", "verify"])
 @pytest.mark.parametrize("who", ["plain", "master"])
 def test_a_node_dies_after(arena: NodeArena, stage: str, who: str) -> None:
     """Right after a stage: in the middle of the load, in the merge, in verification, or in the promotion."""

@@ -78,7 +78,7 @@ def assert_told(loser: Outcome, winner: Outcome) -> None:
 def not_live(services: Services, name: str, builds: list[str]) -> list[str]:
     """Return the builds that are not live, the one that a rollback goes to last."""
     client = services.connection.client()
-    demoted = {record["build"]: record.get("demoted_at", "") for record in BuildRecords(client).of(name)}
+    demoted = {record.build: record.demoted_at or "" for record in BuildRecords(client).of(name)}
     away = [build for build in builds if physical_index(name, build) != index_behind(client, name)]
     return sorted(away, key=lambda build: demoted[build])
 
@@ -87,7 +87,7 @@ def not_live(services: Services, name: str, builds: list[str]) -> list[str]:
 def test_promotion_beside(services: Services, racers: Racers, tmp_path: Path, rival: str) -> None:
     name, client = f"promoted-beside-{rival}", services.connection.client()
     train(TrainSettings(name=name, source=source(tmp_path, 0), metric="l2"), services)
-    builds = [run_index(settings_of(name, source(tmp_path, mark)), services)["build"] for mark in range(3)]
+    builds = [run_index(settings_of(name, source(tmp_path, mark)), services).build for mark in range(3)]
     refused = 0
     with reading(READERS, services.connection.urls, name, VECTORS[:50]) as seen:
         for _ in range(RACES):
@@ -101,7 +101,7 @@ def test_promotion_beside(services: Services, racers: Racers, tmp_path: Path, ri
 
             moved = [outcome for outcome in outcomes if outcome.error is None]
             assert moved, outcomes
-            assert index_behind(client, name) in {outcome.result["live"] for outcome in moved}
+            assert index_behind(client, name) in {outcome.result.live for outcome in moved}
             assert index_behind(client, live_write_alias(physical_index(name, "*"))) == index_behind(client, name)
             if len(moved) == 1:
                 refused += 1
@@ -125,8 +125,8 @@ def test_two_indexers_and_then_the_end_of_old_builds(services: Services, racers:
             assert winner.error is None, outcomes
             assert isinstance(loser.error, LeaseHeldError), outcomes
             assert_told(loser, winner)
-            assert index_behind(client, name) == winner.result["index"]
-            assert winner.result["documents"] == ROWS
+            assert index_behind(client, name) == winner.result.index
+            assert winner.result.documents == ROWS
             assert client.count(index=name, query={"term": {"mark": mark}})["count"] == ROWS
             retire(RetireSettings(name=name, keep=1, grace_seconds=0), services)
     left = builds_of(client, name)

@@ -17,6 +17,7 @@ from lsh_airflow.allowed_roots import (
     check_weights,
 )
 from lsh_core.errors import SettingsError
+from tests.fakes.installed_packages import installed_reader
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,17 @@ def test_a_source_under_a_root_is_allowed_and_one_beside_it_is_not(
     for outside in (tmp_path / "secret.parquet", tmp_path / "database.parquet", root / ".." / "secret.parquet"):
         with pytest.raises(SettingsError):
             check_source(str(outside))
+
+
+def test_what_is_read_beside_a_file_must_lie_under_a_root_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    monkeypatch.setenv(VARIABLE, str(root))
+    (root / "a.npy").write_bytes(b"")
+    (tmp_path / "secret").write_bytes(b"")
+    (root / "a.ids.npy").symlink_to(tmp_path / "secret")
+    with installed_reader("npy_source"), pytest.raises(SettingsError, match="outside"):
+        check_source(str(root / "a.npy"))
 
 
 def test_a_link_that_leaves_the_root_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

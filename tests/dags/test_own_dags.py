@@ -16,6 +16,7 @@ from lsh_core.errors import SettingsError
 from lsh_core.jobs import index
 from lsh_core.settings import IndexSettings
 from tests.dags.conftest import write_to_database
+from tests.fakes.reports import FakeReport
 
 NAMES = ("packages", "images", "songs", "books", "films", "games")
 
@@ -27,11 +28,11 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: None, air
     seen: dict[str, Any] = defaultdict(lambda: {"names": set(), "callers": set(), "stages": []})
 
     def pretend(name: str) -> Any:
-        def stage(settings: IndexSettings, build: str, services: Any) -> dict[str, Any]:
+        def stage(settings: IndexSettings, build: str, services: Any) -> FakeReport:
             seen[build]["names"].add(settings.name)
             seen[build]["callers"].add(services.caller.identity)
             seen[build]["stages"].append(name)
-            return {}
+            return FakeReport({})
 
         return stage
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-HEAVY = ("tensorflow", "keras", "dask", "distributed", "sklearn", "scipy", "pyarrow", "elasticsearch", "matplotlib")
+HEAVY = (
+    *("tensorflow", "keras", "dask", "distributed", "sklearn", "scipy", "numpy", "pyarrow", "elasticsearch"),
+    *("elastic_transport", "matplotlib"),
+)
 
 PARSE_AND_LIST_HEAVY = f"""
 import runpy, sys
@@ -17,7 +20,13 @@ for file in sys.argv[1:]:
     print(file, *sorted(set({HEAVY!r}) & set(sys.modules)))
 """
 
-FILES = sorted([*(PROJECT / "dags").glob("*.py"), PROJECT / "plugins" / "airlsh_plugin.py"])
+WITH_MODELS = ("raw_to_index.py", "train_lsh_model.py")
+"""DAGs whose forms show the knobs or summaries of models; models are NumPy's."""
+
+FILES = sorted(
+    [*(PROJECT / "dags").glob("*.py"), PROJECT / "plugins" / "airlsh_plugin.py"],
+    key=lambda file: (file.name in WITH_MODELS, file),
+)
 
 
 def test_the_files_that_airflow_parses_import_nothing_heavy() -> None:
@@ -25,7 +34,8 @@ def test_the_files_that_airflow_parses_import_nothing_heavy() -> None:
         [sys.executable, "-c", PARSE_AND_LIST_HEAVY, *map(str, FILES)], capture_output=True, text=True, check=False
     )
     assert parsed.returncode == 0, parsed.stderr
-    assert parsed.stdout.splitlines() == list(map(str, FILES))
+    expected = [f"{file} numpy" if file.name in WITH_MODELS else str(file) for file in FILES]
+    assert parsed.stdout.splitlines() == expected
 
 
 def test_the_hooks_are_imported_without_their_clients() -> None:

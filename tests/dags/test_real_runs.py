@@ -87,7 +87,7 @@ def test_train_index_roll_back_and_retire(services: Services, source: Path) -> N
     assert first["model_id"] == model["model_id"]
     assert first["rows_read"] == first["accepted"] == first["documents"] == ROWS
 
-    answer = VectorIndex(services.connection, name).search_id("row-5", k=3, fields=("title",))
+    answer = VectorIndex(name, services.connection).search(id="row-5", k=3, fields=("title",))
     assert answer.build == first["build"]
     assert len(answer.ids) == 3
     assert answer.neighbours[0].fields["title"].startswith("title of ")
@@ -105,7 +105,7 @@ def test_train_index_roll_back_and_retire(services: Services, source: Path) -> N
     _, retired = run("retire_builds", "retire", name=name, keep=1, grace_seconds=0)
     assert retired["retired"] == []
     assert set(retired["kept"]) == {first["build"], second["build"]}
-    live = [row["build"] for row in builds.list_builds(name, services) if row["live"]]
+    live = [row.build for row in builds.list_builds(name, services) if row.live]
     assert live == [first["build"]]
 
 
@@ -175,8 +175,8 @@ def test_from_texts_to_an_index_and_again(services: Services, tmp_path: Path, mo
     assert failed(states) == []
     assert (report["accepted"], report["promoted"]) == (120, True)
     first = packages["id"][7].as_py()
-    index = VectorIndex(services.connection, name)
-    found = index.search(text_query=f"{first}: {packages['description'][7].as_py()}", k=1)
+    index = VectorIndex(name, services.connection)
+    found = index.search(text=f"{first}: {packages['description'][7].as_py()}", k=1)
     assert found.ids == [first]
 
     states, _ = run("raw_to_index", "summarise", **{**asked, "train": "never"})

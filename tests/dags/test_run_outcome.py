@@ -13,8 +13,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from lsh_core.errors import OutcomeError, SchemaError, VerificationError
 from lsh_core.jobs import index
 from lsh_core.settings import IndexSettings
+from tests.fakes.reports import FakeReport
 
-Job = Callable[..., dict[str, Any]]
+Job = Callable[..., FakeReport]
 
 STAGES = [*(stage.__name__ for stage in index.STAGES), "summarise"]
 
@@ -26,16 +27,16 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: None) ->
     seen: list[tuple[str, IndexSettings, str]] = []
 
     def pretend(name: str) -> Job:
-        def stage(settings: IndexSettings, build: str, services: object) -> dict[str, Any]:
+        def stage(settings: IndexSettings, build: str, services: object) -> FakeReport:
             seen.append((name, settings, build))
-            return {"stage": name}
+            return FakeReport({"stage": name})
 
         return stage
 
-    def require_outcome(settings: IndexSettings, build: str, services: object) -> dict[str, Any]:
+    def require_outcome(settings: IndexSettings, build: str, services: object) -> FakeReport:
         if ("promote" if settings.promote else "verify") not in [stage for stage, _, of in seen if of == build]:
             raise OutcomeError(settings.name, f"build {build}", "is not live")
-        return {"live": build}
+        return FakeReport({"live": build})
 
     for stage in STAGES:
         monkeypatch.setattr(index, stage, pretend(stage))
@@ -44,7 +45,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: None) ->
 
 
 def fail_with(error: Exception) -> Job:
-    def stage(settings: IndexSettings, build: str, services: object) -> dict[str, Any]:
+    def stage(settings: IndexSettings, build: str, services: object) -> FakeReport:
         raise error
 
     return stage
@@ -78,7 +79,7 @@ def test_a_stage_that_fails_for_good_fails_the_run_and_the_report_is_written(
     assert state == DagRunState.FAILED
     assert failed(tasks) == {"verify", "summarise"}
     assert tasks["promote"] == tasks["complete"] == TaskInstanceState.UPSTREAM_FAILED
-    assert [stage for stage, _, _ in calls] == ["check", "plan", "create", "load", "settle", "summarise"]
+    assert [stage for stage, _, _ in calls] == ["check", "plan", "create", "load", "finalize", "summarise"]
 
 
 def test_a_report_that_cannot_be_written_fails_the_run(
@@ -130,7 +131,9 @@ def test_a_stage_that_ends_without_having_done_its_work_does_not_make_a_success(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(index, "promote", lambda settings, build, services: {})  # As if marked a success by hand.
+    monkeypatch.setattr(
+        index, "promote", lambda settings, build, services: FakeReport()
+    )  # As if marked a success by hand.
     state, tasks = run(dags, tmp_path)
     assert state == DagRunState.FAILED
     assert failed(tasks) == {"complete", "summarise"}
@@ -144,7 +147,7 @@ def test_a_stage_that_was_skipped_is_named_with_what_to_clear(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def skip(settings: IndexSettings, build: str, services: object) -> dict[str, Any]:
+    def skip(settings: IndexSettings, build: str, services: object) -> FakeReport:
         raise AirflowSkipException
 
     monkeypatch.setattr(index, "promote", skip)

@@ -147,7 +147,7 @@ class FakeCluster:
     ----------
     script
         Faults for the next requests that are read, one each; None for a request that goes well.
-    most_bytes
+    max_bytes
         A longer request is answered 413 with an empty body.
     memory_bytes
         A longer request is answered 429, for ever.
@@ -164,7 +164,7 @@ class FakeCluster:
     nodes: int
     clock: FakeClock = field(default_factory=FakeClock)
     script: Iterable[Fault | None] = ()
-    most_bytes: int = 100 * 2**20
+    max_bytes: int = 100 * 2**20
     memory_bytes: int = 100 * 2**20
     refuses: Callable[[Row], bool] = lambda row: False
     spoils: Callable[[Row], bool] = lambda row: False
@@ -274,7 +274,7 @@ class FakeCluster:
     def _answer(self, node: int, body: bytes) -> BulkAnswer:
         if self.clock() < self._nodes[node].back_at:
             raise NodeUnreachableError(f"http://node{node}: connection refused")
-        if len(body) > self.most_bytes:
+        if len(body) > self.max_bytes:
             return BulkAnswer(413, None)
         if len(body) > self.memory_bytes:
             return _request_error(429, "es_rejected_execution_exception")

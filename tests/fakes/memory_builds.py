@@ -9,7 +9,7 @@ import numpy as np
 
 from lsh_core.builds.mapping import BuildMeta, build_body
 from lsh_core.builds.names import closed_alias, physical_index
-from lsh_core.builds.records import VERIFIED, BuildRecords
+from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.hyperplane import Hyperplane
@@ -42,7 +42,7 @@ def make_build(
     server.create(index=index, aliases=[closed_alias(build, 1), *aliases], mappings=body["mappings"])
     for place, id in enumerate(sorted(rows)):
         server._write(index, id, {"value": rows[id], "airlsh": {"chunk": 0, "row": place}}, place)
-    BuildRecords(server).start(name, build, {"index": index, "state": VERIFIED, "model_id": field.model_id})  # type: ignore[arg-type]
+    BuildRecords(server).start(name, build, index=index, state=BuildState.VERIFIED, model_id=field.model_id)  # type: ignore[arg-type]
     return index
 
 

@@ -1,4 +1,4 @@
-"""The vector column that tests of one part need from another."""
+"""Vector columns of each retrieval strategy, for tests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,28 @@ from typing import Any
 
 from lsh_core.builds.mapping import VectorField
 
+_TOKENS = {"token_prefix": "Abcd", "token_width": 3}
+_LISTS = {**_TOKENS, "lists": 100, "lookup_lists": 2}
+_TABLES = {**_TOKENS, "tokens_are_probes": False}
+_GRAPH = {"m": 16, "ef_construction": 100}
+
 
 def list_field(**changes: Any) -> VectorField:
-    """Return a column of a model with lists, but for `changes`."""
+    """Return a column that is searched by lists, but for `changes` of it or of the strategy's parameters."""
+    return _field("ivf", "lists", _LISTS, changes)
+
+
+def graph_field(**changes: Any) -> VectorField:
+    """Return a column that is searched by the server's own graph."""
+    return _field("hnsw", "graph", _GRAPH, changes)
+
+
+def table_field(**changes: Any) -> VectorField:
+    """Return a column that is searched by tables."""
+    return _field("hyperplane", "tables", _TABLES, changes)
+
+
+def _field(kind: str, retrieval: str, parameters: dict[str, Any], changes: dict[str, Any]) -> VectorField:
     values: dict[str, Any] = {
         "column": "v",
         "dims": 3,
@@ -16,22 +35,9 @@ def list_field(**changes: Any) -> VectorField:
         "similarity": "l2_norm",
         "model_id": "docs-1",
         "fingerprint": "ab" * 32,
-        "kind": "ivf",
-        "token_prefix": "Abcd",
-        "token_width": 3,
-        "has_lists": True,
-        "near": 2,
+        "model": kind,
         "effort": 8,
+        "retrieval": retrieval,
     }
-    return VectorField(**{**values, **changes})
-
-
-def graph_field(**changes: Any) -> VectorField:
-    """Return a column that is searched by the server's own graph."""
-    graph = {"m": 16, "ef_construction": 100}
-    return list_field(**{"kind": "hnsw", "has_lists": False, "near": 0, "graph": graph, **changes})
-
-
-def table_field(**changes: Any) -> VectorField:
-    """Return a column of a model of tables, without lists."""
-    return list_field(**{"kind": "hyperplane", "has_lists": False, "near": 0, **changes})
+    own = {name: changes.pop(name) if name in changes else value for name, value in parameters.items()}
+    return VectorField(**{**values, **changes}, retrieval_parameters=own)

@@ -17,6 +17,7 @@ from lsh_core.jobs import dead_letters as jobs_dead_letters
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.dead_letters import build_dead_letters, replay_dead_letters
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN
@@ -86,15 +87,15 @@ def test_repeated_ids_loaded_twice_and_resumed_once(services: Services, tmp_path
 
     report = run_index(settings, services, build)
 
-    def check_report(report: dict[str, Any]) -> None:
-        assert report["rows_read"] == ROWS
-        assert report["accepted"] == report["documents"] == len(winners)
-        assert report["repeated"] == ROWS - len(winners)
-        assert report["dead_lettered"] == report["replaced"] == 0
-        assert held_rows(services, report["index"]) == winners
+    def check_report(report: IndexReport) -> None:
+        assert report.rows_read == ROWS
+        assert report.accepted == report.documents == len(winners)
+        assert report.repeated == ROWS - len(winners)
+        assert report.dead_lettered == report.replaced == 0
+        assert held_rows(services, report.index) == winners
 
     check_report(report)
-    assert report["skipped"] >= before
+    assert report.skipped >= before
 
     # Once more, as if no loader had lived to write its entries: every row is sent to where it is already.
     hits = client.search(index="airlsh-ledger", query={"term": {"build": build}}, source=False, size=1_000)
@@ -102,7 +103,7 @@ def test_repeated_ids_loaded_twice_and_resumed_once(services: Services, tmp_path
     client.bulk(index="airlsh-ledger", operations=[{"delete": {"_id": entry}} for entry in entries], refresh=True)
     again = run_index(settings, services, build)
     check_report(again)
-    assert again["skipped"] == 0
+    assert again.skipped == 0
 
 
 def test_a_load_that_refuses_too_much_stops_early(services: Services, tmp_path: Path) -> None:
@@ -124,8 +125,8 @@ def test_a_load_that_refuses_too_much_stops_early(services: Services, tmp_path: 
     assert {letter.error for letter in letters} == {"zero_vector"}
 
     report = run_index(settings.model_copy(update={"max_dead_letters": rows}), services, build)
-    assert (report["accepted"], report["dead_lettered"]) == (rows // 2, rows // 2)
-    assert 0 < report["skipped"] < rows
+    assert (report.accepted, report.dead_lettered) == (rows // 2, rows // 2)
+    assert 0 < report.skipped < rows
 
 
 def test_corrected_rows_take_the_places_of_refused_ones(
@@ -149,7 +150,7 @@ def test_corrected_rows_take_the_places_of_refused_ones(
     train(TrainSettings(name="mended", source=source, metric="cosine"), services)
     settings = IndexSettings(name="mended", source=source, chunk_rows=50, max_dead_letters=20)
     first = run_index(settings, services)
-    assert (first["rows_read"], first["accepted"], first["repeated"], first["dead_lettered"]) == (rows, 592, 0, 8)
+    assert (first.rows_read, first.accepted, first.repeated, first.dead_lettered) == (rows, 592, 0, 8)
 
     def corrected(mended: list[str], **zero: int) -> ReplaySettings:
         given = clustered(len(mended), DIMS, seed=9) + 10
@@ -173,12 +174,12 @@ def test_corrected_rows_take_the_places_of_refused_ones(
     winners |= {"twice": 410, "early": 420}
     for _ in range(2):
         result = replay_dead_letters(once, services)
-        report = result["report"]
-        assert (result["replayed"], result["still_refused"], result["unmatched"]) == (5, 1, 2)
-        assert (report["rows_read"], report["dead_lettered"], report["state"]) == (rows, 3, "verified")
-        assert report["accepted"] == report["documents"] == len(winners) == 593
-        assert report["repeated"] == rows - 3 - len(winners)
-        assert held_rows(services, first["index"]) == winners
+        report = result.report
+        assert (result.replayed, result.still_refused, result.unmatched) == (5, 1, 2)
+        assert (report.rows_read, report.dead_lettered, report.state) == (rows, 3, "verified")
+        assert report.accepted == report.documents == len(winners) == 593
+        assert report.repeated == rows - 3 - len(winners)
+        assert held_rows(services, first.index) == winners
     left = build_dead_letters("mended", None, services)
     assert {letter.row + 300 * (letter.source.count("day=1")): letter.error for letter in left} == {
         40: "null_id",
@@ -187,12 +188,12 @@ def test_corrected_rows_take_the_places_of_refused_ones(
     }
     found = services.connection.client().get(index="mended", id="early")["_source"]
     assert (found["day"], found["price"], found["airlsh"]["partition"]) == ("1", -1, "day=1")
-    assert report["promoted"]
+    assert report.promoted
 
     last = replay_dead_letters(corrected(["id-333", "id-334"]), services)
-    assert (last["replayed"], last["still_refused"], last["unmatched"]) == (2, 0, 1)
-    assert held_rows(services, first["index"]) == winners | {"id-333": 333, "id-334": 334}
-    assert last["report"]["dead_lettered"] == 1
+    assert (last.replayed, last.still_refused, last.unmatched) == (2, 0, 1)
+    assert held_rows(services, first.index) == winners | {"id-333": 333, "id-334": 334}
+    assert last.report.dead_lettered == 1
 
 
 def test_a_whole_source_that_was_corrected_changes_the_refused_rows_alone(services: Services, tmp_path: Path) -> None:
@@ -211,7 +212,7 @@ def test_a_whole_source_that_was_corrected_changes_the_refused_rows_alone(servic
     train(TrainSettings(name="whole", source=source, metric="cosine"), services)
     settings = IndexSettings(name="whole", source=source, columns=(), chunk_rows=40, max_dead_letters=3)
     first = run_index(settings, services)
-    assert first["dead_lettered"] == len(bad)
+    assert first.dead_lettered == len(bad)
     client = services.connection.client()
     before = {row: client.get(index="whole", id=ids[row]) for row in (11, 251)}
 
@@ -219,8 +220,8 @@ def test_a_whole_source_that_was_corrected_changes_the_refused_rows_alone(servic
     write_source(tmp_path / "corrected.parquet", ids, vectors)
     result = replay_dead_letters(ReplaySettings(name="whole", source=str(tmp_path / "corrected.parquet")), services)
 
-    assert (result["replayed"], result["unmatched"], result["passed_over"]) == (3, 0, rows - 4)
-    assert (result["report"]["documents"], result["report"]["dead_lettered"]) == (rows - 1, 0)
+    assert (result.replayed, result.unmatched, result.passed_over) == (3, 0, rows - 4)
+    assert (result.report.documents, result.report.dead_lettered) == (rows - 1, 0)
     assert {row: client.get(index="whole", id=ids[row]) for row in before} == before
     held = {row: client.get(index="whole", id=ids[row])["_source"]["airlsh"] for row in (20, 250)}
     assert {row: (own["row"], own["partition"]) for row, own in held.items()} == {
@@ -246,10 +247,10 @@ def test_rows_of_ids_that_were_changed_live_count_as_replaced(services: Services
     )
     report = run_index(IndexSettings(name="changed-live", source=source, chunk_rows=40), services)
     # Both rows of id-3 and of id-7, and the one of id-300.
-    assert (report["rows_read"], report["replaced"], report["repeated"], report["accepted"]) == (500, 5, 98, 397)
-    assert report["documents"] == 397 + 2
+    assert (report.rows_read, report.replaced, report.repeated, report.accepted) == (500, 5, 98, 397)
+    assert report.documents == 397 + 2
     client = services.connection.client()
     assert client.count(index="changed-live")["count"] == 399
     assert not client.exists(index="changed-live", id="id-3")
-    again = stages.verify(IndexSettings(name="changed-live", source=source), report["build"], services)
-    assert (again["replaced"], again["documents"]) == (5, 399)
+    again = stages.verify(IndexSettings(name="changed-live", source=source), report.build, services)
+    assert (again.replaced, again.documents) == (5, 399)

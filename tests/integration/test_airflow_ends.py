@@ -113,13 +113,13 @@ def test_a_load_survives_the_death_of_its_task_process(airflow: AirflowRest, ser
 def test_a_load_that_is_marked_failed_is_cancelled(airflow: AirflowRest, services: Services, source: str) -> None:
     run, build, _ = _start(airflow, services, "marked", source)
     client = services.connection.client()
-    index = BuildRecords(client).get("marked", build)["index"]
+    index = BuildRecords(client).get("marked", build).index
     airflow.mark_failed(DAG, run)
     _wait_until(lambda: not read_write_fence(client, index, build).is_open)
     with dask_client(services) as dask:
         _wait_until(lambda: load_job.find(dask, build) is None)
     assert _chunks(services, build) < ROWS // CHUNK
-    _wait_until(lambda: BuildRecords(client).get("marked", build)["state"] == "failed")
+    _wait_until(lambda: BuildRecords(client).get("marked", build).state == "failed")
     assert not client.indices.exists_alias(name="marked")
 
 

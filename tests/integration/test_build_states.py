@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.aliases import live_index
-from lsh_core.builds.records import CORRECTED, FAILED, VERIFIED, BuildRecords
+from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import PromotionConflictError, SourceChangedError, SourceError, UnverifiedError, VerificationError
 from lsh_core.jobs import dead_letters as jobs_dead_letters
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import promote_build, rollback
-from lsh_core.jobs.dead_letters import replay_dead_letters
+from lsh_core.jobs.dead_letters import ReplayReport, replay_dead_letters
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.refresh import refresh_partition
 from lsh_core.jobs.services import Services
@@ -58,14 +58,14 @@ class Case:
         train(TrainSettings(name=name, source=self.source, metric="cosine"), services)
 
     def index(self) -> str:
-        return str(run_index(self.settings, self.services)["build"])
+        return str(run_index(self.settings, self.services).build)
 
-    def correct(self, build: str) -> dict[str, Any]:
+    def correct(self, build: str) -> ReplayReport:
         source = write_source(self._folder / "corrected.parquet", ["r7"], VECTORS[7:8])
         return replay_dead_letters(ReplaySettings(name=self.name, source=source, build=build), self.services)
 
     def state(self, build: str) -> str:
-        return str(self.runs.get(self.name, build)["state"])
+        return str(self.runs.get(self.name, build).state)
 
     def write(self, identity: str) -> None:
         row = {"id": identity, "embedding": VECTORS[int(identity[1:])].tolist()}
@@ -107,9 +107,9 @@ def test_an_old_run_that_is_repeated_over_other_files(case: Case) -> None:
     write_source(Path(case.source), IDS[1:], VECTORS[1:])
     with pytest.raises(SourceChangedError):
         run_index(case.settings, case.services, first)
-    assert (case.state(first), case.state(second)) == (VERIFIED, VERIFIED)
-    assert "changed after the run was planned" in case.runs.get(case.name, first)["error"]
-    assert rollback(RollbackSettings(name=case.name), case.services)["build"] == first
+    assert (case.state(first), case.state(second)) == (BuildState.VERIFIED, BuildState.VERIFIED)
+    assert "changed after the run was planned" in case.runs.get(case.name, first).error
+    assert rollback(RollbackSettings(name=case.name), case.services).build == first
 
 
 def test_a_run_that_is_repeated_and_killed(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def test_a_run_that_is_repeated_and_killed(case: Case, monkeypatch: pytest.Monke
             patched.setattr(f"lsh_core.jobs.stages.{stage}.{step}", killed, raising=True)
             with pytest.raises(KeyboardInterrupt):
                 run_index(case.settings, case.services, build)
-        assert case.state(build) == VERIFIED, stage
+        assert case.state(build) == BuildState.VERIFIED, stage
 
 
 def test_a_live_build_that_is_written_to_while_it_is_verified(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_a_live_build_that_is_written_to_while_it_is_verified(case: Case, monkey
         patched.setattr(verify_stage, "verify_samples", busy)
         with pytest.raises(UnverifiedError, match="it is live, and was written to"):
             stages.verify(case.settings, build, case.services)
-    assert case.state(build) == VERIFIED
+    assert case.state(build) == BuildState.VERIFIED
     assert next(looks) == 16
 
     def busy_once(*arguments: Any) -> int:
@@ -148,7 +148,7 @@ def test_a_live_build_that_is_written_to_while_it_is_verified(case: Case, monkey
         return busy(*arguments)
 
     patched.setattr(verify_stage, "verify_samples", busy_once)
-    assert stages.verify(case.settings, build, case.services)["documents"] == ROWS - 1 - 6
+    assert stages.verify(case.settings, build, case.services).documents == ROWS - 1 - 6
 
 
 def test_a_verified_build_that_is_found_wrong(case: Case) -> None:
@@ -156,7 +156,7 @@ def test_a_verified_build_that_is_found_wrong(case: Case) -> None:
     case.client.delete(index=case.name, id="r3", refresh=True)
     with pytest.raises(VerificationError, match="documents: expected 299, found 298"):
         stages.verify(case.settings, build, case.services)
-    assert case.state(build) == FAILED
+    assert case.state(build) == BuildState.FAILED
 
 
 def test_a_replay_of_dead_letters_that_is_killed(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_a_replay_of_dead_letters_that_is_killed(case: Case, monkeypatch: pytest
         patched.setattr(jobs_dead_letters, "write_dead_letters", killed)
         with pytest.raises(KeyboardInterrupt):
             case.correct(build)
-    assert case.state(build) == CORRECTED
+    assert case.state(build) == BuildState.CORRECTED
     newer = case.index()
     with pytest.raises(PromotionConflictError, match="is corrected, not verified: repeat the replay"):
         rollback(RollbackSettings(name=case.name), case.services)
@@ -177,11 +177,11 @@ def test_a_replay_of_dead_letters_that_is_killed(case: Case, monkeypatch: pytest
     monkeypatch.setattr(verify_stage, "measure_build", killed)
     with pytest.raises(KeyboardInterrupt):
         case.correct(build)
-    assert case.state(build) == CORRECTED
+    assert case.state(build) == BuildState.CORRECTED
     monkeypatch.undo()
-    assert case.correct(build)["report"]["dead_lettered"] == 0
-    assert case.state(build) == VERIFIED
-    assert rollback(RollbackSettings(name=case.name), case.services)["was"].endswith(newer)
+    assert case.correct(build).report.dead_lettered == 0
+    assert case.state(build) == BuildState.VERIFIED
+    assert rollback(RollbackSettings(name=case.name), case.services).previous_index.endswith(newer)
 
 
 @pytest.mark.parametrize("is_live", [True, False], ids=["live", "rolled back to"])
@@ -204,9 +204,9 @@ def test_a_corrected_row_does_not_bring_back_what_was_deleted_live(
 
     result = case.correct(build)
 
-    assert (result["replayed"], result["report"]["state"]) == (1, VERIFIED)
-    assert (result["report"]["dead_lettered"], result["report"]["replaced"]) == (0, 1)
-    assert result["report"]["documents"] == ROWS - 1
+    assert (result.replayed, result.report.state) == (1, BuildState.VERIFIED)
+    assert (result.report.dead_lettered, result.report.replaced) == (0, 1)
+    assert result.report.documents == ROWS - 1
     assert len(found) > 5
     assert not any(found)
 
@@ -222,7 +222,7 @@ def test_a_corrected_row_does_not_come_back_into_a_partition_that_was_refreshed(
     source = str(tmp_path / "lake")
     train(TrainSettings(name=name, source=source, metric="cosine"), services)
     settings = IndexSettings(name=name, source=source, max_dead_letters=2, recall_queries=40)
-    build = run_index(settings, services)["build"]
+    build = run_index(settings, services).build
     less = write_source(tmp_path / "less.parquet", IDS[:7], VECTORS[:7])
     refresh_partition(RefreshSettings(name=name, source=less, partition="day=0"), services)
     corrected = write_source(tmp_path / "corrected.parquet", ["r7", "r37"], VECTORS[[7, 37]])
@@ -230,8 +230,8 @@ def test_a_corrected_row_does_not_come_back_into_a_partition_that_was_refreshed(
     replay = ReplaySettings(name=name, source=corrected, build=build)
     result = replay_dead_letters(replay, services)
 
-    assert (result["replayed"], result["unmatched"], result["passed_over"]) == (1, 1, 1)
-    assert (result["report"]["state"], result["report"]["documents"]) == (VERIFIED, 7 + 30)
+    assert (result.replayed, result.unmatched, result.passed_over) == (1, 1, 1)
+    assert (result.report.state, result.report.documents) == (BuildState.VERIFIED, 7 + 30)
     client = services.connection.client()
     assert [bool(client.exists(index=name, id=each)) for each in ("r7", "r37")] == [False, True]
     refresh_partition(RefreshSettings(name=name, source=less, partition="day=1"), services)

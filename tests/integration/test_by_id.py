@@ -1,4 +1,4 @@
-"""Neighbours of a stored row: by the recipe of the README, and by `VectorIndex.search_id`."""
+"""Neighbours of a stored row: by the recipe of the README, and by `VectorIndex.search`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def indexed(services: Services, folder: Path, metric: str, model: str, shards: i
     options: dict[str, Any] = {"lists": 600, "spill": 2} if model == "ivf" else {"tables": 20}
     train(TrainSettings(name=name, source=source, metric=metric, model=model, **options), services)
     run_index(IndexSettings(name=name, source=source, shards=shards, recall_queries=200), services)
-    return VectorIndex(services.connection, name)
+    return VectorIndex(name, services.connection)
 
 
 def recall(found: list[list[str]], metric: str) -> float:
@@ -74,7 +74,7 @@ def ask_by_http(url: str, name: str, identity: str) -> list[str]:
 @pytest.mark.parametrize(("metric", "shards"), [("l2", 1), ("cosine", 3), ("dot", 1)])
 def test_the_recipe_finds_what_as_many_lists_hold(services: Services, folder: Path, metric: str, shards: int) -> None:
     searcher = indexed(services, folder, metric, "ivf", shards)
-    near = searcher.build.field.near
+    near = searcher.build.field.strategy.lookup_lists
     assert near == 16
     normal = []
     for row, answer in zip(ASKED, searcher.search_many(VECTORS[list(ASKED)], k=K + 1, probes=near), strict=True):
@@ -90,6 +90,6 @@ def test_the_recipe_finds_what_as_many_lists_hold(services: Services, folder: Pa
 def test_by_id_as_much_is_found_as_by_vector(services: Services, folder: Path, model: str) -> None:
     searcher = indexed(services, folder, "cosine", model, 3)
     for target in (0.9, 0.99):
-        found = [searcher.search_id(f"r {row}/ä", k=K, recall=target, fields=()).ids for row in ASKED]
+        found = [searcher.search(id=f"r {row}/ä", k=K, recall=target, fields=()).ids for row in ASKED]
         assert all(len(ids) == K for ids in found)
         assert recall(found, "cosine") >= target - 0.01

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from lsh_core.builds.journal_position import BEFORE_ALL, SourceWatermark
 from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ChangesGoneError, SettingsError, VerificationError
@@ -21,13 +22,14 @@ from lsh_core.jobs import index as stages
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.dead_letters import replay_dead_letters
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.live.compaction import compact_journal
-from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.journal import Change, Entry, Journal
 from lsh_core.live.live_writer import LiveWriter
 from lsh_core.live.replay import replay_changes
-from lsh_core.live.watermark import SourceWatermark, deletable_position, note_dropped
+from lsh_core.live.watermark import deletable_position, record_deleted
 from lsh_core.settings import IndexSettings, PromoteSettings, ReplaySettings, RollbackSettings, TrainSettings
 from tests.fakes.parquet_sources import clustered, write_source
 
@@ -41,10 +43,10 @@ def services(one_node: Any, dask_cluster: Any) -> Services:
 
 
 def trained(services: Services, name: str, source: str) -> str:
-    return str(train(TrainSettings(name=name, source=source, metric="l2"), services)["model_id"])
+    return str(train(TrainSettings(name=name, source=source, metric="l2"), services).model_id)
 
 
-def index(services: Services, name: str, source: str, **others: Any) -> dict[str, Any]:
+def index(services: Services, name: str, source: str, **others: Any) -> IndexReport:
     return run_index(IndexSettings(name=name, source=source, recall_queries=40, **others), services)
 
 
@@ -59,7 +61,7 @@ def held(services: Services, where: str, ids: list[str]) -> dict[str, bool]:
 
 def entries(services: Services, name: str) -> list[Entry]:
     journal = Journal(services.connection, name)
-    return [entry for page in journal.read(after=BEFORE_ALL, upto=journal.settled()) for entry in page]
+    return [entry for page in journal.read(after=BEFORE_ALL, up_to=journal.barrier()) for entry in page]
 
 
 def now() -> str:
@@ -120,13 +122,13 @@ def test_compaction_beside_writers_and_replays_loses_nothing(services: Services,
         report = index(services, "small", source)
 
     assert not troubles
-    assert held(services, report["index"], list(model)) == model
+    assert held(services, report.index, list(model)) == model
     compact_journal(services.connection, "small", share=0, young_seconds=0)
     left = entries(services, "small")
     assert sorted(entry.id for entry in left) == sorted(model)
     assert {entry.id: entry.kind == "upsert" for entry in left} == model
     late = index(services, "small", source, promote=False)
-    assert held(services, late["index"], list(model)) == model
+    assert held(services, late.index, list(model)) == model
 
 
 def test_what_is_young_or_of_use_stays(services: Services) -> None:
@@ -151,9 +153,7 @@ def test_what_is_young_or_of_use_stays(services: Services) -> None:
     assert entries(services, "young") == [again]
 
 
-def test_a_source_that_covers_changes_is_taken_at_its_word_in_later_builds_too(
-    services: Services, tmp_path: Path
-) -> None:
+def test_the_watermark_of_a_source_counts_in_later_builds_too(services: Services, tmp_path: Path) -> None:
     vectors = clustered(ROWS, DIMS)
     old = write_source(tmp_path / "old.parquet", IDS, vectors)
     new = write_source(tmp_path / "new.parquet", [*(each for each in IDS if each != "r2"), "new"], vectors)
@@ -166,57 +166,57 @@ def test_a_source_that_covers_changes_is_taken_at_its_word_in_later_builds_too(
     writer.upsert([row("r3", vectors[3] + 9), row("late", vectors[4])])
     writer.delete(["r4"])
     # As old as the second change, and written only now: the source has a later word on r2, and none on r5.
-    older = entries(services, "covered")[1].position
+    older = entries(services, "covered")[1].effective_position
     written = Journal(services.connection, "covered").append(
-        [Change("r1", "delete", position=older - 1), Change("r5", "delete", position=older)]
+        [Change("r1", "delete", effective_position=older - 1), Change("r5", "delete", effective_position=older)]
     )
     writer.apply(written)
 
-    second = index(services, "covered", new, source_covers=covers)
-    assert second["promoted"]
-    assert (second["rows_read"], second["replaced"]) == (ROWS, 3)
+    second = index(services, "covered", new, source_as_of=covers)
+    assert second.promoted
+    assert (second.rows_read, second.replaced) == (ROWS, 3)
     state = {"new": True, "r1": True, "r2": False, "r3": True, "r4": False, "r5": False, "late": True}
-    assert held(services, second["index"], list(state)) == state
+    assert held(services, second.index, list(state)) == state
     client = services.connection.client()
-    source = client.get(index=second["index"], id="r1")["_source"]
+    source = client.get(index=second.index, id="r1")["_source"]
     assert "change" not in source["airlsh"]
     assert source["airlsh"]["row"] == 1
 
-    assert rollback(RollbackSettings(name="covered"), services)["live"] == first["index"]
-    assert held(services, first["index"], list(state)) == state
-    promote_build(PromoteSettings(name="covered", build=second["build"]), services)
+    assert rollback(RollbackSettings(name="covered"), services).live == first.index
+    assert held(services, first.index, list(state)) == state
+    promote_build(PromoteSettings(name="covered", build=second.build), services)
     third = index(services, "covered", new)
-    assert third["replaced"] == 3
+    assert third.replaced == 3
     records = BuildRecords(client).of("covered")
-    covers_of = {record["build"]: SourceWatermark.of(record) for record in records}
-    assert covers_of[third["build"]] == covers_of[second["build"]]
-    assert covers_of[first["build"]] == SourceWatermark()
+    watermark_of = {record.build: record.watermark for record in records}
+    assert watermark_of[third.build] == watermark_of[second.build]
+    assert watermark_of[first.build] == SourceWatermark()
 
-    covered = deletable_position(records, third["index"])
-    assert covered == covers_of[third["build"]].upto
-    note_dropped(client, "covered", covers_of[third["build"]])
-    compact_journal(services.connection, "covered", covered=covered, share=0, young_seconds=0)
+    covered = deletable_position(records, third.index)
+    assert covered == watermark_of[third.build].position
+    record_deleted(client, "covered", watermark_of[third.build])
+    compact_journal(services.connection, "covered", watermark=covered, share=0, young_seconds=0)
     # Of r1 there is a change that is not covered: what it loses against stays.
     assert sorted(entry.id for entry in entries(services, "covered")) == ["late", "r1", "r3", "r4", "r5"]
-    with pytest.raises(SettingsError, match=r"source_covers.*was said to hold all changes before"):
-        index(services, "covered", new, source_covers="2020-01-01")
-    rollback(RollbackSettings(name="covered", build=first["build"]), services)
-    assert held(services, first["index"], list(state)) == state
+    with pytest.raises(SettingsError, match=r"source_as_of.*the watermark of an earlier source"):
+        index(services, "covered", new, source_as_of="2020-01-01")
+    rollback(RollbackSettings(name="covered", build=first.build), services)
+    assert held(services, first.index, list(state)) == state
     # The live build's source covered nothing, but what was taken out cannot be replayed.
     fourth = index(services, "covered", new, promote=False)
-    assert held(services, fourth["index"], list(state)) == state
-    assert replay_changes(services.connection, "covered", first["index"]).changes == 5
+    assert held(services, fourth.index, list(state)) == state
+    assert replay_changes(services.connection, "covered", first.index).changes == 5
     # What the live build holds of those that were taken out, nothing tells any more.
-    assert rollback(RollbackSettings(name="covered", build=first["build"]), services)["live"] == first["index"]
+    assert rollback(RollbackSettings(name="covered", build=first.build), services).live == first.index
     settings = IndexSettings(name="covered", source=old)
     for attempt in (
-        lambda: stages.verify(settings, first["build"], services),
-        lambda: replay_dead_letters(ReplaySettings(name="covered", source=old, build=first["build"]), services),
+        lambda: stages.verify(settings, first.build, services),
+        lambda: replay_dead_letters(ReplaySettings(name="covered", source=old, build=first.build), services),
     ):
         with pytest.raises(ChangesGoneError, match="have left the journal"):
             attempt()
-        assert BuildRecords(client).get("covered", first["build"])["state"] == "verified"
-    assert stages.verify(settings, third["build"], services)["replaced"] == 3
+        assert BuildRecords(client).get("covered", first.build).state == "verified"
+    assert stages.verify(settings, third.build, services).replaced == 3
 
 
 def test_live_changes_that_no_longer_fit_have_a_way_out(services: Services, tmp_path: Path) -> None:
@@ -229,6 +229,6 @@ def test_live_changes_that_no_longer_fit_have_a_way_out(services: Services, tmp_
     trained(services, "wider", wide)
     with pytest.raises(VerificationError, match=r"'r7' \(the vector has 16 numbers, 24 are wanted\)") as refused:
         index(services, "wider", wide)
-    assert "--source-covers 20" in "".join(refused.value.__notes__)
-    report = index(services, "wider", wide, source_covers=covers)
-    assert (report["promoted"], report["replaced"], report["documents"]) == (True, 0, ROWS)
+    assert "--source-as-of 20" in "".join(refused.value.__notes__)
+    report = index(services, "wider", wide, source_as_of=covers)
+    assert (report.promoted, report.replaced, report.documents) == (True, 0, ROWS)

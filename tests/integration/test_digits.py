@@ -103,8 +103,8 @@ def features(
         output = str(folder / name)
         settings = FeaturesSettings(source=str(source), image=column, encoder="image", weights=network, output=output)
         report = compute_features(settings, services.dask)
-        assert (report["rows_written"], report["dims"], report["dead_lettered"]) == (LEARNED, 32, 0)
-        train(TrainSettings(name=name, source=output, metric=report["metric"], lists=40), services)
+        assert (report.rows_written, report.dims, report.dead_lettered) == (LEARNED, 32, 0)
+        train(TrainSettings(name=name, source=output, metric=report.metric, lists=40), services)
         run_index(IndexSettings(name=name, source=output, recall_queries=100), services)
         made[name] = output
     return made
@@ -120,7 +120,7 @@ def test_bytes_in_parquet_give_the_same_vectors_as_files(features: dict[str, str
 def test_the_neighbours_of_digits_that_were_not_learned_are_the_same_digit(
     services: Services, digits: Digits, features: dict[str, str], name: str
 ) -> None:
-    index = VectorIndex(services.connection, name)
+    index = VectorIndex(name, services.connection)
     asked = range(LEARNED, LEARNED + 250)
     found = [index.search(image=digits.png(digit), k=K, fields=()).ids for digit in asked]
     same = np.mean(

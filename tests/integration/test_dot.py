@@ -41,21 +41,21 @@ def indexed(services: Services, tmp_path_factory: pytest.TempPathFactory, reques
     earlier = write_source(folder / "earlier.parquet", shorter.tolist(), VECTORS[shorter])
     train(TrainSettings(name=name, source=earlier, metric="dot", model=request.param), services)
     report = run_index(IndexSettings(name=name, source=source, shards=2), services)
-    return report, VectorIndex(services.connection, name)
+    return report, VectorIndex(name, services.connection)
 
 
 def test_every_row_is_there_and_those_longer_than_the_sample_are_counted(indexed: tuple[Any, VectorIndex]) -> None:
     report, searcher = indexed
-    assert report["accepted"] == report["documents"] == ROWS
-    assert report["dead_lettered"] == 0
-    assert report["longer_rows"] == LONGER
-    assert report["recall"] >= 0.9
+    assert report.accepted == report.documents == ROWS
+    assert report.dead_lettered == 0
+    assert report.rows_beyond_norm == LONGER
+    assert report.recall >= 0.9
     assert searcher.build.field.similarity == "max_inner_product"
 
 
 def test_the_largest_products_are_found_among_few_rows(indexed: tuple[Any, VectorIndex]) -> None:
     _, searcher = indexed
-    effort = {"probes": 30} if searcher.build.field.has_lists else {"candidates": 550}
+    effort = {"probes": 30} if searcher.build.field.retrieval == "lists" else {"candidates": 550}
     answers = list(searcher.search_many(ASKED, k=K, fields=(), **effort))
     exact, distances = exact_neighbours(VECTORS, ASKED, K, "dot")
     recall = recall_at_k(
@@ -65,13 +65,13 @@ def test_the_largest_products_are_found_among_few_rows(indexed: tuple[Any, Vecto
         exact_distances=distances,
     )
     assert recall.mean() >= 0.9
-    assert np.mean([answer.scored for answer in answers]) < ROWS / 10
+    assert np.mean([answer.rows_scored for answer in answers]) < ROWS / 10
 
 
 def test_distances_are_negative_products(indexed: tuple[Any, VectorIndex]) -> None:
     _, searcher = indexed
     _, distances = exact_neighbours(VECTORS, ASKED[:20], K, "dot")
-    for number, answer in enumerate(searcher.exact(ASKED[:20], k=K)):
+    for number, answer in enumerate(searcher.search_many(ASKED[:20], k=K, exact=True, fields=())):
         found = [each.distance for each in answer.neighbours]
         assert found == pytest.approx(distances[number], rel=1e-5)
         assert found == sorted(found)
@@ -88,7 +88,7 @@ def test_by_id_a_row_finds_those_with_the_largest_products_with_it(indexed: tupl
     exact, _ = exact_neighbours(VECTORS, VECTORS[rows], K + 1, "dot")
     shares = []
     for row, true in zip(rows.tolist(), exact.tolist(), strict=True):
-        answer = searcher.search_id(str(row), k=K, fields=())
+        answer = searcher.search(id=str(row), k=K, fields=())
         assert str(row) not in answer.ids
         assert len(answer.ids) == K
         wanted = [str(each) for each in true if each != row][:K]
@@ -109,6 +109,6 @@ def test_rows_that_are_written_live_are_found(indexed: tuple[Any, VectorIndex]) 
     searcher.upsert([{"id": "long", "embedding": (POINTS[0] * 40).tolist()}], refresh=True)
     try:
         assert searcher.search(POINTS[0], k=1, fields=()).ids == ["long"]
-        assert searcher.search_id("long", k=1, fields=()).ids != ["long"]
+        assert searcher.search(id="long", k=1, fields=()).ids != ["long"]
     finally:
         searcher.delete(["long"], refresh=True)

@@ -72,11 +72,11 @@ def encoded(services: Services, packages: pa.Table, tmp_path_factory: pytest.Tem
         output=str(folder / "features"),
     )
     report = compute_features(settings, services.dask)
-    assert (report["rows_written"], report["dims"], report["metric"]) == (len(packages), 384, "cosine")
-    train(TrainSettings(name=NAME, source=report["output"], metric="cosine", lists=20), services)
-    settings = IndexSettings(name=NAME, source=report["output"], text_field=("description",), recall_queries=60)
+    assert (report.rows_written, report.dims, report.metric) == (len(packages), 384, "cosine")
+    train(TrainSettings(name=NAME, source=report.output, metric="cosine", lists=20), services)
+    settings = IndexSettings(name=NAME, source=report.output, text_field=("description",), recall_queries=60)
     run_index(settings, services)
-    return str(report["output"])
+    return str(report.output)
 
 
 def encoder_of(encoded: str) -> EncoderInfo:
@@ -113,28 +113,28 @@ def test_the_example_data_name_this_encoder(encoded: str) -> None:
 
 
 def test_a_typed_text_finds_what_it_means(services: Services, encoded: str) -> None:
-    index = VectorIndex(services.connection, NAME)
-    answer = index.search(text_query="program to view pictures", k=10, recall=1.0)
+    index = VectorIndex(NAME, services.connection)
+    answer = index.search(text="program to view pictures", k=10, recall=1.0)
     assert all("image viewer" in neighbour.fields["description"] for neighbour in answer.neighbours[:2])
-    vector = index.encode(text_query="program to view pictures")
+    vector = index.encode(text="program to view pictures")
     assert index.search(vector, k=10, recall=1.0).ids == answer.ids
 
 
 def test_a_typed_text_and_words_together(services: Services, encoded: str) -> None:
-    index = VectorIndex(services.connection, NAME)
+    index = VectorIndex(NAME, services.connection)
     typed, words = "program to view pictures", "python library"
-    of_the_text = index.search(text_query=typed, k=5, recall=1.0)
-    assert index.search_hybrid(words, text_query=typed, text_weight=0.0, k=5, recall=1.0).ids == of_the_text.ids
-    assert index.search_hybrid(words, text_query=typed, text_weight=1.0, k=5).ids != of_the_text.ids
+    of_the_text = index.search(text=typed, k=5, recall=1.0)
+    assert index.search(match=words, text=typed, match_weight=0.0, k=5, recall=1.0).ids == of_the_text.ids
+    assert index.search(match=words, text=typed, match_weight=1.0, k=5).ids != of_the_text.ids
 
 
 def test_from_the_command_line(services: Services, encoded: str) -> None:
-    asked = ["search", NAME, "--encode-text", "program to view pictures", "-k", "5", "--recall", "1", "--json"]
+    asked = ["search", NAME, "--text", "program to view pictures", "-k", "5", "--recall", "1", "--json"]
     run = CliRunner().invoke(main, [*asked, "--es", services.connection.urls[0]])
     assert run.exit_code == 0, run.output
-    rows = json.loads(run.stdout)
-    assert [row["id"] for row in rows[0]] == list(
-        VectorIndex(services.connection, NAME).search(text_query="program to view pictures", k=5, recall=1.0).ids
+    (result,) = json.loads(run.stdout)
+    assert [row["id"] for row in result["neighbours"]] == list(
+        VectorIndex(NAME, services.connection).search(text="program to view pictures", k=5, recall=1.0).ids
     )
 
 
@@ -147,14 +147,14 @@ def test_another_encoder_is_refused_and_both_are_named(
     words = (tmp_path / "vocab.txt").read_text().splitlines()
     words[2000], words[3000] = words[3000], words[2000]
     (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
-    index = VectorIndex(services.connection, NAME, encoder=QueryEncoder(weights=str(tmp_path)))
+    index = VectorIndex(NAME, services.connection, encoder=QueryEncoder(weights=str(tmp_path)))
     made_by = index.build.field.encoder
     assert made_by is not None
     with pytest.raises(ModelMismatchError, match=made_by["fingerprint"][:12]) as raised:
-        index.search(text_query="anything")
+        index.search(text="anything")
     assert raised.value.found.startswith("encoder text ")
     with pytest.raises(SettingsError, match="takes text"):
-        VectorIndex(services.connection, NAME).search(image=b"GIF89a")
+        VectorIndex(NAME, services.connection).search(image=b"GIF89a")
 
 
 def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, tmp_path: Path) -> None:
@@ -162,13 +162,13 @@ def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, t
     write_encoded(encoded, tmp_path, replace(encoder_of(encoded), fingerprint="ab" * 32))
     with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
         run_index(IndexSettings(name=NAME, source=str(tmp_path)), services)
-    live = VectorIndex(services.connection, NAME)
-    before = live.search(text_query="anything", k=3, recall=1.0)
+    live = VectorIndex(NAME, services.connection)
+    before = live.search(text="anything", k=3, recall=1.0)
     with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
         upsert(UpsertSettings(name=NAME, source=str(tmp_path)), services)
     with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
         refresh_partition(RefreshSettings(name=NAME, source=str(tmp_path), partition="day=1"), services)
-    assert live.search(text_query="anything", k=3, recall=1.0) == before
+    assert live.search(text="anything", k=3, recall=1.0) == before
 
 
 def raw_to_index(name: str, output: str, **more: Any) -> RawToIndexSettings:
@@ -182,11 +182,11 @@ def test_a_model_is_trained_again_only_where_one_is_asked_for(services: Services
         train_or_reuse(raw_to_index("always-anew", encoded, **asked), services, fingerprint=fingerprint)
         for asked in ({}, {"model": "hyperplane"}, {"model": "hyperplane", "train": "always"}, {"train": "never"})
     )
-    assert [each["reused"] for each in (first, again, anew, newest)] == [False, True, False, True]
-    assert first["model"] == again["model"] == "ivf"
-    assert first["model_id"] == again["model_id"]
-    assert anew["model"] == newest["model"] == "hyperplane"
-    assert anew["model_id"] == newest["model_id"]
+    assert [each.reused for each in (first, again, anew, newest)] == [False, True, False, True]
+    assert first.model.model == again.model.model == "ivf"
+    assert first.model.model_id == again.model.model_id
+    assert anew.model.model == newest.model.model == "hyperplane"
+    assert anew.model.model_id == newest.model.model_id
 
 
 def test_a_model_of_another_encoder_is_not_taken(services: Services, encoded: str, tmp_path: Path) -> None:
@@ -198,16 +198,16 @@ def test_a_model_of_another_encoder_is_not_taken(services: Services, encoded: st
     with pytest.raises(NotFoundError, match=f"no model '{name}': there is none of encoder text abababababab, and none"):
         train_or_reuse(raw_to_index(name, str(tmp_path), train="never"), services, fingerprint=other)
     trained = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
-    assert not trained["reused"]
-    assert trained["fingerprint"] == older["fingerprint"]
+    assert not trained.reused
+    assert trained.fingerprint == older.fingerprint
     client = answering_client(services.connection)
-    kept = find_model(client, name, older["model_id"]).facts["encoder"]
+    kept = find_model(client, name, older.model_id).facts["encoder"]
     assert kept["fingerprint"] == made_by.fingerprint, "a build of the older one is gone on with"
     facts = find_model(client, name).facts
     assert facts["source"] == str(tmp_path)
     assert facts["encoder"] == asdict(replace(made_by, fingerprint=other, spec=spec))
     again = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
-    assert (again["reused"], again["model_id"]) == (True, trained["model_id"])
+    assert (again.reused, again.model.model_id) == (True, trained.model_id)
 
 
 def test_no_model_is_made_of_vectors_that_are_not_of_the_encoder_that_was_asked_for(
@@ -228,4 +228,4 @@ def test_an_index_of_plain_vectors_takes_no_text(services: Services, packages: p
     train(TrainSettings(name="plain-packages", source=str(tmp_path), lists=20), services)
     run_index(IndexSettings(name="plain-packages", source=str(tmp_path), recall_queries=60), services)
     with pytest.raises(SettingsError, match="does not say what made its vectors"):
-        VectorIndex(services.connection, "plain-packages").search(text_query="anything")
+        VectorIndex("plain-packages", services.connection).search(text="anything")

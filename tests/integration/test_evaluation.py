@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def brute_force(queries: np.ndarray, metric: str) -> np.ndarray:
 @pytest.mark.parametrize("shards", [1, 3])
 def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, metric: str, shards: int) -> None:
     name = indexed(services, tmp_path, metric, shards)
-    searcher = VectorIndex(services.connection, name)
+    searcher = VectorIndex(name, services.connection)
     client = services.connection.client()
     own = QuerySet(VECTORS[:60], tuple(f"r{row}" for row in range(60)))
 
@@ -74,7 +75,7 @@ def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, m
             rows = [int(identity[1:]) for identity in ids]
             np.testing.assert_allclose(distances[query, rows], strangers.distances[query], rtol=1e-5, atol=1e-6)
         # What the server scans by itself is the same, and evaluate finds nothing missing in it.
-        scanned = [answer.neighbours for answer in searcher.exact(STRANGERS, k=K)]
+        scanned = [answer.neighbours for answer in searcher.search_many(STRANGERS, k=K, exact=True, fields=())]
         np.testing.assert_allclose(
             [[each.distance for each in answer] for answer in scanned], strangers.distances, rtol=1e-4, atol=2e-3
         )
@@ -99,7 +100,7 @@ def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, m
 
 def test_drawn_rows_are_the_same_for_the_same_seed(services: Services, tmp_path: Path) -> None:
     name = indexed(services, tmp_path, "l2", 3)
-    build = VectorIndex(services.connection, name).build
+    build = VectorIndex(name, services.connection).build
 
     def draw(seed: int) -> QuerySet:
         return draw_rows(services.connection, build.index, build.field.column, DIMS, 200, seed=seed)
@@ -113,7 +114,7 @@ def test_drawn_rows_are_the_same_for_the_same_seed(services: Services, tmp_path:
 
 def test_recall_is_measured_with_rows_that_the_model_has_not_seen(services: Services, tmp_path: Path) -> None:
     name = indexed(services, tmp_path, "cosine", 2)
-    searcher = VectorIndex(services.connection, name)
+    searcher = VectorIndex(name, services.connection)
 
     def draw(size: int) -> list[str]:
         field = searcher.build.field
@@ -137,41 +138,41 @@ def test_what_is_live_is_evaluated_and_reported(services: Services, tmp_path: Pa
         report(ReportSettings(name=name, output=str(tmp_path / "early")), services)
     result = evaluate(asked, services)
 
-    curve = result["curve"]
-    assert [point["effort"] for point in curve] == sorted({point["effort"] for point in curve})
-    assert curve[0]["recall"] < curve[-1]["recall"] >= 0.999
-    assert all(point["recall_low"] <= point["recall"] for point in curve)
+    curve = result.curve
+    assert [point.effort for point in curve] == sorted({point.effort for point in curve})
+    assert curve[0].recall < curve[-1].recall >= 0.999
+    assert all(point.recall_low <= point.recall for point in curve)
     for speed in ("p50_ms", "p95_ms", "p99_ms"), ("loaded_p50_ms", "loaded_p95_ms", "loaded_p99_ms"):
-        assert all(0 < point[speed[0]] <= point[speed[1]] <= point[speed[2]] for point in curve)
-    assert curve[0]["scored"] < curve[-1]["scored"] <= ROWS
-    assert (result["queries"], result["k"], sum(result["histogram"])) == (200, K, 200)
-    assert result["recall"] >= 0.92  # The target is .95, and other rows are asked for.
-    assert {depth: len(found["histogram"]) for depth, found in result["recall_at"].items()} == {
+        assert all(
+            0 < getattr(point, speed[0]) <= getattr(point, speed[1]) <= getattr(point, speed[2]) for point in curve
+        )
+    assert curve[0].scored < curve[-1].scored <= ROWS
+    assert (result.queries, result.k, sum(result.histogram)) == (200, K, 200)
+    assert result.recall >= 0.92  # The target is .95, and other rows are asked for.
+    assert {depth: len(found.histogram) for depth, found in result.recall_at.items()} == {
         "1": 2,
         "10": 11,
         "100": 101,
     }
-    assert all(0.5 < found["recall"] <= 1 for found in result["recall_at"].values())
-    assert 1 <= result["distance_ratio"] < 1.1
-    assert not result["own_queries"]
-    assert result["changes"] == 0
-    efforts, scored = ([point[key] for point in curve] for key in ("effort", "scored"))
-    at_default = ROWS if result["effort"] is None else np.interp(result["effort"], efforts, scored)
-    assert result["health"]["touched"] * ROWS == pytest.approx(at_default, rel=0.2)
-    assert result["health"]["sizes"][0] == result["health"]["largest"][0]["rows"]
-    own = dict(
-        next(point for point in curve if point["effort"] == result["effort"])
-    )  # What is done by default is on it.
-    assert own.pop("probes") == own["effort"]
-    assert {name: result[name] for name in own} == own
-    assert result["target"] == 0.95
+    assert all(0.5 < found.recall <= 1 for found in result.recall_at.values())
+    assert 1 <= result.distance_ratio < 1.1
+    assert not result.own_queries
+    assert result.changes == 0
+    efforts, scored = ([getattr(point, key) for point in curve] for key in ("effort", "scored"))
+    at_default = ROWS if result.effort is None else np.interp(result.effort, efforts, scored)
+    assert result.health.touched * ROWS == pytest.approx(at_default, rel=0.2)
+    assert result.health.sizes[0] == result.health.largest[0].rows
+    own = asdict(next(point for point in curve if point.effort == result.effort))  # The default effort is on it.
+    assert all(point["probes"] == point["effort"] for point in result.to_json()["curve"])
+    assert {name: getattr(result, name) for name in own} == own
+    assert result.target == 0.95
 
-    page = Path(result.pop("report"))
-    assert page == tmp_path / "reports" / f"{name}-{result['build']}.html"
-    assert f"recall@10 {result['recall']:.3f}" in page.read_text()
-    assert json.loads(page.with_suffix(".json").read_text()) == result
-    again = report(ReportSettings(name=name, build=result["build"], output=str(tmp_path / "again")), services)
-    assert again["report"] == str(tmp_path / "again" / page.name)
+    page = Path(str(result.report))
+    assert page == tmp_path / "reports" / f"{name}-{result.build}.html"
+    assert f"recall@10 {result.recall:.3f}" in page.read_text()
+    assert json.loads(page.with_suffix(".json").read_text()) == replace(result, report=None).to_json()
+    again = report(ReportSettings(name=name, build=result.build, output=str(tmp_path / "again")), services)
+    assert again.report == str(tmp_path / "again" / page.name)
     written = {file.name: file.read_bytes() for file in page.parent.iterdir()}
     assert written == {file.name: file.read_bytes() for file in (tmp_path / "again").iterdir()}
     assert len(written) >= 6
@@ -182,7 +183,7 @@ def test_vectors_that_are_too_short_to_be_told_apart_are_warned_of(services: Ser
     train(TrainSettings(name="tiny-vectors", source=source, metric="l2"), services)
     run_index(IndexSettings(name="tiny-vectors", source=source, recall_queries=40), services)
     result = evaluate(EvaluateSettings(name="tiny-vectors", rows=50), services)
-    assert result["blurred"] > 0.5
+    assert result.blurred > 0.5
     assert any("multiplied" in warning.remedy for warning in diagnose(result))
 
 
@@ -190,8 +191,8 @@ def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:
     name = indexed(services, tmp_path, "cosine")
     np.save(tmp_path / "queries.npy", STRANGERS)
     result = evaluate(EvaluateSettings(name=name, queries=str(tmp_path / "queries.npy"), k=5), services)
-    assert (result["queries"], result["k"], result["own_queries"]) == (len(STRANGERS), 5, True)
-    assert result["recall"] >= 0.9
+    assert (result.queries, result.k, result.own_queries) == (len(STRANGERS), 5, True)
+    assert result.recall >= 0.9
 
     np.save(tmp_path / "wide.npy", np.ones((3, DIMS + 1), np.float32))
     with pytest.raises(ModelMismatchError, match=f"{DIMS} numbers"):
@@ -202,7 +203,7 @@ def test_queries_of_a_file(services: Services, tmp_path: Path) -> None:
 
 def test_searches_do_what_is_enough_for_a_recall(services: Services, tmp_path: Path) -> None:
     name = indexed(services, tmp_path, "l2", recall_target=0.9)
-    searcher = VectorIndex(services.connection, name)
+    searcher = VectorIndex(name, services.connection)
     curve = searcher.build.curve
     assert curve is not None
     assert curve.target == 0.9
@@ -210,7 +211,7 @@ def test_searches_do_what_is_enough_for_a_recall(services: Services, tmp_path: P
     assert by_effort[curve.effort].recall_low >= 0.9  # type: ignore[index]
 
     def scored(**how: Any) -> float:
-        return float(np.mean([answer.scored for answer in searcher.search_many(STRANGERS, fields=(), **how)]))
+        return float(np.mean([answer.rows_scored for answer in searcher.search_many(STRANGERS, fields=(), **how)]))
 
     # Where too few were found all rows are scanned, but not if the caller says what is done.
     more = curve.effort_for(0.99)

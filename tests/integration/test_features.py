@@ -33,14 +33,15 @@ from lsh_core.errors import (
     SettingsError,
     SourceError,
 )
-from lsh_core.features.chunk_files import read_letters
+from lsh_core.features.chunk_files import read_dead_letters
 from lsh_core.features.manifest import Manifest, read_manifest
 from lsh_core.features.output_folder import OutputFolder
+from lsh_core.features.report_lines import FeaturesReport
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.jobs.features import compute_features
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.settings import FeaturesSettings
-from lsh_core.sources.feature_folders import LETTERS
+from lsh_core.sources.feature_folders import REFUSED
 from tests.fakes.encoders import DIMS, letters
 
 ROWS = 2_000
@@ -63,10 +64,10 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def features(dask_cluster: DaskCluster, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+def features(dask_cluster: DaskCluster, tmp_path: Path) -> Callable[..., FeaturesReport]:
     """Run the job on the cluster, by default over texts into ``tmp_path/out``."""
 
-    def run(source: Path, **given: Any) -> dict[str, Any]:
+    def run(source: Path, **given: Any) -> FeaturesReport:
         settings = {"encoder": ENCODER, "output": str(tmp_path / "out"), "chunk_rows": 50, **given}
         if "text" not in settings and "image" not in settings:
             settings["text"] = "{id}: {text}"
@@ -124,11 +125,11 @@ def settled_chunks(output: Path) -> int:
 def test_a_run_keeps_the_rows_in_order_and_adds_their_vectors(features: Any, texts: Path, tmp_path: Path) -> None:
     result = features(texts)
     assert rows_of(tmp_path / "out").equals(expected(texts))
-    assert (result["rows_read"], result["rows_written"], result["dead_lettered"]) == (ROWS, ROWS, 0)
-    assert (result["chunks"], result["reused_chunks"], result["dims"]) == (40, 0, DIMS)
-    assert set(result["work_seconds"]) == {"start", "read", "encode", "write", "wait"}
+    assert (result.rows_read, result.rows_written, result.dead_lettered) == (ROWS, ROWS, 0)
+    assert (result.chunks, result.reused_chunks, result.dims) == (40, 0, DIMS)
+    assert set(result.work_seconds) == {"start", "read", "encode", "write", "wait"}
     again = features(texts)
-    assert (again["reused_chunks"], again["rows_written"], again["rows_per_second"]) == (40, ROWS, 0)
+    assert (again.reused_chunks, again.rows_written, again.rows_per_second) == (40, ROWS, 0)
 
 
 def test_folders_may_be_told_from_here_wherever_the_workers_are(
@@ -140,7 +141,7 @@ def test_folders_may_be_told_from_here_wherever_the_workers_are(
     monkeypatch.chdir(tmp_path)
     given = {"image": "path", "image_root": ("pictures",), "output": "out"}
     result = features(Path("a.parquet"), encoder="tests.fakes.encoders:stripes", **given)
-    assert (result["output"], result["rows_written"]) == ("out", 1)
+    assert (result.output, result.rows_written) == ("out", 1)
     assert rows_of(tmp_path / "out").column("id").to_pylist() == ["a"]
 
 
@@ -160,7 +161,7 @@ def test_a_worker_that_is_killed_loses_nothing(
     result = features(texts, encoder=SLOW)
     killer.join()
     assert len(killed) == 2
-    assert result["rows_written"] == ROWS
+    assert result.rows_written == ROWS
     assert rows_of(output).equals(expected(texts))
 
 
@@ -181,7 +182,7 @@ def test_a_command_that_is_killed_is_gone_on_with(
     assert found.state == "incomplete"
     left = settled_chunks(output)
     assert 6 <= left < 40, "the tasks of the dead command went on to their end"
-    assert features(texts)["reused_chunks"] == left
+    assert features(texts).reused_chunks == left
     assert rows_of(output).equals(expected(texts))
 
 
@@ -189,17 +190,17 @@ def test_only_what_changed_is_computed_again(features: Any, tmp_path: Path) -> N
     folder, output = tmp_path / "in", tmp_path / "out"
     for number in range(3):
         write_texts(folder / f"{number}.parquet", 200, 200 * number)
-    assert features(folder)["chunks"] == 12
+    assert features(folder).chunks == 12
     write_texts(folder / "1.parquet", 200, 5_000)
     write_texts(folder / "0-before.parquet", 100, 9_000)
     result = features(folder)
-    assert (result["chunks"], result["reused_chunks"], result["rows_written"]) == (14, 8, 700)
+    assert (result.chunks, result.reused_chunks, result.rows_written) == (14, 8, 700)
     assert rows_of(output).equals(expected(folder))
     (folder / "1.parquet").unlink()
-    assert features(folder)["reused_chunks"] == 10
+    assert features(folder).reused_chunks == 10
     assert rows_of(output).num_rows == 500
     first = manifest_of(output)
-    assert features(folder, text="text")["reused_chunks"] == 0
+    assert features(folder, text="text").reused_chunks == 0
     assert not first.all_files & manifest_of(output).all_files
     assert first.all_files <= manifest_of(output).retired.keys()
     assert pa.concat_tables([pq.read_table(output / name) for name in first.files]).num_rows == 500
@@ -210,7 +211,7 @@ def test_two_runs_at_once_leave_one_of_the_two(features: Any, texts: Path, tmp_p
 
     def run(template: str) -> None:
         try:
-            outcomes.append(features(texts, text=template, encoder=SLOW, chunk_rows=200)["fingerprint"])
+            outcomes.append(features(texts, text=template, encoder=SLOW, chunk_rows=200).fingerprint)
         except Exception as error:
             outcomes.append(error)
 
@@ -234,14 +235,14 @@ def test_rows_without_a_vector_are_told_and_limited(features: Any, tmp_path: Pat
     with pytest.raises(FeatureLimitError, match="81 rows got no vector, 80 are allowed") as refused:
         features(tmp_path / "a.parquet", text="text", max_dead_letters=80)
     assert refused.value.final
-    assert f"{output}/{LETTERS} list each row with its reason" in str(refused.value)
-    assert list((output / LETTERS).glob("*.parquet"))
+    assert f"{output}/{REFUSED} list each row with its reason" in str(refused.value)
+    assert list((output / REFUSED).glob("*.parquet"))
     assert f"{tmp_path}/a.parquet row 1: null_text: 'text': null or blank" in str(refused.value)
     assert (read_manifest(OutputFolder(str(output))) or manifest_of(output)).state == "incomplete"
     result = features(tmp_path / "a.parquet", text="text", max_dead_letters=81)
-    assert (result["rows_written"], result["dead_lettered"], result["reused_chunks"]) == (39, 81, 3)
+    assert (result.rows_written, result.dead_lettered, result.reused_chunks) == (39, 81, 3)
     folder = OutputFolder(str(output))
-    found = [letter for chunk in manifest_of(output).chunks for letter in read_letters(folder, chunk)]
+    found = [letter for chunk in manifest_of(output).chunks for letter in read_dead_letters(folder, chunk)]
     kinds = {letter.row: letter.error for letter in found}
     assert [kinds.get(row) for row in range(6)] == [None, "null_text", "not_encoded", "not_finite", "null_text", None]
     assert kinds[119] == "null_id"
@@ -252,12 +253,12 @@ def test_images_that_come_later_are_found_by_the_next_run(features: Any, tmp_pat
     pq.write_table(pa.table({"id": ["a", "b"], "path": ["a.png", "b.png"]}), tmp_path / "rows.parquet")
     (tmp_path / "a.png").write_bytes(picture(10, "PNG"))
     given = {"image": "path", "encoder": "tests.fakes.encoders:stripes", "max_dead_letters": 1}
-    with pytest.raises(ImagesAwayError, match="1 of them are images that could not be got"):
+    with pytest.raises(ImagesAwayError, match="1 of them are images that could not be fetched"):
         features(tmp_path / "rows.parquet", **{**given, "max_dead_letters": 0})
-    assert features(tmp_path / "rows.parquet", **given)["dead_lettered"] == 1
+    assert features(tmp_path / "rows.parquet", **given).dead_lettered == 1
     (tmp_path / "b.png").write_bytes(picture(20, "PNG"))
-    assert features(tmp_path / "rows.parquet", **given)["rows_written"] == 2
-    assert features(tmp_path / "rows.parquet", **given)["reused_chunks"] == 1
+    assert features(tmp_path / "rows.parquet", **given).rows_written == 2
+    assert features(tmp_path / "rows.parquet", **given).reused_chunks == 1
 
 
 def test_dead_letters_that_were_deleted_are_written_again(features: Any, tmp_path: Path) -> None:
@@ -268,7 +269,7 @@ def test_dead_letters_that_were_deleted_are_written_again(features: Any, tmp_pat
     features(tmp_path / "in", **given)
     shutil.rmtree(tmp_path / "out" / "_airlsh" / "refused")
     result = features(tmp_path / "in", **given)
-    assert (result["rows_written"], result["dead_lettered"], result["reused_chunks"]) == (1, 1, 0)
+    assert (result.rows_written, result.dead_lettered, result.reused_chunks) == (1, 1, 0)
     assert rows_of(tmp_path / "out").column("id").to_pylist() == ["a.png"]
 
 
@@ -304,13 +305,13 @@ def test_a_folder_of_bad_and_odd_files_is_no_trouble(features: Any, tmp_path: Pa
     for source, image in (("in", None), ("in.zip", None), ("in.parquet", "picture"), ("paths.parquet", "path")):
         given = {"image": image, "encoder": "tests.fakes.encoders:stripes", "max_dead_letters": 4}
         result = features(tmp_path / source, **given, output=str(tmp_path / f"out-{source}"))
-        assert (result["rows_written"], result["dead_lettered"]) == (6, 4), source
+        assert (result.rows_written, result.dead_lettered) == (6, 4), source
         table = rows_of(tmp_path / f"out-{source}").sort_by("id")
         assert table.column_names == ["id", *(["path"] if image == "path" else []), "embedding"]
         found.append(table.select(["id", "embedding"]))
         folder = OutputFolder(str(tmp_path / f"out-{source}"))
         manifest = manifest_of(tmp_path / f"out-{source}")
-        told = {letter.id: letter for chunk in manifest.chunks for letter in read_letters(folder, chunk)}
+        told = {letter.id: letter for chunk in manifest.chunks for letter in read_dead_letters(folder, chunk)}
         assert set(told) == set(bad)
         assert {letter.error for letter in told.values()} == {"bad_image"}
         assert "is empty" in told["empty.png"].reason
@@ -339,12 +340,12 @@ def test_names_that_are_not_utf8_are_dead_letters(features: Any, tmp_path: Path)
     result = features(tmp_path / "in", **given)
     assert rows_of(tmp_path / "out").column("id").to_pylist() == ["c.tar/c.png", "a.png"]
     folder = OutputFolder(str(tmp_path / "out"))
-    found = [letter for chunk in manifest_of(tmp_path / "out").chunks for letter in read_letters(folder, chunk)]
+    found = [letter for chunk in manifest_of(tmp_path / "out").chunks for letter in read_dead_letters(folder, chunk)]
     assert {letter.error for letter in found} == {"id_not_utf8"}
     assert sorted(str(letter.id) for letter in found) == [
         *("b\\udcff.png", "b\\udcff.png.zip/d.png", "c.tar/b\\udcff.png"),
     ]
-    assert features(tmp_path / "in", **given)["reused_chunks"] == result["chunks"]
+    assert features(tmp_path / "in", **given).reused_chunks == result.chunks
 
 
 def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster, tmp_path: Path) -> None:
@@ -359,7 +360,7 @@ def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster,
         *("reused_chunks", "chunks", "seconds", "rows_per_second", "work_seconds"),
         *("source_format", "source_version", "left_out", "left_out_names"),
     ]
-    assert result["metric"] == "cosine"
+    assert result.metric == "cosine"
     assert "features" in ran.stderr
 
 

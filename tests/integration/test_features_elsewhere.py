@@ -16,6 +16,7 @@ import pytest
 from lsh_core.errors import FeatureLimitError
 from lsh_core.features.manifest import read_manifest
 from lsh_core.features.output_folder import OutputFolder
+from lsh_core.features.report_lines import FeaturesReport
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
@@ -43,7 +44,7 @@ def scheduler() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
-def run(scheduler: str, **settings: Any) -> tuple[dict[str, Any], pa.Table]:
+def run(scheduler: str, **settings: Any) -> tuple[FeaturesReport, pa.Table]:
     """Run the job; return its report, and the rows that the manifest names."""
     result = compute_features(FeaturesSettings(output="memory://out/features", **settings), scheduler, trusted=True)
     folder = OutputFolder(settings.get("output", "memory://out/features"))
@@ -64,7 +65,7 @@ def test_texts_go_from_store_to_store_and_only_changes_are_computed_again(store:
             pq.write_table(pa.table({"id": [f"{name}{row}" for row in range(300)]}), file)
     settings = {"source": "memory://in", "text": "id", "encoder": ENCODER, "chunk_rows": 100}
     result, rows = run(scheduler, **settings)
-    assert (result["chunks"], result["reused_chunks"]) == (6, 0)
+    assert (result.chunks, result.reused_chunks) == (6, 0)
     assert rows.column("id").to_pylist() == [f"{name}{row}" for name in "ab" for row in range(300)]
     with store.open("/in/b.parquet", "wb") as file:
         pq.write_table(pa.table({"id": [f"c{row}" for row in range(100)]}), file)
@@ -72,8 +73,8 @@ def test_texts_go_from_store_to_store_and_only_changes_are_computed_again(store:
     broken = sorted(store.ls("/out/features/_airlsh/chunks", detail=False))[0]
     store.pipe_file(broken, store.cat_file(broken)[:-10])
     result, rows = run(scheduler, **settings)
-    assert (result["chunks"], rows.num_rows) == (4, 400)
-    assert result["reused_chunks"] in (2, 3), "the broken one was of either file"
+    assert (result.chunks, rows.num_rows) == (4, 400)
+    assert result.reused_chunks in (2, 3), "the broken one was of either file"
 
 
 def test_the_weights_of_an_encoder_are_written_down_without_their_secrets(store: Any, scheduler: str) -> None:
@@ -82,7 +83,7 @@ def test_the_weights_of_an_encoder_are_written_down_without_their_secrets(store:
     spec = EncoderSpec("where_am_i", weights="https://me:hunter2@host/a.bin?sig=t0psecret", template="{id}")
     settings = {"source": "memory://in", "text": "{id}", "encoder": "tests.fakes.encoders:where_am_i"}
     result, _ = run(scheduler, **settings, weights=spec.weights)
-    assert result["fingerprint"] == where_am_i(spec).fingerprint, "the encoder was not told of the whole URL"
+    assert result.fingerprint == where_am_i(spec).fingerprint, "the encoder was not told of the whole URL"
     written = contents(store)
     assert len(written) == 3, "the manifest, the chunk, and the published rows"
     for content in written.values():
@@ -96,14 +97,14 @@ def test_images_are_read_from_a_store(store: Any, scheduler: str) -> None:
         store.pipe_file(f"/pictures/{number % 3}/{number:02d}.png", picture(number, "PNG"))
     settings = {"source": "memory://pictures", "encoder": "tests.fakes.encoders:stripes", "chunk_rows": 8}
     result, rows = run(scheduler, **settings)
-    assert result["rows_written"] == 20
+    assert result.rows_written == 20
     assert rows.column("id").to_pylist() == sorted(f"{number % 3}/{number:02d}.png" for number in range(20))
     means = np.array(rows.column("embedding").to_pylist())
     assert means.shape == (20, DIMS)
     assert means[:, 0].tolist() == [float(name[2:4]) for name in rows.column("id").to_pylist()]
     store.pipe_file("/pictures/1/01.png", picture(200, "PNG"))
     result, rows = run(scheduler, **settings)
-    assert result["chunks"] - result["reused_chunks"] == 1
+    assert result.chunks - result.reused_chunks == 1
     assert rows.filter(pc.equal(rows.column("id"), "1/01.png")).column("embedding")[0].as_py()[0] == 200
 
 
@@ -131,7 +132,7 @@ def test_images_whose_storage_did_not_answer_are_tried_again(store: Any, schedul
     FlakyFileSystem.away |= {"/pictures/03.png", "/pictures/04.png"}
     settings = {"source": "flaky://pictures", "encoder": "tests.fakes.encoders:stripes", "chunk_rows": 4}
     result, rows = run(scheduler, **settings, max_dead_letters=2)
-    assert (result["rows_written"], result["dead_lettered"]) == (18, 2)
+    assert (result.rows_written, result.dead_lettered) == (18, 2)
     published = contents(store)
     FlakyFileSystem.away |= {"/pictures/02.png"}
     with pytest.raises(FeatureLimitError):
@@ -139,8 +140,8 @@ def test_images_whose_storage_did_not_answer_are_tried_again(store: Any, schedul
     assert published.items() <= contents(store).items(), "a run that gets less leaves what is published"
     FlakyFileSystem.away.clear()
     result, rows = run(scheduler, **settings)
-    assert (result["rows_written"], result["dead_lettered"]) == (20, 0)
-    assert 1 <= result["chunks"] - result["reused_chunks"] <= 2
+    assert (result.rows_written, result.dead_lettered) == (20, 0)
+    assert 1 <= result.chunks - result.reused_chunks <= 2
     assert rows.column("id").to_pylist() == [f"{number:02d}.png" for number in range(20)]
 
 
@@ -159,5 +160,5 @@ def test_workers_with_a_gpu_encode_alone_where_there_are_any(tmp_path: Path, dev
     with SpecCluster(workers, scheduler=scheduler, silence_logs=40) as cluster:
         made = FeaturesSettings(**settings, encoder="tests.fakes.encoders:where_am_i", device=device, chunk_rows=10)
         result = compute_features(made, cluster.scheduler_address, trusted=True)
-    assert result["chunks"] == 40
+    assert result.chunks == 40
     assert expected == SEEN

@@ -14,6 +14,7 @@ from lsh_core.evaluation import token_counts
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.evaluation.token_counts import count_tokens
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex
@@ -33,7 +34,7 @@ def services(one_node: Any, dask_cluster: Any) -> Services:
     return Services(Connection(tuple(one_node.urls)), dask_cluster.address)
 
 
-def indexed(services: Services, folder: Path, model: str, **knobs: Any) -> dict[str, Any]:
+def indexed(services: Services, folder: Path, model: str, **knobs: Any) -> IndexReport:
     source = write_source(folder / "rows.parquet", [f"r{row}" for row in range(ROWS)], VECTORS)
     name = f"healthy-{model}"
     train(TrainSettings(name=name, source=source, metric="l2", model=model, **knobs), services)
@@ -42,12 +43,12 @@ def indexed(services: Services, folder: Path, model: str, **knobs: Any) -> dict[
 
 def test_every_list_is_counted_in_what_is_live_now(services: Services, tmp_path: Path) -> None:
     report = indexed(services, tmp_path, "ivf", lists=60, spill=2)
-    (warning,) = report["warnings"]
+    (warning,) = report.warnings
     said = int(warning["what"].split("About ")[1].split(" rows have the same vector")[0].replace(",", ""))
     assert said == pytest.approx(SAME, rel=0.1)
     assert f"holds {SAME:,} rows" not in warning["what"]
 
-    index = VectorIndex(services.connection, "healthy-ivf")
+    index = VectorIndex("healthy-ivf", services.connection)
     moved = clustered(50, DIMS, seed=5)
     index.upsert([{"id": f"r{SAME + row}", "embedding": moved[row].tolist()} for row in range(50)])
     index.delete([f"r{row}" for row in range(SAME + 50, SAME + 350)])
@@ -88,7 +89,7 @@ def test_rows_tell_of_more_tokens_than_are_counted(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     indexed(services, tmp_path, "hyperplane", tables=20, bits=6)
-    index = VectorIndex(services.connection, "healthy-hyperplane")
+    index = VectorIndex("healthy-hyperplane", services.connection)
     rows_of = np.bincount(index.build.model.encode(VECTORS).tokens.ravel(), minlength=20 << 6)
     client = answering_client(services.connection)
     whole = count_tokens(client, index.build, ROWS)

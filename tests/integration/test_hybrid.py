@@ -17,7 +17,7 @@ from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
-from lsh_core.search.answers import HybridAnswer
+from lsh_core.search.results import SearchResult
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
 from tests.fakes.parquet_sources import clustered, write_source
@@ -51,8 +51,8 @@ def searcher(request: Any, services: Services, tmp_path_factory: pytest.TempPath
     source = write_source(folder / "rows.parquet", IDS, VECTORS, title=TITLES, half=HALF.tolist())
     train(TrainSettings(name=name, source=source, metric=metric, model=request.param), services)
     settings = IndexSettings(name=name, source=source, shards=shards, text_field=("title",), recall_queries=200)
-    assert run_index(settings, services)["promoted"]
-    return VectorIndex(services.connection, name)
+    assert run_index(settings, services).promoted
+    return VectorIndex(name, services.connection)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def client(one_node: Any) -> Any:
 
 def effort(searcher: VectorIndex) -> dict[str, int]:
     """What leads to as many rows as compete, without a scan of all; a search that is told it does no more."""
-    return {searcher.build.model.effort_name: {"ivf": 60, "hnsw": 150}.get(searcher.build.field.kind, 600)}
+    return {searcher.build.model.effort_name: {"ivf": 60, "hnsw": 150}.get(searcher.build.field.model, 600)}
 
 
 def by_text(client: Elasticsearch, searcher: VectorIndex, among: dict[str, Any] | None = None) -> dict[str, float]:
@@ -96,7 +96,7 @@ def formula(
     return fused
 
 
-def assert_equal(answer: HybridAnswer, fused: dict[str, float], distances: dict[str, float]) -> None:
+def assert_equal(answer: SearchResult, fused: dict[str, float], distances: dict[str, float]) -> None:
     best = sorted(fused.values(), reverse=True)[: len(answer.ids)]
     np.testing.assert_allclose([each.score for each in answer.neighbours], best, atol=2e-5)
     for each in answer.neighbours:
@@ -107,19 +107,19 @@ def assert_equal(answer: HybridAnswer, fused: dict[str, float], distances: dict[
 def test_weight_0_is_the_search_without_a_text(searcher: VectorIndex) -> None:
     for vector in clustered(10, DIMS, seed=5):
         plain = searcher.search(vector, k=K, fields=())
-        hybrid = searcher.search_hybrid(TEXT, vector=vector, text_weight=0, k=K, fields=())
+        hybrid = searcher.search(match=TEXT, vector=vector, match_weight=0, k=K, fields=())
         assert [(each.id, each.distance) for each in hybrid.neighbours] == [
             (each.id, each.distance) for each in plain.neighbours
         ]
-        assert (hybrid.path, hybrid.scored, hybrid.build) == (plain.path, plain.scored, plain.build)
+        assert (hybrid.strategy, hybrid.rows_scored, hybrid.build) == (plain.strategy, plain.rows_scored, plain.build)
 
 
 def test_weight_1_is_the_servers_own_text_search(searcher: VectorIndex, client: Elasticsearch) -> None:
     matching, distances = by_text(client, searcher), distances_to(searcher, VECTORS[5])
-    hybrid = searcher.search_hybrid(TEXT, vector=VECTORS[5], text_weight=1, k=50, fields=())
-    assert [(each.id, each.text_score) for each in hybrid.neighbours] == list(matching.items())[:50]
+    hybrid = searcher.search(match=TEXT, vector=VECTORS[5], match_weight=1, k=50, fields=())
+    assert [(each.id, each.match_score) for each in hybrid.neighbours] == list(matching.items())[:50]
     assert all(each.distance == pytest.approx(distances[each.id], rel=1e-4, abs=2e-4) for each in hybrid.neighbours)
-    assert len(searcher.search_hybrid("word39", vector=VECTORS[5], text_weight=1, k=ROWS).ids) < 200
+    assert len(searcher.search(match="word39", vector=VECTORS[5], match_weight=1, k=ROWS).ids) < 200
 
 
 @pytest.mark.parametrize("weight", [0.2, 0.5, 0.8])
@@ -128,10 +128,10 @@ def test_between_it_is_the_weighted_sum(searcher: VectorIndex, client: Elasticse
     for vector in clustered(5, DIMS, seed=6):
         distances = distances_to(searcher, vector)
         near = searcher.search(vector, k=POOL, fields=(), **effort(searcher)).ids
-        hybrid = searcher.search_hybrid(TEXT, vector=vector, text_weight=weight, k=K, fields=(), **effort(searcher))
-        assert hybrid.path == WAYS[searcher.build.field.kind]
+        hybrid = searcher.search(match=TEXT, vector=vector, match_weight=weight, k=K, fields=(), **effort(searcher))
+        assert hybrid.strategy == WAYS[searcher.build.field.model]
         assert_equal(hybrid, formula(near, matching, distances, weight), distances)
-        assert all(each.text_score == matching.get(each.id, 0.0) for each in hybrid.neighbours)
+        assert all(each.match_score == matching.get(each.id, 0.0) for each in hybrid.neighbours)
 
 
 def test_between_both_matter(searcher: VectorIndex, client: Elasticsearch) -> None:
@@ -140,7 +140,7 @@ def test_between_both_matter(searcher: VectorIndex, client: Elasticsearch) -> No
         near, text = 0, 0
         for vector in clustered(10, DIMS, seed=7):
             nearest = searcher.search(vector, k=K, fields=(), **effort(searcher)).ids
-            hybrid = searcher.search_hybrid(TEXT, vector=vector, fusion=fusion, k=K, fields=(), **effort(searcher))  # type: ignore[arg-type]
+            hybrid = searcher.search(match=TEXT, vector=vector, fusion=fusion, k=K, fields=(), **effort(searcher))  # type: ignore[arg-type]
             found = set(hybrid.ids)
             near += len(found & (set(nearest) - set(matching[:K])))
             text += len(found & (set(matching[:K]) - set(nearest)))
@@ -156,8 +156,8 @@ def test_reciprocal_ranks_are_those_of_the_two_rankings(searcher: VectorIndex, c
     for ranking in rankings:
         for rank, each in enumerate(ranking, start=1):
             fused[each] = fused.get(each, 0.0) + 1 / (60 + rank)
-    hybrid = searcher.search_hybrid(TEXT, vector=vector, fusion="rrf", k=K, fields=(), **effort(searcher))
-    assert hybrid.path == WAYS[searcher.build.field.kind]
+    hybrid = searcher.search(match=TEXT, vector=vector, fusion="rrf", k=K, fields=(), **effort(searcher))
+    assert hybrid.strategy == WAYS[searcher.build.field.model]
     assert_equal(hybrid, fused, distances_to(searcher, vector))
 
 
@@ -167,10 +167,10 @@ def test_under_a_filter_both_parts_are_filtered(searcher: VectorIndex, client: E
     exact, _ = exact_neighbours(VECTORS[rows], vector[np.newaxis], POOL, searcher.build.field.metric)
     near, distances = [IDS[rows[each]] for each in exact[0]], distances_to(searcher, vector)
     for weight in (0.3, 0.7):
-        hybrid = searcher.search_hybrid(TEXT, vector=vector, text_weight=weight, query_filter=ONLY_HALF, fields=())
-        assert (hybrid.path, hybrid.scored) == ("exact", HALF.sum())
+        hybrid = searcher.search(match=TEXT, vector=vector, match_weight=weight, filter=ONLY_HALF, fields=())
+        assert (hybrid.strategy, hybrid.rows_scored) == ("exact", HALF.sum())
         assert_equal(hybrid, formula(near, matching, distances, weight), distances)
-    text = searcher.search_hybrid(TEXT, vector=vector, text_weight=1, query_filter=ONLY_HALF, fields=())
+    text = searcher.search(match=TEXT, vector=vector, match_weight=1, filter=ONLY_HALF, fields=())
     assert text.ids == list(matching)[:K]
 
 
@@ -179,25 +179,25 @@ def test_by_id_the_row_itself_is_left_out(searcher: VectorIndex, client: Elastic
     row = next(iter(matching))  # The best by the text, and the nearest to itself.
     del matching[row]
     vector = VECTORS[int(row[1:])]
-    near = searcher.search_id(row, k=POOL, fields=(), **effort(searcher)).ids
+    near = searcher.search(id=row, k=POOL, fields=(), **effort(searcher)).ids
     distances = distances_to(searcher, vector)
-    hybrid = searcher.search_hybrid(TEXT, identity=row, k=K, fields=("title",), **effort(searcher))
+    hybrid = searcher.search(match=TEXT, id=row, k=K, fields=("title",), **effort(searcher))
     assert_equal(hybrid, formula(near, matching, distances, 0.5), distances)
     assert all(each.fields == {"title": TITLES[int(each.id[1:])]} for each in hybrid.neighbours)
-    plain = searcher.search_id(row, k=K)  # By what is stored with the row, where that is enough.
-    looked_up = searcher.search_hybrid(TEXT, identity=row, text_weight=0)
-    assert (looked_up.ids, looked_up.path) == (plain.ids, plain.path)
-    between = searcher.search_hybrid(TEXT, identity=row)
-    assert between.path == plain.path
-    assert all(each.text_score == matching.get(each.id, 0.0) and each.id != row for each in between.neighbours)
+    plain = searcher.search(id=row, k=K)  # By what is stored with the row, where that is enough.
+    looked_up = searcher.search(match=TEXT, id=row, match_weight=0)
+    assert (looked_up.ids, looked_up.strategy) == (plain.ids, plain.strategy)
+    between = searcher.search(match=TEXT, id=row)
+    assert between.strategy == plain.strategy
+    assert all(each.match_score == matching.get(each.id, 0.0) and each.id != row for each in between.neighbours)
     assert all(each.distance == pytest.approx(distances[each.id], rel=1e-4, abs=2e-4) for each in between.neighbours)
-    assert searcher.search_hybrid(TEXT, identity=row, text_weight=1).ids == list(matching)[:K]
+    assert searcher.search(match=TEXT, id=row, match_weight=1).ids == list(matching)[:K]
     with pytest.raises(NotFoundError, match="nobody"):
-        searcher.search_hybrid(TEXT, identity="nobody")
+        searcher.search(match=TEXT, id="nobody")
 
 
 def test_more_rows_than_either_way_leads_to(searcher: VectorIndex) -> None:
-    hybrid = searcher.search_hybrid(TEXT, vector=VECTORS[3], k=ROWS, fields=())
+    hybrid = searcher.search(match=TEXT, vector=VECTORS[3], k=ROWS, fields=())
     assert len(set(hybrid.ids)) == ROWS
 
 
@@ -206,33 +206,33 @@ def test_from_the_command_line(searcher: VectorIndex, one_node: Any, tmp_path: P
 
     def rows(*arguments: str) -> list[list[dict[str, Any]]]:
         result = CliRunner().invoke(
-            main, ["search", name, "--text", TEXT, "-k", "5", "--es", url, "--json", *arguments]
+            main, ["search", name, "--match", TEXT, "-k", "5", "--es", url, "--json", *arguments]
         )
         assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)  # type: ignore[no-any-return]
+        return [each["neighbours"] for each in json.loads(result.stdout)]
 
-    (by_id,) = rows("--id", "r7", "--text-weight", "0.3", "--text-field", "title", "--fields", "half")
-    expected = searcher.search_hybrid(TEXT, identity="r7", text_weight=0.3, k=5, fields=["half"])
-    assert [(row["id"], row["score"], row["text_score"]) for row in by_id] == [
-        (each.id, each.score, each.text_score) for each in expected.neighbours
+    (by_id,) = rows("--id", "r7", "--match-weight", "0.3", "--match-field", "title", "--fields", "half")
+    expected = searcher.search(match=TEXT, id="r7", match_weight=0.3, k=5, fields=["half"])
+    assert [(row["id"], row["score"], row["match_score"]) for row in by_id] == [
+        (each.id, each.score, each.match_score) for each in expected.neighbours
     ]
     assert by_id[0]["fields"] == {"half": bool(HALF[int(by_id[0]["id"][1:])])}
     np.save(tmp_path / "queries.npy", VECTORS[:2])
     by_vector = rows("--vectors", str(tmp_path / "queries.npy"), "--fusion", "rrf")
     assert [[row["id"] for row in each] for each in by_vector] == [
-        searcher.search_hybrid(TEXT, vector=vector, fusion="rrf", k=5).ids for vector in VECTORS[:2]
+        searcher.search(match=TEXT, vector=vector, fusion="rrf", k=5).ids for vector in VECTORS[:2]
     ]
 
 
 def test_what_is_refused(searcher: VectorIndex) -> None:
     with pytest.raises(SettingsError, match=r"half.* is not full text .* there are title"):
-        searcher.search_hybrid(TEXT, vector=VECTORS[0], text_fields=["half"])
-    with pytest.raises(SettingsError, match="one of a vector, an identity"):
-        searcher.search_hybrid(TEXT)
+        searcher.search(match=TEXT, vector=VECTORS[0], match_fields=["half"])
+    with pytest.raises(SettingsError, match="give one of vector, id, text and image"):
+        searcher.search(match=TEXT)
     with pytest.raises(SettingsError, match="fields"):
-        searcher.search_hybrid(TEXT, vector=VECTORS[0], text_weight=1, fields=["nothing"])
+        searcher.search(match=TEXT, vector=VECTORS[0], match_weight=1, fields=["nothing"])
 
 
 def test_a_text_is_not_parsed(searcher: VectorIndex) -> None:
-    assert searcher.search_hybrid('(word30 AND "~* half:true', vector=VECTORS[0], text_weight=1, k=5).ids
-    assert not searcher.search_hybrid("*", vector=VECTORS[0], text_weight=1).ids
+    assert searcher.search(match='(word30 AND "~* half:true', vector=VECTORS[0], match_weight=1, k=5).ids
+    assert not searcher.search(match="*", vector=VECTORS[0], match_weight=1).ids

@@ -144,10 +144,10 @@ def test_a_build_is_right_under_a_template_that_can_be_overridden(
 ) -> None:
     client = services.connection.client()
     report = run_index(settings, services)
-    assert report["documents"] == ROWS
-    assert report["promoted"]
-    assert report["dead_lettered"] == 0
-    index = VectorIndex(services.connection, NAME)
+    assert report.documents == ROWS
+    assert report.promoted
+    assert report.dead_lettered == 0
+    index = VectorIndex(NAME, services.connection)
     found = index.search(VECTORS[3], k=5, fields=["price"], probes=4)
     assert {hit.id for hit in found.neighbours} == exact_ids(IDS, VECTORS, VECTORS[3], 5)
     live = live_index(client, NAME)

@@ -55,7 +55,7 @@ def built(services: Services, tmp_path: Path) -> Build:
     def build(name: str, *, seed: int = 0, promote: bool = True) -> str:
         train(TrainSettings(name=name, source=source, metric="l2", seed=seed), services)
         report = run_index(IndexSettings(name=name, source=source, promote=promote, recall_queries=40), services)
-        return str(report["index"])
+        return str(report.index)
 
     return build
 
@@ -73,7 +73,7 @@ def test_changes_are_found_at_once_and_survive_a_reindex_with_another_model(
     services: Services, built: Build, tmp_path: Path
 ) -> None:
     first = built("fresh")
-    index = VectorIndex(services.connection, "fresh")
+    index = VectorIndex("fresh", services.connection)
     added = clustered(3, DIMS, seed=9) + 40
     index.upsert([row("new", added[0]), row("r7", added[1]), row("new", added[2])], refresh=True)
     index.delete(["r8", "never-there"], refresh=True)
@@ -87,10 +87,10 @@ def test_changes_are_found_at_once_and_survive_a_reindex_with_another_model(
     replayed = replay_changes(services.connection, "fresh", second)
 
     assert replayed.changes == 4
-    assert len(changed_hashes(services.connection, "fresh", upto=replayed.position)) == 4
+    assert len(changed_hashes(services.connection, "fresh", up_to=replayed.position)) == 4
     assert versions(services, second, ["new", "r7", "r8"]) == versions(services, first, ["new", "r7", "r8"])
     services.connection.client().indices.refresh(index=second)
-    later = VectorIndex(services.connection, "fresh", index=second)
+    later = VectorIndex("fresh", services.connection, index=second)
     assert later.build.field.fingerprint != index.build.field.fingerprint
     assert later.search(added[2], k=1).ids == ["new"]
     assert "r8" not in later.search(old[8], k=3).ids
@@ -108,15 +108,15 @@ def test_columns_with_dots_and_objects_keep_their_values(services: Services, tmp
     train(TrainSettings(name="dotted", source=source, metric="l2"), services)
     settings = IndexSettings(name="dotted", source=source, recall_queries=40)
     run_index(settings, services)
-    index = VectorIndex(services.connection, "dotted")
+    index = VectorIndex("dotted", services.connection)
     changed = row("r3", clustered(1, DIMS)[0], **{"a.b": "new", "of": {"name": "newer"}})
     assert index.upsert([changed], refresh=True).ignored == ()
     for path, value in (("a.b", "new"), ("of.name", "newer")):
-        assert index.search(clustered(1, DIMS)[0], k=ROWS, query_filter={"term": {path: value}}).ids == ["r3"]
+        assert index.search(clustered(1, DIMS)[0], k=ROWS, filter={"term": {path: value}}).ids == ["r3"]
     run_index(settings, services)
-    later = VectorIndex(services.connection, "dotted")
+    later = VectorIndex("dotted", services.connection)
     for path, value in (("a.b", "new"), ("of.name", "newer")):
-        assert later.search(clustered(1, DIMS)[0], k=ROWS, query_filter={"term": {path: value}}).ids == ["r3"]
+        assert later.search(clustered(1, DIMS)[0], k=ROWS, filter={"term": {path: value}}).ids == ["r3"]
 
 
 def test_upsert_and_delete_read_parquet_files(services: Services, built: Build, tmp_path: Path) -> None:
@@ -126,21 +126,21 @@ def test_upsert_and_delete_read_parquet_files(services: Services, built: Build, 
     folder.mkdir(parents=True)
     write_source(folder / "a.parquet", [f"n{each}" for each in range(50)], vectors, row_group=20)
     result = upsert(UpsertSettings(name="files", source=str(tmp_path / "live"), refresh=True), services)
-    assert (result["upserted"], result["ignored_columns"]) == (50, ["day"])
+    assert (result.upserted, result.ignored_columns) == (50, ["day"])
     client = services.connection.client()
     held = client.count(index="files", query={"term": {"airlsh.partition": "day=7"}})["count"]
     assert held == 50
 
     ids = tmp_path / "ids.parquet"
     write_source(ids, [f"n{each}" for each in range(20)], vectors[:20])
-    assert delete(DeleteSettings(name="files", ids_from=str(ids), refresh=True), services)["deleted"] == 20
-    assert delete(DeleteSettings(name="files", ids=("n20", "n21"), refresh=True), services)["deleted"] == 2
+    assert delete(DeleteSettings(name="files", ids_from=str(ids), refresh=True), services).deleted == 20
+    assert delete(DeleteSettings(name="files", ids=("n20", "n21"), refresh=True), services).deleted == 2
     assert client.count(index="files")["count"] == ROWS + 28
 
     vectors[1, 3] = np.nan
     bad = write_source(tmp_path / "bad.parquet", ["fine", "broken"], vectors[:2])
     journal = Journal(services.connection, "files")
-    before = journal.settled()
+    before = journal.barrier()
     with pytest.raises(SourceError, match=r"bad\.parquet: row 1: nan: .*number 3"):
         upsert(UpsertSettings(name="files", source=bad), services)
     assert not journal.has_any(after=before)
@@ -156,15 +156,15 @@ def test_what_the_mapping_refuses_is_said_and_leaves_no_trace_in_the_journal(
     source = write_source(tmp_path / "n.parquet", [f"r{each}" for each in range(200)], vectors, **others)
     train(TrainSettings(name="typed", source=source, metric="l2"), services)
     run_index(IndexSettings(name="typed", source=source), services)
-    index = VectorIndex(services.connection, "typed")
+    index = VectorIndex("typed", services.connection)
     index.upsert([row("a", vectors[0], amount=1, day="2024-01-01")])
     with pytest.raises(SourceError, match=r"id 'b': .*day.*1 of 2 rows were refused"):
         index.upsert([row("b", vectors[1], day="no day"), row("c", vectors[1], amount=2.0, day="2024-01-02")])
     with pytest.raises(SourceError, match=r"row 1: column 'amount' holds 1.5, which int64 .*; nothing of it written"):
         index.upsert([row("d", vectors[1], amount=2.0), row("e", vectors[1], amount=1.5)])
     fresh = run_index(IndexSettings(name="typed", source=source, promote=False), services)
-    replayed = replay_changes(services.connection, "typed", fresh["index"])
-    held = versions(services, fresh["index"], ["a", "b", "c", "d", "e"])
+    replayed = replay_changes(services.connection, "typed", fresh.index)
+    held = versions(services, fresh.index, ["a", "b", "c", "d", "e"])
     assert [identity for identity, version in held.items() if version is not None] == ["a", "c"]
     assert replayed.changes == 2
 
@@ -173,7 +173,7 @@ def test_an_older_write_never_undoes_a_newer_delete(services: Services, built: B
     index = built("order")
     journal, writer = Journal(services.connection, "order"), LiveWriter(services.connection, "order")
     writer.upsert([row("a", clustered(1, DIMS)[0])])
-    page = next(journal.read(after=-1, upto=journal.settled()))
+    page = next(journal.read(after=-1, up_to=journal.barrier()))
     writer.delete(["a"])
     writer.apply(page)
     replay_changes(services.connection, "order", index)
@@ -181,7 +181,7 @@ def test_an_older_write_never_undoes_a_newer_delete(services: Services, built: B
 
     again = [Change("x", "delete", key="once")]
     assert journal.append(again) == journal.append(again)
-    assert [entry.id for page in journal.read(after=-1, upto=journal.settled()) for entry in page].count("x") == 1
+    assert [entry.id for page in journal.read(after=-1, up_to=journal.barrier()) for entry in page].count("x") == 1
 
 
 def test_a_closed_way_in_is_waited_for_and_no_index_is_made_in_its_place(services: Services, built: Build) -> None:
@@ -215,7 +215,7 @@ def test_a_build_that_is_closed_is_waited_for_and_its_changes_stay(services: Ser
     with pytest.raises(UnavailableError, match="index_closed_exception"):
         LiveWriter(services.connection, "shut", wait_seconds=0.2).upsert([row("r1", clustered(1, DIMS)[0]), new])
     client.indices.open(index=index)
-    (page,) = journal.read(after=-1, upto=journal.settled())
+    (page,) = journal.read(after=-1, up_to=journal.barrier())
     LiveWriter(services.connection, "shut").apply(page)
     assert None not in versions(services, index, ["r1", "new"]).values()
 
@@ -226,9 +226,9 @@ def test_texts_of_every_kind_are_written_live(services: Services, built: Build, 
     for number, kind in enumerate((pa.string_view(), pa.dictionary(pa.int32(), pa.string()))):
         ids = pa.array([f"{number}-{each}" for each in range(2)]).cast(kind)
         table = pa.table({"id": ids, "embedding": vectors, "title": pa.array(["a", None], pa.string_view())})
-        assert VectorIndex(services.connection, "texts").upsert(table).changed == 2
+        assert VectorIndex("texts", services.connection).upsert(table).changed == 2
         pq.write_table(table.slice(0, 1), tmp_path / "one.parquet")
-        assert upsert(UpsertSettings(name="texts", source=str(tmp_path / "one.parquet")), services)["upserted"] == 1
+        assert upsert(UpsertSettings(name="texts", source=str(tmp_path / "one.parquet")), services).upserted == 1
     assert None not in versions(services, index, ["0-0", "0-1", "1-0", "1-1"]).values()
 
 
@@ -246,11 +246,11 @@ def test_a_build_that_does_not_take_a_change_is_not_to_be_published(services: Se
     index = built("proof")
     LiveWriter(services.connection, "proof").upsert([row("a", clustered(1, DIMS)[0])])
     journal = Journal(services.connection, "proof")
-    entry = next(journal.read(after=-1, upto=journal.settled()))[0]
+    entry = next(journal.read(after=-1, up_to=journal.barrier()))[0]
     short = pa.table({"airlsh.id": ["short"], "airlsh.vector": [[1.0, 2.0]]})
     journal.append([Change("short", "upsert", pack_row(short, 0))])
     with pytest.raises(VerificationError, match=r"change of 'short' \(the vector has 2 numbers, 16 are wanted\)"):
         replay_changes(services.connection, "proof", index)
     journal.append([Change("short", "delete")])
-    assert replay_changes(services.connection, "proof", index, after=entry.seq_no).changes == 2
+    assert replay_changes(services.connection, "proof", index, after=entry.position).changes == 2
     assert live_index(services.connection.client(), "proof") == index

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsh_core.errors import UnavailableError
-from lsh_core.jobs.dask.worker_liveness import WorkerLiveness, as_they_end, workers_of
+from lsh_core.jobs.dask.futures import follow_futures
+from lsh_core.jobs.dask.worker_liveness import WorkerLiveness, workers_of
 from lsh_core.jobs.dask.workers import dask_at
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
@@ -83,10 +84,10 @@ def test_a_wait_ends_once_all_workers_stay_paused(
         allow(one_worker, 10**6, "paused")
         waiting = client.submit(len, "abc", pure=False)
         with pytest.raises(UnavailableError, match="1 paused"):
-            list(as_they_end(client, [waiting]))
+            list(follow_futures(client, [waiting]))
         assert waiting.status == "pending"
         allow(one_worker, 4 * 10**9, "running")
-        assert [task.result() for task in as_they_end(client, [waiting])] == [3]
+        assert [task.result() for task in follow_futures(client, [waiting])] == [3]
 
 
 def test_a_paused_worker_may_end_what_it_has_begun(
@@ -98,7 +99,7 @@ def test_a_paused_worker_may_end_what_it_has_begun(
         while not any(worker["metrics"].get("task_counts", {}).get("executing") for worker in workers_of(client)):
             time.sleep(0.05)
         allow(one_worker, 10**6, "paused")
-        assert [task.status for task in as_they_end(client, [begun])] == ["finished"]
+        assert [task.status for task in follow_futures(client, [begun])] == ["finished"]
 
 
 def test_nobody_offers_what_is_needed(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,4 +107,4 @@ def test_nobody_offers_what_is_needed(address: str, monkeypatch: pytest.MonkeyPa
     with dask_at(address) as client:
         task = client.submit(len, "abc", resources={"GPU": 1}, pure=False)
         with pytest.raises(UnavailableError, match="there is none with GPU"):
-            list(as_they_end(client, [task], {"GPU": 1}))
+            list(follow_futures(client, [task], resources={"GPU": 1}))

@@ -14,16 +14,15 @@ import pytest
 
 from lsh_core.builds.aliases import live_index, swap
 from lsh_core.builds.names import ledger_alias, live_write_alias, physical_index
-from lsh_core.builds.records import VERIFIED, BuildRecords
+from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.builds.write_gate import allow_writes
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.errors import AirlshError, LeaseHeldError, NotFoundError, PromotionConflictError
 from lsh_core.jobs import promotion
 from lsh_core.jobs.builds import list_builds, promote_build, rollback
-from lsh_core.jobs.catching_up import catch_up
 from lsh_core.jobs.index import run_index
-from lsh_core.jobs.promotion import make_live
+from lsh_core.jobs.promotion import catch_up, make_live
 from lsh_core.jobs.retention import abandon, retire
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -61,11 +60,11 @@ def make(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Make:
     train(TrainSettings(name=NAME, source=source, metric="l2"), services)
     first = run_index(IndexSettings(name=NAME, source=source, promote=False), services)
     client = services.connection.client()
-    mappings = client.indices.get_mapping(index=first["index"])[first["index"]]["mappings"]
-    row = client.search(index=first["index"], size=1, source={"exclude_vectors": False})["hits"]["hits"][0]["_source"]
+    mappings = client.indices.get_mapping(index=first.index)[first.index]["mappings"]
+    row = client.search(index=first.index, size=1, source={"exclude_vectors": False})["hits"]["hits"][0]["_source"]
     number = itertools.count()
 
-    def made(*, state: str = VERIFIED, replicas: int = 0) -> str:
+    def made(*, state: BuildState = BuildState.VERIFIED, replicas: int = 0) -> str:
         build = f"hand-{next(number):03}"
         index = physical_index(NAME, build)
         meta = {**mappings["_meta"], "airlsh": {**mappings["_meta"]["airlsh"], "build": build}}
@@ -76,7 +75,7 @@ def make(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Make:
             aliases={f"airlsh-c-{build}-0": {"is_hidden": True}},
         )
         client.index(index=index, id="7", document=row, refresh=True)
-        BuildRecords(client).start(NAME, build, {"index": index, "state": state, "model_id": first["model_id"]})
+        BuildRecords(client).start(NAME, build, index=index, state=state, model_id=first.model_id)
         return build
 
     return made
@@ -163,11 +162,11 @@ def test_a_rollback_of_one_run_is_one_move(services: Services, make: Make, live:
     run = named(services, "DAG run", "rollback_index/run.1")
 
     answer = rollback(RollbackSettings(name=NAME), run)
-    assert (answer["build"], answer["was"]) == (live, physical_index(NAME, newer))
+    assert (answer.build, answer.previous_index) == (live, physical_index(NAME, newer))
     assert rollback(RollbackSettings(name=NAME), run) == answer
     assert behind(services, NAME) == [physical_index(NAME, live)]
     # A person who asks again means it.
-    assert rollback(RollbackSettings(name=NAME), services)["build"] == newer
+    assert rollback(RollbackSettings(name=NAME), services).build == newer
     # A run that is cleared after that has not what it was asked for any more.
     with pytest.raises(
         PromotionConflictError, match=f"this run moved it to {physical_index(NAME, live)}, and it was moved again"
@@ -185,8 +184,8 @@ def test_whoever_is_refused_is_told_who_holds_the_lease(services: Services, make
         promote_build(PromoteSettings(name=NAME, build=build), services)
     with hold(services.connection, NAME, BUILD, ann):
         told = retire(RetireSettings(name=NAME), services)
-        assert told["retired"] == []
-        assert "Ann on laptop holds the lease 'build'" in told["skipped"]["*"]
+        assert told.retired == []
+        assert "Ann on laptop holds the lease 'build'" in told.skipped["*"]
         with pytest.raises(LeaseHeldError, match="Ann on laptop holds the lease 'build'"):
             abandon(AbandonSettings(name=NAME, build=build), services)
     assert behind(services, NAME) == [physical_index(NAME, live)]
@@ -198,7 +197,7 @@ def test_replicas_are_waited_for_only_on_request(services: Services, make: Make,
     with pytest.raises(PromotionConflictError, match="is yellow after 1 s, 1 copies"):
         promote_build(asked, services)
     assert behind(services, NAME) == [physical_index(NAME, live)]
-    assert promote_build(asked.model_copy(update={"wait_green": False}), services)["live"].endswith(build)
+    assert promote_build(asked.model_copy(update={"wait_green": False}), services).live.endswith(build)
     services.connection.client().indices.put_settings(
         index=physical_index(NAME, build), settings={"number_of_replicas": 0}
     )
@@ -260,7 +259,7 @@ def test_readers_go_on_while_builds_are_promoted_and_retired(services: Services,
     stop, seen, errors = threading.Event(), set(), []
 
     def read() -> None:
-        searcher = VectorIndex(services.connection, NAME)
+        searcher = VectorIndex(NAME, services.connection)
         while not stop.is_set():
             try:
                 seen.add(searcher.search(VECTORS[7], k=1).build)
@@ -300,5 +299,5 @@ def test_an_abandoned_build_is_gone_with_all_that_led_to_it(services: Services, 
 
 def test_a_killed_runs_build_is_retired_after_the_grace_time(services: Services, make: Make, live: str) -> None:
     killed = make(state="loading")
-    assert killed in retire(RetireSettings(name=NAME, grace_seconds=0), services)["kept"]
-    assert killed in retire(RetireSettings(name=NAME, unfinished_grace_seconds=0), services)["retired"]
+    assert killed in retire(RetireSettings(name=NAME, grace_seconds=0), services).kept
+    assert killed in retire(RetireSettings(name=NAME, unfinished_grace_seconds=0), services).retired

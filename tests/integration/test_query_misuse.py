@@ -61,8 +61,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def index(services: Services, source: str) -> VectorIndex:
     train(TrainSettings(name=NAME, source=source), services)
-    assert run_index(_settings(source), services)["promoted"]
-    return VectorIndex(services.connection, NAME)
+    assert run_index(_settings(source), services).promoted
+    return VectorIndex(NAME, services.connection)
 
 
 def _settings(source: str, **other: Any) -> IndexSettings:
@@ -89,7 +89,7 @@ FOUND = [
 
 @pytest.mark.parametrize(("query", "rows"), FOUND, ids=[json.dumps(query)[:50] for query, _ in FOUND])
 def test_filters_that_fit_find_what_passes(index: VectorIndex, query: dict[str, Any], rows: int) -> None:
-    assert len(index.search(VECTORS[0], k=ROWS, query_filter=query, fields=()).ids) == rows
+    assert len(index.search(VECTORS[0], k=ROWS, filter=query, fields=()).ids) == rows
 
 
 SILENT = [
@@ -112,11 +112,11 @@ def test_filters_that_do_not_fit_are_refused_however_a_search_is_asked(
 ) -> None:
     field = query.get("exists", {}).get("field") or next(iter(query[next(iter(query))]))
     for ask in (
-        lambda: index.search(VECTORS[0], query_filter=query),
-        lambda: index.search_id("r1", query_filter=query),
-        lambda: index.search_id("r1", query_filter=query, **{index.build.model.effort_name: 1}),
-        lambda: index.search_hybrid("web", vector=VECTORS[0], query_filter=query),
-        lambda: list(index.search_many(VECTORS[:3], query_filter={"bool": {"must_not": query}})),
+        lambda: index.search(VECTORS[0], filter=query),
+        lambda: index.search(id="r1", filter=query),
+        lambda: index.search(id="r1", filter=query, **{index.build.model.effort_name: 1}),
+        lambda: index.search(match="web", vector=VECTORS[0], filter=query),
+        lambda: list(index.search_many(VECTORS[:3], filter={"bool": {"must_not": query}})),
     ):
         with pytest.raises(FilterError) as raised:
             ask()
@@ -153,12 +153,12 @@ def test_filters_that_the_server_refuses_are_sentences_however_a_search_is_asked
 ) -> None:
     effort: dict[str, int] = {index.build.model.effort_name: 1}
     for ask in (
-        lambda: index.search(VECTORS[0], query_filter=query),
-        lambda: index.search(VECTORS[0], query_filter=query, **effort),
-        lambda: index.search_id("r1", query_filter=query),
-        lambda: index.search_hybrid("web", vector=VECTORS[0], query_filter=query),
-        lambda: index.search_hybrid("web", vector=VECTORS[0], query_filter=query, **effort),
-        lambda: list(index.search_many(VECTORS[:3], query_filter={**query})),
+        lambda: index.search(VECTORS[0], filter=query),
+        lambda: index.search(VECTORS[0], filter=query, **effort),
+        lambda: index.search(id="r1", filter=query),
+        lambda: index.search(VECTORS[0], match="web", filter=query),
+        lambda: index.search(VECTORS[0], match="web", filter=query, **effort),
+        lambda: list(index.search_many(VECTORS[:3], filter={**query})),
     ):
         with pytest.raises(FilterError) as raised:
             ask()
@@ -181,7 +181,7 @@ FITS_TO_THE_MILLISECOND = [
 
 @pytest.mark.parametrize(("query", "rows"), FITS_TO_THE_MILLISECOND, ids=lambda each: json.dumps(each)[:60])
 def test_filters_at_the_end_of_what_fits(index: VectorIndex, query: dict[str, Any], rows: int) -> None:
-    assert len(index.search(VECTORS[0], k=ROWS, query_filter=query, fields=()).ids) == rows
+    assert len(index.search(VECTORS[0], k=ROWS, filter=query, fields=()).ids) == rows
 
 
 def test_a_search_that_the_server_refuses_for_no_filter_is_a_sentence(index: VectorIndex, services: Services) -> None:
@@ -190,16 +190,17 @@ def test_a_search_that_the_server_refuses_for_no_filter_is_a_sentence(index: Vec
     try:
         for query in (None, {"term": {"section": "web"}}):
             for ask in (
-                lambda query=query: index.search(VECTORS[0], query_filter=query),
-                lambda query=query: list(index.search_many(VECTORS[:3], query_filter=query)),
-                lambda query=query: index.search_hybrid("web", vector=VECTORS[0], query_filter=query),
-                lambda query=query: index.search_id("r1", query_filter=query),
+                lambda query=query: index.search(VECTORS[0], filter=query),
+                lambda query=query: list(index.search_many(VECTORS[:3], filter=query)),
+                lambda query=query: index.search(VECTORS[0], match="web", filter=query),
+                lambda query=query: index.search(id="r1", filter=query),
             ):
                 with pytest.raises(RequestRefusedError) as raised:
                     ask()
                 assert str(raised.value).startswith(f"Elasticsearch refused the search of {physical} (400): Result")
-                notes = "".join(getattr(raised.value, "__notes__", ()))
-                assert ("docs/guides/filters.md" in notes) == (query is not None)
+                assert ("docs/guides/filters.md" in "".join(getattr(raised.value, "__notes__", ()))) == (
+                    query is not None
+                )
         result = run(services, "search", NAME, "--id", "r1")
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr.startswith(f"airlsh: Elasticsearch refused the search of {physical} (400): Result window")
@@ -211,11 +212,11 @@ def test_a_search_that_the_server_refuses_for_no_filter_is_a_sentence(index: Vec
 def test_a_row_that_is_not_there_is_named_with_the_index(index: VectorIndex, services: Services, identity: str) -> None:
     said = f"{NAME} has no row with the id {identity!r}: ids are compared whole, with their case"
     for ask in (
-        lambda: index.search_id(identity),
-        lambda: index.search_id(identity, query_filter={"term": {"section": "web"}}),
-        lambda: index.search_id(identity, **{index.build.model.effort_name: 1}),
-        lambda: index.search_hybrid("web", identity=identity),
-        lambda: index.search_hybrid("web", identity=identity, text_weight=1),
+        lambda: index.search(id=identity),
+        lambda: index.search(id=identity, filter={"term": {"section": "web"}}),
+        lambda: index.search(id=identity, **{index.build.model.effort_name: 1}),
+        lambda: index.search(match="web", id=identity),
+        lambda: index.search(match="web", id=identity, match_weight=1),
     ):
         with pytest.raises(RowNotFoundError) as raised:
             ask()
@@ -224,7 +225,7 @@ def test_a_row_that_is_not_there_is_named_with_the_index(index: VectorIndex, ser
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"airlsh: {said}")
     with pytest.raises(RowNotFoundError, match="has no row with the id ' r1': did you mean 'r1'"):
-        index.search_id(" r1")
+        index.search(id=" r1")
 
 
 def test_what_an_index_cannot_take(index: VectorIndex, services: Services) -> None:
@@ -232,11 +233,11 @@ def test_what_an_index_cannot_take(index: VectorIndex, services: Services) -> No
         (lambda: index.search(np.zeros(DIMS)), VectorError, "compares by cosine, which needs a direction"),
         (lambda: index.search(np.full(DIMS, 1e30)), VectorError, "squared length"),
         (lambda: index.search([1.0]), InputError, "expected vectors of 8 numbers, given 1"),
-        (lambda: list(index.exact([[1.0]])), InputError, "expected vectors of 8 numbers, given 1"),
+        (lambda: list(index.search_many([[1.0]], exact=True)), InputError, "expected vectors of 8 numbers, given 1"),
         (lambda: index.search(VECTORS[0], fields=["author.nme"]), SettingsError, "did you mean author.name?"),
         (lambda: index.search(VECTORS[0], fields=["title.keyword"]), SettingsError, "is not a field of"),
         (
-            lambda: index.search_hybrid("a", vector=VECTORS[0], text_fields=["section"]),
+            lambda: index.search(match="a", vector=VECTORS[0], match_fields=["section"]),
             SettingsError,
             "of type keyword",
         ),
@@ -246,7 +247,7 @@ def test_what_an_index_cannot_take(index: VectorIndex, services: Services) -> No
             "column 'host': 'here' does not fit its field of type ip: give a value such as 10.0.0.1; 1 of 1 rows",
         ),
         (lambda: index.upsert({"id": "a"}), SourceError, "give a list of mappings such as"),  # type: ignore[arg-type]
-        (lambda: VectorIndex(services.connection, NAME, index=NAME).build, NotFoundError, "no index"),
+        (lambda: VectorIndex(NAME, services.connection, index=NAME).build, NotFoundError, "no index"),
     ):
         with pytest.raises(kind) as raised:
             misuse()
@@ -266,14 +267,14 @@ def test_lists_have_headers_and_need_no_name(index: VectorIndex, services: Servi
     assert header.split() == ["name", "build", "state", "live", "documents", "model"]
     assert [NAME, build, "verified", "live", "200"] in [line.split()[:5] for line in lines]
     header, *lines = run(services, "builds", "list", NAME).stdout.splitlines()
-    assert header.split() == ["build", "state", "live", "documents", "model"]
+    assert header.split() == ["name", "build", "state", "live", "documents", "model"]
     assert len(lines) == 1
     assert all(row["name"] for row in json.loads(run(services, "builds", "list", "--json").stdout))
     header, *lines = run(services, "models", "list", NAME).stdout.splitlines()
-    assert header.split() == ["model", "kind", "metric", "dims", "created"]
+    assert header.split() == ["model", "id", "model", "metric", "dims", "created"]
     assert len(lines) == 1
     empty = run(services, "dead-letters", "list", NAME)
-    assert (empty.exit_code, empty.stdout, empty.stderr) == (0, "", "no row of this build was refused\n")
+    assert (empty.exit_code, empty.stdout, empty.stderr) == (0, "", "this build has no dead letters\n")
 
 
 UNKNOWN = [
@@ -317,10 +318,10 @@ def test_what_is_not_there_is_named(
 
 
 def test_an_alias_that_moves_brings_its_own_fields(services: Services, source: str, index: VectorIndex) -> None:
-    other = VectorIndex(services.connection, NAME)
+    other = VectorIndex(NAME, services.connection)
     by_day = {"range": {"day": {"gte": "2026-01-02"}}}
-    assert other.search(VECTORS[0], query_filter=by_day).ids
+    assert other.search(VECTORS[0], filter=by_day).ids
     run_index(_settings(source, columns=("title", "host")), services)
     time.sleep(RESOLVE_SECONDS + 0.2)
     with pytest.raises(FilterError, match="day: is not a field of"):
-        other.search(VECTORS[0], query_filter=by_day)
+        other.search(VECTORS[0], filter=by_day)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.cli.main import main
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.red_indices import red_indices
@@ -54,7 +54,7 @@ def test_a_red_index_stops_neither_a_run_nor_a_start_nor_the_doctor(
     (url,) = services.connection.urls
     source = write_source(tmp_path / "rows.parquet", [f"r{row}" for row in range(60)], clustered(60, 4))
     train(TrainSettings(name="beside-red", source=source, metric="l2", lists=4), services)
-    assert run_index(IndexSettings(name="beside-red", source=source, recall_queries=33), services)["promoted"]
+    assert run_index(IndexSettings(name="beside-red", source=source, recall_queries=33), services).promoted
 
     readiness, deadline = Readiness(), time.monotonic() + 30
     while (missing := readiness.waiting_for(url, 1)) is not None:
@@ -66,7 +66,7 @@ def test_a_red_index_stops_neither_a_run_nor_a_start_nor_the_doctor(
         assert f"index {index} is red: no node takes shard 0: node does not match index setting" in told.output
     assert "FAIL  red index" not in told.output
 
-    BuildRecords(client).start("forgotten", BUILD, {"index": OWN, "state": "failed", "model_id": "m", "settings": {}})
+    BuildRecords(client).start("forgotten", BUILD, index=OWN, state=BuildState.FAILED, model_id="m", settings={})
     commands = {each.index: each.command for each in red_indices(client, url)}
     assert commands["foreign"] == f"curl -X DELETE {url}/foreign"
     subprocess.run(shlex.split(commands["foreign"]), check=True, capture_output=True)

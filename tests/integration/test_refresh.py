@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.fakes.bulk_cluster.parquet_sources import clustered, write_source
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.connection import Connection
@@ -27,7 +26,8 @@ from lsh_core.errors import (
 from lsh_core.jobs import refresh as refreshing
 from lsh_core.jobs.builds import promote_build, rollback
 from lsh_core.jobs.index import check, run_index
-from lsh_core.jobs.refresh import refresh_partition
+from lsh_core.jobs.index_report import IndexReport
+from lsh_core.jobs.refresh import RefreshReport, refresh_partition
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.live.journal import Journal
@@ -35,6 +35,7 @@ from lsh_core.live.live_writer import LiveWriter
 from lsh_core.live.partition_fence import fenced_journal_alias
 from lsh_core.live.partition_state import PartitionState, PartitionStore
 from lsh_core.settings import IndexSettings, PromoteSettings, RefreshSettings, RollbackSettings, TrainSettings
+from tests.fakes.parquet_sources import clustered, write_source
 
 DIMS = 16
 Rows = dict[str, int]
@@ -62,12 +63,12 @@ class Lake:
         write_source(folder / "part.parquet", list(rows), vectors, row_group=row_group, stamp=stamps, **columns)
         self.days[day] = rows
 
-    def index(self, build: str | None = None, *, promote: bool = True) -> dict[str, Any]:
+    def index(self, build: str | None = None, *, promote: bool = True) -> IndexReport:
         train(TrainSettings(name=self.name, source=str(self.folder), metric="l2"), self.services)
         settings = IndexSettings(name=self.name, source=str(self.folder), promote=promote, recall_queries=40)
         return run_index(settings, self.services, build)
 
-    def refresh(self, day: str, **options: Any) -> dict[str, Any]:
+    def refresh(self, day: str, **options: Any) -> RefreshReport:
         settings = RefreshSettings(name=self.name, source=str(self.folder), partition=f"day={day}", **options)
         return refresh_partition(settings, self.services)
 
@@ -105,7 +106,7 @@ def test_a_partition_becomes_what_its_source_is_once(lake: Lake) -> None:
 
     first = lake.refresh("1")
 
-    assert (first["rows"], first["upserted"], first["deleted"], first["unchanged"]) == (400, 400, 100, False)
+    assert (first.rows, first.upserted, first.deleted, first.unchanged) == (400, 400, 100, False)
     held = lake.held()
     assert {each: value for each, value in held.items() if value[0] == "day=1"} == {
         each: value for each, value in lake.wanted().items() if value[0] == "day=1"
@@ -113,19 +114,19 @@ def test_a_partition_becomes_what_its_source_is_once(lake: Lake) -> None:
     assert len(held) == 700
 
     journal = Journal(lake.services.connection, lake.name)
-    before = journal.settled()
+    before = journal.barrier()
     again = lake.refresh("1")
-    assert (again["upserted"], again["deleted"], again["unchanged"], again["generation"]) == (0, 0, True, 1)
+    assert (again.upserted, again.deleted, again.unchanged, again.generation) == (0, 0, True, 1)
     assert not journal.has_any(after=before)
 
     writer = LiveWriter(lake.services.connection, lake.name)
     writer.delete(["a100"])
     writer.upsert([{"id": "a101", "embedding": [1.0] * DIMS, "stamp": 1}])
-    assert lake.refresh("1")["unchanged"]
+    assert lake.refresh("1").unchanged
     more = lake.refresh("1", again=True)
-    assert (more["upserted"], more["deleted"], more["unchanged"], more["generation"]) == (400, 0, False, 2)
+    assert (more.upserted, more.deleted, more.unchanged, more.generation) == (400, 0, False, 2)
 
-    assert lake.refresh("2")["deleted"] == 299
+    assert lake.refresh("2").deleted == 299
     assert lake.held() == lake.wanted()
 
 
@@ -137,7 +138,7 @@ def test_a_key_that_is_also_a_column_of_the_files_tells_their_partition(services
     assert lake.held() == lake.wanted()
     lake.write("1", {f"a{each}": each for each in range(200)}, day=[1] * 200)
     result = lake.refresh("1")
-    assert (result["rows"], result["deleted"]) == (200, 100)
+    assert (result.rows, result.deleted) == (200, 100)
     assert lake.held() == lake.wanted()
 
 
@@ -150,7 +151,7 @@ def test_every_partition_that_is_loaded_can_be_refreshed(services: Services, tmp
     assert lake.held() == lake.wanted()
     for day in lake.days:
         lake.write(day, {f"{day[0]}{each}": each for each in range(40)})
-        assert lake.refresh(day)["deleted"] == 60
+        assert lake.refresh(day).deleted == 60
     assert lake.held() == lake.wanted()
 
 
@@ -164,7 +165,7 @@ def test_of_repeated_ids_the_last_row_wins_and_parts_are_of_any_size(
     ids = [f"a{each % 120}" for each in range(240)]
     write_source(folder / "part.parquet", ids, clustered(240, DIMS), row_group=70, stamp=list(range(240)))
     result = lake.refresh("1")
-    assert (result["rows"], result["deleted"]) == (240, 180)
+    assert (result.rows, result.deleted) == (240, 180)
     lake.days["1"] = dict(zip(ids, range(240), strict=True))
     assert lake.held() == lake.wanted()
 
@@ -174,7 +175,7 @@ def test_an_id_that_moves_belongs_to_its_new_partition(lake: Lake, order: str) -
     lake.index()
     lake.write("1", {f"a{each}": 5 for each in range(100)})
     lake.write("2", {f"b{each}": each for each in range(300)} | {f"a{each}": 9 for each in range(100, 300)})
-    deleted = [lake.refresh(day)["deleted"] for day in order]
+    deleted = [lake.refresh(day).deleted for day in order]
     assert sum(deleted) == (200 if order == "12" else 0)
     assert lake.held() == lake.wanted()
 
@@ -235,11 +236,11 @@ def test_a_killed_refresh_goes_on_and_others_know_what_it_did(
         with pytest.raises(Killed):
             lake.refresh("1")
     journal = Journal(lake.services.connection, lake.name)
-    between = journal.settled()
+    between = journal.barrier()
 
     result = lake.refresh("1")
 
-    assert (result["generation"], result["unchanged"]) == (1, False)
+    assert (result.generation, result.unchanged) == (1, False)
     assert lake.held() == lake.wanted()
     if moment == "swept":
         assert not journal.has_any(after=between), "what was in the journal was appended again"
@@ -254,13 +255,13 @@ def test_a_refresh_during_a_rebuild_counts_in_the_new_build_and_after_a_rollback
     built = lake.index(promote=False)
     # Promoted by hand later: a refresh that began after the rebuild had read the files is news to it.
     lake.write("1", {f"a{each}": each + 1000 for each in range(200)})
-    assert lake.refresh("1")["deleted"] == 100
+    assert lake.refresh("1").deleted == 100
 
-    promote_build(PromoteSettings(name=lake.name, build=built["build"]), lake.services)
-    assert live_index(lake.services.connection.client(), lake.name) == built["index"]
+    promote_build(PromoteSettings(name=lake.name, build=built.build), lake.services)
+    assert live_index(lake.services.connection.client(), lake.name) == built.index
     assert lake.held() == lake.wanted()
 
-    rollback(RollbackSettings(name=lake.name, build=older["build"]), lake.services)
+    rollback(RollbackSettings(name=lake.name, build=older.build), lake.services)
     held = lake.held()
     assert {each: held[each] for each in held if held[each][0] == "day=1"} == {
         each: ("day=1", stamp) for each, stamp in lake.days["1"].items()
@@ -273,7 +274,7 @@ def test_rows_that_a_rebuild_read_after_the_refresh_stay(lake: Lake) -> None:
     lake.refresh("1")
     lake.write("1", {f"a{each}": 1 for each in range(100)} | {"new": 3})
     report = lake.index()
-    assert report["rows_read"] == 401
+    assert report.rows_read == 401
     assert lake.held() == lake.wanted()
 
 
@@ -306,7 +307,7 @@ def test_a_build_that_read_more_files_of_the_partition_than_the_refresh_keeps_th
     assert lake.held() == lake.wanted()
     lake.index()
     assert lake.held() == lake.wanted()
-    assert lake.refresh("1")["deleted"] == 0
+    assert lake.refresh("1").deleted == 0
     assert lake.held() == lake.wanted()
 
 
@@ -327,7 +328,7 @@ def test_files_that_were_added_while_rows_were_checked_are_not_passed_over(
         with pytest.raises(SourceChangedError, match=r"planned 1 files, 200 rows, found 2 files, 201 rows"):
             lake.refresh("1")
     assert lake.held() == lake.wanted()
-    assert lake.refresh("1")["rows"] == 201
+    assert lake.refresh("1").rows == 201
     assert lake.held() == lake.wanted()
 
 
@@ -373,7 +374,7 @@ def test_ten_writers_and_three_partitions_during_a_reindex_a_promotion_and_a_rol
         for turn in takewhile(lambda _: not stopped.is_set(), count(1)):
             ids = generator.permutation(400)[: generator.integers(50, 350)].tolist()
             copy.write(day, {f"{letter}{each}": turn for each in ids})
-            assert copy.refresh(day)["rows"] == len(ids)
+            assert copy.refresh(day).rows == len(ids)
             landed[day] = copy.days[day]
             stopped.wait(0.3)
 
@@ -392,7 +393,7 @@ def test_ten_writers_and_three_partitions_during_a_reindex_a_promotion_and_a_rol
     try:
         second = lake.index()
         stopped.wait(0.5)
-        assert rollback(RollbackSettings(name=lake.name), lake.services)["live"] == first["index"]
+        assert rollback(RollbackSettings(name=lake.name), lake.services).live == first.index
         stopped.wait(0.5)
     finally:
         stopped.set()
@@ -405,8 +406,8 @@ def test_ten_writers_and_three_partitions_during_a_reindex_a_promotion_and_a_rol
     wanted = {identity: kept for identity, kept in model.items() if kept is not None}
     wanted |= {each: (f"day={day}", turn) for day, rows in landed.items() for each, turn in rows.items()}
     assert lake.held() == wanted
-    promote_build(PromoteSettings(name=lake.name, build=second["build"]), lake.services)
-    assert live_index(lake.services.connection.client(), lake.name) == second["index"]
+    promote_build(PromoteSettings(name=lake.name, build=second.build), lake.services)
+    assert live_index(lake.services.connection.client(), lake.name) == second.index
     assert lake.held() == wanted
 
 
@@ -416,13 +417,13 @@ def test_two_at_one_partition_and_two_at_two(lake: Lake) -> None:
     with hold(lake.services.connection, lake.name, "partition:day=1", somebody) as lease:
         with pytest.raises(LeaseHeldError, match="somebody on a machine, process 1"):
             lake.refresh("1")
-        assert lake.refresh("2")["upserted"] == 300
+        assert lake.refresh("2").upserted == 300
         store = PartitionStore(lake.services.connection, lake.name, "day=1", epoch=lease.epoch)
         late = PartitionStore(lake.services.connection, lake.name, "day=1", epoch=lease.epoch)
         assert store.begin("one").generation == 1
         with pytest.raises(LeaseLostError):
             late.begin("another")
-    assert lake.refresh("1")["generation"] == 2
+    assert lake.refresh("1").generation == 2
     assert lake.held() == lake.wanted()
 
 
@@ -442,7 +443,7 @@ def test_a_refresh_that_wakes_up_after_another_took_over_appends_nothing(
             store = PartitionStore(lake.services.connection, lake.name, "day=1", epoch=1000)
             with fenced_journal_alias(lake.services.connection, store.digest, 1000):
                 store.begin("of other files")
-            calls.append(journal.settled())
+            calls.append(journal.barrier())
         return upsert(self, *arguments, **options)
 
     monkeypatch.setattr(LiveWriter, "upsert", asleep)
@@ -450,7 +451,7 @@ def test_a_refresh_that_wakes_up_after_another_took_over_appends_nothing(
         lake.refresh("1")
     assert not journal.has_any(after=calls[-1])
     monkeypatch.undo()
-    assert lake.refresh("1")["generation"] == 3
+    assert lake.refresh("1").generation == 3
     assert lake.held() == lake.wanted()
     aliases = lake.services.connection.client().indices.get_alias(index="airlsh-changes")["airlsh-changes"]["aliases"]
     assert not aliases
@@ -459,7 +460,7 @@ def test_a_refresh_that_wakes_up_after_another_took_over_appends_nothing(
 def test_what_cannot_be_refreshed_is_said_and_changes_nothing(lake: Lake, tmp_path: Path) -> None:
     lake.index()
     journal = Journal(lake.services.connection, lake.name)
-    before = journal.settled()
+    before = journal.barrier()
     with pytest.raises(SourceError, match=r"has no partition 'day=3': did you mean day=.\? there are day=1, day=2"):
         lake.refresh("3")
     lake.write("1", {f"a{each}": each for each in range(250)})
@@ -476,7 +477,7 @@ def test_what_cannot_be_refreshed_is_said_and_changes_nothing(lake: Lake, tmp_pa
     assert len(lake.held()) == 600
 
     gone = refresh_partition(RefreshSettings(**empty, allow_empty=True), lake.services)
-    assert gone["deleted"] == 300
+    assert gone.deleted == 300
     assert set(lake.held()) == {f"b{each}" for each in range(300)}
 
 
@@ -488,11 +489,11 @@ def test_only_the_types_of_the_partition_itself_must_be_those_of_the_build(lake:
         (lake.folder / f"day={day}").mkdir()
         write_source(lake.folder / f"day={day}" / "part.parquet", ["c1", "c2"], clustered(2, DIMS), stamp=stamps)
     journal = Journal(lake.services.connection, lake.name)
-    before = journal.settled()
+    before = journal.barrier()
     with pytest.raises(InputError, match="stamp"):
         lake.refresh("2")
     assert not journal.has_any(after=before)
-    assert lake.refresh("1")["deleted"] == 50
+    assert lake.refresh("1").deleted == 50
     assert lake.held()["a249"] == ("day=1", 249)
 
 

@@ -19,9 +19,9 @@ from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD, Caller, hold
 from lsh_core.elastic.system_indices import LEDGER
-from lsh_core.errors import LeaseHeldError, LoadError, SettingsError
+from lsh_core.errors import LeaseHeldError, LoadError, SettingsError, UnavailableError
 from lsh_core.jobs import index as stages
-from lsh_core.jobs.dask import load_job
+from lsh_core.jobs.dask import futures, load_job
 from lsh_core.jobs.index import resumed_settings, run_index
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.jobs.train import train
@@ -114,12 +114,12 @@ def test_a_job_whose_submitter_was_killed_is_adopted(services: Services, submitt
     another = hold(services.connection, settings.name, BUILD, Caller("another run", "another run"), outwait=False)
     with pytest.raises(LeaseHeldError, match="the first try"), another:
         pass
-    assert stages.load(settings, build, own)["adopted"]
+    assert stages.load(settings, build, own).adopted
     after = _entries(services, build)
     assert {chunk: after[chunk] for chunk in before} == before, "a chunk in the ledger was sent again"
-    for stage in (stages.settle, stages.verify):
+    for stage in (stages.finalize, stages.verify):
         stage(settings, build, own)
-    assert stages.summarise(settings, build, own)["documents"] == ROWS
+    assert stages.summarise(settings, build, own).documents == ROWS
 
 
 def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
@@ -129,15 +129,15 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     _stop_load(services, build)
     client = services.connection.client()
     record = BuildRecords(client).get(settings.name, build)
-    gate = read_write_fence(client, record["index"], build)
+    gate = read_write_fence(client, record.index, build)
     assert gate.is_open, "nobody was left to close it"
     before = _entries(services, build)
 
     report = run_index(resumed_settings(settings.name, build, {}, services), services, build)
 
-    assert report["promoted"]
-    assert report["documents"] == ROWS
-    assert report["skipped"] >= len(before) * 190
+    assert report.promoted
+    assert report.documents == ROWS
+    assert report.skipped >= len(before) * 190
     after = _entries(services, build)
     assert {chunk: after[chunk] for chunk in before} == before, "a chunk in the ledger was sent again"
     late = client.bulk(
@@ -163,8 +163,8 @@ def test_a_job_that_the_scheduler_has_forgotten_is_not_adopted(
     settings, build = submitter
     _forget(services, build)
     found = stages.load(settings, build, replace(services, caller=Caller("the run", "the second try")))
-    assert not found["adopted"]
-    assert found["rows_read"] + found["skipped"] == ROWS
+    assert not found.adopted
+    assert found.rows_read + found.skipped == ROWS
 
 
 def test_a_job_that_the_scheduler_does_not_know_is_not_followed_for_ever(
@@ -172,11 +172,11 @@ def test_a_job_that_the_scheduler_does_not_know_is_not_followed_for_ever(
 ) -> None:
     _, build = submitter
     _forget(services, build)
-    monkeypatch.setattr(load_job, "_KNOWN_SECONDS", 0.5)
+    monkeypatch.setattr(futures, "_ASK_SECONDS", 0.5)
     with dask_client(services) as dask:
         job = load_job.find(dask, build)
         assert job is not None
-        with pytest.raises(LoadError, match="unknown to the Dask scheduler"):
+        with pytest.raises(UnavailableError, match=r"has forgotten \d+ of our tasks"):
             load_job.follow(dask, job, build, lambda: None, lambda *_: None)
 
 
@@ -187,7 +187,7 @@ def test_a_load_whose_gate_is_taken_stops_and_leaves_no_entry(services: Services
     own = replace(services, caller=Caller("the run", "the run"))
     for stage in (stages.check, stages.plan, stages.create):
         stage(settings, build, own)
-    index = BuildRecords(services.connection.client()).get(name, build)["index"]
+    index = BuildRecords(services.connection.client()).get(name, build).index
     taken: list[dict[int, int]] = []
 
     def usurp() -> None:
@@ -221,4 +221,4 @@ def test_of_two_runs_of_one_name_the_second_is_told_who_is_at_it(services: Servi
         pytest.raises(LeaseHeldError, match="somebody on a machine, process 1"),
     ):
         run_index(IndexSettings(name="contended", source=source), services)
-    assert run_index(IndexSettings(name="contended", source=source), services)["promoted"]
+    assert run_index(IndexSettings(name="contended", source=source), services).promoted

@@ -45,7 +45,7 @@ def indexed(node: SecuredNode, dask_cluster: Any, tmp_path_factory: pytest.TempP
     check_server(services.connection)
     train(TrainSettings(name=NAME, source=source, metric="l2"), services)
     indices = [
-        run_index(IndexSettings(name=NAME, source=source, promote=True, recall_queries=40), services)["index"]
+        run_index(IndexSettings(name=NAME, source=source, promote=True, recall_queries=40), services).index
         for _ in range(2)
     ]
     rollback(RollbackSettings(name=NAME), services)
@@ -54,11 +54,11 @@ def indexed(node: SecuredNode, dask_cluster: Any, tmp_path_factory: pytest.TempP
 
 
 def test_the_writer_changes_and_the_searcher_finds(indexed: SecuredNode) -> None:
-    writer = VectorIndex(indexed.connection("airlsh_writer"), NAME)
-    searcher = VectorIndex(indexed.connection("airlsh_searcher"), NAME)
+    writer = VectorIndex(NAME, indexed.connection("airlsh_writer"))
+    searcher = VectorIndex(NAME, indexed.connection("airlsh_searcher"))
     assert writer.upsert([NEW], refresh=True).changed == 1
     assert searcher.search([0.1] * DIMS).neighbours[0].id == "new"
-    assert len(searcher.search_id("r2").neighbours) == 10
+    assert len(searcher.search(id="r2").neighbours) == 10
     assert writer.delete(["new"], refresh=True).changed == 1
     assert searcher.search([0.1] * DIMS).neighbours[0].id != "new"
 
@@ -70,8 +70,8 @@ def test_nobody_may_do_more_than_their_role(indexed: SecuredNode) -> None:
     live = live_index(admin, NAME)
     assert live is not None
     refused: list[Callable[[], object]] = [
-        lambda: VectorIndex(searcher, NAME).upsert([NEW]),
-        lambda: VectorIndex(searcher, NAME).delete(["r1"]),
+        lambda: VectorIndex(NAME, searcher).upsert([NEW]),
+        lambda: VectorIndex(NAME, searcher).delete(["r1"]),
         lambda: searcher.client().index(index=live, id="x", document={}),
         lambda: searcher.client().indices.delete(index=live),
         lambda: searcher.client().search(index="other"),
@@ -192,7 +192,7 @@ def test_a_search_through_a_proxy_with_a_path_and_a_client_certificate(
         "ca_certs": str(indexed.authority.ca),
     }
     shown = {"client_cert": str(mine.certificate), "client_key": str(mine.key), "client_key_password": "k3y"}
-    assert VectorIndex(Connection(**trusting, **shown), NAME).search_id("r2").neighbours
+    assert VectorIndex(NAME, Connection(**trusting, **shown)).search(id="r2").neighbours
     with pytest.raises(CertificateError, match=r"wants a client certificate.* Give AIRLSH_ES_CLIENT_CERT"):
         answering_client(Connection(**trusting), wait_seconds=0)
     with pytest.raises(CertificateError, match="expired"):

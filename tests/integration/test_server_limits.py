@@ -69,7 +69,7 @@ def builds_of(services: Services) -> set[str]:
 def test_more_than_a_thousand_columns_are_indexed(services: Services, tmp_path: Path) -> None:
     columns = {f"f{number}": pa.array(range(ROWS), pa.int64()) for number in range(1_100)}
     report = run_index(settings_of(tmp_path, **columns), services)
-    assert (report["documents"], report["dead_lettered"]) == (ROWS, 0)
+    assert (report.documents, report.dead_lettered) == (ROWS, 0)
     client = services.connection.client()
     assert client.count(index=live_index(client, NAME), query={"term": {"f1099": 7}})["count"] == 1
 
@@ -78,7 +78,7 @@ def test_twenty_levels_and_dotted_names_that_collide_with_nothing_are_indexed(
     services: Services, tmp_path: Path
 ) -> None:
     report = run_index(settings_of(tmp_path, deep=nested(19), m=structs("a.b", "c", "a.d")), services)
-    assert (report["documents"], report["dead_lettered"]) == (ROWS, 0)
+    assert (report.documents, report.dead_lettered) == (ROWS, 0)
     client = services.connection.client()
     assert client.count(index=live_index(client, NAME), query={"term": {"m.a.b": 7}})["count"] == 1
 

@@ -19,6 +19,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SchemaError
 from lsh_core.jobs.dead_letters import build_dead_letters
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, TrainSettings
@@ -28,7 +29,7 @@ NAME = "source-types"
 VECTORS = np.random.default_rng(0).normal(size=(2 * ROWS, DIMS))
 
 Documents = dict[str, dict[str, Any]]
-Indexed = Callable[..., tuple[dict[str, Any], Documents]]
+Indexed = Callable[..., tuple[IndexReport, Documents]]
 
 
 def lists(first: int = 0, kind: pa.DataType | None = None) -> pa.Array:
@@ -53,14 +54,12 @@ def services(one_node: Any, dask_cluster: Any, tmp_path_factory: pytest.TempPath
 def indexed(services: Services, tmp_path: Path) -> Indexed:
     """Index tables, one file each, as one source; return the run's report and the documents by their ids."""
 
-    def run(
-        *tables: pa.Table, written: dict[str, Any] | None = None, **settings: Any
-    ) -> tuple[dict[str, Any], Documents]:
+    def run(*tables: pa.Table, written: dict[str, Any] | None = None, **settings: Any) -> tuple[IndexReport, Documents]:
         for number, each in enumerate(tables):
             pq.write_table(each, tmp_path / f"{number}.parquet", **(written or {}))
         report = run_index(IndexSettings(name=NAME, source=str(tmp_path), promote=False, **settings), services)
         client = answering_client(services.connection)
-        answer = search(client, report["index"], size=1_000, source_exclude_vectors=False)
+        answer = search(client, report.index, size=1_000, source_exclude_vectors=False)
         return report, {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
 
     return run
@@ -84,7 +83,7 @@ def test_int96_dates_are_the_dates_that_were_written(indexed: Indexed, services:
     assert documents["r1"]["nested"] == ["0001-01-01T00:00:00.000000Z"]
     client = answering_client(services.connection)
     for limits in ({"lt": "0001-01-02"}, {"gt": "9999-12-30"}, {"gte": "1969-12-31", "lt": "1970-01-01"}):
-        assert count(client, report["index"], {"range": {"at": limits}}) == ROWS // 4
+        assert count(client, report.index, {"range": {"at": limits}}) == ROWS // 4
 
 
 def test_dates_that_no_document_holds_are_dead_letters_in_plain_words(indexed: Indexed, services: Services) -> None:
@@ -92,7 +91,7 @@ def test_dates_that_no_document_holds_are_dead_letters_in_plain_words(indexed: I
     at = pa.array([far.get(row, -62135596800) * 1000 for row in range(ROWS)], pa.timestamp("ms", "Asia/Kolkata"))
     days = pa.array([2932897 if row == 3 else 2932896 for row in range(ROWS)], pa.date32())
     report, documents = indexed(table(at=at, day=days), max_dead_letters=10)
-    letters = {each.id: each for each in build_dead_letters(NAME, report["build"], services)}
+    letters = {each.id: each for each in build_dead_letters(NAME, report.build, services)}
     assert sorted(letters) == ["r0", "r1", "r2", "r3"]
     assert {each.error for each in letters.values()} == {"date_out_of_range"}
     assert (
@@ -132,7 +131,7 @@ def test_a_column_that_two_tools_wrote_is_one_column(
             changed = pa.array(given.to_pylist(), type_)
         second = second.set_column(second.schema.get_field_index(name), name, changed)
     report, documents = indexed(first, second)
-    assert report["accepted"] == len(documents) == 2 * ROWS
+    assert report.accepted == len(documents) == 2 * ROWS
     assert documents["r0"]["t"] == "x"
     assert documents[f"r{ROWS}"].get("t") == value
     np.testing.assert_array_equal(vector(documents, f"r{ROWS}"), VECTORS[ROWS].astype("f4"))
@@ -160,7 +159,7 @@ def test_numbers_decimals_times_and_structs_of_two_files_lose_nothing(indexed: I
         late=pa.array(["only here"] * ROWS),
     )
     report, documents = indexed(first, second, max_dead_letters=1)
-    (letter,) = build_dead_letters(NAME, report["build"], services)
+    (letter,) = build_dead_letters(NAME, report.build, services)
     assert (letter.id, letter.error) == ("r0", "value_not_exact")
     assert "column 'f' holds 9007199254740993, which double does not hold exactly" in letter.reason
     own = {"airlsh", "embedding"}
@@ -188,7 +187,7 @@ def test_numbers_decimals_times_and_structs_of_two_files_lose_nothing(indexed: I
 
 def test_the_unnamed_index_of_pandas_is_left_out_and_said(indexed: Indexed) -> None:
     report, documents = indexed(table(), table(ROWS, __index_level_0__=pa.array(range(ROWS))))
-    assert report["columns_left_out"] == ["__index_level_0__"]
+    assert report.columns_left_out == ["__index_level_0__"]
     assert len(documents) == 2 * ROWS
     assert set(documents[f"r{ROWS}"]) == {"airlsh", "embedding"}
 
@@ -240,7 +239,7 @@ def test_ids_may_be_whole_decimals_and_differ_in_type(indexed: Indexed, services
     second = table(ROWS).set_column(0, "id", pa.array(range(ROWS, 2 * ROWS)))
     report, documents = indexed(first, second, max_dead_letters=1)
     assert set(documents) == set(map(str, range(1, 2 * ROWS)))
-    (letter,) = build_dead_letters(NAME, report["build"], services)
+    (letter,) = build_dead_letters(NAME, report.build, services)
     assert letter.reason == "the id is 0.5; a number that is an id must be whole"
 
 
@@ -248,4 +247,4 @@ def test_columns_without_a_common_type_are_named_before_anything_is_written(inde
     with pytest.raises(SchemaError, match=r"1\.parquet: column 't' is string, but in .*0\.parquet it is int64"):
         indexed(table(t=pa.array([1] * ROWS)), table(ROWS, t=pa.array(["1"] * ROWS)))
     report, _ = indexed(table(t=pa.array([1] * ROWS)), table(ROWS, t=pa.array(["1"] * ROWS)), columns=())
-    assert report["accepted"] == 2 * ROWS
+    assert report.accepted == 2 * ROWS

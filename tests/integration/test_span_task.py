@@ -15,6 +15,7 @@ from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import read_plan
 from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, TrainSettings
+from lsh_core.sources.source_file import Span
 from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS = 2_000
@@ -29,7 +30,7 @@ def test_a_span_that_runs_again_counts_what_is_done_and_sends_nothing(services: 
     source = write_source(tmp_path / "rows.parquet", list(range(ROWS)), clustered(ROWS, 16))
     train(TrainSettings(name="again", source=source, metric="l2"), services)
     settings = IndexSettings(name="again", source=source, chunk_rows=500, promote=False)
-    build = run_index(settings, services)["build"]
+    build = run_index(settings, services).build
     plan = read_plan(settings, build, services)
     client = services.connection.client()
     ledger = {"index": "airlsh-ledger", "query": {"term": {"build": build}}}
@@ -41,8 +42,7 @@ def test_a_span_that_runs_again_counts_what_is_done_and_sends_nothing(services: 
         epoch=1_000_000,  # Never opened: any request of the loader would be refused, and raise.
         plan=plan.load_plan(settings, build, services.connection.urls),
         key=ledger_key(client, plan, build),
-        file=plan.files[0],
-        chunks=tuple(plan.chunks()),
+        span=Span(plan.files[0], tuple(plan.chunks())),
         wait_seconds=30,
     )
 

@@ -141,7 +141,7 @@ def test_two_stacks_at_once_and_down_leaves_nothing_of_either(open_folder: Path)
         assert all(states)
         addresses = [{*state.elasticsearch, state.dask, state.dask_dashboard} for state in states if state]
         assert not addresses[0] & addresses[1]
-        assert stack_status(folders[0])["elasticsearch"] == list(states[0].elasticsearch if states[0] else ())
+        assert stack_status(folders[0]).elasticsearch == (states[0].elasticsearch if states[0] else ())
         assert stop_stack(folders[0]) == ["dask/scheduler", "dask/workers", "elasticsearch/node-1"]
         assert running_stack(folders[0]) is None
         assert states[1] is not None

@@ -14,12 +14,12 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from lsh_core.builds.records import BuildRecords
-from lsh_core.cli.run_report import report_lines
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.jobs import index as stages
 from lsh_core.jobs import refresh as refreshing
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index_report_lines import report_lines
 from lsh_core.jobs.refresh import refresh_partition
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -57,28 +57,28 @@ def test_a_run_reads_the_version_that_it_began_with(services: Services, tmp_path
     source, name = str(path), "delta-moves"
     (tmp_path / "t" / "_late=1").mkdir()
     trained = train(TrainSettings(name=name, source=source, metric="l2"), services)
-    assert (trained["source_format"], trained["source_version"]) == ("delta", "2")
+    assert (trained.source_format, trained.source_version) == ("delta", "2")
     settings = IndexSettings(name=name, source=source)
     checked = stages.check(settings, "b1", services)
-    assert (checked["rows"], checked["source_version"]) == (300, "2")
+    assert (checked.rows, checked.source_version) == (300, "2")
     write_deltalake(path, rows(600, 50, DAY), partition_by=["day"], mode="append")
-    assert stages.plan(settings, "b1", services)["source_version"] == "2"
+    assert stages.plan(settings, "b1", services).source_version == "2"
     write_deltalake(path, rows(650, 50, DAY), partition_by=["day"], mode="append")
     report = run_index(settings, services, "b1")
-    assert (report["documents"], report["source_format"], report["source_version"]) == (300, "delta", "2")
+    assert (report.documents, report.source_format, report.source_version) == (300, "delta", "2")
     assert held(services, name) == {f"r{row}": str(NEXT) for row in range(300, 600)}
     assert "  source     delta table, version 2" in list(report_lines(report))
     client = answering_client(services.connection)
-    mapping = client.indices.get_mapping(index=report["index"])[report["index"]]["mappings"]
+    mapping = client.indices.get_mapping(index=report.index)[report.index]["mappings"]
     assert mapping["_meta"]["airlsh"]["source_version"] == "2"
     assert mapping["properties"]["day"]["type"] == "date"
-    assert BuildRecords(client).get(name, "b1")["source_version"] == "2"
+    assert BuildRecords(client).get(name, "b1").source_version == "2"
 
     named = run_index(IndexSettings(name=name, source=source, source_version="0"), services)
-    assert (named["documents"], named["source_version"]) == (300, "0")
+    assert (named.documents, named.source_version) == (300, "0")
     assert set(held(services, name).values()) == {str(DAY)}
     latest = run_index(settings, services)
-    assert (latest["documents"], latest["source_version"]) == (400, "4")
+    assert (latest.documents, latest.source_version) == (400, "4")
 
 
 def test_a_refresh_takes_the_partition_as_the_log_has_it(
@@ -102,7 +102,7 @@ def test_a_refresh_takes_the_partition_as_the_log_has_it(
     monkeypatch.setattr(refreshing, "_check_rows", meanwhile)
     settings = RefreshSettings(name=name, source=str(path), partition=f"day={NEXT}")
     result = refresh_partition(settings, services)
-    assert (result["rows"], result["deleted"], result["source_version"]) == (15, 10, "5")
+    assert (result.rows, result.deleted, result.source_version) == (15, 10, "5")
     found = held(services, name)
     assert {identity for identity, day in found.items() if day == str(NEXT)} == {
         f"r{row}" for row in (*range(400, 410), *range(600, 605))
@@ -125,12 +125,12 @@ def test_what_is_left_out_is_in_every_report(services: Services, tmp_path: Path)
     source = str(tmp_path / "in")
     trained = train(TrainSettings(name=name, source=source, metric="l2"), services)
     expected = {"left_out": 1, "left_out_names": ["_old/"]}
-    assert expected.items() <= trained.items()
+    assert expected.items() <= trained.to_json().items()
     report = run_index(IndexSettings(name=name, source=source, columns=("day",)), services)
-    assert report["documents"] == 600
-    assert expected.items() <= report.items()
-    record = BuildRecords(answering_client(services.connection)).get(name, report["build"])
-    assert all(expected.items() <= record["stages"][stage].items() for stage in ("check", "plan"))
+    assert report.documents == 600
+    assert expected.items() <= report.to_json().items()
+    record = BuildRecords(answering_client(services.connection)).get(name, report.build)
+    assert all(expected.items() <= record.stages.to_json()[stage].items() for stage in ("check", "plan"))
     (line,) = (each for each in report_lines(report) if each.startswith("  left out"))
     assert "1 file is not read" in line
     assert line.endswith(": _old/")

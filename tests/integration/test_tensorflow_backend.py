@@ -31,11 +31,11 @@ def test_rows_are_hashed_as_the_model_says(one_node: Any, dask_cluster: Any, tmp
     name = f"by-tensorflow-{model}"
     source = write_source(tmp_path / "rows.parquet", [f"r{row}" for row in range(ROWS)], VECTORS)
     trained = train(TrainSettings(name=name, source=source, model=model, hash_backend="tensorflow"), services)
-    assert trained["hash_backend"] == "tensorflow"
+    assert trained.hash_backend == "tensorflow"
     report = run_index(IndexSettings(name=name, source=source, recall_queries=200), services)
-    assert report["accepted"] == ROWS
-    assert report["recall_low"] >= 0.95
-    index = VectorIndex(services.connection, name)
+    assert report.accepted == ROWS
+    assert report.recall_low >= 0.95
+    index = VectorIndex(name, services.connection)
     assert index.build.model.backend_ == "tensorflow"
     moved = (VECTORS[5] * 3).tolist()
     index.upsert([{"id": "new", "embedding": moved}], refresh=True)
@@ -48,16 +48,16 @@ def test_a_worker_without_tensorflow_is_found_before_there_is_an_index(
     services = Services(Connection(tuple(one_node.urls)), dask_cluster.address)
     name = "lacks-tensorflow"
     source = write_source(tmp_path / "rows.parquet", [f"r{row}" for row in range(500)], VECTORS[:500])
-    model_id = train(TrainSettings(name=name, source=source, hash_backend="tensorflow"), services)["model_id"]
+    model_id = train(TrainSettings(name=name, source=source, hash_backend="tensorflow"), services).model_id
     needs = rf"^model {model_id}, on each Dask worker, needs the package tensorflow, .*pip install 'airlsh\[features\]'"
     with one_without_tensorflow(dask_cluster.address), pytest.raises(MissingPackageError, match=needs):
         run_index(IndexSettings(name=name, source=source), services)
     assert answering_client(services.connection).indices.get(index=f"airlsh-{name}-*").body == {}
     (build,) = list_builds(name, services)
-    assert build["state"] == "failed"
-    record = show_build(name, build["build"], services)
-    assert list(record["stages"]) == ["check"]
-    assert model_id in record["error"]
+    assert build.state == "failed"
+    record = show_build(name, build.build, services)
+    assert list(record.stages) == ["check"]
+    assert model_id in record.error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ShardsMissingError
 from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.local.cluster import ElasticsearchCluster
@@ -44,13 +45,13 @@ def test_one_giant_row_group_goes_evenly_over_all_nodes(services: Services, tmp_
 
     report = run_index(IndexSettings(name="giant", source=source, shards=3), services)
 
-    chunks = [node["chunks"] for node in report["nodes"]]
+    chunks = [node["chunks"] for node in report.nodes]
     assert sum(chunks) >= 8 * 3 * 2
     assert max(chunks) - min(chunks) <= 1
-    assert all(node["requests"] > 0 for node in report["nodes"])
-    assert report["rows_read"] == report["accepted"] == report["documents"] == GIANT_ROWS
-    assert report["recall"] >= 0.95
-    answers = VectorIndex(services.connection, "giant").search_many(vectors[:50], k=1)
+    assert all(node["requests"] > 0 for node in report.nodes)
+    assert report.rows_read == report.accepted == report.documents == GIANT_ROWS
+    assert report.recall >= 0.95
+    answers = VectorIndex("giant", services.connection).search_many(vectors[:50], k=1)
     assert [answer.ids for answer in answers] == [[f"row-{row}"] for row in range(50)]
 
 
@@ -113,13 +114,13 @@ def master_of(services: Services, three_nodes: ElasticsearchCluster) -> int:
     return next(number for number, node in enumerate(three_nodes.nodes) if node.settings.name == name)
 
 
-def assert_exact(client: Elasticsearch, report: dict[str, Any], model: SourceModel) -> None:
+def assert_exact(client: Elasticsearch, report: IndexReport, model: SourceModel) -> None:
     """The alias leads to exactly the source's rows, read back one by one, and the report says so."""
-    assert report["promoted"]
-    index = index_behind(client, report["alias"])
-    assert index == report["index"]
+    assert report.promoted
+    index = index_behind(client, report.alias)
+    assert index == report.index
     assert_holds_source(client, index, model, seed=0)
-    counts = {key: report[key] for key in ("rows_read", "accepted", "repeated", "dead_lettered", "documents")}
+    counts = {key: getattr(report, key) for key in ("rows_read", "accepted", "repeated", "dead_lettered", "documents")}
     winners = len(model.winners)
     assert counts == {
         "rows_read": ROWS,
@@ -145,7 +146,7 @@ def test_a_run_completes_when_the_master_dies_in_the_middle(
             three_nodes.restart_node(victim)
 
     assert meddler.acted.is_set()
-    stories = {story["node"]: story for story in report["nodes"]}
+    stories = {story["node"]: story for story in report.nodes}
     assert stories[services.connection.urls[victim]]["unreachable"] > 0
     assert_exact(client, report, model)
 
@@ -158,7 +159,7 @@ def test_without_replicas_a_node_that_is_gone_fails_the_run_and_one_that_is_back
     settings, model = prepared(services, tmp_path, "gone", looking, replicas=1)
     client = services.connection.client(looking)
     old = run_index(settings, services)
-    assert copies_missing(client, [old["index"]], seconds=60) == 0
+    assert copies_missing(client, [old.index], seconds=60) == 0
     settings = settings.model_copy(update={"replicas": 0, "node_wait_seconds": 5})
     try:
         with (
@@ -170,9 +171,9 @@ def test_without_replicas_a_node_that_is_gone_fails_the_run_and_one_that_is_back
         assert "NODE_LEFT" in raised.value.shards[0]
         assert raised.value.waited_seconds == 5
         assert any("such as ids" in note for note in raised.value.__notes__)
-        assert index_behind(client, "gone") == old["index"]
+        assert index_behind(client, "gone") == old.index
         assert_holds_source(client, "gone", model, seed=1)  # Served whole, by the nodes that are left.
-        asked = VectorIndex(Connection((services.connection.urls[looking],)), "gone")
+        asked = VectorIndex("gone", Connection((services.connection.urls[looking],)))
         identity, row = next(iter(model.winners.items()))
         assert asked.search(model.vectors[row], k=1).ids == [identity]
         before = meddler.stamps()
@@ -184,7 +185,7 @@ def test_without_replicas_a_node_that_is_gone_fails_the_run_and_one_that_is_back
 
     assert len(before) >= 5
     assert {chunk: stamp for chunk, stamp in meddler.stamps().items() if chunk in before} == before
-    assert report["skipped"] == sum(stamp.rows for stamp in before.values())
+    assert report.skipped == sum(stamp.rows for stamp in before.values())
     assert_exact(client, report, model)
 
 

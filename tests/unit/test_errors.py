@@ -10,7 +10,7 @@ import pytest
 
 from lsh_core import errors
 from lsh_core.errors import AirlshError, InputError
-from lsh_core.sources.feature_folders import LETTERS
+from lsh_core.sources.feature_folders import REFUSED
 
 EXAMPLES: list[AirlshError] = [
     errors.AirlshError("why"),
@@ -26,6 +26,7 @@ EXAMPLES: list[AirlshError] = [
     errors.ModelMismatchError("m1", "m2", "index i"),
     errors.VectorError(3, "is not finite"),
     errors.MissingPackageError("tensorflow", "hash_backend=tensorflow", "pip install 'airlsh[features]'"),
+    errors.PluginError("airlsh.models", "ours", "our-package 1.0", "cannot be imported"),
     errors.FilterError("bool.filter[0]", "is not allowed"),
     errors.ImageError("is truncated"),
     errors.EncoderError("text", "text 3 is a float"),
@@ -132,7 +133,7 @@ def test_examples_that_are_not_all_say_how_many_more_there_are() -> None:
 
 def test_refused_rows_of_features_are_said_to_lie_where_they_are() -> None:
     told = str(errors.FeatureLimitError("s3://b/features/", 3, 0, ()))
-    assert f"s3://b/features/{LETTERS} list each row with its reason" in told
+    assert f"s3://b/features/{REFUSED} list each row with its reason" in told
 
 
 def test_no_error_tells_the_secrets_of_a_url() -> None:

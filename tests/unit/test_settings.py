@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ from pydantic import ValidationError
 
 from lsh_core.elastic.system_indices import MAPPINGS
 from lsh_core.errors import SettingsError
+from lsh_core.models import model_classes
 from lsh_core.settings import (
     AbandonSettings,
     IndexSettings,
@@ -115,15 +118,6 @@ def test_settings_survive_json(model: type[Settings]) -> None:
         (TrainSettings, "seed", [0, 2**32 - 1], [-1, 2**32]),
         (TrainSettings, "metric", ["auto", "l2", "cosine", "dot"], ["jaccard", "L2", ""]),
         (TrainSettings, "model", ["ivf", "hyperplane", "subspace", "hnsw"], ["annoy", ""]),
-        (TrainSettings, "lists", [1, 1_048_576], [0, 1_048_577]),
-        (TrainSettings, "spill", [1, 16], [0, 17]),
-        (TrainSettings, "tables", [1, 512], [0, 513]),
-        (TrainSettings, "bits", [1, 32], [0, 33]),
-        (TrainSettings, "multiprobe", [0, 64], [-1, 65]),
-        (TrainSettings, "parts", [1, 512], [0, 513]),
-        (TrainSettings, "clusters", [2, 4096], [1, 4097]),
-        (TrainSettings, "m", [2, 512], [1, 513]),
-        (TrainSettings, "ef_construction", [2, 3200], [1, 3201]),
         (TrainSettings, "source", ["s3://b/*.parquet"], ["", "  "]),
         (IndexSettings, "shards", [1, 1024], [0, 1025, "many"]),
         (IndexSettings, "replicas", [0, 16], [-1, 17]),
@@ -153,6 +147,63 @@ def test_bounds(model: type[Settings], field: str, good: list[Any], bad: list[An
         assert raised.value.setting == field
 
 
+@pytest.mark.parametrize(
+    ("model", "knob", "good", "bad"),
+    [
+        ("ivf", "lists", [1, 1_048_576], [0, 1_048_577]),
+        ("ivf", "spill", [1, 16], [0, 17]),
+        ("hyperplane", "tables", [1, 512], [0, 513]),
+        ("hyperplane", "bits", [1, 32], [0, 33]),
+        ("hyperplane", "multiprobe", [0, 64], [-1, 65]),
+        ("subspace", "parts", [1, 512], [0, 513]),
+        ("subspace", "clusters", [2, 4096], [1, 4097]),
+        ("hyperplane", "hash_backend", ["numpy", "tensorflow", "auto"], ["torch"]),
+        ("hnsw", "m", [2, 512], [1, 513]),
+        ("hnsw", "ef_construction", [2, 3200], [1, 3201]),
+    ],
+)
+def test_bounds_of_knobs(model: str, knob: str, good: list[Any], bad: list[Any]) -> None:
+    for value in good:
+        assert TrainSettings(**SOURCE, model=model, **{knob: value}).model_options == {knob: value}
+        assert TrainSettings(**SOURCE, model=model, model_options={knob: value}).model_options == {knob: value}
+    for value in bad:
+        with pytest.raises(SettingsError, match=f"^{knob}={value!r}: must be") as raised:
+            validated(TrainSettings, {**SOURCE, "model": model, knob: value})
+        assert (raised.value.setting, raised.value.value) == (knob, value)
+
+
+def test_knobs_come_back_from_json() -> None:
+    settings = TrainSettings(**SOURCE, model="ivf", lists=64, spill=None)
+    assert settings.model_options == {"lists": 64}
+    assert TrainSettings.model_validate_json(settings.model_dump_json()) == settings
+    assert TrainSettings(**SOURCE, lists="64").model_options == {"lists": 64}
+
+
+def test_knobs_of_another_model_are_refused_with_those_of_the_model() -> None:
+    with pytest.raises(SettingsError, match=r"^tables=3: is not a knob of ivf models: there are lists, spill"):
+        validated(TrainSettings, {**SOURCE, "tables": 3})
+    with pytest.raises(SettingsError, match=r"^colour='red': is not a knob of hnsw models: there are m, ef_c"):
+        validated(TrainSettings, {**SOURCE, "model": "hnsw", "model_options": {"colour": "red"}})
+    with pytest.raises(SettingsError, match=r"^colour='red': is no setting: .*lists"):
+        validated(TrainSettings, {**SOURCE, "colour": "red"})
+    with pytest.raises(SettingsError, match=r"^model='annoy': must be one of ivf, hyperplane, subspace, hnsw$"):
+        validated(TrainSettings, {**SOURCE, "model": "annoy", "lists": 3})
+
+
+def test_the_form_has_a_field_for_every_knob() -> None:
+    fields = TrainSettings.form_fields().model_fields
+    assert "model_options" not in fields
+    assert fields["hash_backend"].description.startswith("ivf, hyperplane: library")
+    for model in model_classes():
+        assert {knob.name for knob in model.knobs} <= set(fields)
+    assert all(field.description.endswith(".") for field in fields.values())
+
+
+def test_settings_are_read_without_numpy() -> None:
+    code = "import sys, lsh_core.settings, lsh_core.cli.main; print('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
 def test_defaults_load_safely() -> None:
     settings = IndexSettings(**SOURCE)
     assert settings.promote is True
@@ -170,8 +221,8 @@ def test_defaults_load_safely() -> None:
     ],
 )
 def test_moments_are_kept_in_utc(given: str, moment: str) -> None:
-    settings = IndexSettings(**SOURCE, source_covers=given)
-    assert settings.source_covers == moment
+    settings = IndexSettings(**SOURCE, source_as_of=given)
+    assert settings.source_as_of == moment
     assert IndexSettings(**settings.model_dump()) == settings
 
 
@@ -187,7 +238,7 @@ def test_moments_are_kept_in_utc(given: str, moment: str) -> None:
 )
 def test_moments_that_are_none(given: str, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason):
-        IndexSettings(**SOURCE, source_covers=given)
+        IndexSettings(**SOURCE, source_as_of=given)
 
 
 def test_few_queries_cannot_show_a_high_recall() -> None:

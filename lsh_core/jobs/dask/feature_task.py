@@ -10,28 +10,30 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.errors import EncoderError, ImageError
-from lsh_core.features.chunk_files import ChunkRecord, Letter, read_record, write_chunk
+from lsh_core.features.chunk_files import ChunkRecord, read_record, write_chunk
 from lsh_core.features.decoding import ImageDecoder
 from lsh_core.features.encoder import Encoder
 from lsh_core.features.image_loading import Payload, load_image
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.pipeline import Pipeline, Pixels
+from lsh_core.features.row_columns import RowColumns
 from lsh_core.features.row_reading import read_rows
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.features.work_units import RowColumns, WorkChunk, WorkSpan
 from lsh_core.jobs.dask.picklable_errors import picklable_errors
 from lsh_core.jobs.dask.thread_budget import limit_to_share, threads_of_a_task
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.encoder_info import EncoderInfo
-from lsh_core.sources.source_file import check_unchanged
+from lsh_core.sources.reading import check_unchanged
+from lsh_core.sources.source_file import Chunk, Span
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 logger = logging.getLogger(__name__)
 
-TEXTS_A_BLOCK = 1_024
+TEXTS_PER_BLOCK = 1_024
 BATCHES_OF_TEXTS = 16
-IMAGES_A_BLOCK = 32
+IMAGES_PER_BLOCK = 32
 
 
 class UnwantedError(Exception):
@@ -61,7 +63,7 @@ class FeatureTask:
     trusted: bool
     encoder: dict[str, Any]
     columns: RowColumns
-    span: WorkSpan
+    span: Span
     topic: str
     workers_on: dict[str, int]
     resources: dict[str, int] | None
@@ -69,7 +71,7 @@ class FeatureTask:
 
 @dataclass(frozen=True)
 class Finished:
-    """A chunk that is done, by this task or before, and where the time of this task went."""
+    """The record of a finished chunk, and the seconds of this task for it by step."""
 
     record: ChunkRecord
     seconds: dict[str, float]
@@ -96,10 +98,9 @@ def encode_span(task: FeatureTask) -> list[Finished]:
         This worker's encoder is not the one that the run was planned with.
     """
     folder = OutputFolder(task.output)
-    if task.span.file is not None:
-        check_unchanged(task.span.file)
+    check_unchanged(task.span.file)
     finished = []
-    pending: list[WorkChunk] = []
+    pending: list[Chunk] = []
     for chunk in task.span.chunks:
         record = read_record(folder, chunk.key)
         if record is not None:
@@ -107,11 +108,11 @@ def encode_span(task: FeatureTask) -> list[Finished]:
         else:
             pending.append(chunk)
     if pending:
-        finished += _encode(task, folder, WorkSpan(task.span.file, tuple(pending)))
+        finished += _encode(task, folder, Span(task.span.file, tuple(pending)))
     return finished
 
 
-def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator[Finished]:
+def _encode(task: FeatureTask, folder: OutputFolder, span: Span) -> Iterator[Finished]:
     started = time.perf_counter()
     encoder = _encoder(task.spec, task.trusted, task.workers_on)
     starting = time.perf_counter() - started
@@ -129,7 +130,7 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
         partial(_write, folder, span, EncoderInfo(column=task.columns.vector, **told)),
         vector=task.columns.vector,
         threads=threads_of_a_task(task.workers_on, task.resources),
-        rows_a_block=_rows_a_block(task.spec, encoder, texts=task.columns.template is not None),
+        rows_per_block=_rows_per_block(task.spec, encoder, texts=task.columns.template is not None),
         stopping=_stop_if_unwanted,
     )
     for record, seconds in pipeline.run(read_rows(span, task.columns)):
@@ -138,27 +139,26 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: WorkSpan) -> Iterator
         starting = 0.0
 
 
-def _rows_a_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
+def _rows_per_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
     """Return how many rows are handed over at once: whole batches, if the encoder says how much it takes.
 
     Texts are sorted by length within a block: of several batches, those of a batch are about as long. A chunk may end
-    in less than a batch, and those of images have `IMAGES_A_CHUNK` rows.
+    in less than a batch, and those of images have `IMAGES_PER_CHUNK` rows.
     """
     batch = spec.batch_size or getattr(encoder, "batch_size", None) or 1
-    least = max(TEXTS_A_BLOCK, BATCHES_OF_TEXTS * batch) if texts else IMAGES_A_BLOCK
+    least = max(TEXTS_PER_BLOCK, BATCHES_OF_TEXTS * batch) if texts else IMAGES_PER_BLOCK
     return -(-least // batch) * batch
 
 
 def _write(
     folder: OutputFolder,
-    span: WorkSpan,
+    span: Span,
     encoder: EncoderInfo,
     record: ChunkRecord,
     rows: pa.Table,
-    letters: Sequence[Letter],
+    letters: Sequence[DeadLetter],
 ) -> ChunkRecord:
-    if span.file is not None:
-        check_unchanged(span.file)  # Between the reading of its rows and the claim that they are encoded.
+    check_unchanged(span.file)  # Between the reading of its rows and the claim that they are encoded.
     return write_chunk(folder, record, rows, letters, encoder)
 
 
@@ -206,7 +206,7 @@ def _here() -> str:
 
 
 def _announce(topic: str, rows: int) -> None:
-    """Tell whoever waits that a chunk is done."""
+    """Send the rows of a finished chunk to the client that waits."""
     from distributed import get_worker
 
     try:

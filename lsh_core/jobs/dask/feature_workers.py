@@ -1,38 +1,37 @@
-"""The Dask side of `compute_features`: which workers encode, and how they are kept busy, a few spans at a time."""
+"""Chooses the Dask workers that encode, and keeps them busy a few spans at a time."""
 
 from __future__ import annotations
 
 import secrets
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.errors import FeaturesError, UnavailableError
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.features.work_units import RowColumns, WorkSpan
+from lsh_core.features.row_columns import RowColumns
+from lsh_core.features.specification import EncoderSpec
 from lsh_core.jobs.dask.feature_task import FeatureTask, Finished, UnwantedError, describe_encoder, encode_span
+from lsh_core.jobs.dask.futures import follow_futures
 from lsh_core.jobs.dask.thread_budget import tasks_at_a_time
-from lsh_core.jobs.dask.worker_liveness import GOING_ON, WorkerLiveness, as_they_end, why_nobody_works, workers_of
+from lsh_core.jobs.dask.worker_liveness import why_nobody_works, workers_of
 from lsh_core.progress import progress
 from lsh_core.settings import FeaturesSettings
+from lsh_core.sources.source_file import Span
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from lsh_core.features.specification import EncoderSpec
 
 _OPEN_PER_THREAD = 2
-_LOOK_SECONDS = 0.05
 
 
 class FeatureWorkers:
     """The workers of one run.
 
     Where some of them have a GPU to offer (``dask worker --resources GPU=1``) they alone encode, unless the settings
-    say otherwise.
+    ask for the CPU.
 
     Attributes
     ----------
@@ -63,11 +62,11 @@ class FeatureWorkers:
         arguments = (self._spec, self._trusted, self._workers_on)
         described = self._client.submit(describe_encoder, *arguments, pure=False, resources=self._resources)
         with self._told_of_deaths():
-            about: dict[str, Any] = next(as_they_end(self._client, [described], self._resources)).result()
+            about: dict[str, Any] = next(follow_futures(self._client, [described], resources=self._resources)).result()
         return about
 
     def encode(
-        self, spans: Iterable[WorkSpan], columns: RowColumns, encoder: dict[str, Any], rows: int
+        self, spans: Iterable[Span], columns: RowColumns, encoder: dict[str, Any], rows: int
     ) -> Iterator[Finished]:
         """Encode `spans`, in order, a bounded number of them at a time; yield their chunks as spans end.
 
@@ -111,28 +110,30 @@ class FeatureWorkers:
 
     def _followed(self, tasks: Iterator[FeatureTask]) -> Iterator[list[Finished]]:
         going_on: dict[Future[list[Finished]], FeatureTask] = {}
-        watch = WorkerLiveness(self._client, self._resources)
+
+        def submit(task: FeatureTask) -> Future[list[Finished]]:
+            future = self._client.submit(encode_span, task, pure=False, resources=self._resources, retries=0)
+            going_on[future] = task
+            return future
+
+        def resubmit(ended: Future[list[Finished]]) -> Future[list[Finished]] | None:
+            task = going_on.pop(ended)
+            # Its worker lost the scheduler for a moment, took the task for cancelled, and got it again.
+            is_unwanted = ended.status == "error" and isinstance(ended.exception(), UnwantedError)
+            return submit(task) if is_unwanted else None
+
         try:
-            while True:
-                room = max(0, _OPEN_PER_THREAD * self.threads - len(going_on))
-                going_on.update((self._submit(task), task) for task in islice(tasks, room))
-                if not going_on:
-                    return
-                watch.require()
-                for future in [future for future in going_on if future.status not in GOING_ON]:
-                    task = going_on.pop(future)
-                    if future.status == "error" and isinstance(future.exception(), UnwantedError):
-                        # Its worker lost the scheduler for a moment, took the task for cancelled, and got it again.
-                        going_on[self._submit(task)] = task
-                    else:
-                        yield self._result(future)
-                time.sleep(_LOOK_SECONDS)
+            for ended in follow_futures(
+                self._client,
+                map(submit, tasks),
+                open_at_most=_OPEN_PER_THREAD * self.threads,
+                resources=self._resources,
+                resubmit=resubmit,
+            ):
+                yield self._result(ended)
         finally:
             if going_on and self._client.status == "running":
                 self._client.cancel(list(going_on), force=True)
-
-    def _submit(self, task: FeatureTask) -> Future[list[Finished]]:
-        return self._client.submit(encode_span, task, pure=False, resources=self._resources, retries=0)
 
     def _result(self, future: Future[list[Finished]]) -> list[Finished]:
         if future.status == "cancelled":
@@ -142,7 +143,7 @@ class FeatureWorkers:
 
     @contextmanager
     def _told_of_deaths(self) -> Iterator[None]:
-        """Say what may be the matter with a task that no worker survived."""
+        """Turn the end of a task that no worker survived into an error that says what may be the matter."""
         from distributed import KilledWorker
 
         try:

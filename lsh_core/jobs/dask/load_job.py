@@ -1,4 +1,4 @@
-"""The Dask job of a load: submitted once, found again by whoever goes on with the build, cancelled as a whole.
+"""The Dask job of a load: submitted once, found again by whoever resumes the build, cancelled as a whole.
 
 The futures are published on the scheduler, so that they outlive the process that submitted them. One job a
 build: the next submitter adopts it while the write gate is still open for its epoch, and cancels it otherwise.
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsh_core.errors import LoadError
+from lsh_core.jobs.dask.futures import follow_futures
 from lsh_core.jobs.dask.span_task import SpanTask, load_span
-from lsh_core.jobs.dask.worker_liveness import WorkerLiveness
 from lsh_core.progress import progress
 
 if TYPE_CHECKING:
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.1
-_KNOWN_SECONDS = 10.0
 _TOLD_SECONDS = 0.5  # A future that was just found says "pending" until the scheduler has told otherwise.
-_OVER = ("error", "cancelled", "lost")
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def submit(dask: Client, build: str, epoch: int, tasks: Sequence[SpanTask]) -> L
     """Submit `tasks` and publish their futures."""
     # Keys of their own: a worker may still be busy with a cancelled task of an earlier try.
     futures = dask.map(load_span, tasks, pure=False, key=f"load-{build}-{epoch}", retries=0)
-    job = LoadJob(build, epoch, sum(chunk.rows for task in tasks for chunk in task.chunks), tuple(futures))
+    job = LoadJob(build, epoch, sum(task.span.rows for task in tasks), tuple(futures))
     dask.publish_dataset({"epoch": epoch, "rows": job.rows, "futures": list(futures)}, name=_dataset(build))
     return job
 
@@ -63,20 +60,6 @@ def find(dask: Client, build: str) -> LoadJob | None:
         return None
     time.sleep(_TOLD_SECONDS)
     return LoadJob(build, found["epoch"], found["rows"], tuple(found["futures"]))
-
-
-def unknown(dask: Client, futures: Sequence[Future[int]]) -> list[Future[int]]:
-    """Return the futures whose tasks the scheduler does not know: they stay pending for ever.
-
-    A scheduler forgets the tasks of a client that is gone, and then may publish their futures: the client died between.
-    """
-    if dask.scheduler is None or not futures:
-        return []
-    states = dask.sync(dask.scheduler.get_task_status, keys=[future.key for future in futures])
-    missing = [future for future in futures if states[future.key] is None]
-    if missing:
-        time.sleep(_TOLD_SECONDS)  # One that was just cancelled is told to be.
-    return missing
 
 
 def cancel(dask: Client, build: str) -> bool:
@@ -102,13 +85,11 @@ def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None], to
     Raises
     ------
     LoadError
-        A span failed, was cancelled by somebody else, or is unknown to the scheduler.
+        A span failed, or was cancelled by somebody else.
     UnavailableError
-        The scheduler is gone, or no worker takes work.
+        The scheduler is gone, or it has forgotten a span; or no worker takes work.
     """
     topic = f"airlsh-{job.build}"
-    watch = WorkerLiveness(dask)
-    pending, asked_at = list(job.futures), time.monotonic()
     with progress("load", total=job.rows) as meter:
 
         def on_chunk(event: tuple[float, tuple[int, int]]) -> None:
@@ -118,22 +99,11 @@ def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None], to
 
         dask.subscribe_topic(topic, on_chunk)
         try:
-            while pending:
-                check()
-                watch.require()
-                for future in pending:
-                    if future.status in _OVER:
-                        raise (
-                            future.exception()
-                            if future.status == "error"
-                            else LoadError(index, "load", f"was {future.status}")
-                        )
-                pending = [future for future in pending if future.status != "finished"]
-                if time.monotonic() - asked_at > _KNOWN_SECONDS:
-                    asked_at = time.monotonic()
-                    if any(future.status == "pending" for future in unknown(dask, pending)):
-                        raise LoadError(index, "load", "is unknown to the Dask scheduler")
-                time.sleep(_LOOK_SECONDS)
+            for future in follow_futures(dask, job.futures, check=check):
+                if future.status == "error":
+                    raise future.exception()
+                if future.status != "finished":
+                    raise LoadError(index, "load", f"was {future.status}")
         finally:
             if dask.status == "running":
                 dask.unsubscribe_topic(topic)

@@ -1,11 +1,14 @@
-"""A look at a scheduler's address before Dask connects: Dask waits for ever for a server of another protocol."""
+"""Probe of a scheduler before Dask connects.
+
+Dask waits forever for a server of another protocol.
+"""
 
 from __future__ import annotations
 
 import socket
 from urllib.parse import urlsplit
 
-from lsh_core.elastic.tls import speaks_tls
+from lsh_core.elastic.tls_probe import speaks_tls
 
 _LISTEN_SECONDS = 5.0
 _TLS_LISTEN_SECONDS = 1.0

@@ -17,10 +17,12 @@ from lsh_core.elastic.refusals import errors_named
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.bulk_transport import ElasticTransport
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.loading.dead_letters import DeadLetter, write_dead_letters
+from lsh_core.loading.dead_letters import write_dead_letters
 from lsh_core.loading.ledger import Ledger, LedgerEntry, LedgerKey
 from lsh_core.models.store import read_model
-from lsh_core.sources.source_file import Chunk, SourceFile, check_unchanged
+from lsh_core.sources.dead_letter import DeadLetter
+from lsh_core.sources.reading import check_unchanged
+from lsh_core.sources.source_file import Chunk, SourceFile, Span
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -38,8 +40,7 @@ class SpanTask:
     epoch: int
     plan: LoadPlan
     key: LedgerKey
-    file: SourceFile
-    chunks: tuple[Chunk, ...]
+    span: Span
     wait_seconds: float
 
 
@@ -49,9 +50,9 @@ def load_span(task: SpanTask) -> int:
 
     A span runs again when its worker died under it: what that one finished is counted, and not sent again.
     """
-    check_unchanged(task.file)
+    check_unchanged(task.span.file)
     pending = _pending(task)
-    rows = sum(chunk.rows for chunk in task.chunks) - sum(chunk.rows for chunk in pending)
+    rows = task.span.rows - sum(chunk.rows for chunk in pending)
     if not pending:
         return rows
     loader = ChunkLoader(
@@ -60,7 +61,7 @@ def load_span(task: SpanTask) -> int:
         build_sender(task.connection, write_alias(task.plan.build, task.epoch), task.index, task.wait_seconds),
         partial(_record, task),
     )
-    for entry in loader.load(task.file, pending):
+    for entry in loader.load(task.span.file, pending):
         rows += entry.rows_read
         _announce(task.plan.build, entry)
     return rows
@@ -68,14 +69,14 @@ def load_span(task: SpanTask) -> int:
 
 def _pending(task: SpanTask) -> list[Chunk]:
     """Return the chunks of `task` that have no ledger entry."""
-    files = {chunk.file: task.file for chunk in task.chunks}
+    files = {chunk.file: task.span.file for chunk in task.span.chunks}
     done = on_any_node(
         task.connection,
-        lambda client: Ledger(client, task.key).done(files, task.chunks),
+        lambda client: Ledger(client, task.key).done(files, task.span.chunks),
         wait_seconds=task.wait_seconds,
         watch=True,
     )
-    return [chunk for chunk in task.chunks if chunk.number not in done]
+    return [chunk for chunk in task.span.chunks if chunk.number not in done]
 
 
 @lru_cache(maxsize=2)
@@ -89,11 +90,13 @@ def build_sender(connection: Connection, alias: str, index: str, wait_seconds: f
     )
 
 
-def _record(task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: Sequence[DeadLetter]) -> None:
+def _record(
+    task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, dead_letters: Sequence[DeadLetter]
+) -> None:
     check_unchanged(file)  # Between the reading of its rows and the claim that they are loaded.
 
     def write(client: Elasticsearch) -> None:
-        write_dead_letters(client, letters)
+        write_dead_letters(client, dead_letters)
         Ledger(client, task.key).write(file, entry, chunk, epoch=task.epoch)
 
     first = _answering(task.connection, entry)
@@ -107,7 +110,7 @@ def _answering(connection: Connection, entry: LedgerEntry) -> int:
 
 
 def _announce(build: str, entry: LedgerEntry) -> None:
-    """Tell whoever waits for the load that a chunk is done: its rows, and how many of them were refused."""
+    """Send the rows of a finished chunk, and how many were refused, to the client that waits."""
     from distributed import get_worker
 
     try:

@@ -1,4 +1,4 @@
-"""How many threads a worker may use: its share of the cores of its machine, as there are others on it."""
+"""Thread budget of a worker: its share of the cores of its machine."""
 
 from __future__ import annotations
 

@@ -1,30 +1,29 @@
-"""Whether anybody on a Dask cluster takes work, while a job waits for it."""
+"""Liveness of the workers of a Dask cluster while a job waits for them."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lsh_core.errors import UnavailableError
 from lsh_core.signals import raise_if_signalled
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
 _TELL_SECONDS = 10.0
-_WAIT_SECONDS = 0.05
-GOING_ON = ("pending", "lost")
-"""What a task is that has not ended: the answers that a worker held die with it, and their tasks run again."""
 
 
 class WorkerLiveness:
-    """Notices when nobody takes work: a job on Dask would wait for ever, without a word.
+    """Watch that notices when no worker takes work.
+
+    Without it, a job on Dask would wait forever and silently.
 
     Dask pauses a worker that uses 80 % of its memory until it uses less: it ends what it has begun, and one whose
     memory is not given back never begins anything again.
@@ -70,20 +69,6 @@ class WorkerLiveness:
         if waited >= _TELL_SECONDS and not self._told:
             self._told = True
             logger.warning("no Dask worker takes work, waiting %.0f s for one: %s", self.PATIENCE_SECONDS, reason)
-
-
-def as_they_end(
-    client: Client, tasks: Iterable[Future[Any]], resources: Mapping[str, float] | None = None
-) -> Iterator[Future[Any]]:
-    """Yield tasks as they end, well or not; what `WorkerLiveness` raises if nobody takes them."""
-    watch, going_on = WorkerLiveness(client, resources), list(tasks)
-    while going_on:
-        watch.require()
-        ended = [task for task in going_on if task.status not in GOING_ON]
-        going_on = [task for task in going_on if task not in ended]
-        yield from ended
-        if not ended:
-            time.sleep(_WAIT_SECONDS)
 
 
 def workers_of(client: Client) -> list[dict[str, Any]]:

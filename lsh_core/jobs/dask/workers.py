@@ -1,4 +1,4 @@
-"""A Dask cluster to work on: one that is running, or two workers of this process's own."""
+"""Dask clusters: a running one, or two workers of this process."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The stages of an index run, in order: check, plan, create, load, settle, verify, promote, summarise."""
+"""The stages of an index run, a module each; ``order`` lists them."""

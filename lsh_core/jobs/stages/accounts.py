@@ -1,4 +1,4 @@
-"""The accounts of a build, added up from its ledger entries as they stream by."""
+"""Accounts of a build: sums over its ledger entries, computed as they stream by."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from lsh_core.loading.ledger import LedgerEntry
 from lsh_core.loading.node_stats import NodeStats
 
-_MOST_SAMPLES = 400
+_MAX_SAMPLES = 400
 
 
 class Accounts:
@@ -17,14 +17,14 @@ class Accounts:
 
     Attributes
     ----------
-    chunks, rows_read, dead_lettered, longer_rows
+    chunks, rows_read, dead_lettered, rows_beyond_norm
         Sums over all entries that `follow` let through.
     missing
         Chunks without an entry.
     """
 
     def __init__(self) -> None:
-        self.chunks = self.missing = self.rows_read = self.dead_lettered = self.longer_rows = 0
+        self.chunks = self.missing = self.rows_read = self.dead_lettered = self.rows_beyond_norm = 0
         self._samples: list[dict[str, Any]] = []
         self._seen = 0
         self._step = 1
@@ -41,7 +41,7 @@ class Accounts:
             self.chunks += 1
             self.rows_read += entry.rows_read
             self.dead_lettered += entry.dead_lettered
-            self.longer_rows += entry.longer_rows
+            self.rows_beyond_norm += entry.rows_beyond_norm
             self._home_chunks[entry.node] += 1
             for tally in entry.nodes:
                 self._nodes[tally["node"]].add(NodeStats.from_document(tally))
@@ -55,9 +55,9 @@ class Accounts:
         return list(self._samples)
 
     def nodes(self, urls: Iterable[str]) -> list[dict[str, Any]]:
-        """Return the story of each node: its chunks, and what `NodeTally.story` tells of it."""
+        """Return the chunks and load statistics of each node."""
         return [
-            {"node": node, "chunks": self._home_chunks[node], **self._nodes[node].story()}
+            {"node": node, "chunks": self._home_chunks[node], **self._nodes[node].to_report()}
             for node in dict.fromkeys((*urls, *self._nodes))
         ]
 
@@ -69,7 +69,7 @@ class Accounts:
         """Keep every n-th sample, with n doubled whenever there are twice as many as are wanted."""
         if self._seen % self._step == 0:
             self._samples.append(sample)
-            if len(self._samples) >= 2 * _MOST_SAMPLES:
+            if len(self._samples) >= 2 * _MAX_SAMPLES:
                 del self._samples[1::2]
                 self._step *= 2
         self._seen += 1

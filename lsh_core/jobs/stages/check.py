@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsh_core.builds.aliases import live_index, moved_away
 from lsh_core.builds.field_limits import check_nested_names
 from lsh_core.builds.field_types import fields_for, parse_overrides
 from lsh_core.builds.mapping import check_vector_column
 from lsh_core.builds.names import physical_index
-from lsh_core.builds.records import PLANNED, BuildRecords, was_verified
+from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
+from lsh_core.builds.stage_facts import CheckFacts
 from lsh_core.choices import listed
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
@@ -23,7 +23,7 @@ from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.draft import check_index
 from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.journal import Journal
-from lsh_core.live.watermark import SourceWatermark, source_watermark
+from lsh_core.live.watermark import source_watermark
 from lsh_core.loading.purge import purge_expired_dead_letters
 from lsh_core.models.store import find_model
 from lsh_core.settings import IndexSettings
@@ -37,11 +37,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SOURCE_VERSION = "source_version"
-
 
 @stage
-def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> CheckFacts:
     """Check servers, source, columns and model, and start the record of the build.
 
     Raises
@@ -56,11 +54,11 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     client = answering_client(services.connection)
     runs = BuildRecords(client)
     record = runs.find(settings.name, build)
-    if settings.promote:
-        _require_promotable(client, settings.name, build, record)
     if record is None:
-        _tell_of_unfinished(runs, settings.name)
-    journal_at = Journal(services.connection, settings.name).settled()  # Before the source is looked at.
+        _warn_of_unfinished(runs, settings.name)
+    elif settings.promote:
+        _require_promotable(client, record)
+    up_to = Journal(services.connection, settings.name).barrier()  # Before the source is looked at.
     dataset, columns = read_source(settings, record)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
@@ -77,101 +75,94 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     stored = find_model(client, settings.name, _planned_model(settings, build, record))
     require_same_space(settings, columns, stored)
     check_index(client, settings, build, stored, fields, rows=dataset.rows, nodes=facts.data_nodes)
-    known = record is not None and "expected_live" in record  # By what a retry, or a resumed run, goes on.
-    cover = (
-        SourceWatermark.of(record)
-        if known
-        else source_watermark(services.connection, settings.name, settings.source_covers, live, journal_at)
+    watermark = (
+        source_watermark(services.connection, settings.name, settings.source_as_of, live, up_to)
+        if record is None
+        else record.watermark
     )
     with dask_client(services) as dask:
         workers, threads = worker_threads(dask)
     runs.start(
         settings.name,
         build,
-        {
-            "index": physical_index(settings.name, build),
-            "state": record["state"] if record and was_verified(record) else PLANNED,
-            "model_id": stored.model_id,
-            "settings": settings.model_dump(mode="json"),
-            "error": None,
-            "finished_at": None,
-            # What the promotion goes by: a retry keeps what was live when the run started first.
-            "expected_live": record["expected_live"] if record and known else live,
-            "cover": asdict(cover),
-            SOURCE_VERSION: dataset.version,  # A table may move on: a retry, and every later stage, reads this version.
-        },
+        index=physical_index(settings.name, build),
+        state=record.state if record is not None and record.was_verified else BuildState.PLANNED,
+        model_id=stored.model_id,
+        settings=settings.model_dump(mode="json"),
+        # A retry, or a resumed run, keeps the index that was live when the run started first.
+        expected_live=live if record is None else record.expected_live,
+        watermark=watermark,
+        source_version=dataset.version,  # A table may move on: a retry, and every later stage, reads this version.
     )
-    return {
-        "rows": dataset.rows,
-        "files": len(dataset.files),
-        "columns_left_out": list(columns.left_out),
-        **dataset.facts(),
-        "dims": columns.dims,
-        "model_id": stored.model_id,
-        "elasticsearch": ", ".join(facts.versions),
-        "data_nodes": facts.data_nodes,
-        "workers": workers,
-        "worker_threads": threads,
-        "live": live,
-        "source_covers": cover.time,
-    }
+    return CheckFacts(
+        **asdict(dataset.facts()),
+        rows=dataset.rows,
+        files=len(dataset.files),
+        columns_left_out=columns.left_out,
+        dims=columns.dims,
+        model_id=stored.model_id,
+        elasticsearch=", ".join(facts.versions),
+        data_nodes=facts.data_nodes,
+        workers=workers,
+        worker_threads=threads,
+        live=live,
+        source_as_of=watermark.time,
+    )
 
 
-def _require_promotable(client: Elasticsearch, name: str, build: str, record: Mapping[str, Any] | None) -> None:
+def _require_promotable(client: Elasticsearch, record: BuildRecord) -> None:
     """Raise `PromotionConflictError` if the promotion of a resumed build would be refused at the end of its run."""
-    if record is None or "expected_live" not in record:
-        return
+    name, build = record.name, record.build
     live = live_index(client, name)
-    if live in (record["expected_live"], record["index"]):
+    if live in (record.expected_live, record.index):
         return
     promote = f"airlsh builds promote {name} --build {build}"
-    if was_verified(record):
+    if record.was_verified:
         remedy = f"Build {build} is verified. If it is to replace what is live now: {promote}"
     else:
         finish = f"airlsh index {name} --resume {build} --no-promote"
         remedy = f"To finish build {build} all the same: {finish}; then: {promote}"
-    raise moved_away(name, record["expected_live"], live).with_note(remedy)
+    raise moved_away(name, record.expected_live, live).with_note(remedy)
 
 
-def _tell_of_unfinished(runs: BuildRecords, name: str) -> None:
-    """Log which other builds of `name` were not finished: nobody is at work on them, as this run holds the lease."""
-    unfinished = [record for record in runs.of(name) if not was_verified(record)]
+def _warn_of_unfinished(runs: BuildRecords, name: str) -> None:
+    """Log the other builds of `name` that were not finished. The lease excludes a run that still works on one."""
+    unfinished = [record for record in runs.of(name) if not record.was_verified]
     if unfinished:
-        newest = unfinished[0]["build"]
+        newest = unfinished[0].build
         logger.warning(
             "%s has unfinished builds: %s; `airlsh index %s --resume %s` resumes one, "
             "`airlsh builds abandon %s --build %s` deletes it",
             name,
-            listed([f"{record['build']} ({record['state']})" for record in unfinished]),
+            listed([f"{record.build} ({record.state})" for record in unfinished]),
             *(name, newest) * 2,
         )
 
 
-def read_source(settings: IndexSettings, record: Mapping[str, Any] | None) -> tuple[Dataset, SourceColumns]:
+def read_source(settings: IndexSettings, record: BuildRecord | None) -> tuple[Dataset, SourceColumns]:
     """Open the source of `settings` and check its columns.
 
     Parameters
     ----------
     record
-        Of the build, which knows which version of a table its run has begun with; None before there is one.
+        Record of the build, with the version of the table that its run began with; None before there is one.
     """
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
 
-    dataset = open_dataset(settings.source, (record or {}).get(SOURCE_VERSION) or settings.source_version)
+    dataset = open_dataset(settings.source, (record and record.source_version) or settings.source_version)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=settings.columns)
     check_vector_column(settings.source, settings.vector, columns.dims)
     return dataset, columns
 
 
-def _planned_model(settings: IndexSettings, build: str, record: Mapping[str, Any] | None) -> str | None:
+def _planned_model(settings: IndexSettings, build: str, record: BuildRecord | None) -> str | None:
     """Return the model to use: a build that was planned before keeps its model, whatever was trained since."""
-    if record is None or "plan" not in record:
+    if record is None or record.plan is None:
         return settings.model_id
-    planned = str(record["plan"]["vector"]["model_id"])
-    if settings.model_id not in (None, planned):
-        raise ModelMismatchError(f"model {planned}", f"{settings.model_id}", f"build {build}")
-    return planned
+    if settings.model_id not in (None, record.model_id):
+        raise ModelMismatchError(f"model {record.model_id}", f"{settings.model_id}", f"build {build}")
+    return record.model_id
 
 
 def require_same_space(settings: IndexSettings, columns: SourceColumns, stored: StoredModel) -> None:

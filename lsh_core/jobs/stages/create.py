@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsh_core.builds.mapping import BuildMeta, build_body
 from lsh_core.builds.names import closed_alias
-from lsh_core.builds.records import LOADING, BuildRecords
+from lsh_core.builds.records import BuildRecords, BuildState
+from lsh_core.builds.stage_facts import CreateFacts
 from lsh_core.elastic.cluster import answering_client, copies_missing, data_nodes
 from lsh_core.elastic.index_creation import create_index
 from lsh_core.elastic.leases import Lease
@@ -27,7 +28,7 @@ _COPIES_SECONDS = 30.0
 
 
 @stage
-def create(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+def create(settings: IndexSettings, build: str, services: Services, lease: Lease) -> CreateFacts:
     """Create the index of the build; a retry of the same run finds it and goes on with it.
 
     Raises
@@ -57,8 +58,8 @@ def create(settings: IndexSettings, build: str, services: Services, lease: Lease
         if "_meta" not in mapping or BuildMeta.from_json(mapping["_meta"]) != meta:
             raise LoadError(plan.index, "create", "an index of this name is there, and it is not this run's") from error
     _wait_for_copies(client, plan)
-    BuildRecords(client).advance(settings.name, build, LOADING)
-    return {"index": plan.index, "created": created, "shards": plan.shards, "replicas": plan.replicas}
+    BuildRecords(client).advance(settings.name, build, BuildState.LOADING)
+    return CreateFacts(index=plan.index, created=created, shards=plan.shards, replicas=plan.replicas)
 
 
 def _wait_for_copies(client: Elasticsearch, plan: BuildPlan) -> None:

@@ -10,8 +10,9 @@ from lsh_core.builds.mapping import BuildMeta, VectorField, build_body, default_
 from lsh_core.builds.names import physical_index
 from lsh_core.elastic.capacity import require_room
 from lsh_core.elastic.index_creation import creatable, try_body
-from lsh_core.models.metrics import SIMILARITY
+from lsh_core.metrics import metric_named
 from lsh_core.models.registry import load_model, model_class
+from lsh_core.retrieval.registry import retrieval_of
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -66,19 +67,23 @@ def shape(settings: IndexSettings, vector: VectorField, *, rows: int, nodes: int
 
 
 def _draft_vector(settings: IndexSettings, stored: StoredModel) -> VectorField:
-    """Return the vector field as its model decides it, without reading the model's arrays."""
+    """Return the vector field of a model, without reading the model's arrays.
+
+    The parameters of a strategy that follow from arrays have no part in the mapping.
+    """
+    strategy = retrieval_of(model_class(stored.model))
+    parameters: dict[str, Any] = {}
+    if not stored.arrays:
+        parameters = strategy.parameters_of(load_model(stored.model, dict(stored.params), {}), stored.fingerprint)
     return VectorField(
         column=settings.vector,
         dims=stored.dims,
         metric=stored.metric,
-        similarity=SIMILARITY[stored.metric],
+        similarity=metric_named(stored.metric).similarity,
         model_id=stored.model_id,
         fingerprint=stored.fingerprint,
-        kind=stored.kind,
-        token_prefix="",
-        token_width=1,
-        has_lists=model_class(stored.kind).has_lists,
-        near=0,
+        model=stored.model,
         effort=0,
-        graph=None if stored.arrays else load_model(stored.kind, dict(stored.params), {}).graph,
+        retrieval=strategy.name,
+        retrieval_parameters=parameters,
     )

@@ -1,10 +1,9 @@
-"""Settle: no more writes, normal settings, everything visible and merged."""
+"""Finalize: closes the index to loaders, restores its settings, refreshes and merges it."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from lsh_core.builds.finalize import finalize_index
+from lsh_core.builds.stage_facts import FinalizeFacts
 from lsh_core.builds.write_gate import fence_writes
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
@@ -15,11 +14,11 @@ from lsh_core.settings import IndexSettings
 
 
 @stage
-def settle(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
-    """Fence the loaders off, and make the index what will be served."""
+def finalize(settings: IndexSettings, build: str, services: Services, lease: Lease) -> FinalizeFacts:
+    """Fence the loaders off, and make the index ready to be searched."""
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
     fence_writes(client, plan.index, build, lease.epoch)
     finalize_index(client, plan.index, replicas=plan.replicas)
     size = client.indices.stats(index=plan.index, metric="store", filter_path="_all.primaries.store.size_in_bytes")
-    return {"bytes": size["_all"]["primaries"]["store"]["size_in_bytes"]}
+    return FinalizeFacts(bytes=size["_all"]["primaries"]["store"]["size_in_bytes"])

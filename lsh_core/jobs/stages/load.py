@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lsh_core.builds.records import LOADED, LOADING, BuildRecords
+from lsh_core.builds.records import BuildRecords, BuildState
+from lsh_core.builds.stage_facts import LoadFacts
 from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LeaseLostError
 from lsh_core.jobs.dask import load_job
+from lsh_core.jobs.dask.futures import forgotten
 from lsh_core.jobs.dask.load_job import LoadJob
 from lsh_core.jobs.dask.span_task import SpanTask
 from lsh_core.jobs.services import Services, dask_client, worker_threads
@@ -34,17 +36,11 @@ _EXAMPLES = 10
 
 
 @stage
-def load(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+def load(settings: IndexSettings, build: str, services: Services, lease: Lease) -> LoadFacts:
     """Load the chunks that are not in the ledger.
 
     A job that an earlier try of this run left on Dask, and that may still write, is adopted; one that may not is
     cancelled, and the gate is opened for this try alone before the ledger is read.
-
-    Returns
-    -------
-    dict
-        ``rows_read`` of this call, ``skipped`` rows of chunks that were done before, ``chunks`` of this call,
-        ``adopted``: whether the job was found running.
     """
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
@@ -66,7 +62,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
                 done = Ledger(client, key).done(plan.files, chunks)
                 pending = [chunk for chunk in chunks if chunk.number not in done]
                 if pending:
-                    BuildRecords(client).update(build, state=LOADING)
+                    BuildRecords(client).record_state(build, BuildState.LOADING)
                 tasks = _tasks(settings, build, services, plan, key, lease.epoch, pending, dask)
                 job = load_job.submit(dask, build, lease.epoch, tasks)
             else:
@@ -80,13 +76,13 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     except BaseException as error:
         _close(services, plan, build, lease, error)
         raise
-    BuildRecords(answering_client(services.connection)).advance(settings.name, build, LOADED)
-    return {
-        "rows_read": job.rows,
-        "skipped": plan.rows - job.rows,
-        "chunks": len(chunks) if adopted else len(pending),
-        "adopted": adopted,
-    }
+    BuildRecords(answering_client(services.connection)).advance(settings.name, build, BuildState.LOADED)
+    return LoadFacts(
+        rows_read=job.rows,
+        skipped=plan.rows - job.rows,
+        chunks=len(chunks) if adopted else len(pending),
+        adopted=adopted,
+    )
 
 
 def ledger_key(client: Elasticsearch, plan: BuildPlan, build: str) -> LedgerKey:
@@ -99,8 +95,8 @@ def _refusal_limit(settings: IndexSettings, build: str, services: Services, clie
     rows, dead_lettered = ledger_totals(client, build)
 
     def examples() -> tuple[str, ...]:
-        letters = read_dead_letters(answering_client(services.connection), build, limit=_EXAMPLES)
-        return tuple(str(letter) for letter in letters)
+        dead_letters = read_dead_letters(answering_client(services.connection), build, limit=_EXAMPLES)
+        return tuple(str(dead_letter) for dead_letter in dead_letters)
 
     return DeadLetterLimit(settings, build, rows=rows, dead_lettered=dead_lettered, examples=examples)
 
@@ -110,9 +106,9 @@ def _running_job(dask: Client, build: str, gate: WriteFence) -> LoadJob | None:
     job = load_job.find(dask, build)
     if job is None or not gate.is_open or gate.epoch != job.epoch:
         return None
-    if not all(future.status in ("pending", "finished") for future in job.futures):
+    if forgotten(dask, job.futures):
         return None
-    return None if load_job.unknown(dask, job.futures) else job
+    return job if all(future.status in ("pending", "finished") for future in job.futures) else None
 
 
 def _cancel(dask: Client, build: str, cause: BaseException) -> None:
@@ -152,8 +148,7 @@ def _tasks(
             epoch=epoch,
             plan=load_plan,
             key=key,
-            file=plan.files[span[0].file],
-            chunks=tuple(span),
+            span=span,
             wait_seconds=settings.node_wait_seconds,
         )
         for span in plan_spans(plan.files, pending, parallelism=threads)

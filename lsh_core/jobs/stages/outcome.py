@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from lsh_core.builds.aliases import live_index
-from lsh_core.builds.records import VERIFIED, BuildRecords
+from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
 from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.errors import OutcomeError
 from lsh_core.jobs.services import Services
+from lsh_core.json_form import JsonForm
 from lsh_core.settings import IndexSettings
 
 
-def require_outcome(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
-    """Return ``build, state, live`` if the build is verified and, where ``promote`` is on, live.
+@dataclass(frozen=True, kw_only=True)
+class Outcome(JsonForm):
+    """A build, its state, and the index that is live."""
+
+    build: str
+    state: BuildState
+    live: str | None
+
+
+def require_outcome(settings: IndexSettings, build: str, services: Services) -> Outcome:
+    """Return the outcome if the build is verified and, where ``promote`` is on, live.
 
     Raises
     ------
@@ -28,17 +37,17 @@ def require_outcome(settings: IndexSettings, build: str, services: Services) -> 
     missing = _missing(record, live, promote=settings.promote)
     if missing is not None:
         raise OutcomeError(settings.name, f"build {build}", missing)
-    return {"build": build, "state": VERIFIED, "live": live}
+    return Outcome(build=build, state=BuildState.VERIFIED, live=live)
 
 
-def _missing(record: Mapping[str, Any] | None, live: str | None, *, promote: bool) -> str | None:
+def _missing(record: BuildRecord | None, live: str | None, *, promote: bool) -> str | None:
     """Return what a build lacks, or None if it lacks nothing."""
     if record is None:
         return "was never begun"
-    if record["state"] != VERIFIED:
-        cause = f" ({str(record['error']).splitlines()[0]})" if record.get("error") else ""
-        return f"is {record['state']}, not verified{cause}"
-    if promote and live != record["index"]:
-        promoted = f"was promoted at {record['promoted_at']}" if record.get("promoted_at") else "is verified"
+    if record.state is not BuildState.VERIFIED:
+        cause = f" ({record.error.splitlines()[0]})" if record.error else ""
+        return f"is {record.state}, not verified{cause}"
+    if promote and live != record.index:
+        promoted = f"was promoted at {record.promoted_at}" if record.promoted_at else "is verified"
         return f"{promoted}, but is not live: {live or 'nothing'} is"
     return None

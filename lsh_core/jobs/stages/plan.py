@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from lsh_core import __version__
 from lsh_core.backends import require_backend
 from lsh_core.builds.field_types import field_for, fields_for, parse_overrides
+from lsh_core.builds.journal_position import BEFORE_ALL
 from lsh_core.builds.mapping import BuildMeta, VectorField, pack_types, unpack_types
 from lsh_core.builds.names import physical_index
-from lsh_core.builds.records import BuildRecords
-from lsh_core.builds.token_format import TokenFormat
+from lsh_core.builds.records import BuildRecord, BuildRecords
+from lsh_core.builds.stage_facts import PlanFacts
 from lsh_core.elastic.cluster import answering_client, data_nodes
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import SettingsError, SourceChangedError
@@ -25,18 +25,19 @@ from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.check import read_source, require_same_space
 from lsh_core.jobs.stages.draft import shape
 from lsh_core.jobs.stages.stage_runner import stage
-from lsh_core.live.journal import BEFORE_ALL, Journal
+from lsh_core.live.journal import Journal
 from lsh_core.loading.chunk_loader import LoadPlan
-from lsh_core.loading.dead_letters import letters_kept
-from lsh_core.models.metrics import SIMILARITY
+from lsh_core.loading.dead_letters import dead_letters_kept
+from lsh_core.metrics import metric_named
 from lsh_core.models.store import find_model, read_model
 from lsh_core.partitions import partition_of
 from lsh_core.redaction import redact
+from lsh_core.retrieval.registry import retrieval_of
 from lsh_core.settings import IndexSettings
 from lsh_core.sources.chunks import chunk_rows_for, plan_chunks
+from lsh_core.sources.source_facts import SourceFacts
 from lsh_core.sources.source_file import Chunk, SourceFile
-
-NEAR_LISTS = 16
+from lsh_core.version import __version__
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class BuildPlan:
             request_bytes=settings.request_bytes,
             posting_threads=settings.posting_threads,
             types=self.types,
-            letters_a_chunk=letters_kept(len(self.chunks())),
+            dead_letters_per_chunk=dead_letters_kept(len(self.chunks())),
             dead_letter_days=settings.dead_letter_days,
         )
 
@@ -157,7 +158,7 @@ class BuildPlan:
 
 
 @stage
-def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) -> PlanFacts:
     """Plan the build; a build that was planned before keeps its plan.
 
     Raises
@@ -169,59 +170,56 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     runs = BuildRecords(client)
     record = runs.get(settings.name, build)
     # Before the files are listed: a partition that began to be refreshed later may have lost rows that are loaded.
-    journal_at = Journal(services.connection, settings.name).settled()
+    planned_at = Journal(services.connection, settings.name).barrier()
     made, source = _make_plan(settings, build, services, record)
-    if "plan" in record:
-        kept = BuildPlan.from_json(record["plan"])
+    if record.plan is not None:
+        kept = BuildPlan.from_json(record.plan)
         if kept.files != made.files:
             raise SourceChangedError(
                 settings.source, f"{kept.rows} rows in {len(kept.files)} files", f"{made.rows} in {len(made.files)}"
             )
         made = kept
     else:
-        runs.update(build, plan=asdict(made), journal_at=journal_at)
-    return {
-        "rows": made.rows,
-        "files": len(made.files),
-        **source,
-        "chunks": len(made.chunks()),
-        "chunk_rows": made.chunk_rows,
-        "shards": made.shards,
-        "replicas": made.replicas,
-    }
+        runs.record_plan(build, asdict(made), planned_at)
+    return PlanFacts(
+        **asdict(source),
+        rows=made.rows,
+        files=len(made.files),
+        chunks=len(made.chunks()),
+        chunk_rows=made.chunk_rows,
+        shards=made.shards,
+        replicas=made.replicas,
+    )
 
 
 def read_plan(settings: IndexSettings, build: str, services: Services) -> BuildPlan:
     """Return the plan of `build` as it was stored."""
     record = BuildRecords(answering_client(services.connection)).get(settings.name, build)
-    return BuildPlan.from_json(record["plan"])
+    return BuildPlan.from_json(record.plan or {})
 
 
 def _make_plan(
-    settings: IndexSettings, build: str, services: Services, record: Mapping[str, Any]
-) -> tuple[BuildPlan, dict[str, Any]]:
-    """Return the plan, and what is told of the source."""
+    settings: IndexSettings, build: str, services: Services, record: BuildRecord
+) -> tuple[BuildPlan, SourceFacts]:
+    """Return the plan, and the facts of the source."""
     client = answering_client(services.connection)
-    model_id = record["model_id"]
+    model_id = record.model_id
     dataset, columns = read_source(settings, record)
     stored = find_model(client, settings.name, model_id)
     require_same_space(settings, columns, stored)
     model = read_model(services.connection, settings.name, model_id)
-    tokens = TokenFormat.of(stored.fingerprint, model.token_count)
+    strategy = retrieval_of(type(model))
     field = VectorField(
         column=settings.vector,
         dims=columns.dims,
         metric=stored.metric,
-        similarity=SIMILARITY[stored.metric],
+        similarity=metric_named(stored.metric).similarity,
         model_id=model_id,
         fingerprint=stored.fingerprint,
-        kind=stored.kind,
-        token_prefix=tokens.prefix,
-        token_width=tokens.width,
-        has_lists=model.has_lists,
-        near=min(NEAR_LISTS, model.token_count) if model.has_lists else 0,
+        model=stored.model,
         effort=model.default_effort(dataset.rows),
-        graph=model.graph,
+        retrieval=strategy.name,
+        retrieval_parameters=strategy.parameters_of(model, stored.fingerprint),
         encoder=None if columns.encoder is None else asdict(columns.encoder),
     )
     fields = fields_for(

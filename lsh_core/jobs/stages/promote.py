@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsh_core.builds.aliases import live_index
+from lsh_core.builds.journal_position import SourceWatermark
 from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.stage_facts import PromoteFacts
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.compaction import compact_journal
-from lsh_core.live.watermark import SourceWatermark, deletable_position, note_dropped
+from lsh_core.live.watermark import deletable_position, record_deleted, watermark_of
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ _LEASE_SECONDS = 60.0
 
 
 @stage
-def promote(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+def promote(settings: IndexSettings, build: str, services: Services, lease: Lease) -> PromoteFacts:
     """Move the alias from what was live when the run started to the build, unless ``promote`` is off.
 
     Then the journal of live changes is compacted, if that is worth it.
@@ -40,18 +42,18 @@ def promote(settings: IndexSettings, build: str, services: Services, lease: Leas
     client = answering_client(services.connection)
     live = live_index(client, settings.name)
     if not settings.promote:
-        return {"promoted": False, "live": live}
+        return PromoteFacts(promoted=False, live=live)
     lease.require()
     now_live = make_live(
         settings.name,
         build,
         services,
-        expected=BuildRecords(client).get(settings.name, build).get("expected_live", live),
+        expected=BuildRecords(client).get(settings.name, build).expected_live,
         green_seconds=settings.wait_green_seconds if settings.wait_green else None,
         lease_seconds=_LEASE_SECONDS,
     )
     _compact(client, settings.name, now_live, services)
-    return {"promoted": True, "live": now_live}
+    return PromoteFacts(promoted=True, live=now_live)
 
 
 def _compact(client: Elasticsearch, name: str, live: str, services: Services) -> None:
@@ -61,13 +63,12 @@ def _compact(client: Elasticsearch, name: str, live: str, services: Services) ->
     """
     try:
         records = BuildRecords(client).of(name)
-        cover = SourceWatermark.of(next((record for record in records if record["index"] == live), None))
-        covered = deletable_position(records, live)
+        deletable = SourceWatermark(watermark_of(records, live).time, deletable_position(records, live))
         done = compact_journal(
             services.connection,
             name,
-            covered=covered,
-            before=lambda: note_dropped(client, name, SourceWatermark(cover.time, covered)),
+            watermark=deletable.position,
+            before=lambda: record_deleted(client, name, deletable),
         )
     except Exception as error:
         logger.warning("the journal of %s was not compacted (%s); the next run tries it again", name, error)

@@ -1,4 +1,4 @@
-"""How a stage is run: under the lease of its name, timed, its facts or its failure recorded."""
+"""Stage runner: runs a stage under the lease of its name, and records its facts or its failure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
-from lsh_core.builds.records import FAILED, BuildRecords, now, was_verified
+from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.stage_facts import StageFacts
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, Caller, Lease, hold
 from lsh_core.elastic.refusals import errors_named
@@ -19,21 +20,23 @@ from lsh_core.settings import IndexSettings
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_ERROR = 8000
+_MAX_ERROR_CHARACTERS = 8000
 
-Stage = Callable[[IndexSettings, str, Services], dict[str, Any]]
+Stage = Callable[[IndexSettings, str, Services], StageFacts]
+Facts = TypeVar("Facts", bound=StageFacts)
+FoundFacts = TypeVar("FoundFacts", bound=StageFacts, covariant=True)
 
 
-class StageWork(Protocol):
-    """What a stage does while it holds the lease of its name."""
+class StageWork(Protocol[FoundFacts]):
+    """Work of a stage, done while it holds the lease of its name."""
 
     __name__: str
 
-    def __call__(self, settings: IndexSettings, build: str, services: Services, lease: Lease, /) -> dict[str, Any]:
-        """Do the stage's work, and return what it found."""
+    def __call__(self, settings: IndexSettings, build: str, services: Services, lease: Lease, /) -> FoundFacts:
+        """Do the stage's work, and return its facts."""
 
 
-def stage(stage: StageWork) -> Stage:
+def stage(stage: StageWork[Facts]) -> Callable[[IndexSettings, str, Services], Facts]:
     """Run `stage` as the one writer of its name, and record what it found and how long it took.
 
     The lease is kept when the stage ends, for the next stage of the same run; `summarise` gives it back. A stage that
@@ -43,7 +46,7 @@ def stage(stage: StageWork) -> Stage:
 
     @functools.wraps(stage)
     @errors_named()
-    def run(settings: IndexSettings, build: str, services: Services) -> dict[str, Any]:
+    def run(settings: IndexSettings, build: str, services: Services) -> Facts:
         caller = run_caller(services, build)
         with hold(services.connection, settings.name, BUILD, caller, build=build, release=False) as lease:
             started = time.perf_counter()
@@ -58,9 +61,9 @@ def stage(stage: StageWork) -> Stage:
                 lease.release = not _is_repeated(error)
                 _record_failure(name, settings.name, build, services, error)
                 raise
-            facts = {**facts, "seconds": round(time.perf_counter() - started, 3)}
-            BuildRecords(answering_client(services.connection)).stage(build, name, facts)
-        logger.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in facts.items()))
+            facts = replace(facts, seconds=round(time.perf_counter() - started, 3))
+            BuildRecords(answering_client(services.connection)).record_stage(build, name, facts)
+        logger.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in facts.to_json().items()))
         return facts
 
     return run
@@ -83,12 +86,13 @@ def _record_failure(stage: str, name: str, build: str, services: Services, error
     the build may be live, or what a rollback goes back to.
     """
     cause = str(error) if isinstance(error, Exception) else f"ended by {type(error).__name__}"
-    what = f"{stage}: {cause}"[:_LONGEST_ERROR]
+    what = f"{stage}: {cause}"[:_MAX_ERROR_CHARACTERS]
     found_wrong = stage == "verify" and isinstance(error, VerificationError)
     try:
         runs = BuildRecords(answering_client(services.connection, wait_seconds=5))
-        kept = was_verified(runs.find(name, build)) and not found_wrong
-        runs.update(build, error=what, finished_at=now(), **({} if kept else {"state": FAILED}))
+        record = runs.find(name, build)
+        verified = record is not None and record.was_verified
+        runs.record_failure(build, what, keep_state=verified and not found_wrong)
     except Exception:
         logger.debug("the failure of build %s could not be recorded", build, exc_info=True)
 

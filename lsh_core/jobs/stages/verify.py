@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.id_hashes import IdHashes
-from lsh_core.builds.records import VERIFIED, BuildRecords
+from lsh_core.builds.journal_position import JournalPosition
+from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.stage_facts import DefaultRecall, RowAccounts, VerifyFacts
 from lsh_core.elastic.cluster import answering_client, refresh
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import DeadLetterLimitError, UnverifiedError, VerificationError
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.evaluation.build_recall import measure_build
 from lsh_core.evaluation.hash_warnings import FEW_ROWS
-from lsh_core.jobs.catching_up import catch_up
+from lsh_core.jobs.promotion import catch_up
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.dead_letter_limit import all_dead_letters
@@ -23,7 +26,7 @@ from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.journal import Journal
 from lsh_core.live.replay import changed_hashes
-from lsh_core.live.watermark import SourceWatermark, require_changes
+from lsh_core.live.watermark import require_changes
 from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.expected_contents import ExpectedContents, expected_contents
 from lsh_core.loading.external_grouping import SpillingGroupBy
@@ -43,20 +46,11 @@ _TRIES = 5
 
 
 @stage
-def verify(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+def verify(settings: IndexSettings, build: str, services: Services, lease: Lease) -> VerifyFacts:
     """Balance the accounts, compare index and ledger chunk by chunk, and measure the recall.
 
     What was changed live under the name is replayed into the build first; the rows of those ids count as replaced.
-    Changes that the source covers are passed over, and the rows of their ids are the source's.
-
-    Returns
-    -------
-    dict
-        ``rows_read, accepted, repeated, replaced, dead_lettered, longer_rows, documents, nodes, work_seconds``, of the
-        whole build, whichever try loaded its rows: ``rows_read = accepted + repeated + replaced + dead_lettered``. And
-        ``recall, recall_low, recall_target, recall_queries, effort, scored``, of searches that are not told otherwise:
-        effort is None if these scan all rows, recall if there are not two. And ``warnings``: what is wrong with how
-        the model spreads the rows, and what helps.
+    Changes up to the source's watermark are skipped, and the rows of their ids are the source's.
 
     Raises
     ------
@@ -72,18 +66,18 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
     record = BuildRecords(client).get(settings.name, build)
-    require_changes(client, settings.name, record)
-    covered = SourceWatermark.of(record).upto
+    require_changes(client, record)
+    watermark = record.watermark.position
     for left in reversed(range(_TRIES)):
         live = live_index(client, settings.name)
-        reached, replaced = _replay(settings.name, plan.index, build, covered, services)
+        position, replaced = _replay(settings.name, plan.index, build, watermark, services)
         accounts, expected = _balance(client, plan, build, replaced, services)
         try:
             documents = verify_holdings(client, plan.index, expected, plan.vector, live=len(replaced))
             compared = verify_samples(client, plan.index, accounts.samples(), plan.vector, replaced)
         except VerificationError as error:
             # A live build is written to while it is looked at.
-            if not Journal(services.connection, settings.name).has_any(after=reached):
+            if not Journal(services.connection, settings.name).has_any(after=position):
                 raise
             if not left:
                 if plan.index not in (live, live_index(client, settings.name)):
@@ -93,42 +87,46 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         else:
             break
     if accounts.dead_lettered > settings.max_dead_letters:
-        examples = tuple(str(letter) for letter in read_dead_letters(client, build, limit=_EXAMPLES))
+        examples = tuple(map(str, read_dead_letters(client, build, limit=_EXAMPLES)))
         refused = DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
         raise refused.with_note(all_dead_letters(settings.name, build))
     if not documents:
         raise VerificationError(plan.index, "documents", "at least one", 0)
-    searcher = VectorIndex(services.connection, settings.name, index=plan.index, wait_seconds=JOB_WAIT_SECONDS)
+    searcher = VectorIndex(settings.name, services.connection, index=plan.index, wait_seconds=JOB_WAIT_SECONDS)
     curve = measure_build(
         services.connection,
         searcher,
         queries=settings.recall_queries,
         target=settings.recall_target,
     )
-    BuildRecords(client).update(build, state=VERIFIED, recall_curve=curve.to_json() if curve else None)
-    return {
-        **_figures(accounts, expected, services),
-        "documents": documents,
-        "vectors_compared": compared,
-        **_recall_figures(curve),
-        "warnings": _warnings(searcher.build, documents, curve, services),
-    }
+    BuildRecords(client).record_verified(build, curve.to_json() if curve else None)
+    point = None if curve is None else curve.at(curve.effort)
+    return VerifyFacts(
+        **asdict(_figures(accounts, expected, services)),
+        **asdict(_recall(curve)),
+        documents=documents,
+        vectors_compared=compared,
+        scored=None if point is None else point.scored,
+        warnings=_warnings(searcher.build, documents, curve, services),
+    )
 
 
 def _warnings(
     build: SearchableBuild, documents: int, curve: RecallCurve | None, services: Services
-) -> list[dict[str, str]]:
+) -> Sequence[dict[str, str]]:
     if curve is None or documents < FEW_ROWS:
         return []
     health = measure_health(services.connection, build, effort=curve.effort)
     return [] if health is None else [asdict(warning) for warning in health.warnings]
 
 
-def _replay(name: str, index: str, build: str, covered: int, services: Services) -> tuple[int, IdHashes]:
-    """Bring the build up to date; return how far the journal is, and the ids that it has changed so far."""
-    reached = catch_up(name, build, services)
+def _replay(
+    name: str, index: str, build: str, watermark: JournalPosition, services: Services
+) -> tuple[JournalPosition, IdHashes]:
+    """Bring the build up to date; return the position that it has reached, and the ids that were changed up to it."""
+    position = catch_up(name, build, services)
     refresh(answering_client(services.connection), index)
-    return reached, IdHashes(changed_hashes(services.connection, name, upto=reached, covered=covered))
+    return position, IdHashes(changed_hashes(services.connection, name, up_to=position, watermark=watermark))
 
 
 def _balance(
@@ -140,10 +138,10 @@ def _balance(
     entries = Ledger(client, ledger_key(client, plan, build)).entries(plan.files, chunks)
     expected = expected_contents(accounts.follow(entries), replaced=replaced, group=SpillingGroupBy())
     figures = _figures(accounts, expected, services)
-    BuildRecords(client).update(build, stages={"verify": figures})  # The report of a run that fails here has them too.
+    BuildRecords(client).record_accounts(build, figures)
     if accounts.missing:
         raise VerificationError(plan.index, "chunks in the ledger", len(chunks), accounts.chunks)
-    outcomes = [figures[key] for key in ("accepted", "repeated", "replaced", "dead_lettered")]
+    outcomes = figures.outcomes
     if accounts.rows_read != plan.rows or accounts.rows_read != sum(outcomes):
         raise VerificationError(
             plan.index,
@@ -154,29 +152,28 @@ def _balance(
     return accounts, expected
 
 
-def _recall_figures(curve: RecallCurve | None) -> dict[str, Any]:
-    """Return what the report says of searches that are not told otherwise; a scan of all rows finds everything."""
+def _recall(curve: RecallCurve | None) -> DefaultRecall:
+    """Return the recall of searches with the default effort; a scan of all rows finds everything."""
     if curve is None:
-        return {"recall": None}
+        return DefaultRecall()
     point = curve.at(curve.effort)
-    return {
-        "recall": point.recall if point else 1.0,
-        "recall_low": point.recall_low if point else 1.0,
-        "recall_target": curve.target,
-        "recall_queries": point.queries if point else curve.queries,
-        "effort": curve.effort,
-        "scored": point.scored if point else None,
-    }
+    return DefaultRecall(
+        recall=point.recall if point else 1.0,
+        recall_low=point.recall_low if point else 1.0,
+        recall_target=curve.target,
+        recall_queries=point.queries if point else curve.queries,
+        effort=curve.effort,
+    )
 
 
-def _figures(accounts: Accounts, expected: ExpectedContents, services: Services) -> dict[str, Any]:
-    return {
-        "rows_read": accounts.rows_read,
-        "accepted": expected.documents,
-        "repeated": expected.repeated,
-        "replaced": expected.replaced,
-        "dead_lettered": accounts.dead_lettered,
-        "longer_rows": accounts.longer_rows,
-        "nodes": accounts.nodes(services.connection.urls),
-        "work_seconds": accounts.work_seconds(),
-    }
+def _figures(accounts: Accounts, expected: ExpectedContents, services: Services) -> RowAccounts:
+    return RowAccounts(
+        rows_read=accounts.rows_read,
+        accepted=expected.documents,
+        repeated=expected.repeated,
+        replaced=expected.replaced,
+        dead_lettered=accounts.dead_lettered,
+        rows_beyond_norm=accounts.rows_beyond_norm,
+        nodes=accounts.nodes(services.connection.urls),
+        work_seconds=accounts.work_seconds(),
+    )

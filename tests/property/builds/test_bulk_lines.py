@@ -42,30 +42,30 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
     count = len(ids)
     vectors = data.draw(arrays("float32", (count, 3), elements=vector_elements))
     tokens = data.draw(arrays("int64", (count, 4), elements=st.integers(0, 999)))
-    near = data.draw(arrays("int64", (count, 5), elements=st.integers(0, 999))) if field.has_lists else None
-    places = np.array(data.draw(st.lists(st.integers(0, 2**62), min_size=count, max_size=count)))
+    near = data.draw(arrays("int64", (count, 5), elements=st.integers(0, 999))) if field.retrieval == "lists" else None
+    row_numbers = np.array(data.draw(st.lists(st.integers(0, 2**62), min_size=count, max_size=count)))
     titles = data.draw(st.lists(st.none() | texts, min_size=count, max_size=count))
     others = pa.table({"title": pa.array(titles, pa.string())})
     writer = BulkLineEncoder(replace(field, column=column), fields_for("s", others.schema, vector=column))
 
-    rows = writer.rows(ids, vectors, tokens, near, chunk=7, places=places, others=others)
+    rows = writer.rows(ids, vectors, tokens, near, chunk=7, row_numbers=row_numbers, others=others)
 
     assert len(rows) == count
     for row, line in enumerate(rows):
         action, document = lines_of(line)
-        assert action == {"index": {"_id": ids[row], "version": places[row], "version_type": "external_gte"}}
+        assert action == {"index": {"_id": ids[row], "version": row_numbers[row], "version_type": "external_gte"}}
         text = document.pop(column)
         sent = np.frombuffer(base64.b64decode(text, validate=True), dtype=">f4")
         assert sent.tolist() == vectors[row].tolist()
         own = document.pop("airlsh")
-        if field.graph is None:
+        if field.retrieval != "graph":
             assert own.pop("tokens") == {column: [f"Abcd{code:03d}" for code in tokens[row]]}
         else:
             assert own.pop("graph") == {column: text}
         if near is not None:
             assert own.pop("list") == {column: tokens[row, 0]}
             assert own.pop("near") == {column: [f"Abcd{code:03d}" for code in near[row, :2]]}
-        assert own == {"chunk": 7, "row": places[row]}
+        assert own == {"chunk": 7, "row": row_numbers[row]}
         assert document == ({} if titles[row] is None else {"title": titles[row]})
 
 
@@ -78,7 +78,7 @@ def rows_with(others: pa.Table) -> list[bytes]:
         np.ones((count, 1), np.int64),
         None,
         chunk=0,
-        places=np.arange(count),
+        row_numbers=np.arange(count),
         others=others,
     )
 
@@ -125,7 +125,7 @@ def test_a_slice_of_a_table_and_a_strided_view_of_vectors() -> None:
     vectors = np.arange(24, dtype=np.float32).reshape(4, 6)[1:3, ::2]
     writer = BulkLineEncoder(TABLES, fields_for("s", others.schema, vector=TABLES.column))
     tokens = np.arange(8).reshape(4, 2)[1:3]
-    rows = writer.rows(["a", "b"], vectors, tokens, None, chunk=0, places=np.array([5, 6]), others=others)
+    rows = writer.rows(["a", "b"], vectors, tokens, None, chunk=0, row_numbers=np.array([5, 6]), others=others)
     documents = [lines_of(row)[1] for row in rows]
     assert [document["n"] for document in documents] == [11, 12]
     sent = [np.frombuffer(base64.b64decode(document["v"]), ">f4").tolist() for document in documents]
@@ -146,7 +146,7 @@ def test_columns_of_wrong_length_do_not_slip() -> None:
             np.ones((2, 1), np.int64),
             None,
             chunk=0,
-            places=np.arange(3),
+            row_numbers=np.arange(3),
             others=pa.table({"a": [1, 2]}).select([]),
         )
 
@@ -183,7 +183,7 @@ def test_a_row_of_a_load_says_its_partition() -> None:
         np.ones((1, 1), np.int64),
         None,
         chunk=2,
-        places=np.array([9]),
+        row_numbers=np.array([9]),
         others=pa.table({"a": [1]}).select([]),
         partition='day="1"',
     )[0]

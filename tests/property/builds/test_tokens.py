@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lsh_core.builds.token_format import TokenFormat
+from lsh_core.retrieval.token_format import TokenFormat
 
 shapes = st.tuples(st.integers(0, 8), st.integers(1, 6))
 

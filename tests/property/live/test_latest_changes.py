@@ -31,13 +31,13 @@ def test_the_last_change_of_each_id_is_that_of_a_dict(changes: list[tuple[str, i
     all_entries = entries(changes)
     wanted: dict[str, Entry] = {}
     for entry in all_entries:
-        if entry.id not in wanted or (entry.position, entry.seq_no) > (
+        if entry.id not in wanted or (entry.effective_position, entry.position) > (
+            wanted[entry.id].effective_position,
             wanted[entry.id].position,
-            wanted[entry.id].seq_no,
         ):
             wanted[entry.id] = entry
     last = LatestChangeIndex()
-    with mock.patch.object(latest_changes, "_MOST_WAITING", most):
+    with mock.patch.object(latest_changes, "_MAX_WAITING", most):
         for start in range(0, len(all_entries), page):
             last.add(all_entries[start : start + page])
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lsh_core.builds.id_hashes import IdHashes, hash_ids
-from lsh_core.loading.expected_contents import expected_contents, one_group, winning_places
+from lsh_core.loading.expected_contents import expected_contents, one_group, winning_row_numbers
 from lsh_core.loading.external_grouping import SpillingGroupBy
 from lsh_core.loading.ledger import LedgerEntry, packed_vector, unpacked_vector
 
@@ -20,14 +20,14 @@ from lsh_core.loading.ledger import LedgerEntry, packed_vector, unpacked_vector
 chunks_of_ids = st.lists(st.lists(st.none() | st.sampled_from("abcdefghij"), max_size=12), max_size=8)
 
 
-def entry(number: int, place: int, ids: list[str | None]) -> LedgerEntry:
+def entry(number: int, row_number: int, ids: list[str | None]) -> LedgerEntry:
     offsets = np.array([offset for offset, identity in enumerate(ids) if identity is not None], dtype=np.int64)
     return LedgerEntry(
         chunk=number,
         source="s",
-        start=place,
-        stop=place + len(ids),
-        place=place,
+        start=row_number,
+        stop=row_number + len(ids),
+        first_row_number=row_number,
         node="n",
         dead_lettered=ids.count(None),
         offsets=offsets,
@@ -37,7 +37,7 @@ def entry(number: int, place: int, ids: list[str | None]) -> LedgerEntry:
 
 @given(
     chunks=chunks_of_ids,
-    first_place=st.integers(0, 2**40),
+    first_row_number=st.integers(0, 2**40),
     first_number=st.integers(0, 5),
     order=st.randoms(use_true_random=False),
     replaced=st.sets(st.sampled_from("abcdefghijk")),
@@ -45,23 +45,23 @@ def entry(number: int, place: int, ids: list[str | None]) -> LedgerEntry:
 )
 def test_the_last_row_of_an_id_wins(
     chunks: list[list[str | None]],
-    first_place: int,
+    first_row_number: int,
     first_number: int,
     order: Random,
     replaced: set[str],
     memory_bytes: int | None,
 ) -> None:
-    entries, index, place = [], {}, first_place
+    entries, index, row_number = [], {}, first_row_number
     read = lost = 0
     for number, ids in enumerate(chunks, start=first_number):
-        entries.append(entry(number, place, ids))
+        entries.append(entry(number, row_number, ids))
         for identity in ids:
             if identity in replaced:
                 lost += 1
             elif identity is not None:
-                index[identity] = (number, place)
+                index[identity] = (number, row_number)
                 read += 1
-            place += 1
+            row_number += 1
     order.shuffle(entries)
 
     expected = expected_contents(
@@ -76,7 +76,7 @@ def test_the_last_row_of_an_id_wins(
     counts = Counter(number for number, _ in index.values())
     assert {number: held.documents for number, held in expected.chunks.items()} == dict(counts)
     for number, held in expected.chunks.items():
-        assert held.place_sum == sum(place for chunk, place in index.values() if chunk == number)
+        assert held.row_number_sum == sum(row_number for chunk, row_number in index.values() if chunk == number)
 
 
 @given(
@@ -87,9 +87,9 @@ def test_hashes_that_share_a_half_are_told_apart(rows: list[tuple[int, int]], ow
     halves = np.array(rows, np.uint64).reshape(-1, 2) << np.uint64(62)
     last = {pair: place for place, pair in enumerate(rows)}
     placed = np.column_stack((halves, np.arange(len(rows), dtype=np.uint64)))
-    assert sorted(winning_places(placed).tolist()) == sorted(last.values())
+    assert sorted(winning_row_numbers(placed).tolist()) == sorted(last.values())
     parted = [
-        set(winning_places(group).tolist())
+        set(winning_row_numbers(group).tolist())
         for group in SpillingGroupBy(100)(placed[at : at + 3] for at in range(0, 30, 3))
     ]
     assert sorted(place for group in parted for place in group) == sorted(last.values())
@@ -110,17 +110,27 @@ def test_rows_spill_into_a_folder_that_goes_away(tmp_path: Path) -> None:
 
 @given(chunks_of_ids)
 def test_an_entry_comes_back_from_the_store_as_it_was(chunks: list[list[str | None]]) -> None:
-    place = 0
+    row_number = 0
     for number, ids in enumerate(chunks):
-        written = entry(number, place, ids)
-        place += len(ids)
+        written = entry(number, row_number, ids)
+        row_number += len(ids)
         document = written.to_document("b", "uuid")
         assert (document["rows_read"], document["valid"]) == (len(ids), len(ids) - ids.count(None))
         read = LedgerEntry.from_document(document)
         assert read.offsets.tolist() == written.offsets.tolist()
         assert read.id_hashes.tolist() == written.id_hashes.tolist()
         assert read.id_hashes.dtype == np.uint64
-        for name in ("chunk", "source", "start", "stop", "place", "node", "dead_lettered", "samples", "nodes"):
+        for name in (
+            "chunk",
+            "source",
+            "start",
+            "stop",
+            "first_row_number",
+            "node",
+            "dead_lettered",
+            "samples",
+            "nodes",
+        ):
             assert getattr(read, name) == getattr(written, name)
 
 

@@ -21,12 +21,12 @@ from lsh_core.elastic.node_pool import NodePool
 from lsh_core.errors import AccessError, LoadError, UnavailableError
 from lsh_core.loading.bulk_sender import BulkSender, SendReport
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.loading.expected_contents import expected_contents
 from lsh_core.loading.ledger import LedgerEntry
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.source_file import Chunk, SourceFile
 from tests.fakes.bulk_cluster import (
     BLOCKED,
@@ -137,20 +137,20 @@ def winners(sent: list[Sent], taken: set[int]) -> dict[str, int]:
     script=scripts,
     home=st.integers(0, 2),
     dead=st.sets(st.integers(0, 2), max_size=2),
-    most_bytes=st.integers(80, 4000),
+    max_bytes=st.integers(80, 4000),
 )
 def test_every_row_is_taken_or_refused_once(
-    sent: list[Sent], script: list[Fault | None], home: int, dead: set[int], most_bytes: int
+    sent: list[Sent], script: list[Fault | None], home: int, dead: set[int], max_bytes: int
 ) -> None:
     cluster = FakeCluster(
-        3, script=script, most_bytes=most_bytes, memory_bytes=max(300, most_bytes // 2), refuses=refuses, spoils=spoils
+        3, script=script, max_bytes=max_bytes, memory_bytes=max(300, max_bytes // 2), refuses=refuses, spoils=spoils
     )
     for node in dead:
         cluster.kill(node)
 
     report = send(make_sender(cluster), sent, home)
 
-    too_large = {place for place, row in enumerate(sent) if len(row.line(place)) > most_bytes}
+    too_large = {place for place, row in enumerate(sent) if len(row.line(place)) > max_bytes}
     refused = {(refusal.offset - 7) // 3: refusal.error for refusal in report.refusals}
     assert len(refused) == len(report.refusals)
     assert set(refused) == {place for place, row in enumerate(sent) if row.fate != "good"} | too_large
@@ -255,7 +255,7 @@ class OneModel:
         return RowCodes(primary[:, np.newaxis], np.repeat(primary[:, np.newaxis], near, axis=1))
 
 
-FIELD = list_field(dims=2, metric="cosine", similarity="cosine", token_width=2, near=3)
+FIELD = list_field(dims=2, metric="cosine", similarity="cosine", token_width=2, lookup_lists=3)
 
 
 @dataclass
@@ -271,10 +271,10 @@ class Load:
 
     def __post_init__(self) -> None:
         self.entries: dict[int, LedgerEntry] = {}
-        self.letters: list[DeadLetter] = []
+        self.dead_letters: list[DeadLetter] = []
         self.problems: list[str] = []
 
-    def record(self, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: list[DeadLetter]) -> None:
+    def record(self, file: SourceFile, chunk: Chunk, entry: LedgerEntry, dead_letters: list[DeadLetter]) -> None:
         """Look, at the moment of the entry, whether the index has every row that it speaks of."""
         if chunk.number in self.entries:
             self.problems.append(f"chunk {chunk.number} is recorded twice")
@@ -284,10 +284,10 @@ class Load:
         versions = self.cluster.versions()
         ids = pq.read_table(file.url, columns=["id"]).column("id").to_pylist()
         for offset in entry.offsets.tolist():
-            if versions.get(ids[chunk.start + offset], -1) < chunk.place + offset:
+            if versions.get(ids[chunk.start + offset], -1) < chunk.first_row_number + offset:
                 self.problems.append(f"chunk {chunk.number} was recorded before its row {offset} was taken")
         self.entries[chunk.number] = entry
-        self.letters.extend(letters)
+        self.dead_letters.extend(dead_letters)
         self.cluster.tell()
 
     def run(self, file: SourceFile, chunks: list[Chunk]) -> None:
@@ -331,7 +331,11 @@ def check_load(load: Load, file: SourceFile, chunks: list[Chunk], fates: list[st
     assert not load.problems
     good = [place for place, fate in enumerate(fates) if fate == "good"]
     assert load.cluster.versions() == {f"r{ids[place]}": place for place in good}
-    chunk_of = {place: chunk.number for chunk in chunks for place in range(chunk.place, chunk.place + chunk.rows)}
+    chunk_of = {
+        place: chunk.number
+        for chunk in chunks
+        for place in range(chunk.first_row_number, chunk.first_row_number + chunk.rows)
+    }
     for document in load.cluster.documents.values():
         place = document.version
         assert document.source["airlsh"]["row"] == place
@@ -342,15 +346,15 @@ def check_load(load: Load, file: SourceFile, chunks: list[Chunk], fates: list[st
         assert document.source["airlsh"]["list"] == {"v": (place + 1) % 100}
     assert set(load.entries) == {chunk.number for chunk in chunks}
     refused = [place for place, fate in enumerate(fates) if fate != "good"]
-    assert sorted(letter.place for letter in load.letters) == refused
-    for letter in load.letters:
-        kind = fates[letter.place]
+    assert sorted(dead_letter.row_number for dead_letter in load.dead_letters) == refused
+    for dead_letter in load.dead_letters:
+        kind = fates[dead_letter.row_number]
         wanted = {"refused": "document_parsing_exception", "zero": "zero_vector", "long_id": "id_too_long"}
-        assert letter.error == wanted.get(kind, kind)
-        assert letter.reason
-        assert letter.chunk == chunk_of[letter.place]
-        assert letter.row == letter.place  # One file: its rows are the source's.
-        assert letter.row_group == letter.row // 17
+        assert dead_letter.error == wanted.get(kind, kind)
+        assert dead_letter.reason
+        assert dead_letter.chunk == chunk_of[dead_letter.row_number]
+        assert dead_letter.row == dead_letter.row_number  # One file: its rows are the source's.
+        assert dead_letter.row_group == dead_letter.row // 17
     entries = [load.entries[chunk.number] for chunk in chunks]
     assert sum(entry.rows_read for entry in entries) == len(fates)
     assert sum(len(entry.offsets) + entry.dead_lettered for entry in entries) == len(fates)

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lsh_core.models import MODELS, fingerprint, load_model, make_model
+from lsh_core.metrics import metric_named
+from lsh_core.models import fingerprint, load_model, make_model, model_names
 from lsh_core.models.assignment import make_groups, nearest_lists
 from lsh_core.models.distances import NumpyDistances
 from lsh_core.models.hierarchical import fit_centroids, share_lists
-from lsh_core.models.metrics import prepare_queries, prepare_rows
 from lsh_core.models.multiprobe import nearest_buckets
 from lsh_core.models.serialisation import join_parts, split_parts
 
@@ -43,13 +43,13 @@ def test_ivf_encodes_and_probes_alike(sample, metric, lists, spill, probes):
     assert codes.near is not None
     assert codes.near.shape == asked.shape
     centroids = model.centroids_.astype(np.float64)
-    queries = prepare_queries(sample, metric).astype(np.float64)
+    queries = metric_named(metric).prepare_queries(sample).astype(np.float64)
 
     def gaps(vectors: np.ndarray) -> np.ndarray:
         return ((vectors[:, None] - centroids[None]) ** 2).sum(axis=2)
 
     by_probe = -queries @ centroids.T if metric == "dot" else gaps(queries)
-    rows = prepare_rows(sample, metric, model.longest_ if metric == "dot" else 0.0).astype(np.float64)
+    rows = metric_named(metric).prepare_rows(sample, getattr(model, "longest_", None)).astype(np.float64)
     for found, measures in ((codes.tokens, gaps(rows)), (codes.near, by_probe), (asked, by_probe)):
         assert (np.sort(found, axis=1)[:, 1:] != np.sort(found, axis=1)[:, :-1]).all()
         chosen = np.take_along_axis(measures, found, axis=1)
@@ -90,15 +90,15 @@ def test_the_nearest_buckets_are_those_of_the_lowest_scores(distances, count):
     np.testing.assert_allclose(found, np.sort(scores, axis=2)[:, :, :count], rtol=1e-4, atol=1e-6)
 
 
-@given(samples, metrics, st.sampled_from(list(MODELS)), st.integers(0, 2**32 - 1))
+@given(samples, metrics, st.sampled_from(model_names()), st.integers(0, 2**32 - 1))
 def test_states_come_back(sample, metric, kind, seed):
     sample = with_direction(sample, metric)
     model = make_model(kind, metric=metric, seed=seed).fit(sample)
     back = load_model(kind, *model.state())
     assert fingerprint(back) == fingerprint(model)
     assert (back.encode(sample).tokens == model.encode(sample).tokens).all()
-    assert back.encode(sample * np.float32(2)).longer == model.encode(sample * np.float32(2)).longer
-    assert model.encode(sample).longer == 0
+    assert back.encode(sample * np.float32(2)).beyond_norm == model.encode(sample * np.float32(2)).beyond_norm
+    assert model.encode(sample).beyond_norm == 0
 
 
 @given(st.integers(0, 100), st.integers(1, 20), st.integers(0, 3))

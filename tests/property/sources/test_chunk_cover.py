@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsh_core.sources.chunks import chunk_rows_for, plan_chunks
-from lsh_core.sources.source_file import Chunk, SourceFile
+from lsh_core.sources.source_file import SourceFile
 from lsh_core.sources.spans import plan_spans
 
 row_groups = st.one_of(
@@ -47,7 +47,7 @@ def test_chunks_cover_every_row_once_in_order(files: list[SourceFile], chunk_row
         assert [chunk.start for chunk in of_file] == borders[:-1]
         assert borders[-1] == file.rows
         assert all(chunk.rows > 0 for chunk in of_file)
-        assert all(chunk.place == file.first_place + chunk.start for chunk in of_file)
+        assert all(chunk.first_row_number == file.first_row_number + chunk.start for chunk in of_file)
     assert chunks == sorted(chunks, key=lambda chunk: (chunk.file, chunk.start))
 
 
@@ -77,9 +77,9 @@ def test_spans_cover_the_chunks_left_to_do_and_stay_in_one_file(
     done = data.draw(st.sets(st.integers(0, max(0, len(chunks) - 1)), max_size=10))
     left = [chunk for chunk in chunks if chunk.number not in done]
     spans = plan_spans(files, left, parallelism=parallelism)
-    assert [chunk for span in spans for chunk in span] == left
-    assert all(span for span in spans)
-    assert all(len({chunk.file for chunk in span}) == 1 for span in spans)
+    assert [chunk for span in spans for chunk in span.chunks] == left
+    assert all(span.chunks for span in spans)
+    assert all({id(files[chunk.file]) for chunk in span.chunks} == {id(span.file)} for span in spans)
 
 
 @given(sources(), st.integers(1, 2_000), st.integers(1, 40))
@@ -90,18 +90,14 @@ def test_a_row_group_is_split_only_where_there_are_too_few(
     spans = plan_spans(files, chunks, parallelism=parallelism)
     total = sum(file.rows for file in files)
     for number, file in enumerate(files):
-        of_file = [span for span in spans if span[0].file == number]
+        of_file = [span for span in spans if span.chunks[0].file == number]
         splits = [
             left
             for left, right in pairwise(of_file)
-            if group_of(file, left[-1].stop - 1) == group_of(file, right[0].start)
+            if group_of(file, left.chunks[-1].stop - 1) == group_of(file, right.chunks[0].start)
         ]
         if splits:
             assert len(of_file) <= -(-parallelism * file.rows // total)
-
-
-def rows_of(span: tuple[Chunk, ...]) -> int:
-    return sum(chunk.rows for chunk in span)
 
 
 @given(st.integers(20_000, 60_000), st.integers(1, 16))
@@ -110,7 +106,7 @@ def test_one_giant_row_group_is_shared_evenly(rows: int, parallelism: int) -> No
     chunks = plan_chunks(files, chunk_rows=1_000)
     spans = plan_spans(files, chunks, parallelism=parallelism)
     assert len(spans) == min(parallelism, len(chunks))
-    sizes = [rows_of(span) for span in spans]
+    sizes = [span.rows for span in spans]
     assert max(sizes) - min(sizes) <= 1_000 + len(chunks)
 
 
@@ -118,6 +114,6 @@ def test_one_giant_row_group_is_shared_evenly(rows: int, parallelism: int) -> No
 def test_many_row_groups_make_more_spans_than_parallelism_of_about_the_same_size(groups: int, parallelism: int) -> None:
     files = [SourceFile("/data/a.parquet", 1, "1", (100,) * groups, 0, ())]
     spans = plan_spans(files, plan_chunks(files, chunk_rows=100), parallelism=parallelism)
-    sizes = [rows_of(span) for span in spans]
+    sizes = [span.rows for span in spans]
     assert parallelism <= len(spans) <= 8 * parallelism
     assert max(sizes) <= 2 * min(sizes) + 100

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsh_core.sources.sampling import LEAST_ROW_GROUPS, READ_PER_SAMPLED, plan_sample
+from lsh_core.sources.sampling import MIN_ROW_GROUPS, READ_PER_SAMPLED, plan_sample
 from lsh_core.sources.source_file import SourceFile
 
 
@@ -20,7 +20,7 @@ def make_files(row_groups: list[list[int]]) -> list[SourceFile]:
 
 
 def places(files: list[SourceFile], size: int, seed: int) -> list[int]:
-    return [files[p.file].first_place + int(o) for p in plan_sample(files, size, seed) for o in p.offsets]
+    return [files[p.file].first_row_number + int(o) for p in plan_sample(files, size, seed) for o in p.offsets]
 
 
 groups = st.one_of(
@@ -56,8 +56,8 @@ def test_of_a_large_source_only_some_row_groups_are_read_from_all_over_it(
 ) -> None:
     source = make_files([[rows] * row_groups])
     read = {place // rows for place in places(source, size, seed)}
-    allowed = max(-(-READ_PER_SAMPLED * size // rows), LEAST_ROW_GROUPS)
+    allowed = max(-(-READ_PER_SAMPLED * size // rows), MIN_ROW_GROUPS)
     assert len(read) <= allowed
-    if size >= LEAST_ROW_GROUPS:
+    if size >= MIN_ROW_GROUPS:
         gaps = np.diff([-1, *sorted(read), row_groups])
-        assert gaps.max() <= 2 * row_groups / LEAST_ROW_GROUPS + 1
+        assert gaps.max() <= 2 * row_groups / MIN_ROW_GROUPS + 1

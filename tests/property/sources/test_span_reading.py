@@ -48,8 +48,8 @@ def test_spans_read_the_rows_of_their_chunks(
         chunks = [c for c in plan_chunks(dataset.files, chunk_rows=chunk_rows) if c.number not in done]
         read = []
         for span in plan_spans(dataset.files, chunks, parallelism=parallelism):
-            for chunk, table in read_span(dataset.files[span[0].file], span, ["place", "vector"]):
-                wanted = list(range(chunk.place, chunk.place + chunk.rows))
+            for chunk, table in read_span(span.file, span.chunks, ["place", "vector"]):
+                wanted = list(range(chunk.first_row_number, chunk.first_row_number + chunk.rows))
                 assert table.column_names == ["place", "vector"]
                 assert table.column("place").to_pylist() == wanted
                 assert table.column("vector").to_pylist() == [[place, -place] for place in wanted]

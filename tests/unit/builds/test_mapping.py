@@ -5,7 +5,7 @@ import pytest
 
 from lsh_core.builds.mapping import BuildMeta, VectorField, build_body, check_vector_column, default_shards
 from lsh_core.builds.names import live_write_alias, physical_index, replay_alias, write_alias
-from lsh_core.errors import SchemaError
+from lsh_core.errors import ModelMismatchError, SchemaError
 from tests.fakes.vector_fields import graph_field, list_field, table_field
 
 LISTS = list_field(dims=384, metric="cosine", similarity="cosine")
@@ -93,13 +93,12 @@ def test_meta_survives_the_server() -> None:
     assert BuildMeta.from_json(body["mappings"]["_meta"]) == stored
 
 
-def test_the_meta_of_an_older_index_is_still_read() -> None:
+@pytest.mark.parametrize("older", [1, 2])
+def test_an_index_of_an_older_format_is_refused_with_what_to_do(older: int) -> None:
     stored = meta(LISTS).to_json()
-    del stored["airlsh"]["id_column"]
-    stored["airlsh"]["format"] = 1
-    del stored["airlsh"]["vectors"][0]["graph"]
-    found = BuildMeta.from_json(stored)
-    assert (found.format, found.id_column) == (1, "id")
+    stored["airlsh"]["format"] = older
+    with pytest.raises(ModelMismatchError, match=f"build b1 of docs, .* index it again: .* given format {older}"):
+        BuildMeta.from_json(stored)
 
 
 def test_an_index_that_is_not_ours_has_no_meta() -> None:

@@ -1,4 +1,4 @@
-"""What the commands that change a live build make of their options, and of being told to end."""
+"""Options of the commands that change a live build, and their end by a signal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from lsh_core.cli.main import main
 from lsh_core.jobs import builds, changes, refresh, retention
+from lsh_core.jobs.changes import DeleteReport
 from lsh_core.settings import DeleteSettings
 
 NODE = ("--es", "http://127.0.0.1:9")
@@ -35,13 +36,14 @@ def test_ids_are_parted_at_commas_unless_they_are_exact(
 ) -> None:
     seen: list[DeleteSettings] = []
 
-    def delete(settings: DeleteSettings, _: object) -> dict[str, Any]:
+    def delete(settings: DeleteSettings, _: object) -> DeleteReport:
         seen.append(settings)
-        return {"name": settings.name, "build": "b", "deleted": len(settings.ids), "missing": 0}
+        count = len(settings.ids) + len(settings.exact_id)
+        return DeleteReport(name=settings.name, build="b", deleted=count, missing=0)
 
     monkeypatch.setattr(changes, "delete", delete)
     assert run("delete", "docs", *options).exit_code == 0
-    assert [each.ids for each in seen] == [ids]
+    assert [(*each.ids, *each.exact_id) for each in seen] == [ids]
 
 
 @pytest.mark.parametrize(
@@ -71,14 +73,5 @@ def test_whoever_is_told_to_end_lets_go_first(
     monkeypatch.setattr(module, job, at_work)
     ended = run(*command.split())
     assert ended.exit_code == 128 + signal.SIGTERM
-    assert "airlsh: told to end" in ended.output
+    assert "airlsh: terminated by a signal" in ended.output
     assert let_go == [True]
-
-
-def test_created_replaced_and_missing_documents_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = {"name": "docs", "build": "b", "upserted": 3, "created": 1, "replaced": 2}
-    monkeypatch.setattr(changes, "upsert", lambda *_: written)
-    monkeypatch.setattr(changes, "delete", lambda *_: {"name": "docs", "build": "b", "deleted": 0, "missing": 1})
-    assert "3 rows written (1 created, 2 replaced), live in build b" in run("upsert", "docs", "--source", "s").output
-    gone = run("delete", "docs", "--ids", "nosuch").output
-    assert "0 documents deleted from build b; 1 id was not there" in gone

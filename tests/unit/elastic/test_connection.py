@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.connection import _CLIENTS, Connection
 from lsh_core.errors import SettingsError
 
 SECRETS = ("s3cret", "k3y")
@@ -233,3 +233,21 @@ def test_each_node_has_one_client_that_does_not_retry() -> None:
         assert client._max_retries == 0
         assert client._retry_on_timeout is False
         assert [node.base_url for node in client.transport.node_pool.all()] == [url]
+
+
+def test_a_closed_connection_opens_anew() -> None:
+    connection, other = Connection(("http://127.0.0.1:9",)), Connection(("http://127.0.0.1:10",))
+    first, beside = connection.client(), other.client()
+    assert connection.client() is first
+    assert Connection(("http://127.0.0.1:9",)).client() is first
+    connection.close()
+    assert connection.client() is not first
+    assert other.client() is beside
+    connection.close()
+    connection.close()
+
+
+def test_clients_without_end_are_not_all_kept() -> None:
+    for port in range(1, 400):
+        Connection((f"http://127.0.0.1:{port}",)).client()
+    assert len(_CLIENTS) <= 256

@@ -104,7 +104,7 @@ def ways_in(url: str) -> list[Callable[[], object]]:
     return [
         lambda: answering_client(connection, wait_seconds=0),
         lambda: check_server(connection),
-        lambda: VectorIndex(connection, "packages").search([1.0, 2.0]),
+        lambda: VectorIndex("packages", connection).search([1.0, 2.0]),
     ]
 
 

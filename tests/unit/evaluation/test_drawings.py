@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import xml.etree.ElementTree as ElementTree
+from dataclasses import asdict, replace
 from functools import cache
-from typing import Any
 
 import pytest
 
 from lsh_core.evaluation.drawings import Drawing, drawings
+from lsh_core.evaluation.evaluation_report import EvaluationReport
 from lsh_core.evaluation.svg import ALERT, LIVE
 from tests.fakes.evaluations import made_evaluation, made_health
 
@@ -21,13 +22,13 @@ HNSW = {
     "effort_name": "num_candidates",
     "effort": 150,
     "curve": [
-        {**point, "scored": None, "effort": 10 * point["effort"]}
-        for point in made_evaluation(efforts=(1, 5, 15, 100, 1_000))["curve"]
+        {**asdict(point), "scored": None, "effort": 10 * point.effort}
+        for point in made_evaluation(efforts=(1, 5, 15, 100, 1_000)).curve
     ],
 }
 LONE = {"sizes": [7], "size_ranks": [1], "largest": [{"token": "t", "rows": 7, "share": 1.0}], "hot": []}
 HUGE = {"sizes": [9_000_000, 80, 1], "size_ranks": [1, 900, 100_000], "possible": 5_000_000_000}
-EVALUATIONS: dict[str, dict[str, Any]] = {
+EVALUATIONS: dict[str, EvaluationReport] = {
     "usual": made_evaluation(health=made_health()),
     "graph": made_evaluation(**HNSW),
     "one effort": made_evaluation(efforts=(24,)),
@@ -50,7 +51,7 @@ def shown(name: str) -> dict[str, ElementTree.Element]:
     return {each.key: ElementTree.fromstring(each.svg) for each in drawn(name)}
 
 
-def parsed(result: dict[str, Any]) -> dict[str, ElementTree.Element]:
+def parsed(result: EvaluationReport) -> dict[str, ElementTree.Element]:
     return {each.key: ElementTree.fromstring(each.svg) for each in drawings(result)}
 
 
@@ -69,7 +70,8 @@ def test_a_drawing_for_each_question() -> None:
 
 def test_no_two_ticks_read_alike() -> None:
     few = made_evaluation()
-    few["curve"] = [{**point, "p50_ms": 1.8 + 0.01 * point["effort"] ** 0.2} for point in few["curve"]]
+    curve = [replace(point, p50_ms=1.8 + 0.01 * point.effort**0.2) for point in few.curve]
+    few = replace(few, curve=curve)
     for name, svg in [("frontier", parsed(few)["frontier"])]:
         for axis in (each for each in svg.iter(f"{SVG}g") if "matplotlib.axis" in each.get("id", "")):
             ticks = [word for word in words(axis) if word.replace(",", "").replace(".", "").isdigit()]

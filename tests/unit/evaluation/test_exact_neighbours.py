@@ -117,7 +117,7 @@ def test_many_queries_and_many_equal_rows_stay_within_the_blocks(monkeypatch: py
         (np.ones((3, 2)), np.ones((1, 2)), 0, "l2", "k is 0"),
         (np.ones((3, 2)), np.ones((1, 3)), 1, "l2", "same width"),
         (np.ones((3, 2)), np.ones(2), 1, "l2", "same width"),
-        (np.ones((3, 2)), np.ones((1, 2)), 1, "jaccard", "metric is 'jaccard', it must be one of l2, cosine, dot"),
+        (np.ones((3, 2)), np.ones((1, 2)), 1, "jaccard", "metric='jaccard': must be one of l2, cosine, dot"),
         (np.array([[1.0, 0], [0, 0]]), np.ones((1, 2)), 1, "cosine", "row 1 is zero"),
         (np.ones((3, 2)), np.zeros((1, 2)), 1, "cosine", "query 0 is zero"),
         (np.array([[1.0, np.nan]]), np.ones((1, 2)), 1, "l2", "row 0 has a number that is not finite"),

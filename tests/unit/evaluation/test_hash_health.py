@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -123,14 +123,14 @@ def test_it_is_json() -> None:
 
 
 def test_it_is_told_in_three_lines() -> None:
-    found = asdict(health([500, 250, 125, 125], 8))
+    found = health([500, 250, 125, 125], 8)
     assert list(health_lines(found)) == [
         "tokens: 4 of 8 hold rows (50.0%), entropy 0.583",
         "the largest holds 500 rows (50.00%)",
         "a search goes through 10.00% of the rows",
     ]
-    hot = asdict(health([400, 85, 75, *[1] * 97], 100)) | {"sampled_rows": 2_000}
+    hot = replace(health([400, 85, 75, *[1] * 97], 100), sampled_rows=2_000)
     lines = list(health_lines(hot))
     assert lines[0].endswith(", by a sample of 2,000 rows")
     assert lines[1].endswith(", 2 hold far more than their share")
-    assert len(list(health_lines(asdict(health([], 8))))) == 2
+    assert len(list(health_lines(health([], 8)))) == 2

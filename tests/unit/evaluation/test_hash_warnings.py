@@ -7,10 +7,11 @@ import click
 import numpy as np
 import pytest
 
-from lsh_core.cli.build_commands import train
+from lsh_core.cli.verb_command import command_of
 from lsh_core.evaluation.diagnostics import Diagnostic
 from lsh_core.evaluation.hash_health import TokenCounts, assess
 from lsh_core.evaluation.hash_warnings import hash_warnings, is_heavy
+from lsh_core.jobs.verbs import verb
 from lsh_core.models import make_model
 from lsh_core.models.contract import LSHModel
 
@@ -133,7 +134,9 @@ def test_remedies_name_options_that_there_are(kind: str) -> None:
     sizes = {"ivf": [90_000, *[3] * 36], "hyperplane": [90_000, *[1] * 60], "subspace": [90_000, 3, 3]}[kind]
     found = told(kind, sizes, touched=0.9)
     assert len(found) >= 2
-    options = {name for option in train.params if isinstance(option, click.Option) for name in option.opts}
+    options = {
+        name for option in command_of(verb("train")).params if isinstance(option, click.Option) for name in option.opts
+    }
     named = {name for warning in found for name in re.findall(r"--[a-z-]+", warning.remedy)}
     assert named
     assert named <= options

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lsh_core.evaluation.recall import indistinguishable, recall_at_k
-from lsh_core.models.metrics import distance_from_score
+from lsh_core.evaluation.recall import recall_at_k
+from lsh_core.metrics import metric_named
 
 
 def test_by_name() -> None:
@@ -64,8 +64,8 @@ def test_misuse_is_refused() -> None:
 def test_what_a_score_cannot_tell_apart_is_a_tie_and_little_more(metric: str, scale: float) -> None:
     distances = np.random.default_rng(0).uniform(0.1, 1, 1_000) * (scale if metric == "l2" else min(scale, 1.0))
     scores = 1 / (1 + distances**2) if metric == "l2" else (2 - distances) / 2
-    told = distance_from_score(scores.astype(np.float32), metric)
-    limits = indistinguishable(distances, metric)
+    told = metric_named(metric).distance_from_score(scores.astype(np.float32))
+    limits = metric_named(metric).score_ties(distances)
     assert (told <= limits).all()
     if scale >= 1:
         assert (limits <= distances * 1.01 + 1e-4).all()

@@ -40,14 +40,14 @@ def test_a_scan_of_all_rows_is_warned() -> None:
 
 @pytest.mark.parametrize(("changes", "told"), [
     ({"queries": 30}, "30 queries tell little"),
-    ({"model": "hnsw"}, "rows of the index"),
+    ({"favours_own_rows": True}, "rows of the index"),
     ({"health": made_health()}, "2 lists hold 9 %"),
 ])  # fmt: skip
 def test_what_makes_figures_doubtful(changes: dict[str, Any], told: str) -> None:
     ((what, remedy),) = warned(**changes)
     assert told in what
     assert remedy
-    assert warned(**{**changes, "own_queries": True}) == ([] if changes.get("model") else [(what, remedy)])
+    assert warned(**{**changes, "own_queries": True}) == ([] if changes.get("favours_own_rows") else [(what, remedy)])
 
 
 def test_the_lines_for_a_log() -> None:

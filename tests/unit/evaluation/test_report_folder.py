@@ -26,7 +26,7 @@ def test_a_page_its_drawings_and_its_figures(tmp_path: Path) -> None:
     assert write_report(result, str(folder)) == f"{folder}/{STEM}.html"
     drawings = {f"{STEM}-{key}.svg" for key in ("recall", "frontier", "histogram", "scored", "sizes", "largest")}
     assert {file.name for file in folder.iterdir()} == {f"{STEM}.html", f"{STEM}.json"} | drawings
-    assert json.loads((folder / f"{STEM}.json").read_text()) == result
+    assert json.loads((folder / f"{STEM}.json").read_text()) == result.to_json()
 
 
 def test_a_report_is_written_over_an_earlier_one_and_beside_other_files(tmp_path: Path) -> None:

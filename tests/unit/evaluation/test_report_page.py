@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
-from typing import Any
 
 from lsh_core.evaluation.drawings import Drawing, drawings
+from lsh_core.evaluation.evaluation_report import EvaluationReport
 from lsh_core.evaluation.report_page import histogram_rows, report_page
 from tests.fakes.evaluations import made_evaluation, made_health
 
@@ -59,7 +60,7 @@ def usual_drawings() -> tuple[Drawing, ...]:
     return tuple(drawings(made_evaluation(health=made_health())))
 
 
-def page_of(result: dict[str, Any]) -> Page:
+def page_of(result: EvaluationReport) -> Page:
     return Page(report_page(result, usual_drawings()))
 
 
@@ -92,12 +93,12 @@ def test_every_figure_of_the_drawings_is_in_a_table() -> None:
     result = made_evaluation(health=made_health())
     efforts, histogram, depths, tokens = page_of(result).tables
     assert efforts[0][:3] == ["probes", "recall@10", "at least"]
-    assert [row[0] for row in efforts[1:]] == [str(point["effort"]) for point in result["curve"]]
-    assert [float(row[1]) for row in efforts[1:]] == [point["recall"] for point in result["curve"]]
-    assert [float(row[6]) for row in efforts[1:]] == [point["p50_ms"] for point in result["curve"]]
+    assert [row[0] for row in efforts[1:]] == [str(point.effort) for point in result.curve]
+    assert [float(row[1]) for row in efforts[1:]] == [point.recall for point in result.curve]
+    assert [float(row[6]) for row in efforts[1:]] == [point.p50_ms for point in result.curve]
     assert efforts[1][4:6] == ["40", "0.4 %"]
     counts = {int(row[0]): int(row[1].replace(",", "")) for row in histogram[1:]}
-    assert counts == {found: count for found, count in enumerate(result["histogram"]) if count}
+    assert counts == {found: count for found, count in enumerate(result.histogram) if count}
     assert depths[1:] == [["1", "0.9910", "1.00"], ["10", "0.9740", "0.80"], ["100", "0.9110", "0.62"]]
     assert tokens[1] == ["Zk3x000", "2,400", "6 %"]
     assert len(tokens) == 11
@@ -105,7 +106,7 @@ def test_every_figure_of_the_drawings_is_in_a_table() -> None:
 
 def test_what_is_not_known_is_not_told() -> None:
     graph = made_evaluation(model="hnsw", scored=None, distance_ratio=None, own_queries=True, health=None)
-    graph["curve"] = [{**point, "scored": None} for point in graph["curve"]]
+    graph = replace(graph, curve=[replace(point, scored=None) for point in graph.curve])
     page = Page(report_page(graph, list(drawings(graph))))
     assert "rows compared" in Page(report_page(made_evaluation(), usual_drawings())).tables[0][0]
     assert {len(row) for row in page.tables[0]} == {len(page.tables[0][0])}
@@ -152,8 +153,9 @@ def test_what_comes_from_outside_is_escaped() -> None:
 
 def test_the_same_figures_give_the_same_page() -> None:
     result = made_evaluation(health=made_health())
-    turned = {name: result[name] for name in reversed(result)}
-    turned["recall_at"] = dict(reversed(result["recall_at"].items()))
+    document = result.to_json()
+    document["recall_at"] = dict(reversed(document["recall_at"].items()))
+    turned = EvaluationReport.from_json(dict(reversed(document.items())))
     assert report_page(turned, list(drawings(turned))) == report_page(result, usual_drawings())
 
 

@@ -13,22 +13,22 @@ import pytest
 from lsh_core.features.chunk_files import (
     CHUNK_METADATA,
     ChunkRecord,
-    Letter,
     chunk_file,
     chunk_key,
-    read_letters,
+    read_dead_letters,
     read_record,
     write_chunk,
 )
 from lsh_core.features.output_folder import OutputFolder
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.encoder_info import EncoderInfo
-from lsh_core.sources.reading import open_parquet
+from lsh_core.sources.parquet import open_parquet
 
 KEY = chunk_key({"rows": [0, 3]})
 RECORD = ChunkRecord(KEY, "a.parquet", 0, 3, rows_read=3, rows_written=2, dead_lettered=1)
 ROWS = pa.table({"id": ["a", "b"], "embedding": pa.array([[1, 2], [3, 4]], pa.list_(pa.float32(), 2))})
 ENCODER = EncoderInfo("letters", "f" * 64, 2, "cosine", "embedding")
-LETTERS = [Letter("a.parquet", 2, "c" * 2_000, "null_text", "y" * 5_000)]
+LETTERS = [DeadLetter(source="a.parquet", row=2, id="c" * 2_000, error="null_text", reason="y" * 5_000)]
 
 
 @pytest.fixture
@@ -44,21 +44,21 @@ def test_a_chunk_that_was_written_is_done_and_says_what_made_it(folder: OutputFo
     found = pq.read_table(tmp_path / written.file)
     assert found.equals(ROWS)
     assert EncoderInfo.of_schema(found.schema, written.file) == ENCODER
-    (letter,) = read_letters(folder, written)
+    (letter,) = read_dead_letters(folder, written)
     assert (letter.source, letter.row, letter.error) == ("a.parquet", 2, "null_text")
     assert (len(letter.id or ""), len(letter.reason)) == (600, 1_000)
 
 
 def test_a_try_that_gets_less_spoils_nothing_of_the_one_before(folder: OutputFolder, tmp_path: Path) -> None:
-    passing = replace(RECORD, passing=1)
-    first = write_chunk(folder, passing, ROWS, LETTERS, ENCODER)
-    worse = replace(passing, rows_written=1, dead_lettered=2, passing=2)
-    more = [Letter("a.parquet", 1, "b", "image_unavailable", "x"), *LETTERS]
+    retryable = replace(RECORD, retryable=1)
+    first = write_chunk(folder, retryable, ROWS, LETTERS, ENCODER)
+    worse = replace(retryable, rows_written=1, dead_lettered=2, retryable=2)
+    more = [DeadLetter(source="a.parquet", row=1, id="b", error="image_unavailable", reason="x"), *LETTERS]
     second = write_chunk(folder, worse, ROWS.slice(0, 1), more, ENCODER)
     assert (tmp_path / first.file).stat().st_size == first.bytes
     assert pq.read_table(tmp_path / first.file).equals(ROWS)
-    assert [len(read_letters(folder, each)) for each in (first, second)] == [1, 2]
-    assert write_chunk(folder, passing, ROWS, LETTERS, ENCODER) == first
+    assert [len(read_dead_letters(folder, each)) for each in (first, second)] == [1, 2]
+    assert write_chunk(folder, retryable, ROWS, LETTERS, ENCODER) == first
     assert read_record(folder, KEY) is None, "neither is done"
     done = write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER)
     assert read_record(folder, KEY) == done
@@ -93,7 +93,7 @@ def test_a_file_without_its_end_is_no_chunk(folder: OutputFolder, tmp_path: Path
 
 def test_a_chunk_whose_dead_letters_are_gone_is_made_again(folder: OutputFolder, tmp_path: Path) -> None:
     written = write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER)
-    (tmp_path / str(written.letters_file)).unlink()
+    (tmp_path / str(written.dead_letters_file)).unlink()
     assert read_record(folder, KEY) is None
     assert write_chunk(folder, RECORD, ROWS, LETTERS, ENCODER) == read_record(folder, KEY) == written
 

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from lsh_core.features import decoding
-from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_a_chunk
-from lsh_core.features.work_units import RowColumns, WorkChunk
+from lsh_core.features.chunk_planning import chunks_of_file, chunks_of_images, rows_per_chunk
+from lsh_core.features.row_columns import RowColumns
 from lsh_core.sources.listing import Listed
-from lsh_core.sources.source_file import SourceFile
+from lsh_core.sources.source_file import Chunk, SourceFile
 
 FILE = SourceFile("/data/a.parquet", 10_000, "1", (500, 500), 0, ())
 COLUMNS = RowColumns("id", "{text}", None, pa.schema({"id": pa.string()}), "embedding", "/data/", ())
@@ -19,7 +19,7 @@ PATHS = replace(COLUMNS, template=None, image="path", places=("/data/",))
 IMAGES = [Listed(f"/data/{number:04d}.png", 100, "1") for number in range(2_000)]
 
 
-def keys(chunks: list[WorkChunk]) -> set[str]:
+def keys(chunks: list[Chunk]) -> set[str]:
     return {chunk.key for chunk in chunks}
 
 
@@ -29,7 +29,9 @@ def test_chunks_cover_a_file_and_have_keys_of_their_own() -> None:
     assert sum(chunk.rows for chunk in chunks) == 1_000
     assert len(keys(chunks)) == len(chunks)
     assert chunks == chunks_of_file(FILE, COLUMNS, "f", 300)
-    assert keys(chunks) == keys(chunks_of_file(replace(FILE, first_place=77), COLUMNS, "f", 300)), "a file before it"
+    assert keys(chunks) == keys(chunks_of_file(replace(FILE, first_row_number=77), COLUMNS, "f", 300)), (
+        "a file before it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_where_a_source_lies_decides_no_more_than_it_has_to() -> None:
     assert keys(chunks_of_file(FILE, COLUMNS, "f", 300)) == keys(chunks_of_file(FILE, moved, "f", 300))
     archive = replace(FILE, url="/data/a.zip")
     alone, beside, deeper = (
-        keys(chunks_of_file(archive, replace(COLUMNS, template=None, base=base), "f", 300))
+        keys(chunks_of_file(archive, replace(COLUMNS, template=None, base=base), "f", 300, IMAGES[:1_000]))
         for base in ("/data/a.zip", "/data/", "/")
     )
     assert not alone & beside, "the ids are 1.png, and a.zip/1.png"
@@ -67,7 +69,7 @@ def test_where_a_source_lies_decides_no_more_than_it_has_to() -> None:
 def test_rows_of_a_chunk_follow_from_the_file_alone() -> None:
     def rows(rows: int, size: int = 1, *, asked: int | None = None, images: bool = False) -> int:
         file = SourceFile("a", size, "1", (rows,), 0, ())
-        return rows_a_chunk(file, chunk_rows=asked, chunk_bytes=2**26, images=images)
+        return rows_per_chunk(file, chunk_rows=asked, chunk_bytes=2**26, images=images)
 
     assert [rows(each) for each in (10, 5_000, 63_666, 10**6)] == [256, 256, 1_989, 8_192]
     assert rows(10**6, images=True) == 256
@@ -78,7 +80,7 @@ def test_rows_of_a_chunk_follow_from_the_file_alone() -> None:
 
 def test_an_image_that_is_added_changes_few_chunks() -> None:
     before = chunks_of_images(IMAGES, COLUMNS, "f", 100)
-    assert [image for chunk in before for image in chunk.images] == IMAGES
+    assert [image for chunk in before for image in chunk.members] == IMAGES
     assert all(1 <= chunk.rows <= 100 for chunk in before)
     assert 20 <= len(before) <= 80
     for place in (0, 700, 1_999):

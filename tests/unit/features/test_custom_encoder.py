@@ -7,7 +7,7 @@ import sys
 from ast import literal_eval
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +16,7 @@ from lsh_core.errors import EncoderError
 from lsh_core.features.encoding import encode_rows
 from lsh_core.features.registry import make_encoder
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.models.metrics import SIMILARITY
-from lsh_core.settings import Metric
+from lsh_core.metrics import metric_names
 
 MODULE = "an_encoder_of_ours"
 RIGHT = """
@@ -125,8 +124,9 @@ def test_a_fact_that_fails_is_told(refusal: Callable[..., str]) -> None:
     assert f"does not say what it is: ZeroDivisionError: division by zero ({MODULE}.py line 13)" in said
 
 
-def test_the_metrics_are_those_of_the_models() -> None:
-    assert set(get_args(Metric)) == set(SIMILARITY)
+def test_the_metrics_are_the_registered_ones(refusal: Callable[..., str]) -> None:
+    said = refusal(f"{RIGHT}class Worse(Ours):\n    metric = 'l7'\n\nmake = lambda spec: Worse()\n")
+    assert f"its metric is 'l7', and must be one of {', '.join(metric_names())}" in said
 
 
 class Odd:

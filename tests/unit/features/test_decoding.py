@@ -217,9 +217,9 @@ def test_a_bomb_is_refused_by_its_header(width: int, height: int) -> None:
 
 def test_the_limit_of_pixels_is_a_setting() -> None:
     data = written(plain("RGB", 0, (100, 100)), "PNG")
-    assert ImageDecoder(8, 8, most_pixels=10_000).decode(data).shape == (8, 8, 3)
+    assert ImageDecoder(8, 8, max_pixels=10_000).decode(data).shape == (8, 8, 3)
     with pytest.raises(ImageError, match="100 x 100 are 10000, 9999 are allowed"):
-        ImageDecoder(8, 8, most_pixels=9_999).decode(data)
+        ImageDecoder(8, 8, max_pixels=9_999).decode(data)
 
 
 @pytest.mark.parametrize(
@@ -268,8 +268,8 @@ def test_a_decoder_fits_its_encoder_and_travels() -> None:
     class Encoder:
         name, image_size, image_fit = "e", (3, 4), "crop"
 
-    decoder = ImageDecoder.of(Encoder(), most_pixels=7)  # type: ignore[arg-type]
-    assert decoder == ImageDecoder(3, 4, fit="crop", most_pixels=7)
+    decoder = ImageDecoder.of(Encoder(), max_pixels=7)  # type: ignore[arg-type]
+    assert decoder == ImageDecoder(3, 4, fit="crop", max_pixels=7)
     assert pickle.loads(pickle.dumps(decoder)) == decoder
     Encoder.image_size = None  # type: ignore[assignment]
     with pytest.raises(ImageError, match="takes no images"):

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.errors import InputError, SourceError
+from lsh_core.errors import InputError, SourceChangedError, SourceError
 from lsh_core.features.feature_source import FeatureSource, open_source
 from lsh_core.features.image_loading import ImageUnavailableError, Pointer, load_image
 from lsh_core.features.row_reading import read_rows
@@ -109,7 +109,7 @@ def test_places_are_the_same_for_workers_elsewhere(table: Path, monkeypatch: pyt
         ({"text": "text"}, "column 'embedding' exists already; name another"),
         ({"text": "text", "columns": ("nothing",)}, "column 'nothing' does not exist"),
         ({"text": "text", "vector": "id", "replace": True}, "is the column with the ids"),
-        ({}, "is Parquet: say which column"),
+        ({}, "has columns (parquet): name the one with the texts"),
         ({"image": "path", "vector": "v", "image_root": ("ftp://host/",)}, "scheme 'ftp' is not one of"),
     ],
 )
@@ -243,6 +243,20 @@ def test_what_is_no_file_in_a_folder_is_one_row(tmp_path: Path, caplog: pytest.L
     (tmp_path / "in" / "b.tar").symlink_to("nowhere.tar")
     with pytest.raises(SourceError, match=r"b\.tar: is not a regular file"):
         opened(tmp_path / "in")
+
+
+@pytest.mark.parametrize(("now", "found"), [(("a.png", "c.png"), "another file"), (("a.png",), "its end")])
+def test_an_archive_that_has_other_images_by_now_is_noticed(tmp_path: Path, now: tuple[str, ...], found: str) -> None:
+    def pack(*names: str) -> None:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, b"1")
+
+    pack("a.png", "b.png")
+    source = opened(tmp_path / "a.zip")
+    pack(*now)
+    with pytest.raises(SourceChangedError, match=rf"a\.zip.*planned 'b\.png' in its place, found {found}"):
+        rows_of(source)
 
 
 def test_archives_and_images_may_lie_in_one_folder(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_pipe_is_not_waited_for(folder: Path) -> None:
 
 
 def test_too_many_bytes_are_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_loading, "MOST_IMAGE_BYTES", 7)
+    monkeypatch.setattr(image_loading, "MAX_IMAGE_BYTES", 7)
     listed = look_up(str(folder / "deep" / "a.png"))
     assert listed is not None
     for payload in (Pointer("deep/a.png"), b"an image", listed):
@@ -230,8 +230,8 @@ def test_the_web_is_asked_at_the_address_that_was_checked(server: ThreadingHTTPS
 
     site = f"http://pictures.example:{server.server_port}"
 
-    def get(path: str, most_bytes: int = 100) -> bytes:
-        return fetch(site + path, [f"{site}/in/"], most_bytes, resolve=resolve)
+    def get(path: str, max_bytes: int = 100) -> bytes:
+        return fetch(site + path, [f"{site}/in/"], max_bytes, resolve=resolve)
 
     host = site.removeprefix("http://")
     assert get("/in/a.png?x=1") == f"{host} /in/a.png?x=1".encode()

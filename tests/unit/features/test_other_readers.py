@@ -14,11 +14,12 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.features.chunk_files import ChunkRecord, Letter, write_chunk
+from lsh_core.features.chunk_files import ChunkRecord, write_chunk
 from lsh_core.features.manifest import Manifest
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, publish, show
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.encoder_info import EncoderInfo
 
 ENCODER = EncoderInfo("e", "0" * 64, 2, "cosine", "embedding")
@@ -55,7 +56,8 @@ def written(folder: OutputFolder, *keys: str, state: str = "complete") -> Manife
     for key in keys:
         rows = pa.table({"id": [f"{key}0", f"{key}1"], "embedding": pa.array([[1.0, 2.0]] * 2, VECTORS)})
         record = ChunkRecord(key, "a.parquet", 0, 3, 3, 2, 1)
-        records.append(write_chunk(folder, record, rows, [Letter("a.parquet", 2, f"{key}2", "empty", "is")], ENCODER))
+        letter = DeadLetter(source="a.parquet", row=2, id=f"{key}2", error="empty", reason="is")
+        records.append(write_chunk(folder, record, rows, [letter], ENCODER))
     return Manifest(state, {}, "in", "id", "text", None, "embedding", "", tuple(records))
 
 

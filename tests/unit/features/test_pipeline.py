@@ -13,12 +13,13 @@ import pyarrow as pa
 import pytest
 
 from lsh_core.errors import ImageError, SourceChangedError, SourceError
-from lsh_core.features.chunk_files import ChunkRecord, Letter
+from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.image_loading import ImageUnavailableError, Payload
 from lsh_core.features.pipeline import Pipeline, Pixels
 from lsh_core.features.row_reading import ChunkRows, Input
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.features.work_units import WorkChunk
+from lsh_core.sources.dead_letter import DeadLetter
+from lsh_core.sources.source_file import Chunk, SourceFile
 from tests.fakes.encoders import DIMS, TinyEncoder, letters, stripes
 
 SPEC = EncoderSpec("tiny")
@@ -29,9 +30,9 @@ class Written:
 
     def __init__(self) -> None:
         self.tables: list[pa.Table] = []
-        self.letters: list[Letter] = []
+        self.letters: list[DeadLetter] = []
 
-    def __call__(self, record: ChunkRecord, rows: pa.Table, letters: Sequence[Letter]) -> ChunkRecord:
+    def __call__(self, record: ChunkRecord, rows: pa.Table, letters: Sequence[DeadLetter]) -> ChunkRecord:
         self.tables.append(rows)
         self.letters += letters
         return record
@@ -50,8 +51,9 @@ def chunks(count: int, rows: int, make: Callable[[int], Input]) -> Iterator[Chun
     for number in range(count):
         start = number * rows
         ids: list[str | None] = [f"row {row}" for row in range(start, start + rows)]
-        work = WorkChunk(f"key {number}", "a.parquet", start, start + rows)
-        yield ChunkRows(work, ids, pa.table({"id": ids}), (make(row) for row in range(start, start + rows)))
+        file = SourceFile("a.parquet", 1, "1", (count * rows,), 0, ())
+        chunk = Chunk(number, 0, start, start + rows, start, f"key {number}")
+        yield ChunkRows(file, chunk, ids, pa.table({"id": ids}), (make(row) for row in range(start, start + rows)))
 
 
 def decode(payload: Payload) -> Pixels:
@@ -65,7 +67,7 @@ def decode(payload: Payload) -> Pixels:
 
 
 def pipeline(write: Written, encoder: TinyEncoder | None = None, **given: Any) -> Pipeline:
-    given = {"decode": decode, "rows_a_block": 32, "vector": "embedding", **given}
+    given = {"decode": decode, "rows_per_block": 32, "vector": "embedding", **given}
     return Pipeline(encoder or letters(SPEC), write=write, **given)
 
 
@@ -91,7 +93,7 @@ def test_texts_come_out_in_their_order_whatever_the_blocks() -> None:
     found = []
     for block in (1, 7, 1_024):
         written = Written()
-        records = list(pipeline(written, rows_a_block=block).run(chunks(5, 30, lambda row: f"text {row}")))
+        records = list(pipeline(written, rows_per_block=block).run(chunks(5, 30, lambda row: f"text {row}")))
         assert [record.key for record, _ in records] == [f"key {number}" for number in range(5)]
         assert {record.rows_written for record, _ in records} == {30}
         assert written.ids == [f"row {row}" for row in range(150)]
@@ -112,7 +114,7 @@ def test_images_are_decoded_by_threads_and_bad_ones_are_dead_letters() -> None:
         time.sleep(0.001)
         return decode(payload)
 
-    made = pipeline(written, stripes(SPEC), decode=noted, threads=3, rows_a_block=8).run(chunks(2, 25, image))
+    made = pipeline(written, stripes(SPEC), decode=noted, threads=3, rows_per_block=8).run(chunks(2, 25, image))
     records = [record for record, _ in made]
     good = [row for row in range(50) if row not in (3, 20, 21)]
     assert written.ids == [f"row {row}" for row in good]
@@ -122,7 +124,10 @@ def test_images_are_decoded_by_threads_and_bad_ones_are_dead_letters() -> None:
         (20, "row 20", "image_unavailable"),
         (21, "row 21", "null_image"),
     ]
-    assert [(record.rows_read, record.rows_written, record.passing) for record in records] == [(25, 22, 1), (25, 25, 0)]
+    assert [(record.rows_read, record.rows_written, record.retryable) for record in records] == [
+        (25, 22, 1),
+        (25, 25, 0),
+    ]
     assert len(threads) == 3
     assert all(name.startswith("decode") for name in threads)
 
@@ -133,7 +138,7 @@ def test_no_secret_of_a_place_is_written() -> None:
 
     written = Written()
     rows = next(chunks(1, 1, lambda _: b"1"))
-    rows.chunk = replace(rows.chunk, source="https://me:pass@host/a.parquet?sig=1")
+    rows.file = replace(rows.file, url="https://me:pass@host/a.parquet?sig=1")
     ((record, _),) = pipeline(written, stripes(SPEC), decode=away).run(iter([rows]))
     (letter,) = written.letters
     assert (record.source, letter.source) == ("https://host/a.parquet", "https://host/a.parquet")
@@ -164,7 +169,7 @@ def test_what_is_ahead_of_the_encoder_is_bounded() -> None:
         return decode(payload)
 
     encoder = Gated("gated", SPEC, frozenset({"image"}))
-    made = pipeline(Written(), encoder, decode=counted, rows_a_block=4).run(chunks(10, 16, lambda _: b"1"))
+    made = pipeline(Written(), encoder, decode=counted, rows_per_block=4).run(chunks(10, 16, lambda _: b"1"))
     assert len(list(made)) == 10
     assert len(decoded) == 160
     assert 4 < most <= 16, "the block that is encoded, one that waits, one that is handed over, one that is begun"
@@ -209,7 +214,7 @@ def test_what_fails_anywhere_ends_the_work_and_leaves_no_thread(where: str) -> N
         decode,
         fail if where == "writing" else written,
         vector="embedding",
-        rows_a_block=10,
+        rows_per_block=10,
         stopping=fail if where == "stopping" else lambda: None,
     )
     before = threading.active_count()
@@ -220,7 +225,7 @@ def test_what_fails_anywhere_ends_the_work_and_leaves_no_thread(where: str) -> N
 
 def test_nobody_has_to_take_all_of_it() -> None:
     before = threading.active_count()
-    made = pipeline(Written(), rows_a_block=5).run(chunks(100, 30, lambda row: f"text {row}"))
+    made = pipeline(Written(), rows_per_block=5).run(chunks(100, 30, lambda row: f"text {row}"))
     assert next(made)[0].key == "key 0"
     made.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before

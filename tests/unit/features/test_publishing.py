@@ -33,7 +33,7 @@ def manifest(folder: OutputFolder, *keys: str, state: str = "complete") -> Manif
     chunks = tuple(ChunkRecord(key, "a.parquet", 0, 10, 10, 9, 1, bytes=3) for key in keys)
     for chunk in chunks:
         folder.write(chunk.file, b"abc")
-        folder.write(str(chunk.letters_file), b"d")
+        folder.write(str(chunk.dead_letters_file), b"d")
     return Manifest(state, ENCODER, "a.parquet", "id", "{a}", None, "embedding", "0" * 64, chunks)
 
 
@@ -104,7 +104,7 @@ def test_a_run_whose_manifest_was_replaced_deletes_nothing(folder: OutputFolder,
 def test_what_another_run_deleted_is_missed(folder: OutputFolder) -> None:
     both = manifest(folder, "a", "b", "c")
     assert missing_chunks(folder, both) == []
-    folder.delete([both.chunks[0].file, str(both.chunks[1].letters_file)])
+    folder.delete([both.chunks[0].file, str(both.chunks[1].dead_letters_file)])
     assert [chunk.key for chunk in missing_chunks(folder, both)] == ["a", "b"]
     folder.write(both.chunks[2].file, b"other bytes")
     assert [chunk.key for chunk in missing_chunks(folder, both)] == ["a", "b", "c"]

@@ -148,7 +148,7 @@ def test_weights_that_were_written_anew_are_loaded_anew(tmp_path: Path) -> None:
 def test_no_more_than_a_few_encoders_are_kept() -> None:
     for number in range(5):
         worker_encoder(EncoderSpec(f"{HERE}:make_length_encoder", batch_size=number + 1), trusted=True)
-    assert len(registry._kept) == registry.MOST_KEPT
+    assert len(registry._kept) == registry.MAX_KEPT
 
 
 def test_an_encoder_may_be_made_of_another() -> None:
@@ -167,7 +167,7 @@ def test_an_encoder_may_be_made_of_another() -> None:
     assert len(found) == 3
     assert found[0] is found[1] is not found[2]
     assert len(made) == 2
-    assert len(registry._kept) == registry.MOST_KEPT
+    assert len(registry._kept) == registry.MAX_KEPT
 
 
 def test_tensorflow_is_not_imported_before_an_encoder_is_made() -> None:

@@ -17,7 +17,7 @@ def entry(chunk: int, node: str, *, dead: int = 0, samples: int = 0, longer: int
         source="a.parquet",
         start=chunk * 10,
         stop=chunk * 10 + 10,
-        place=chunk * 10,
+        first_row_number=chunk * 10,
         node=node,
         dead_lettered=dead,
         offsets=np.arange(10 - dead),
@@ -25,7 +25,7 @@ def entry(chunk: int, node: str, *, dead: int = 0, samples: int = 0, longer: int
         samples=tuple({"id": f"{chunk}-{number}"} for number in range(samples)),
         nodes=({"node": "http://b", "requests": 2, "rows": 10 - dead, "retried": 1},),
         seconds={"read": 0.5, "hash": 0.25},
-        longer_rows=longer,
+        rows_beyond_norm=longer,
     )
 
 
@@ -34,7 +34,7 @@ def test_entries_are_added_up_and_missing_ones_counted() -> None:
     given = [entry(0, "http://a", dead=3, longer=2), None, entry(2, "http://b", longer=5), None]
     assert [each.chunk for each in accounts.follow(given)] == [0, 2]
     assert (accounts.chunks, accounts.missing) == (2, 2)
-    assert (accounts.rows_read, accounts.dead_lettered, accounts.longer_rows) == (20, 3, 7)
+    assert (accounts.rows_read, accounts.dead_lettered, accounts.rows_beyond_norm) == (20, 3, 7)
     assert accounts.nodes(["http://a", "http://c"]) == [
         {"node": "http://a", "chunks": 1, "requests": 0, "rows": 0, "retried": 0},
         {"node": "http://c", "chunks": 0, "requests": 0, "rows": 0, "retried": 0},

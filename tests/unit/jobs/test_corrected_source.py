@@ -16,9 +16,9 @@ from lsh_core.errors import SchemaError, SettingsError, SourceError
 from lsh_core.jobs import corrected_source
 from lsh_core.jobs.corrected_source import CorrectedSource
 from lsh_core.jobs.stages.plan import BuildPlan
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.settings import ReplaySettings
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from tests.fakes.vector_fields import list_field
 
 
@@ -39,9 +39,10 @@ def open_source(tmp_path: Path, fields: tuple[str, ...] = (), corrected: str = "
     return CorrectedSource(settings, plan)
 
 
-def letters(source: str, *ids: str) -> dict[str, list[DeadLetter]]:
+def dead_letters(source: str, *ids: str) -> dict[str, list[DeadLetter]]:
     return {
-        each: [DeadLetter("b", source, 0, 0, place, place, each, "zero_vector", "")] for place, each in enumerate(ids)
+        each: [DeadLetter(build="b", source=source, row=place, place=place, id=each, error="zero_vector", reason="")]
+        for place, each in enumerate(ids)
     }
 
 
@@ -54,7 +55,7 @@ def test_of_a_whole_source_only_the_rows_of_dead_letters_are_read(
     ids[3] = None
     write(tmp_path / "corrected" / "a.parquet", ids, n=list(range(60)))
     write(tmp_path / "corrected" / "b.parquet", ["r5", "new", "r9"], n=[60, 61, 62])
-    wanted = letters(source, "r5", *(f"r{row}" for row in range(20, 40)), "gone")
+    wanted = dead_letters(source, "r5", *(f"r{row}" for row in range(20, 40)), "gone")
     opened = open_source(tmp_path, ("n",))
 
     rows, others = opened.last_rows(wanted)
@@ -80,7 +81,7 @@ def test_a_source_without_any_row_of_a_dead_letter_is_refused_in_little_memory(t
         with pytest.raises(
             SourceError, match=r"none of its 50,000 rows has .*: a-rather-long-id-0, .*-9; `airlsh upsert` is for rows"
         ):
-            opened.last_rows(letters(source, "r1"))
+            opened.last_rows(dead_letters(source, "r1"))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -93,7 +94,7 @@ def test_a_column_that_a_folder_told_is_the_folders_again(tmp_path: Path) -> Non
     one = write(tmp_path / "source" / "day=1" / "kind=a%2Fb" / "a.parquet", ["x"])
     two = write(tmp_path / "source" / "day=2" / "kind=__HIVE_DEFAULT_PARTITION__" / "a.parquet", ["y"])
     write(tmp_path / "corrected" / "a.parquet", ["y", "x"])
-    wanted = letters(one, "x") | letters(two, "y")
+    wanted = dead_letters(one, "x") | dead_letters(two, "y")
     opened = open_source(tmp_path, ("day", "kind"))
     rows, others = opened.last_rows(wanted)
     assert others == 0
@@ -114,7 +115,7 @@ def test_what_the_build_has_must_be_there(tmp_path: Path) -> None:
 def test_an_index_of_pandas_that_the_build_has_is_read(tmp_path: Path) -> None:
     source = write(tmp_path / "source" / "a.parquet", ["x"], __index_level_0__=[7], __index_level_1__=[8])
     write(tmp_path / "corrected" / "a.parquet", ["x"], __index_level_0__=[9], __index_level_1__=[10])
-    wanted = letters(source, "x")
+    wanted = dead_letters(source, "x")
     opened = open_source(tmp_path, ("__index_level_0__",))
     rows, _ = opened.last_rows(wanted)
     (table,) = opened.tables(rows, wanted)

@@ -14,12 +14,12 @@ from lsh_core.errors import FeaturesError, SettingsError, SourceError
 from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.feature_source import open_source
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.features.work_units import WorkSpan
 from lsh_core.jobs.dask.feature_task import Finished
 from lsh_core.jobs.dask.feature_workers import FeatureWorkers
 from lsh_core.jobs.feature_run import FeatureRun
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
+from lsh_core.sources.source_file import Span
 
 NOBODY = "tcp://127.0.0.1:9"
 
@@ -73,9 +73,10 @@ class _Elsewhere:
         told = {"name": "tiny", "fingerprint": "f" * 64, "dims": 2, "metric": "cosine", "spec": {}}
         return {**told, "modalities": ["text"]}
 
-    def encode(self, spans: Iterable[WorkSpan], *_: object) -> Iterator[Finished]:
-        for chunk in (chunk for span in spans for chunk in span.chunks):
-            yield Finished(ChunkRecord(chunk.key, chunk.source, chunk.start, chunk.stop, 1, 1, 0, bytes=9), {})
+    def encode(self, spans: Iterable[Span], *_: object) -> Iterator[Finished]:
+        for span in spans:
+            for chunk in span.chunks:
+                yield Finished(ChunkRecord(chunk.key, span.file.url, chunk.start, chunk.stop, 1, 1, 0, bytes=9), {})
 
 
 def test_workers_that_write_elsewhere_are_told_of(source: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.stage_facts import CheckFacts
 from lsh_core.elastic.leases import BUILD, Caller, Lease
 from lsh_core.jobs import index
 from lsh_core.jobs.dask.worker_liveness import WorkerLiveness
@@ -21,6 +22,7 @@ from lsh_core.signals import raise_if_signalled, signals_as_exceptions
 from tests.fakes.lease_holders import holder_of
 from tests.fakes.lost_signals import lose_a_signal, lose_a_signal_in_a_finalizer
 from tests.fakes.memory_server import MemoryServer
+from tests.fakes.reports import CHECKED
 
 SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 TERMINATED = 128 + signal.SIGTERM
@@ -29,18 +31,18 @@ TERMINATED = 128 + signal.SIGTERM
 @pytest.fixture
 def server() -> Any:
     made: Any = MemoryServer()
-    BuildRecords(made).start("docs", "b1", {"index": "airlsh-docs-b1", "state": "planned", "model_id": "m"})
+    BuildRecords(made).start("docs", "b1", index="airlsh-docs-b1", model_id="m")
     return made
 
 
 def made_stage(name: str, told: list[str], work: Callable[[], None] = lambda: None) -> Stage:
-    def run(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+    def run(settings: IndexSettings, build: str, services: Services, lease: Lease) -> CheckFacts:
         told.append(name)
         work()
-        return {}
+        return CHECKED
 
     run.__name__ = name
-    made: StageWork = run
+    made: StageWork[CheckFacts] = run
     return stage(made)
 
 
@@ -58,7 +60,7 @@ def test_no_stage_follows_one_that_lost_a_signal(server: Any, monkeypatch: pytes
     assert (code, told) == (TERMINATED, ["check"])
     assert holder_of(server, "docs", BUILD) is None
     record = BuildRecords(server).get("docs", "b1")
-    assert (record["state"], record["error"]) == ("failed", "check: ended by SystemExit")
+    assert (record.state, record.error) == ("failed", "check: ended by SystemExit")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -72,13 +74,13 @@ def test_no_stage_follows_one_whose_finalizer_lost_a_signal(server: Any, monkeyp
 
 def test_no_stage_begins_after_a_signal_that_was_lost_between_two(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    note = BuildRecords.stage
+    note = BuildRecords.record_stage
 
     def noted(*arguments: Any) -> None:
         note(*arguments)
         lose_a_signal()
 
-    monkeypatch.setattr(BuildRecords, "stage", noted)
+    monkeypatch.setattr(BuildRecords, "record_stage", noted)
     code = run_stages(server, monkeypatch, made_stage("check", told), made_stage("promote", told))
     assert (code, told) == (TERMINATED, ["check"])
     assert holder_of(server, "docs", BUILD) is None

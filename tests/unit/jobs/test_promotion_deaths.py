@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds import records
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.names import closed_alias, physical_index
-from lsh_core.builds.records import VERIFIED, BuildRecords
+from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.elastic import leases
 from lsh_core.elastic.leases import Caller
 from lsh_core.jobs import promotion
@@ -30,7 +31,7 @@ ENOUGH = 1_000
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = itertools.count(10_000)
     monkeypatch.setattr(promotion, "warm_up", lambda *_: 0)
-    monkeypatch.setattr(promotion, "now", lambda: f"2026-01-01T00:00:{next(moments)}")  # None is another's moment.
+    monkeypatch.setattr(records, "now", lambda: f"2026-01-01T00:00:{next(moments)}")  # None is another's moment.
     monkeypatch.setattr(leases.Lease, "_beat", lambda _: None)
 
 
@@ -40,7 +41,7 @@ def made() -> Any:
     for build in "abc":
         index = physical_index(NAME, build)
         server.create(index=index, aliases=[closed_alias(build, 1)])
-        BuildRecords(server).start(NAME, build, {"index": index, "state": VERIFIED, "model_id": "m"})
+        BuildRecords(server).start(NAME, build, index=index, state=BuildState.VERIFIED, model_id="m")
     for build in "ab":
         promote(server, build)
     return server
@@ -86,7 +87,7 @@ def test_a_rollback_after_a_death_goes_back_to_what_was_live(retried: str) -> No
         wanted = {"b": "a", "c": "b"}[str(live_index(server, NAME))[-1]]
         moved += wanted == "b"
         answer = rollback(RollbackSettings(name=NAME), Services(server, None, Caller(None, "somebody")))
-        assert answer["build"] == wanted, f"dead after {calls} calls"
+        assert answer.build == wanted, f"dead after {calls} calls"
         if not dead:
             break
     assert not dead

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.records import BuildRecords
+from lsh_core.builds.stage_facts import CheckFacts
 from lsh_core.elastic.leases import BUILD, Caller, Lease
 from lsh_core.errors import (
     AirlshError,
@@ -23,6 +24,7 @@ from lsh_core.jobs.stages.summarise import summarise
 from lsh_core.settings import IndexSettings
 from tests.fakes.lease_holders import holder_of
 from tests.fakes.memory_server import MemoryServer
+from tests.fakes.reports import CHECKED
 
 SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 
@@ -30,16 +32,16 @@ SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 @pytest.fixture
 def server() -> Any:
     made: Any = MemoryServer()
-    BuildRecords(made).start("docs", "b1", {"index": "airlsh-docs-b1", "state": "planned", "model_id": "m"})
+    BuildRecords(made).start("docs", "b1", index="airlsh-docs-b1", model_id="m")
     return made
 
 
 def run_stage(server: Any, error: BaseException | None, identity: str | None = "run") -> None:
     @stage
-    def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> dict[str, Any]:
+    def check(settings: IndexSettings, build: str, services: Services, lease: Lease) -> CheckFacts:
         if error is not None:
             raise error
-        return {}
+        return CHECKED
 
     check(SETTINGS, "b1", Services(server, None, Caller(identity, "a run")))
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.journal_position import BEFORE_ALL
 from lsh_core.builds.names import live_write_alias, physical_index
-from lsh_core.builds.records import LOADING, VERIFIED, BuildRecords, acknowledged_record
+from lsh_core.builds.records import BuildRecords, BuildState, acknowledged_record
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.errors import UnavailableError
 from lsh_core.live import journal_reads
-from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.journal import Change, Entry, Journal
 from lsh_core.live.live_writer import LiveWriter
 from lsh_core.live.replay import replay_changes
 from lsh_core.live.watermark import changed_ids, source_watermark
@@ -32,7 +33,7 @@ def server() -> Any:
 def read(connection: Any) -> list[str]:
     """Return the ids of all changes, in order."""
     journal = Journal(connection, NAME)
-    return [entry.id for page in journal.read(after=BEFORE_ALL, upto=journal.settled()) for entry in page]
+    return [entry.id for page in journal.read(after=BEFORE_ALL, up_to=journal.barrier()) for entry in page]
 
 
 def append(connection: Any, *ids: str) -> list[Entry]:
@@ -44,7 +45,7 @@ def test_a_replay_beside_a_stale_node_misses_no_acknowledged_change(server: Any)
     make_build(server, NAME, "b0", {"a": 0, "b": 0}, aliases=[NAME, live_write_alias(live)])
     make_build(server, NAME, "b1", {"a": 0, "b": 0})
     LiveWriter(server, NAME).upsert([row("a", 1)])
-    before = Journal(server, NAME).settled()
+    before = Journal(server, NAME).barrier()
     stale = StaleNode(server)
     LiveWriter(server, NAME).upsert([row("a", 2), row("c", 3)])
     LiveWriter(server, NAME).delete(["b"])
@@ -62,11 +63,11 @@ def test_a_replay_beside_a_stale_node_misses_no_acknowledged_change(server: Any)
 
 def test_a_position_of_before_is_read_from_a_copy_that_was_right_then(server: Any) -> None:
     append(server, "a", "b")
-    before = Journal(server, NAME).settled()
+    before = Journal(server, NAME).barrier()
     stale = StaleNode(server)
     append(server, "a")
     connection: Any = PartlyStale(stale, server)
-    (page,) = Journal(connection, NAME).read(after=BEFORE_ALL, upto=before)
+    (page,) = Journal(connection, NAME).read(after=BEFORE_ALL, up_to=before)
     assert [entry.id for entry in page] == ["a", "b"]
     assert "search" in stale.asked
     assert read(connection) == ["a", "b", "a"]
@@ -87,9 +88,9 @@ def test_a_copy_that_has_a_position_but_not_all_before_it_is_not_read(server: An
             del frozen[0].frozen.documents[gone]
 
     line.before = cut_off
-    position = Journal(line, NAME).settled()
+    position = Journal(line, NAME).barrier()
     connection: Any = PartlyStale(frozen[0], server)
-    (page,) = Journal(connection, NAME).read(after=BEFORE_ALL, upto=position)
+    (page,) = Journal(connection, NAME).read(after=BEFORE_ALL, up_to=position)
     assert [entry.id for entry in page] == ["a", "b"]
 
 
@@ -101,13 +102,13 @@ def test_one_that_proves_less_takes_nothing_from_one_that_proves_more(server: An
     def overtake(call: str) -> None:
         if call == "stats" and not more:
             append(server, "b")
-            more.append(Journal(server, NAME).settled())
+            more.append(Journal(server, NAME).barrier())
 
     line.before = overtake
-    less = Journal(line, NAME).settled()
+    less = Journal(line, NAME).barrier()
     assert less < more[0]
-    for upto, wanted in ((less, ["a"]), (more[0], ["a", "b"])):
-        (page,) = Journal(server, NAME).read(after=BEFORE_ALL, upto=upto)
+    for up_to, wanted in ((less, ["a"]), (more[0], ["a", "b"])):
+        (page,) = Journal(server, NAME).read(after=BEFORE_ALL, up_to=up_to)
         assert [entry.id for entry in page] == wanted
 
 
@@ -123,22 +124,22 @@ def test_what_is_on_its_way_to_a_copy_is_waited_for(server: Any, monkeypatch: py
         return answer
 
     monkeypatch.setattr(server, "stats", stats)
-    assert Journal(server, NAME).settled() == 1
+    assert Journal(server, NAME).barrier() == 1
     assert len(asked) == 3
     monkeypatch.setattr(journal_reads, "_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(server, "stats", lambda **_: {"indices": {}})
     with pytest.raises(UnavailableError, match="-1 of 3 are on every copy"):
-        Journal(server, NAME).settled()
+        Journal(server, NAME).barrier()
 
 
 def test_nothing_is_read_where_every_copy_is_stale(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     append(server, "a")
     monkeypatch.setattr(journal_reads, "_READ_SECONDS", 0.2)
     stale = StaleNode(server)
-    upto = Journal(server, NAME).settled()
+    up_to = Journal(server, NAME).barrier()
     connection: Any = PartlyStale(stale, StaleNode(stale.frozen))
-    with pytest.raises(UnavailableError, match=f"known to hold all up to place {upto}"):
-        next(Journal(connection, NAME).read(after=BEFORE_ALL, upto=upto))
+    with pytest.raises(UnavailableError, match=f"known to hold all up to position {up_to}"):
+        next(Journal(connection, NAME).read(after=BEFORE_ALL, up_to=up_to))
 
 
 def test_a_point_in_time_that_is_lost_is_followed_by_another(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,35 +162,35 @@ def test_a_point_in_time_that_is_lost_is_followed_by_another(server: Any, monkey
 def test_the_proofs_are_no_changes_and_do_not_pile_up(server: Any) -> None:
     entries = append(server, "a")
     journal = Journal(server, NAME)
-    positions = [journal.settled() for _ in range(5)]
+    positions = [journal.barrier() for _ in range(5)]
     assert positions == sorted(set(positions))
-    assert not journal.has_any(after=entries[0].seq_no)
+    assert not journal.has_any(after=entries[0].position)
     assert journal.has_any(after=BEFORE_ALL)
     assert read(server) == ["a"]
-    assert Journal(server, "other").settled() > positions[-1]
+    assert Journal(server, "other").barrier() > positions[-1]
     assert read(server) == ["a"]
     assert sum(index == CHANGES for index, _ in server.documents) == 1 + 2 * 2
 
 
-def test_a_cover_beside_a_stale_node_ends_at_the_first_change_of_its_time(server: Any) -> None:
+def test_a_watermark_beside_a_stale_node_ends_at_the_first_change_of_its_time(server: Any) -> None:
     BuildRecords(server)
-    Journal(server, NAME).settled()
+    Journal(server, NAME).barrier()
     stale = StaleNode(server)
     (entry,) = append(server, "a")
     connection: Any = PartlyStale(stale, server)
-    journal_at = Journal(connection, NAME).settled()
+    planned_at = Journal(connection, NAME).barrier()
     earlier, later = (
         (datetime.now(UTC) + timedelta(minutes=each)).isoformat(timespec="milliseconds") for each in (-1, 1)
     )
-    assert source_watermark(connection, NAME, earlier, None, journal_at).upto == entry.seq_no - 1
-    assert source_watermark(connection, NAME, later, None, journal_at).upto == journal_at
-    assert changed_ids(connection, NAME, ["a", "b"], covered=BEFORE_ALL) == {"a"}
+    assert source_watermark(connection, NAME, earlier, None, planned_at).position == entry.position - 1
+    assert source_watermark(connection, NAME, later, None, planned_at).position == planned_at
+    assert changed_ids(connection, NAME, ["a", "b"], watermark=BEFORE_ALL) == {"a"}
 
 
 def test_a_record_is_read_as_it_was_acknowledged_last(server: Any) -> None:
-    BuildRecords(server).start(NAME, "b1", {"state": LOADING})
+    BuildRecords(server).start(NAME, "b1", index="i", model_id="m", state=BuildState.LOADING)
     stale = StaleNode(server)
-    BuildRecords(server).update("b1", state=VERIFIED)
+    BuildRecords(server).record_state("b1", BuildState.VERIFIED)
     connection: Any = PartlyStale(stale, server)
-    assert BuildRecords(connection.client()).get(NAME, "b1")["state"] == LOADING
-    assert acknowledged_record(connection, NAME, "b1")["state"] == VERIFIED
+    assert BuildRecords(connection.client()).get(NAME, "b1").state == BuildState.LOADING
+    assert acknowledged_record(connection, NAME, "b1").state == BuildState.VERIFIED

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lsh_core.builds.journal_position import BEFORE_ALL
 from lsh_core.builds.names import live_write_alias, physical_index
 from lsh_core.elastic.leases import ALIAS
 from lsh_core.elastic.system_indices import CHANGES, LEASES
@@ -19,7 +20,7 @@ from lsh_core.jobs import refresh as refreshing
 from lsh_core.live import journal as journals
 from lsh_core.live import live_writer
 from lsh_core.live.change_writer import ID_COLUMN, VECTOR_COLUMN
-from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.journal import Change, Entry, Journal
 from lsh_core.live.live_fence import fence_live
 from lsh_core.live.live_writer import LiveWriter
 from lsh_core.models.hyperplane import Hyperplane
@@ -81,7 +82,7 @@ def held(server: MemoryServer) -> dict[str, int]:
 
 def journal(server: MemoryServer) -> list[Entry]:
     read = Journal(server, NAME)  # type: ignore[arg-type]
-    return [entry for page in read.read(after=BEFORE_ALL, upto=read.settled()) for entry in page]
+    return [entry for page in read.read(after=BEFORE_ALL, up_to=read.barrier()) for entry in page]
 
 
 def hours_pass(server: MemoryServer) -> None:
@@ -212,11 +213,11 @@ def test_a_refresh_brings_back_nothing_that_was_deleted_and_takes_back_nothing_o
     seen: list[set[str]] = []
     lease: Any = Leased()
     monkeypatch.setattr(lease, "require", lambda: seen.append(set(held(server))))
-    (end,) = own.journal.append([Change("p=1", "sweep", partition="p=1", position=0)])
+    (end,) = own.journal.append([Change("p=1", "sweep", partition="p=1", effective_position=0)])
 
-    reached, sweeps = refreshing._catch_up({}, own, lease)
+    position, sweeps = refreshing._catch_up(None, own, lease)
 
-    assert reached >= end.seq_no
+    assert position >= end.position
     assert sweeps == [end]
     assert (seen, held(server)) == ([set()] * 6, {})
     assert "'bad'" in caplog.text

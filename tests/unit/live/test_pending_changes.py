@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lsh_core.builds.journal_position import BEFORE_ALL
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.live import journal as journals
-from lsh_core.live.journal import BEFORE_ALL, Change, Entry, Journal
+from lsh_core.live.journal import Change, Entry, Journal
 from lsh_core.live.pending_changes import FRESH_SECONDS, pending_changes
 from tests.fakes.memory_server import MemoryServer
 
@@ -30,12 +31,12 @@ def test_only_what_is_not_replaced_is_due(monkeypatch: pytest.MonkeyPatch, page:
     append(server, old, Change("replaced", "upsert", b"1"), Change("taken back?", "upsert", b"1"))
     append(server, old, Change("replaced", "delete"), Change("alone", "upsert", b"2"))
     append(server, fresh, Change("taken back?", "upsert", b"3"), Change("twice", "upsert", b"4"))
-    append(server, 0, Change("twice", "delete"), Change("p=1", "sweep", partition="p=1", position=1))
+    append(server, 0, Change("twice", "delete"), Change("p=1", "sweep", partition="p=1", effective_position=1))
     # As old as a sweep's beginning: of the two it is the first, although it was written last.
-    append(server, 0, Change("alone", "delete", position=1))
+    append(server, 0, Change("alone", "delete", effective_position=1))
 
     journal = Journal(server, "docs")  # type: ignore[arg-type]
-    found = list(pending_changes(journal, BEFORE_ALL, journal.settled()))
+    found = list(pending_changes(journal, BEFORE_ALL, journal.barrier()))
 
     assert [(entry.id, entry.kind) for _, changes in found for entry in changes] == [
         ("taken back?", "upsert"),

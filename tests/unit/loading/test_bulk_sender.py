@@ -152,7 +152,7 @@ def test_a_run_that_may_not_write_ends_at_once(fatal: Any) -> None:
 
 
 def test_too_large_a_request_is_split_and_one_row_always_travels() -> None:
-    cluster = FakeCluster(1, most_bytes=250)
+    cluster = FakeCluster(1, max_bytes=250)
     report = send(make_sender(cluster), lines(8, size=50))
     assert len(cluster.documents) == 8
     assert report.refusals == []
@@ -160,7 +160,7 @@ def test_too_large_a_request_is_split_and_one_row_always_travels() -> None:
 
 def test_a_row_that_is_too_large_by_itself_is_refused_alone() -> None:
     rows = [*lines(3), bulk_row("huge", 3, text="t" * 5000), *[bulk_row("last", 4)]]
-    cluster = FakeCluster(1, most_bytes=1000)
+    cluster = FakeCluster(1, max_bytes=1000)
     report = send(make_sender(cluster), rows)
     assert [(refusal.offset, refusal.error) for refusal in report.refusals] == [(3, "request_too_large")]
     assert set(cluster.documents) == {"r0", "r1", "r2", "last"}
@@ -212,7 +212,7 @@ def test_a_primary_that_stays_away_is_named_when_the_wait_is_over() -> None:
         send(sender, lines(30))
     assert raised.value.silent_nodes == ("http://node2",)
     assert raised.value.last.startswith("unavailable_shards_exception")
-    assert any("gone on with" in note for note in raised.value.__notes__)
+    assert any("can be resumed" in note for note in raised.value.__notes__)
 
 
 def test_a_request_is_tried_once_more_before_it_is_given_up() -> None:

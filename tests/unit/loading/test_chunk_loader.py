@@ -15,18 +15,18 @@ from lsh_core.elastic.node_pool import NodePool
 from lsh_core.errors import LoadError
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.loading.ledger import LedgerEntry, unpacked_vector
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.row_ipc import unpack_row
 from lsh_core.sources.source_file import Chunk, SourceFile
 from tests.fakes.bulk_cluster import NO_ALIAS, FakeCluster, NoAnswer, read_rows
 from tests.fakes.vector_fields import list_field
 
 ROWS = 120
-FIELD = list_field(dims=4, near=1)
+FIELD = list_field(dims=4, lookup_lists=1)
 
 
 class RowNumberModel:
@@ -34,7 +34,7 @@ class RowNumberModel:
 
     def encode(self, vectors: np.ndarray, near: int = 0) -> RowCodes:
         codes = vectors[:, :1].astype(np.int64)
-        return RowCodes(codes, codes, longer=int((codes >= 100).sum()))
+        return RowCodes(codes, codes, beyond_norm=int((codes >= 100).sum()))
 
 
 @pytest.fixture
@@ -53,12 +53,12 @@ class Recorder:
 
     def __init__(self) -> None:
         self.entries: list[LedgerEntry] = []
-        self.letters: list[DeadLetter] = []
+        self.dead_letters: list[DeadLetter] = []
 
-    def __call__(self, file: SourceFile, chunk: Chunk, entry: LedgerEntry, letters: Sequence[DeadLetter]) -> None:
+    def __call__(self, file: SourceFile, chunk: Chunk, entry: LedgerEntry, dead_letters: Sequence[DeadLetter]) -> None:
         assert entry.chunk == chunk.number
         self.entries.append(entry)
-        self.letters.extend(letters)
+        self.dead_letters.extend(dead_letters)
 
 
 def load(
@@ -68,12 +68,14 @@ def load(
     *,
     request_bytes: int = 900,
     offset: int = 0,
-    letters: int = 1_000,
+    dead_letters: int = 1_000,
     fields: dict[str, dict[str, Any]] | None = None,
 ) -> Recorder:
     nodes = tuple(f"http://node{node}:9200" for node in range(cluster.nodes))
     fields = {"n": {"type": "long"}} if fields is None else fields
-    plan = LoadPlan("b1", "id", FIELD, fields, nodes, request_bytes, posting_threads=2, letters_a_chunk=letters)
+    plan = LoadPlan(
+        "b1", "id", FIELD, fields, nodes, request_bytes, posting_threads=2, dead_letters_per_chunk=dead_letters
+    )
     ring = NodePool(cluster.nodes, offset=offset, clock=cluster.clock)
     sender = BulkSender(cluster, ring, "idx", 10**9, sleep=cluster.clock.sleep, clock=cluster.clock)
     recorder = Recorder()
@@ -86,7 +88,11 @@ def test_chunks_go_round_robin_to_their_home_nodes(file: SourceFile) -> None:
     cluster = FakeCluster(3)
     chunks = plan_chunks([file], chunk_rows=10)
     recorder = load(cluster, file, chunks, offset=1)
-    chunk_of = {f"r{place}": chunk.number for chunk in chunks for place in range(chunk.place, chunk.place + chunk.rows)}
+    chunk_of = {
+        f"r{place}": chunk.number
+        for chunk in chunks
+        for place in range(chunk.first_row_number, chunk.first_row_number + chunk.rows)
+    }
     for request in cluster.requests:
         assert {(chunk_of[identity] + 1) % 3 for identity in request.ids} == {request.node}
     shares = Counter(entry.node for entry in recorder.entries)
@@ -115,13 +121,13 @@ def test_entries_come_in_order_with_what_verification_needs(file: SourceFile) ->
     assert [entry.chunk for entry in recorder.entries] == [chunk.number for chunk in chunks]
     for entry, chunk in zip(recorder.entries, chunks, strict=True):
         assert entry.offsets.tolist() == list(range(chunk.rows))
-        first, last = chunk.place, chunk.place + chunk.rows - 1
-        assert [(sample["id"], sample["place"]) for sample in entry.samples] == [
+        first, last = chunk.first_row_number, chunk.first_row_number + chunk.rows - 1
+        assert [(sample["id"], sample["row_number"]) for sample in entry.samples] == [
             (f"r{first}", first),
             (f"r{last}", last),
         ]
         assert unpacked_vector(entry.samples[0]["vector"]).tolist() == [first, 1, 2, 3]
-    assert [entry.longer_rows for entry in recorder.entries] == [0, 0, 0, 0, 20]
+    assert [entry.rows_beyond_norm for entry in recorder.entries] == [0, 0, 0, 0, 20]
 
 
 def test_bodies_do_not_change_under_way(file: SourceFile) -> None:
@@ -165,24 +171,28 @@ def test_a_chunk_whose_rows_are_all_refused_is_recorded_too(file: SourceFile) ->
     assert [entry.dead_lettered for entry in recorder.entries] == [first, *[0] * (len(chunks) - 1)]
     assert recorder.entries[0].samples == ()
     assert recorder.entries[0].offsets.tolist() == []
-    assert [letter.place for letter in recorder.letters] == list(range(first))
-    assert str(recorder.letters[7]).startswith(f"{file.url} row 7: document_parsing_exception: ")
+    assert [dead_letter.row_number for dead_letter in recorder.dead_letters] == list(range(first))
+    assert str(recorder.dead_letters[7]).startswith(f"{file.url} row 7: document_parsing_exception: ")
 
 
 def test_of_a_bad_chunk_the_first_letters_are_kept_and_all_are_counted(file: SourceFile) -> None:
     chunks = plan_chunks([file], chunk_rows=30)
-    recorder = load(FakeCluster(1, refuses=lambda row: row.version % 30 > 3), file, chunks, letters=5)
-    for entry, chunk in zip(recorder.entries, chunks, strict=True):
-        refused = [place for place in range(chunk.place, chunk.place + chunk.rows) if place % 30 > 3]
+    recorder = load(FakeCluster(1, refuses=lambda row: row.version % 30 > 3), file, chunks, dead_letters=5)
+    entries = sorted(recorder.entries, key=lambda entry: entry.chunk)  # They end in any order.
+    for entry, chunk in zip(entries, chunks, strict=True):
+        first = chunk.first_row_number
+        refused = [row for row in range(first, first + chunk.rows) if row % 30 > 3]
         assert entry.dead_lettered == len(refused)
-        assert [letter.place for letter in recorder.letters if letter.chunk == entry.chunk] == refused[:5]
+        assert [
+            dead_letter.row_number for dead_letter in recorder.dead_letters if dead_letter.chunk == entry.chunk
+        ] == refused[:5]
 
 
 def test_a_letter_holds_its_row(file: SourceFile) -> None:
     recorder = load(FakeCluster(1, refuses=lambda row: row.version == 42), file, plan_chunks([file], chunk_rows=30))
-    (letter,) = recorder.letters
-    assert letter.row_bytes is not None
-    assert unpack_row(letter.row_bytes).to_pylist() == [{"id": "r42", "v": [42.0, 1.0, 2.0, 3.0], "n": 42}]
+    (dead_letter,) = recorder.dead_letters
+    assert dead_letter.row_bytes is not None
+    assert unpack_row(dead_letter.row_bytes).to_pylist() == [{"id": "r42", "v": [42.0, 1.0, 2.0, 3.0], "n": 42}]
 
 
 def test_some_chunks_of_a_file(file: SourceFile) -> None:
@@ -202,4 +212,4 @@ def test_a_refused_row_in_a_source_without_other_columns(tmp_path: Path) -> None
     cluster = FakeCluster(nodes=1)
     recorder = load(cluster, file, plan_chunks([file], chunk_rows=10), fields={})
     assert set(cluster.documents) == {"a", "c"}
-    assert [letter.error for letter in recorder.letters] == ["null_vector"]
+    assert [dead_letter.error for dead_letter in recorder.dead_letters] == ["null_vector"]

@@ -15,10 +15,10 @@ from lsh_core.elastic.node_pool import NodePool
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
 from lsh_core.loading.dead_letter_replay import Corrected, CorrectionLoader
-from lsh_core.loading.dead_letters import DeadLetter
 from lsh_core.models.contract import RowCodes
 from lsh_core.sources.chunks import plan_chunks
 from lsh_core.sources.dataset import open_dataset
+from lsh_core.sources.dead_letter import DeadLetter
 from tests.fakes.bulk_cluster import FakeCluster
 from tests.fakes.vector_fields import list_field
 
@@ -45,26 +45,26 @@ def load(folder: Path, table: pa.Table, plan: LoadPlan, cluster: FakeCluster) ->
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, folder / "rows.parquet")
     (file,) = open_dataset(str(folder)).files
-    letters: list[DeadLetter] = []
-    loader = ChunkLoader(plan, FirstNumberModel(), sender(cluster), lambda *record: letters.extend(record[3]))  # type: ignore[arg-type]
+    dead_letters: list[DeadLetter] = []
+    loader = ChunkLoader(plan, FirstNumberModel(), sender(cluster), lambda *record: dead_letters.extend(record[3]))  # type: ignore[arg-type]
     list(loader.load(file, plan_chunks([file], chunk_rows=10)))
-    return letters
+    return dead_letters
 
 
 def correct(
-    plan: LoadPlan, cluster: FakeCluster, letters: list[DeadLetter], changed: frozenset[str] = frozenset()
+    plan: LoadPlan, cluster: FakeCluster, dead_letters: list[DeadLetter], changed: frozenset[str] = frozenset()
 ) -> tuple[Corrected, list[int]]:
-    """Load good rows in the place of the refused ones; return what became of them, and the places in the ledger."""
+    """Load good rows in the place of the refused ones; return what became of them, and the row numbers entered."""
     by_id = defaultdict(list)
-    for letter in letters:
-        by_id[str(letter.id)].append(letter)
+    for dead_letter in dead_letters:
+        by_id[str(dead_letter.id)].append(dead_letter)
     entered: list[int] = []
     loader = CorrectionLoader(
         plan,
         "v",
         FirstNumberModel(),  # type: ignore[arg-type]
         sender(cluster),
-        lambda chunk, places, hashes: entered.extend(places.tolist()),
+        lambda chunk, row_numbers, hashes: entered.extend(row_numbers.tolist()),
         changed.intersection,
     )
     return loader.load(rows([]).take(pa.array(BAD)), by_id), entered
@@ -80,13 +80,13 @@ def sender(cluster: FakeCluster) -> BulkSender:
 def test_a_corrected_row_becomes_the_document_of_a_good_one(
     tmp_path: Path, fields: dict[str, dict[str, Any]], folder: str
 ) -> None:
-    plan = LoadPlan("b1", "id", list_field(near=1), fields, ("http://a",), 10_000, posting_threads=1)
+    plan = LoadPlan("b1", "id", list_field(lookup_lists=1), fields, ("http://a",), 10_000, posting_threads=1)
     good, mended = FakeCluster(1), FakeCluster(1)
     assert not load(tmp_path / folder, rows([]), plan, good)
-    letters = load(tmp_path / folder, rows(BAD), plan, mended)
-    assert [letter.row for letter in letters] == BAD
+    dead_letters = load(tmp_path / folder, rows(BAD), plan, mended)
+    assert [dead_letter.row for dead_letter in dead_letters] == BAD
 
-    corrected, entered = correct(plan, mended, letters)
+    corrected, entered = correct(plan, mended, dead_letters)
 
     assert (corrected.replayed, corrected.refused) == (len(BAD), 0)
     assert sorted(entered) == BAD
@@ -96,10 +96,10 @@ def test_a_corrected_row_becomes_the_document_of_a_good_one(
 
 
 def test_a_row_whose_id_was_changed_live_is_accounted_for_and_not_sent(tmp_path: Path) -> None:
-    plan = LoadPlan("b1", "id", list_field(near=1), {}, ("http://a",), 10_000, posting_threads=1)
+    plan = LoadPlan("b1", "id", list_field(lookup_lists=1), {}, ("http://a",), 10_000, posting_threads=1)
     cluster = FakeCluster(1)
-    letters = load(tmp_path, rows(BAD), plan, cluster)
+    dead_letters = load(tmp_path, rows(BAD), plan, cluster)
     before = set(cluster.documents)
-    corrected, entered = correct(plan, cluster, letters, changed=frozenset({"r4", "r17"}))
+    corrected, entered = correct(plan, cluster, dead_letters, changed=frozenset({"r4", "r17"}))
     assert (corrected.replayed, corrected.refused, sorted(entered)) == (len(BAD), 0, BAD)
     assert set(cluster.documents) - before == {"r3", "r39"}

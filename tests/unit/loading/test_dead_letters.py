@@ -8,15 +8,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lsh_core.elastic.system_indices import DEAD_LETTERS, MAPPINGS
-from lsh_core.loading.dead_letters import DeadLetter, expiry, letters_kept
+from lsh_core.loading.dead_letters import dead_letters_kept, expiry, from_document, to_document
+from lsh_core.sources.dead_letter import DeadLetter
 
-LETTER = DeadLetter(
+DEAD_LETTER = DeadLetter(
     build="b1",
     source="s3://bucket/a.parquet",
     chunk=3,
     row_group=1,
     row=41_882,
-    place=141_882,
+    row_number=141_882,
     id="x",
     error="wrong_length",
     reason="the vector has 383 numbers, 384 are wanted",
@@ -26,37 +27,37 @@ LETTER = DeadLetter(
 
 
 def test_a_letter_comes_back_and_every_field_is_mapped() -> None:
-    document = replace(LETTER, replayed_at="2030-01-01T00:00:00+00:00").to_document()
+    document = to_document(replace(DEAD_LETTER, replayed_at="2030-01-01T00:00:00+00:00"))
     assert set(document) == set(MAPPINGS[DEAD_LETTERS])
-    assert DeadLetter.from_document(document) == replace(LETTER, replayed_at="2030-01-01T00:00:00+00:00")
-    assert LETTER.key == "b1:141882"
+    assert from_document(document) == replace(DEAD_LETTER, replayed_at="2030-01-01T00:00:00+00:00")
+    assert DEAD_LETTER.key == "b1:141882"
 
 
 def test_a_letter_that_an_older_version_wrote_is_read() -> None:
-    older = {key: value for key, value in LETTER.facts().items() if key != "expires_at"}
-    assert DeadLetter.from_document(older) == replace(LETTER, expires_at=None, row_bytes=None)
+    older = {key: value for key, value in DEAD_LETTER.to_json().items() if key != "expires_at"}
+    assert from_document(older) == replace(DEAD_LETTER, expires_at=None, row_bytes=None)
 
 
 @pytest.mark.parametrize(("size", "kept"), [(64 * 1024, True), (64 * 1024 + 1, False)])
 def test_a_row_that_is_too_long_is_left_out(size: int, kept: bool) -> None:
-    document = replace(LETTER, row_bytes=b"x" * size).to_document()
+    document = to_document(replace(DEAD_LETTER, row_bytes=b"x" * size))
     assert ("row_data" in document) is kept
 
 
 def test_long_texts_are_cut() -> None:
-    document = replace(LETTER, id="i" * 5_000, reason="r" * 5_000).to_document()
+    document = to_document(replace(DEAD_LETTER, id="i" * 5_000, reason="r" * 5_000))
     assert (len(document["id"]), len(document["reason"])) == (600, 1_000)
 
 
 def test_what_people_are_shown_holds_no_bytes() -> None:
-    assert "row_bytes" not in LETTER.facts()
-    assert "row_bytes" not in repr(LETTER)
-    assert str(LETTER) == f"s3://bucket/a.parquet row 41,882: wrong_length: {LETTER.reason}"
+    assert "row_bytes" not in DEAD_LETTER.to_json()
+    assert "row_bytes" not in repr(DEAD_LETTER)
+    assert str(DEAD_LETTER) == f"s3://bucket/a.parquet row 41,882: wrong_length: {DEAD_LETTER.reason}"
 
 
 @pytest.mark.parametrize(("chunks", "kept"), [(0, 100_000), (1, 100_000), (10, 10_000), (5_000, 20), (10**6, 20)])
 def test_about_a_hundred_thousand_letters_of_a_build_are_kept(chunks: int, kept: int) -> None:
-    assert letters_kept(chunks) == kept
+    assert dead_letters_kept(chunks) == kept
 
 
 def test_a_letter_expires_after_its_days() -> None:

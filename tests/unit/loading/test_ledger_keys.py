@@ -10,7 +10,7 @@ from lsh_core.loading.ledger import LedgerEntry, LedgerKey
 from lsh_core.sources.source_file import Chunk, SourceFile
 
 FILE = SourceFile("s3://b/f.parquet", 100, "etag", (50,), 0, ())
-CHUNK = Chunk(number=3, file=0, start=10, stop=20, place=10)
+CHUNK = Chunk(number=3, file=0, start=10, stop=20, first_row_number=10)
 KEY = LedgerKey("b1", "uuid", "model", "settings")
 
 
@@ -23,7 +23,7 @@ def test_another_file_finds_no_entry(change: dict[str, object]) -> None:
     assert KEY.of(replace(FILE, **change), CHUNK) != KEY.of(FILE, CHUNK)
 
 
-@pytest.mark.parametrize("change", [{"start": 9}, {"stop": 21}, {"place": 11}, {"number": 4}])
+@pytest.mark.parametrize("change", [{"start": 9}, {"stop": 21}, {"first_row_number": 11}, {"number": 4}])
 def test_another_range_finds_no_entry(change: dict[str, int]) -> None:
     assert KEY.of(FILE, replace(CHUNK, **change)) != KEY.of(FILE, CHUNK)
 
@@ -45,15 +45,15 @@ def test_an_entry_is_json() -> None:
         source="s",
         start=5,
         stop=8,
-        place=5,
+        first_row_number=5,
         node="n",
         dead_lettered=1,
         offsets=hash_ids([])[:, 0].astype("int64"),
         id_hashes=hash_ids([]),
-        samples=({"id": "a", "place": 6, "vector": "AACAPw=="},),
+        samples=({"id": "a", "row_number": 6, "vector": "AACAPw=="},),
         nodes=({"node": "n", "requests": 1, "rows": 2, "retried": 0},),
         seconds={"wait": 0.5},
-        longer_rows=2,
+        rows_beyond_norm=2,
     )
     document = orjson.loads(orjson.dumps(entry.to_document("b", "uuid")))
     again = LedgerEntry.from_document(document)
@@ -61,6 +61,6 @@ def test_an_entry_is_json() -> None:
     assert again.nodes == entry.nodes
     assert again.seconds == {"wait": 0.5}
     assert again.rows_read == 3
-    assert again.longer_rows == 2
-    del document["longer_rows"]  # As earlier versions wrote it.
-    assert LedgerEntry.from_document(document).longer_rows == 0
+    assert again.rows_beyond_norm == 2
+    del document["rows_beyond_norm"]  # As earlier versions wrote it.
+    assert LedgerEntry.from_document(document).rows_beyond_norm == 0

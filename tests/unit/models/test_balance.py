@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lsh_core.models import IVF, fingerprint, hierarchical
+from lsh_core.models import fingerprint, hierarchical
 from lsh_core.models.assignment import make_groups, nearest_lists
 from lsh_core.models.balance import HEAVY, parted_rows, split_heavy
 from lsh_core.models.distances import NumpyDistances
+from lsh_core.models.ivf import IVF
 from lsh_core.models.kmeans import distinct_rows, nearest_centroid, row_hashes
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lsh_core.errors import SettingsError
-from lsh_core.models import HNSW, fingerprint
+from lsh_core.models import fingerprint
+from lsh_core.models.hnsw import HNSW
 
 
 @pytest.mark.parametrize(

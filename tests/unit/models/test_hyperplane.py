@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import SettingsError
-from lsh_core.models import Hyperplane
+from lsh_core.models.hyperplane import Hyperplane
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import SettingsError
-from lsh_core.models import IVF, ivf
+from lsh_core.models import ivf
+from lsh_core.models.ivf import IVF
 
 
 @pytest.mark.parametrize(

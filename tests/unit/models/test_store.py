@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
+from lsh_core.errors import ModelMismatchError
 from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.store import find_model, store_model
@@ -28,3 +30,11 @@ def test_the_same_model_of_two_encoders_is_two_and_neither_is_overwritten() -> N
     assert again.model_id == first.model_id
     for each, encoder in ((plain, None), (first, "f" * 64), (second, "g" * 64)):
         assert find_model(client, "docs", each.model_id).facts == facts("a", encoder)
+
+
+def test_a_model_of_an_older_format_is_refused() -> None:
+    client: Any = MemoryServer()
+    stored = store_model(client, "docs", MODEL, facts("a", None))
+    client.update(index="airlsh-models", id=stored.model_id, doc={"format": 1})
+    with pytest.raises(ModelMismatchError, match="stored by another version of airlsh: train it again"):
+        find_model(client, "docs", stored.model_id)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import SettingsError
-from lsh_core.models import Subspace
+from lsh_core.models.subspace import Subspace
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ import pytest
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import InputError, UnavailableError
 from lsh_core.jobs.services import Services
-from lsh_core.search.arguments import connection_and_name
+from lsh_core.search.arguments import name_and_connection
 from lsh_core.search.query_vectors import many_vectors, one_vector
 from lsh_core.search.vector_index import VectorIndex
 
 NOWHERE = "http://127.0.0.1:9"
-INDEX = VectorIndex(NOWHERE, "docs")
+INDEX = VectorIndex("docs", NOWHERE)
 VECTOR = [1.0, 2.0]
 Made: Any = VectorIndex
 Where: Any = Connection
@@ -31,14 +31,13 @@ Need: Any = Services
 @pytest.mark.parametrize(
     "made",
     [
-        lambda: VectorIndex(NOWHERE, "docs"),
         lambda: VectorIndex("docs", NOWHERE),
-        lambda: VectorIndex("docs", Connection(NOWHERE)),
-        lambda: VectorIndex(Connection((NOWHERE,)), "docs"),
-        lambda: VectorIndex(name="docs", connection=f"{NOWHERE},http://127.0.0.1:10"),
+        lambda: VectorIndex("docs", Connection(NOWHERE)),  # type: ignore[arg-type]
+        lambda: VectorIndex("docs", Connection((NOWHERE,))),
+        lambda: VectorIndex(connection=f"{NOWHERE},http://127.0.0.1:10", name="docs"),
     ],
 )
-def test_addresses_and_a_name_in_either_order(made: Callable[[], VectorIndex]) -> None:
+def test_addresses_may_be_a_text_or_a_connection(made: Callable[[], VectorIndex]) -> None:
     with pytest.raises(UnavailableError, match="did not answer; last"):
         _ = _impatient(made()).build
 
@@ -72,13 +71,13 @@ def test_no_error_holds_the_password_of_an_address(arguments: tuple[Any, Any]) -
     ],
 )
 def test_an_address_may_lack_its_scheme(text: str, url: str) -> None:
-    connection, name = connection_and_name(text, "packages")
+    name, connection = name_and_connection("packages", text)
     assert (connection.urls, name) == ((url,), "packages")
 
 
 def _impatient(index: VectorIndex) -> VectorIndex:
-    asker: Any = index._asker
-    asker._wait_seconds = 0.0
+    live: Any = index._live
+    live._wait_seconds = 0.0
     return index
 
 
@@ -94,21 +93,23 @@ def test_addresses_of_a_connection_may_be_a_text_or_a_list() -> None:
 
 
 MISUSE: list[tuple[Callable[[], Any], str]] = [
-    (lambda: Made(), "connection=None: is not where Elasticsearch is: VectorIndex("),
-    (lambda: Made(NOWHERE), 'name=None: the name of the index is missing: VectorIndex("http'),
-    (lambda: Made("docs"), "connection='docs': is not where Elasticsearch is"),
-    (lambda: Made(5, "docs"), "connection=5"),
-    (lambda: Made(NOWHERE, 5), "name=5: must be the name of an index"),
-    (lambda: Made(NOWHERE, "Docs"), "name='Docs': must be 1 to 100 characters of a-z"),
-    (lambda: Made(NOWHERE, "docs-*"), "name='docs-*'"),
-    (lambda: Made(NOWHERE, "airlsh-docs-1"), "reserved"),
-    (lambda: Made("ftp://es", "docs"), "must look like http://host:9200"),
-    (lambda: Made(NOWHERE, "docs", index="airlsh-*"), "not the name of one physical index"),
-    (lambda: Made(NOWHERE, "docs", index=5), "index=5"),
-    (lambda: Made(NOWHERE, "docs", encoder="folder"), "QueryEncoder(weights=...)"),
-    (lambda: Made(NOWHERE, "docs", wait_seconds="3"), "wait_seconds='3': must be a number of seconds"),
-    (lambda: Made(NOWHERE, "docs", wait_seconds=-1), "must be 0 or more seconds"),
-    (lambda: Made(NOWHERE, "docs", wait_seconds=float("nan")), "must be 0 or more seconds"),
+    (lambda: Made(), "name=None: the name of the index is missing: VectorIndex("),
+    (lambda: Made("docs"), 'connection=None: must be addresses or a Connection: VectorIndex("packages", "http'),
+    (lambda: Made(NOWHERE), "is where Elasticsearch is: the name stands first, VectorIndex("),
+    (lambda: Made(NOWHERE, "docs"), "is where Elasticsearch is: the name stands first"),
+    (lambda: Made(Connection((NOWHERE,)), "docs"), "is where Elasticsearch is: the name stands first"),
+    (lambda: Made("docs", 5), "connection=5"),
+    (lambda: Made(5, NOWHERE), "name=5: must be the name of an index"),
+    (lambda: Made("Docs", NOWHERE), "name='Docs': must be 1 to 100 characters of a-z"),
+    (lambda: Made("docs-*", NOWHERE), "name='docs-*'"),
+    (lambda: Made("airlsh-docs-1", NOWHERE), "reserved"),
+    (lambda: Made("docs", "ftp://es"), "must look like http://host:9200"),
+    (lambda: Made("docs", NOWHERE, index="airlsh-*"), "not the name of one physical index"),
+    (lambda: Made("docs", NOWHERE, index=5), "index=5"),
+    (lambda: Made("docs", NOWHERE, encoder="folder"), "QueryEncoder(weights=...)"),
+    (lambda: Made("docs", NOWHERE, wait_seconds="3"), "wait_seconds='3': must be a number of seconds"),
+    (lambda: Made("docs", NOWHERE, wait_seconds=-1), "must be 0 or more seconds"),
+    (lambda: Made("docs", NOWHERE, wait_seconds=float("nan")), "must be 0 or more seconds"),
     (lambda: Where(5), "es=5: must be addresses: a text such as http://127.0.0.1:9200, or a list of such texts"),
     (lambda: Where(None), "must be addresses"),
     (lambda: Where((5,)), "es=5: must be addresses"),
@@ -138,9 +139,9 @@ MISUSE: list[tuple[Callable[[], Any], str]] = [
     (lambda: Need(Where(NOWHERE), 5), "dask=5: must be the address of a Dask scheduler, such as tcp://host:8786"),
     (lambda: Where(""), "no address"),
     (lambda: Where("http://"), "must look like http://host:9200"),
-    (lambda: Index.search(), "give one of a vector, a text_query and an image"),
-    (lambda: Index.search(VECTOR, text_query="a"), "give one of a vector, a text_query and an image"),
-    (lambda: Index.search("gimp"), "is a text, not a list of numbers: search(text_query=...) searches by a text"),
+    (lambda: Index.search(), "give one of vector, id, text and image"),
+    (lambda: Index.search(VECTOR, text="a"), "give one of vector, id, text and image"),
+    (lambda: Index.search("gimp"), "is a text, not a list of numbers: search(text=...) searches by a text"),
     (lambda: Index.search(b"gimp"), "is bytes, not a list of numbers"),
     (lambda: Index.search([VECTOR, VECTOR]), "shape 2 x 2: one vector is a list of numbers; search_many(vectors)"),
     (lambda: Index.search(5), "vector=5: is not a list of numbers"),
@@ -157,7 +158,7 @@ MISUSE: list[tuple[Callable[[], Any], str]] = [
     (lambda: Index.search_many(None), "vectors=None"),
     (lambda: Index.search_many(np.zeros((1, 1, 2))), "shape 1 x 1 x 2"),
     (lambda: Index.search_many([VECTOR, [1.0, float("inf")]]), "vector 1 has inf as number 1"),
-    (lambda: Index.exact("gimp"), "is a text"),
+    (lambda: Index.search_many("gimp", exact=True), "is a text"),
     (lambda: Index.search(VECTOR, k=0), "k=0: must be a whole number from 1 to 10000"),
     (lambda: Index.search(VECTOR, k="10"), "k='10'"),
     (lambda: Index.search(VECTOR, fields="score"), "fields=['score']"),
@@ -166,28 +167,28 @@ MISUSE: list[tuple[Callable[[], Any], str]] = [
     (lambda: Index.search(VECTOR, fields=["\ud800"]), r"must hold names, not '\ud800'"),
     (lambda: Index.search(VECTOR, fields=np.array("a")), "must be a list of names, not ndarray"),
     (lambda: Index.search(VECTOR, k=10**5_000), "k=<int>: must be a whole number from 1 to 10000"),
-    (lambda: Index.search(VECTOR, query_filter='{"term": {}}'), "must be an object"),
-    (lambda: Index.search(VECTOR, query_filter={"term": {5: 1}}), "must name a field, not 5"),
+    (lambda: Index.search(VECTOR, recall=10**400), "must be above 0, and 1 at most"),
+    (lambda: Index.search(VECTOR, match="web", match_weight=10**400), "must be from 0 to 1"),
+    (lambda: Index.search(VECTOR, match="\ud800"), "is not Unicode text, as it holds half of a surrogate pair"),
+    (lambda: Index.search(text="\ud800"), "is not Unicode text, as it holds half of a surrogate pair"),
+    (lambda: Index.search(id="\ud800"), r"id='\ud800': must be the id of a row, a text"),
+    (lambda: Index.search(VECTOR, filter='{"term": {}}'), "must be an object"),
+    (lambda: Index.search(VECTOR, filter={"term": {5: 1}}), "must name a field, not 5"),
     (lambda: Index.search(VECTOR, top_k=5), "how many are found is k"),
-    (lambda: Index.search(VECTOR, filter={}), "the filter is query_filter"),
+    (lambda: Index.search(VECTOR, query_filter={}), "the filter is filter"),
+    (lambda: Index.search_many([VECTOR], id="a"), "search(id=...) takes one"),
     (lambda: Index.search(VECTOR, probe=5), "did you mean probes?"),
-    (lambda: Index.search(id="a"), "search_id(id) finds the neighbours of a stored row"),
-    (lambda: Index.search(text="a"), "text_query=... searches by the meaning of a text"),
-    (lambda: Index.search(text_query=5), "text_query=5: must be a text"),
+    (lambda: Index.search(identity="a"), "the id of a stored row is id"),
+    (lambda: Index.search(text_query="a"), "a text that is encoded is text"),
+    (lambda: Index.search(text_weight=0.5), "the weight of the words is match_weight"),
+    (lambda: Index.search(text=5), "text=5: must be a text"),
     (lambda: Index.search(image=5), "image=5: must be the bytes of an image file, or its path"),
-    (lambda: Index.encode(), "give either a text_query or an image"),
-    (lambda: Index.encode(text_query=b"a"), "must be a text"),
-    (lambda: Index.search_id(5), "id=5: must be the id of a row"),
-    (lambda: Index.search_id(None), "id=None: must be the id of a row"),
-    (lambda: Index.search_hybrid(5, vector=VECTOR), "text=5: must be a text"),
-    (lambda: Index.search_hybrid("web"), "give beside the text one of a vector, an identity"),
-    (lambda: Index.search_hybrid("web", vector=VECTOR, text_fields="title"), "text_fields=['title']"),
-    (lambda: Index.search_hybrid("web", vector=VECTOR, text_weight="a"), "text_weight='a': must be a number"),
-    (lambda: Index.search_hybrid("web", vector=VECTOR, text_weight=True), "text_weight=True"),
-    (lambda: Index.search_hybrid("web", vector=VECTOR, text_weight=10**400), "must be from 0 to 1"),
-    (lambda: Index.search_hybrid("\ud800", vector=VECTOR), "is not Unicode text, as it holds half of a surrogate pair"),
-    (lambda: Index.search_id("\ud800"), r"id='\ud800': must be the id of a row, a text"),
-    (lambda: Index.search_hybrid("web", vector="gimp"), "is a text, not a list of numbers"),
+    (lambda: Index.encode(), "give either a text or an image"),
+    (lambda: Index.encode(text=b"a"), "must be a text"),
+    (lambda: Index.search(id=5), "id=5: must be the id of a row"),
+    (lambda: Index.search(VECTOR, match=5), "match=5: must be a text"),
+    (lambda: Index.search(match="web"), "match says which words to look for beside a target"),
+    (lambda: Index.search("gimp", match="web"), "is a text, not a list of numbers"),
     (lambda: Index.delete("abc"), "is one text; give a list of ids"),
     (lambda: Index.delete(5), "int is not a list of ids"),
     (lambda: Index.delete({"a": 1}), "dict is not a list of ids"),
@@ -208,7 +209,7 @@ def test_misuse_is_a_sentence(misuse: Callable[[], Any], said: str) -> None:
 
 
 def test_what_is_of_another_kind_is_a_type_error_too() -> None:
-    for misuse in (lambda: Made(NOWHERE), lambda: Index.search("gimp"), lambda: Index.search(VECTOR, topk=5)):
+    for misuse in (lambda: Made("docs"), lambda: Index.search("gimp"), lambda: Index.search(VECTOR, topk=5)):
         with pytest.raises(TypeError):
             misuse()
     for wrong in ([[1.0], [2.0]], [float("nan")]):
@@ -227,7 +228,7 @@ def test_vectors_of_every_kind(given: Any) -> None:
 
 def test_a_server_that_is_down_is_waited_for_as_long_as_is_said() -> None:
     with pytest.raises(UnavailableError) as raised:
-        VectorIndex(NOWHERE, "docs", wait_seconds=0.2).search(VECTOR)
+        VectorIndex("docs", NOWHERE, wait_seconds=0.2).search(VECTOR)
     assert raised.value.waited_seconds == 0.2
 
 
@@ -235,5 +236,5 @@ def test_a_server_that_accepts_and_is_silent_is_not_waited_for_longer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         with pytest.raises(UnavailableError):
-            VectorIndex(f"http://127.0.0.1:{silent.getsockname()[1]}", "docs", wait_seconds=0.2).search(VECTOR)
+            VectorIndex("docs", f"http://127.0.0.1:{silent.getsockname()[1]}", wait_seconds=0.2).search(VECTOR)
         assert time.monotonic() - began < 10  # The time-out of a search is 30 s.

@@ -10,13 +10,9 @@ from lsh_core.models.hnsw import HNSW
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.ivf import IVF
 from lsh_core.search.effort import (
-    EXACT_ROWS,
-    can_look_up,
     effort_asked_for,
     effort_for_recall,
     effort_for_recall_filtered,
-    effort_range,
-    effort_under_filter,
 )
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.search.searchable_build import SearchableBuild
@@ -35,47 +31,6 @@ def build_of(field: VectorField, model: LSHModel, curve: RecallCurve | None = No
 LISTS = build_of(list_field(effort=8), IVF(lists=100, spill=1).fit(SAMPLE))
 TABLES = build_of(table_field(effort=500), Hyperplane(tables=4, bits=4).fit(SAMPLE))
 GRAPH = build_of(graph_field(effort=150), HNSW().fit(SAMPLE))
-
-
-@pytest.mark.parametrize("passing", [0, 1, EXACT_ROWS])
-@pytest.mark.parametrize("build", [LISTS, TABLES, GRAPH])
-def test_few_rows_are_scanned(build: SearchableBuild, passing: int) -> None:
-    assert effort_under_filter(build, 8, rows=ROWS, passing=passing) is None
-
-
-@pytest.mark.parametrize(
-    ("passing", "probes"), [(ROWS, 8), (ROWS // 2, 16), (ROWS // 3, 25), (ROWS // 10, 80), (ROWS // 12, 97)]
-)
-def test_as_many_rows_that_pass_are_looked_at_as_without_a_filter(passing: int, probes: int) -> None:
-    assert effort_under_filter(LISTS, 8, rows=ROWS, passing=passing) == probes
-
-
-def test_where_all_lists_were_visited_all_rows_are_scanned() -> None:
-    assert effort_under_filter(LISTS, 8, rows=ROWS, passing=ROWS * 8 // 100) is None
-
-
-@pytest.mark.parametrize(
-    ("passing", "candidates"), [(ROWS, 500), (ROWS // 2, 1_000), (ROWS // 20, 10_000), (ROWS // 21, None)]
-)
-def test_candidates_are_more_until_a_scan_is_cheaper(passing: int, candidates: int | None) -> None:
-    assert effort_under_filter(TABLES, 500, rows=ROWS, passing=passing) == candidates
-    assert effort_under_filter(TABLES, 500, rows=50_000, passing=25_000) == 1_000
-    assert effort_under_filter(TABLES, 5_000, rows=40_000, passing=25_000) is None
-
-
-def test_candidates_under_a_filter_are_no_fewer_than_the_models() -> None:
-    assert effort_under_filter(TABLES, 60, rows=ROWS, passing=ROWS // 2) == 500
-    assert effort_under_filter(TABLES, 60, rows=ROWS, passing=ROWS // 10) == 600
-
-
-def test_a_graph_is_gone_through_until_enough_rows_pass() -> None:
-    assert effort_under_filter(GRAPH, 150, rows=ROWS, passing=EXACT_ROWS + 1) == 150
-
-
-def test_from_the_least_to_the_most() -> None:
-    assert effort_range(LISTS, 10, ROWS) == (1, 100)
-    assert effort_range(TABLES, 10, ROWS) == effort_range(GRAPH, 10, ROWS) == (10, 10_000)
-    assert effort_range(GRAPH, 10, 5) == (5, 5)
 
 
 def test_what_is_asked_for_is_taken_in_the_models_unit() -> None:
@@ -104,22 +59,6 @@ def test_another_unit_or_no_such_effort(build: SearchableBuild, unit: str, effor
     with pytest.raises(SettingsError) as caught:
         effort_asked_for(build, {unit: effort})
     assert (caught.value.setting, caught.value.value) == (unit, effort)
-
-
-@pytest.mark.parametrize(
-    ("field", "effort", "enough"),
-    [
-        (list_field(near=16), 16, True),
-        (list_field(near=16), 17, False),
-        (list_field(near=16, metric="dot"), 16, True),
-        (table_field(kind="subspace"), 5_000, True),
-        (table_field(kind="subspace", metric="dot"), 5_000, False),
-        (table_field(), 10, False),
-        (graph_field(), 150, True),
-    ],
-)
-def test_when_what_is_stored_with_a_row_leads_to_its_neighbours(field: VectorField, effort: int, enough: bool) -> None:
-    assert can_look_up(field, effort) is enough
 
 
 @pytest.mark.parametrize(

@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lsh_core.search.answers import HybridNeighbour
 from lsh_core.search.fusion import nearness, reciprocal_ranks, saturated, weighted
+from lsh_core.search.results import Neighbour
 
 
-def row(identity: str, distance: float, text_score: float = 0.0) -> HybridNeighbour:
-    return HybridNeighbour(0, identity, distance, -1.0, {"of": identity}, text_score)
+def row(identity: str, distance: float, match_score: float = 0.0) -> Neighbour:
+    return Neighbour(0, identity, distance, -1.0, {"of": identity}, match_score)
 
 
 NEAR = [row("a", 1.0), row("b", 2.0, 3.0), row("c", 3.0)]
 MATCHING = [row("d", 5.0, 9.0), row("b", 2.0, 3.0)]
 
 
-def scores(ranking: list[HybridNeighbour]) -> dict[str, float]:
+def scores(ranking: list[Neighbour]) -> dict[str, float]:
     return {each.id: each.score for each in ranking}
 
 
-def test_text_is_saturated_and_half_in_the_middle() -> None:
+def test_words_are_saturated_and_half_in_the_middle() -> None:
     np.testing.assert_allclose(saturated(np.array([0.0, 7.0, 14.0, 1e6]), middle=7.0), [0, 1 / 2, 2 / 3, 1], atol=1e-5)
 
 
@@ -42,13 +42,13 @@ def test_where_the_middle_is_as_near_as_the_nearest() -> None:
 
 
 def test_the_weighted_sum() -> None:
-    """c = 3, that of b, the second of two by text; n = 1, r = 2 - 1."""
+    """c = 3, that of b, the second of two by words; n = 1, r = 2 - 1."""
     ranking = weighted(NEAR, MATCHING, 0.25)
     assert scores(ranking) == pytest.approx(
         {"a": 0.75, "b": 0.25 / 2 + 0.75 / 2, "c": 0.75 / 3, "d": 0.25 * 9 / 12 + 0.75 / 5}
     )
     assert [(each.rank, each.id) for each in ranking] == [(1, "a"), (2, "b"), (3, "d"), (4, "c")]
-    assert (ranking[2].distance, ranking[2].text_score, ranking[2].fields) == (5.0, 9.0, {"of": "d"})
+    assert (ranking[2].distance, ranking[2].match_score, ranking[2].fields) == (5.0, 9.0, {"of": "d"})
 
 
 def test_the_ends_are_the_rankings_themselves() -> None:
@@ -57,7 +57,7 @@ def test_the_ends_are_the_rankings_themselves() -> None:
     assert scores(weighted([], MATCHING, 1)) == {"d": 0.75, "b": 0.5}
 
 
-def test_a_row_that_only_the_text_led_to_may_be_the_nearest() -> None:
+def test_a_row_that_only_the_words_led_to_may_be_the_nearest() -> None:
     ranking = weighted(NEAR, [row("e", 0.5, 2.0)], 0.5)
     assert scores(ranking)["e"] == 0.5 * 0.5 + 0.5
     assert scores(ranking)["a"] == pytest.approx(0.5 * 1.5 / 2.0)

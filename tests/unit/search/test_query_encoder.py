@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from lsh_core.errors import EncoderError, ImageError, ModelMismatchError, SettingsError
-from lsh_core.features.archives import MOST_IMAGE_BYTES
 from lsh_core.features.specification import EncoderSpec
 from lsh_core.search.query_encoder import QueryEncoder
+from lsh_core.sources.archives import MAX_IMAGE_BYTES
 from lsh_core.sources.encoder_info import EncoderInfo
 from tests.fakes.encoders import TinyEncoder, broken, letters, stripes
 
@@ -56,7 +56,7 @@ def test_an_image_is_a_path_a_link_or_bytes(picture: Path, monkeypatch: pytest.M
 
 def test_only_so_much_of_a_regular_file_is_read(tmp_path: Path) -> None:
     """A device or a pipe may never end."""
-    os.truncate(os.open(tmp_path / "large.png", os.O_CREAT | os.O_RDWR), MOST_IMAGE_BYTES + 1)
+    os.truncate(os.open(tmp_path / "large.png", os.O_CREAT | os.O_RDWR), MAX_IMAGE_BYTES + 1)
     refused = {
         "/dev/null": "is not a regular file",
         str(tmp_path): "is not a regular file",
@@ -67,7 +67,7 @@ def test_only_so_much_of_a_regular_file_is_read(tmp_path: Path) -> None:
         with pytest.raises(ImageError, match=f"{path}.* {said}"):
             vector_of(path)
     with pytest.raises(ImageError, match="bytes, at most"):
-        vector_of(bytes(MOST_IMAGE_BYTES + 1))
+        vector_of(bytes(MAX_IMAGE_BYTES + 1))
 
 
 def test_a_broken_image_is_named(picture: Path) -> None:
@@ -82,9 +82,9 @@ def test_what_is_asked_is_named_with_what_the_encoder_takes() -> None:
     nobody: Any = SimpleNamespace(index="i", field=SimpleNamespace(encoder=None))
     with pytest.raises(SettingsError, match=r"^image='cat.png': encoder letters .* of index airlsh-docs-1 takes text$"):
         QueryEncoder(encoder=TEXTS).of_image(built_by(TEXTS), Path("cat.png"))
-    with pytest.raises(SettingsError, match=r"^text_query='a cat': encoder stripes .* takes image$"):
+    with pytest.raises(SettingsError, match=r"^text='a cat': encoder stripes .* takes image$"):
         QueryEncoder(encoder=IMAGES).of_text(built_by(IMAGES), "a cat")
-    with pytest.raises(SettingsError, match=r"^text_query='a cat': index i does not say what made its vectors"):
+    with pytest.raises(SettingsError, match=r"^text='a cat': index i does not say what made its vectors"):
         QueryEncoder().of_text(nobody, "a cat")
 
 

@@ -1,8 +1,8 @@
-"""Texts as queries while the alias moves to a build of another encoder: without a server."""
+"""The vector index: one request a search, blocks of sixteen, lazily, and closed once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,90 +10,98 @@ import numpy as np
 import pytest
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import ModelMismatchError, SettingsError
-from lsh_core.search import vector_index
+from lsh_core.errors import ArgumentError, SettingsError
+from lsh_core.search.request import SearchRequest
 from lsh_core.search.vector_index import VectorIndex
 
+NOWHERE = Connection(("http://127.0.0.1:9",))
+BUILD = SimpleNamespace(index="airlsh-docs-b1")
 
-def build(name: str) -> Any:
-    return SimpleNamespace(meta=SimpleNamespace(build=name), field=SimpleNamespace(encoder={"fingerprint": name}))
 
-
-class Moving:
-    """Makes vectors that name the build that they are for; the alias moves while it makes the first."""
+class Recorded:
+    """Stands for the live index and the searcher of it: remembers blocks of requests, and answers with them."""
 
     def __init__(self) -> None:
-        self.live, self.asked = build("old"), []
+        self.blocks: list[list[SearchRequest]] = []
 
-    def of_text(self, asked: Any, text: str) -> np.ndarray:
-        self.asked.append(asked.meta.build)
-        self.live = build("new")
-        return np.array([len(asked.meta.build), len(text)], np.float32)
+    def run(self, search: Callable[[Any], list[Any]]) -> list[Any]:
+        return search(BUILD)
+
+    def search(self, build: Any, requests: Sequence[SearchRequest]) -> list[Any]:
+        assert build is BUILD
+        self.blocks.append(list(requests))
+        return list(requests)
 
 
 @pytest.fixture
-def moving(monkeypatch: pytest.MonkeyPatch) -> Moving:
-    encoder = Moving()
-    monkeypatch.setattr(VectorIndex, "build", property(lambda _: encoder.live))
-    return encoder
+def recorded() -> Recorded:
+    return Recorded()
 
 
-def index_of(encoder: Any) -> VectorIndex:
-    return VectorIndex(Connection(("http://127.0.0.1:9",)), "docs", encoder=encoder)
+@pytest.fixture
+def index(recorded: Recorded) -> Any:
+    made: Any = VectorIndex("docs", NOWHERE)
+    made._live, made._searcher = recorded, recorded
+    return made
 
 
-def test_a_text_is_encoded_for_the_build_that_answers(moving: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
-    def answers(_: Any, vectors: np.ndarray, **__: Any) -> Iterator[Any]:
-        yield SimpleNamespace(build=moving.live.meta.build, vectors=vectors.tolist())
-
-    monkeypatch.setattr(VectorIndex, "search_many", answers)
-    answer: Any = index_of(moving).search(text_query="four")
-    assert moving.asked == ["old", "new"]
-    assert (answer.build, answer.vectors) == ("new", [[3.0, 4.0]])
+def test_arguments_become_one_request(index: Any, recorded: Recorded) -> None:
+    index.search(id="a", match="web", match_weight=0.3, k=5, fields=["title"], probes=8)
+    expected = SearchRequest(id="a", match="web", match_weight=0.3, k=5, fields=["title"], effort={"probes": 8})
+    assert recorded.blocks == [[expected]]
+    index.search(expected)
+    assert recorded.blocks == [[expected]] * 2
 
 
-def test_vectors_of_another_length_are_made_again_if_the_alias_has_moved(
-    moving: Moving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    moves = iter([True, False])
-
-    def answers(_: Any, vectors: np.ndarray, **__: Any) -> Iterator[Any]:
-        if next(moves):
-            moving.live = build("newest")
-            raise ModelMismatchError("vectors of 2 numbers", "1", "query")
-        yield SimpleNamespace(build=moving.live.meta.build)
-
-    monkeypatch.setattr(VectorIndex, "search_many", answers)
-    moving.live = build("new")
-    assert index_of(moving).search(text_query="four").build == "new"
-    assert moving.asked == ["new", "newest", "new"]
+def test_a_request_has_all_arguments_in_it(index: Any) -> None:
+    request = SearchRequest(id="a")
+    for given in ({"k": 5}, {"probes": 3}, {"fields": ()}, {"id": "b"}, {"exact": True}):
+        for search in (index.search, lambda request, **given: index.search_many([request], **given)):
+            with pytest.raises(ArgumentError, match="belongs into the SearchRequest"):
+                search(request, **given)
 
 
-def test_a_mismatch_of_the_build_that_was_encoded_for_is_the_caller_s(
-    moving: Moving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_: Any, **__: Any) -> Iterator[Any]:
-        raise ModelMismatchError("vectors of 2 numbers", "1", "query")
-
-    monkeypatch.setattr(VectorIndex, "search_many", refused)
-    moving.live = build("new")
-    with pytest.raises(ModelMismatchError):
-        index_of(moving).search(text_query="four")
-
-
-def test_one_thing_is_asked_for() -> None:
-    index = index_of(None)
-    for given in ({}, {"vector": [1.0], "text_query": "a"}, {"text_query": "a", "image": b"b"}):
-        with pytest.raises(SettingsError, match="one of a vector, a text_query and an image"):
-            index.search(**given)
+def test_vectors_are_asked_for_sixteen_at_a_time_and_lazily(index: Any, recorded: Recorded) -> None:
+    vectors = np.arange(80, dtype=np.float32).reshape(40, 2)
+    found = index.search_many(vectors, k=3, probes=2)
+    assert recorded.blocks == []
+    next(found)
+    assert [len(block) for block in recorded.blocks] == [16]
+    rest = list(found)
+    assert [len(block) for block in recorded.blocks] == [16, 16, 8]
+    np.testing.assert_array_equal(np.stack([request.vector for request in rest]), vectors[1:])
+    assert {(request.k, *request.effort.items()) for request in rest} == {(3, ("probes", 2))}
 
 
-def test_exact_answers_check_each_vector_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    index = VectorIndex("http://127.0.0.1:9", "n")
-    checked: list[np.ndarray] = []
-    monkeypatch.setattr(vector_index, "check_vectors", lambda _, vectors: checked.append(vectors))
-    monkeypatch.setattr(vector_index, "exact_query", lambda *_, **__: "query")
-    monkeypatch.setattr(index._asker, "ask", lambda queries: queries(build("b")))
-    vectors = np.arange(10, dtype=np.float32).reshape(5, 2)
-    assert list(index.exact(vectors)) == ["query"] * 5
-    np.testing.assert_array_equal(np.concatenate(checked), vectors)
+def test_requests_are_asked_for_sixteen_at_a_time(index: Any, recorded: Recorded) -> None:
+    requests = [SearchRequest(id=f"r{number}", k=number + 1) for number in range(20)]
+    assert list(index.search_many(requests)) == requests
+    assert [len(block) for block in recorded.blocks] == [16, 4]
+    with pytest.raises(ArgumentError, match="stands among requests"):
+        index.search_many([*requests, [1.0, 2.0]])
+
+
+def test_no_vectors_are_no_results(index: Any, recorded: Recorded) -> None:
+    assert list(index.search_many(np.zeros((0, 3), np.float32))) == []
+    assert recorded.blocks == []
+
+
+def test_a_closed_index_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Connection, "close", lambda self: closed.append(self.urls))
+    with VectorIndex("docs", NOWHERE) as shared:
+        pass
+    assert closed == []  # It belongs to the caller.
+    with VectorIndex("docs", "http://127.0.0.1:9") as owner:
+        pass
+    assert closed == [("http://127.0.0.1:9",)]
+    for call in (
+        lambda: shared.build,
+        lambda: shared.search([1.0]),
+        lambda: owner.search_many([[1.0]]),
+        lambda: owner.encode(text="a"),
+        lambda: owner.upsert([]),
+        lambda: owner.delete(["a"]),
+    ):
+        with pytest.raises(SettingsError, match="VectorIndex='docs': is closed: make another one"):
+            call()

@@ -34,6 +34,6 @@ def test_no_held_out_row_is_in_the_sample(tmp_path: Path) -> None:
     files = open_dataset(str(tmp_path)).files
     whole = plan_sample(files, 10_000, 0)
     kept = without_held_out(whole, files)
-    places = np.concatenate([files[part.file].first_place + part.offsets for part in kept])
+    places = np.concatenate([files[part.file].first_row_number + part.offsets for part in kept])
     assert set(places.tolist()) == set(np.flatnonzero(~are_held_out(np.arange(2_001))).tolist())
     assert 1_500 < len(places) < 1_700

@@ -78,7 +78,7 @@ def test_rows_that_the_table_removed_are_not_read(catalog: Catalog) -> None:
     table.delete("id = 'c'")
     assert len(list(folder.rglob("*.parquet"))) == 2
     assert ids(folder) == ["a", "b"]
-    assert open_dataset(str(folder)).facts()["source_format"] == "iceberg"
+    assert open_dataset(str(folder)).facts().source_format == "iceberg"
     assert open_dataset(str(folder)).version == snapshot(table)
     assert ids(folder, first) == ["a", "b"]
     assert ids(folder, second) == ["a", "b", "c"]

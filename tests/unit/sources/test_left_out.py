@@ -78,7 +78,7 @@ def test_hidden_files_are_counted_and_files_of_rows_are_named_first(tmp_path: Pa
     dataset = open_dataset(str(tmp_path))
     assert dataset.left_out.count == 7
     assert dataset.left_out.names == ("_part.parquet", ".git/", ".a.parquet.md5", "_common_metadata", "_metadata")
-    assert dataset.facts()["left_out"] == 7
+    assert dataset.facts().left_out == 7
 
 
 def test_markers_of_spark_and_hadoop_need_no_notice(

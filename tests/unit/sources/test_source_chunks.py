@@ -9,8 +9,8 @@ from lsh_core.sources.source_file import SourceFile
 from lsh_core.sources.spans import plan_spans
 
 
-def file_of(*row_groups: int, first_place: int = 0) -> SourceFile:
-    return SourceFile("/data/a.parquet", 1, "1", row_groups, first_place, ())
+def file_of(*row_groups: int, first_row_number: int = 0) -> SourceFile:
+    return SourceFile("/data/a.parquet", 1, "1", row_groups, first_row_number, ())
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_sizes(row_groups: tuple[int, ...], chunk_rows: int, sizes: list[int]) -
 
 
 def test_numbers_and_places_go_on_over_files() -> None:
-    files = [file_of(5), file_of(), file_of(4, first_place=5)]
+    files = [file_of(5), file_of(), file_of(4, first_row_number=5)]
     chunks = plan_chunks(files, chunk_rows=3)
-    assert [(c.number, c.file, c.start, c.stop, c.place) for c in chunks] == [
+    assert [(c.number, c.file, c.start, c.stop, c.first_row_number) for c in chunks] == [
         (0, 0, 0, 2, 0),
         (1, 0, 2, 5, 2),
         (2, 2, 0, 2, 5),
@@ -64,13 +64,15 @@ def test_default_rows_of_a_chunk(
 def test_spans_of_twenty_row_groups_are_whole_row_groups() -> None:
     files = [file_of(*[50_000] * 20)]
     spans = plan_spans(files, plan_chunks(files, chunk_rows=20_833), parallelism=4)
-    assert [[span[0].start, span[-1].stop] for span in spans] == [[n * 50_000, (n + 1) * 50_000] for n in range(20)]
+    assert [[span.chunks[0].start, span.chunks[-1].stop] for span in spans] == [
+        [n * 50_000, (n + 1) * 50_000] for n in range(20)
+    ]
 
 
 def test_two_giant_row_groups_are_split_for_five_readers() -> None:
     files = [file_of(30_000, 20_000)]
     spans = plan_spans(files, plan_chunks(files, chunk_rows=1_000), parallelism=5)
-    assert [(span[0].start, span[-1].stop) for span in spans] == [
+    assert [(span.chunks[0].start, span.chunks[-1].stop) for span in spans] == [
         (0, 10_000),
         (10_000, 20_000),
         (20_000, 30_000),
@@ -80,9 +82,9 @@ def test_two_giant_row_groups_are_split_for_five_readers() -> None:
 
 
 def test_spans_do_not_cross_files() -> None:
-    files = [file_of(10), file_of(10, first_place=10)]
+    files = [file_of(10), file_of(10, first_row_number=10)]
     spans = plan_spans(files, plan_chunks(files, chunk_rows=5), parallelism=1)
-    assert [[chunk.number for chunk in span] for span in spans] == [[0, 1], [2, 3]]
+    assert [[chunk.number for chunk in span.chunks] for span in spans] == [[0, 1], [2, 3]]
 
 
 def test_nothing_to_do_makes_no_spans() -> None:

@@ -16,7 +16,7 @@ import pytest
 from lsh_core.errors import SchemaError, SourceChangedError, SourceError
 from lsh_core.sources.columns import check_columns
 from lsh_core.sources.dataset import open_dataset
-from lsh_core.sources.source_file import check_unchanged
+from lsh_core.sources.reading import check_unchanged
 
 Write = Callable[..., Path]
 Packages = Callable[..., pa.Table]
@@ -27,7 +27,7 @@ def test_files_rows_row_groups_and_places(tmp_path: Path, write: Write) -> None:
     write(tmp_path / "a.parquet", 3)
     write(tmp_path / "empty.parquet", 0)
     dataset = open_dataset(str(tmp_path))
-    assert [(os.path.basename(f.url), f.rows, f.first_place) for f in dataset.files] == [
+    assert [(os.path.basename(f.url), f.rows, f.first_row_number) for f in dataset.files] == [
         ("a.parquet", 3, 0),
         ("b.parquet", 5, 3),
         ("empty.parquet", 0, 8),

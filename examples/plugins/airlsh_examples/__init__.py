@@ -1,0 +1,1 @@
+"""Examples of plugins: a model and a metric outside airlsh."""

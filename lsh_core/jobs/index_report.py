@@ -1,0 +1,57 @@
+"""Report of an index run, finished or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from lsh_core.builds.records import BuildState
+from lsh_core.builds.stage_facts import DefaultRecall, RowAccounts
+from lsh_core.sources.source_facts import SourceFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexReport(SourceFacts, RowAccounts, DefaultRecall):
+    """Report of an index run.
+
+    The figures are the whole build's, over all tries. A count that no stage has reached is None.
+
+    Attributes
+    ----------
+    alias
+        Name that is searched.
+    promoted
+        Whether the build is live.
+    skipped
+        Rows of `rows_read` that the last try did not send again, because the ledger had their chunks. They are counted
+        among the others.
+    documents
+        Documents of the index.
+    seconds
+        Duration of each stage that has ended.
+    columns_left_out
+        Columns of the source that are used only where they are named.
+    warnings
+        Problems of the model's spread of the rows, each as ``{"what", "remedy"}``.
+    error
+        Message of the failure; None of a run that did not fail.
+    """
+
+    build: str
+    index: str
+    alias: str
+    model_id: str
+    state: BuildState
+    promoted: bool
+    skipped: int | None = None
+    documents: int | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    columns_left_out: Sequence[str] = ()
+    warnings: Sequence[Mapping[str, str]] = ()
+    error: str | None = None
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read what `to_json` returned."""
+        return super().from_json({**document, "state": BuildState(document["state"])})

@@ -1,0 +1,32 @@
+"""The stages of an index run, in order.
+
+The runner, the tasks of a DAG and the report of a run are made from ``STAGES``. Each stage is a function of its own
+name in a module of its own name. Imports nothing heavy: DAG files read it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class StageEntry(NamedTuple):
+    """A stage: its name, and its first sentence in the documentation of its task."""
+
+    name: str
+    summary: str
+
+
+STAGES = (
+    StageEntry("check", "Check servers, source, columns and model before anything is written."),
+    StageEntry("plan", "Cut the source into chunks that cover every row once."),
+    StageEntry("create", "Create the build's index, which nobody queries yet."),
+    StageEntry("load", "Hash and load every chunk on the Dask workers, round-robin over the nodes."),
+    StageEntry("finalize", "Refresh and merge the index, and give it the settings that it is queried with."),
+    StageEntry("verify", "Compare the contents of the index with the rows of the source, and measure its recall."),
+    StageEntry("promote", "Move the alias to the build, if the settings say so."),
+)
+"""The stages that do the work. `SUMMARISE` follows, whether or not they succeed."""
+
+SUMMARISE = StageEntry(
+    "summarise", "Write the report, of a failed run as well, and fail unless the run did what its form asked for."
+)

@@ -1,0 +1,100 @@
+"""Finds the servers to work with: those that are named, else those of the environment, else the running local stack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import Any
+
+from lsh_core.elastic.connection import Connection
+from lsh_core.errors import ArgumentError, SettingsError
+from lsh_core.jobs.services import Services
+from lsh_core.local.state import running_stack
+
+_EXCLUSIVE = (("api_key", "username", "password"), ("ca_certs", "ca_fingerprint"))
+
+
+def connect(urls: str | Iterable[str] | Connection | None = None, **options: Any) -> Connection:
+    """Return the connection to Elasticsearch; nothing is sent.
+
+    Parameters
+    ----------
+    urls
+        Addresses of the nodes, as a list or with commas between them. Default: ``AIRLSH_ES_URL``, else
+        ``AIRLSH_ES_CLOUD_ID``, else the running local stack. Credentials and certificates come from the environment,
+        see `Connection.from_urls`.
+    **options
+        Fields of `Connection`, in place of the environment's.
+
+    Raises
+    ------
+    SettingsError
+        No Elasticsearch is named and no local stack runs, or the options contradict each other.
+    ArgumentError
+        A connection has no such option.
+
+    Examples
+    --------
+    >>> from lsh_core import connect
+    >>> connect("http://127.0.0.1:9200", username="elastic", password="secret", request_timeout_seconds=5)
+    Connection(urls=('http://127.0.0.1:9200',), username='elastic', ca_certs=None, verify_certs=True, \
+request_timeout_seconds=5, ca_fingerprint=None, client_cert=None, client_key=None, http_compress=False)
+    """
+    known = [each.name for each in fields(Connection) if each.name != "urls"]
+    for name in options:
+        if name not in known:
+            raise ArgumentError(name, "…", f"is not an option of a connection: there are {', '.join(known)}")
+    if isinstance(urls, Connection):
+        connection = urls
+    elif urls is None or isinstance(urls, str):
+        connection = Connection.from_urls(urls or _named_or_local())
+    elif isinstance(urls, Iterable):
+        connection = Connection.from_urls(",".join(map(str, urls)))
+    else:
+        raise ArgumentError("urls", type(urls).__name__, "must be addresses such as http://127.0.0.1:9200")
+    for group in _EXCLUSIVE:
+        if any(name in options for name in group):
+            options = {**dict.fromkeys(group), **options}
+    return replace(connection, **options) if options else connection
+
+
+def find_services(urls: str | Iterable[str] | Connection | None = None, dask: str | None = None) -> Services:
+    """Return the servers that a verb works with, as the command line finds them.
+
+    Parameters
+    ----------
+    urls
+        As of `connect`.
+    dask
+        Address of a Dask scheduler. Default: ``AIRLSH_DASK``, else that of the running local stack where this is also
+        the Elasticsearch. Without one, a verb starts two workers.
+
+    Raises
+    ------
+    SettingsError
+        As `connect`.
+
+    Examples
+    --------
+    >>> from lsh_core import find_services
+    >>> find_services("http://127.0.0.1:9200", "tcp://127.0.0.1:8786").dask
+    'tcp://127.0.0.1:8786'
+    """
+    named = bool(urls or os.environ.get("AIRLSH_ES_URL") or os.environ.get("AIRLSH_ES_CLOUD_ID"))
+    # A Dask cluster of the local stack belongs to its Elasticsearch; another server's data is no business of it.
+    stack = None if named else running_stack()
+    address = dask or os.environ.get("AIRLSH_DASK") or (stack.dask if stack else None)
+    return Services(connect(urls), address or None)
+
+
+def _named_or_local() -> str | None:
+    """Return the addresses of the environment, else of the running local stack; None: a Cloud ID is in use."""
+    urls = os.environ.get("AIRLSH_ES_URL")
+    if urls or os.environ.get("AIRLSH_ES_CLOUD_ID"):
+        return urls or None
+    stack = running_stack()
+    if stack is None or not stack.elasticsearch:
+        reason = "no Elasticsearch: start one with `airlsh up`, or name yours with --es URL, or with AIRLSH_ES_URL"
+        raise SettingsError("es", "", reason)
+    return ",".join(stack.elasticsearch)

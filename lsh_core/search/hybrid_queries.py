@@ -1,0 +1,84 @@
+"""Request bodies of searches by a vector and words. Pure: no I/O.
+
+One ``_msearch`` holds two searches: the search by vector, unchanged, and the server's own search by words (BM25). A
+named clause (``include_named_queries_score``) gives each hit its other score. The clause stands in a filter that all
+rows pass, so it does not rank, and only returned hits pay for it. A clause that scores would change the last bit of the
+vector's scores.
+
+Words are counted over all shards (``dfs_query_then_fetch``), else scores of two shards could not be compared. The
+server collects these statistics for scoring clauses only. So the search by vector holds the words once more, as a
+``rescore`` of one row that adds 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lsh_core.builds.mapping import VectorField
+from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, source_filter
+
+MATCH_CLAUSE, VECTOR_CLAUSE = "airlsh.match", "airlsh.vector"
+"""Names of the clauses that give a hit its other score."""
+_SMALLEST_POOL = 100
+_POOL_FOR_EACH = 10
+
+
+def pool_size(k: int) -> int:
+    """Return the number of rows by vector, and by words, that compete for `k` ranks: 10 k each, 100 or more."""
+    return min(max(_SMALLEST_POOL, _POOL_FOR_EACH * k), MAX_RESULTS)
+
+
+def words_query(words: str, fields: Sequence[str]) -> Filter:
+    """Return the query for rows with any of `words`, the value of a ``match``: operators are never parsed."""
+    if len(fields) == 1:
+        return {"match": {fields[0]: {"query": words}}}
+    return {"multi_match": {"query": words, "fields": list(fields)}}
+
+
+def with_words(query: Query, words: Filter, *, pool: int) -> Query:
+    """Return a search by vector whose hits have a score of the words as well; `pool` hits if it ranks so many."""
+    pooled = query.pooled(pool)
+    body = dict(pooled.body)
+    unheard = {
+        "window_size": 1,
+        "query": {"query_weight": 1, "rescore_query_weight": 0, "rescore_query": words},
+    }
+    body["query"] = _beside(body["query"], _named(words, MATCH_CLAUSE))
+    body["rescore"] = [*([body["rescore"]] if "rescore" in body else []), unheard]
+    return replace(pooled, body=body, hybrid=True)
+
+
+def match_query(
+    field: VectorField,
+    target: Target,
+    words: Filter,
+    *,
+    pool: int,
+    among: Filter | None = None,
+    fields: Sequence[str] | None = None,
+) -> Query:
+    """Return the search for the `pool` best rows by `words`, whose hits have the score of `target` as well."""
+    vector = _named(field.strategy.scored(target, k=pool), VECTOR_CLAUSE)
+    body = {
+        "query": _beside(words, vector, among),
+        "size": pool,
+        "_source": source_filter(fields),
+        "track_total_hits": True,
+    }
+    return Query(body, "match", pool, hybrid=True)
+
+
+def _named(query: Filter, name: str) -> Filter:
+    """Return the query under a name. The options of a match stand beside its text, one level deeper."""
+    ((kind, options),) = query.items()
+    if kind == "match":
+        ((field, inner),) = options.items()
+        return {kind: {field: {**inner, "_name": name}}}
+    return {kind: {**options, "_name": name}}
+
+
+def _beside(ranking: Filter, told: Filter, among: Filter | None = None) -> Filter:
+    """Return a query for the rows of `ranking` that pass `among`; `told` is told of them where it matches."""
+    passed_by_all = {"bool": {"must": [{"match_all": {}}], "should": [told]}}
+    return {"bool": {"must": [ranking], "filter": [passed_by_all, *([among] if among is not None else [])]}}

@@ -1,0 +1,78 @@
+"""Example of a metric that a package adds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from airlsh_examples.l1 import L1
+from lsh_core.errors import SettingsError
+from lsh_core.evaluation.exact import exact_neighbours
+from lsh_core.jobs.train import with_metric
+from lsh_core.metrics import metric_named, metric_names
+from lsh_core.models import fingerprint, load_model, make_model
+from lsh_core.settings import TrainSettings, labels_of, validated
+from lsh_core.sources.encoder_info import EncoderInfo
+from lsh_core.sources.validation import valid_vectors
+from lsh_core.testing import clustered
+from tests.fakes.vector_fields import list_field
+
+pytestmark = pytest.mark.usefixtures("example_plugins")
+
+
+def test_it_is_found_by_its_name() -> None:
+    assert metric_names() == ("l2", "cosine", "dot", "l1")
+    assert isinstance(metric_named("l1"), L1)
+    settings = validated(TrainSettings, {"name": "docs", "source": "docs.parquet", "metric": "l1"})
+    assert settings.metric == "l1"
+    assert labels_of(TrainSettings.model_fields["metric"])["l1"] == "sum of absolute differences"
+    auto = settings.model_copy(update={"metric": "auto"})
+    assert with_metric(auto, EncoderInfo("ours", "ab" * 32, 8, "l1", "embedding")).metric == "l1"
+
+
+@pytest.mark.parametrize("block", [7, 1000])
+def test_exact_neighbours_are_those_of_all_distances(block: int) -> None:
+    rows, queries = clustered(900), clustered(30, seed=3)
+    rows = np.concatenate((rows, rows[:5]))  # Repeated rows are at the same distance.
+    distances = np.abs(rows[None].astype(np.float64) - queries[:, None]).sum(axis=2)
+    expected = np.argsort(distances, axis=1, kind="stable")[:, :10]
+    found, measured = exact_neighbours(rows, queries, 10, "l1", block=block)
+    assert (found == expected).all()
+    assert measured == pytest.approx(np.take_along_axis(distances, expected, axis=1), rel=1e-6)
+
+
+@pytest.mark.parametrize("model", ["ivf", "hyperplane", "subspace", "random_lists"])
+def test_models_are_fitted_and_loaded_with_it(model: str) -> None:
+    rows = clustered(2000)
+    fitted = make_model(model, metric="l1").fit(rows)
+    back = load_model(model, *fitted.state())
+    assert (back.metric, fingerprint(back)) == ("l1", fingerprint(fitted))
+    nearest = exact_neighbours(rows, rows[:50], 2, "l1")[0][:, 1]
+    tokens, probes = fitted.encode(rows).tokens, fitted.probe(rows[:50], fitted.default_effort(2000))
+    assert (tokens[nearest][:, :, None] == probes[:, None, :]).any(axis=(1, 2)).mean() > 0.9
+
+
+def test_the_graph_of_the_server_cannot_be_built_by_it() -> None:
+    with pytest.raises(SettingsError, match="metric='l1': is not a metric that the server's graph can be built by"):
+        make_model("hnsw", metric="l1").fit(clustered(100))
+
+
+def test_zero_rows_are_taken() -> None:
+    column = pa.chunked_array([pa.array([[0.0, 0.0], [1.0, 2.0]], pa.list_(pa.float32(), 2))])
+    assert len(valid_vectors(column, dims=2, metric="l1")[1]) == 2
+    assert len(valid_vectors(column, dims=2, metric="cosine")[1]) == 1
+
+
+def test_the_server_scores_it_by_a_script() -> None:
+    query = metric_named("l1").scored_query("v'x", {"query_vector": [1.0]}, k=3, filter={"term": {"a": 1}})
+    script = query["script_score"]["script"]
+    assert script["source"] == r"1 / (1 + l1norm(params.query_vector, 'v\'x'))"
+    assert script["params"] == {"query_vector": [1.0]}
+    assert query["script_score"]["query"] == {"bool": {"filter": [{"exists": {"field": "v'x"}}, {"term": {"a": 1}}]}}
+    assert metric_named("l1").distance_from_score(np.array([1.0, 0.25])) == pytest.approx([0.0, 3.0])
+
+
+def test_a_row_is_not_looked_up_on_the_server() -> None:
+    assert list_field(metric="l2").strategy.can_look_up(1)
+    assert not list_field(metric="l1").strategy.can_look_up(1)

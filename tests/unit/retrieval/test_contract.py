@@ -1,0 +1,71 @@
+"""Behaviour that all retrieval strategies share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lsh_core.retrieval.contract import EXACT_ROWS, Retrieval
+from lsh_core.retrieval.query import all_of, by_vector, excluding
+from tests.fakes.vector_fields import graph_field, list_field, table_field
+
+STRATEGIES = [field().strategy for field in (list_field, table_field, graph_field)]
+FILTER = {"term": {"section": "web"}}
+VECTOR = [1.0, 2.0]
+
+every_strategy = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.name)
+
+
+@every_strategy
+def test_the_vector_is_a_flat_field_of_exact_scores(strategy: Retrieval) -> None:
+    assert strategy.flat_field() == {
+        "type": "dense_vector",
+        "dims": 3,
+        "index": True,
+        "similarity": "l2_norm",
+        "index_options": {"type": "flat"},
+    }
+
+
+@every_strategy
+def test_a_scan_scores_every_row_of_the_flat_field(strategy: Retrieval) -> None:
+    query = strategy.exact(by_vector(VECTOR), k=7)
+    assert query.body["query"] == {"knn": {"field": "v", "query_vector": VECTOR, "k": 7, "num_candidates": 7}}
+    assert query.body["_source"] is False
+    assert query.body["size"] == 7
+    assert (query.path, query.rows_scored(70)) == ("exact", 70)
+    assert query.pooled(100).body == {**query.body, "size": 100}
+
+
+@every_strategy
+def test_a_scan_under_a_filter_by_a_stored_vector(strategy: Retrieval) -> None:
+    target = strategy.stored_vector("i", "r1")
+    body = strategy.exact(target, k=7, query_filter=all_of(FILTER, excluding("r1")), fields=None).body
+    knn = body["query"]["knn"]
+    assert knn["filter"] == {"bool": {"filter": [FILTER, {"bool": {"must_not": [{"ids": {"values": ["r1"]}}]}}]}}
+    assert knn["query_vector_builder"] == {"lookup": {"index": "i", "id": "r1", "path": "v"}}
+    assert body["_source"] == {"excludes": ["airlsh"]}
+
+
+@every_strategy
+@pytest.mark.parametrize("passing", [0, 1, EXACT_ROWS])
+def test_few_rows_are_scanned(strategy: Retrieval, passing: int) -> None:
+    assert strategy.effort_under_filter(8, rows=1_000_000, passing=passing, default=8) is None
+    assert strategy.effort_under_filter(8, rows=1_000_000, passing=1_000_000, default=8) == 8
+
+
+@every_strategy
+@pytest.mark.parametrize(
+    ("fields", "source"),
+    [
+        (None, {"excludes": ["airlsh"]}),
+        ((), False),
+        (("title",), {"includes": ["title"], "excludes": ["airlsh"]}),
+        (["*"], {"includes": ["*"], "excludes": ["airlsh"]}),
+    ],
+)
+def test_fields_of_hits(strategy: Retrieval, fields: Any, source: Any) -> None:
+    wanted: dict[str, Any] = {"k": 1, "effort": 1, "shards": 1, "fields": fields}
+    assert strategy.by_vector(VECTOR, ["Abcd01"], **wanted).body["_source"] == source
+    assert strategy.by_id("i", "r1", **wanted).body["_source"] == source
