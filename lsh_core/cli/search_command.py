@@ -49,9 +49,10 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
         elif settings.output is None:
             click.echo("\n".join(result_lines(results)))
         else:
-            rows = sum(len(result.neighbours) for result in results)
+            count = sum(len(result.neighbours) for result in results)
+            neighbours = "1 neighbour" if count == 1 else f"{count:,} neighbours"
             queries = "1 query" if len(results) == 1 else f"{len(results):,} queries"
-            click.echo(f"{settings.output}: {rows:,} neighbours of {queries}, as Parquet")
+            click.echo(f"{settings.output}: {neighbours} of {queries}, as Parquet")
 
 
 def _not_one_target(settings: SearchSettings) -> str:

@@ -55,7 +55,7 @@ def report_lines(report: FeaturesReport) -> Iterator[str]:
         f"{report.dead_lettered:,} dead lettered"
     )
     if report.dead_lettered:
-        yield f"  refused    each row with its reason: {report.output.rstrip('/')}/{REFUSED}/*.parquet"
+        yield f"  refused    each row with its reason: {report.output.rstrip('/')}/{REFUSED}/*.pq"
     yield f"  chunks     {report.chunks:,}, of which {report.reused_chunks:,} were there already"
     yield f"  seconds    {report.seconds:.1f}, {report.rows_per_second:,.1f} rows/s"
     steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in report.work_seconds.items())

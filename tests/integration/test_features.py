@@ -236,7 +236,7 @@ def test_rows_without_a_vector_are_told_and_limited(features: Any, tmp_path: Pat
         features(tmp_path / "a.parquet", text="text", max_dead_letters=80)
     assert refused.value.final
     assert f"{output}/{REFUSED} list each row with its reason" in str(refused.value)
-    assert list((output / REFUSED).glob("*.parquet"))
+    assert list((output / REFUSED).glob("*.pq"))
     assert f"{tmp_path}/a.parquet row 1: null_text: 'text': null or blank" in str(refused.value)
     assert (read_manifest(OutputFolder(str(output))) or manifest_of(output)).state == "incomplete"
     result = features(tmp_path / "a.parquet", text="text", max_dead_letters=81)

@@ -1,4 +1,4 @@
-"""What the check stage finds of other builds before it looks at the source."""
+"""The check stage looks at other builds before it looks at the source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lsh_core.builds.records import FAILED, LOADED, VERIFIED, BuildRecords
+from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.elastic.leases import Caller
 from lsh_core.errors import PromotionConflictError, SourceError
 from lsh_core.jobs.services import Services
@@ -29,20 +29,21 @@ def server() -> Any:
     made: Any = MemoryServer()
     make_build(made, "docs", "b1", {"a": 0})
     make_build(made, "docs", "b2", {"a": 0}, aliases=["docs"])
-    for build in ("b1", "b2"):
-        BuildRecords(made).update(build, expected_live=None)
     return made
 
 
 @pytest.mark.parametrize(
     ("state", "remedy"),
     [
-        (VERIFIED, "Build b1 is verified. If it is to replace what is live now: airlsh builds promote docs --build b1"),
-        (LOADED, "airlsh index docs --resume b1 --no-promote; then: airlsh builds promote docs --build b1"),
+        (
+            BuildState.VERIFIED,
+            "Build b1 is verified. If it is to replace what is live now: airlsh builds promote docs --build b1",
+        ),
+        (BuildState.LOADED, "airlsh index docs --resume b1 --no-promote; then: airlsh builds promote docs --build b1"),
     ],
 )
-def test_a_promotion_that_would_be_refused_is_refused_at_once(server: Any, state: str, remedy: str) -> None:
-    BuildRecords(server).update("b1", state=state)
+def test_a_promotion_that_would_be_refused_is_refused_at_once(server: Any, state: BuildState, remedy: str) -> None:
+    BuildRecords(server).record_state("b1", state)
     with pytest.raises(PromotionConflictError) as refused:
         run_check(server, "b1")
     assert str(refused.value) == (
@@ -59,7 +60,7 @@ def test_other_runs_go_on_to_their_source(server: Any, build: str, promote: bool
 
 
 def test_a_new_build_names_those_that_were_not_finished(server: Any, caplog: pytest.LogCaptureFixture) -> None:
-    BuildRecords(server).update("b1", state=FAILED)
+    BuildRecords(server).record_state("b1", BuildState.FAILED)
     with caplog.at_level(logging.WARNING), pytest.raises(SourceError):
         run_check(server, "b3")
     (told,) = (each.getMessage() for each in caplog.records if "unfinished" in each.getMessage())

@@ -32,7 +32,7 @@ def test_a_model_is_shown_by_its_id_and_the_newest_by_its_name(monkeypatch: pyte
     )
     newest = {"two-words": [second, first]}
     monkeypatch.setattr("lsh_core.models.store.list_models", lambda _client, name: newest.get(name, []))
-    assert models.show_model(first.model_id, services)["model_id"] == first.model_id
-    assert models.show_model("two-words", services)["model_id"] == second.model_id
+    assert models.show_model(first.model_id, services).model_id == first.model_id
+    assert models.show_model("two-words", services).model_id == second.model_id
     with pytest.raises(NotFoundError, match="no model 'two': `airlsh models list` shows"):
         models.show_model("two", services)
