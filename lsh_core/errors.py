@@ -343,7 +343,8 @@ class UnavailableError(ServerError):
 
     def __init__(self, what: str, waited_seconds: float, last: str) -> None:
         self.what, self.waited_seconds, self.last = what, waited_seconds, last
-        within = f" within {waited_seconds:.0f} s" if round(waited_seconds) else ""
+        waited = round(waited_seconds, 1 if waited_seconds < 10 else 0)
+        within = f" within {waited:g} s" if waited else ""
         super().__init__(f"{what} did not answer{within}; last: {last}")
 
 
@@ -448,7 +449,7 @@ class DeadLetterLimitError(RunError):
     def __init__(self, build: str, dead_lettered: int, limit: int, examples: tuple[str, ...]) -> None:
         self.build, self.dead_lettered, self.limit, self.examples = build, dead_lettered, limit, examples
         allowed = f"{dead_lettered} rows were refused, {limit} are allowed (--max-dead-letters)"
-        super().__init__(f"build {build}: {allowed}; the live index is unchanged{_shown(examples)}")
+        super().__init__(f"build {build}: {allowed}; the live index is unchanged{_shown(examples, dead_lettered)}")
 
 
 class StoppedEarlyError(DeadLetterLimitError):
@@ -460,7 +461,7 @@ class StoppedEarlyError(DeadLetterLimitError):
         self.args = (
             f"build {build}: stopped early: of the first {loaded} rows {dead_lettered} were refused, more than {limit} "
             "and more than the share that is allowed (--stop-dead-letters, --stop-dead-letter-share)"
-            f"; the live index is unchanged{_shown(examples)}",
+            f"; the live index is unchanged{_shown(examples, dead_lettered)}",
         )
 
 
@@ -474,7 +475,8 @@ class FeatureLimitError(DeadLetterLimitError):
         super().__init__(output, dead_lettered, limit, examples)
         self.args = (
             f"{output}: {dead_lettered} rows got no vector, {limit} are allowed (--max-dead-letters); nothing was "
-            f"published, what is done is kept for the next run, and its dead-letters tell of each{_shown(examples)}",
+            "published; the vectors that were computed are kept for the next run; the Parquet files in "
+            f"{output.rstrip('/')}/_airlsh/refused list each row with its reason{_shown(examples, dead_lettered)}",
         )
 
 
@@ -502,8 +504,9 @@ class FeaturesError(RunError):
         super().__init__(f"{output}: {where}: {reason}")
 
 
-def _shown(examples: tuple[str, ...]) -> str:
-    return "".join(f"\n  {example}" for example in examples)
+def _shown(examples: tuple[str, ...], count: int) -> str:
+    more = f"\n  and {count - len(examples):,} more" if 0 < len(examples) < count else ""
+    return "".join(f"\n  {example}" for example in examples) + more
 
 
 class PromotionConflictError(RunError):

@@ -805,7 +805,9 @@ class ListSettings(Settings):
 class ShowModelSettings(Settings):
     """Settings of `show_model`: the model."""
 
-    model_id: Annotated[str, Positional] = Field(min_length=1, description="Id of the model.")
+    model_id: Annotated[str, Positional] = Field(
+        min_length=1, description="Id of the model, or a name for its newest model."
+    )
 
 
 class ShowBuildSettings(Settings):

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.names import physical_index
 from lsh_core.errors import PromotionConflictError, UnavailableError
 from lsh_core.signals import raise_if_signalled
 
@@ -146,9 +147,11 @@ def require_live(client: Elasticsearch, alias: str, expected: str | None) -> Non
 
 
 def moved_away(alias: str, expected: str | None, found: str | None) -> PromotionConflictError:
-    """Return the error that names the expected and the actual index of an alias."""
-    reason = f"is on {found or 'nothing'}, and no longer on {expected or 'nothing'}: another caller moved it meanwhile"
-    return PromotionConflictError(alias, reason)
+    """Return the error for an alias that left `expected` after the run was planned, and leads to `found` now."""
+    build = (found or "").removeprefix(physical_index(alias, ""))
+    now = f"{build}, which was promoted after this run was planned" if build else "nothing: it was deleted meanwhile"
+    before = (expected or "").removeprefix(physical_index(alias, "")) or "nothing"
+    return PromotionConflictError(alias, f"leads to {now}; this run was planned when it led to {before}")
 
 
 def wait_green(client: Elasticsearch, alias: str, index: str, seconds: float) -> None:

@@ -76,7 +76,8 @@ def _check_names(source: str, column: str, path: str, names: list[str]) -> None:
         if count > 1:
             raise SchemaError(source, column, f"has {count} fields named {name!r} in {path!r}: {_REMEDY}")
         if not all(part.strip() for part in name.split(".")):
-            raise SchemaError(source, column, f"has a field in {path!r} whose name is {name!r}, or in part: {_REMEDY}")
+            named = f"a field {name!r} in {path!r}, whose name has an empty part" if name.strip(" .") else None
+            raise SchemaError(source, column, f"has {named or f'a field without a name in {path!r}'}: {_REMEDY}")
         if outer := next((each for each in _outer(name) if each in names), None):
             raise SchemaError(
                 source,

@@ -14,12 +14,13 @@ from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.elastic.supported import OLDEST, is_supported
 from lsh_core.elastic.tls import tls_error
 from lsh_core.elastic.tls_probe import speaks_tls
-from lsh_core.errors import AccessError, UnsupportedServerError
+from lsh_core.errors import AccessError, SettingsError, UnsupportedServerError
 
 _PRODUCT = ("x-elastic-product", "Elasticsearch")
 _AWAY = frozenset({502, 503, 504})
 _LEFT_ALONE = frozenset({413, 429})
 _SERVERLESS = ("Elasticsearch Serverless", f"airlsh needs Elasticsearch {OLDEST} or later with nodes of its own")
+_NO_HANDLER = re.compile(r"no handler found for uri|Incorrect HTTP method for uri")
 _REFUSES_MEDIA_TYPE = re.compile(r"Content-Type header \[.*\] is not supported")
 
 
@@ -32,6 +33,8 @@ class CheckedNode(Urllib3HttpNode):
         Another server, or an unsupported version, answers.
     AccessError
         The server, or a proxy in front of it, refuses the user. A refusal by TLS is a `CertificateError`.
+    SettingsError
+        The address has a path under which no Elasticsearch answers.
     """
 
     def perform_request(self, method: str, target: str, *args: Any, **options: Any) -> Any:
@@ -78,6 +81,10 @@ class CheckedNode(Urllib3HttpNode):
         kind = _kind(body)
         if status in (401, 403) and kind == SECURITY:
             raise access_error(status, _reason(body))
+        if self.path_prefix and _NO_HANDLER.match(_reason(body)):
+            host = self.base_url.removesuffix(self.path_prefix)
+            reason = f"has the path {self.path_prefix}, which leads to no Elasticsearch: give {host} alone"
+            raise SettingsError("es", self.base_url, f"{reason}; the name of an index is no part of the address")
         if kind == "media_type_header_exception" or (status == 406 and _REFUSES_MEDIA_TYPE.match(_reason(body))):
             named = self._identify("a server that refuses requests of Elasticsearch 9", headers)
             if named is not None:

@@ -56,7 +56,7 @@ def on_any_node(
         No node answered within `wait_seconds`.
     """
     ring = ring_of(connection)
-    deadline = time.monotonic() + wait_seconds
+    started = time.monotonic()
     while True:
         last: Exception | None = None
         answer: ApiError | None = None  # An answer says more than the silence of a neighbour.
@@ -80,11 +80,12 @@ def on_any_node(
             else:
                 ring.answered(node)
                 return result
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - started
+        if waited >= wait_seconds:
             last = answer or last
-            raise UnavailableError(
-                "Elasticsearch at " + ", ".join(connection.urls), wait_seconds, said_by(last)
-            ).with_note(_HINT) from last
+            raise UnavailableError("Elasticsearch at " + ", ".join(connection.urls), waited, said_by(last)).with_note(
+                _HINT
+            ) from last
         time.sleep(0.5)
 
 

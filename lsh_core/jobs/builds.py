@@ -192,7 +192,7 @@ def _require_there(client: Elasticsearch, name: str, move: AliasMove) -> None:
     if live != move.live:
         raise PromotionConflictError(
             name,
-            f"this run moved it to {move.live}, and another caller moved it since: now {live or 'nothing'} is live; "
+            f"this run moved it to {move.live}, and it was moved again since: {live or 'nothing'} is live now; "
             "to move it again, start a new run",
         )
 

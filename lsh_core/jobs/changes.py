@@ -25,6 +25,8 @@ class UpsertReport(SourceFacts):
         Build that took the last rows.
     upserted
         Number of documents written.
+    created, replaced
+        Number of written documents that were new, and that replaced one of the same id.
     ignored_columns
         Columns of the source without a field in the build.
     """
@@ -32,16 +34,29 @@ class UpsertReport(SourceFacts):
     name: str
     build: str
     upserted: int
+    created: int
+    replaced: int
     ignored_columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteReport(JsonForm):
-    """Report of a delete; a missing id counts as deleted."""
+    """Report of a delete.
+
+    Attributes
+    ----------
+    build
+        Build that lost the last documents.
+    deleted
+        Number of documents deleted.
+    missing
+        Number of ids that the build did not have.
+    """
 
     name: str
     build: str
     deleted: int
+    missing: int
 
 
 @errors_named()
@@ -75,7 +90,8 @@ def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
     dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=id_column, vector=vector)
     require_encoder(columns.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)
-    changed, live = 0, build.meta.build
+    changed = created = 0
+    live = build.meta.build
     ignored: dict[str, None] = {}
     with progress("upsert", total=dataset.rows) as meter:
         for file, first_row, table in read_batches(
@@ -90,7 +106,7 @@ def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
                 first_row=first_row,
                 refreshed=settings.refresh,
             )
-            changed, live = changed + written.changed, written.build
+            changed, created, live = changed + written.changed, created + written.created, written.build
             ignored |= dict.fromkeys(written.ignored)
             meter.advance(len(table))
     return UpsertReport(
@@ -98,6 +114,8 @@ def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
         name=settings.name,
         build=live,
         upserted=changed,
+        created=created,
+        replaced=changed - created,
         ignored_columns=list(ignored),
     )
 
@@ -124,13 +142,14 @@ def delete(settings: DeleteSettings, services: Services) -> DeleteReport:
     if settings.source_version is not None and not settings.ids_from:
         raise SettingsError("source_version", settings.source_version, "is of --ids-from, which is not given")
     writer = LiveWriter(services.connection, settings.name)
-    deleted, live = 0, writer.live_build().meta.build
+    deleted = missing = 0
+    live = writer.live_build().meta.build
     column = settings.id or writer.live_build().meta.id_column
     parts = _ids_from(settings.ids_from, column, settings.source_version) if settings.ids_from else iter([given])
     for ids in parts:
         written = writer.delete(ids, refreshed=settings.refresh)
-        deleted, live = deleted + written.changed, written.build
-    return DeleteReport(name=settings.name, build=live, deleted=deleted)
+        deleted, missing, live = deleted + written.changed, missing + written.missing, written.build
+    return DeleteReport(name=settings.name, build=live, deleted=deleted, missing=missing)
 
 
 def _ids_from(source: str, column: str, version: str | None) -> Iterator[list[str]]:

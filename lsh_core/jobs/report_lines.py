@@ -34,12 +34,16 @@ def trained(result: TrainReport) -> Iterator[str]:
 
 def upserted(result: UpsertReport) -> Iterator[str]:
     """Yield the line of an upsert."""
-    yield f"{result.name}: {result.upserted:,} rows written, live in build {result.build}"
+    counts = f"{result.created:,} created, {result.replaced:,} replaced"
+    yield f"{result.name}: {result.upserted:,} rows written ({counts}), live in build {result.build}"
 
 
 def deleted(result: DeleteReport) -> Iterator[str]:
     """Yield the line of a delete."""
-    yield f"{result.name}: {result.deleted:,} ids deleted from build {result.build}"
+    documents = "document" if result.deleted == 1 else "documents"
+    ids = "id was" if result.missing == 1 else "ids were"
+    missing = f"; {result.missing:,} {ids} not there" if result.missing else ""
+    yield f"{result.name}: {result.deleted:,} {documents} deleted from build {result.build}{missing}"
 
 
 def refreshed(result: RefreshReport) -> Iterator[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from lsh_core.sources.encoder_info import EncoderInfo
     from lsh_core.sources.sampling import SamplePart
     from lsh_core.sources.source_file import SourceFile
+
+    Sample: TypeAlias = tuple[np.ndarray, Counter[str]]
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +56,16 @@ class FittedModel(ModelFacts):
         Library that hashes with the model.
     sample_rows
         Number of rows that the model was fitted on.
+    skipped_rows
+        Drawn rows whose vector cannot be used.
+    skipped
+        Their number by the kind of fault.
     """
 
     hash_backend: str
     sample_rows: int
+    skipped_rows: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +142,15 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
                 services.connection,
                 pure=False,
             )
-            fitted_model: FittedModel | None = next(follow_futures(client, [fitted])).result()
+            fitted_model: FittedModel = next(follow_futures(client, [fitted])).result()
             fitting.advance(1)
-    if fitted_model is None:
-        raise SourceError(settings.source, f"has no row with a valid vector in {settings.vector!r} to train on")
+    if fitted_model.skipped_rows:
+        logger.warning(
+            "train: %s of %s rows drawn from the source were skipped, as their vectors cannot be used: %s",
+            f"{fitted_model.skipped_rows:,}",
+            f"{fitted_model.skipped_rows + fitted_model.sample_rows:,}",
+            _counted(fitted_model.skipped),
+        )
     ended = time.perf_counter()
     return TrainReport(
         **asdict(fitted_model),
@@ -187,33 +201,37 @@ def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
     return plan_sample(dataset.files, size, seed)
 
 
-def _read_part(file: SourceFile, part: SamplePart, vector: str, dims: int, metric: str) -> np.ndarray:
-    """Read one part of the sample, (m, d) float32. Runs on a worker."""
+def _read_part(file: SourceFile, part: SamplePart, vector: str, dims: int, metric: str) -> Sample:
+    """Read one part of the sample, (m, d) float32, and count the rows that were skipped. Runs on a worker."""
     from lsh_core.sources.sampling import read_sample_part
 
-    return read_sample_part(file, part, vector=vector, dims=dims, metric=metric)
+    skipped: Counter[str] = Counter()
+    return read_sample_part(file, part, vector=vector, dims=dims, metric=metric, skipped=skipped), skipped
+
+
+def _counted(skipped: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(skipped.items()))
 
 
 def _fit_and_store(
-    samples: list[np.ndarray],
+    samples: list[Sample],
     settings: TrainSettings,
     rows: int,
     source_version: str | None,
     encoder: EncoderInfo | None,
     connection: Connection,
-) -> FittedModel | None:
-    """Fit on the joined sample and store the model. Runs on a worker.
-
-    Returns None if the sample has no row.
-    """
+) -> FittedModel:
+    """Fit on the joined sample and store the model. Runs on a worker."""
     import numpy as np
 
     from lsh_core.models.registry import make_model
     from lsh_core.models.store import store_model
 
-    sample = np.concatenate(samples)
+    sample = np.concatenate([vectors for vectors, _ in samples])
+    skipped = sum((counts for _, counts in samples), Counter())
     if not len(sample):
-        return None
+        reason = f"has no row with a valid vector in {settings.vector!r} to train on ({_counted(skipped)})"
+        raise SourceError(settings.source, reason)
     if len(sample) < 2:
         raise SettingsError("sample", len(sample), "a model needs two rows or more to learn from")
     model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **settings.model_options)
@@ -234,4 +252,6 @@ def _fit_and_store(
         dims=stored.dims,
         hash_backend=model.backend_,
         sample_rows=len(sample),
+        skipped_rows=skipped.total(),
+        skipped=dict(skipped),
     )

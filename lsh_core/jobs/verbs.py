@@ -234,6 +234,7 @@ VERBS = (
         settings=of.ShowModelSettings,
         function="lsh_core.jobs.models:show_model",
         summary="Show the record of one model as JSON.",
+        details="MODEL_ID is an id, or a name: then the newest model of this name is shown.",
         takes_fields=True,
     ),
     Verb(

@@ -64,12 +64,15 @@ class Outcome:
         Reason of the last change in `waiting`.
     alias_missing
         Whether some changes wait because the write alias is missing.
+    absent
+        Keys of the changes whose document was not in the build before.
     """
 
     refused: list[tuple[Entry, str]] = field(default_factory=list)
     waiting: list[Entry] = field(default_factory=list)
     reason: str = ""
     alias_missing: bool = False
+    absent: set[str] = field(default_factory=set)
 
 
 def read_writable(connection: Connection, index: str) -> WritableBuild:
@@ -176,7 +179,10 @@ class ChangeWriter:
             return
         # A delete of a missing document: done, and the server remembers the version.
         if not error and item["status"] == 404:
+            outcome.absent.add(entry.key)
             return
+        if item["status"] == 201:
+            outcome.absent.add(entry.key)
         judged = judge_item(item)
         if judged.verdict in _RETRYABLE:
             outcome.waiting.append(entry)

@@ -55,11 +55,17 @@ class Written:
         Number of documents written or deleted.
     ignored
         Columns without a field in the build. The journal keeps them for later builds.
+    created
+        Number of written documents that replaced no other. After a lost answer it may be too small.
+    missing
+        Number of ids to delete that the build did not have. After a lost answer it may be too large.
     """
 
     build: str
     changed: int
     ignored: tuple[str, ...] = ()
+    created: int = 0
+    missing: int = 0
 
 
 class LiveWriter:
@@ -152,7 +158,8 @@ class LiveWriter:
         ignored = tuple(name for name in table.column_names if name not in known)
         if ignored:
             logger.warning("%s has no field for %s: later builds may", build.index, ", ".join(ignored))
-        return Written(self._write(changes, refreshed=refreshed), len(changes), ignored)
+        written, created = self._write(changes, refreshed=refreshed)
+        return Written(written, len(changes), ignored, created=created)
 
     def check(self, table: pa.Table, *, id_column: str, vector_column: str, where: str, first_row: int) -> None:
         """Raise `InputError` unless `upsert` would accept all these rows.
@@ -192,15 +199,16 @@ class LiveWriter:
             return Written(self.live_build().meta.build, 0)
         self.live_build()  # Nothing is written under a name without a live build.
         changes = [Change(each, "delete") for each in wanted]
-        return Written(self._write(changes, refreshed=refreshed), len(changes))
+        written, missing = self._write(changes, refreshed=refreshed)
+        return Written(written, len(changes) - missing, missing=missing)
 
-    def _write(self, changes: Sequence[Change], *, refreshed: bool) -> str:
-        """Append and apply changes; return the build that holds them.
+    def _write(self, changes: Sequence[Change], *, refreshed: bool) -> tuple[str, int]:
+        """Append and apply changes; return the build, and the number of changes without a document before.
 
         Changes that the build refuses are removed from the journal.
         """
         entries = self._still_due(self.journal.append(changes))
-        build, refused = self._apply(entries)
+        build, refused, absent = self._apply(entries)
         if refused:
             self.journal.forget([entry.key for entry, _ in refused])
             entry, reason = refused[0]
@@ -208,7 +216,7 @@ class LiveWriter:
             raise SourceError(f"id {entry.id!r}", f"{plain_refusal(reason)}; {where}")
         if refreshed:
             on_any_node(self._connection, lambda client: refresh(client, build.index))
-        return build.meta.build
+        return build.meta.build, absent
 
     def _still_due(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the entries that are still the last of their id.
@@ -232,7 +240,7 @@ class LiveWriter:
         UnavailableError
             No live build accepted the changes in time.
         """
-        build, refused = self._apply(entries)
+        build, refused, _ = self._apply(entries)
         if refused:
             entry, reason = refused[0]
             raise VerificationError(
@@ -242,21 +250,26 @@ class LiveWriter:
                 f"{reason}; {len(refused)} of {len(entries)} changes were refused",
             ).with_note("Delete such ids, or write them again in a form that fits the build that is live.")
 
-    def _apply(self, entries: Sequence[Entry]) -> tuple[WritableBuild, list[tuple[Entry, str]]]:
+    def _apply(self, entries: Sequence[Entry]) -> tuple[WritableBuild, list[tuple[Entry, str]], int]:
         """Write changes until all are answered.
 
-        Returns the build that holds them, and the refused changes with their reasons.
+        Returns
+        -------
+        tuple
+            The build, the changes that it refuses with the reasons, and for how many changes it had no document.
         """
         deadline = time.monotonic() + self._wait_seconds
         waiting, pause = list(entries), 0.05
         refused: dict[str, tuple[Entry, str]] = {}
+        absent: set[str] = set()
         while True:
             build = self.live_build()
             outcome = ChangeWriter(self._connection, build, live_write_alias(build.index)).write(waiting)
             refused |= {entry.key: (entry, reason) for entry, reason in outcome.refused}
+            absent |= outcome.absent
             waiting = outcome.waiting
             if not waiting:
-                return build, list(refused.values())
+                return build, list(refused.values()), len(absent)
             if time.monotonic() > deadline:
                 what = f"the live build of {self._name}"
                 raise UnavailableError(what, self._wait_seconds, outcome.reason)

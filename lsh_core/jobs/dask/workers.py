@@ -83,6 +83,7 @@ def connected(address: str) -> Client:
     """
     from distributed import Client
 
+    started = time.monotonic()
     try:
         wrong = what_answers(address, _CONNECT_SECONDS)
         if wrong is not None:
@@ -93,7 +94,16 @@ def connected(address: str) -> Client:
             "dask", address, f"{error}; give the certificates as DASK_DISTRIBUTED__COMM__TLS__*"
         ) from error
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-        raise UnavailableError(f"Dask scheduler at {address}", _CONNECT_SECONDS, _innermost(error)) from error
+        raise _unavailable(address, time.monotonic() - started, error) from error
+
+
+def _unavailable(address: str, waited: float, error: Exception) -> UnavailableError:
+    """Return the error for a scheduler that could not be reached; a refused connection is named as one."""
+    found = UnavailableError(f"Dask scheduler at {address}", waited, _innermost(error))
+    if isinstance(error, ConnectionRefusedError):
+        reason = "the connection was refused, as nothing listens there; start the scheduler, or give its address"
+        found.args = (f"Dask scheduler at {address} does not answer: {reason} (--dask, AIRLSH_DASK)",)
+    return found
 
 
 def _wait_for_a_worker(client: Client, what: str, seconds: float) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from lsh_core.builds.aliases import live_index
+from lsh_core.builds.aliases import live_index, moved_away
 from lsh_core.builds.field_limits import check_nested_names
 from lsh_core.builds.field_types import fields_for, parse_overrides
 from lsh_core.builds.mapping import check_vector_column
 from lsh_core.builds.names import physical_index
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
 from lsh_core.builds.stage_facts import CheckFacts
+from lsh_core.choices import listed
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.elastic.server_check import check_server
@@ -27,9 +29,13 @@ from lsh_core.models.store import find_model
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
     from lsh_core.models.store import StoredModel
     from lsh_core.sources.columns import SourceColumns
     from lsh_core.sources.dataset import Dataset
+
+logger = logging.getLogger(__name__)
 
 
 @stage
@@ -42,11 +48,17 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         The source, a column or the model is not usable.
     ServerError
         Elasticsearch or Dask is not usable.
+    PromotionConflictError
+        The build is resumed with promotion, and another build was promoted since it was planned.
     """
-    up_to = Journal(services.connection, settings.name).barrier()  # Before the source is listed.
     client = answering_client(services.connection)
     runs = BuildRecords(client)
     record = runs.find(settings.name, build)
+    if record is None:
+        _warn_of_unfinished(runs, settings.name)
+    elif settings.promote:
+        _require_promotable(client, record)
+    up_to = Journal(services.connection, settings.name).barrier()  # Before the source is looked at.
     dataset, columns = read_source(settings, record)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
@@ -97,6 +109,35 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         live=live,
         source_as_of=watermark.time,
     )
+
+
+def _require_promotable(client: Elasticsearch, record: BuildRecord) -> None:
+    """Raise `PromotionConflictError` if the promotion of a resumed build would be refused at the end of its run."""
+    name, build = record.name, record.build
+    live = live_index(client, name)
+    if live in (record.expected_live, record.index):
+        return
+    promote = f"airlsh builds promote {name} --build {build}"
+    if record.was_verified:
+        remedy = f"Build {build} is verified. If it is to replace what is live now: {promote}"
+    else:
+        finish = f"airlsh index {name} --resume {build} --no-promote"
+        remedy = f"To finish build {build} all the same: {finish}; then: {promote}"
+    raise moved_away(name, record.expected_live, live).with_note(remedy)
+
+
+def _warn_of_unfinished(runs: BuildRecords, name: str) -> None:
+    """Log the other builds of `name` that were not finished. The lease excludes a run that still works on one."""
+    unfinished = [record for record in runs.of(name) if not record.was_verified]
+    if unfinished:
+        newest = unfinished[0].build
+        logger.warning(
+            "%s has unfinished builds: %s; `airlsh index %s --resume %s` resumes one, "
+            "`airlsh builds abandon %s --build %s` deletes it",
+            name,
+            listed([f"{record.build} ({record.state})" for record in unfinished]),
+            *(name, newest) * 2,
+        )
 
 
 def read_source(settings: IndexSettings, record: BuildRecord | None) -> tuple[Dataset, SourceColumns]:

@@ -23,6 +23,7 @@ from lsh_core.evaluation.hash_warnings import FEW_ROWS
 from lsh_core.jobs.promotion import catch_up
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.accounts import Accounts
+from lsh_core.jobs.stages.dead_letter_limit import all_dead_letters
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.stage_runner import stage
@@ -90,7 +91,8 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
             break
     if accounts.dead_lettered > settings.max_dead_letters:
         examples = tuple(map(str, read_dead_letters(client, build, limit=_EXAMPLES)))
-        raise DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
+        refused = DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
+        raise refused.with_note(all_dead_letters(settings.name, build))
     if not documents:
         raise VerificationError(plan.index, "documents", "at least one", 0)
     searcher = VectorIndex(settings.name, services.connection, index=plan.index, wait_seconds=JOB_WAIT_SECONDS)

@@ -114,6 +114,14 @@ def test_what_is_no_list_of_ids_deletes_nothing(server: MemoryServer, ids: Any, 
     assert not journal(server)
 
 
+def test_a_write_tells_which_documents_were_not_there(server: MemoryServer) -> None:
+    written = writer(server).upsert([row("a", 1), row("c", 3)])
+    assert (written.changed, written.created, written.missing) == (2, 1, 0)
+    deleted = writer(server).delete(["c", "nosuch"])
+    assert (deleted.changed, deleted.created, deleted.missing) == (1, 0, 1)
+    assert held(server) == {"a": 1}
+
+
 def test_what_a_build_refuses_is_taken_back_by_its_writer_only(server: MemoryServer) -> None:
     with pytest.raises(SourceError, match=r"id 'b'.*1 of 2 rows were refused"):
         writer(server).upsert([row("b", -1), row("c", 3)])
