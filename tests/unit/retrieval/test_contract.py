@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from lsh_core.retrieval.client_query import ClientQuery
 from lsh_core.retrieval.contract import EXACT_ROWS, Retrieval
-from lsh_core.retrieval.query import all_of, by_vector, excluding
+from lsh_core.retrieval.query import MAX_RESULTS, all_of, by_vector, excluding
 from tests.fakes.vector_fields import graph_field, list_field, table_field
 
 STRATEGIES = [field().strategy for field in (list_field, table_field, graph_field)]
@@ -49,13 +50,14 @@ def test_a_scan_under_a_filter_by_a_stored_vector(strategy: Retrieval) -> None:
 
 
 @pytest.mark.usefixtures("example_plugins")
-@pytest.mark.parametrize("field", [list_field, table_field])
-def test_a_metric_that_the_server_does_not_know_brings_its_own_clause(field: Any) -> None:
-    strategy = field(metric="l1").strategy
-    assert "script_score" in strategy.exact(by_vector(VECTOR), k=7).body["query"]
-    found = strategy.by_vector(VECTOR, ["Abcd01"], k=1, effort=1, shards=1).body
-    clause = found["rescore"]["query"]["rescore_query"] if "rescore" in found else found["query"]
-    assert clause["script_score"]["script"]["params"] == {"query_vector": VECTOR}
+def test_rows_are_compared_in_the_client_by_a_metric_that_the_server_does_not_know() -> None:
+    strategy = list_field(metric="l1").strategy
+    for query in (
+        strategy.exact(by_vector(VECTOR), k=7),
+        strategy.by_vector(VECTOR, ["Abcd01"], k=7, effort=1, shards=1),
+    ):
+        assert isinstance(query, ClientQuery)
+        assert (query.vector, query.metric, query.k, query.body["size"]) == (tuple(VECTOR), "l1", 7, MAX_RESULTS)
     assert not strategy.can_look_up(1)
     assert not strategy.can_look_up(None)
 

@@ -75,7 +75,7 @@ class RecordedIndex:
 
     def answer(self, query: Query) -> Response:
         if isinstance(query.body["_source"], dict) and query.body["_source"].get("exclude_vectors") is False:
-            stored = query.body["query"]["ids"]["values"] != ["nobody"]
+            stored = query.body["query"].get("ids") != {"values": ["nobody"]}
             return Response({"hits": [{"_id": "a", "_source": {"v": VECTOR}}] * stored, "total": {"value": 1}}, 1)
         hits = HITS[query.path]
         return Response({"hits": hits, "total": {"value": len(hits)}}, 5)
