@@ -1,6 +1,7 @@
 """Plain Arrow types: one spelling for types that differ in layout alone.
 
-Writers choose views, dictionaries, run ends and extension types freely. Readers of this package see none of them.
+Writers choose views, dictionaries, run ends and extension types freely. The readers of this package turn them into
+plain types.
 
 ==========================================  =========================================
 as it is written                            plain
@@ -69,7 +70,7 @@ def list_from_lengths(array: Any, values: AnyArray, type_: AnyType) -> AnyArray:
     array
         n lists of any kind.
     values
-        What ``array.flatten()`` holds: the values of all lists but the null ones, converted.
+        Converted values of ``array.flatten()``: those of all lists but the null ones.
     type_
         ``list`` or ``large_list`` of the type of `values`.
     """
@@ -130,7 +131,7 @@ def _plain(array: Any) -> AnyArray:
     if isinstance(array, pa.MapArray):
         return _from_map(array, plain)
     if pa.types.is_nested(array.type):
-        # Not by a cast: Arrow's cast of list views loses the lists that follow a null one.
+        # A cast is not used: Arrow's cast of list views loses the lists after a null one.
         return list_from_lengths(array, _plain(array.flatten()), plain)
     cast: AnyArray = array.cast(plain)
     return cast
