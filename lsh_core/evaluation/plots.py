@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_LABELLED_BARS = 12
+_MAX_LABELLED_BARS = 12
 
 
 def _own_point(result: EvaluationReport) -> FrontierPoint | None:
@@ -72,7 +72,7 @@ def draw_histogram(result: EvaluationReport, figure: Figure) -> None:
     counts, k = result.histogram, result.k
     shares = [100 * count / result.queries for count in counts]
     bars = axes.bar(range(k + 1), shares, width=0.8, color=LINE)
-    if k <= _MOST_LABELLED_BARS:
+    if k <= _MAX_LABELLED_BARS:
         axes.bar_label(bars, [f"{share:.1f} %" if share else "" for share in shares], padding=2, color=TEXT, fontsize=9)
         axes.set_xticks(range(k + 1))
     axes.margins(y=0.12)

@@ -14,12 +14,12 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.stored_vectors import asked_for, has_vector, vectors_of
 from lsh_core.settings import queries_to_show
-from lsh_core.sources.holdout import LEAST, are_held_out
+from lsh_core.sources.holdout import MIN_HELD_OUT, are_held_out
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-_MOST_HITS = 10_000
+_MAX_HITS = 10_000
 _ROW_NUMBER = "airlsh.row"
 _PAGE_BYTES = 4 * 2**20
 _BYTES_PER_NUMBER = 6
@@ -99,13 +99,13 @@ def draw_unseen(connection: Connection, index: str, column: str, dims: int, size
     drawn: list[str] = []
     unseen: list[str] = []
     after: list[Any] | None = None
-    while len(unseen) < size and (hits := _random_hits(client, index, _MOST_HITS, seed, after=after)):
+    while len(unseen) < size and (hits := _random_hits(client, index, _MAX_HITS, seed, after=after)):
         row_numbers = np.array([hit.get("fields", {}).get(_ROW_NUMBER, [-1])[0] for hit in hits], dtype=np.int64)
         fresh = are_held_out(row_numbers) | (row_numbers < 0)
         drawn += [hit["_id"] for hit in hits]
         unseen += [hit["_id"] for hit, each in zip(hits, fresh.tolist(), strict=True) if each]
         after = hits[-1]["sort"]
-    ids = unseen if len(unseen) >= min(size, LEAST) else drawn
+    ids = unseen if len(unseen) >= min(size, MIN_HELD_OUT) else drawn
     return _read(client, index, column, dims, ids[:size])
 
 

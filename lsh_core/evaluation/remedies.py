@@ -9,7 +9,7 @@ from lsh_core.evaluation.evaluation_report import EvaluationReport
 from lsh_core.evaluation.hash_warnings import FEW_ROWS
 
 _FEW_QUERIES = 100
-_MOST_BLURRED = 0.05
+_MAX_BLURRED = 0.05
 _K = 10
 """Neighbours that the target of a build is for."""
 
@@ -32,7 +32,7 @@ def diagnose(result: EvaluationReport) -> Iterator[Diagnostic]:
             else f"Search with `--{unit.replace('_', '-')} {enough}`, which finds it, or index again with a higher "
             "`--recall-target`.",
         )
-    if result.blurred > _MOST_BLURRED:
+    if result.blurred > _MAX_BLURRED:
         yield Diagnostic(
             f"The neighbours of {result.blurred:.0%} of the queries are so near that a float32 score does not tell "
             "them from others close by: what is found may be those others, and is counted as right.",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _TEMPLATE = "report.html.jinja"
-_MOST_HISTOGRAM_ROWS = 20
+_MAX_HISTOGRAM_ROWS = 20
 
 
 def report_page(result: EvaluationReport, drawings: Sequence[Drawing]) -> str:
@@ -41,7 +41,7 @@ def report_page(result: EvaluationReport, drawings: Sequence[Drawing]) -> str:
 def histogram_rows(counts: Sequence[int]) -> Iterator[tuple[str, int]]:
     """Yield how many queries found how many neighbours, most first: of many neighbours in about ten ranges."""
     most = len(counts) - 1
-    width = 1 if most <= _MOST_HISTOGRAM_ROWS else math.ceil(most / 10)
+    width = 1 if most <= _MAX_HISTOGRAM_ROWS else math.ceil(most / 10)
     for upper in range(most, -1, -width):
         lower = max(0, upper - width + 1)
         if queries := sum(counts[lower : upper + 1]):

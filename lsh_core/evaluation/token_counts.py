@@ -24,11 +24,11 @@ from lsh_core.search.searchable_build import SearchableBuild
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-MOST_COUNTED = 32_768
+MAX_COUNTED = 32_768
 """Where there may be more tokens, those of some rows are counted."""
 _SAMPLED_ENTRIES = 32_768
-_LEAST_SAMPLED = 200
-_MOST_SAMPLED = 10_000
+_MIN_SAMPLED = 200
+_MAX_SAMPLED = 10_000
 _FILTERS_PER_REQUEST = 1_000
 _PAGE_TOKENS = 100_000
 
@@ -45,13 +45,13 @@ def count_tokens(client: Elasticsearch, build: SearchableBuild, rows: int, *, se
         How many rows there are.
     """
     per_row, possible = build.model.tokens_per_row, build.model.token_count
-    if possible <= MOST_COUNTED:
+    if possible <= MAX_COUNTED:
         words = build.field.tokens.words(np.arange(possible))
         sizes = _sizes(client, build, words)
         held = np.flatnonzero(sizes)
         kept = tuple(words[place] for place in held.tolist())
         return TokenCounts(rows, per_row, possible, kept, sizes[held], np.ones(len(held)))
-    sampled = min(_MOST_SAMPLED, max(_LEAST_SAMPLED, _SAMPLED_ENTRIES // per_row))
+    sampled = min(_MAX_SAMPLED, max(_MIN_SAMPLED, _SAMPLED_ENTRIES // per_row))
     ids = random_ids(client, build.index, sampled, seed)
     met = Counter(word for tokens in _stored_tokens(client, build, ids, per_row) for word in tokens)
     words = sorted(met)

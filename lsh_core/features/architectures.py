@@ -32,13 +32,13 @@ _SIZES = {
     "NASNetLarge": 331,
     "Xception": 299,
 }
-"""Height and width that the published weights were trained with, where not `USUAL_SIZE`; Keras tells nobody."""
-USUAL_SIZE = 224
-_LEAST = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
-"""The least height and width that the layers leave something of, where not `_USUAL_LEAST`; Keras tells it in errors."""
-_USUAL_LEAST = 32
+"""Height and width that the published weights were trained with, where not `DEFAULT_SIZE`; Keras tells nobody."""
+DEFAULT_SIZE = 224
+_MIN_SIZES = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
+"""The least height and width that the layers leave something of, where not `_DEFAULT_MIN_SIZE`; Keras tells it in errors."""
+_DEFAULT_MIN_SIZE = 32
 _SQUARE = 16
-_PIXELS_TO_LEARN_FROM = 2 * USUAL_SIZE**2
+_PIXELS_TO_LEARN_FROM = 2 * DEFAULT_SIZE**2
 _MAX_TO_LEARN_FROM = 32
 
 
@@ -61,12 +61,12 @@ class Architecture:
     @property
     def size(self) -> int:
         """Height and width of its images."""
-        return _SIZES.get(self.name, USUAL_SIZE)
+        return _SIZES.get(self.name, DEFAULT_SIZE)
 
     @property
-    def least(self) -> int:
+    def min_size(self) -> int:
         """The least height and width that it takes."""
-        return _LEAST.get(self.name, _USUAL_LEAST)
+        return _MIN_SIZES.get(self.name, _DEFAULT_MIN_SIZE)
 
     def build(self, size: tuple[int, int], weights: str | None) -> Any:
         """Make the network down to the mean over the last map of features (global average pooling).

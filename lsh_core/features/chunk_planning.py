@@ -25,7 +25,7 @@ CHUNKS_PER_FILE = 32
 MIN_ROWS, MAX_ROWS = 256, 8_192
 IMAGES_PER_CHUNK = 256
 _SHARE_FOR_BORDERS = 2
-_SHARE_AT_LEAST = 4
+_MIN_SHARE = 4
 
 
 def rows_per_chunk(file: SourceFile, *, chunk_rows: int | None, chunk_bytes: int, images: bool) -> int:
@@ -94,7 +94,7 @@ def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[li
         part.append(image)
         name = escape_non_utf8(image.url.removeprefix(base))
         is_border = xxhash.xxh3_64_intdigest(name.encode()) % max(1, most // _SHARE_FOR_BORDERS) == 0
-        if len(part) == most or (is_border and len(part) * _SHARE_AT_LEAST >= most):
+        if len(part) == most or (is_border and len(part) * _MIN_SHARE >= most):
             yield part
             part = []
     if part:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lsh_core.errors import EncoderError, SettingsError, WeightsError
 from lsh_core.features import decoding
-from lsh_core.features.architectures import USUAL_SIZE, architecture
+from lsh_core.features.architectures import DEFAULT_SIZE, architecture
 from lsh_core.features.batches import Batches
 from lsh_core.features.constant_weights import frozen
 from lsh_core.features.custom_model import is_custom_model, load_custom_model
@@ -167,8 +167,8 @@ def _published(spec: EncoderSpec, weights: str) -> ImageNetwork:
         raise SettingsError("pixels", spec.pixels, "an architecture of Keras knows its own; leave it out")
     kind = architecture(spec.architecture or DEFAULT_ARCHITECTURE)
     size = spec.image_size or (kind.size, kind.size)
-    if min(size) < kind.least:
-        raise SettingsError("image_size", size, f"{kind.name} takes images from {kind.least} x {kind.least} on")
+    if min(size) < kind.min_size:
+        raise SettingsError("image_size", size, f"{kind.name} takes images from {kind.min_size} x {kind.min_size} on")
     with calculating_in(spec.precision), loading("image", weights, CHOICES):
         model = kind.build(size, None if weights == "none" else weights)
     facts = {"architecture": kind.name, "pooling": "mean", "random": weights == "none"}
@@ -199,7 +199,7 @@ def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
 
 
 def _size(asked: tuple[int, int] | None, height: int | None, width: int | None) -> tuple[int, int]:
-    size = asked or (height or USUAL_SIZE, width or USUAL_SIZE)
+    size = asked or (height or DEFAULT_SIZE, width or DEFAULT_SIZE)
     for given, fixed in zip(size, (height, width), strict=True):
         if fixed is not None and given != fixed:
             raise SettingsError("image_size", size, f"the model takes images of {height} x {width}")

@@ -11,8 +11,8 @@ from typing import Any
 from lsh_core.search.filter_dates import why_unfit_date
 
 _WHOLE = {"byte": 8, "short": 16, "integer": 32, "long": 64}
-_LARGEST = {"half_float": 65_504.0, "float": 3.4028234663852886e38, "double": math.inf}
-NUMBERS = (*_WHOLE, *_LARGEST)
+_MAX_VALUES = {"half_float": 65_504.0, "float": 3.4028234663852886e38, "double": math.inf}
+NUMBERS = (*_WHOLE, *_MAX_VALUES)
 _MAX_BITS = 1024
 DATES = ("date", "date_nanos")
 _DECIMAL_TEXT = re.compile(r"-\d+|[+-]?\d*\.\d+|[+-]?\d+(\.\d*)?[eE][+-]?\d+")
@@ -59,8 +59,8 @@ def _unfit_number(kind: str, value: object, type_: str) -> str | None:
     number = _number(value)
     if number is None:
         return f"is not a number, and the field is of type {type_}"
-    if type_ in _LARGEST:
-        return f"is beyond what a {type_} holds" if abs(number) > _LARGEST[type_] else None
+    if type_ in _MAX_VALUES:
+        return f"is beyond what a {type_} holds" if abs(number) > _MAX_VALUES[type_] else None
     if kind != "range" and number != int(number):
         return f"is not a whole number, and the field is of type {type_}: no row can have it"
     # The server compares bounds of the small types as integers.

@@ -28,9 +28,9 @@ _OPTIONS = {
     | {"query", "operator", "minimum_should_match", "fuzziness", "prefix_length", "max_expansions", "analyzer"}
     | {"fuzzy_transpositions", "fuzzy_rewrite", "lenient", "zero_terms_query", "auto_generate_synonyms_phrase_query"},
 }
-DEEPEST = 5
-MOST_CLAUSES = 100
-MOST_TERMS = 10_000
+MAX_DEPTH = 5
+MAX_CLAUSES = 100
+MAX_TERMS = 10_000
 
 
 def parse_filter(text: str) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def check_filter(query: object) -> dict[str, Any]:
     """Return `query` if it is made of allowed queries only.
 
     Allowed are ``term``, ``terms`` with a list, ``range``, ``exists``, ``ids``, ``match`` and ``bool`` of
-    these, at most `DEEPEST` deep and with at most `MOST_CLAUSES` clauses. Anything that could run a script,
+    these, at most `MAX_DEPTH` deep and with at most `MAX_CLAUSES` clauses. Anything that could run a script,
     read another index or cost without bound is not among them.
 
     Raises
@@ -63,15 +63,15 @@ def check_filter(query: object) -> dict[str, Any]:
     """
     if not isinstance(query, dict):
         raise FilterError("", f'must be an object like {{"term": {{...}}}}, not {type(query).__name__}')
-    if (clauses := _check(query, "", 1)) > MOST_CLAUSES:
-        raise FilterError("", f"has {clauses} clauses, {MOST_CLAUSES} are allowed")
+    if (clauses := _check(query, "", 1)) > MAX_CLAUSES:
+        raise FilterError("", f"has {clauses} clauses, {MAX_CLAUSES} are allowed")
     return query
 
 
 def _check(query: object, path: str, depth: int) -> int:
     """Check one query and return how many clauses it has."""
-    if depth > DEEPEST:
-        raise FilterError(path, f"is more than {DEEPEST} deep")
+    if depth > MAX_DEPTH:
+        raise FilterError(path, f"is more than {MAX_DEPTH} deep")
     if not isinstance(query, Mapping) or len(query) != 1:
         raise FilterError(path, "must be an object with one key, the type of the query")
     kind, body = next(iter(query.items()))
@@ -178,7 +178,7 @@ def _check_terms(body: Mapping[str, Any], path: str) -> None:
         # A look-up into another index would be an object here.
         if not isinstance(values, list):
             raise FilterError(f"{path}.{field}", "must be a list of values")
-        if len(values) > MOST_TERMS:
-            raise FilterError(f"{path}.{field}", f"has {len(values)} values, {MOST_TERMS} are allowed")
+        if len(values) > MAX_TERMS:
+            raise FilterError(f"{path}.{field}", f"has {len(values)} values, {MAX_TERMS} are allowed")
         for number, value in enumerate(values):
             _check_scalar(value, f"{path}.{field}[{number}]")

@@ -20,13 +20,13 @@ from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, source_
 
 MATCH_CLAUSE, VECTOR_CLAUSE = "airlsh.match", "airlsh.vector"
 """Names of the clauses that give a hit its other score."""
-_SMALLEST_POOL = 100
+_MIN_POOL = 100
 _POOL_FOR_EACH = 10
 
 
 def pool_size(k: int) -> int:
     """Return the number of rows by vector, and by words, that compete for `k` ranks: 10 k each, 100 or more."""
-    return min(max(_SMALLEST_POOL, _POOL_FOR_EACH * k), MAX_RESULTS)
+    return min(max(_MIN_POOL, _POOL_FOR_EACH * k), MAX_RESULTS)
 
 
 def words_query(words: str, fields: Sequence[str]) -> Filter:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 ONE_IN = 5
-LEAST = 200
+MIN_HELD_OUT = 200
 """Minimum of held-out rows; with fewer, no row is held out, since a small sample matters more to the model."""
 # Fibonacci hashing (Knuth, The Art of Computer Programming, vol. 3, section 6.4): it matches no regular order of the
 # rows.
@@ -28,4 +28,4 @@ def are_held_out(places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
 
 def holds_out(rows: int) -> bool:
     """Return whether a source of this size has held-out rows."""
-    return rows >= ONE_IN * LEAST
+    return rows >= ONE_IN * MIN_HELD_OUT

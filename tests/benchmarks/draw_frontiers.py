@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 COLOURS = {"ivf": LIVE, "hnsw": LINE, "hyperplane": ALERT, "subspace": "#6d28d9"}
 MARKERS = {"ivf": "o", "hnsw": "s", "hyperplane": "^", "subspace": "D"}
-LEAST_RECALL = 0.7
-LEAST_SPEED = 10.0
+MIN_RECALL = 0.7
+MIN_SPEED = 10.0
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def line(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the points that somebody would choose: those that no other beats in recall and in speed."""
     best: list[dict[str, Any]] = []
     for point in sorted(result["curve"], key=lambda each: -each["recall"]):
-        if point["recall"] < LEAST_RECALL or point["per_second"] < LEAST_SPEED:
+        if point["recall"] < MIN_RECALL or point["per_second"] < MIN_SPEED:
             continue
         if not best or point["per_second"] > best[-1]["per_second"]:
             best.append(point)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROWS, DIMS, CHUNK_ROWS, BAD = 12_000, 16, 100, 7
 LOADERS = 2  # Dask workers, of one thread each.
 LATEST_KILL = 90  # Of some 120 chunks: the load must still be on when the kill comes.
-LONGEST_DELAY_SECONDS = 0.2
+MAX_DELAY_SECONDS = 0.2
 
 
 class Arena:
@@ -67,7 +67,7 @@ class Arena:
         """Wait for a number of chunks that the seed says, and a little longer; return the build."""
         chunks = self.random.randint(least, most)
         build = wait_for_chunks(self.client, self.name, chunks, running)
-        time.sleep(self.random.uniform(0, LONGEST_DELAY_SECONDS))  # The moment is what is random here.
+        time.sleep(self.random.uniform(0, MAX_DELAY_SECONDS))  # The moment is what is random here.
         return build
 
     def documents(self, build: str) -> dict[str, Any]:

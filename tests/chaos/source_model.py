@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from tests.fakes.parquet_sources import clustered
 
-LONGEST_ID_BYTES = 512
+MAX_ID_BYTES = 512
 
 
 @dataclass
@@ -55,7 +55,7 @@ class SourceModel:
         """Add the next row of the source."""
         good = (
             identity is not None
-            and 0 < len(str(identity).encode()) <= LONGEST_ID_BYTES
+            and 0 < len(str(identity).encode()) <= MAX_ID_BYTES
             and vector is not None
             and len(vector) == self.dims
             and all(number is not None and math.isfinite(number) for number in vector)
@@ -94,7 +94,7 @@ def make_source(folder: Path, *, rows: int, dims: int, seed: int, files: int = 4
         ids[row], vectors[row] = [
             (None, vector),
             (ids[row], None),
-            ("x" * (LONGEST_ID_BYTES + 1), vector),
+            ("x" * (MAX_ID_BYTES + 1), vector),
             (ids[row], [float("nan"), *vector[1:]]),
         ][turn % 4]
     shares = np.array_split(np.arange(rows), files)

@@ -28,7 +28,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 DAG = "index_vectors"
 # Ten rounds in a row kill each stage once, and the load, which is the longest, three times.
 STAGES = ("load", "check", "load", "plan", "load", "create", "finalize", "verify", "promote", "summarise")
-LONGEST_DELAY_SECONDS = 2.0  # A stage but the load takes some two seconds, most of them for its imports.
+MAX_DELAY_SECONDS = 2.0  # A stage but the load takes some two seconds, most of them for its imports.
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def _wait_for_a_random_moment(airflow: AirflowTasks, arena: Arena, run: str, sta
     if stage == "load":
         arena.wait_for_a_random_moment(partial(psutil.pid_exists, process))
     else:
-        time.sleep(arena.random.uniform(0, LONGEST_DELAY_SECONDS))  # The moment is what is random here.
+        time.sleep(arena.random.uniform(0, MAX_DELAY_SECONDS))  # The moment is what is random here.
     return process
 
 

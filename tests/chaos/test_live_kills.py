@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 ROWS, DIMS = 2_000, 8
 MOVES = ("index", "rollback", "promote")
-LONGEST_DELAY_SECONDS = 0.1
+MAX_DELAY_SECONDS = 0.1
 
 
 class Changed:
@@ -138,7 +138,7 @@ def kill_in_its_move(changed: Changed, command: Command) -> str:
     }
     moment = changed.random.choice(sorted(moments))
     wait_until(lambda: not command.runs or moments[moment]())
-    time.sleep(changed.random.uniform(0, LONGEST_DELAY_SECONDS))  # The moment is what is random here.
+    time.sleep(changed.random.uniform(0, MAX_DELAY_SECONDS))  # The moment is what is random here.
     return moment if command.kill() else "is over"
 
 

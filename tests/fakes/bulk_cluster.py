@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from lsh_core.elastic.missing_shards import MissingShard
 from lsh_core.loading.bulk_transport import BulkAnswer, NodeUnreachableError
 
-LONGEST_ID_BYTES = 512
+MAX_ID_BYTES = 512
 
 
 class FakeClock:
@@ -281,7 +281,7 @@ class FakeCluster:
         rows = read_rows(body)
         if rows is None:
             return _request_error(400, "illegal_argument_exception")
-        if any(len(row.id.encode()) > LONGEST_ID_BYTES or self.spoils(row) for row in rows):
+        if any(len(row.id.encode()) > MAX_ID_BYTES or self.spoils(row) for row in rows):
             return _request_error(400, "action_request_validation_exception")
         return self._misbehave(node, rows, next(self._script, None))
 

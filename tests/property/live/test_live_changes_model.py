@@ -50,7 +50,7 @@ IDS = ("in the source", "there too", "new")
 IN_SOURCE = frozenset(IDS[:2])
 FROM_SOURCE = 0
 FENCED = "behind a fence"
-MOST_BUILDS = 3
+MAX_BUILDS = 3
 PATIENCE_SECONDS = 20 * TTL_SECONDS
 REFUSALS = (LeaseHeldError, LeaseLostError, PromotionConflictError, NotFoundError, UnavailableError)
 """How a promotion may end that another one has overtaken; the last where its replay lost its way into the build."""
@@ -77,7 +77,7 @@ events = st.builds(
 )
 scripts = st.lists(events, max_size=3)
 ids = st.sampled_from(IDS)
-picks = st.integers(0, MOST_BUILDS - 1)
+picks = st.integers(0, MAX_BUILDS - 1)
 
 
 class OneAliasServer(MemoryServer):
@@ -138,7 +138,7 @@ class LiveChanges(RuleBasedStateMachine):
             self._promote(MemoryLine(self.server), self.builds[-1])
         self.a_node_is_cut_off(away=True)
 
-    @precondition(lambda self: len(self.builds) < MOST_BUILDS)
+    @precondition(lambda self: len(self.builds) < MAX_BUILDS)
     @rule()
     def build(self) -> None:
         """A run has loaded and verified a build of the source; it may be promoted when many changes came later."""
