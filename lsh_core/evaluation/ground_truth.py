@@ -98,7 +98,7 @@ def _without_themselves(nearest: NearestRows, names: dict[int, str], queries: Qu
     ids, others = [], np.empty((len(found), k), np.float32)
     for query, (own, row) in enumerate(zip(queries.ids, found, strict=True)):
         # Where it is not among them, as many others are as near or nearer: the last of these is left out.
-        places = [place for place, identity in enumerate(row) if identity != own][:k]
-        ids.append([row[place] for place in places])
-        others[query] = distances[query, places]
+        positions = [position for position, id in enumerate(row) if id != own][:k]
+        ids.append([row[position] for position in positions])
+        others[query] = distances[query, positions]
     return GroundTruth(ids, others)

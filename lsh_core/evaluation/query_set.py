@@ -155,6 +155,6 @@ def _read(client: Elasticsearch, index: str, column: str, dims: int, ids: Sequen
         )["hits"]["hits"]
         hits = [hit for hit in hits if has_vector(hit, column)]
         found |= zip((hit["_id"] for hit in hits), vectors_of(hits, column, dims), strict=True)
-    there = [identity for identity in ids if identity in found]  # Of a live index some may be gone by now.
-    vectors = np.array([found[identity] for identity in there], dtype=np.float32).reshape(-1, dims)
+    there = [id for id in ids if id in found]  # Of a live index some may be gone by now.
+    vectors = np.array([found[id] for id in there], dtype=np.float32).reshape(-1, dims)
     return QuerySet(vectors, tuple(there))

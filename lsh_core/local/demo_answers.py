@@ -49,7 +49,7 @@ class Packages:
     @cached_property
     def row_of(self) -> dict[str, int]:
         """The row of each id."""
-        return {identity: row for row, identity in enumerate(self.ids)}
+        return {id: row for row, id in enumerate(self.ids)}
 
     def distances(self, query: int, rows: Sequence[int]) -> list[float]:
         """Return the cosine distances from row `query` to `rows`."""
@@ -80,10 +80,10 @@ def measured_recall(index: VectorIndex, packages: Packages, *, queries: int, k: 
 
 def neighbour_lines(index: VectorIndex, packages: Packages, wanted: Sequence[str], *, k: int) -> Iterator[str]:
     """Yield a small table for each of the ids `wanted`: rank, distance, id and description of its neighbours."""
-    for identity in wanted:
+    for id in wanted:
         yield ""
-        yield f"{identity}: {_shortened(packages.descriptions[packages.row_of[identity]])}"
-        yield from result_lines(index.search(id=identity, k=k, fields=("description",)))
+        yield f"{id}: {_shortened(packages.descriptions[packages.row_of[id]])}"
+        yield from result_lines(index.search(id=id, k=k, fields=("description",)))
 
 
 def result_lines(result: SearchResult) -> Iterator[str]:

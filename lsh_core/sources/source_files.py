@@ -27,7 +27,7 @@ class SourceFiles:
     Attributes
     ----------
     plain
-        Listed files; None for a table.
+        Listed files; empty for a table.
     of_table
         Files of the table by their URLs.
     """
