@@ -11,11 +11,11 @@ from lsh_core.evaluation.hash_warnings import FEW_ROWS
 _FEW_QUERIES = 100
 _MAX_BLURRED = 0.05
 _K = 10
-"""Neighbours that the target of a build is for."""
+"""Number of neighbours of a build's target."""
 
 
 def diagnose(result: EvaluationReport) -> Iterator[Diagnostic]:
-    """Yield what is wrong by the figures of an evaluation, the most important first."""
+    """Yield diagnostics from the figures of an evaluation, most important first."""
     name, unit, target = result.name, result.effort_name, result.target
     if result.effort is None:
         if result.rows >= FEW_ROWS:
@@ -59,5 +59,5 @@ def diagnose(result: EvaluationReport) -> Iterator[Diagnostic]:
 
 
 def _upper_bound(result: EvaluationReport) -> float:
-    """As far above the mean as the lower bound is below it."""
+    """Return the upper bound, as far above the mean as the lower bound is below."""
     return 2 * result.recall - result.recall_low
