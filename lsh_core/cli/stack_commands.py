@@ -103,7 +103,7 @@ def demo(nodes: int) -> None:
 
 
 def _check_server(es: str | None) -> list[Check]:
-    """Check the Elasticsearch that airlsh would use; without one, the check passes as not done."""
+    """Check the Elasticsearch that airlsh would use; pass without one."""
     from lsh_core.elastic.red_indices import red_indices_if_told
     from lsh_core.elastic.server_check import check_server
     from lsh_core.errors import AirlshError, SettingsError
@@ -126,7 +126,7 @@ def _check_server(es: str | None) -> list[Check]:
 
 
 def _red(urls: Sequence[str]) -> list[dict[str, str]]:
-    """Return the red indices of the local cluster, or none where it does not answer."""
+    """Return the red indices of the local cluster; empty if it does not answer."""
     from dataclasses import asdict
 
     from lsh_core.elastic.connection import Connection
