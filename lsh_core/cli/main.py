@@ -54,7 +54,7 @@ class _VerbGroup(_Suggesting):
 class _Airlsh(_Suggesting):
     """Group of all commands: verbs of the register, and the local stack.
 
-    Each command is made when it is asked for.
+    Each command is made on first use.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:

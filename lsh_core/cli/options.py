@@ -60,8 +60,8 @@ def dask_option(command: Command) -> Command:
         "--dask",
         envvar="AIRLSH_DASK",
         metavar="ADDRESS",
-        help="Address of a Dask scheduler, such as tcp://host:8786. Default: the running local stack, else two workers "
-        "of its own.",
+        help="Address of a Dask scheduler, such as tcp://host:8786. Default: the running local stack, else two "
+        "own workers.",
     )(command)
 
 

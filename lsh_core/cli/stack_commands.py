@@ -91,7 +91,7 @@ def doctor(es: str | None, as_json: bool) -> None:
 @click.command()
 @click.option("--nodes", type=click.IntRange(1, 9), default=3, show_default=True, help="Number of Elasticsearch nodes.")
 def demo(nodes: int) -> None:
-    """Train, index and search 10,000 packages on a stack of its own.
+    """Train, index and search 10,000 packages on a separate stack.
 
     Runs the DAGs through Airflow, and stops and deletes the stack afterwards. Needs a checkout of the project.
     """

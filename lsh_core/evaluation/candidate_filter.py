@@ -1,6 +1,5 @@
 """Filters pairs of query and row by float32 products and error bounds.
 
-
 With g = (d + 4)·2⁻²³, x·q in float32 is off by at most g|x||q|, and |x|² and |q|² by g times themselves (Higham,
 *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 3.1, with a factor of two to spare). The bound holds
 for any order of sums and for fused multiplications, so for any library and device, as long as the input is not rounded

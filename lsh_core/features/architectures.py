@@ -1,4 +1,4 @@
-"""The architectures of Keras, each with its own size and preparation of pixels."""
+"""Architectures of Keras, with their sizes and preparation of pixels."""
 
 from __future__ import annotations
 

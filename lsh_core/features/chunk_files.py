@@ -42,7 +42,7 @@ DEAD_LETTER_SCHEMA = pa.schema(_DEAD_LETTER_TYPES)
 
 @dataclass(frozen=True)
 class ChunkRecord:
-    """The record of a finished chunk, as its own file holds it.
+    """Record of a finished chunk, stored in its file.
 
     Attributes
     ----------

@@ -173,7 +173,7 @@ class LSHModel(ABC):
     def resized(self, way: int) -> tuple[str, int] | None:
         """Return the knob that sets the number of tokens, and its value; or None.
 
-        `way` is 0 for the value of this model, 1 for twice as many tokens, -1 for half.
+        A `way` of 0 is the value of this model, 1 is for twice as many tokens, -1 for half.
 
         The value may lie outside the knob's bounds.
         """

@@ -55,7 +55,7 @@ class Searcher:
         Raises
         ------
         InputError
-            The build cannot answer a request as it is.
+            The build cannot answer a request.
         AliasMoved, Unavailable
             The search must be repeated on another build.
         """

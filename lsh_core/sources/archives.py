@@ -35,7 +35,7 @@ _UNREADABLE = (*_BROKEN, RuntimeError, NotImplementedError)
 
 @dataclass(frozen=True)
 class Member:
-    """One file in an archive; `read` works until the next member is asked for."""
+    """File in an archive; `read` works until the next member is requested."""
 
     name: str
     size: int

@@ -27,7 +27,7 @@ class ColumnTypes:
     types
         Each plain type that the column has, and the first file that has it so.
     absent_from
-        A file without the column; None where every file has it.
+        A file without the column; None if every file has it.
     """
 
     name: str

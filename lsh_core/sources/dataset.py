@@ -74,7 +74,7 @@ class Dataset:
         return tuple(column.name for column in self.columns if column.is_pandas_index)
 
     def column(self, name: str) -> ColumnTypes:
-        """Return a column; raise `SchemaError` where no file has it."""
+        """Return a column; raise `SchemaError` if no file has it."""
         for column in self.columns:
             if column.name == name:
                 return column

@@ -50,7 +50,7 @@ class EncoderInfo:
 
     @classmethod
     def of_schema(cls, schema: pa.Schema, url: str) -> EncoderInfo | None:
-        """Return the encoder that a file's schema names, None where it names none.
+        """Return the encoder that a file's schema names, or None.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class EncoderInfo:
 
 
 def common_encoder(found: Sequence[tuple[str, EncoderInfo | None]]) -> EncoderInfo | None:
-    """Return the encoder of all files, None where no file names one.
+    """Return the encoder of all files; None if no file names one.
 
     Raises
     ------

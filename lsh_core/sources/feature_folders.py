@@ -71,7 +71,7 @@ def feature_files(
         url = f"{folder}/{MANIFEST}"
         if manifest["state"] != COMPLETE:
             raise SourceError(
-                folder, "its features are not complete: `airlsh features` is at work on them, or is to be run again"
+                folder, "its features are not complete: wait for the active `airlsh features`, or run it again"
             )
         named = {f"{folder}/{chunk['file']}": chunk for chunk in manifest["chunks"]}
         if whole:

@@ -53,7 +53,7 @@ def left_out_sentence(count: int, names: Iterable[str]) -> str:
 def is_hidden(path: str, base: str) -> bool:
     """Return whether a name in `path` below `base` starts with ``_`` or ``.``.
 
-    A ``key=value`` folder is a partition whatever its first letter.
+    A ``key=value`` folder is a partition with any first letter.
     """
     return _first_hidden(_parts(path, base)) is not None
 

@@ -107,7 +107,7 @@ def list_source(url: str, *, irregular: bool = False, linked_folders: bool = Tru
         Local paths: list entries that are not files, or cannot be looked up, with `IRREGULAR` bytes. By default they
         are errors.
     linked_folders
-        Local paths: follow symbolic links to folders, those that match a glob included. By default they are left out.
+        Local paths: follow symbolic links to folders, those that match a glob included. If False they are left out.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def base_of(url: str) -> str:
 
 
 def look_up(url: str) -> Listed | None:
-    """Return the file at `url` as it is now, or None where there is none.
+    """Return the current file at `url`, or None.
 
     Raises
     ------

@@ -36,7 +36,7 @@ _UUID_DASHES = (8, 12, 16, 20)
 
 
 def plain_type(type_: AnyType) -> AnyType:
-    """Return the plain type of `type_`; a plain type is its own."""
+    """Return the plain type of `type_`, which may be `type_` itself."""
     if isinstance(type_, pa.BaseExtensionType):
         return _plain_extension(type_)
     if isinstance(type_, pa.DictionaryType | pa.RunEndEncodedType):
@@ -53,7 +53,7 @@ def plain_type(type_: AnyType) -> AnyType:
 
 
 def as_plain(column: Column) -> Column:
-    """Return the column with its plain type; a column of a plain type is returned as it is."""
+    """Return the column with its plain type; a plain column is returned unchanged."""
     return column if plain_type(column.type) == column.type else _plain(as_one_array(column))
 
 

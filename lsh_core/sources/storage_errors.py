@@ -46,7 +46,7 @@ def translate_errors(url: str, what: str, *, local: bool) -> Iterator[None]:
         yield
     except AirlshError:
         raise
-    except Exception as error:  # each cloud's package has exceptions of its own
+    except Exception as error:  # each cloud's package has its own exceptions
         is_full = isinstance(error, OSError) and error.errno in _FULL
         kind = SourceError if (local or _is_answer(error)) and not is_full else SourceUnavailableError
         raise kind(url, f"{what}: {str(error) or type(error).__name__}") from error

@@ -195,7 +195,7 @@ def _tasks(form: IndexForm, dag: DAG, trained: XComArg | None, given: Mapping[st
     )
     summarise = IndexOutcomeOperator(task_id=SUMMARISE.name, stage=SUMMARISE.name, doc_md=SUMMARISE.summary, **same)
     # Marking a run failed skips the tasks that have not begun, and a run whose last task is skipped is green once its
-    # failed ones are cleared. A teardown is never skipped so, and ends whatever happened before it.
+    # failed ones are cleared. A teardown is never skipped in this way, and runs after any earlier failure.
     summarise.as_teardown(on_failure_fail_dagrun=True)
     summarise.returns_dag_result = True
     chain(*stages, complete)

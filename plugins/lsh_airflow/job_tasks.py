@@ -164,7 +164,7 @@ def _readable_log() -> Iterator[None]:
             yield
     except AirlshError as error:
         message = "\n".join((str(error), *getattr(error, "__notes__", ())))
-        logger.error("%s", message)  # noqa: TRY400 - the trace follows anyway, the sentence is what is read
+        logger.error("%s", message)  # noqa: TRY400 - the trace follows anyway, and users read the sentence
         if isinstance(error, InputError):
             raise AirflowFailException(message) from None
         raise
