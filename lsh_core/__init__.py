@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         NotFoundError,
         OutcomeError,
         PartialAnswerError,
+        PluginError,
         PromotionConflictError,
         RequestRefusedError,
         RowNotFoundError,
@@ -159,6 +160,7 @@ __all__ = [
     "NotFoundError",
     "OutcomeError",
     "PartialAnswerError",
+    "PluginError",
     "PromoteSettings",
     "PromotionConflictError",
     "QueryEncoder",
@@ -246,6 +248,7 @@ _NAMES_OF = {
         "NotFoundError",
         "OutcomeError",
         "PartialAnswerError",
+        "PluginError",
         "PromotionConflictError",
         "RequestRefusedError",
         "RowNotFoundError",
@@ -329,7 +332,7 @@ _NAMES_OF = {
 _HOME_OF = {
     name.partition("=")[0]: (module, name.rpartition("=")[2]) for module, names in _NAMES_OF.items() for name in names
 }
-"""The module of each public name, and its name there."""
+"""Module and attribute of each public name."""
 
 
 def __getattr__(name: str) -> Any:

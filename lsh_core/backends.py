@@ -1,7 +1,7 @@
-"""NumPy or TensorFlow: which of them computes, and how TensorFlow is loaded where it does.
+"""Selects NumPy or TensorFlow for computation, and loads TensorFlow.
 
-TensorFlow takes seconds to import and a GPU's memory once it is there, so nothing here imports it before it is known
-that it will be used: a GPU is looked for by the files that its driver makes.
+TensorFlow takes seconds to import, and then takes the memory of a GPU. So this module imports TensorFlow only when it
+will be used: a GPU is detected by the files of its driver.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ Backend = Literal["numpy", "tensorflow"]
 BACKENDS: Final[tuple[Backend, ...]] = ("numpy", "tensorflow")
 INSTALL: Final = "pip install 'airlsh[features]', or 'airlsh[gpu]' where there is an NVIDIA GPU"
 
-_GPU_FILES = ("/dev/nvidia[0-9]*", "/proc/driver/nvidia/gpus/*", "/dev/dxg")  # The last is Windows' for Linux in it.
+# The last path is that of Linux inside Windows.
+_GPU_FILES = ("/dev/nvidia[0-9]*", "/proc/driver/nvidia/gpus/*", "/dev/dxg")
 
 _lock = threading.Lock()
 _exact = 0
@@ -31,14 +32,16 @@ _rounds = False
 
 
 def choose_backend(wanted: str, *, setting: str = "backend") -> Backend:
-    """Return `wanted`, or for ``"auto"`` what computes best here: TensorFlow where it is installed and has a GPU.
+    """Return `wanted`, or for ``"auto"`` the faster backend.
+
+    ``"auto"`` selects TensorFlow if it is installed and has a GPU, otherwise NumPy.
 
     Raises
     ------
     SettingsError
-        There is no such backend.
+        The backend is unknown.
     MissingPackageError
-        TensorFlow is wanted, and is not installed.
+        TensorFlow is selected but not installed.
     """
     if wanted == "auto":
         return "tensorflow" if gpu_seen() and tensorflow_installed() and _tensorflow_has_gpu() else "numpy"
@@ -50,13 +53,16 @@ def choose_backend(wanted: str, *, setting: str = "backend") -> Backend:
 
 
 def require_backend(backend: str, needed_for: str) -> None:
-    """Raise `MissingPackageError`, beginning with `needed_for`, unless `backend` is installed; nothing is imported."""
+    """Raise `MissingPackageError` unless `backend` is installed; nothing is imported.
+
+    The message begins with `needed_for`.
+    """
     if backend == "tensorflow" and not tensorflow_installed():
         raise MissingPackageError("tensorflow", needed_for, INSTALL)
 
 
 def gpu_seen() -> bool:
-    """Return whether a GPU's driver is installed and visible to this process."""
+    """Return whether the driver of a GPU is installed and visible to this process."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1"):
         return False
@@ -64,26 +70,29 @@ def gpu_seen() -> bool:
 
 
 def tensorflow_installed() -> bool:
-    """Return whether TensorFlow can be imported; it is not."""
+    """Return whether TensorFlow can be imported, without importing it."""
     return importlib.util.find_spec("tensorflow") is not None
 
 
 def load_tensorflow(needed_for: str) -> Any:
-    """Import TensorFlow, and let it take a GPU's memory as it needs it: other workers may share the GPU.
+    """Import TensorFlow, with GPU memory allocated on demand.
+
+    Other workers may share the GPU.
 
     Raises
     ------
     MissingPackageError
-        It is not installed; `needed_for` begins the message.
+        TensorFlow is not installed. The message begins with `needed_for`.
     """
     require_backend("tensorflow", needed_for)
-    # Once it is there, importing costs nothing, and nothing is written; looking for a GPU also writes, the first time.
+    # A repeated import costs nothing and writes nothing. The first search for a GPU writes messages too.
     with nullcontext() if "tensorflow" in sys.modules else suppress_startup_log():
         import tensorflow
 
         gpus = tensorflow.config.list_physical_devices("GPU")
     for gpu in gpus:
-        with suppress(RuntimeError, ValueError):  # Somebody in this process has begun to use it, and has decided this.
+        # Raised if this process has already used TensorFlow, which fixed the setting.
+        with suppress(RuntimeError, ValueError):
             tensorflow.config.experimental.set_memory_growth(gpu, True)
     return tensorflow
 
@@ -94,12 +103,13 @@ def _tensorflow_has_gpu() -> bool:
 
 @contextmanager
 def whole_float32(tensorflow: Any) -> Iterator[None]:
-    """Let no matrix product round its input to TensorFloat-32 while the block runs.
+    """Keep matrix products from rounding their input to TensorFloat-32 during the block.
 
-    NVIDIA's GPUs since Ampere do so by default: they keep 10 bits of a number's 23, so that products of unit
-    vectors are off by 1e-3 instead of 1e-7. The switch is the process's: the first thread that enters turns it, the
-    last that leaves turns it back. Others compute more exactly meanwhile, and more slowly. What is computed has to be
-    fetched within the block.
+    NVIDIA GPUs since Ampere do so by default: they keep 10 of the 23 bits of a number, so products of unit vectors are
+    off by 1e-3 instead of 1e-7.
+
+    The switch belongs to the process: the first thread that enters sets it, and the last thread that leaves restores
+    it. Other threads compute more exactly and more slowly meanwhile. Results must be fetched within the block.
     """
     global _exact, _rounds
     switch = tensorflow.config.experimental

@@ -1,4 +1,7 @@
-"""Names to choose from, as errors tell of them: the ones most like what was written, and some of all. Pure: no I/O."""
+"""Suggests names in error messages. Pure: no I/O.
+
+The suggestions are the most similar names, and some of all names.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ MAX_NAMED = 20
 
 
 def near_names(name: str, names: Iterable[str], most: int = 1) -> list[str]:
-    """Return the names most like `name`: those that end with it after a dot, then those of like letters."""
+    """Return the names most similar to `name`.
+
+    Names that end with `name` after a dot come first, then names with similar letters.
+    """
     known = list(names)
     inner = [each for each in known if each.endswith(f".{name}")]
     lowered = {each.lower(): each for each in known}
@@ -18,18 +24,18 @@ def near_names(name: str, names: Iterable[str], most: int = 1) -> list[str]:
 
 
 def did_you_mean(name: str, names: Iterable[str], most: int = 1) -> str:
-    """Return ``did you mean NAME? `` for the names most like `name`, or nothing."""
+    """Return ``did you mean NAME? `` for the most similar names, or ""."""
     near = near_names(name, names, most)
     return f"did you mean {' or '.join(near)}? " if near else ""
 
 
 def listed(names: Collection[str]) -> str:
-    """Return the names with commas between, at most `MAX_NAMED`, and how many more there are."""
+    """Return at most `MAX_NAMED` names with commas, and the number of further names."""
     shown = list(names)[:MAX_NAMED]
     more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
     return f"{', '.join(shown) or 'none'}{more}"
 
 
 def choice_of(name: str, names: Collection[str]) -> str:
-    """Return what to give instead of `name`: the name most like it, and which there are."""
+    """Return the hint for an unknown `name`: the most similar name, and the choices."""
     return f"{did_you_mean(name, names)}there are {listed(names)}"

@@ -1,58 +1,57 @@
-"""Every error that airlsh raises on purpose.
+"""Errors of airlsh, as a tree.
 
 ::
 
     AirlshError
-    ├── InputError                    exit code 2: the caller can mend it
-    │   ├── SettingsError             a setting, or a name, that is not allowed
-    │   │   └── ArgumentError         an argument of another kind than the call takes
-    │   ├── SourceError               a source that cannot be read as asked
+    ├── InputError                    exit code 2: the caller can correct it
+    │   ├── SettingsError             a setting or a name that is not allowed
+    │   │   └── ArgumentError         an unknown argument, or an argument of the wrong type
+    │   ├── SourceError               a source that cannot be read
     │   │   ├── SchemaError           a column that is missing or of the wrong type
     │   │   ├── SourceChangedError    a file that changed after it was planned
-    │   │   └── SourceMissingError    no file is there
+    │   │   └── SourceMissingError    a source without files
     │   ├── NotFoundError             no such index, build, model or document
-    │   │   └── RowNotFoundError      no row with such an id
-    │   ├── ModelMismatchError        two models (or a model and vectors) that do not belong together
+    │   │   └── RowNotFoundError      no row with this id
+    │   ├── ModelMismatchError        two models, or a model and vectors, that do not fit each other
     │   ├── VectorError               a vector that cannot be hashed
     │   ├── FilterError               a search filter outside the allow-list
-    │   ├── MissingPackageError       what was asked for needs a package that is not installed
-    │   ├── PluginError               a model or metric that an installed package registers, but that cannot be loaded
+    │   ├── MissingPackageError       a package that is needed and not installed
+    │   ├── PluginError               a class of an installed package that cannot be loaded
     │   ├── ImageError                an image that cannot be decoded
-    │   └── EncoderError              an encoder that cannot be made as asked
-    │       └── WeightsError          weights that are not there, or that cannot be fetched
-    ├── ServerError                   exit code 1: Elasticsearch could not do its part
-    │   ├── UnsupportedServerError    too old, or its answers are not the ones airlsh leans on
-    │   ├── AccessError               it does not let us in
-    │   │   └── CertificateError      its certificate, or ours, is not taken
-    │   ├── RequestRefusedError       it refuses a request, and would refuse it again
+    │   └── EncoderError              an encoder that cannot be made
+    │       └── WeightsError          weights that are missing or cannot be fetched
+    ├── ServerError                   exit code 1: Elasticsearch failed
+    │   ├── UnsupportedServerError    a server that is too old, or whose answers differ
+    │   ├── AccessError               the user is refused
+    │   │   └── CertificateError      a certificate of server or client is refused
+    │   ├── RequestRefusedError       a request that would be refused again
     │   ├── IndexTemplateError        an index template of the cluster would break an index
-    │   ├── CapacityError             it has no room for another index
+    │   ├── CapacityError             no room for another index
     │   ├── UnavailableError          no node, or no primary shard, answered in time
-    │   │   ├── BusyError             it answered that it cannot do it now
+    │   │   ├── BusyError             the server is too busy now
     │   │   └── ShardsMissingError    no copy of a shard is left on the nodes that answer
     │   └── PartialAnswerError        an answer that does not cover every shard
     ├── RunError                      exit code 1: a run that must not be published
-    │   ├── SourceUnavailableError    a source whose storage did not answer: another try may succeed
+    │   ├── SourceUnavailableError    storage did not answer: another try may succeed
     │   ├── LoadError                 a chunk that could not be loaded
     │   ├── VerificationError         the index does not hold what was loaded
-    │   ├── UnverifiedError           a build that could not be verified, though nothing was found wrong with it
-    │   │   └── ChangesGoneError      as what tells its live documents has left the journal
+    │   ├── UnverifiedError           a build that could not be verified, without a fault found
+    │   │   └── ChangesGoneError      the journal lacks changes that the build depends on
     │   ├── DeadLetterLimitError      more rows were refused than allowed
-    │   │   ├── StoppedEarlyError     so many that the load did not go on
-    │   │   └── FeatureLimitError     so many that the features are not published
-    │   │       └── ImagesAwayError   but another try may get the images of enough of them
+    │   │   ├── StoppedEarlyError     the load was stopped early
+    │   │   └── FeatureLimitError     the features are not published
+    │   │       └── ImagesAwayError   another try may fetch enough of the images
     │   ├── FeaturesError             a chunk whose features could not be made
-    │   ├── PromotionConflictError    the alias moved, or its index is not fit to be published
-    │   ├── OutcomeError              a run that did not bring about what it was asked for
-    │   ├── LeaseHeldError            another run that is alive works on this name
-    │   ├── LeaseLostError            somebody else took over the work on this name
+    │   ├── PromotionConflictError    the alias moved, or its index cannot be published
+    │   ├── OutcomeError              a run without its requested result
+    │   ├── LeaseHeldError            another live run holds the lease of this name
+    │   ├── LeaseLostError            another run has taken over the work on this name
     │   ├── DeviceMemoryError         not even one text or image fits the device's memory
     │   └── DagRunError               a run of a DAG that failed, as seen from outside Airflow
-    ├── UnexpectedError               exit code 1: a library raised an error that airlsh did not foresee
+    ├── UnexpectedError               exit code 1: an unforeseen error of a library
     └── StackError                    exit code 1: the local stack could not start or stop
 
-Each carries its data as attributes and survives pickling, so that one raised in a Dask worker
-arrives whole.
+Each error has its data as attributes and survives pickling, so an error of a Dask worker arrives complete.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def _rebuild(cls: type[AirlshError], args: tuple[Any, ...], state: dict[str, Any
 
 
 class AirlshError(Exception):
-    """The root of the tree. ``exit_code`` is what the command line ends with.
+    """Root of the error tree; ``exit_code`` is the exit code of the command line.
 
     Examples
     --------
@@ -84,23 +83,26 @@ class AirlshError(Exception):
 
     exit_code = 1
     final = False
-    """Whether trying the same again cannot help."""
+    """True if a repetition cannot help."""
 
     def __str__(self) -> str:
-        """Return the message without the passwords and signatures of URLs: it is printed, logged and written down."""
+        """Return the message with credentials and signatures of URLs redacted.
+
+        Messages are printed, logged and stored.
+        """
         return redact(super().__str__())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__.copy())
 
     def with_note(self, note: str) -> Self:
-        """Return the same error with a line about what to do next."""
+        """Return the same error with a line about the next step."""
         self.add_note(note)
         return self
 
 
 class InputError(AirlshError):
-    """The caller asked for something that cannot be done as asked."""
+    """The request of the caller is not possible."""
 
     exit_code = 2
     final = True
@@ -123,7 +125,7 @@ class ArgumentError(SettingsError, TypeError):
 
 
 class SourceError(InputError):
-    """A source that cannot be read as asked."""
+    """A source that cannot be read."""
 
     def __init__(self, source: str, reason: str) -> None:
         self.source, self.reason = source, reason
@@ -139,7 +141,7 @@ class SchemaError(SourceError):
 
 
 class SourceChangedError(SourceError):
-    """A file that is no longer the one that was planned."""
+    """A file that changed after it was planned."""
 
     def __init__(self, source: str, planned: str, found: str) -> None:
         super().__init__(
@@ -150,7 +152,7 @@ class SourceChangedError(SourceError):
 
 
 class SourceMissingError(SourceError):
-    """A source where no file is: one that is there and cannot be read is another error."""
+    """A source without files; unreadable files raise another error."""
 
 
 class NotFoundError(InputError):
@@ -162,20 +164,18 @@ class NotFoundError(InputError):
 
 
 class RowNotFoundError(NotFoundError):
-    """No row with such an id; `index` is the physical index in which it is not."""
+    """No row has this id; `index` is the physical index that was read."""
 
-    def __init__(self, name: str, identity: str, index: str) -> None:
-        super().__init__("row", identity)
-        self.name, self.id, self.index = name, identity, index
-        near = identity.strip()
-        hint = (
-            f": did you mean {near!r}?" if near not in ("", identity) else ": ids are compared whole, with their case"
-        )
-        self.args = (f"{name} has no row with the id {quoted(identity, 80)}{hint} ({index})",)
+    def __init__(self, name: str, id: str, index: str) -> None:
+        super().__init__("row", id)
+        self.name, self.id, self.index = name, id, index
+        near = id.strip()
+        hint = f": did you mean {near!r}?" if near not in ("", id) else ": ids are compared whole, with their case"
+        self.args = (f"{name} has no row with the id {quoted(id, 80)}{hint} ({index})",)
 
 
 class ModelMismatchError(InputError):
-    """Two models, or a model and vectors, that do not belong together."""
+    """Two models, or a model and vectors, that do not fit each other."""
 
     def __init__(self, expected: str, found: str, where: str) -> None:
         self.expected, self.found, self.where = expected, found, where
@@ -183,7 +183,10 @@ class ModelMismatchError(InputError):
 
 
 class VectorError(InputError, ValueError):
-    """A vector, or an array of them, that cannot be hashed. `row` is None where it is the whole array."""
+    """A vector, or an array of vectors, that cannot be hashed.
+
+    `row` is None for a fault of the whole array.
+    """
 
     def __init__(self, row: int | None, reason: str) -> None:
         self.row, self.reason = row, reason
@@ -199,7 +202,10 @@ class MissingPackageError(InputError):
 
 
 class PluginError(InputError):
-    """A model or metric that an installed package registers, but that cannot be loaded."""
+    """A class of an installed package that cannot be loaded.
+
+    The class is registered as a model or metric.
+    """
 
     def __init__(self, group: str, name: str, distribution: str, reason: str) -> None:
         self.group, self.name, self.distribution, self.reason = group, name, distribution, reason
@@ -215,7 +221,7 @@ class FilterError(InputError):
 
 
 class ImageError(InputError, ValueError):
-    """An image that cannot be decoded: the row that it stands in is refused, the others are not."""
+    """An image that cannot be decoded; only its row is refused."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -231,7 +237,10 @@ class EncoderError(InputError):
 
 
 class WeightsError(EncoderError):
-    """Weights that are not there, or that cannot be fetched; `choices` says what can be given."""
+    """Weights that are missing or cannot be fetched.
+
+    `choices` lists the possible values.
+    """
 
     def __init__(self, encoder: str, weights: str, reason: str, choices: tuple[str, ...]) -> None:
         self.weights, self.choices = weights, choices
@@ -243,11 +252,11 @@ class WeightsError(EncoderError):
 
 
 class ServerError(AirlshError):
-    """Elasticsearch could not do its part."""
+    """Elasticsearch failed."""
 
 
 class UnsupportedServerError(ServerError):
-    """The server is too old, or answers otherwise than airlsh leans on."""
+    """The server is too old, or its answers differ from those that airlsh needs."""
 
     final = True
 
@@ -257,9 +266,10 @@ class UnsupportedServerError(ServerError):
 
 
 class AccessError(ServerError):
-    """Elasticsearch does not let us in.
+    """Elasticsearch refuses the user.
 
-    `user`, `action`, `indices` and `privileges` (each of which grants the action) are empty where it does not say.
+    `user`, `action`, `indices` and `privileges` are empty if the server does not name them. Each of `privileges` grants
+    the action.
     """
 
     final = True
@@ -290,7 +300,7 @@ class AccessError(ServerError):
 
 
 class CertificateError(AccessError):
-    """A certificate, the server's or ours, is not taken by the other side."""
+    """A certificate of the server or of the client is refused."""
 
     def __init__(self, url: str, reason: str, remedy: str) -> None:
         super().__init__(0, reason)
@@ -333,12 +343,13 @@ class UnavailableError(ServerError):
 
     def __init__(self, what: str, waited_seconds: float, last: str) -> None:
         self.what, self.waited_seconds, self.last = what, waited_seconds, last
-        within = f" within {waited_seconds:.0f} s" if round(waited_seconds) else ""
+        waited = round(waited_seconds, 1 if waited_seconds < 10 else 0)
+        within = f" within {waited:g} s" if waited else ""
         super().__init__(f"{what} did not answer{within}; last: {last}")
 
 
 class BusyError(UnavailableError):
-    """Elasticsearch answered that it cannot do something now; it may do it later."""
+    """Elasticsearch cannot do something now, but may do it later."""
 
     def __init__(self, request: str, status: int, reason: str) -> None:
         super().__init__("Elasticsearch", 0, reason)
@@ -349,7 +360,8 @@ class BusyError(UnavailableError):
 class ShardsMissingError(UnavailableError):
     """No copy of a shard is left on the nodes that answer.
 
-    `shards` says which, one text each; `silent_nodes` are addresses that did not answer, which may be where they are.
+    `shards` has one text per missing shard. `silent_nodes` has the addresses of nodes that did not answer and may hold
+    the shards.
     """
 
     def __init__(
@@ -376,7 +388,10 @@ class RunError(AirlshError):
 
 
 class SourceUnavailableError(RunError):
-    """A source whose storage did not answer, or was too busy: another try may succeed, so it is no `InputError`."""
+    """The storage of a source did not answer or was too busy.
+
+    Another try may succeed, so the error is not an `InputError`.
+    """
 
     def __init__(self, source: str, reason: str) -> None:
         self.source, self.reason = source, reason
@@ -402,7 +417,10 @@ class VerificationError(RunError):
 
 
 class UnverifiedError(RunError):
-    """A build that could not be verified, though nothing was found wrong with it: it stays what it was."""
+    """A build that could not be verified, without a fault found.
+
+    The state of the build is unchanged.
+    """
 
     def __init__(self, index: str, reason: str) -> None:
         self.index, self.reason = index, reason
@@ -431,7 +449,7 @@ class DeadLetterLimitError(RunError):
     def __init__(self, build: str, dead_lettered: int, limit: int, examples: tuple[str, ...]) -> None:
         self.build, self.dead_lettered, self.limit, self.examples = build, dead_lettered, limit, examples
         allowed = f"{dead_lettered} rows were refused, {limit} are allowed (--max-dead-letters)"
-        super().__init__(f"build {build}: {allowed}; the live index is unchanged{_shown(examples)}")
+        super().__init__(f"build {build}: {allowed}; the live index is unchanged{_shown(examples, dead_lettered)}")
 
 
 class StoppedEarlyError(DeadLetterLimitError):
@@ -443,23 +461,30 @@ class StoppedEarlyError(DeadLetterLimitError):
         self.args = (
             f"build {build}: stopped early: of the first {loaded} rows {dead_lettered} were refused, more than {limit} "
             "and more than the share that is allowed (--stop-dead-letters, --stop-dead-letter-share)"
-            f"; the live index is unchanged{_shown(examples)}",
+            f"; the live index is unchanged{_shown(examples, dead_lettered)}",
         )
 
 
 class FeatureLimitError(DeadLetterLimitError):
-    """More rows got no vector than allowed; `build` is the folder with the features, which is not published."""
+    """More rows got no vector than allowed.
+
+    `build` is the folder of the features, which are not published.
+    """
 
     def __init__(self, output: str, dead_lettered: int, limit: int, examples: tuple[str, ...]) -> None:
         super().__init__(output, dead_lettered, limit, examples)
         self.args = (
             f"{output}: {dead_lettered} rows got no vector, {limit} are allowed (--max-dead-letters); nothing was "
-            f"published, what is done is kept for the next run, and its dead-letters tell of each{_shown(examples)}",
+            "published; the vectors that were computed are kept for the next run; the Parquet files in "
+            f"{output.rstrip('/')}/_airlsh/refused list each row with its reason{_shown(examples, dead_lettered)}",
         )
 
 
 class ImagesAwayError(FeatureLimitError):
-    """Too many rows got no vector, partly because images could not be fetched: another try may get them."""
+    """Too many rows got no vector, partly because images could not be fetched.
+
+    Another try may fetch these images.
+    """
 
     final = False
 
@@ -479,8 +504,9 @@ class FeaturesError(RunError):
         super().__init__(f"{output}: {where}: {reason}")
 
 
-def _shown(examples: tuple[str, ...]) -> str:
-    return "".join(f"\n  {example}" for example in examples)
+def _shown(examples: tuple[str, ...], count: int) -> str:
+    more = f"\n  and {count - len(examples):,} more" if 0 < len(examples) < count else ""
+    return "".join(f"\n  {example}" for example in examples) + more
 
 
 class PromotionConflictError(RunError):
@@ -494,17 +520,20 @@ class PromotionConflictError(RunError):
 
 
 class OutcomeError(RunError):
-    """A run that ended without doing what was asked."""
+    """A run that ended without its requested result."""
 
     final = True
 
     def __init__(self, name: str, what: str, missing: str) -> None:
         self.name, self.what, self.missing = name, what, missing
-        super().__init__(f"{name}: the run did not do what it was asked for: {what} {missing}")
+        super().__init__(f"{name}: the run did not reach its result: {what} {missing}")
 
 
 class LeaseHeldError(RunError):
-    """Another run that is alive works on this name; the same may be tried again once that run has ended."""
+    """Another live run holds the lease of this name.
+
+    A retry may succeed once the other run has ended.
+    """
 
     def __init__(
         self, name: str, scope: str, holder: str, since: str, heartbeat: str, ttl_seconds: float = 60.0
@@ -512,14 +541,14 @@ class LeaseHeldError(RunError):
         self.name, self.scope, self.holder, self.since, self.heartbeat = name, scope, holder, since, heartbeat
         self.ttl_seconds = ttl_seconds
         super().__init__(
-            f"{name}: {holder} holds the lease {scope!r} since {since} and is at work (last heartbeat {heartbeat}); "
+            f"{name}: {holder} holds the lease {scope!r} since {since} and is running (last heartbeat {heartbeat}); "
             f"{name} is free as soon as that run ends, or {ttl_seconds:.0f} s after its last heartbeat if it is "
             "killed: try again then, or end it"
         )
 
 
 class LeaseLostError(RunError):
-    """Somebody else took over the work on this name."""
+    """Another run has taken over the work on this name."""
 
     final = True
 
@@ -538,7 +567,7 @@ class DeviceMemoryError(RunError):
     def __init__(self, device: str, reason: str) -> None:
         self.device, self.reason = device, reason
         super().__init__(
-            f"{device} has not the memory for one row at a time; run on another device, or with shorter texts, smaller "
+            f"{device} lacks the memory for one row at a time; run on another device, or with shorter texts, smaller "
             f"images or a smaller network: {reason}"
         )
 
@@ -554,7 +583,7 @@ class DagRunError(RunError):
 
 
 class UnexpectedError(AirlshError):
-    """A library raised an error that airlsh did not foresee: a fault of airlsh."""
+    """An unforeseen error of a library: a fault of airlsh."""
 
     final = True
 

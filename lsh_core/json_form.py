@@ -1,4 +1,7 @@
-"""Base of the dataclasses that are stored, printed and handed on as JSON."""
+"""Base class of dataclasses with a JSON form.
+
+These dataclasses are stored, printed and passed between tasks.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, kw_only=True)
 class JsonForm:
-    """A record whose fields are the keys of its JSON form."""
+    """Record whose fields are the keys of its JSON form."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
@@ -18,7 +21,9 @@ class JsonForm:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read the fields that `document` has; the others take their defaults, and unknown keys are ignored.
+        """Read the fields in `document`.
+
+        Missing fields take their defaults, and unknown keys are ignored.
 
         Raises
         ------
@@ -29,7 +34,10 @@ class JsonForm:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON has it: mappings, lists, texts, numbers. A value with ``to_json`` decides for itself."""
+    """Return `value` as plain JSON: mappings, lists, texts, numbers.
+
+    A value with ``to_json`` converts itself.
+    """
     if hasattr(value, "to_json"):
         return value.to_json()
     if is_dataclass(value):

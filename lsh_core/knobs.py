@@ -10,12 +10,14 @@ from lsh_core.errors import SettingsError
 
 @dataclass(frozen=True)
 class Knob:
-    """One setting of a model; command options, form fields and settings are made from it.
+    """Setting of a model.
+
+    Command options, form fields and settings are made from it.
 
     Attributes
     ----------
     name
-        Argument of the model's ``__init__``. Knobs of two models may share a name if they have one type.
+        Argument of the model's ``__init__``. Knobs of two models may share a name if they have the same type.
     help
         What the knob sets, as a phrase that ends without a full stop.
     type
@@ -25,7 +27,7 @@ class Knob:
     choices
         Allowed values with their meanings; empty: any.
     default
-        Value, or rule, that holds where none is given; "" if the help says it.
+        Default value, or rule for the default; "" if the help states it.
     """
 
     name: str
@@ -38,11 +40,11 @@ class Knob:
 
     @property
     def description(self) -> str:
-        """The help with the default."""
+        """Help with the default."""
         return f"{self.help}; default: {self.default}" if self.default else self.help
 
     def check(self, value: object) -> None:
-        """Raise :class:`SettingsError` for a value that is not allowed."""
+        """Raise `SettingsError` for a value that is not allowed."""
         if self.choices:
             if value not in self.choices:
                 raise SettingsError(self.name, value, f"must be one of {', '.join(self.choices)}")

@@ -1,4 +1,7 @@
-"""Progress of a long step: a bar on a terminal, a line every few seconds in a log."""
+"""Shows the progress of a long step.
+
+A terminal shows a bar; a log gets a line every few seconds.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ LINE_SECONDS = 5.0
 
 
 class Meter(Protocol):
-    """Counts what one step has done."""
+    """Counts the finished work of one step."""
 
     def advance(self, amount: int) -> None:
-        """Add `amount` to what is done."""
+        """Add `amount` to the finished work."""
 
 
 class _Bar:
@@ -32,7 +35,10 @@ class _Bar:
 
 
 class _Lines:
-    """Logs a line at most every `LINE_SECONDS`; a step shorter than that says nothing but its end."""
+    """Logs a line at most every `LINE_SECONDS`.
+
+    A shorter step logs only its end.
+    """
 
     def __init__(self, step: str, total: int | None, unit: str) -> None:
         self._step, self._total, self._unit = step, total, unit
@@ -59,9 +65,9 @@ def progress(step: str, total: int | None = None, unit: str = "rows") -> Iterato
     Parameters
     ----------
     step
-        What is being done, in a word or two.
+        Name of the step, in a word or two.
     total
-        How many `unit` there are, if that is known.
+        Total number of `unit`; None: unknown.
     """
     if sys.stderr.isatty():
         with tqdm(desc=step, total=total, unit=f" {unit}", unit_scale=True, file=sys.stderr, leave=False) as bar:

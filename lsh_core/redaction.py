@@ -7,16 +7,16 @@ import re
 _SCHEME = r"\b[A-Za-z][\w+.-]*://"
 _END = r"(?=:?(?:\s|$))"
 _WEB_QUERY = re.compile(rf"(\bhttps?://[^\s?#]*)[?#]\S*?{_END}", re.IGNORECASE)
-# In the URL of a store a question mark may as well be a wildcard: a query names something and gives it a value.
+# In the URL of a store, a question mark may be a wildcard. A query has a name and a value.
 _QUERY = re.compile(rf"({_SCHEME}[^\s?]*)\?[\w.%-]+=\S*?{_END}")
 _USER = re.compile(rf"({_SCHEME})[^/\s]*@")
 
 
 def redact(text: str) -> str:
-    """Return a place, or a sentence with places, as it may be written down.
+    """Redact the URLs in a text for logs, messages and storage.
 
-    URLs lose their user and password, and their query strings, which carry signatures and keys. What is not UTF-8 is
-    escaped: see `escape_non_utf8`.
+    URLs lose user, password and query string, because query strings carry signatures and keys. Bytes that are not UTF-8
+    are escaped: see `escape_non_utf8`.
     """
     for query in (_WEB_QUERY, _QUERY):
         text = query.sub(r"\1", text)
@@ -24,10 +24,10 @@ def redact(text: str) -> str:
 
 
 def quoted(value: object, longest: int = 200) -> str:
-    """Return a value as Python writes it, cut after `longest` characters, whatever the value is."""
+    """Return the `repr` of any value, cut after `longest` characters."""
     try:
         text = repr(value)
-    except Exception:  # A whole number of very many digits, or a class of the caller's that has no text.
+    except Exception:  # An integer with very many digits, or a class whose `repr` fails.
         text = f"<{type(value).__name__}>"
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 

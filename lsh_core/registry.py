@@ -32,9 +32,9 @@ class Registry:
     Parameters
     ----------
     group
-        Entry point group that packages register their classes in.
+        Entry point group in which packages register their classes.
     setting
-        Setting that holds such a name.
+        Setting that holds a name.
     built_in
         ``module:Class`` by name.
     """
@@ -45,17 +45,20 @@ class Registry:
         self._loaded: dict[str, Any] = {}
 
     def names(self) -> tuple[str, ...]:
-        """Return the built-in names, then the names that packages add, sorted."""
+        """Return the built-in names, then the names of packages, sorted."""
         return (*self._built_in, *sorted(self._added().keys() - self._built_in.keys()))
 
     def check(self, name: str) -> str:
-        """Return `name` if it is registered; raise `SettingsError` with the known names otherwise."""
+        """Return `name` if it is registered.
+
+        Otherwise `SettingsError` lists the known names.
+        """
         if name not in self._built_in and name not in self._added():
             raise SettingsError(self.setting, name, f"must be one of {', '.join(self.names())}")
         return name
 
     def load(self, name: str) -> Any:
-        """Return the class of a name.
+        """Return the class registered under `name`.
 
         Raises
         ------
@@ -73,7 +76,10 @@ class Registry:
         return self._load_entry_point(name)
 
     def load_all(self) -> Iterator[tuple[str, Any]]:
-        """Yield each name with its class; a class that cannot be loaded is logged and left out."""
+        """Yield each name with its class.
+
+        A class that cannot be loaded is logged and omitted.
+        """
         for name in self.names():
             try:
                 yield name, self.load(name)
@@ -106,7 +112,10 @@ class Registry:
 
 @lru_cache(maxsize=8)
 def _entry_points(group: str, path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:
-    """Return the entry points of a group by name; `path` is ``sys.path``, on which the packages are found."""
+    """Return the entry points of a group by name.
+
+    `path` is ``sys.path``, which determines the installed packages; it is a key of the cache.
+    """
     found: dict[str, dict[str, EntryPoint]] = {}
     for entry in entry_points(group=group):
         found.setdefault(entry.name, {})[f"{_distribution(entry)} {entry.value}"] = entry

@@ -1,7 +1,7 @@
-"""Settings of verbs: one frozen model per verb, from which options, forms and docs are made.
+"""Settings of verbs: one frozen model per verb.
 
-The name of a field is its long option with underscores. Its description is the help of both the option and the form.
-Both check its bounds. Units are part of the names.
+Options, forms and docs are made from these models. The name of a field is its long option with underscores. Its
+description is the help of both the option and the form, and both check its bounds. Units are part of the names.
 """
 
 from __future__ import annotations
@@ -47,30 +47,32 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Labels:
-    """Meanings of the choices of a field, which help and forms show beside them."""
+    """Meanings of the choices of a field, shown in help and forms."""
 
     of: Mapping[str, str]
 
 
 class Positional:
-    """Marks a field that the command line takes as an argument, not as an option."""
+    """Marker of a field that is a command-line argument, not an option."""
 
 
 class Verbatim:
-    """Marks a list whose items the command line does not split at commas."""
+    """Marker of a list whose items the command line does not split at commas."""
 
 
 class Registered:
-    """Marker of a field that holds a registered name; its choices are listed when they are asked for.
+    """Marker of a field that holds a registered name.
+
+    Its choices are listed when they are needed.
 
     Parameters
     ----------
     registry
         Registry of the names.
     meaning
-        Attribute of the classes that says in a few words what a name means.
+        Attribute of the classes with a short meaning of the name.
     others
-        Names that are allowed beside the registered ones, with their meanings.
+        Further allowed names, with their meanings.
     """
 
     def __init__(self, registry: Registry, meaning: str, others: Mapping[str, str] | None = None) -> None:
@@ -81,12 +83,15 @@ class Registered:
         return (*self._others, *self._registry.names())
 
     def labels(self) -> dict[str, str]:
-        """Return the meanings of the allowed names; classes that cannot be loaded are left out."""
+        """Return the meanings of the allowed names; classes that cannot be loaded are omitted."""
         registered = {name: str(getattr(found, self._meaning)) for name, found in self._registry.load_all()}
         return self._others | registered
 
     def check(self, name: str) -> str:
-        """Return `name` if it is allowed; raise ``ValueError`` otherwise."""
+        """Return `name` if it is allowed.
+
+        Otherwise ``ValueError`` is raised.
+        """
         if name not in self._others:
             try:
                 self._registry.check(name)
@@ -133,16 +138,16 @@ _PARTITION = re.compile(f"{_FOLDER}(/{_FOLDER})*")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _RESERVED = frozenset(
-    {"models", "ledger", "leases", "runs", "changes", "partitions", "dead-letters"}  # What airlsh keeps its state in.
-    | {"w", "c", "l", "probe"}  # Its private aliases, and the index that it proves a server with.
+    {"models", "ledger", "leases", "runs", "changes", "partitions", "dead-letters"}  # Names of the system indices.
+    | {"w", "c", "l", "probe"}  # Prefixes of the private aliases, and the index of the server check.
 )
 
 
 def check_name(name: str) -> str:
-    """Return `name` if it may be an index name; raise ``ValueError`` otherwise.
+    """Return `name` if it may be an index name.
 
-    No wildcards, dates or clusters can be spelled with the characters that are left, and no name
-    can be mistaken for one of airlsh's own indices.
+    Otherwise ``ValueError`` is raised. The allowed characters exclude wildcards, date math and remote clusters. No name
+    can collide with an index of airlsh's own.
     """
     if not _NAME.fullmatch(name):
         raise ValueError("must be 1 to 100 characters of a-z, 0-9, '.', '_', '-', and start with a letter or digit")
@@ -152,16 +157,16 @@ def check_name(name: str) -> str:
 
 
 def check_moment(text: str) -> str:
-    """Return the moment `text`, ISO 8601 with a zone or a date in UTC, in UTC and to the millisecond.
+    """Return the moment `text` in UTC, to the millisecond.
 
-    Raises ``ValueError`` for anything else, and for a moment in the future.
+    `text` is ISO 8601 with a zone, or a date in UTC. Other text, and a moment in the future, raise ``ValueError``.
     """
     text = text.strip()
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("must be a date, or a date and time with a zone, such as 2026-11-20T22:00:00Z") from None
-    with suppress(ValueError):  # Raised by what has a time as well.
+    with suppress(ValueError):  # Raised for text with a time as well.
         moment = datetime.combine(date.fromisoformat(text), time(), UTC)
     if moment.tzinfo is None:
         raise ValueError("has no time zone: end it with Z for UTC, or with the zone's offset, such as +01:00")
@@ -174,7 +179,10 @@ Moment = Annotated[str, AfterValidator(check_moment)]
 
 
 def check_partition(text: str) -> str:
-    """Return the name of the partition in these folders; raise ``ValueError`` for what is not key=value folders."""
+    """Return the partition name for ``key=value`` folders.
+
+    Other text raises ``ValueError``.
+    """
     text = text.strip()
     if len(text) > 1_000 or not _PARTITION.fullmatch(text):
         raise ValueError("must be key=value, as the folder is named, such as day=2026-11-20; folders in it follow a /")
@@ -193,7 +201,10 @@ IndexName = Annotated[
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, without unknown keys; refuses other values with a `SettingsError`."""
+    """Base of all settings: frozen, without unknown keys.
+
+    Invalid values raise a `SettingsError`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -205,7 +216,10 @@ class Settings(BaseModel):
 
     @classmethod
     def form_fields(cls) -> type[BaseModel]:
-        """Return the model whose fields options and forms show; no instance of it is made."""
+        """Return the model whose fields options and forms show.
+
+        It is never instantiated.
+        """
         return cls
 
 
@@ -213,12 +227,12 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def validated(model: type[AnySettings], values: Mapping[str, Any]) -> AnySettings:
-    """Make settings from values that somebody typed.
+    """Make settings from values that a user typed.
 
     Raises
     ------
     SettingsError
-        A value is not allowed, a key is unknown, or a setting is missing. One message names all faults.
+        A value is not allowed, a key is unknown, or a setting is missing. The message names all faults.
     """
     return model(**values)
 
@@ -240,7 +254,7 @@ def _settings_error(model: type[Settings], refused: ValidationError) -> Settings
 
 def _reason(model: type[Settings], setting: str, error: str, message: str) -> str:
     if error == "extra_forbidden":
-        return f"is no setting: {choice_of(setting, tuple(model.form_fields().model_fields))}"
+        return f"is not a setting: {choice_of(setting, tuple(model.form_fields().model_fields))}"
     if error == "missing":
         return "must be given"
     if error == "string_unicode":
@@ -250,9 +264,9 @@ def _reason(model: type[Settings], setting: str, error: str, message: str) -> st
 
 
 def knob_fields() -> dict[str, Any]:
-    """Return a field for each knob of each model, by name, as ``create_model`` takes them.
+    """Return a field per knob of all models, as ``create_model`` takes them.
 
-    Models may share a knob: its bounds are then the widest of theirs.
+    Models may share a knob. Its bounds are then the union of their bounds.
     """
     return _knob_fields(MODELS.names())
 
@@ -276,7 +290,10 @@ def _declared() -> Iterator[tuple[str, tuple[Knob, ...]]]:
 
 
 def _owned(owners: Mapping[str, Knob]) -> str:
-    """Return the description of a knob, after the names of its models: once for those that agree."""
+    """Return the description of a knob, after the names of its models.
+
+    Models with the same description share one text.
+    """
     said: dict[str, list[str]] = {}
     for model, knob in owners.items():
         said.setdefault(knob.description, []).append(model)
@@ -295,22 +312,22 @@ def _field(knobs: tuple[Knob, ...], description: str) -> tuple[Any, Any]:
 
 
 def _knobs_of(model: str) -> type[BaseModel]:
-    """Return a model of pydantic with the knobs of one model."""
+    """Return a pydantic model with the knobs of one model."""
     fields: dict[str, Any] = {knob.name: _field((knob,), knob.description) for knob in MODELS.load(model).knobs}
     made: type[BaseModel] = create_model(f"{model} options", **fields)
     return made
 
 
 class _WrittenTo:
-    """Marks a field that names a place to write to, and that forms leave out.
+    """Marker of a field with a path to write to; forms omit such fields.
 
-    Whoever may trigger a DAG must not write files of the workers. The output of `FeaturesSettings` is not marked: its
-    form asks for it, and it is checked against the allowed output roots.
+    A user who may trigger a DAG must not write files of the workers. The output of `FeaturesSettings` has no marker:
+    its form asks for it, and it is checked against the allowed output roots.
     """
 
 
 def labels_of(field: FieldInfo) -> Mapping[str, str]:
-    """Return the meanings of the choices of `field`; empty for a field without labels."""
+    """Return the meanings of the choices of `field`; empty without labels."""
     for each in field.metadata:
         if isinstance(each, Labels):
             return each.of
@@ -326,7 +343,7 @@ def meaning_of(field: FieldInfo) -> str:
 
 
 def places_written(model: type[Settings]) -> frozenset[str]:
-    """Return the fields of `model` that name a place to write to."""
+    """Return the fields of `model` that name a path to write to."""
     return frozenset(name for name, field in model.model_fields.items() if _WrittenTo in field.metadata)
 
 
@@ -379,7 +396,7 @@ SourceVersion = Annotated[
 
 
 class SourceSettings(Settings):
-    """Name of an index, and the columns of the files that go into it."""
+    """Name of an index, and the columns of its source."""
 
     name: IndexName = Field(description="Name of the index: the alias that people query.")
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(min_length=1, description=_SOURCE)
@@ -417,7 +434,7 @@ class TrainSettings(SourceSettings):
     @model_validator(mode="before")
     @classmethod
     def _knobs_beside_settings(cls, given: Any) -> Any:
-        """Take knobs that stand beside the settings, as `lists=64`, for model options."""
+        """Move knobs beside the settings, such as `lists=64`, into `model_options`."""
         if not isinstance(given, Mapping):
             return given
         beside = {name: value for name, value in given.items() if name not in TrainSettings.model_fields}
@@ -442,7 +459,7 @@ class TrainSettings(SourceSettings):
 
     @classmethod
     def form_fields(cls) -> type[BaseModel]:
-        """Return these settings with a field for each knob of each model in place of `model_options`."""
+        """Return these settings with one field per knob in place of `model_options`."""
         return _train_form(MODELS.names())
 
 
@@ -457,9 +474,10 @@ def _train_form(models: tuple[str, ...]) -> type[BaseModel]:
 
 
 def queries_to_show(recall: float) -> int:
-    """Return how many queries have a 95 % lower bound of `recall` if all of them find everything.
+    """Return the minimum number of queries that can prove a recall of `recall`.
 
-    See `lsh_core.evaluation.measurement.lower_bound`: of n such queries it is 1 - z / √(n(n + 1)).
+    If all n queries find everything, the 95 % lower bound is 1 - z / √(n(n + 1)): see
+    `lsh_core.evaluation.measurement.lower_bound`.
     """
     return math.ceil(NormalDist().inv_cdf(0.95) / (1 - recall))
 
@@ -639,7 +657,7 @@ class IndexSettings(SourceSettings):
 
 
 class RawToIndexSettings(FeaturesSettings):
-    """Settings of all steps from raw rows to an index: encode, train and index."""
+    """Settings from raw rows to an index: encode, train and index."""
 
     name: IndexName = Field(description="Name of the index: the alias that people query.")
     train: Annotated[
@@ -663,15 +681,15 @@ class RawToIndexSettings(FeaturesSettings):
     promote: Promote = True
 
     def features(self) -> FeaturesSettings:
-        """Return the settings of the first step."""
+        """Return the settings of the encoding step."""
         return FeaturesSettings(**{field: getattr(self, field) for field in FeaturesSettings.model_fields})
 
     def training(self) -> TrainSettings:
-        """Return the settings of training."""
+        """Return the settings of the training step."""
         return TrainSettings(**self._of_the_output(), model=self.model)
 
     def indexing(self, model_id: str | None = None) -> IndexSettings:
-        """Return the settings of the index run, with the model of the step before."""
+        """Return the settings of the index run, with the model of the training step."""
         same = ("text_field", "shards", "replicas", "recall_target", "promote", "max_dead_letters")
         given = {field: getattr(self, field) for field in same}
         return IndexSettings(**self._of_the_output(), **given, model_id=model_id)
@@ -681,75 +699,83 @@ class RawToIndexSettings(FeaturesSettings):
 
 
 class SearchSettings(Settings):
-    """Find the nearest neighbours of a stored row, vectors, a text or an image."""
+    """Settings of `search`: the query, its effort and its answer."""
 
     name: IndexName = Field(description="Name of the index.")
     id: str | None = Field(default=None, min_length=1, description="Neighbours of the document with this id.")
     vector: str | None = Field(
-        default=None, min_length=1, description="Neighbours of this vector: its numbers, with commas between them."
+        default=None, min_length=1, description="Neighbours of this vector: numbers separated by commas."
     )
     vectors: str | None = Field(
-        default=None, min_length=1, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query a row."
+        default=None, min_length=1, description="FILE.npy, FILE.parquet or FILE.parquet:COLUMN with one query per row."
     )
     text: str | None = Field(
-        default=None, description="Neighbours of this text, encoded as the rows were: of what `airlsh features` wrote."
+        default=None, description="Neighbours of this text. It is encoded as the rows were by `airlsh features`."
     )
     image: str | None = Field(
-        default=None, min_length=1, description="Neighbours of this image file, encoded as the rows were."
+        default=None, min_length=1, description="Neighbours of this image file. It is encoded as the rows were."
     )
     weights: str | None = Field(
         default=None,
         min_length=1,
-        description="Where the encoder's weights are on this machine; default: where they were for the rows.",
+        description="Weights of the encoder on this machine. Default: the location used for the rows.",
     )
     match: str | None = Field(
-        default=None, description="Words to look for in full text as well: the best rows by vector and words together."
+        default=None, description="Words to find in full text. Rows are ranked by vector and words together."
     )
     match_weight: float | None = Field(
-        default=None, ge=0, le=1, description="Weight of the words: 0 is by vector alone, 1 by words alone; default .5."
+        default=None,
+        ge=0,
+        le=1,
+        description="Weight of the words, from 0 (vector only) to 1 (words only). Default: 0.5.",
     )
     match_field: tuple[str, ...] = Field(
-        default=(), description="Full-text column to look for --match; may be repeated; default: all full-text columns."
+        default=(),
+        description="Full-text column to search for --match. May be repeated. Default: all full-text columns.",
     )
     fusion: Fusion = Field(
-        default="weighted", description="Vector and words by a weighted sum, or by reciprocal rank fusion."
+        default="weighted", description="Combination of vector and words: weighted sum, or reciprocal rank fusion."
     )
-    k: int = Field(default=10, ge=1, le=10_000, description="Neighbours a query.")
-    probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit; default: enough for the target.")
+    k: int = Field(default=10, ge=1, le=10_000, description="Neighbours per query.")
+    probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit. Default: enough for the target.")
     candidates: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="hyperplane, subspace: rows to rerank exactly; default: enough for the target.",
+        description="hyperplane, subspace: rows to rerank exactly. Default: enough for the target.",
     )
     num_candidates: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="hnsw: rows that the search of each shard's graph keeps; default: enough for the target.",
+        description="hnsw: rows that the graph search of each shard keeps. Default: enough for the target.",
     )
     recall: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        description="Recall of the ten nearest to reach, by the build's own curve; default: its target.",
+        description="Target recall@10 by the recall curve of the build. Default: the target of the build.",
     )
-    exact: bool = Field(default=False, description="Score all rows, or all that pass the filter: true neighbours.")
+    exact: bool = Field(
+        default=False, description="Score all rows, or all rows that pass the filter, for the true neighbours."
+    )
     filter: str | None = Field(default=None, description="Elasticsearch query (JSON) that every neighbour must match.")
-    fields: tuple[str, ...] | None = Field(default=None, description="Fields to return; default: all but the vectors.")
+    fields: tuple[str, ...] | None = Field(
+        default=None, description="Fields to return. Default: all except the vectors."
+    )
     output: Annotated[str | None, _WrittenTo] = Field(default=None, description="Parquet file to write the results to.")
     wait_seconds: float = Field(
-        default=3, ge=0, le=3_600, description="How long to wait for Elasticsearch where no node answers, in seconds."
+        default=3, ge=0, le=3_600, description="Maximum wait for Elasticsearch if no node answers, in seconds."
     )
 
     @property
     def effort(self) -> dict[str, int]:
-        """The efforts that are given, by their units."""
+        """Efforts that are set, by unit."""
         return {unit: value for unit in EFFORT_UNITS if (value := getattr(self, unit)) is not None}
 
 
 class EvaluateSettings(Settings):
-    """Settings of `evaluate`: the queries, and where the report goes."""
+    """Settings of `evaluate`: the queries, and the folder of the report."""
 
     name: IndexName = Field(description="Name of the index.")
     queries: str | None = Field(
@@ -779,7 +805,9 @@ class ListSettings(Settings):
 class ShowModelSettings(Settings):
     """Settings of `show_model`: the model."""
 
-    model_id: Annotated[str, Positional] = Field(min_length=1, description="Id of the model.")
+    model_id: Annotated[str, Positional] = Field(
+        min_length=1, description="Id of the model, or a name for its newest model."
+    )
 
 
 class ShowBuildSettings(Settings):

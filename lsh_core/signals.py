@@ -1,4 +1,4 @@
-"""Signals that end a process: raised as exceptions, and remembered where the exception is lost.
+"""Raises signals that end a process as exceptions, and remembers them.
 
 A signal handler raises wherever the main thread is. Inside a library's callback or a finalizer the exception is
 dropped, and the work continues. The remembered signal ends the work at its next safe point, `raise_if_signalled`.
@@ -18,9 +18,9 @@ _received: int | None = None
 
 
 def raise_if_signalled() -> None:
-    """Raise ``SystemExit`` if an ending signal was received; does nothing outside the main thread.
+    """Raise ``SystemExit`` if an ending signal was received.
 
-    Work calls this where it may stop. Cleanup does not call it.
+    Outside the main thread this does nothing. Work calls this at points where it may stop. Cleanup does not call it.
     """
     if _received is not None and _is_main_thread():
         raise _exit_for(_received)
@@ -49,9 +49,9 @@ def signals_as_exceptions() -> Iterator[None]:
 
 @contextmanager
 def first_interrupt_only() -> Iterator[None]:
-    """Raise ``KeyboardInterrupt`` for the first Ctrl-C, and ignore later ones: Dask needs ten seconds to clean up.
+    """Raise ``KeyboardInterrupt`` for the first Ctrl-C, and ignore later ones.
 
-    Does nothing where Ctrl-C has another handler, as in a background process.
+    Dask needs ten seconds to clean up. Nothing is changed if Ctrl-C has another handler, as in a background process.
     """
     before = signal.getsignal(signal.SIGINT)
     if not _is_main_thread() or before is not signal.default_int_handler:

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Adds up wall-clock seconds by stage."""
+    """Adds up wall-clock seconds per stage."""
 
     def __init__(self) -> None:
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Count the time of the block to `stage`."""
+        """Add the duration of the block to `stage`."""
         started = time.perf_counter()
         try:
             yield
@@ -24,11 +24,11 @@ class Stopwatch:
             self._seconds[stage] += time.perf_counter() - started
 
     def add(self, stage: str, seconds: float) -> None:
-        """Count to `stage` what was measured elsewhere, in another thread for instance."""
+        """Add `seconds` measured elsewhere, such as on another thread, to `stage`."""
         self._seconds[stage] += seconds
 
     def take(self) -> dict[str, float]:
-        """Return what was counted since the last call."""
+        """Return the seconds since the last call."""
         taken = {stage: round(seconds, 4) for stage, seconds in self._seconds.items()}
         self._seconds.clear()
         return taken

@@ -1,4 +1,4 @@
-"""Suppresses the messages that TensorFlow writes while it is imported."""
+"""Suppresses the messages of TensorFlow's import."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _turned = threading.RLock()
 
 @contextmanager
 def suppress_startup_log() -> Iterator[None]:
-    """Hold back standard error, and drop TensorFlow's startup messages when the block ends.
+    """Capture standard error, and drop TensorFlow's startup messages after the block.
 
-    The messages come from libraries in C++, so it is the file descriptor that is turned away, for all threads. Of two
-    threads the second waits: it would take the first one's file for the terminal, and leave the process with it.
+    The messages come from C++ libraries, so the file descriptor is redirected, for all threads. A second thread waits:
+    otherwise it would take the redirected file for the terminal, and leave it in place.
     """
     with _turned, _turned_away():
         yield
@@ -34,7 +34,7 @@ def suppress_startup_log() -> Iterator[None]:
 def _turned_away() -> Iterator[None]:
     try:
         terminal = os.dup(2)
-    except OSError:  # There is none.
+    except OSError:  # The file descriptor does not exist.
         yield
         return
     with tempfile.TemporaryFile() as held:

@@ -1,4 +1,4 @@
-"""The version of airlsh."""
+"""Version of airlsh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Alias moves that a run has begun, so that its retry finishes the same move."""
+"""Stores the alias moves that runs have begun.
+
+A retry of a run finishes the same move.
+"""
 
 from __future__ import annotations
 
@@ -24,31 +27,34 @@ class AliasMove(JsonForm):
 
     @property
     def is_done(self) -> bool:
-        """Whether the alias was moved; `live` is where to."""
+        """True once the alias was moved; `live` is its new index."""
         return self.live is not None
 
 
 class AliasMoves:
-    """Moves in ``airlsh-runs``, one document for each name and identity; they are no builds, and have no ``name``."""
+    """Alias moves in ``airlsh-runs``, one document per index name and run.
+
+    Their documents are not builds and carry no ``name``.
+    """
 
     def __init__(self, client: Elasticsearch) -> None:
         self._client = client
         ensure_system_index(client, RUNS)
 
-    def find(self, name: str, identity: str) -> AliasMove | None:
-        """Return the move of `name` that the run `identity` began, or None."""
+    def find(self, name: str, id: str) -> AliasMove | None:
+        """Return the alias move of `name` that the run `id` began, or None."""
         from elasticsearch import NotFoundError
 
         try:
-            return AliasMove.from_json(self._client.get(index=RUNS, id=_document_id(name, identity))["_source"]["move"])
+            return AliasMove.from_json(self._client.get(index=RUNS, id=_document_id(name, id))["_source"]["move"])
         except NotFoundError:
             return None
 
-    def write(self, identity: str, move: AliasMove) -> None:
-        """Record how far the move of the run `identity` is."""
+    def write(self, id: str, move: AliasMove) -> None:
+        """Record the progress of the alias move that the run `id` began."""
         document = {"move": move.to_json()}
-        self._client.index(index=RUNS, id=_document_id(move.alias, identity), document=document)
+        self._client.index(index=RUNS, id=_document_id(move.alias, id), document=document)
 
 
-def _document_id(name: str, identity: str) -> str:
-    return f"move/{name}/{hashlib.sha256(identity.encode()).hexdigest()}"
+def _document_id(name: str, id: str) -> str:
+    return f"move/{name}/{hashlib.sha256(id.encode()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""What is live, and how that changes: one compare-and-swap of the alias."""
+"""Reads and moves the alias of an index name, by compare-and-swap."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lsh_core.builds.names import physical_index
 from lsh_core.errors import PromotionConflictError, UnavailableError
 from lsh_core.signals import raise_if_signalled
 
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 _HEALTH_SECONDS = 10
 _ANSWER_SECONDS = 20
-"""Less than a request may take, so that the server's answer says what it waited for."""
+"""Shorter than the request time-out, so that the server's answer names what it waited for."""
 _PAUSE_SECONDS = 0.1
 _KNOWN_SECONDS = 90.0
-"""Longer than the cluster needs to drop a node that hangs (33 s were seen, 66 s if it is the master)."""
+"""Longer than the cluster needs to drop a node that hangs: 33 s were measured, 66 s if the node is the master."""
 
 
 def live_index(client: Elasticsearch, alias: str) -> str | None:
@@ -54,14 +55,14 @@ def swap(
 ) -> bool:
     """Move `alias` from `expected` to `new` in one step, or not at all; return whether it moved.
 
-    Without ``must_exist`` a swap from an index that is no longer live answers 200 and leaves two
+    The step uses ``must_exist``. Without it, a swap from an index that is no longer live answers 200 and leaves two
     indices behind the alias.
 
     Parameters
     ----------
     along
-        Alias actions of the same step. If one of them finds that something it removes is gone, nothing
-        is moved and the answer is False.
+        Alias actions of the same step. If an action removes something that is gone, nothing is moved and False is
+        returned.
 
     Raises
     ------
@@ -74,14 +75,14 @@ def swap(
     require_live(client, alias, expected)
     if expected == new:
         return False
-    # An alias has at most one write index, and the server holds to that: of two first promotions one is refused.
+    # An alias has at most one write index. The server enforces this: of two concurrent first promotions one is refused.
     actions: list[Mapping[str, Any]] = [{"add": {"index": new, "alias": alias, "is_write_index": True}}, *along]
     if expected is not None:
         actions.insert(0, {"remove": {"index": expected, "alias": alias, "must_exist": True}})
     try:
         answer = client.indices.update_aliases(actions=actions, timeout=f"{_ANSWER_SECONDS}s")
     except NotFoundError as error:
-        # A step that was done although its answer got lost is refused the second time.
+        # If the swap was done but its answer got lost, the repetition is refused although the alias has moved.
         if (found := live_index(client, alias)) == new:
             return True
         if along and found == expected:
@@ -102,13 +103,13 @@ def change_aliases(client: Elasticsearch, actions: Sequence[Mapping[str, Any]], 
     Parameters
     ----------
     known_everywhere
-        Whether every node must know of it when this returns. One that does not still lets requests through an alias
-        that is gone.
+        Whether every node must know of the change when this function returns. A node that does not know still accepts
+        requests through a removed alias.
 
     Raises
     ------
     UnavailableError
-        A node does not know of it in time. It was done all the same.
+        A node does not know of the change in time. The change was made nevertheless.
     """
     answer = client.indices.update_aliases(actions=list(actions), timeout=f"{_ANSWER_SECONDS}s")
     changed = [what for action in actions for what in action.values()]
@@ -120,8 +121,8 @@ def change_aliases(client: Elasticsearch, actions: Sequence[Mapping[str, Any]], 
 def _all_nodes_follow(client: Elasticsearch, index: str) -> bool:
     """Wait until every node knows of all alias changes so far; return whether that came in time.
 
-    Nodes take changes in order, so whoever acknowledges one more, of an alias made for that, knows of the earlier ones.
-    One that hangs is dropped in the end, and not counted any more.
+    Nodes apply changes in order. So the function adds and removes an alias of its own: a node that acknowledges this
+    change knows of the earlier ones. The master drops a node that hangs, and then does not count it.
     """
     deadline = time.monotonic() + _KNOWN_SECONDS
     sign = {"index": index, "alias": f"airlsh-known-{uuid.uuid4().hex}"}
@@ -136,33 +137,35 @@ def _all_nodes_follow(client: Elasticsearch, index: str) -> bool:
             return True
         if time.monotonic() >= deadline:
             return False
-        time.sleep(_PAUSE_SECONDS)  # Most of the wait is the server's.
+        time.sleep(_PAUSE_SECONDS)  # The server does most of the waiting.
 
 
 def require_live(client: Elasticsearch, alias: str, expected: str | None) -> None:
-    """Raise `PromotionConflictError` if `alias` is not on `expected` (None: nowhere)."""
+    """Raise `PromotionConflictError` unless `alias` leads to `expected` (None: the alias must not exist)."""
     if (found := live_index(client, alias)) != expected:
         raise moved_away(alias, expected, found)
 
 
 def moved_away(alias: str, expected: str | None, found: str | None) -> PromotionConflictError:
-    """Return the error that says where the alias was to be and where it is."""
-    reason = f"is on {found or 'nothing'}, and no longer on {expected or 'nothing'}: somebody else moved it meanwhile"
-    return PromotionConflictError(alias, reason)
+    """Return the error for an alias that left `expected` after the run was planned, and leads to `found` now."""
+    build = (found or "").removeprefix(physical_index(alias, ""))
+    now = f"{build}, which was promoted after this run was planned" if build else "nothing: it was deleted meanwhile"
+    before = (expected or "").removeprefix(physical_index(alias, "")) or "nothing"
+    return PromotionConflictError(alias, f"leads to {now}; this run was planned when it led to {before}")
 
 
 def wait_green(client: Elasticsearch, alias: str, index: str, seconds: float) -> None:
-    """Wait until every replica of `index` is there.
+    """Wait until every replica of `index` is assigned.
 
     Raises
     ------
     PromotionConflictError
-        That took longer than `seconds`.
+        Some replica is not assigned after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
         raise_if_signalled()
-        # In short requests: a proxy, or the node that was asked, may go away while one waits.
+        # In short requests: a proxy, or the node that serves the request, may go away during a long one.
         left = min(_HEALTH_SECONDS, max(1, math.ceil(deadline - time.monotonic())))
         health = client.options(ignore_status=408).cluster.health(
             index=index, wait_for_status="green", timeout=f"{left}s"
@@ -179,7 +182,10 @@ def wait_green(client: Elasticsearch, alias: str, index: str, seconds: float) ->
 
 
 def require_healthy(client: Elasticsearch, alias: str, index: str) -> None:
-    """Raise `PromotionConflictError` if `index` is red or a shard does not answer; replicas may be building."""
+    """Raise `PromotionConflictError` if `index` is red or a shard does not answer.
+
+    Replicas may still be building.
+    """
     status = client.cluster.health(index=index, filter_path="status")["status"]
     if status == "red":
         raise PromotionConflictError(alias, f"{index} is red: a primary shard is missing")

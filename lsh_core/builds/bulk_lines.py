@@ -1,4 +1,7 @@
-"""Rows of a bulk request, made from vectors, codes and the other columns. Pure: no I/O."""
+"""Encodes rows as lines of a bulk request. Pure: no I/O.
+
+Input are ids, vectors, codes and the other columns.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +20,27 @@ from lsh_core.builds.field_types import as_json_columns
 from lsh_core.builds.mapping import VectorField
 
 LIVE_VERSION = 2**62
-"""Versions from here on are live changes: later than every row of a load, whose version is its row number."""
+"""First version of live changes. Versions of a load are row numbers and stay below it, so a live change wins over a
+loaded row.
+"""
 
 
-def delete_line(identity: str, position: int) -> bytes:
-    """Return the action line that deletes a document by the change at `position` of the journal."""
+def delete_line(id: str, position: int) -> bytes:
+    """Return the action line of a delete.
+
+    The version of the delete follows from `position`, the position of the change in the journal.
+    """
     version = LIVE_VERSION + position
-    return b'{"delete":{"_id":%b,"version":%d,"version_type":"external_gte"}}\n' % (orjson.dumps(identity), version)
+    return b'{"delete":{"_id":%b,"version":%d,"version_type":"external_gte"}}\n' % (orjson.dumps(id), version)
 
 
 class BulkLineEncoder:
-    """Writes rows as the two lines, action and document, of a bulk request.
+    """Encodes each row as two lines of a bulk request: action and document.
 
     Parameters
     ----------
     field
-        The vector column, whose retrieval strategy writes its codes.
+        Vector column. Its retrieval strategy writes the codes.
     fields
         The mapping's ``properties`` of the other columns.
     """
@@ -56,17 +64,17 @@ class BulkLineEncoder:
         others: pa.Table,
         partition: str | None = None,
     ) -> list[bytes]:
-        """Return one ``bytes`` a row: its action line and its document line.
+        """Return one ``bytes`` per row: its action line and its document line.
 
         Parameters
         ----------
         ids, vectors, row_numbers
-            Id, vector (n, d) and row number of each row. The row number is the document's
-            version, so that of a repeated id the last in source order wins, whatever arrives first.
+            Id, vector (n, d) and row number of each row. The row number is the version of the document: of the rows
+            with one id the last in source order wins, in any order of arrival.
         tokens
-            Codes of the model, (n, t); for a model with lists the primary one first.
+            Codes of the model, (n, t). For a model with lists, the primary list comes first.
         near
-            Lists that a query with the row's vector visits, (n, m); None for a model without lists.
+            Lists that a query with the vector of the row visits, (n, m). None for a model without lists.
         chunk
             Number of the chunk that the rows belong to.
         others
@@ -89,14 +97,16 @@ class BulkLineEncoder:
         partitions: Sequence[str | None],
         others: pa.Table,
     ) -> list[bytes]:
-        """Return one ``bytes`` a row that was written live: it has a position in the journal, and no row number.
+        """Return one ``bytes`` per row that was written live.
+
+        Such a row has a position in the journal and no row number.
 
         Parameters
         ----------
         positions
-            Position of each row's change; the version is above that of every row of a load.
+            Position of the change of each row. Its version is above the version of every loaded row.
         partitions
-            The partition of each row, or None.
+            Partition of each row, or None.
         """
         owns = [
             b'"change":%d' % position + (b"" if partition is None else b',"partition":' + orjson.dumps(partition))
@@ -117,18 +127,18 @@ class BulkLineEncoder:
     ) -> list[bytes]:
         codes = self._field.strategy.row_parts(tokens, near)
         before_copy, after_copy = self._copy or (b"", b"")
-        # The server reads base64 as big-endian float32; anything else would be silent rubbish.
+        # The server reads base64 as big-endian float32. Little-endian bytes would be accepted and give wrong numbers.
         big_endian = memoryview(np.ascontiguousarray(vectors, dtype=">f4").data).cast("B")
         width = 4 * vectors.shape[1]
         rest = self._rest(others)
         lines = []
-        for row, (identity, version, own) in enumerate(zip(ids, versions, owns, strict=True)):
+        for row, (id, version, own) in enumerate(zip(ids, versions, owns, strict=True)):
             vector = b2a_base64(big_endian[row * width : (row + 1) * width], newline=False)
             lines.append(
                 b"".join(
                     (
                         b'{"index":{"_id":',
-                        orjson.dumps(identity),
+                        orjson.dumps(id),
                         b',"version":',
                         b"%d" % version,
                         self._vector,
@@ -148,7 +158,7 @@ class BulkLineEncoder:
         return lines
 
     def _rest(self, others: pa.Table) -> list[bytes]:
-        """Return the other columns of each row as ``,"name":value,...``; empty values are left out."""
+        """Return the other columns of each row as ``,"name":value,...``. Empty values are omitted."""
         if not others.num_columns:
             return [b""] * others.num_rows
         columns = [column.to_pylist() for column in as_json_columns(others, self._fields).columns]
@@ -161,7 +171,7 @@ class BulkLineEncoder:
 
 
 def _as_json(value: object) -> str:
-    """Write a value inside a list or struct that JSON does not know."""
+    """Convert a value inside a list or struct that JSON does not support."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, Decimal):

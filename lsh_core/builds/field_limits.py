@@ -1,4 +1,7 @@
-"""Limits of the server on the fields of an index, found before anything is written. Pure: no I/O."""
+"""Checks the server's limits on the fields of an index. Pure: no I/O.
+
+The checks run before anything is written.
+"""
 
 from __future__ import annotations
 
@@ -13,44 +16,49 @@ from lsh_core.errors import SchemaError, SourceError
 from lsh_core.sources.arrays import AnyType
 from lsh_core.sources.plain_types import is_list
 
-MOST_FIELDS = 10_000
-"""Fields of an index, objects and multi-fields counted; each costs memory on every node that holds a shard."""
-MOST_LEVELS = 20
-"""Objects in objects, as the server allows by default."""
+MAX_FIELDS = 10_000
+"""Maximum number of fields of an index, with objects and multi-fields. Each field costs memory on every node that holds
+a shard.
+"""
+MAX_LEVELS = 20
+"""Maximum depth of nested objects, as the server allows by default."""
 SPARE_FIELDS = 1_000
-"""Fields that live changes may add."""
+"""Number of fields that live changes may add."""
 
 _REMEDY = "rename it, or leave the column out with --columns"
 
 
 def check_nested_names(source: str, schema: pa.Schema) -> None:
-    """Raise `SchemaError` for a struct whose fields the server cannot tell apart, or cannot name."""
+    """Raise `SchemaError` for a struct with field names that the server rejects or merges."""
     for column in schema:
         _check_type(source, column.name, column.name, column.type, levels=column.name.count(".") + 1)
 
 
 def check_field_count(source: str, mappings: Mapping[str, Any]) -> None:
-    """Raise `SourceError` where the columns would make more fields than `MOST_FIELDS`."""
+    """Raise `SourceError` if the columns make more fields than `MAX_FIELDS`."""
     count = field_count(mappings)
-    if count > MOST_FIELDS:
+    if count > MAX_FIELDS:
         raise SourceError(
             source,
-            f"makes {count:,} fields, and an index may have {MOST_FIELDS:,}: choose fewer columns with --columns",
+            f"makes {count:,} fields, and an index may have {MAX_FIELDS:,}: choose fewer columns with --columns",
         )
 
 
 def field_count(mappings: Mapping[str, Any]) -> int:
-    """Return the number of fields of a mapping, as the server counts them: objects and multi-fields too."""
+    """Return the number of fields of a mapping, as the server counts them.
+
+    Objects and multi-fields count as well.
+    """
     paths = paths_with_implied_objects(mappings.get("properties", {}))
     return len(paths) + sum(len(definition.get("fields", {})) for definition in paths.values())
 
 
 def _check_type(source: str, column: str, path: str, arrow: AnyType, *, levels: int) -> None:
-    if levels > MOST_LEVELS:
+    if levels > MAX_LEVELS:
         raise SchemaError(
             source,
             column,
-            f"is nested deeper than the {MOST_LEVELS} levels that Elasticsearch maps: flatten it, or leave the column "
+            f"is nested deeper than the {MAX_LEVELS} levels that Elasticsearch maps: flatten it, or leave the column "
             "out with --columns",
         )
     while is_list(arrow):
@@ -68,7 +76,8 @@ def _check_names(source: str, column: str, path: str, names: list[str]) -> None:
         if count > 1:
             raise SchemaError(source, column, f"has {count} fields named {name!r} in {path!r}: {_REMEDY}")
         if not all(part.strip() for part in name.split(".")):
-            raise SchemaError(source, column, f"has a field in {path!r} whose name is {name!r}, or in part: {_REMEDY}")
+            named = f"a field {name!r} in {path!r}, whose name has an empty part" if name.strip(" .") else None
+            raise SchemaError(source, column, f"has {named or f'a field without a name in {path!r}'}: {_REMEDY}")
         if outer := next((each for each in _outer(name) if each in names), None):
             raise SchemaError(
                 source,
@@ -78,6 +87,6 @@ def _check_names(source: str, column: str, path: str, names: list[str]) -> None:
 
 
 def _outer(name: str) -> Iterable[str]:
-    """Return the names of the objects that a dotted name is inside of: ``a.b.c`` is inside ``a`` and ``a.b``."""
+    """Return the names of the objects around a dotted name: ``a.b.c`` is inside ``a`` and ``a.b``."""
     parts = name.split(".")
     return (".".join(parts[:length]) for length in range(1, len(parts)))

@@ -1,4 +1,4 @@
-"""The one table from Arrow types to Elasticsearch fields, and the columns as the server wants them."""
+"""Maps Arrow types to Elasticsearch fields, and casts columns to JSON values."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from lsh_core.sources.common_types import is_text
 from lsh_core.sources.plain_types import is_list, list_from_lengths
 
 KEYWORD_BYTES = 8191
-"""Longest keyword value that is indexed; longer ones stay in the document but are not searchable (32,766 bytes is
-the server's limit, and a character may take four of them)."""
+"""Maximum length of an indexed keyword value, in characters.
+
+A longer value stays in the document but is not searchable. The server's limit is 32,766 bytes, and a character takes up
+to four bytes.
+"""
 
 _DATE_FORMAT = "strict_date_optional_time||epoch_millis"
 _NUMBER_OPTIONS = {"coerce": False}
@@ -32,7 +35,8 @@ _TABLE: tuple[tuple[Callable[[pa.DataType], bool], dict[str, Any]], ...] = (
     (pa.types.is_uint16, {"type": "integer", **_NUMBER_OPTIONS}),
     (pa.types.is_int64, {"type": "long", **_NUMBER_OPTIONS}),
     (pa.types.is_uint32, {"type": "long", **_NUMBER_OPTIONS}),
-    # Not long, which ends at 2^63, nor unsigned_long, which not every distribution has: hashes are looked up exactly.
+    # Not `long`, which ends at 2^63. Not `unsigned_long`, which some distributions lack. A keyword suffices, because
+    # hashes are only looked up exactly.
     (pa.types.is_uint64, {"type": "keyword", "ignore_above": KEYWORD_BYTES}),
     (pa.types.is_duration, {"type": "long", **_NUMBER_OPTIONS}),
     (pa.types.is_float16, {"type": "half_float", **_NUMBER_OPTIONS}),
@@ -75,17 +79,19 @@ _TAKEN_NAMES = frozenset(
         "_version",
     }
 )
-"""Our own object, and the server's metadata fields and sort keys; other names may begin with an underscore."""
+"""Reserved names: airlsh's own object, and the server's metadata fields and sort keys. Other names may begin with an
+underscore.
+"""
 
 OVERRIDES = _NUMBERS | {"boolean", "keyword", "text", "date", "date_nanos", "ip", "binary", "geo_point"}
-"""Types that ``--field-type COLUMN=TYPE`` may ask for."""
+"""Types that ``--field-type COLUMN=TYPE`` accepts."""
 
 
 def field_for(source: str, column: str, arrow: AnyType) -> dict[str, Any]:
-    """Return the mapping of the field that holds `column`, of the plain type `arrow`.
+    """Return the mapping of the field for `column`, a column of the plain type `arrow`.
 
-    Lists map as their elements do: every Elasticsearch field may hold many values. A float that is not a number,
-    or infinite, has no place in JSON: the row is indexed without that value.
+    A list maps as its elements do, because every Elasticsearch field may hold many values. JSON has no NaN and no
+    infinity: a row with such a value is indexed without the value.
 
     Raises
     ------
@@ -100,7 +106,7 @@ def field_for(source: str, column: str, arrow: AnyType) -> dict[str, Any]:
             "properties": {child.name: field_for(source, f"{column}.{child.name}", child.type) for child in arrow},
         }
     if pa.types.is_timestamp(arrow):
-        # Not date_nanos, which begins in 1970: nanoseconds are what pandas writes, whatever the dates are.
+        # Not `date_nanos`, which begins in 1970: pandas writes nanoseconds for dates of any year.
         return {"type": "date"}
     if pa.types.is_null(arrow):
         return {"type": "keyword", "ignore_above": KEYWORD_BYTES}
@@ -115,14 +121,14 @@ def field_for(source: str, column: str, arrow: AnyType) -> dict[str, Any]:
 def fields_for(
     source: str, schema: pa.Schema, *, vector: str, text: Sequence[str] = (), overrides: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Return the mapping's ``properties`` for the columns of `schema`, which go beside the column `vector`.
+    """Return the ``properties`` of the mapping for all columns of `schema` except `vector`.
 
-    A text column is full text, and under ``<column>.keyword`` a keyword too, so that it can be filtered.
+    A text column is indexed as full text, and as a keyword under ``<column>.keyword`` for filters.
 
     Raises
     ------
     SchemaError
-        A column that cannot be a field, or not beside the others: ``a.b`` is a field inside ``a``.
+        A column cannot be a field, or collides with another column: ``a.b`` is a field inside ``a``.
     """
     overrides = overrides or {}
     for column in (*text, *overrides):
@@ -147,7 +153,10 @@ def fields_for(
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, str]:
-    """Parse ``COLUMN=TYPE`` pairs; raise `SettingsError` for anything else."""
+    """Parse ``COLUMN=TYPE`` pairs.
+
+    Any other text raises `SettingsError`.
+    """
     overrides = {}
     for pair in pairs:
         column, equals, kind = pair.rpartition("=")
@@ -160,20 +169,24 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def is_field_name(name: str) -> bool:
-    """Return whether a column of this name can be a field beside airlsh's own."""
+    """Return whether a column of this name can be a field beside airlsh's own fields."""
     parts = name.split(".")
     return all(part.strip() for part in parts) and parts[0] not in _TAKEN_NAMES and "*" not in name
 
 
 def text_fields(fields: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the paths of those `fields`, the ``properties`` of a mapping, that are full text, objects' fields too."""
+    """Return the paths of all full-text fields in `fields`, the ``properties`` of a mapping.
+
+    Fields inside objects are included.
+    """
     return tuple(path for path, field in field_paths(fields).items() if field.get("type") == "text")
 
 
 def field_paths(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return all `fields`, the ``properties`` of a mapping, by their paths: objects, and the fields inside them.
+    """Return all `fields`, the ``properties`` of a mapping, by path.
 
-    A column named ``a.b`` is mapped as a field ``b`` inside an object ``a``, as a column ``a`` of structs is.
+    Objects are included, and the fields inside them. A column named ``a.b`` is mapped as a field ``b`` inside an object
+    ``a``, like a column ``a`` of structs.
     """
     found: dict[str, Mapping[str, Any]] = {}
     for name, field in fields.items():
@@ -183,7 +196,10 @@ def field_paths(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[st
 
 
 def multi_fields(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return the multi-fields of `fields`, such as ``title.keyword``, by their paths: indexed, not in documents."""
+    """Return the multi-fields of `fields`, such as ``title.keyword``, by path.
+
+    A multi-field is indexed but not stored in documents.
+    """
     return {
         f"{path}.{name}": inner
         for path, field in field_paths(fields).items()
@@ -194,8 +210,8 @@ def multi_fields(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[s
 def as_json_columns(table: pa.Table, fields: Mapping[str, Mapping[str, Any]]) -> pa.Table:
     """Cast the columns of `table` to types whose Python values are JSON.
 
-    Dates are written as ISO 8601, times as text, durations as their integer count of units. Decimals and unsigned
-    64-bit integers are written as their digits, unless their field in `fields` is a number.
+    Dates become ISO 8601 text, times become text, and durations become integer counts of their unit. Decimals and
+    unsigned 64-bit integers become digits as text, unless their field in `fields` is a number.
     """
     for position, name in enumerate(table.column_names):
         table = table.set_column(position, name, _as_json(table.column(position), fields[name]))
@@ -203,7 +219,7 @@ def as_json_columns(table: pa.Table, fields: Mapping[str, Mapping[str, Any]]) ->
 
 
 def _as_json(column: Any, field: Mapping[str, Any]) -> Any:
-    """Cast an array, or a chunked one, and whatever is nested in it."""
+    """Cast an array, or a chunked array, with its nested values."""
     arrow = column.type
     if pa.types.is_timestamp(arrow):
         utc = column.cast(pa.timestamp(arrow.unit, "UTC"))
@@ -234,7 +250,7 @@ def _nested_as_json(array: Any, field: Mapping[str, Any]) -> Any:
 
 
 def _plain_digits(column: Any) -> Any:
-    """Write decimals in plain notation: Arrow's own cast writes small ones with an exponent."""
+    """Write decimals in plain notation: Arrow's cast writes small decimals with an exponent."""
     digits = [None if number is None else f"{number:f}" for number in column.to_pylist()]
     return pa.array(digits, pa.string())
 

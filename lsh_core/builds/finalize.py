@@ -1,4 +1,4 @@
-"""From an index that was loaded to one that is served: normal refresh, one segment a shard, all copies asked for."""
+"""Finalizes a loaded index: restores the refresh interval, merges segments and adds replicas."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_MERGE_SECONDS = 6 * 3600
+_MAX_MERGE_SECONDS = 6 * 3600
 _LINE_SECONDS = 10.0
 _JSON = {"accept": "application/json"}
 _LOST_SECONDS = 30.0
-"""Time after which the outcome of a merge that cannot be read counts as lost."""
+"""Time after which the outcome of a merge counts as lost if it cannot be read."""
 
 
 def finalize_index(client: Elasticsearch, index: str, *, replicas: int) -> None:
-    """Put the refresh interval back to the server's default, read it back, refresh, and merge.
+    """Restore the default refresh interval, read it back, refresh, and merge.
 
-    ``wait_for`` on an index that still has a refresh interval of -1 would hang every writer.
+    A write with ``refresh=wait_for`` would hang on an index whose refresh interval is still -1.
 
     Raises
     ------
     VerificationError
-        The settings read back are not the ones that were put.
+        The settings that were read back differ from the settings that were written.
     PartialAnswerError
-        A shard did not take part.
+        A shard did not take part in the refresh or the merge.
     """
     client.indices.put_settings(
         index=index, settings={"index.refresh_interval": None, "index.number_of_replicas": replicas}
@@ -46,14 +46,17 @@ def finalize_index(client: Elasticsearch, index: str, *, replicas: int) -> None:
 
 
 def _merge(client: Elasticsearch, index: str) -> None:
-    """Merge to one segment a shard; polled, so that no connection has to stay open for the whole merge."""
+    """Merge every shard to one segment.
+
+    The merge runs as a server task that is polled, so no connection stays open during the whole merge.
+    """
     started = said = time.monotonic()
     task = client.indices.forcemerge(index=index, max_num_segments=1, wait_for_completion=False)["task"]
     pause = 0.05
     outcome = _Outcome(client, task)
     while not (state := outcome.read())["completed"]:
         now = time.monotonic()
-        if now - started > _LONGEST_MERGE_SECONDS:
+        if now - started > _MAX_MERGE_SECONDS:
             raise UnavailableError(f"merging {index}", now - started, "still merging")
         if now - said > _LINE_SECONDS:
             said = now
@@ -64,17 +67,18 @@ def _merge(client: Elasticsearch, index: str) -> None:
     if "error" in state:
         raise VerificationError(index, "merge", "done", state["error"].get("reason"))
     response = state.get("response")
-    if response is None:  # It ended; where its outcome is not kept, a second merge, of nothing, tells.
-        patient = client.options(request_timeout=_LONGEST_MERGE_SECONDS)
+    # The task has ended. If its outcome was not kept, a second merge, which has nothing to do, reports failures.
+    if response is None:
+        patient = client.options(request_timeout=_MAX_MERGE_SECONDS)
         response = patient.indices.forcemerge(index=index, max_num_segments=1).body
     require_primaries(client, "merge", index, response)
 
 
 class _Outcome:
-    """The state of a task; only that it has ended, where the server could not keep or read its outcome.
+    """State of a server task; only its end if the server lost the outcome.
 
-    The server keeps outcomes in the index ``.tasks``, which an index template of the cluster may spoil as well. It
-    answers 503 then, each time, and for a moment where a shard or the master moves: the task may still be at work.
+    The server keeps outcomes in the index ``.tasks``, which an index template of the cluster may break. Then the server
+    answers 503 every time. It also answers 503 while a shard or the master moves, and the task may still be running.
     """
 
     def __init__(self, client: Elasticsearch, task: str) -> None:
@@ -85,7 +89,7 @@ class _Outcome:
         from elasticsearch import ApiError
 
         try:
-            # Not `client.tasks.get`: it warns, on each call, that the task API may change.
+            # Not `client.tasks.get`: it warns on each call that the task API may change.
             state = dict(self._client.perform_request("GET", f"/_tasks/{self._task}", headers=_JSON).body)
         except ApiError as error:
             if error.status_code not in (404, 503):

@@ -11,19 +11,22 @@ import xxhash
 
 
 def hash_ids(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
-    """Return a 128-bit hash of each id, (n, 2) uint64 (XXH3: no collision is to be met in 10^15 ids)."""
+    """Return a 128-bit hash of each id, (n, 2) uint64.
+
+    The hash is XXH3. A collision is not expected within 10^15 ids.
+    """
     digest = xxhash.xxh3_128_digest
-    hashes = b"".join([digest(identity.encode()) for identity in ids])
+    hashes = b"".join([digest(id.encode()) for id in ids])
     return np.frombuffer(hashes, dtype=">u8").astype(np.uint64).reshape(-1, 2)
 
 
 class IdHashes:
-    """A set of 128-bit hashes of ids, asked for many at a time.
+    """Set of 128-bit hashes of ids, with vectorised lookups.
 
     Parameters
     ----------
     hashes
-        (n, 2) uint64, as `hash_ids` gives them.
+        (n, 2) uint64, as `hash_ids` returns them.
     """
 
     def __init__(self, hashes: npt.NDArray[np.uint64] | None = None) -> None:
@@ -31,14 +34,14 @@ class IdHashes:
         ordered = given[np.lexsort((given[:, 1], given[:, 0]))]
         changes = np.any(ordered[1:] != ordered[:-1], axis=1)
         self._ordered = ordered[np.append(True, changes)[: len(ordered)]]
-        # How many ids share the first half of a hash: one, but for a chance in a billion.
+        # Maximum number of ids that share the first half of a hash: 1, except with a probability of 10^-9.
         self._longest_run = longest_run(self._ordered[:, 0])
 
     def __len__(self) -> int:
         return len(self._ordered)
 
     def contains(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        """Return for each of `hashes`, (n, 2) uint64, whether it is in the set."""
+        """Return for each of `hashes`, (n, 2) uint64, whether the set contains it."""
         found = np.zeros(len(hashes), np.bool_)
         at = np.searchsorted(self._ordered[:, 0], hashes[:, 0])
         for _ in range(self._longest_run):
@@ -48,6 +51,6 @@ class IdHashes:
 
 
 def longest_run(ordered: npt.NDArray[Any]) -> int:
-    """Return how often the commonest of `ordered` numbers occurs; 0 if there are none."""
+    """Return the number of occurrences of the commonest value in `ordered`; 0 if empty."""
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
     return int(np.diff(np.append(starts, len(ordered))).max(initial=0))

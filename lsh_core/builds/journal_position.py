@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import NewType
 
 JournalPosition = NewType("JournalPosition", int)
-"""A position in the journal; a later change has a greater one."""
+"""Position in the journal; a later change has a greater position."""
 
 BEFORE_ALL = JournalPosition(-1)
-"""The position before the first change."""
+"""Position before the first change."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class SourceWatermark:
     Attributes
     ----------
     time
-        Moment given by the user: the source contains all changes before it (ISO 8601). None: no moment was given.
+        Moment that the user set, ISO 8601: the source contains all changes before it. None: not set.
     position
-        Position of the last change that the source contains. It is derived from `time` once, when the build starts:
+        Position of the last change that the source contains. It is derived from `time` once, when the build starts, so
         later clock changes of the writers have no effect.
     """
 

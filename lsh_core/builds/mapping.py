@@ -19,16 +19,19 @@ from lsh_core.retrieval.registry import make_retrieval
 from lsh_core.retrieval.token_format import TokenFormat
 
 META_KEY = "airlsh"
-MOST_DIMS = 4096
+MAX_DIMS = 4096
 FORMAT = 3
-"""Format of ``_meta``. 1: without fields for live changes; 2: with ``kind`` and ``has_lists``."""
+"""Format of ``_meta``; an index of another format is refused.
+
+Format 1 had no fields for live changes. Format 2 had ``kind`` and ``has_lists``.
+"""
 _BYTES_PER_SHARD = 16 * 2**30
 _GC_DELETES = "1h"
 
 
 @dataclass(frozen=True)
 class VectorField:
-    """One vector column of a build and the model that hashes it.
+    """Vector column of a build and the model that hashes it.
 
     Attributes
     ----------
@@ -37,8 +40,8 @@ class VectorField:
     retrieval, retrieval_parameters
         Name and parameters of the retrieval strategy.
     encoder
-        Encoder of the vectors, as `lsh_core.sources.encoder_info.EncoderInfo` has it, where the source says so. It
-        turns texts and images into queries.
+        Encoder of the vectors, in the form of `lsh_core.sources.encoder_info.EncoderInfo`; None if the source names
+        none. The encoder turns texts and images into queries.
     """
 
     column: str
@@ -72,18 +75,18 @@ class VectorField:
 
 @dataclass(frozen=True)
 class BuildMeta:
-    """What an index says of itself in ``_meta.airlsh``.
+    """Metadata of an index, stored in ``_meta.airlsh``.
 
     Attributes
     ----------
     format
         `FORMAT` of the version that built the index.
     id_column
-        Column of the source that holds the ids; "id" where the index does not say.
+        Column of the source with the ids; "id" if the index does not record it.
     source_version
         Version of the Delta or Iceberg table that was read; None for plain files.
     column_types
-        Types of the columns that are mapped by default, as `pack_types` writes them; empty if they are not known.
+        Types of the columns that are mapped by default, as `pack_types` writes them; empty if unknown.
     """
 
     name: str
@@ -103,19 +106,19 @@ class BuildMeta:
         return unpack_types(self.column_types)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the value that is stored."""
+        """Return the stored form."""
         return {META_KEY: asdict(self)}
 
     @classmethod
     def from_json(cls, meta: Mapping[str, Any]) -> BuildMeta:
-        """Read what `to_json` wrote.
+        """Read the stored form that `to_json` wrote.
 
         Raises
         ------
         KeyError
-            An index that airlsh did not make.
+            airlsh did not make the index.
         ModelMismatchError
-            An index of another format.
+            The index has another format.
         """
         own = dict(meta[META_KEY])
         if (found := own.get("format")) != FORMAT:
@@ -131,23 +134,26 @@ def pack_types(schema: pa.Schema) -> str:
 
 
 def unpack_types(text: str) -> pa.Schema:
-    """Return the schema that `pack_types` wrote; an empty one for an empty text."""
+    """Return the schema that `pack_types` wrote; empty text gives an empty schema."""
     return pa.ipc.read_schema(pa.py_buffer(b64decode(text))) if text else pa.schema([])
 
 
 def check_vector_column(source: str, column: str, dims: int) -> None:
-    """Raise `SchemaError` for a column that cannot be a field, or vectors longer than the server can index."""
+    """Raise `SchemaError` for a column that cannot be a field.
+
+    Vectors that are longer than the server can index raise it as well.
+    """
     if not is_field_name(column):
         raise SchemaError(source, column, "cannot be the name of a field: give the column another one")
-    if dims > MOST_DIMS:
-        raise SchemaError(source, column, f"has vectors of {dims} numbers; Elasticsearch indexes {MOST_DIMS} at most")
+    if dims > MAX_DIMS:
+        raise SchemaError(source, column, f"has vectors of {dims} numbers; Elasticsearch indexes {MAX_DIMS} at most")
 
 
 def default_shards(rows: int, dims: int, nodes: int) -> int:
-    """Return the number of primary shards for an index of `rows` rows of `dims` numbers each, copies counted.
+    """Return the number of primary shards for `rows` vectors of `dims` numbers.
 
-    One shard answers a query cheapest, so there are as many as the bytes want, and no more; what is
-    too big for one is spread over all data nodes.
+    `dims` counts every stored copy of a vector. A query is cheapest on one shard, so the number of shards follows from
+    the bytes alone. An index that is too big for one shard is spread over all data nodes.
     """
     size = rows * (4 * dims + 400)
     shards = math.ceil(size / _BYTES_PER_SHARD)
@@ -159,11 +165,11 @@ def build_body(
 ) -> dict[str, Any]:
     """Return the body that creates the index of a build, ready to be loaded.
 
-    The vector itself is ``flat``, whatever the strategy: a query can be compared exactly with all rows, or with those
-    that pass a filter.
+    The vector field is ``flat`` under every strategy, so a query can be compared exactly with all rows, or with the
+    rows that pass a filter.
 
-    ``refresh_interval`` is -1 while it loads; `finalize` restores the default. The query cache is off because one-off
-    token filters only pollute it.
+    ``refresh_interval`` is -1 during the load; `finalize` restores the default. The query cache is off, because token
+    filters are used once and only pollute it.
     """
     own: dict[str, Any] = {
         "chunk": {"type": "integer"},
@@ -189,13 +195,13 @@ def build_body(
         settings["index.sort.field"] = sorted_by
         settings["index.sort.order"] = ["asc"] * len(sorted_by)
     mappings = {"dynamic": "strict", "_meta": meta.to_json(), "properties": properties}
-    # As many as there are, and some for live changes: the server's own limit is 1,000.
+    # The fields of the mapping, and some for live changes. The server's own limit is 1,000.
     settings["index.mapping.total_fields.limit"] = field_count(mappings) + SPARE_FIELDS
     return {"settings": settings, "mappings": mappings}
 
 
 def _add_fields(own: dict[str, Any], added: Mapping[str, Mapping[str, Any]]) -> None:
-    """Add fields to `own`; objects that are there already get the properties of the added ones too."""
+    """Add fields to `own`; fields of existing objects are merged."""
     for name, mapped in added.items():
         if "properties" in mapped and name in own:
             own[name] = {"properties": {**own[name]["properties"], **mapped["properties"]}}

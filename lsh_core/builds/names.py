@@ -1,10 +1,10 @@
-"""Names of the index of a build, and of the private aliases that its loaders write through."""
+"""Names of a build's index and of the private aliases of its loaders."""
 
 from __future__ import annotations
 
 
 def physical_index(name: str, build: str) -> str:
-    """Return the index that holds `build` of `name`."""
+    """Return the index of `build` of `name`."""
     return f"airlsh-{name}-{build}"
 
 
@@ -14,7 +14,10 @@ def write_alias(build: str, epoch: int) -> str:
 
 
 def closed_alias(build: str, epoch: int) -> str:
-    """Return the alias that says that nobody may load; `epoch` is the last that could."""
+    """Return the alias that marks a build as closed to loaders.
+
+    `epoch` is the last epoch that could write.
+    """
     return f"airlsh-c-{build}-{epoch}"
 
 
@@ -24,21 +27,28 @@ def ledger_alias(build: str, epoch: int) -> str:
 
 
 def live_write_alias(index: str) -> str:
-    """Return the alias that live changes are written through into `index`, while that is live and not fenced.
+    """Return the alias through which live changes are written into `index`.
 
-    It is another one for each build: a document that was hashed for one cannot get into the next.
+    The alias exists while `index` is live and not fenced. Each build has its own alias, so a document that was hashed
+    for one build cannot get into the next.
 
-    ``require_alias`` does not hold for deletes: one with an external version, sent to an alias that is away,
-    makes an index of that name. No index may have a capital letter in its name, so this one cannot be made.
+    ``require_alias`` has no effect on deletes: a delete with an external version, sent to a missing alias, creates an
+    index of that name. The alias therefore has capital letters, which index names must not have, so the creation fails.
     """
     return f"airlsh-LIVE-{index}"
 
 
 def replay_alias(index: str) -> str:
-    """Return the alias that the journal is replayed through into `index`, a build that is not live."""
+    """Return the alias through which the journal is replayed into `index`.
+
+    `index` belongs to a build that is not live.
+    """
     return f"airlsh-REPLAY-{index}"
 
 
 def fence_alias(name: str, epoch: int) -> str:
-    """Return the alias that says that the promotion with the lease `epoch` keeps live changes of `name` waiting."""
+    """Return the alias that marks live changes of `name` as fenced.
+
+    The promotion with the lease `epoch` holds the changes back.
+    """
     return f"airlsh-FENCED-{name}-{epoch}"

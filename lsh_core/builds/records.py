@@ -1,4 +1,7 @@
-"""Records of builds: one document per build, with its settings, plan, state and the facts of its stages."""
+"""Records of builds, one document per build.
+
+A record holds the settings, the plan, the state and the facts of the stages.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,12 @@ class BuildState(StrEnum):
     LOADED = "loaded"
     VERIFIED = "verified"
     CORRECTED = "corrected"
-    """Verified once; rows were loaded since, so it must be verified again."""
+    """Verified once; rows were loaded since, so the build must be verified again."""
     FAILED = "failed"
 
     @property
     def was_verified(self) -> bool:
-        """Whether the build was verified once, and never found wrong since."""
+        """True if the build was verified once and has not failed verification since."""
         return self in (BuildState.VERIFIED, BuildState.CORRECTED)
 
 
@@ -56,13 +59,13 @@ class BuildRecord:
     settings
         Settings of its run, as `IndexSettings` dumps them.
     expected_live
-        Index that was live when the run started first; promotion moves the alias from there only.
+        Index that was live when the run first started. Promotion moves the alias from this index only.
     watermark
         Live changes that the source contains.
     source_version
         Version of the table that the run reads; None for plain files.
     plan
-        Plan as `BuildPlan` stores it; None before the build was planned, and in lists of records.
+        Plan as `BuildPlan` stores it; None before planning, and in lists of records.
     planned_at
         End of the journal before the files were listed.
     replayed_to
@@ -100,12 +103,12 @@ class BuildRecord:
 
     @property
     def was_verified(self) -> bool:
-        """Whether the build was verified once, and never found wrong since."""
+        """True if the build was verified once and has not failed verification since."""
         return self.state.was_verified
 
     @property
     def source_files(self) -> list[str]:
-        """URLs of the files that the plan reads; none before there is a plan."""
+        """URLs of the files that the plan reads; empty before there is a plan."""
         return [] if self.plan is None else [file["url"] for file in self.plan["files"]]
 
     @property
@@ -144,7 +147,7 @@ class BuildRecord:
 
 
 class BuildRecords:
-    """Records in ``airlsh-runs``, one document per build."""
+    """Build records in ``airlsh-runs``, one document per build."""
 
     def __init__(self, client: Elasticsearch) -> None:
         self._client = client
@@ -163,7 +166,10 @@ class BuildRecords:
         watermark: SourceWatermark | None = None,
         source_version: str | None = None,
     ) -> None:
-        """Record a build when its run starts; a retry of the same run keeps the first start."""
+        """Record a build when its run starts.
+
+        A retry of the run keeps the first start.
+        """
         document = {
             "format": RECORD_FORMAT,
             "index": index,
@@ -190,9 +196,9 @@ class BuildRecords:
         self._update(build, state=state.value)
 
     def advance(self, name: str, build: str, state: BuildState) -> None:
-        """Record the state that a run has brought a build to, unless the build was verified before.
+        """Record the new state of a build, unless the build was verified before.
 
-        A repeated run changes nothing in a verified build. Only loading more rows, and a failed verification, write
+        A repeated run changes nothing in a verified build. Only loading more rows, or a failed verification, writes
         another state.
         """
         if not self.get(name, build).was_verified:
@@ -203,15 +209,18 @@ class BuildRecords:
         self._update(build, plan=plan, planned_at=planned_at)
 
     def record_stage(self, build: str, stage: str, facts: StageFacts) -> None:
-        """Record the facts of a stage that has ended, and clear an earlier failure."""
+        """Record the facts of a finished stage, and clear an earlier failure."""
         self._update(build, stages={stage: facts.to_json()}, error=None)
 
     def record_accounts(self, build: str, accounts: RowAccounts) -> None:
-        """Record the accounts before they are checked, so that the report of a failed verification has them."""
+        """Record the row accounts before they are checked.
+
+        So the report of a failed verification contains them.
+        """
         self._update(build, stages={"verify": accounts.to_json()})
 
     def record_verified(self, build: str, recall_curve: Mapping[str, Any] | None) -> None:
-        """Record that the build is verified, and its recall by effort."""
+        """Record that the build is verified, with its recall curve."""
         self._update(build, state=BuildState.VERIFIED.value, recall_curve=recall_curve)
 
     def record_failure(self, build: str, error: str, *, keep_state: bool) -> None:
@@ -228,7 +237,7 @@ class BuildRecords:
         self._update(build, promoted_at=now())
 
     def record_demotion(self, build: str) -> None:
-        """Record that the build ceases to be live."""
+        """Record that the build is no longer live."""
         self._update(build, demoted_at=now())
 
     def record_report(self, build: str, report: Mapping[str, Any]) -> None:
@@ -236,7 +245,7 @@ class BuildRecords:
         self._update(build, report=report, finished_at=now())
 
     def record_evaluation(self, build: str, evaluation: Mapping[str, Any]) -> None:
-        """Record an evaluation in place of the earlier one; nothing of the earlier one stays."""
+        """Record an evaluation; it replaces the earlier evaluation completely."""
         from elasticsearch import ConflictError
 
         while True:
@@ -273,19 +282,25 @@ class BuildRecords:
         return BuildRecord.from_document(document) if document.get("name") == name else None
 
     def get(self, name: str, build: str, *, as_acknowledged: bool = False) -> BuildRecord:
-        """Return the record of `build`, as `find` does; raise `NotFoundError` if `name` has no such build."""
+        """Return the record of `build`; raise `NotFoundError` if it is missing.
+
+        See `find`.
+        """
         record = self.find(name, build, as_acknowledged=as_acknowledged)
         if record is None:
             raise NotFoundError("build", build, f"`airlsh builds list {name}` shows those of {name}")
         return record
 
     def of(self, name: str | None) -> list[BuildRecord]:
-        """Return the records of all builds of `name`, or of every name, newest first, without their plans."""
+        """Return the records of all builds of `name`, newest first, without plans.
+
+        None as `name` means every index name.
+        """
         self._client.indices.refresh(index=RUNS)
         hits = search(
             self._client,
             RUNS,
-            # Alias moves and watermarks are stored in the same index: only builds have a state.
+            # Alias moves and watermarks are stored in the same index; only builds have a state.
             query={"term": {"name": name}} if name is not None else {"exists": {"field": "state"}},
             sort=[{"started_at": "desc"}],
             size=_MAX_LISTED,
@@ -294,14 +309,17 @@ class BuildRecords:
         return [BuildRecord.from_document(hit["_source"]) for hit in hits]
 
     def latest(self, name: str) -> BuildRecord:
-        """Return the record of the newest build of `name`; raise `NotFoundError` if there is none."""
+        """Return the record of the newest build of `name`.
+
+        If there is none, `NotFoundError` is raised.
+        """
         records = self.of(name)
         if not records:
             raise unknown_name(name)
         return records[0]
 
     def forget(self, build: str) -> None:
-        """Delete the record of a build that was retired."""
+        """Delete the record of a retired build."""
         self._client.delete(index=RUNS, id=build, refresh=True)
 
     def _update(self, build: str, **changes: Any) -> None:
@@ -328,15 +346,15 @@ def unknown_name(name: str) -> NotFoundError:
 
 
 def nothing_live(name: str) -> NotFoundError:
-    """Return the error for a name under which no build is live."""
+    """Return the error for an index name without a live build."""
     return NotFoundError("live index", name, f"build one: airlsh index {name} --source ...")
 
 
 def acknowledged_record(connection: Connection, name: str, build: str) -> BuildRecord:
-    """Return the record of `build` as it was acknowledged last, whichever node answers."""
+    """Return the last acknowledged record of `build`, whichever node answers."""
     return on_any_node(connection, lambda client: BuildRecords(client).get(name, build, as_acknowledged=True))
 
 
 def now() -> str:
-    """Return the current time as it is stored: ISO 8601 in UTC."""
+    """Return the current time in its stored form: ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

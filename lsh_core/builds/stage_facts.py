@@ -1,4 +1,7 @@
-"""Facts that the stages of an index run find; the record of the build keeps them."""
+"""Facts that the stages of an index run find.
+
+The record of the build stores them.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class StageFacts(JsonForm):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckFacts(SourceFacts, StageFacts):
-    """Facts of the source, the model and the servers, known before any work is done."""
+    """Facts of source, model and servers, known before any work is done."""
 
     rows: int
     files: int
@@ -59,7 +62,7 @@ class PlanFacts(SourceFacts, StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateFacts(StageFacts):
-    """The index of the build; `created` is False where an earlier try has created it."""
+    """Facts of a created index; `created` is False if an earlier try created it."""
 
     index: str
     created: bool
@@ -76,9 +79,9 @@ class LoadFacts(StageFacts):
     rows_read, chunks
         Rows and chunks of this try.
     skipped
-        Rows of chunks that an earlier try has loaded.
+        Rows of chunks that an earlier try loaded.
     adopted
-        Whether the load followed a job that was running on Dask already.
+        Whether the load followed a job that was already running on Dask.
     """
 
     rows_read: int
@@ -96,18 +99,18 @@ class FinalizeFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class RowAccounts(JsonForm):
-    """Accounts of all rows of a build: ``rows_read = accepted + repeated + replaced + dead_lettered``.
+    """Accounts of all rows: ``rows_read = accepted + repeated + replaced + dead_lettered``.
 
     Attributes
     ----------
     repeated, replaced
-        Rows that lost to a later row with their id, and rows that lost to a live change.
+        Rows that lost to a later row with the same id, and rows that lost to a live change.
     rows_beyond_norm
-        Rows of a ``dot`` index beyond the norm that the model was trained on: recall of these is lower.
+        Rows of a ``dot`` index beyond the trained norm. Their recall is lower.
     nodes
         Load statistics of each node.
     work_seconds
-        Seconds of all workers together, by kind of work.
+        Seconds of all workers together, by type of work.
     """
 
     rows_read: int | None = None
@@ -127,7 +130,7 @@ class RowAccounts(JsonForm):
 
 @dataclass(frozen=True, kw_only=True)
 class DefaultRecall(JsonForm):
-    """Recall@10 of searches with the default effort, as measured on the finished build.
+    """Recall@10 of searches with the default effort, measured on the finished build.
 
     Attributes
     ----------
@@ -153,13 +156,13 @@ class VerifyFacts(DefaultRecall, RowAccounts, StageFacts):
     Attributes
     ----------
     documents
-        Documents of the index; None until the index was compared with the ledger.
+        Documents of the index; None before the index was compared with the ledger.
     vectors_compared
         Vectors that were read back and compared.
     scored
-        Rows that a default search compares its query with, on average.
+        Mean number of rows that a default search scores.
     warnings
-        Problems of the model's spread of the rows, each as ``{"what", "remedy"}``.
+        Problems of the distribution of rows over tokens, each as ``{"what", "remedy"}``.
     """
 
     documents: int | None = None
@@ -170,7 +173,7 @@ class VerifyFacts(DefaultRecall, RowAccounts, StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class PromoteFacts(StageFacts):
-    """Whether the alias was moved to the build, and the index that is live."""
+    """Facts of a promotion: whether the alias moved, and the live index."""
 
     promoted: bool
     live: str | None
@@ -178,7 +181,7 @@ class PromoteFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedStages:
-    """Facts of the stages that have ended; None for each of the others."""
+    """Facts of the finished stages; None for each other stage."""
 
     check: CheckFacts | None = None
     plan: PlanFacts | None = None
@@ -190,25 +193,28 @@ class RecordedStages:
 
     @property
     def source(self) -> SourceFacts:
-        """Facts of the source as the latest stage read them."""
+        """Facts of the source from the latest stage that read it."""
         return self.plan or self.check or SourceFacts()
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Duration of each stage that has ended, in order."""
+        """Duration of each finished stage, in order."""
         ended = {name: facts.seconds for name in STAGE_FACTS if (facts := getattr(self, name)) is not None}
         return {name: seconds for name, seconds in ended.items() if seconds is not None}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Mapping[str, Any]]) -> RecordedStages:
-        """Read what the record of a build holds under ``stages``; raise `TypeError` where a fact is missing."""
+        """Read the facts under ``stages`` of a build record.
+
+        A missing fact raises `TypeError`.
+        """
         found: dict[str, Any] = {
             name: facts.from_json(document[name]) for name, facts in STAGE_FACTS.items() if name in document
         }
         return cls(**found)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the facts of the stages that have ended, by name."""
+        """Return the facts of the finished stages, by name."""
         found = {name: getattr(self, name) for name in STAGE_FACTS}
         return {name: facts.to_json() for name, facts in found.items() if facts is not None}
 

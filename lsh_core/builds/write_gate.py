@@ -1,10 +1,13 @@
-"""The write gate of a build: open for the loaders of one epoch, or closed for all.
+"""Write fence of a build: open for the loaders of one epoch, or closed.
 
-An index has exactly one state alias, ``airlsh-w-{build}-{epoch}`` (open) or ``airlsh-c-{build}-{epoch}``
-(closed). While it is open, ``airlsh-l-{build}-{epoch}`` leads to the ledger. Loaders write documents and ledger
-entries through these aliases only, with ``require_alias``; so whoever has a stale epoch gets a 404 for both,
-from the moment that the cluster state changes, however long it was asleep. Each change removes the state that
-was read (``must_exist``) in the same call that adds the next: a compare-and-swap.
+An index has exactly one state alias: ``airlsh-w-{build}-{epoch}`` (open) or ``airlsh-c-{build}-{epoch}`` (closed).
+While the state is open, ``airlsh-l-{build}-{epoch}`` leads to the ledger.
+
+Loaders write documents and ledger entries through these aliases only, with ``require_alias``. So a loader with a stale
+epoch gets a 404 for both from the moment that the cluster state changes, however long the loader was suspended.
+
+Each change removes the state that was read (``must_exist``) in the same call that adds the next state: a
+compare-and-swap.
 """
 
 from __future__ import annotations
@@ -25,23 +28,23 @@ _TRIES = 10
 
 
 class WriteFence(NamedTuple):
-    """Whether loaders may write to a build, and the epoch that said so last."""
+    """State of a write fence: whether loaders may write, and the epoch that set it."""
 
     is_open: bool
     epoch: int
 
     def alias(self, build: str) -> str:
-        """Return the alias that says so."""
+        """Return the alias that represents this state."""
         return (write_alias if self.is_open else closed_alias)(build, self.epoch)
 
 
 def read_write_fence(client: Elasticsearch, index: str, build: str) -> WriteFence:
-    """Return the state of the gate of `build`.
+    """Return the state of the write fence of `build`.
 
     Raises
     ------
     LoadError
-        `index` has no gate, or more than one: airlsh did not make it so.
+        `index` has no fence, or several; airlsh creates exactly one.
     """
     aliases = client.indices.get_alias(index=index)[index]["aliases"]
     states = [
@@ -50,25 +53,25 @@ def read_write_fence(client: Elasticsearch, index: str, build: str) -> WriteFenc
         if match and match["build"] == build
     ]
     if len(states) != 1:
-        raise LoadError(index, "write gate", f"the index has {len(states)} gates ({', '.join(sorted(aliases))})")
+        raise LoadError(index, "write fence", f"the index has {len(states)} fences ({', '.join(sorted(aliases))})")
     return states[0]
 
 
 def allow_writes(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
-    """Let the loaders of `epoch` write, and nobody else.
+    """Allow writes by the loaders of `epoch` alone.
 
     Raises
     ------
     LoadError
-        A later epoch was here before.
+        A later epoch has changed the fence before.
     UnavailableError
-        Not every node knows of it in time: earlier loaders may still write through that one.
+        A node does not know of the change in time. Loaders of earlier epochs may still write through this node.
     """
     _move(client, index, build, WriteFence(True, epoch))
 
 
 def fence_writes(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
-    """Let nobody write; raises what `allow_writes` does."""
+    """Refuse the writes of all loaders; raises the errors of `allow_writes`."""
     _move(client, index, build, WriteFence(False, epoch))
 
 
@@ -81,13 +84,13 @@ def _move(client: Elasticsearch, index: str, build: str, wanted: WriteFence) -> 
             return
         if found.epoch > wanted.epoch:
             reason = f"epoch {wanted.epoch} is over: epoch {found.epoch} works on this build"
-            raise LoadError(index, "write gate", reason)
+            raise LoadError(index, "write fence", reason)
         try:
             change_aliases(client, _actions(index, build, found, wanted), known_everywhere=True)
         except NotFoundError:
-            continue  # Somebody moved it since it was read.
+            continue  # Another caller changed the state since it was read.
         return
-    raise LoadError(index, "write gate", f"it kept moving, {_TRIES} times")
+    raise LoadError(index, "write fence", f"it changed during {_TRIES} tries")
 
 
 def _actions(index: str, build: str, found: WriteFence, wanted: WriteFence) -> list[dict[str, Any]]:

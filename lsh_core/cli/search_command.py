@@ -51,6 +51,11 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
             print_json([result.to_json() for result in results])
         elif settings.output is None:
             click.echo("\n".join(result_lines(results)))
+        else:
+            count = sum(len(result.neighbours) for result in results)
+            neighbours = "1 neighbour" if count == 1 else f"{count:,} neighbours"
+            queries = "1 query" if len(results) == 1 else f"{len(results):,} queries"
+            click.echo(f"{settings.output}: {neighbours} of {queries}, as Parquet")
 
 
 def _not_one_target(settings: SearchSettings) -> str:

@@ -58,12 +58,14 @@ def down(as_json: bool) -> None:
 @click.command()
 @_JSON
 def status(as_json: bool) -> None:
-    """Show the addresses of the local stack."""
+    """Show the addresses of the local stack; exits with 1 if a part of it has stopped."""
     with reported(as_json=as_json):
         from lsh_core.local.stack import stack_status
 
         found = stack_status(_FOLDER)
         _print_status({**found.to_json(), "red_indices": _red(found.elasticsearch)}, as_json=as_json)
+        if found.stopped:
+            raise click.exceptions.Exit(FAILED)
 
 
 @click.command()
@@ -118,7 +120,8 @@ def _check_server(es: str | None) -> list[Check]:
     except AirlshError as error:
         remedy = "Start one with `airlsh up`, or name another with --es URL."
         return [Check("elasticsearch", False, str(error), remedy)]
-    found = f"{', '.join(facts.versions)} at {', '.join(connection.urls)}, {facts.data_nodes} data nodes"
+    nodes = "1 data node" if facts.data_nodes == 1 else f"{facts.data_nodes} data nodes"
+    found = f"{', '.join(facts.versions)} at {', '.join(connection.urls)}, {nodes}"
     red = red_indices_if_told(connection)
     # A warning: airlsh does not wait for red indices.
     warnings = [Check("red index", True, str(each), f"To remove it: {each.command}") for each in red]
@@ -144,6 +147,9 @@ def _print_status(found: dict[str, Any], *, as_json: bool) -> None:
         return
     for each in found.pop("red_indices", ()):
         click.echo(f"index {each['index']} is red: {each['reason']}; to remove it: {each['command']}", err=True)
+    stopped, remedy = found.pop("stopped"), found.pop("remedy")
     for part, address in found.items():
         if address:
             click.echo(f"{part:15} {', '.join(address) if isinstance(address, list) else address}")
+    for part in stopped:
+        click.echo(f"{part:15} stopped; to start it again: {remedy}")

@@ -1,1 +1,1 @@
-"""Elasticsearch as airlsh uses it: one client a node, answers judged whole, semantics proved before use."""
+"""Access to Elasticsearch: one client per node, fully judged answers, checked semantics."""

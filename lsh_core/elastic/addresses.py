@@ -1,4 +1,4 @@
-"""Addresses of Elasticsearch as users write them, and their credentials apart from them. Pure: no I/O."""
+"""Parses addresses of Elasticsearch, and separates their credentials. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _PERCENT = "write special characters of a user or password as %40 for @, %2F for
 
 @dataclass(frozen=True)
 class Addresses:
-    """Addresses without credentials, and the credentials that stood in them.
+    """Addresses without credentials, and the credentials that they contained.
 
     Attributes
     ----------
     urls
-        ``scheme://host:port`` and perhaps a path, each once, in the order given.
+        ``scheme://host:port`` with an optional path; distinct, in the given order.
     username, password
-        None where no address had them.
+        None if no address contained them.
     """
 
     urls: tuple[str, ...]
@@ -37,21 +37,21 @@ class Addresses:
 
 
 def parse_addresses(text: str, *, setting: str = "es", scheme: str | None = None, port: int | None = None) -> Addresses:
-    """Read comma-separated addresses.
+    """Parse comma-separated addresses.
 
     Parameters
     ----------
     setting
         Name of the setting that holds `text`, for messages.
     scheme
-        Scheme of addresses that have none; default ``http``. An address with another scheme is refused.
+        Scheme of addresses without one; default ``http``. An address with another scheme is refused.
     port
-        Port of addresses that have none. An address with another port is refused.
+        Port of addresses without one. An address with another port is refused.
 
     Raises
     ------
     SettingsError
-        An address that cannot be used, or addresses that contradict each other, `scheme` or `port`. Its text shows no
+        An address cannot be used, or addresses contradict each other, `scheme` or `port`. The message shows no
         credentials.
     """
     urls: dict[str, None] = {}
@@ -87,12 +87,15 @@ def cloud_address(cloud_id: str, *, setting: str = "cloud_id") -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether an address leads to this machine itself."""
+    """Return whether an address leads to this machine."""
     return bool(_LOOPBACK.fullmatch(urlsplit(url).hostname or ""))
 
 
 def shown(text: str) -> str:
-    """Return an address as it may be printed: without user, password, query and fragment, and with a port only."""
+    """Return an address in printable form.
+
+    User, password, query and fragment are removed, and anything after the host that is not a port or a path.
+    """
     scheme = _HAS_SCHEME.match(text)
     _, at, rest = text.rpartition("@")
     if not at:
@@ -101,18 +104,18 @@ def shown(text: str) -> str:
     host = re.match(r"\[[^\]]*\]?|[^:]*", rest)
     end = host.end() if host else 0
     if not re.fullmatch(r"(:\d*)?(/.*)?", rest[end:]):
-        rest = f"{rest[:end]}:…"  # A password whose host was forgotten may stand here.
+        rest = f"{rest[:end]}:…"  # A password may stand here if its host was forgotten.
     return f"{scheme.group() if scheme else ''}{rest}"
 
 
 def _split(entry: str, text: str, setting: str, scheme: str | None) -> SplitResult:
-    """Split one address; refuse what is none."""
+    """Split one address; refuse an invalid address."""
     written = entry if _HAS_SCHEME.match(entry) else f"{scheme or 'http'}://{entry}"
     try:
         parts = urlsplit(written)
         good = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
         good = good and not re.search(r"[\s\\<>\"^`{|}]", parts.hostname or " ")
-    except ValueError:  # A port that is no number, or a bracket that is not closed.
+    except ValueError:  # The port is not a number, or a bracket is not closed.
         good = False
     if not good:
         hint = f"; {_PERCENT}" if "@" in text or "," in text else ""
@@ -138,7 +141,10 @@ def _bare(parts: SplitResult, entry: str, setting: str, scheme: str | None, port
 
 
 def _credentials(parts: SplitResult, setting: str) -> tuple[str, str | None] | None:
-    """Return user and password of an address; a password of None is to come from somewhere else."""
+    """Return user and password of an address.
+
+    None as password means that another setting supplies it.
+    """
     if "@" not in parts.netloc:
         return None
     user, colon, password = parts.netloc.rpartition("@")[0].partition(":")

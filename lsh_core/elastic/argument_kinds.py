@@ -1,4 +1,4 @@
-"""The kinds of what a connection is made of. Pure: no I/O."""
+"""Checks the types of the fields of a connection. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _TEXTS = (*sorted(_SECRETS), *sorted(_PATHS), "username", "ca_fingerprint")
 
 
 def check_kinds(connection: Connection) -> None:
-    """Raise `ArgumentError` for a field of another kind than it is. Paths become texts, and an empty one None.
+    """Raise `ArgumentError` for a field of the wrong type.
 
-    Errors show no secret.
+    Path objects become texts, and an empty path becomes None. Errors show no secret.
     """
     for name in _TEXTS:
         given: object = getattr(connection, name)

@@ -13,7 +13,7 @@ class Verdict(Enum):
 
     DONE = "the index holds this row, or a later one with the same id"
     REFUSED = "the row itself is bad: a dead letter"
-    RETRY = "a passing trouble: send the row again after a pause"
+    RETRY = "retryable: send the row again after a pause"
     NO_PRIMARY = "its primary shard is away: wait for the index, another node cannot help"
     BLOCKED = "the index is blocked for writes, as a full disk does, or closed: wait long"
     STOP = "the run may not write here: it must end"
@@ -23,7 +23,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ItemVerdict:
-    """The verdict over one item, with what the server said."""
+    """Verdict on one item, with the server's error and reason."""
 
     verdict: Verdict
     error: str = ""
@@ -32,15 +32,15 @@ class ItemVerdict:
 
 _DONE = ItemVerdict(Verdict.DONE)
 
-PASSING_STATUSES = frozenset({429, 502, 503, 504})
-"""What a server answers that is overloaded, or is just losing or finding a node."""
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
+"""Status codes of a server that is overloaded, or that is losing or finding a node."""
 
 
 def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
     """Judge one item of a bulk answer, ``{"status": ..., "error": {...}}``.
 
-    A 409 says that the index already holds a later version of this id: superseded, not an error. A closed index answers
-    400 for each row, whatever is in it.
+    A 409 means that the index already holds a later version of the id: superseded, not an error. A closed index answers
+    400 for each row, whatever the row contains.
     """
     status = item["status"]
     if status in (200, 201, 409):
@@ -50,7 +50,7 @@ def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
         return ItemVerdict(Verdict.BLOCKED, kind, reason)
     if status == 503 and kind == "unavailable_shards_exception":
         return ItemVerdict(Verdict.NO_PRIMARY, kind, reason)
-    if status in PASSING_STATUSES:
+    if status in RETRYABLE_STATUSES:
         return ItemVerdict(Verdict.RETRY, kind, reason)
     if status == 400 and kind == "index_closed_exception":
         return ItemVerdict(Verdict.BLOCKED, kind, reason)
@@ -60,14 +60,14 @@ def judge_item(item: Mapping[str, Any]) -> ItemVerdict:
 
 
 def judge_request(status: int, body: object, *, rows: int, refused_before: bool) -> ItemVerdict:
-    """Judge an answer that is not 200: the request as a whole was not done.
+    """Judge an answer other than 200: the whole request was not executed.
 
     Parameters
     ----------
     rows
-        How many rows the request holds: a single one cannot be divided any more.
+        Number of rows of the request. A request of one row cannot be divided further.
     refused_before
-        The same request was already answered 429: it may be larger than the node's limit, for ever.
+        Whether the same request was already answered with 429. It may exceed the node's limit permanently.
     """
     kind, reason = _cause(body.get("error") if isinstance(body, Mapping) else None)
     if status == 413:
@@ -78,13 +78,13 @@ def judge_request(status: int, body: object, *, rows: int, refused_before: bool)
     if status == 429:
         verdict = Verdict.SPLIT if refused_before and rows > 1 else Verdict.RETRY
         return ItemVerdict(verdict, kind or "too_many_requests", reason)
-    if status in PASSING_STATUSES or status in (408, 500):
+    if status in RETRYABLE_STATUSES or status in (408, 500):
         return ItemVerdict(Verdict.RETRY, kind or f"status {status}", reason)
     return ItemVerdict(Verdict.STOP, kind or f"status {status}", reason)
 
 
 def _cause(error: object) -> tuple[str, str]:
-    """Return the error's type and its innermost reason."""
+    """Return the type of the error and its innermost reason."""
     if not isinstance(error, Mapping):
         return "", str(error or "")
     kind, reasons = str(error.get("type", "")), [str(error.get("reason", ""))]

@@ -1,4 +1,4 @@
-"""Bulk requests: how lines are cut into them, and how one is posted."""
+"""Bulk requests: cuts lines into requests, and posts a request."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from elastic_transport import ApiResponse
 from elasticsearch import Elasticsearch
 
 REQUEST_BYTES = 4 * 2**20
-"""Of requests of live changes. Those of a load have a size of their own."""
+"""Maximum size of requests of live changes. The requests of a load have a size of their own."""
 
 SERVER_TIMEOUT = "5s"
-"""How long the server waits for a primary shard; below the client's own time-out, or its default of 60 s would look
-like a dead node."""
+"""Seconds that the server waits for a primary shard.
+
+It is below the time-out of the client: with the server's default of 60 s, a waiting node would look dead.
+"""
 
 _HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
 
 
 def request_sizes(lines: Sequence[bytes], request_bytes: int = REQUEST_BYTES, *, last: bool = True) -> Iterator[int]:
-    """Yield how many of `lines` go into each next request.
+    """Yield the number of `lines` in each next request.
 
-    A request holds as many rows as fit into `request_bytes`, and at least one. Unless `last`, rows that
-    do not fill a request are left for the next call.
+    A request holds as many rows as fit into `request_bytes`, and at least one. Unless `last`, rows that do not fill a
+    request are left for the next call.
     """
     rows = size = 0
     for line in lines:
@@ -36,7 +38,7 @@ def request_sizes(lines: Sequence[bytes], request_bytes: int = REQUEST_BYTES, *,
 
 
 def requests(lines: Sequence[bytes], request_bytes: int = REQUEST_BYTES) -> Iterator[slice]:
-    """Yield which of `lines` go into each request; see `request_sizes`."""
+    """Yield the slice of `lines` of each request; see `request_sizes`."""
     start = 0
     for size in request_sizes(lines, request_bytes):
         yield slice(start, start + size)
@@ -46,14 +48,16 @@ def requests(lines: Sequence[bytes], request_bytes: int = REQUEST_BYTES) -> Iter
 def post_bulk(
     client: Elasticsearch, target: str, body: bytes, *, require_alias: bool = True, more: Sequence[str] = ()
 ) -> ApiResponse[Any]:
-    """Post a bulk request to an index or alias; the answer has status and error of each item.
+    """Post a bulk request to an index or alias.
+
+    The answer has the status and error of each item.
 
     Parameters
     ----------
     require_alias
-        Whether `target` must be an alias, so that none that is gone becomes an index.
+        Whether `target` must be an alias, so that a write to a removed alias creates no index.
     more
-        Other parts of the answer to be given.
+        Further parts of the answer to request.
     """
     required = "require_alias=true&" if require_alias else ""
     parts = ",".join(("items.*.status", "items.*.error", *more))

@@ -1,4 +1,7 @@
-"""Room of a cluster for another index: its limit of shards, and its disks with their watermarks."""
+"""Checks that a cluster has room for another index.
+
+The limits are its number of shards and the watermarks of its disks.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _UNITS = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40, "pb": 2**5
 
 @dataclass(frozen=True)
 class NodeDisk:
-    """The file system of one data node, in bytes."""
+    """File system of one data node, in bytes."""
 
     node: str
     total: int
@@ -30,14 +33,14 @@ class NodeDisk:
 
 
 def require_room(client: Elasticsearch, *, shards: int, stored_bytes: int) -> None:
-    """Raise `CapacityError` where the cluster has no room for an index.
+    """Raise `CapacityError` if the cluster has no room for an index.
 
     Parameters
     ----------
     shards
-        Copies of shards, primaries and replicas.
+        Number of shard copies, primaries and replicas.
     stored_bytes
-        Lower bound of what all copies take on disk.
+        Lower bound of the disk space of all copies.
     """
     settings = _settings(client)
     _require_shards(client, settings, shards)
@@ -46,7 +49,7 @@ def require_room(client: Elasticsearch, *, shards: int, stored_bytes: int) -> No
 
 
 def require_disks(disks: tuple[NodeDisk, ...], settings: Mapping[str, str], stored_bytes: int) -> None:
-    """Raise `CapacityError` where no node takes new shards, or all of them together lack `stored_bytes`."""
+    """Raise `CapacityError` if no node accepts shards, or all nodes together lack `stored_bytes`."""
     if not disks:
         return
     remedy = "Free some disk, add a data node, or raise the watermark."
@@ -64,7 +67,10 @@ def require_disks(disks: tuple[NodeDisk, ...], settings: Mapping[str, str], stor
 
 
 def bytes_to_keep(watermark: str, settings: Mapping[str, str], total: int) -> int:
-    """Return how many bytes of a disk of `total` bytes must stay free below `watermark`; 0 where that is not known."""
+    """Return the number of bytes that must stay free below `watermark`.
+
+    `total` is the size of the disk. The result is 0 if it cannot be computed.
+    """
     value = str(settings.get(watermark, "")).strip().lower()
     if (size := _bytes(value)) is not None:
         return size
@@ -92,7 +98,10 @@ def _require_shards(client: Elasticsearch, settings: Mapping[str, str], shards: 
 
 
 def _settings(client: Elasticsearch) -> dict[str, str]:
-    """Return the cluster's settings about room, flat; transient ones win over persistent ones, those over defaults."""
+    """Return the cluster's settings about room, flat.
+
+    Transient settings win over persistent settings, and these over defaults.
+    """
     found = client.cluster.get_settings(
         include_defaults=True, filter_path=f"*.{SHARDS}*,*.{_DISK}.*", flat_settings=False
     )
@@ -122,7 +131,7 @@ def _disks(client: Elasticsearch) -> tuple[NodeDisk, ...]:
 
 
 def _bytes(value: str) -> int | None:
-    """Return the bytes that ``20gb`` says; None for -1, and for what is no size."""
+    """Parse a size such as ``20gb`` into bytes; None for -1 and for other text."""
     size = re.fullmatch(r"([\d.]+)\s*(b|kb|mb|gb|tb|pb)", value)
     return round(float(size[1]) * _UNITS[size[2]]) if size else None
 

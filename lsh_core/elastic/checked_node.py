@@ -14,12 +14,13 @@ from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.elastic.supported import OLDEST, is_supported
 from lsh_core.elastic.tls import tls_error
 from lsh_core.elastic.tls_probe import speaks_tls
-from lsh_core.errors import AccessError, UnsupportedServerError
+from lsh_core.errors import AccessError, SettingsError, UnsupportedServerError
 
 _PRODUCT = ("x-elastic-product", "Elasticsearch")
 _AWAY = frozenset({502, 503, 504})
 _LEFT_ALONE = frozenset({413, 429})
 _SERVERLESS = ("Elasticsearch Serverless", f"airlsh needs Elasticsearch {OLDEST} or later with nodes of its own")
+_NO_HANDLER = re.compile(r"no handler found for uri|Incorrect HTTP method for uri")
 _REFUSES_MEDIA_TYPE = re.compile(r"Content-Type header \[.*\] is not supported")
 
 
@@ -29,9 +30,11 @@ class CheckedNode(Urllib3HttpNode):
     Raises
     ------
     UnsupportedServerError
-        Something other than a supported Elasticsearch answers.
+        Another server, or an unsupported version, answers.
     AccessError
-        The server, or a proxy before it, refuses who asks; a `CertificateError` where TLS does.
+        The server, or a proxy in front of it, refuses the user. A refusal by TLS is a `CertificateError`.
+    SettingsError
+        The address has a path under which no Elasticsearch answers.
     """
 
     def perform_request(self, method: str, target: str, *args: Any, **options: Any) -> Any:
@@ -78,6 +81,10 @@ class CheckedNode(Urllib3HttpNode):
         kind = _kind(body)
         if status in (401, 403) and kind == SECURITY:
             raise access_error(status, _reason(body))
+        if self.path_prefix and _NO_HANDLER.match(_reason(body)):
+            host = self.base_url.removesuffix(self.path_prefix)
+            reason = f"has the path {self.path_prefix}, which leads to no Elasticsearch: give {host} alone"
+            raise SettingsError("es", self.base_url, f"{reason}; the name of an index is no part of the address")
         if kind == "media_type_header_exception" or (status == 406 and _REFUSES_MEDIA_TYPE.match(_reason(body))):
             named = self._identify("a server that refuses requests of Elasticsearch 9", headers)
             if named is not None:
@@ -86,13 +93,13 @@ class CheckedNode(Urllib3HttpNode):
             raise self._unsupported(*_SERVERLESS)
 
     def _identify(self, found: str, headers: Mapping[str, str] | None) -> tuple[str, str] | None:
-        """Return what the server calls itself, and what to do; None for an Elasticsearch that airlsh supports."""
+        """Return the name of the server and a remedy; None for a supported Elasticsearch."""
         given = {name: value for name, value in (headers or {}).items() if name.lower() == "authorization"}
         asked = HttpHeaders({**given, "accept": "application/json"})
         for path in ("/", "/_nodes/_local?filter_path=nodes.*.version"):
             try:
                 answer = super().perform_request("GET", path, headers=asked, request_timeout=5)
-            except TransportError:  # What was found first is said then.
+            except TransportError:  # The first finding is reported then.
                 continue
             root, genuine = _json(answer.body or b""), answer.meta.headers.get(_PRODUCT[0]) == _PRODUCT[1]
             if version := _version(root):
@@ -106,7 +113,7 @@ class CheckedNode(Urllib3HttpNode):
         return tls_error(self.base_url, text, self.host, self.port, self.pool.conn_kw.get("ssl_context"))
 
     def _explained(self, error: Unreachable) -> Exception:
-        """Return what an answer that is no HTTP says, or `error` where nobody answered."""
+        """Return the error for an answer that is not HTTP, or `error` without an answer."""
         text = str(error)
         if match := re.search(r"BadStatusLine\(['\"](.*?)['\"]\)", text):
             return self._unsupported(f"something that does not speak HTTP ({match[1][:60]!r})", "give another address")
@@ -118,7 +125,7 @@ class CheckedNode(Urllib3HttpNode):
 
 
 def _version(root: Any) -> Mapping[str, Any] | None:
-    """Return the version in an answer of the root, or about a node; None where there is none."""
+    """Return the version in an answer of the root or about a node, or None."""
     if not isinstance(root, Mapping):
         return None
     nodes: list[Any] = list(root["nodes"].values()) if isinstance(root.get("nodes"), Mapping) else []
@@ -128,7 +135,7 @@ def _version(root: Any) -> Mapping[str, Any] | None:
 
 
 def _named(version: Mapping[str, Any], genuine: bool) -> tuple[str, str] | None:
-    """Return the name of an unsupported server, and what to do; None for a supported one."""
+    """Return the name of an unsupported server and a remedy; None for a supported server."""
     number = str(version["number"]).strip()
     if str(version.get("distribution", "")).lower() == "opensearch":
         return f"OpenSearch {number}", f"airlsh needs Elasticsearch {OLDEST} or later"
@@ -169,7 +176,10 @@ def _reason(body: Any) -> str:
 
 
 def _is_elastic_error(body: Any) -> bool:
-    """Return whether a body is an error as Elasticsearch writes it; other servers add keys, such as a time."""
+    """Return whether a body is an error in the form of Elasticsearch.
+
+    Other servers add keys, such as a time.
+    """
     if not isinstance(body, Mapping) or body.keys() != {"error", "status"}:
         return False
     return bool(_kind(body)) or isinstance(body["error"], str)

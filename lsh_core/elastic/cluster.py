@@ -1,4 +1,4 @@
-"""The cluster behind a connection: which node answers now, and answers that cover every shard."""
+"""Cluster behind a connection: selects answering nodes, and requires answers of every shard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
-from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.liveness import SilentNodeError, call_with_liveness_check
 from lsh_core.elastic.node_pool import NodePool
@@ -34,17 +34,20 @@ def on_any_node(
     wait_seconds: float = 15.0,
     watch: bool = False,
 ) -> T:
-    """Run `action` with the client of node `first`, or of the next one that answers.
+    """Run `action` with the client of node `first`, or of the next answering node.
 
-    `action` may run more than once: it must be harmless to repeat. A node that refuses what is asked, rather
-    than being away or overloaded, is not passed over: its answer is raised. A node that gave no answer is asked
-    last for a while by all calls of this process, and then tried with a short time-out, so that one that hangs
-    is waited for once. Where no node answers all are tried, each time.
+    `action` may run more than once, so it must be idempotent.
+
+    A node that refuses the request is not skipped: its answer is raised. A node that is missing or overloaded is
+    skipped.
+
+    A node that did not answer is used last for a while by all calls of this process, and then tried with a short
+    time-out, so that a hung node is waited for once. If no node answers, every call tries all nodes.
 
     Parameters
     ----------
     watch
-        Whether to ping a slow node while its answer is awaited (`call_with_liveness_check`). A node that hangs is left
+        Whether to ping a slow node while its answer is awaited (`call_with_liveness_check`). A hung node is abandoned
         after seconds; a node that waits for another node is not. Costs a thread.
 
     Raises
@@ -53,10 +56,10 @@ def on_any_node(
         No node answered within `wait_seconds`.
     """
     ring = ring_of(connection)
-    deadline = time.monotonic() + wait_seconds
+    started = time.monotonic()
     while True:
         last: Exception | None = None
-        answer: ApiError | None = None  # Says more than a neighbour's silence.
+        answer: ApiError | None = None  # An answer says more than the silence of a neighbour.
         for node, brief in ring.turns(first):
             client = connection.client(node)
             try:
@@ -65,7 +68,7 @@ def on_any_node(
                 result = call_with_liveness_check(client, action) if watch and not brief else action(client)
             except ApiError as error:
                 ring.answered(node)
-                if error.status_code not in PASSING_STATUSES:
+                if error.status_code not in RETRYABLE_STATUSES:
                     raise _named(error) from error
                 answer = error
             except (TransportError, SilentNodeError) as error:
@@ -77,22 +80,26 @@ def on_any_node(
             else:
                 ring.answered(node)
                 return result
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - started
+        if waited >= wait_seconds:
             last = answer or last
-            raise UnavailableError(
-                "Elasticsearch at " + ", ".join(connection.urls), wait_seconds, said_by(last)
-            ).with_note(_HINT) from last
+            raise UnavailableError("Elasticsearch at " + ", ".join(connection.urls), waited, said_by(last)).with_note(
+                _HINT
+            ) from last
         time.sleep(0.5)
 
 
 @lru_cache(maxsize=64)
 def ring_of(connection: Connection) -> NodePool:
-    """Return the node pool that this process keeps for `connection`."""
+    """Return the node pool of this process for `connection`."""
     return NodePool(len(connection.urls))
 
 
 def _named(error: ApiError) -> Exception:
-    """Return the error of airlsh for a refusal; of what is missing or was changed meanwhile, callers make their own."""
+    """Return the airlsh error of a refusal.
+
+    Missing documents and conflicts stay as they are, because callers have their own errors for them.
+    """
     return error if error.status_code in (404, 409) else refusal_of(error)
 
 
@@ -111,8 +118,8 @@ def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> E
         except AccessError as error:
             if not error.action:
                 raise
-            # Who may not ask for the health may be allowed all that follows.
-        # With its usual time-out again: the client may be one for a short trial.
+            # A user without the privilege to read the health may have all others. The time-out is restored, because the
+            # client may have a short trial time-out.
         return client.options(request_timeout=connection.request_timeout_seconds)
 
     return on_any_node(connection, ask, wait_seconds=wait_seconds)
@@ -121,7 +128,7 @@ def answering_client(connection: Connection, *, wait_seconds: float = 15.0) -> E
 def require_all_shards(action: str, index: str, answer: Mapping[str, Any]) -> None:
     """Raise `PartialAnswerError` unless `answer` covers every shard.
 
-    With a shard missing, count, search, refresh and force-merge still answer 200.
+    Count, search, refresh and force-merge answer 200 even if a shard is missing.
     """
     shards = answer["_shards"]
     if shards["successful"] != shards["total"] or shards.get("failed"):
@@ -129,16 +136,16 @@ def require_all_shards(action: str, index: str, answer: Mapping[str, Any]) -> No
 
 
 def refresh(client: Elasticsearch, index: str) -> None:
-    """Make everything written so far visible to searches, on every shard that is assigned.
+    """Make all earlier writes visible to searches, on every assigned shard.
 
-    A copy that is still to be built refreshes itself when it is made, so only primaries must all answer.
+    A copy that is still to be built refreshes itself when it is built, so only primaries must answer.
     """
     answer = client.options(request_timeout=600).indices.refresh(index=index)
     require_primaries(client, "refresh", index, answer.body)
 
 
 def require_primaries(client: Elasticsearch, action: str, index: str, answer: Mapping[str, Any]) -> None:
-    """Raise `PartialAnswerError` unless as many copies took part as there are primaries, and none failed."""
+    """Raise `PartialAnswerError` if a copy failed, or fewer copies than primaries took part."""
     shards = answer["_shards"]
     settings = client.indices.get_settings(index=index, flat_settings=True)
     primaries = sum(int(each["settings"]["index.number_of_shards"]) for each in settings.values())
@@ -154,16 +161,16 @@ def count(client: Elasticsearch, index: str, query: Mapping[str, Any] | None = N
 
 
 def search(client: Elasticsearch, index: str, **body: Any) -> dict[str, Any]:
-    """Search `index` and refuse an answer that does not cover every shard."""
+    """Search `index`; raise an error unless the answer covers every shard."""
     answer = client.search(index=index, allow_partial_search_results=False, **body)
     require_all_shards("search", index, answer.body)
     return dict(answer)
 
 
 def copies_missing(client: Elasticsearch, indices: Collection[str], *, seconds: float) -> int:
-    """Wait up to `seconds` until every copy of `indices` is there; return how many are not.
+    """Wait up to `seconds` for every copy of `indices`; return the number of missing copies.
 
-    In short requests: the node that was asked may go away while one waits.
+    It uses short requests, because the node that serves one may go away during a long one.
     """
     deadline = time.monotonic() + seconds
     while True:

@@ -1,4 +1,7 @@
-"""Addresses and credentials of Elasticsearch: a value that can be pickled, and that never prints its secrets."""
+"""Connection: addresses and credentials of Elasticsearch.
+
+It is a value that can be pickled and never prints its secrets.
+"""
 
 from __future__ import annotations
 
@@ -27,25 +30,25 @@ _SHA256_DIGITS = 64
 
 @dataclass(frozen=True)
 class Connection:
-    """Addresses of one cluster's nodes, and the credentials for them.
+    """Addresses of the nodes of one cluster, and the credentials for them.
 
     Attributes
     ----------
     urls
-        One address a node, ``http(s)://host:port`` and perhaps a path, without credentials; loads go round-robin over
-        them.
+        One address per node, ``http(s)://host:port`` with an optional path, without credentials. Loads go round robin
+        over the nodes.
     api_key
-        Encoded API key, in the place of `username` and `password`.
+        Encoded API key, in place of `username` and `password`.
     ca_certs
-        PEM file that the certificates of the nodes are checked against; default: the public authorities.
+        PEM file of the CA for the certificates of the nodes; default: the public authorities.
     verify_certs
         Whether certificates are checked.
     request_timeout_seconds
-        How long one request may take before it is given up.
+        Time-out of one request, in seconds.
     ca_fingerprint
-        SHA-256 of a certificate in the node's chain, in hexadecimal, in the place of `ca_certs`.
+        SHA-256 of a certificate in the node's chain, in hexadecimal, in place of `ca_certs`.
     client_cert, client_key
-        PEM files of the certificate that this client shows; the first may hold the key as well.
+        PEM files of the client certificate and its key. The first file may hold both.
     client_key_password
         Password of an encrypted `client_key`.
     http_compress
@@ -87,18 +90,19 @@ class Connection:
 
     @classmethod
     def from_urls(cls, urls: str | Iterable[str] | None = None) -> Self:
-        """Make a connection from addresses, a list or a text with commas; the rest comes from the environment.
+        """Make a connection from addresses; other fields come from the environment.
 
-        ``AIRLSH_ES_API_KEY``, or ``AIRLSH_ES_USERNAME`` and ``AIRLSH_ES_PASSWORD``; ``AIRLSH_ES_CA_CERTS`` (a PEM
-        file) or ``AIRLSH_ES_CA_FINGERPRINT``; ``AIRLSH_ES_CLIENT_CERT``, ``AIRLSH_ES_CLIENT_KEY``,
-        ``AIRLSH_ES_CLIENT_KEY_PASSWORD``; ``AIRLSH_ES_VERIFY_CERTS``; ``AIRLSH_ES_REQUEST_TIMEOUT_SECONDS``. Without
-        `urls`, the address in ``AIRLSH_ES_CLOUD_ID``. Credentials inside an address are taken out of it, so that it
-        can be logged.
+        `urls` is a list or a text with commas; without it, the address is that of ``AIRLSH_ES_CLOUD_ID``. Credentials
+        inside an address are removed from it, so that it can be logged.
+
+        Variables: ``AIRLSH_ES_API_KEY``, or ``AIRLSH_ES_USERNAME`` and ``AIRLSH_ES_PASSWORD``; ``AIRLSH_ES_CA_CERTS``
+        (a PEM file) or ``AIRLSH_ES_CA_FINGERPRINT``; ``AIRLSH_ES_CLIENT_CERT``, ``AIRLSH_ES_CLIENT_KEY``,
+        ``AIRLSH_ES_CLIENT_KEY_PASSWORD``; ``AIRLSH_ES_VERIFY_CERTS``; ``AIRLSH_ES_REQUEST_TIMEOUT_SECONDS``.
 
         Raises
         ------
         SettingsError
-            A setting that cannot be used, or settings that contradict each other.
+            A setting cannot be used, or settings contradict each other.
         """
         given = {
             name.removeprefix("AIRLSH_ES_").lower(): value
@@ -110,7 +114,7 @@ class Connection:
             given = {name: value for name, value in given.items() if name not in _TLS_FIELDS}
         username, password = found.username or given.get("username"), found.password
         if found.username and given.get("api_key"):
-            raise SettingsError("AIRLSH_ES_API_KEY", "…", "the address has a user as well; give one of the two")
+            raise SettingsError("AIRLSH_ES_API_KEY", "…", "the address has a user as well; set only one")
         if password is None and (not found.username or found.username == given.get("username", found.username)):
             password = given.get("password")
         return cls(
@@ -132,15 +136,18 @@ class Connection:
         )
 
     def client(self, node: int = 0) -> Elasticsearch:
-        """Return the client of one node; the same object each time, safe to share between threads."""
+        """Return the client of one node.
+
+        Each call returns the same object, which threads may share.
+        """
         if isinstance(node, bool) or not isinstance(node, int):
             raise ArgumentError("node", node, "must be the number of a node: 0 for the first address")
         return _client(self, self.urls[node % len(self.urls)])
 
     def close(self) -> None:
-        """Close the idle sockets of the clients of this process; the next `client` opens new ones.
+        """Close the idle sockets of the clients of this process.
 
-        Requests under way end as they would. An equal connection shares the clients.
+        The next `client` opens new sockets. Requests under way finish. An equal connection shares the clients.
         """
         with _LOCK:
             clients = [_CLIENTS.pop((self, url), None) for url in self.urls]
@@ -149,7 +156,10 @@ class Connection:
 
 
 def _joined(urls: object) -> str:
-    """Return addresses, given as a text or as a list of texts, as one text; errors show no address of a wrong kind."""
+    """Return addresses, a text or a list of texts, as one text.
+
+    Errors show no address of a wrong type.
+    """
     if isinstance(urls, str):
         return urls
     reason = "must be addresses: a text such as http://127.0.0.1:9200, or a list of such texts"
@@ -163,12 +173,15 @@ def _joined(urls: object) -> str:
 
 
 def _shown(given: object) -> object:
-    """Return what errors may hold of what is no address: it may have a password in it."""
+    """Return the printable form of a value that is not an address.
+
+    It may contain a password.
+    """
     return given if given is None or isinstance(given, int | float) else type(given).__name__
 
 
 def _named(urls: str | None, given: Mapping[str, str]) -> str:
-    """Return the addresses: `urls`, else that of the Cloud ID of the environment."""
+    """Return `urls`, or the address of the Cloud ID in the environment."""
     if urls is None and "cloud_id" in given:
         return cloud_address(given["cloud_id"], setting="AIRLSH_ES_CLOUD_ID")
     return urls or ""
@@ -176,7 +189,7 @@ def _named(urls: str | None, given: Mapping[str, str]) -> str:
 
 def _check_credentials(connection: Connection) -> None:
     if connection.api_key and connection.username:
-        raise SettingsError("api_key", "…", f"the user {connection.username!r} is given as well; give one of the two")
+        raise SettingsError("api_key", "…", f"the user {connection.username!r} is set as well; set only one")
     if connection.password and not connection.username:
         raise SettingsError("password", "…", "there is no user for it; give the user as well")
     if connection.username and not connection.password:
@@ -219,8 +232,8 @@ def _client(connection: Connection, url: str) -> Elasticsearch:
 
 
 def _make_client(connection: Connection, url: str) -> Elasticsearch:
-    # One client a node with no retries of its own: the client's round robin starts at node 0 in every
-    # thread, and its retries neither sleep nor look at single items.
+    # One client per node, without retries. The client's own round robin starts at node 0 in every thread, and its
+    # retries neither sleep nor judge single items.
     from lsh_core.elastic.checked_node import CheckedNode
     from lsh_core.elastic.naming_client import naming_client
 
@@ -228,7 +241,7 @@ def _make_client(connection: Connection, url: str) -> Elasticsearch:
     if connection.api_key:
         credentials["api_key"] = connection.api_key
     elif connection.username is not None:
-        # Encoded here: the client takes ASCII only.
+        # Encoded here, because the client accepts only ASCII.
         pair = f"{connection.username}:{connection.password or ''}".encode()
         credentials["basic_auth"] = base64.b64encode(pair).decode()
     node = url_to_node_config(parse_addresses(url).urls[0]).replace(
@@ -251,7 +264,7 @@ def _make_client(connection: Connection, url: str) -> Elasticsearch:
 
 
 def _tls(connection: Connection) -> dict[str, Any]:
-    """Return how https nodes are checked, as the client names it."""
+    """Return the TLS options of https nodes, as the client names them."""
     if connection.ca_certs:
         _check_ca(connection.ca_certs)
     if not connection.verify_certs and not connection.ca_fingerprint:
@@ -274,11 +287,14 @@ def _check_ca(path: str) -> None:
 
 
 def _show_certificate(client: Elasticsearch, connection: Connection) -> None:
-    """Load the client's certificate: the client itself does so without a password, and not with a fingerprint."""
+    """Load the client certificate into the TLS context.
+
+    The client can do so only without a password and without a fingerprint.
+    """
     password = connection.client_key_password or ""
     for node in client.transport.node_pool.all():
         try:
-            # With a function for it, OpenSSL never asks for a password at the terminal.
+            # With a password function, OpenSSL never prompts at the terminal.
             node.pool.conn_kw["ssl_context"].load_cert_chain(  # type: ignore[attr-defined]
                 connection.client_cert, connection.client_key, password=lambda: password
             )

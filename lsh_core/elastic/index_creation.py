@@ -1,4 +1,4 @@
-"""Creates indices that are the same in every cluster, whatever index templates it has."""
+"""Creates indices independently of the cluster's index templates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 _NOT_OFFERED = (404, 405)
 _HIGHEST_PRIORITY = 2**53
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 _TOO_MANY_SHARDS = "shards open"
 
 
@@ -29,16 +29,16 @@ def create_index(client: Elasticsearch, index: str, body: Mapping[str, Any], **o
     Raises
     ------
     IndexTemplateError
-        An index template has parts that cannot be overridden. Nothing is created.
+        An index template has parts that cannot be overridden; nothing is created.
     CapacityError
-        The cluster may not have as many shards.
+        The cluster's limit of shards would be exceeded.
     BadRequestError
-        The index is there, or the server refuses the body.
+        The index exists, or the server refuses the body.
     """
     ready = creatable(client, index, body)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # That legacy templates match it.
+            warnings.simplefilter("ignore")  # The warning is about matching legacy templates.
             client.indices.create(index=index, **options, **ready)
     except BadRequestError as error:
         reason = reason_of(error)
@@ -48,12 +48,15 @@ def create_index(client: Elasticsearch, index: str, body: Mapping[str, Any], **o
 
 
 def creatable(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `body` as `create_index` sends it; raise `IndexTemplateError` where a template would break the index."""
+    """Return `body` as `create_index` sends it.
+
+    A template that would break the index raises `IndexTemplateError`.
+    """
     inherited = read_inherited(client, index)
     if found := conflicts(body, inherited):
         raise IndexTemplateError(index, inherited.title, found, inherited.remedy)
     if added := additions(body, inherited):
-        named = ", ".join(added[:_MOST_NAMED]) + (", ..." if len(added) > _MOST_NAMED else "")
+        named = ", ".join(added[:_MAX_NAMED]) + (", ..." if len(added) > _MAX_NAMED else "")
         logger.warning(
             "%s adds %d fields to %s that stay empty: %s. %s",
             inherited.title, len(added), index, named, inherited.remedy,
@@ -62,9 +65,9 @@ def creatable(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> dic
 
 
 def try_body(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> None:
-    """Have the server validate the settings and mapping of an index, without creating anything.
+    """Let the server validate the settings and mapping of an index without creating it.
 
-    Needs the right to manage index templates; without it, nothing is validated.
+    This needs the privilege to manage index templates. Without it, nothing is validated.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def try_body(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> None
     }
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # That legacy templates match it.
+            warnings.simplefilter("ignore")  # The warning is about matching legacy templates.
             client.options(request_timeout=60).indices.simulate_template(
                 index_patterns=[index], priority=_HIGHEST_PRIORITY, template=template
             )

@@ -1,6 +1,6 @@
-"""Reads the index templates of a cluster that an index of some name would get.
+"""Reads the index templates of a cluster that would apply to an index.
 
-Templates are read and merged here, not simulated by the server: to simulate needs the right to change templates.
+Templates are read and merged here. Their simulation by the server needs the privilege to change templates.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from lsh_core.elastic.inheritance import Inherited, flat_settings
 
 
 def read_inherited(client: Elasticsearch, index: str) -> Inherited:
-    """Return all that an index named `index` would inherit if it were created now.
+    """Return everything that an index named `index` would inherit if created now.
 
-    The composable template of the highest priority wins alone; legacy templates count only where none matches.
+    The composable template of the highest priority applies alone. Legacy templates apply only if no composable template
+    matches.
     """
     found = client.indices.get_index_template(flat_settings=True)["index_templates"]
     matching = [each for each in found if _matches(each["index_template"]["index_patterns"], index)]
     if matching:
         return _composed(client, max(matching, key=lambda each: each["index_template"].get("priority", 0)))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # The server calls legacy templates deprecated, and we only look for them.
+        # The server warns that legacy templates are deprecated; they are only read here.
+        warnings.simplefilter("ignore")
         legacy = client.indices.get_template(flat_settings=True).body
     return _legacy({name: each for name, each in legacy.items() if _matches(each["index_patterns"], index)})
 

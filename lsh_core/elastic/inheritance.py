@@ -1,7 +1,7 @@
 """Shields an index from the index templates of its cluster. Pure: no I/O.
 
-A template's settings are overridden by the body that creates the index: a null gives a setting its default back. Some
-parts of a template have no override (the server refuses, or merges): those are conflicts.
+The body that creates the index overrides the settings of a template: a null restores the default of a setting. Some
+parts of a template cannot be overridden, because the server refuses or merges them. These parts are conflicts.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ _ALWAYS: dict[str, Any] = {
 }
 _DEFAULTS: dict[str, Any] = {
     TIER: "data_content",
-    "index.number_of_replicas": 0,  # For `auto_expand_replicas` to raise; a build says its own.
+    "index.number_of_replicas": 0,  # `auto_expand_replicas` may raise it; a build sets its own number.
     "index.number_of_shards": 1,
     "index.analysis.analyzer.default.type": "standard",
     "index.analysis.analyzer.default_search.type": "standard",
     "index.analysis.analyzer.default_search_quoted.type": "standard",
     "index.similarity.default.type": "BM25",
 }
-"""Values to send where a null is refused, or would not be the default."""
+"""Overrides for settings where a null is refused or is not the default."""
 
 _NAMED_GROUPS = ("index.analysis.", "index.similarity.")
-"""Settings whose parts the server refuses to null one by one; nothing uses them unless a field names them."""
+"""Settings whose parts the server refuses to null one by one. They have no effect unless a field names them."""
 
 
 @dataclass(frozen=True)
 class Inherited:
-    """The parts of index templates that apply to an index when it is created.
+    """Parts of index templates that apply to an index when it is created.
 
     Attributes
     ----------
     templates
-        Names of the templates that match: one composable template, or all legacy ones.
+        Names of the matching templates: one composable template, or all legacy templates.
     settings
-        Flat, as ``index.number_of_replicas``.
+        Settings with full names, such as ``index.number_of_replicas``.
     shield_priority
-        Priority with which a template of the user's own would win against `templates`.
+        Priority with which a user's template would win over `templates`.
     """
 
     templates: tuple[str, ...] = ()
@@ -60,13 +60,13 @@ class Inherited:
 
     @property
     def title(self) -> str:
-        """The templates as a sentence names them."""
+        """Name of the templates in a sentence."""
         kind = "legacy index template" if self.legacy else "index template"
         return f"{kind}{'s' if len(self.templates) > 1 else ''} {', '.join(self.templates)}"
 
     @property
     def remedy(self) -> str:
-        """The request that keeps these templates away from all indices of airlsh."""
+        """Request that keeps the templates away from all indices of airlsh."""
         shield = {"index_patterns": ["airlsh-*"], "priority": self.shield_priority, "template": {}}
         return (
             f"Change the template, or shield airlsh's indices from it: PUT _index_template/airlsh {json.dumps(shield)}"
@@ -94,12 +94,15 @@ def shielded(body: Mapping[str, Any], inherited: Inherited) -> dict[str, Any]:
 
 
 def conflicts(body: Mapping[str, Any], inherited: Inherited) -> tuple[str, ...]:
-    """Return the parts of `inherited` that would break the index despite `body`, as clauses."""
+    """Return the parts of `inherited` that would break the index, as clauses."""
     return tuple(_conflicts(body.get("mappings", {}), inherited))
 
 
 def additions(body: Mapping[str, Any], inherited: Inherited) -> tuple[str, ...]:
-    """Return paths of the fields that `inherited` adds to those of `body`; they stay empty and do no harm."""
+    """Return paths of the fields that `inherited` adds to `body`.
+
+    These fields stay empty and do no harm.
+    """
     own = paths_with_implied_objects(body.get("mappings", {}).get("properties", {}))
     foreign = {
         **paths_with_implied_objects(inherited.mappings.get("properties", {})),
@@ -109,7 +112,7 @@ def additions(body: Mapping[str, Any], inherited: Inherited) -> tuple[str, ...]:
 
 
 def flat_settings(settings: Mapping[str, Any], prefix: str = "index.") -> dict[str, Any]:
-    """Return `settings` with one full name each: ``{"priority": 1}`` is ``{"index.priority": 1}``."""
+    """Return `settings` with full names: ``{"priority": 1}`` becomes ``{"index.priority": 1}``."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         path = key if key.startswith(prefix) or key == prefix[:-1] else prefix + key
@@ -121,7 +124,10 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "index.") -> dict[s
 
 
 def paths_with_implied_objects(properties: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return all fields of a mapping by path, with objects that dotted names imply: ``a`` for ``a.b``."""
+    """Return all fields of a mapping by path, including implied objects.
+
+    A field ``a.b`` implies the object ``a``.
+    """
     found: dict[str, Mapping[str, Any]] = {}
     for name, definition in properties.items():
         parts = name.split(".")
@@ -168,7 +174,7 @@ def _field_conflicts(properties: Mapping[str, Any], inherited: Inherited) -> Ite
 def _collision(
     path: str, own: Mapping[str, Any], foreign: Mapping[str, Any], properties: Mapping[str, Any], *, legacy: bool
 ) -> str | None:
-    """Return why the server would not take `own` alone for the field at `path`; None where it does."""
+    """Return why the server would not map the field at `path` as in `own`, or None."""
     both_objects = "properties" in own and "properties" in foreign
     options = sorted(set(foreign) - set(own) - {"properties"})
     if legacy and own.get("type", "object") != foreign.get("type", "object"):

@@ -1,9 +1,10 @@
-"""One holder at a time: leases in ``airlsh-leases``, with a heartbeat and an epoch.
+"""Leases in ``airlsh-leases``: one holder at a time, with a heartbeat and an epoch.
 
-Only one of many callers can create a document, or replace the version of it that it has read, so a lease
-is taken by compare-and-swap on its ``_seq_no``; searching for a lock and then writing one would let all of them in.
-The epoch grows with every holder. It is what stops a holder that was thought dead: whoever writes
-for a run writes through an alias with the epoch in its name (`lsh_core.builds.write_gate`).
+Only one of many callers can create a document, or replace the version of it that it has read. So a lease is taken by
+compare-and-swap on the ``_seq_no`` of its document; a search for a lock followed by a write would let all callers in.
+
+The epoch grows with every holder. It fences a holder that was thought dead: a run writes through an alias with the
+epoch in its name (`lsh_core.builds.write_gate`).
 """
 
 from __future__ import annotations
@@ -35,20 +36,20 @@ HEARTBEAT_SECONDS = 5.0
 _MISSED_HEARTBEATS = 2.5
 _LOOK_SECONDS = 0.5
 _QUIET_SECONDS, _TELL_SECONDS = 2.0, 15.0
-_MAX_ID_BYTES = 512  # Elasticsearch's limit.
+_MAX_ID_BYTES = 512  # Limit of Elasticsearch.
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The run that asks for a lease.
+    """Run that asks for a lease.
 
     Attributes
     ----------
     identity
-        The same for every process of one run: a retry takes its own lease over at once. None: nobody's but
-        this call's.
+        Id of the run, the same for all its processes: a retry takes over its own lease at once. None: an id for this
+        call alone.
     description
-        What others read when they are refused.
+        Name of the run in the errors of refused callers.
     """
 
     identity: str | None
@@ -56,12 +57,12 @@ class Caller:
 
     def __post_init__(self) -> None:
         if self.identity == "":
-            raise ValueError("an empty identity would be everybody's")
+            raise ValueError("an empty identity would be shared by all callers")
 
 
 @dataclass(frozen=True)
 class LeaseRecord:
-    """A lease as it is stored, with the version that a compare-and-swap goes by."""
+    """Stored lease, with the version for a compare-and-swap."""
 
     name: str
     scope: str
@@ -78,16 +79,16 @@ class LeaseRecord:
 
     @property
     def overdue(self) -> bool:
-        """Return whether the last heartbeat is too old, by this machine's clock."""
+        """Return whether the last heartbeat is too old by this machine's clock."""
         return datetime.now(UTC) > self.free_at
 
     @property
     def free_at(self) -> datetime:
-        """Time at which the lease is free if no further heartbeat comes."""
+        """Time at which the lease is free without a further heartbeat."""
         return datetime.fromisoformat(self.heartbeat_at) + timedelta(seconds=self.ttl_seconds)
 
     def to_document(self) -> dict[str, Any]:
-        """Return the lease as it is stored."""
+        """Return the lease in its stored form."""
         return {
             "name": self.name,
             "scope": self.scope,
@@ -103,13 +104,16 @@ class LeaseRecord:
 
 
 class LeaseStore:
-    """Leases, one document for each name and scope; every read is in real time, every write a compare-and-swap."""
+    """Leases, one document per name and scope.
+
+    Every read is real time, and every write is a compare-and-swap.
+    """
 
     def __init__(self, client: Elasticsearch) -> None:
         self._client = client
 
     def read(self, name: str, scope: str) -> LeaseRecord | None:
-        """Return the lease as it is now, or None if there never was one."""
+        """Return the current lease, or None if there never was one."""
         try:
             answer = self._client.get(index=LEASES, id=_document_id(name, scope))
         except NotFoundError:
@@ -117,7 +121,10 @@ class LeaseStore:
         return LeaseRecord(**answer["_source"], seq_no=answer["_seq_no"], primary_term=answer["_primary_term"])
 
     def replace(self, before: LeaseRecord | None, after: Mapping[str, Any]) -> LeaseRecord | None:
-        """Write `after` where `before` still stands (None: where nothing is); return None if something else does."""
+        """Write `after` if `before` is unchanged; return None on a conflict.
+
+        None as `before` means that there is no lease yet.
+        """
         condition: dict[str, Any] = {"op_type": "create"}
         if before is not None:
             condition = {"if_seq_no": before.seq_no, "if_primary_term": before.primary_term}
@@ -131,14 +138,14 @@ class LeaseStore:
 
 
 class Lease:
-    """A lease that is held; a thread of its own keeps it alive.
+    """Lease that is held; its own thread keeps it alive.
 
     Attributes
     ----------
     epoch
-        Its number: higher than that of every holder before.
+        Number of the holder, greater than the number of every earlier holder.
     release
-        Whether it is given back at the end of its block.
+        Whether the lease is released at the end of its block.
     """
 
     def __init__(self, connection: Connection, record: LeaseRecord, *, release: bool = True) -> None:
@@ -149,13 +156,13 @@ class Lease:
 
     @property
     def epoch(self) -> int:
-        """Its number: higher than that of every holder before."""
+        """Number of the holder, greater than the number of every earlier holder."""
         return self._record.epoch
 
     def require(self) -> None:
-        """Raise `LeaseLostError` if another holder is known to have taken it.
+        """Raise `LeaseLostError` if another holder is known to have the lease.
 
-        Work under a lease asks this before each step that must not be taken any more, so a signal that was to end this
+        Work under a lease calls this before each step that a former holder must not take. A signal that should end the
         process ends it here as well: see `lsh_core.signals`.
         """
         raise_if_signalled()
@@ -163,7 +170,7 @@ class Lease:
             raise LeaseLostError(self._record.name, self._record.scope, self._record.epoch)
 
     def stop(self) -> None:
-        """Stop the heartbeat; give the lease back where `release` says so."""
+        """Stop the heartbeat; release the lease if `release` is set."""
         self._stopped.set()
         self._thread.join()
         if self.release and not self._lost.is_set():
@@ -174,14 +181,17 @@ class Lease:
             try:
                 self._write(released=False)
             except Exception as error:
-                # The lease lives for a minute without: the next beat may get through.
+                # The lease lives for a minute without a heartbeat; the next heartbeat may succeed.
                 logger.warning("lease %s of %s: no heartbeat (%s)", self._record.scope, self._record.name, error)
             if self._lost.is_set():
                 logger.error("lease %s of %s was taken over", self._record.scope, self._record.name)
                 return
 
     def _write(self, *, released: bool) -> None:
-        """Write a heartbeat. One that was written although its answer got lost is known again by its epoch."""
+        """Write a heartbeat.
+
+        If its answer got lost, the written heartbeat is recognised by its epoch.
+        """
 
         def write(client: Elasticsearch) -> LeaseRecord | None:
             store = LeaseStore(client)
@@ -193,7 +203,7 @@ class Lease:
             if found is None or (found.epoch, found.identity) != (self._record.epoch, self._record.identity):
                 return None
             if found.released and not released:
-                return found  # A heartbeat that was under way for long, to a node that hung: the block is over.
+                return found  # A heartbeat was long under way to a hung node, and the block is over.
             return store.replace(found, document)
 
         written = on_any_node(self._connection, write, wait_seconds=HEARTBEAT_SECONDS, watch=True)
@@ -218,29 +228,28 @@ def hold(
 ) -> Iterator[Lease]:
     """Hold the lease `scope` of `name` during the block.
 
-    A holder that shows no heartbeat is waited for until its heartbeat has run out; the log names it, and the time.
+    A holder without a heartbeat is waited for until its lease expires. The log names the holder and the time of expiry.
 
     Parameters
     ----------
     build
-        The build that it is held for, for those who look.
+        Build for which the lease is held, for information.
     wait_seconds
-        How long to wait for another holder that is alive.
+        Seconds to wait for another holder that is alive.
     watch
-        Whether to look some seconds for a heartbeat of another holder, and to take the lease from one that shows none:
-        for work that is repeated right after it was killed. Else that is only done where the lease is overdue, or held
-        for `build`.
+        Whether to take over the lease after some seconds without a heartbeat of its holder, for work that is repeated
+        right after it was killed. Otherwise this is done only if the lease is overdue or held for `build`.
     outwait
-        Whether to wait for the heartbeat of another holder to run out. False: refuse at once, for callers that ask
-        again by themselves.
+        Whether to wait for the lease of a silent holder to expire. False: refuse at once, for callers that retry by
+        themselves.
     release
-        Whether to give it back at the end; a lease that is kept ends a minute after its last heartbeat,
-        and is taken over at once by the same caller.
+        Whether to release the lease at the end. A kept lease expires a minute after its last heartbeat. The same caller
+        can take it over at once.
 
     Raises
     ------
     LeaseHeldError
-        Another caller holds it, and is alive.
+        Another caller holds the lease and is alive.
     """
     wish = _Wish(name, scope, caller, build, wait_seconds=wait_seconds, watch=watch, outwait=outwait)
     lease = Lease(connection, _acquire(connection, wish), release=release)
@@ -253,7 +262,10 @@ def hold(
 
 
 def release(connection: Connection, name: str, scope: str, caller: Caller) -> None:
-    """Give back a lease of `caller` that an earlier block kept; another holder's is left alone."""
+    """Release a lease of `caller` that an earlier block kept.
+
+    The lease of another holder is not changed.
+    """
 
     def give_back(client: Elasticsearch) -> None:
         store = LeaseStore(client)
@@ -266,7 +278,7 @@ def release(connection: Connection, name: str, scope: str, caller: Caller) -> No
 
 @dataclass(frozen=True)
 class _Wish:
-    """A lease that a caller asks for; see `hold`."""
+    """Lease that a caller asks for; see `hold`."""
 
     name: str
     scope: str
@@ -277,24 +289,24 @@ class _Wish:
     outwait: bool
 
     def suspects(self, found: LeaseRecord) -> bool:
-        """Return whether a holder without a heartbeat loses the lease after a few seconds."""
+        """Return whether a silent holder loses the lease after a few seconds."""
         return self.watch or found.overdue or (self.build is not None and found.build == self.build)
 
 
 def _acquire(connection: Connection, wish: _Wish) -> LeaseRecord:
     on_any_node(connection, lambda client: ensure_system_index(client, LEASES))
-    identity = wish.caller.identity or uuid.uuid4().hex
+    id = wish.caller.identity or uuid.uuid4().hex
     deadline = time.monotonic() + wish.wait_seconds
     seen, log = _Watch(), _WaitLog()
     while True:
         found = on_any_node(connection, lambda client: LeaseStore(client).read(wish.name, wish.scope))
         seen.see(found)
-        if found is None or found.released or found.identity == identity or seen.took_its_end(found, wish):
-            after = _document(wish, identity, found)
+        if found is None or found.released or found.identity == id or seen.took_its_end(found, wish):
+            after = _document(wish, id, found)
             record = on_any_node(connection, lambda client, found=found, after=after: _take(client, found, after))  # type: ignore[misc]
             if record is not None:
                 return record
-            continue  # Somebody was faster: look who.
+            continue  # Another caller was faster: read the lease again.
         given_up = seen.saw_a_beat or not (wish.outwait or wish.suspects(found))
         if time.monotonic() >= deadline and given_up:
             raise LeaseHeldError(
@@ -306,19 +318,19 @@ def _acquire(connection: Connection, wish: _Wish) -> LeaseRecord:
 
 
 class _WaitLog:
-    """Tells a waiting caller who holds the lease, and when it is free."""
+    """Log of a wait: names the holder, and the time at which the lease is free."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + _QUIET_SECONDS
 
     def tell(self, found: LeaseRecord) -> None:
-        """Log a line at most every few seconds; nothing of a short wait."""
+        """Log a line every few seconds; a short wait logs nothing."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + _TELL_SECONDS
         logger.warning(
-            "%s: waiting for the lease %r; %s holds it. Last heartbeat %s; without another one it is free at %s",
+            "%s: waiting for the lease %r; %s holds it. Last heartbeat %s; it expires at %s",
             found.name,
             found.scope,
             found.holder,
@@ -328,10 +340,11 @@ class _WaitLog:
 
 
 class _Watch:
-    """Watches a lease for heartbeats, because their times come from the clock of another machine.
+    """Watches a lease for heartbeats by their changes, not by their times.
 
-    A lease is suspect if it is overdue by our clock, if it is for the very build that we are to resume, or if the
-    caller says so. If no heartbeat comes while we look, its holder is dead.
+    The times come from the clock of another machine. A lease is suspect if it is overdue by this machine's clock, if it
+    is held for the same build, or if the caller says so. The holder of a suspect lease is dead if no heartbeat comes
+    during the watch.
     """
 
     def __init__(self) -> None:
@@ -340,7 +353,7 @@ class _Watch:
         self.saw_a_beat = False
 
     def see(self, found: LeaseRecord | None) -> None:
-        """Look at the lease once more."""
+        """Note the current state of the lease."""
         seq_no = None if found is None else found.seq_no
         if seq_no != self._seq_no:
             self.saw_a_beat |= self._seq_no is not None
@@ -349,8 +362,8 @@ class _Watch:
     def took_its_end(self, found: LeaseRecord, wish: _Wish) -> bool:
         """Return whether the holder of a lease is dead, by the time without a heartbeat.
 
-        A suspect holder is dead after a few missed heartbeats, any other one after the whole time of its lease. This
-        machine's clock alone measures that time, however wrong the clock of the holder is.
+        The holder of a suspect lease is dead after a few missed heartbeats, any other holder after the whole duration
+        of its lease. Only the clock of this machine measures the time, so a wrong clock of the holder does no harm.
         """
         silent = time.monotonic() - self._since
         if wish.suspects(found):
@@ -359,7 +372,10 @@ class _Watch:
 
 
 def _take(client: Elasticsearch, before: LeaseRecord | None, after: Mapping[str, Any]) -> LeaseRecord | None:
-    """Replace a lease; a try whose answer got lost is known again by its identity and epoch."""
+    """Replace a lease.
+
+    If the answer got lost, the written lease is recognised by its id and epoch.
+    """
     store = LeaseStore(client)
     taken = store.replace(before, after)
     if taken is None and (found := store.read(after["name"], after["scope"])) is not None:
@@ -372,11 +388,11 @@ def _take(client: Elasticsearch, before: LeaseRecord | None, after: Mapping[str,
     return taken
 
 
-def _document(wish: _Wish, identity: str, before: LeaseRecord | None) -> dict[str, Any]:
+def _document(wish: _Wish, id: str, before: LeaseRecord | None) -> dict[str, Any]:
     return {
         "name": wish.name,
         "scope": wish.scope,
-        "identity": identity,
+        "identity": id,
         "holder": wish.caller.description,
         "build": wish.build,
         "epoch": before.epoch + 1 if before is not None else 1,
@@ -388,7 +404,7 @@ def _document(wish: _Wish, identity: str, before: LeaseRecord | None) -> dict[st
 
 
 def _stop_quietly(lease: Lease) -> None:
-    """Stop a lease whose block failed: the failure is what the caller must hear of."""
+    """Stop a lease whose block failed; log errors instead of hiding the failure."""
     try:
         lease.stop()
     except Exception as error:

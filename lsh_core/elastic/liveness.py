@@ -1,8 +1,8 @@
-"""Requests that may take long, on nodes that may hang: while one waits, its node is asked whether it lives.
+"""Liveness check: pings a node while it works on a long request.
 
-A write to a shard with a copy on a node that hangs is held by the server, at whichever node it is, until the
-master has dropped that node (some 30 s). So a request that waits says nothing about the node that it was sent to, and
-a time-out that is short enough to notice a node that hangs would take the healthy ones for dead as well.
+If a copy of a shard is on a hung node, the server holds writes to the shard, at whichever node they arrived, until the
+master has dropped the hung node (some 30 s). So a long wait says nothing about the node that received the request, and
+a time-out that is short enough to detect a hung node would declare healthy nodes dead as well.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from lsh_core.errors import ServerError
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 1.0
-"""How long a request may take before its node is asked, and between one question and the next."""
+"""Seconds before the first ping of a waiting request, and between pings."""
 PING_SECONDS = 4.0
 MAX_SECONDS = 120.0
-"""Longer than any server holds a write: the time-out of a request whose node goes on to say that it lives."""
+"""Time-out of a request whose node answers pings. It is longer than any server holds a write."""
 
 _PING = "/_cluster/health?local=true&filter_path=status"
 
 
 class SilentNodeError(Exception):
-    """A node answered neither a request nor, meanwhile, a ping. The request may still be executed."""
+    """The node answered neither a request nor a ping meanwhile.
+
+    The request may still be executed.
+    """
 
 
 def call_with_liveness_check(
@@ -42,13 +45,13 @@ def call_with_liveness_check(
 ) -> T:
     """Run `action` on one node for as long as the node answers pings.
 
-    `action` runs on a thread of its own, which is left to itself when the node is silent: it ends with its
-    request's time-out, or when the node goes on.
+    `action` runs on its own thread. If the node is silent, the thread is abandoned: it ends with the time-out of its
+    request, or when the node wakes.
 
     Raises
     ------
     SilentNodeError
-        The node does not answer a ping either.
+        The node answers neither the request nor a ping.
     """
     patient = client.options(request_timeout=longest_seconds)
     result: Future[T] = Future()
@@ -68,7 +71,7 @@ def call_with_liveness_check(
 
 
 def is_alive(client: Elasticsearch, seconds: float = PING_SECONDS) -> bool:
-    """Return whether the node of `client` says anything at all within `seconds`."""
+    """Return whether the node of `client` gives any answer within `seconds`."""
     try:
         client.options(request_timeout=seconds).perform_request("GET", _PING, headers={"accept": "application/json"})
     except (ApiError, ServerError):

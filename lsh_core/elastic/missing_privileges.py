@@ -1,4 +1,4 @@
-"""Turns a security exception of Elasticsearch into an error that names the missing privilege. Pure: no I/O."""
+"""Turns a security exception into an error that names the missing privilege. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _UNAUTHORIZED = re.compile(
 
 
 def access_error(status: int, reason: str) -> AccessError:
-    """Return the error of a `security_exception`: who lacks which privilege on what, where `reason` says so."""
+    """Return the error of a `security_exception`.
+
+    It names the user, the privilege and the resource, if `reason` does.
+    """
     match = _UNAUTHORIZED.search(reason)
     if match is None:
         return AccessError(status, reason)

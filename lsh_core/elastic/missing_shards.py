@@ -1,4 +1,4 @@
-"""Finds the shards of an index that have no copy, and their last known nodes."""
+"""Finds the shards of an index without a copy, and their last known nodes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lsh_core.errors import AccessError
 
 @dataclass(frozen=True)
 class MissingShard:
-    """A shard without a primary.
+    """Shard without a primary.
 
     Attributes
     ----------
     reason
-        Why and since when, with the id of the node that had it, as far as the cluster knows: ``NODE_LEFT at
-        2026-01-31T00:00:00.000Z, node_left [x1Yz]``; empty where it does not say.
+        Cause and time of the loss, and the id of the last node, as far as the cluster knows: ``NODE_LEFT at
+        2026-01-31T00:00:00.000Z, node_left [x1Yz]``. Empty if unknown.
     """
 
     index: str
@@ -30,7 +30,7 @@ class MissingShard:
 
 
 def missing_shards(client: Elasticsearch, index: str) -> tuple[MissingShard, ...]:
-    """Return the shards of `index`, a name or an alias, that have no active primary."""
+    """Return the shards of `index`, a name or an alias, without an active primary."""
     indices = client.cluster.health(index=index, level="shards", timeout="5s").get("indices", {})
     return tuple(
         MissingShard(name, int(number), len(health["shards"]), _reason(client, name, int(number)))
@@ -41,10 +41,10 @@ def missing_shards(client: Elasticsearch, index: str) -> tuple[MissingShard, ...
 
 
 def _reason(client: Elasticsearch, index: str, shard: int) -> str:
-    """Return why the primary of a shard is not assigned; "" where the cluster does not tell us."""
+    """Return why the primary of a shard is not assigned; "" if unknown."""
     try:
         found = client.cluster.allocation_explain(index=index, shard=shard, primary=True).get("unassigned_info", {})
-    except (AccessError, ApiError, TransportError):  # Assigned meanwhile, or we may not ask.
+    except (AccessError, ApiError, TransportError):  # Assigned meanwhile, or the user lacks the privilege.
         return ""
     why = f"{found['reason']} at {found['at']}" if "reason" in found and "at" in found else ""
     return ", ".join(filter(None, (why, found.get("details", "").partition("\n")[0][:200])))

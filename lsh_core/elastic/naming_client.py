@@ -1,4 +1,4 @@
-"""A client of Elasticsearch whose errors know the request that failed."""
+"""Client of Elasticsearch whose errors name the failed request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from lsh_core.elastic.refusals import REQUEST
 
 @cache
 def naming_client() -> type[Elasticsearch]:
-    """Return the stock client's class, but its errors carry their request as the attribute `REQUEST`."""
+    """Return a client class whose errors carry their request.
+
+    The request is the attribute `REQUEST` of the error. Otherwise the class is the stock client.
+    """
 
     class NamingClient(Elasticsearch):
         def perform_request(self, method: str, path: str, **options: Any) -> Any:

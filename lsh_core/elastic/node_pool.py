@@ -1,4 +1,4 @@
-"""Round robin over nodes, with a quarantine for those that do not answer."""
+"""Round robin over nodes, with a quarantine for nodes that do not answer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import NamedTuple
 FIRST_OPEN_SECONDS = 2.0
 MAX_OPEN_SECONDS = 60.0
 MAX_OPEN_SECONDS_OF_ALL = 10.0
-"""Where no node answers there is nobody to hand over to: then each is asked again after this time."""
+"""Pause before a node is tried again if no node answers. Then there is no other node to use."""
 _TRIAL_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
 
 
 @dataclass
 class _Health:
-    """What is known of one node: `seconds` is 0 for one that answers, else the length of its quarantine."""
+    """Health of one node; `seconds` is the length of its quarantine, 0 if it answers."""
 
     seconds: float = 0.0
     away_since: float = 0.0
@@ -27,19 +27,21 @@ class _Health:
 
 
 class Turn(NamedTuple):
-    """A node to ask. `brief`: it did not answer before and others do, so that it is not to be waited for long."""
+    """Node to use next.
+
+    `brief` asks for a short time-out: the node failed before, and others answer.
+    """
 
     node: int
     brief: bool
 
 
 class NodePool:
-    """Chunk i belongs to node (i + offset) mod n; a node in quarantine is passed over for its neighbour.
+    """Circuit breaker over nodes; chunk i belongs to node (i + offset) mod n.
 
-    When its quarantine ends one caller alone gets the node, as a trial; the others pass it over until that
-    one said `answered` or `failed` (or `release`, where it never came to an answer).
-
-    Safe to share between threads.
+    A node in quarantine is skipped for its neighbour. When the quarantine ends, one caller alone gets the node, as a
+    trial. The other callers skip the node until the trial has called `answered` or `failed`, or `release` if it got no
+    result. Threads may share the pool.
     """
 
     def __init__(self, nodes: int, *, offset: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,22 +54,22 @@ class NodePool:
         return (chunk + self._offset) % len(self._health)
 
     def take(self, home: int) -> int | None:
-        """Return the first node from `home` on that may be asked, or None."""
+        """Return the first available node from `home` on, or None."""
         with self._lock:
             return self._take(self._from(home))
 
     def least_recently_failed(self, home: int) -> int:
-        """Return a node to ask although none may be: `home`, or the one that failed first."""
+        """Return `home` or the node that failed first, although none is available."""
         with self._lock:
             return min(self._from(home), key=lambda node: self._health[node].failed_at)
 
     def away(self) -> list[int]:
-        """Return the nodes that did not answer when they were asked last."""
+        """Return the nodes whose last request failed."""
         with self._lock:
             return [node for node, health in enumerate(self._health) if health.seconds]
 
     def turns(self, home: int) -> Iterator[Turn]:
-        """Yield every node once, from `home` on, those in quarantine last."""
+        """Yield every node once, from `home` on, nodes in quarantine last."""
         asked: set[int] = set()
         while len(asked) < len(self._health):
             with self._lock:
@@ -80,7 +82,7 @@ class NodePool:
             yield Turn(node, brief)
 
     def seconds_to_next(self) -> float:
-        """Return the seconds until a node may be available again."""
+        """Return the seconds until a node may be available."""
         with self._lock:
             now = self._clock()
             return max(
@@ -97,25 +99,25 @@ class NodePool:
         Parameters
         ----------
         after
-            Seconds that it was waited for.
+            Duration of the failed request, in seconds.
 
         Returns
         -------
         float
-            For how many seconds it has been away.
+            Seconds since the outage began.
         """
         with self._lock:
             now, health = self._clock(), self._health[node]
             if not health.seconds:
                 health.away_since = now - after
             elif health.trial_until is None and health.failed_at + health.seconds > now:
-                return now - health.away_since  # Another request that was under way failed with it: one failure.
+                return now - health.away_since  # Another request that was under way failed too: both are one failure.
             health.seconds = min(max(FIRST_OPEN_SECONDS, health.seconds * 2), MAX_OPEN_SECONDS)
             health.failed_at, health.trial_until = now, None
             return now - health.away_since
 
     def answered(self, node: int) -> float:
-        """Forget earlier failures of `node`; return for how many seconds it was away."""
+        """Clear the failures of `node`; return the duration of its outage in seconds."""
         with self._lock:
             health = self._health[node]
             if not health.seconds:
@@ -124,7 +126,7 @@ class NodePool:
             return self._clock() - health.away_since
 
     def release(self, node: int) -> None:
-        """Give `node` back without a word on whether it answers."""
+        """Return `node` without a result."""
         with self._lock:
             self._health[node].trial_until = None
 
@@ -133,7 +135,7 @@ class NodePool:
         return [node % count for node in range(home, home + count)]
 
     def _take(self, nodes: Collection[int]) -> int | None:
-        """Return the first of `nodes` that may be asked; one whose quarantine ended is on trial from now on."""
+        """Return the first available node of `nodes`; a node after its quarantine goes on trial."""
         now = self._clock()
         node = next((node for node in nodes if self._free_at(self._health[node]) <= now), None)
         if node is not None and self._health[node].seconds:
@@ -141,10 +143,10 @@ class NodePool:
         return node
 
     def _free_at(self, health: _Health) -> float:
-        """Return when a node may be asked again (in the past: now)."""
+        """Return the time at which a node is available; a past time means now."""
         if not health.seconds:
             return float("-inf")
         if health.trial_until is not None:
-            return health.trial_until  # So that a trial nobody ended does not keep the node out for ever.
+            return health.trial_until  # So that a trial without an end does not exclude the node for ever.
         nobody_else = all(each.seconds for each in self._health)
         return health.failed_at + (min(health.seconds, MAX_OPEN_SECONDS_OF_ALL) if nobody_else else health.seconds)

@@ -1,4 +1,4 @@
-"""Long lists in requests of a bounded size."""
+"""Splits long lists into requests of a bounded size."""
 
 from __future__ import annotations
 

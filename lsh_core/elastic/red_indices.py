@@ -1,4 +1,7 @@
-"""Red indices: those with a primary shard that no node holds, why, and the command that removes each."""
+"""Finds red indices, with the reason and a command to delete each.
+
+A red index has a primary shard that no node holds.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +19,21 @@ from lsh_core.errors import AirlshError
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_REASON = 300
+_MAX_REASON = 300
 _SECONDS = 5.0
 _OWN = "airlsh"
 
 
 @dataclass(frozen=True)
 class RedIndex:
-    """An index that cannot be read in whole, nor written to; all others can.
+    """Red index: it cannot be read completely or written to.
+
+    All other indices can.
 
     Attributes
     ----------
     command
-        Deletes it, with whatever it still holds.
+        Command that deletes the index with all its remaining documents.
     """
 
     index: str
@@ -40,12 +45,12 @@ class RedIndex:
 
 
 def red_indices(client: Elasticsearch, url: str) -> tuple[RedIndex, ...]:
-    """Return the red indices of a cluster; nobody has to wait for them.
+    """Return the red indices of a cluster at once, without waiting.
 
     Parameters
     ----------
     url
-        An address of the cluster, for the commands.
+        Address of the cluster, for the commands.
     """
     health = client.cluster.health(level="shards", filter_path="indices.*.status,indices.*.shards.*.primary_active")
     red = {name: facts for name, facts in health.get("indices", {}).items() if facts["status"] == "red"}
@@ -56,7 +61,10 @@ def red_indices(client: Elasticsearch, url: str) -> tuple[RedIndex, ...]:
 
 
 def red_indices_if_told(connection: Connection) -> tuple[RedIndex, ...]:
-    """Return the red indices of a cluster; none where it does not answer soon, for they are no more than warnings."""
+    """Return the red indices of a cluster; empty without a prompt answer.
+
+    The caller uses them for warnings only.
+    """
     try:
         return on_any_node(
             connection,
@@ -64,22 +72,24 @@ def red_indices_if_told(connection: Connection) -> tuple[RedIndex, ...]:
             wait_seconds=0,
         )
     except (AirlshError, ApiError, TransportError) as error:
-        logger.info("red indices were not looked for: %s", error)
+        logger.info("red indices were not checked: %s", error)
         return ()
 
 
 def missing_state(red: Collection[str]) -> list[str]:
-    """Return those of the `red` indices without which airlsh cannot work."""
+    """Return the `red` indices without which airlsh cannot work."""
     return [name for name in red if name in MAPPINGS]
 
 
 def unassignable(health: dict[str, Any]) -> Collection[str] | None:
-    """Return the red indices that the cluster has stopped trying to allocate; None while it has.
+    """Return the red indices that the cluster has stopped trying to allocate.
+
+    None means that the cluster is still trying.
 
     Parameters
     ----------
     health
-        An answer with ``level=indices``. Before the cluster has read what it stored, it is red and names no index.
+        Answer with ``level=indices``. Before the cluster has read its stored state, it is red and names no index.
     """
     red = [name for name, facts in health.get("indices", {}).items() if facts["status"] == "red"]
     if health["status"] == "red" and not red:
@@ -92,7 +102,7 @@ def _reason(client: Elasticsearch, index: str, shards: dict[str, Any]) -> str:
     missing = next((int(number) for number, shard in shards.items() if not shard["primary_active"]), 0)
     try:
         found = client.cluster.allocation_explain(index=index, shard=missing, primary=True)
-    except (AirlshError, ApiError, TransportError):  # Assigned meanwhile, or we may not ask.
+    except (AirlshError, ApiError, TransportError):  # Assigned meanwhile, or the user lacks the privilege.
         return f"shard {missing} has no primary"
     deciders = (
         decider["explanation"]
@@ -101,17 +111,20 @@ def _reason(client: Elasticsearch, index: str, shards: dict[str, Any]) -> str:
         if decider.get("decision") == "NO"
     )
     said = next(deciders, None) or found.get("allocate_explanation") or "the cluster does not say why"
-    return f"no node takes shard {missing}: {said}"[:_LONGEST_REASON]
+    return f"no node takes shard {missing}: {said}"[:_MAX_REASON]
 
 
 def _command(client: Elasticsearch, index: str, url: str) -> str:
-    """Return the command that deletes an index: airlsh's own for a recorded build that is not live."""
+    """Return the command that deletes an index.
+
+    For a recorded build that is not live, it is a command of airlsh.
+    """
     try:
         mapping = client.indices.get_mapping(index=index)[index]["mappings"]
         own = mapping.get("_meta", {}).get(_OWN, {})
         recorded = bool(own) and bool(client.exists(index=RUNS, id=own["build"]))
         if recorded and not client.indices.exists_alias(name=own["name"], index=index):
             return f"airlsh builds abandon {own['name']} --build {own['build']} --es {url}"
-    except (AirlshError, ApiError, TransportError):  # Gone meanwhile, or the records are red as well.
+    except (AirlshError, ApiError, TransportError):  # Deleted meanwhile, or the records are red as well.
         pass
     return f"curl -X DELETE {url}/{index}"

@@ -1,4 +1,4 @@
-"""Turns errors of the Elasticsearch client into errors that say what was refused, and why."""
+"""Turns errors of the Elasticsearch client into errors of airlsh."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from elastic_transport import TransportError
 from elasticsearch import ApiError
 
-from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
 from lsh_core.elastic.missing_privileges import access_error
 from lsh_core.errors import (
     AirlshError,
@@ -21,10 +21,10 @@ from lsh_core.errors import (
 )
 
 REQUEST = "airlsh_request"
-"""Attribute of the client's errors that holds the request, such as ``PUT /airlsh-runs``; see `naming_client`."""
+"""Attribute of client errors that holds the request, such as ``PUT /airlsh-runs``; see `naming_client`."""
 
-_LONGEST_REASON = 600
-_LATER = PASSING_STATUSES | {408, 409}
+_MAX_REASON = 600
+_LATER = RETRYABLE_STATUSES | {408, 409}
 _FORESEEN = (OSError, MemoryError, SystemError)
 _FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError, AssertionError)
 _BLOCKED = "cluster_block_exception"
@@ -32,9 +32,9 @@ _BLOCKED = "cluster_block_exception"
 
 @contextmanager
 def errors_named() -> Iterator[None]:
-    """Raise errors of the Elasticsearch client, and faults that libraries raise, as errors of airlsh.
+    """Raise errors of the Elasticsearch client and of other libraries as airlsh errors.
 
-    Also a decorator. What may pass by itself and is no answer of Elasticsearch, as `OSError`, stays as it is.
+    It is also a decorator. Retryable errors that are not answers of Elasticsearch, such as `OSError`, are not changed.
     """
     try:
         yield
@@ -47,7 +47,10 @@ def errors_named() -> Iterator[None]:
 
 
 def named_error(error: BaseException) -> AirlshError | None:
-    """Return the error of airlsh that says what `error`, of another library, means; None where it may pass."""
+    """Return the airlsh error for an error of another library.
+
+    None means that the error is retryable.
+    """
 
     if isinstance(error, ApiError):
         return refusal_of(error)
@@ -62,18 +65,21 @@ def named_error(error: BaseException) -> AirlshError | None:
 
 
 def said_by(error: Exception | None) -> str:
-    """Return the reason of an error of the client: the text of a `TransportError` leaves its cause out."""
+    """Return the reason of a client error.
+
+    The text of a `TransportError` omits its cause.
+    """
     text = str(error.message) if isinstance(error, TransportError) else str(error)
     return re.sub(r"^\w+\([^()]*\): |<[^<>]* object at 0x\w+>: ", "", text)
 
 
 def refusal_of(error: ApiError, purpose: str | None = None) -> AirlshError:
-    """Return what an answer with an error status means.
+    """Return the airlsh error for an answer with an error status.
 
     Parameters
     ----------
     purpose
-        The request in words, such as ``the index airlsh-packages-1``; default: its method and path.
+        Request in words, such as ``the index airlsh-packages-1``; default: its method and path.
     """
     reason = reason_of(error)
     if error.status_code in (401, 403) and error.error != _BLOCKED:
@@ -85,15 +91,15 @@ def refusal_of(error: ApiError, purpose: str | None = None) -> AirlshError:
 
 
 def reason_of(error: ApiError) -> str:
-    """Return the reasons in an answer, outermost first, each once."""
+    """Return the distinct reasons in an answer, outermost first."""
     body = error.body
     found = body.get("error") if isinstance(body, Mapping) else None
     if not isinstance(found, Mapping):
-        return str(found or body or error)[:_LONGEST_REASON]
+        return str(found or body or error)[:_MAX_REASON]
     reasons = list(dict.fromkeys(_reasons(found)))
-    # An outer reason often repeats an inner one behind a prefix, or only says that there is an inner one.
+    # An outer reason often repeats an inner reason behind a prefix, or only points to it.
     kept = [each for place, each in enumerate(reasons) if not any(each in other for other in reasons[:place])]
-    return ": ".join(kept)[:_LONGEST_REASON] or str(error)
+    return ": ".join(kept)[:_MAX_REASON] or str(error)
 
 
 def _reasons(found: Mapping[str, Any]) -> Iterator[str]:

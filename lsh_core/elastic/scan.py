@@ -27,15 +27,15 @@ def scan(
     page: int,
     docvalue_fields: Sequence[Mapping[str, str]] = (),
 ) -> Iterator[list[Hit]]:
-    """Yield the hits of `query`, `page` at a time, in no order that means anything.
+    """Yield the hits of `query` in pages of `page` hits, in any order.
 
-    Each document is seen once: without one point in time for all pages, one that is rewritten meanwhile is seen twice
-    or not at all.
+    Each document is read once. Without a point in time for all pages, a document that is rewritten meanwhile would be
+    read twice or not at all.
 
     Parameters
     ----------
     docvalue_fields
-        What each hit brings beside its id.
+        Fields of each hit beside its id.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def scan(
         return on_any_node(connection, page_after)
 
     try:
-        with ThreadPoolExecutor(1) as ahead:  # The server makes the next page while the caller works on this one.
+        with ThreadPoolExecutor(1) as ahead:  # The server prepares the next page while the caller works on this page.
             coming = ahead.submit(ask, None)
             while True:
                 answer = coming.result()
@@ -62,7 +62,8 @@ def scan(
                 coming = ahead.submit(ask, hits[-1]["sort"])
                 yield hits
     finally:
-        with suppress(AirlshError):  # It goes by itself after a while, and must not hide how the scan ended.
+        # A point in time expires by itself. An error here must not hide how the scan ended.
+        with suppress(AirlshError):
             on_any_node(connection, lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
 
 

@@ -30,16 +30,16 @@ _BODY = {
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """Facts about a server: the version of each node, and how many of them hold data."""
+    """Versions of the nodes of a server, and its number of data nodes."""
 
     versions: tuple[str, ...]
     data_nodes: int
 
 
 def server_facts(client: Elasticsearch) -> ServerFacts:
-    """Read the versions of all nodes; refuse a cluster with an older node.
+    """Return the versions of all nodes; an older node raises an error.
 
-    ``GET /`` is not used: a distribution without the root endpoint answers 405 there.
+    ``GET /`` is not used: a distribution without the root endpoint answers 405.
     """
     nodes = client.nodes.info(filter_path="nodes.*.version,nodes.*.roles")["nodes"].values()
     versions = tuple(sorted({node["version"] for node in nodes}))
@@ -53,15 +53,18 @@ def server_facts(client: Elasticsearch) -> ServerFacts:
 def check_server(connection: Connection) -> ServerFacts:
     """Check the version and the query semantics of the server behind `connection`.
 
-    Twenty rows on a line, vector ``[i, 0]`` for row i, even rows tagged. Four facts are proved: a
-    ``knn`` query with a filter on a flat field scores exactly the rows that pass the filter; a ``knn``
-    rescore reranks its window only; the vector of a stored row can be looked up by id, and
-    read back as base64.
+    The test index has twenty rows on a line, vector ``[i, 0]`` for row i, even rows tagged. The check proves four
+    facts:
+
+    - A ``knn`` query with a filter on a flat field scores exactly the rows that pass the filter.
+    - A ``knn`` rescore reranks its window only.
+    - The vector of a stored row can be looked up by id.
+    - A vector can be read back as base64.
 
     Raises
     ------
     UnsupportedServerError
-        The server is too old, or answers otherwise.
+        The server is too old, or a fact does not hold.
     """
     client = answering_client(connection)
     facts = server_facts(client)
@@ -83,7 +86,7 @@ def check_server(connection: Connection) -> ServerFacts:
 
 
 def _facts(client: Elasticsearch, index: str) -> dict[str, tuple[list[str], list[str]]]:
-    """Return for each fact what was found and what was expected."""
+    """Return the found and the expected answer of each fact."""
     even = {"term": {"tag": "even"}}
     near_nine = {"field": "vector", "query_vector": [9.2, 0.0], "k": 3, "num_candidates": 3}
     rescored = {
@@ -121,8 +124,8 @@ def _facts(client: Elasticsearch, index: str) -> dict[str, tuple[list[str], list
     }
 
 
-def _read(client: Elasticsearch, index: str, identity: str) -> list[dict[str, Any]]:
-    query = {"ids": {"values": [identity]}}
+def _read(client: Elasticsearch, index: str, id: str) -> list[dict[str, Any]]:
+    query = {"ids": {"values": [id]}}
     hits: list[dict[str, Any]] = search(
         client, index, query=query, source=False, docvalue_fields=asked_for("vector"), size=1
     )["hits"]["hits"]

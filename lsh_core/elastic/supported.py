@@ -1,4 +1,4 @@
-"""The oldest Elasticsearch that airlsh supports. Pure: no I/O."""
+"""Oldest Elasticsearch that airlsh supports. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ OLDEST = ".".join(map(str, OLDEST_SERVER))
 
 
 def is_supported(version: str) -> bool:
-    """Return whether a server of `version`, such as ``9.4.1-SNAPSHOT``, is new enough."""
+    """Return whether a server version, such as ``9.4.1-SNAPSHOT``, is new enough."""
     numbers = version.partition("-")[0].split(".")[:2]
     return all(number.isdecimal() for number in numbers) and tuple(map(int, numbers)) >= OLDEST_SERVER

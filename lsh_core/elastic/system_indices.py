@@ -1,4 +1,4 @@
-"""The indices that airlsh keeps its own state in, made on first use."""
+"""System indices: store the state of airlsh, and are created on first use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ PARTITIONS = "airlsh-partitions"
 DEAD_LETTERS = "airlsh-dead-letters"
 
 _PRIORITY = 1000
-"""After a node died their copies are rebuilt before those of builds: without them no run goes on."""
+"""Recovery priority: after the death of a node, copies of system indices are rebuilt before those of builds. No run can
+continue without them.
+"""
 
 _KEYWORD = {"type": "keyword", "ignore_above": 4096}
 _TEXT_KEPT = {"type": "keyword", "index": False, "doc_values": False}
@@ -144,9 +146,9 @@ def system_body(index: str) -> dict[str, Any]:
 
 
 def ensure_system_index(client: Elasticsearch, index: str) -> None:
-    """Create the system index `index` unless it is there; two callers at once do no harm.
+    """Create the system index `index` if it is missing; concurrent calls are harmless.
 
-    One that an earlier version made gets the fields that it lacks.
+    An index of an earlier version gets its missing fields.
     """
     from elasticsearch import BadRequestError, NotFoundError
 

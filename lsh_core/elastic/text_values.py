@@ -1,4 +1,4 @@
-"""What users give as text: truth values and seconds of environments and connections, and ids. Pure: no I/O."""
+"""Parses settings that are text: truth values, seconds and document ids. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ _FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
 
 
 MAX_ID_BYTES = 512
-"""Elasticsearch's limit on the id of a document."""
+"""Limit of Elasticsearch on the id of a document, in bytes."""
 
 
 def is_document_id(text: str) -> bool:
-    """Return whether a document may have this id: the server, or its client, has no answer for another one."""
+    """Return whether a text can be a document id for server and client."""
     return escape_non_utf8(text) == text and 0 < len(text.encode()) <= MAX_ID_BYTES
 
 
 def truth(setting: str, value: object, *, default: bool) -> bool:
-    """Return a truth value that may be text, as in ``AIRFLOW_CONN_...`` URIs; `default` for None and empty text.
+    """Return a truth value that may be text, as in ``AIRFLOW_CONN_...`` URIs.
+
+    None and empty text give `default`.
 
     Raises
     ------
@@ -41,7 +43,9 @@ def truth(setting: str, value: object, *, default: bool) -> bool:
 
 
 def seconds(setting: str, value: object, *, default: float) -> float:
-    """Return a number of seconds that may be text; `default` for None and empty text.
+    """Return a number of seconds that may be text.
+
+    None and empty text give `default`.
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""Judges failures of TLS: some are final, others pass when a node or its proxy is back."""
+"""Classifies TLS failures as final or retryable.
+
+A failure is retryable if it passes when a node or its proxy is back.
+"""
 
 from __future__ import annotations
 
@@ -32,18 +35,18 @@ _RECORD = re.compile(r"RECORD_LAYER_FAILURE|record layer failure", re.IGNORECASE
 
 
 def tls_error(url: str, text: str, host: str, port: int, context: ssl.SSLContext | None = None) -> Exception:
-    """Return what a failure of TLS means: a final error, or `Unreachable` where another try may succeed.
+    """Return a final error for a TLS failure, or `Unreachable` for a retryable one.
 
-    An end in the middle of a handshake, or a broken record, is what a node leaves that is killed just then, and a
-    proxy that reaches no node. With `context` the server is asked once more after an end: what it says of the
-    certificate that it wants often gets lost behind a request.
+    A node that is killed, or a proxy without a backend, ends a handshake early or breaks a record. With `context`, the
+    server is contacted again after an early end: its complaint about the client certificate often gets lost behind a
+    request.
     """
     broken_off = "EOF occurred in violation of protocol" in text
     for said in (text, _alert(context, host, port) if broken_off and context else ""):
         for pattern, what, remedy in _REMEDIES:
             if re.search(pattern, said):
                 return CertificateError(url, what, remedy)
-    # Newer OpenSSL says of a plain answer, and of a record that was cut, the same.
+    # Newer OpenSSL reports a plain answer and a truncated record in the same way.
     if _PLAIN.search(text) or (_RECORD.search(text) and _answers_in_plain_text(host, port)):
         found = f"a server that does not speak TLS at {url}"
         return UnsupportedServerError(found, "check host and port; only where no TLS is meant, write http://")
@@ -56,7 +59,10 @@ def tls_error(url: str, text: str, host: str, port: int, context: ssl.SSLContext
 
 
 def _alert(context: ssl.SSLContext, host: str, port: int) -> str:
-    """Return the error of a handshake, or of the time after it, in which nothing is asked; "" where there is none."""
+    """Return the error during a handshake or right after it; "" without an error.
+
+    No request is sent.
+    """
     try:
         with (
             socket.create_connection((host, port), timeout=_ALERT_SECONDS) as plain,

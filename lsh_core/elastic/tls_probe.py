@@ -10,14 +10,14 @@ _NOT_SPOKEN = ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "HTTP_REQ
 
 
 def speaks_tls(host: str, port: int, *, seconds: float = _GREETING_SECONDS) -> bool:
-    """Return whether a server answers a TLS greeting, whatever certificate it shows or wants."""
+    """Return whether a server answers a TLS greeting, with any certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with socket.create_connection((host, port), timeout=seconds) as plain, context.wrap_socket(plain):
             return True
     except ssl.SSLError as error:
-        # A server that wants a certificate of ours, or another version, has spoken TLS as well.
+        # A server that wants a client certificate, or another version, speaks TLS as well.
         return error.reason not in _NOT_SPOKEN
     except OSError:
         return False

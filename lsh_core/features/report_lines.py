@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from lsh_core.sources.feature_folders import REFUSED
 from lsh_core.sources.source_facts import SourceFacts, source_lines
 
 
@@ -53,6 +54,8 @@ def report_lines(report: FeaturesReport) -> Iterator[str]:
         f"  rows       {report.rows_read:,} read, {report.rows_written:,} written, "
         f"{report.dead_lettered:,} dead lettered"
     )
+    if report.dead_lettered:
+        yield f"  refused    each row with its reason: {report.output.rstrip('/')}/{REFUSED}/*.pq"
     yield f"  chunks     {report.chunks:,}, of which {report.reused_chunks:,} were there already"
     yield f"  seconds    {report.seconds:.1f}, {report.rows_per_second:,.1f} rows/s"
     steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in report.work_seconds.items())

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 _LEASE_SECONDS = 5.0
-"""A writer that opens the way behind a dead promotion has the lease for a moment."""
+"""Seconds to wait for the lease. A writer that repairs the fence of a dead promotion holds it for a moment."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSummary(JsonForm):
-    """One build in a list of builds.
+    """Build in a list of builds.
 
     Attributes
     ----------
     live
         Whether its index is live.
     documents
-        Documents of its index; None before it was verified.
+        Documents of its index; None before verification.
     """
 
     name: str
@@ -49,14 +49,14 @@ class BuildSummary(JsonForm):
 
 @dataclass(frozen=True)
 class BuildDetails:
-    """All that is recorded of a build, less its plan, and the files that the plan reads."""
+    """Record of a build without its plan, and the files that the plan reads."""
 
     summary: BuildSummary
     record: BuildRecord
     source_files: Sequence[str]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the three as one flat JSON object."""
+        """Return all parts as one flat JSON object."""
         recorded = self.record.to_document()
         del recorded["plan"]
         return {**self.summary.to_json(), **recorded, "source_files": list(self.source_files)}
@@ -88,7 +88,7 @@ def list_builds(name: str | None, services: Services) -> list[BuildSummary]:
 
 @errors_named()
 def live_build(name: str, services: Services) -> str:
-    """Return the build of `name` that is live; raise `NotFoundError` if there is none."""
+    """Return the live build of `name`; raise `NotFoundError` if there is none."""
     build = next((each.build for each in list_builds(name, services) if each.live), None)
     if build is None:
         raise NotFoundError("live build of", name, f"`airlsh builds list {name}` shows all")
@@ -97,7 +97,7 @@ def live_build(name: str, services: Services) -> str:
 
 @errors_named()
 def show_build(name: str, build: str | None, services: Services) -> BuildDetails:
-    """Return all that is recorded of `build`; default: the live one.
+    """Return the record of `build`; default: the live build.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def show_build(name: str, build: str | None, services: Services) -> BuildDetails
 
 @errors_named()
 def promote_build(settings: PromoteSettings, services: Services) -> AliasMove:
-    """Move the alias to a verified build, away from what is live now.
+    """Move the alias of a name to a verified build.
 
     Examples
     --------
@@ -127,14 +127,15 @@ def promote_build(settings: PromoteSettings, services: Services) -> AliasMove:
 
 @errors_named()
 def rollback(settings: RollbackSettings, services: Services) -> AliasMove:
-    """Move the alias back: to the build named, or to the one that was live last.
+    """Move the alias back to an earlier build.
 
-    A run of Airflow that is cleared repeats the answer, and not the move.
+    The default is the build that was live last. A cleared Airflow run returns the same answer and does not move the
+    alias again.
 
     Raises
     ------
     NotFoundError
-        There is no earlier build to go back to.
+        There is no earlier build to return to.
     PromotionConflictError
         The alias was moved meanwhile, or the build is not fit to be live.
 
@@ -155,15 +156,18 @@ def rollback(settings: RollbackSettings, services: Services) -> AliasMove:
 def _move(
     settings: PromoteSettings | RollbackSettings, services: Services, choose: Callable[[str | None], str]
 ) -> AliasMove:
-    """Decide on a move once for each run, and carry it out from what was live at that moment."""
+    """Decide on a move once per run, and carry it out.
+
+    The alias moves only from the index that was live at the decision.
+    """
     client = answering_client(services.connection)
-    moves, name, identity = AliasMoves(client), settings.name, services.caller.identity
-    move = moves.find(name, identity) if identity else None
+    moves, name, id = AliasMoves(client), settings.name, services.caller.identity
+    move = moves.find(name, id) if id else None
     if move is None:
         live = live_index(client, name)
         move = AliasMove(name, choose(live), live)
-        if identity:
-            moves.write(identity, move)
+        if id:
+            moves.write(id, move)
     if move.is_done:
         _require_there(client, name, move)
     else:
@@ -177,18 +181,18 @@ def _move(
             lease_seconds=_LEASE_SECONDS,
         )
         move = replace(move, live=live)
-        if identity:
-            moves.write(identity, move)
+        if id:
+            moves.write(id, move)
     return move
 
 
 def _require_there(client: Elasticsearch, name: str, move: AliasMove) -> None:
-    """Raise `PromotionConflictError` if the alias has left where the move of this run brought it."""
+    """Raise `PromotionConflictError` if the alias has left the target of this run's move."""
     live = live_index(client, name)
     if live != move.live:
         raise PromotionConflictError(
             name,
-            f"this run moved it to {move.live}, and somebody else moved it since: now {live or 'nothing'} is live; "
+            f"this run moved it to {move.live}, and it was moved again since: {live or 'nothing'} is live now; "
             "to move it again, start a new run",
         )
 

@@ -1,4 +1,4 @@
-"""Upsert and delete: live changes from Parquet files, or of ids."""
+"""Upsert and delete: live changes from Parquet files or ids."""
 
 from __future__ import annotations
 
@@ -25,38 +25,53 @@ class UpsertReport(SourceFacts):
         Build that took the last rows.
     upserted
         Number of documents written.
+    created, replaced
+        Number of written documents that were new, and that replaced one of the same id.
     ignored_columns
-        Columns of the source that the build has no field for.
+        Columns of the source without a field in the build.
     """
 
     name: str
     build: str
     upserted: int
+    created: int
+    replaced: int
     ignored_columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteReport(JsonForm):
-    """Report of a delete; an id that was not there counts as deleted."""
+    """Report of a delete.
+
+    Attributes
+    ----------
+    build
+        Build that lost the last documents.
+    deleted
+        Number of documents deleted.
+    missing
+        Number of ids that the build did not have.
+    """
 
     name: str
     build: str
     deleted: int
+    missing: int
 
 
 @errors_named()
 def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
-    """Write the rows of the source into the live build, and into every later one.
+    """Write the rows of the source into the live build and every later build.
 
-    Rows go in parts of some thousands, in source order. A row that cannot be indexed ends the call, with nothing of
-    its part written; the parts before it stay written.
+    Rows are written in batches of some thousands, in source order. A row that cannot be indexed ends the call. Nothing
+    of its batch is written; earlier batches stay written.
 
     Raises
     ------
     InputError
-        The source or a row of it cannot be used, its vectors are of another encoder, or nothing is live under the name.
+        The source or a row cannot be used, the vectors are from another encoder, or no build of the name is live.
     UnavailableError
-        No live build took the rows in time; repeat the call.
+        No live build accepted the rows in time; repeat the call.
 
     Examples
     --------
@@ -75,7 +90,8 @@ def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
     dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=id_column, vector=vector)
     require_encoder(columns.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)
-    changed, live = 0, build.meta.build
+    changed = created = 0
+    live = build.meta.build
     ignored: dict[str, None] = {}
     with progress("upsert", total=dataset.rows) as meter:
         for file, first_row, table in read_batches(
@@ -90,7 +106,7 @@ def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
                 first_row=first_row,
                 refreshed=settings.refresh,
             )
-            changed, live = changed + written.changed, written.build
+            changed, created, live = changed + written.changed, created + written.created, written.build
             ignored |= dict.fromkeys(written.ignored)
             meter.advance(len(table))
     return UpsertReport(
@@ -98,18 +114,20 @@ def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
         name=settings.name,
         build=live,
         upserted=changed,
+        created=created,
+        replaced=changed - created,
         ignored_columns=list(ignored),
     )
 
 
 @errors_named()
 def delete(settings: DeleteSettings, services: Services) -> DeleteReport:
-    """Delete documents from the live build, and from every later one.
+    """Delete documents from the live build and from every later build.
 
     Raises
     ------
     InputError
-        No ids were given, or both ways; an id that is none; nothing is live under the name.
+        There are no ids, or ids and a source of ids; an id is invalid; or no build of the name is live.
 
     Examples
     --------
@@ -124,13 +142,14 @@ def delete(settings: DeleteSettings, services: Services) -> DeleteReport:
     if settings.source_version is not None and not settings.ids_from:
         raise SettingsError("source_version", settings.source_version, "is of --ids-from, which is not given")
     writer = LiveWriter(services.connection, settings.name)
-    deleted, live = 0, writer.live_build().meta.build
+    deleted = missing = 0
+    live = writer.live_build().meta.build
     column = settings.id or writer.live_build().meta.id_column
     parts = _ids_from(settings.ids_from, column, settings.source_version) if settings.ids_from else iter([given])
     for ids in parts:
         written = writer.delete(ids, refreshed=settings.refresh)
-        deleted, live = deleted + written.changed, written.build
-    return DeleteReport(name=settings.name, build=live, deleted=deleted)
+        deleted, missing, live = deleted + written.changed, missing + written.missing, written.build
+    return DeleteReport(name=settings.name, build=live, deleted=deleted, missing=missing)
 
 
 def _ids_from(source: str, column: str, version: str | None) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""The source of a replay: which of its rows stand for dead letters, and how they are read."""
+"""Source of a replay: matches its rows with dead letters, and reads them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _ROWS_AT_ONCE = 5_000
 _SHOWN = 10
 
 DeadLetters = Mapping[str, Sequence[DeadLetter]]
-"""The dead letters of each id, in source order."""
+"""Dead letters of each id, in source order."""
 
 
 class CorrectedSource:
-    """The few corrected rows, or the whole source of a build with the corrected rows in it.
+    """Source with corrected rows: a few rows, or the whole corrected source of a build.
 
     Raises
     ------
     SchemaError
-        A column that the build has is missing, or the vectors have another length.
+        A column of the build is missing, or the vectors have another length.
     """
 
     def __init__(self, settings: ReplaySettings, plan: BuildPlan) -> None:
@@ -61,7 +61,9 @@ class CorrectedSource:
                 raise SchemaError(self._url, name, "is missing; the build has it")
 
     def last_rows(self, dead_letters: DeadLetters) -> tuple[dict[str, int], int]:
-        """Return the row number of the last row of each id that a dead letter has, and how many rows have other ids.
+        """Return the last row number of each id with a dead letter.
+
+        The second result is the number of rows with other ids.
 
         Raises
         ------
@@ -72,13 +74,13 @@ class CorrectedSource:
         others, examples = 0, dict[str, None]()
         for file, first_row, table in read_batches(self._dataset.files, [self._id]):
             ids = read_identifiers(table.column(self._id)).ids
-            for row_number, identity in enumerate(ids, file.first_row_number + first_row):
-                if identity is not None and identity in dead_letters:
-                    last[identity] = row_number
+            for row_number, id in enumerate(ids, file.first_row_number + first_row):
+                if id is not None and id in dead_letters:
+                    last[id] = row_number
                     continue
                 others += 1
                 if len(examples) < _SHOWN:
-                    examples[str(identity)] = None
+                    examples[str(id)] = None
         shown = ", ".join(examples)
         if not last:
             raise SourceError(
@@ -87,14 +89,14 @@ class CorrectedSource:
                 "`airlsh upsert` is for rows that are new or changed",
             )
         if others:
-            logger.info("replay: %d rows are of no dead letter and change nothing, such as %s", others, shown)
+            logger.info("replay: %d rows have no dead letter and change nothing, such as %s", others, shown)
         return last, others
 
     def tables(self, rows: Mapping[str, int], dead_letters: DeadLetters) -> Iterator[pa.Table]:
-        """Yield `rows`, as `last_rows` gave them, with all columns of the build.
+        """Yield `rows`, a result of `last_rows`, with all columns of the build.
 
-        A column that the source lacks, and a folder of the build's source told, has the value of
-        the dead letter's folder.
+        If a column came from the folders of the build's source and the corrected source lacks it, the value comes from
+        the folder of the dead letter.
         """
         there = [name for name in self._columns if name in self._there]
         row_numbers = np.array(sorted(rows.values()), np.int64)
@@ -102,7 +104,7 @@ class CorrectedSource:
         for number, file in enumerate(self._dataset.files):
             for table in _rows_at(file, [chunk for chunk in chunks if chunk.file == number], there, row_numbers):
                 ids = read_identifiers(table.column(self._id)).ids
-                folders = [self._folders[dead_letters[str(identity)][-1].source] for identity in ids]
+                folders = [self._folders[dead_letters[str(id)][-1].source] for id in ids]
                 for name in self._columns:
                     if name not in there:
                         values = [column_value(folder[name]) for folder in folders]
@@ -117,7 +119,7 @@ class CorrectedSource:
 def _rows_at(
     file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str], row_numbers: npt.NDArray[np.int64]
 ) -> Iterator[pa.Table]:
-    """Yield the rows of `file` that have `row_numbers` in the source, in tables of some thousands."""
+    """Yield the rows of `file` with the given `row_numbers`, in tables of some thousands."""
     offsets: dict[int, npt.NDArray[np.int64]] = {}
     for chunk in chunks:
         first, stop = np.searchsorted(row_numbers, (chunk.first_row_number, chunk.first_row_number + chunk.rows))

@@ -1,4 +1,4 @@
-"""Replays dead letters: rows that were refused go into their build after all, from a source that was corrected."""
+"""Replays dead letters: loads refused rows into their build from a corrected source."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplayedLetters(JsonForm):
-    """Dead letters and rows of a replay, by what became of them.
+class ReplayedDeadLetters(JsonForm):
+    """Counts of dead letters and rows of a replay, by outcome.
 
     Attributes
     ----------
@@ -57,9 +57,9 @@ class ReplayedLetters(JsonForm):
     still_refused
         Dead letters whose corrected row was refused again.
     unmatched
-        Dead letters without a corrected row, among them those without an id.
+        Dead letters without a corrected row, including dead letters without an id.
     passed_over
-        Rows of the source whose ids no dead letter has.
+        Rows of the source whose id has no dead letter.
     """
 
     replayed: int
@@ -69,7 +69,7 @@ class ReplayedLetters(JsonForm):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplayReport(ReplayedLetters):
+class ReplayReport(ReplayedDeadLetters):
     """Report of a replay, with the new report of the build."""
 
     build: str
@@ -78,23 +78,26 @@ class ReplayReport(ReplayedLetters):
 
 @errors_named()
 def replay_dead_letters(settings: ReplaySettings, services: Services) -> ReplayReport:
-    """Load corrected rows in the place of refused ones, then verify the build and write its report again.
+    """Load corrected rows in place of refused rows, then verify the build again.
 
-    The source may be the few corrected rows, or the whole source once it is corrected: rows whose ids no dead letter
-    has change nothing. Of several rows with one id the last counts. A row that is refused again stays a dead letter,
-    with the new reason. So do the rows of partitions that were refreshed since the build was planned. A replay may be
-    repeated, also with other corrections.
+    The report of the build is also written again.
+
+    The source may be a few corrected rows, or the whole corrected source: rows whose id has no dead letter change
+    nothing. Of several rows with one id the last counts. A row that is refused again stays a dead letter with the new
+    reason. The rows of partitions that were refreshed since the build was planned stay dead letters as well. A replay
+    may be repeated, also with other corrections.
 
     Raises
     ------
     SourceError
-        No row has the id of a dead letter, or a column that the build has is missing.
+        No row has the id of a dead letter, or a column of the build is missing.
     LeaseHeldError
         Another run works on this index.
     VerificationError, DeadLetterLimitError
-        As after a load; the rows are in, and the report says what is wrong.
+        As after a load. The rows are in the index, and the report names the fault.
     UnverifiedError
-        The build is live and too busy to be verified now; the rows are in. Or it can be corrected no more.
+        The build is live and too busy to be verified now; the rows are in the index. Or the build can no longer be
+        corrected.
 
     Examples
     --------
@@ -128,7 +131,7 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> ReplayR
 
 @errors_named()
 def build_dead_letters(name: str, build: str | None, services: Services) -> list[DeadLetter]:
-    """Return the dead letters of `build`, in source order; default: the latest build of `name`.
+    """Return the dead letters of `build`, in source order; default: the latest build.
 
     Examples
     --------
@@ -148,8 +151,8 @@ def _record(client: Elasticsearch, name: str, build: str | None) -> BuildRecord:
 
 def _replay(
     settings: ReplaySettings, planned: IndexSettings, build: str, services: Services, lease: Lease
-) -> ReplayedLetters:
-    """Load the corrected rows under the gate of this call's epoch."""
+) -> ReplayedDeadLetters:
+    """Load the corrected rows under the write fence of this call's epoch."""
     client = answering_client(services.connection)
     record = BuildRecords(client).get(settings.name, build)
     require_changes(client, record)
@@ -175,7 +178,9 @@ def _replay(
         fence_writes(answering_client(services.connection), plan.index, build, lease.epoch)
     refresh(client, plan.index)
     logger.info("replay: %d dead letters replayed, %d refused again, %d had no row", replayed, refused, len(unmatched))
-    return ReplayedLetters(replayed=replayed, still_refused=refused, unmatched=len(unmatched), passed_over=passed_over)
+    return ReplayedDeadLetters(
+        replayed=replayed, still_refused=refused, unmatched=len(unmatched), passed_over=passed_over
+    )
 
 
 def _by_id(
@@ -185,9 +190,10 @@ def _by_id(
     dead_letters: Sequence[DeadLetter],
     plan: BuildPlan,
 ) -> DeadLetters:
-    """Return the dead letters of each id, but for those of partitions that were refreshed since the build was planned.
+    """Return the dead letters of each id.
 
-    What such a partition holds is what its refresh read: a row that was not there is not to come back.
+    Partitions that were refreshed since the build was planned are left out. Such a partition holds exactly the rows
+    that its refresh read, so a missing row must not return.
     """
     partitions = {
         dead_letter.key: plan.partition_of(dead_letter.source) for dead_letter in dead_letters if dead_letter.id
@@ -204,14 +210,15 @@ def _by_id(
         reason = f"since this build was planned {named} were refreshed, and hold what the refreshes read"
         if not by_id:
             raise SourceError(settings.source, f"{reason}: refresh them from the corrected source")
-        logger.warning("replay: dead letters are passed over: %s", reason)
+        logger.warning("replay: dead letters are skipped: %s", reason)
     return by_id
 
 
 def _unverify(client: Elasticsearch, record: BuildRecord) -> None:
-    """Take back, before rows are added, that a build was verified: a replay that is killed leaves one to be verified.
+    """Clear the verification of a build before rows are added.
 
-    It is no failed one either: the end of a repeated replay, or of a resumed run, makes it verified again.
+    So a replay that is killed leaves an unverified build. The build is not failed either: a repeated replay, or a
+    resumed run, verifies it again.
     """
     if record.was_verified:
         BuildRecords(client).record_state(record.build, BuildState.CORRECTED)

@@ -1,4 +1,4 @@
-"""Evaluate: the recall and the speed of what is live, by effort, on the user's own queries."""
+"""Evaluate: recall and speed of the live build, by effort, on the user's queries."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ if TYPE_CHECKING:
     from lsh_core.search.searchable_build import SearchableBuild
 
 _SEED = 1
-"""Another one than of the queries that the build's default effort was chosen with."""
+"""Seed of the queries. It differs from the seed that chose the default effort of the build."""
 
 
 @errors_named()
 def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport:
-    """Measure recall, latency and rows scored of the live build over a sweep of efforts, against the true neighbours.
+    """Measure recall, latency and scored rows of the live build by effort.
+
+    Recall is measured against the true neighbours.
 
     Raises
     ------
     NotFoundError
-        Nothing is live under the name.
+        No build of the name is live.
     InputError
-        The query file cannot be read, its vectors are not the index's, or nothing can be written to `output`; each
-        before anything is measured.
+        The query file cannot be read, its vectors do not fit the index, or `output` cannot be written. Each is detected
+        before the measurement.
 
     Examples
     --------
@@ -95,7 +97,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
 
 
 def _operations(client: Elasticsearch, index: str) -> int:
-    """Return how many writes and deletions there have been in the shards of `index`."""
+    """Return the number of writes and deletes in the shards of `index` so far."""
     shards = client.indices.stats(index=index, metric="docs", level="shards")["indices"][index]["shards"]
     return sum(max(int(copy["seq_no"]["max_seq_no"]) + 1 for copy in copies) for copies in shards.values())
 

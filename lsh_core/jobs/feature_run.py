@@ -1,4 +1,7 @@
-"""One run of `compute_features`: what is done already, what is left to do, and the manifest as its last step."""
+"""Run of `compute_features`: finds finished chunks, encodes the others, publishes the manifest.
+
+The manifest is written as the last step.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,14 @@ _TRIES_TO_PUBLISH = 3
 
 
 class FeatureRun:
-    """Brings an output from whatever is there to the features of `source`.
+    """Completes an output folder with the features of `source`.
 
     Attributes
     ----------
     found
-        Keys of the chunks that were there when the run began.
+        Keys of the chunks that existed when the run began.
     work_seconds
-        Where the time of the workers went, by step.
+        Seconds of all workers, by step.
     """
 
     def __init__(
@@ -49,20 +52,20 @@ class FeatureRun:
 
     @property
     def rows_computed(self) -> int:
-        """Rows that were encoded by this run, those without a vector among them."""
+        """Number of rows that this run has encoded, including rows without a vector."""
         return sum(record.rows_read for key, record in self._records.items() if key not in self.found)
 
     def compute(self) -> Manifest:
-        """Encode what is not done yet, publish, and return what was published.
+        """Encode the missing chunks, publish, and return the manifest.
 
         Raises
         ------
         EncoderError
             The encoder does not fit the source.
         FeatureLimitError
-            Too many rows have no vector; `ImagesAwayError` if another try may get enough of them.
+            Too many rows have no vector; `ImagesAwayError` if another try may fetch enough of their images.
         FeaturesError
-            A chunk could not be encoded, or what the workers wrote is not there.
+            A chunk could not be encoded, or a file that a worker wrote is missing.
         """
         encoder = self._describe()
         chunks = self._source.chunks(
@@ -116,7 +119,10 @@ class FeatureRun:
         )
 
     def _find_done(self, chunks: Sequence[Chunk]) -> None:
-        """Read the records of chunks that are done already; those with images to try again are not."""
+        """Read the records of finished chunks.
+
+        Chunks with images to fetch again do not count as finished.
+        """
         there = self._folder.files(CHUNKS)
         keys = [chunk.key for chunk in chunks if chunk_file(chunk.key) in there]
         if not keys:
@@ -126,7 +132,7 @@ class FeatureRun:
                 if record is not None:
                     self._records[record.key] = record
         self.found = set(self._records)
-        logger.info("features: %d of %d chunks are there already", len(self._records), len(chunks))
+        logger.info("features: %d of %d chunks exist already", len(self._records), len(chunks))
 
     def _encode(self, pending: Sequence[Chunk], encoder: dict[str, Any]) -> None:
         if not pending:
@@ -146,7 +152,7 @@ class FeatureRun:
         for chunk in manifest.chunks:
             if len(examples) >= _EXAMPLES:
                 break
-            examples += [str(letter) for letter in read_dead_letters(self._folder, chunk)]
+            examples += [str(dead_letter) for dead_letter in read_dead_letters(self._folder, chunk)]
         told_of = (self._settings.output, manifest.dead_lettered, limit, tuple(examples[:_EXAMPLES]))
         retryable = sum(chunk.retryable for chunk in manifest.chunks)
         if manifest.dead_lettered - retryable <= limit:

@@ -1,4 +1,7 @@
-"""Features: texts and images to embeddings, as Parquet files that the other verbs read. Needs no Elasticsearch."""
+"""Features: encodes texts and images as vectors in Parquet files.
+
+The other verbs read these files. Elasticsearch is not needed.
+"""
 
 from __future__ import annotations
 
@@ -26,24 +29,28 @@ _APART = "the next run would read what this one writes; name a folder apart from
 def compute_features(settings: FeaturesSettings, dask: str | None = None, *, trusted: bool = False) -> FeaturesReport:
     """Encode every row of the source and publish the vectors in `settings.output`.
 
-    Chunks that an earlier run, killed or complete, has left in the output are taken as they are, if their source
-    files, the encoder and the columns are still the same. Images that could not be fetched are tried again. What is not
-    noticed: an image named in a column by its path or URL that was replaced under the same name keeps its vector.
+    Chunks that an earlier run, killed or complete, left in the output are reused, if their source files, the encoder
+    and the columns are the same. Images that could not be fetched are tried again.
+
+    If a column names images by path or URL, an image that was replaced under the same name is not noticed and keeps its
+    vector.
 
     Parameters
     ----------
     dask
-        Address of a scheduler; default: two workers of its own.
+        Address of a scheduler; default: two workers of this call.
     trusted
-        Whether `settings.encoder` may be a ``module:factory``: only where whoever wrote it may run any code here.
+        Whether `settings.encoder` may be a ``module:factory``. Set it only if the author of the settings may run any
+        code here.
 
     Raises
     ------
     InputError
-        The source, a column, the weights, the output or a setting does not allow it; before anything is computed.
+        The source, a column, the weights, the output or a setting is not usable. This is detected before anything is
+        computed.
     FeatureLimitError
-        More rows got no vector than `settings.max_dead_letters`. Nothing is published; what is done is kept. It is an
-        `ImagesAwayError` if another try may get enough of their images.
+        More rows got no vector than `settings.max_dead_letters`. Nothing is published, and finished chunks are kept.
+        The error is an `ImagesAwayError` if another try may fetch enough of their images.
 
     Examples
     --------
@@ -67,7 +74,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
     folder = OutputFolder(settings.output)
     _check_apart(settings, source, folder)
     folder.check_writable()
-    read_manifest(folder)  # Whatever else has that name is not written over, and is told before anything starts.
+    read_manifest(folder)  # Any other file of this name is not overwritten, and is reported before anything starts.
     with dask_at(dask) as client:
         run = FeatureRun(settings, source, folder, FeatureWorkers(client, spec, settings, trusted=trusted))
         manifest = run.compute()
@@ -91,7 +98,7 @@ def compute_features(settings: FeaturesSettings, dask: str | None = None, *, tru
 
 
 def encoder_spec(settings: FeaturesSettings, source: FeatureSource) -> EncoderSpec:
-    """Return the specification of the encoder that `settings` ask for."""
+    """Return the specification of the encoder in `settings`."""
     from lsh_core.features.specification import EncoderSpec
 
     size = settings.image_size
@@ -102,7 +109,8 @@ def encoder_spec(settings: FeaturesSettings, source: FeatureSource) -> EncoderSp
         max_tokens=settings.max_tokens,
         architecture=settings.architecture,
         image_size=None if size is None else (size, size),
-        pixels=None if settings.pixels == "0..255" else settings.pixels,  # None is what knows best, and else that.
+        # None lets the encoder decide; its default is 0..255.
+        pixels=None if settings.pixels == "0..255" else settings.pixels,
         batch_size=settings.batch_size,
         device=settings.device,
         precision=settings.precision,
@@ -110,7 +118,7 @@ def encoder_spec(settings: FeaturesSettings, source: FeatureSource) -> EncoderSp
 
 
 def _absolute(weights: str | None) -> str | None:
-    """Return the whole path of weights that are here: workers have another working folder."""
+    """Return the absolute path of local weights: workers have another working folder."""
     from lsh_core.features.specification import NO_PATHS
 
     if weights is None or weights in NO_PATHS or not os.path.exists(weights):
@@ -119,7 +127,7 @@ def _absolute(weights: str | None) -> str | None:
 
 
 def _check_apart(settings: FeaturesSettings, source: FeatureSource, folder: OutputFolder) -> None:
-    """Raise `SettingsError` if what is written would be read as a part of the source by the next run."""
+    """Raise `SettingsError` if the next run would read the output as source."""
     from lsh_core.features.output_folder import OutputFolder
     from lsh_core.sources.listing import base_of
 
@@ -135,6 +143,9 @@ def _check_apart(settings: FeaturesSettings, source: FeatureSource, folder: Outp
 
 
 def _spellings(folder: str) -> tuple[str, ...]:
-    """Return a folder with a slash at its end; of one on this machine, last, without the symbolic links on its path."""
+    """Return the spellings of a folder, each with a final slash.
+
+    The last spelling of a local folder has no symbolic links in its path.
+    """
     spelled = (folder,) if "://" in folder else (os.path.abspath(folder), os.path.realpath(folder))
     return tuple(f"{each.rstrip('/')}/" for each in spelled)

@@ -1,4 +1,4 @@
-"""Build ids: the same run is always the same build, so that a retry goes on where the run was."""
+"""Build ids: one run always has one build, so that a retry resumes it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 from datetime import UTC, datetime
 
 
-def build_id(identity: str, started_at: datetime) -> str:
-    """Return the build id of the run `identity` that started at `started_at`.
+def build_id(id: str, started_at: datetime) -> str:
+    """Return the build id of a run.
 
-    Builds sort by their start: ``20261120t225340-1f0c3a``.
+    `id` identifies the run, which started at `started_at`. Builds sort by their start: ``20261120t225340-1f0c3a``.
     """
     moment = started_at.astimezone(UTC).strftime("%Y%m%dt%H%M%S")
-    return f"{moment}-{hashlib.sha256(identity.encode()).hexdigest()[:6]}"
+    return f"{moment}-{hashlib.sha256(id.encode()).hexdigest()[:6]}"

@@ -1,4 +1,7 @@
-"""Index: source to verified, published build. Each stage is a function of its own, so that a DAG can call it."""
+"""Index: from a source to a verified, published build.
+
+Each stage is a function of its own, so that a DAG can call it.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ CHANGEABLE = frozenset(
         "wait_green_seconds",
     }
 )
-"""Settings that a resumed run may change: they do not decide the form of the documents."""
+"""Settings that a resumed run may change: they do not affect the documents."""
 
 TRIES = 3
 PAUSE_SECONDS = 5.0
@@ -57,7 +60,7 @@ PAUSE_SECONDS = 5.0
 _STAGES = {stage.__name__: stage for stage in (check, create, finalize, load, plan, promote, verify)}
 
 STAGES = tuple(_STAGES[entry.name] for entry in STAGE_ORDER)
-"""The functions of the stages, in their order; `summarise` follows whether or not they succeed."""
+"""Functions of the stages, in order. `summarise` follows after success and failure."""
 
 __all__ = [
     "STAGES",
@@ -120,14 +123,16 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
 
 @errors_named()
 def resumed_settings(name: str, build: str, given: Mapping[str, Any], services: Services) -> IndexSettings:
-    """Return the settings of an earlier run of `build`, with those `given` that a resumed run may change.
+    """Return the settings of an earlier run of `build`, updated with `given`.
+
+    Only settings that a resumed run may change are accepted.
 
     Raises
     ------
     NotFoundError
         `name` has no such build.
     SettingsError
-        A setting that the build was planned with is given another value.
+        `given` changes a setting that the plan of the build depends on.
     """
     stored = BuildRecords(answering_client(services.connection)).get(name, build).settings
     merged = validated(IndexSettings, {**stored, **given})
@@ -142,7 +147,10 @@ def resumed_settings(name: str, build: str, given: Mapping[str, Any], services: 
 
 
 def _give_back(name: str, services: Services) -> None:
-    """Give the lease back; of a run that ends because the cluster is gone, it ends by itself."""
+    """Release the lease.
+
+    If the cluster is gone, the lease expires by itself.
+    """
     try:
         release(services.connection, name, BUILD, services.caller)
     except Exception as error:
@@ -150,14 +158,20 @@ def _give_back(name: str, services: Services) -> None:
 
 
 def _is_last(error: Exception, settings: IndexSettings) -> bool:
-    """Return whether a stage that failed so is not tried again: it cannot help, or all the patience is spent."""
+    """Return whether a failed stage is not repeated.
+
+    A repetition cannot help, or the patience is spent.
+    """
     if isinstance(error, UnavailableError) and error.waited_seconds >= settings.node_wait_seconds:
         return True
     return isinstance(error, ServerError) and error.final
 
 
 def _run_stage(stage: Stage, settings: IndexSettings, build: str, services: Services) -> None:
-    """Run a stage; again if a node went away under it. Every stage may be repeated, and knows what it has done."""
+    """Run a stage; repeat it if a node went away meanwhile.
+
+    Every stage may be repeated, and skips finished work.
+    """
     for left in reversed(range(TRIES)):
         try:
             stage(settings, build, services)

@@ -15,27 +15,27 @@ from lsh_core.sources.source_facts import SourceFacts
 class IndexReport(SourceFacts, RowAccounts, DefaultRecall):
     """Report of an index run.
 
-    The figures are the whole build's, over all tries. A count that no stage has reached is None.
+    The figures cover the whole build, over all tries. A count that no stage has reached is None.
 
     Attributes
     ----------
     alias
-        Name that is searched.
+        Index name that users search.
     promoted
         Whether the build is live.
     skipped
-        Rows of `rows_read` that the last try did not send again, because the ledger had their chunks. They are counted
-        among the others.
+        Rows of `rows_read` that the last try did not send again, because the ledger had their chunks. The other counts
+        include them.
     documents
         Documents of the index.
     seconds
         Duration of each stage that has ended.
     columns_left_out
-        Columns of the source that are used only where they are named.
+        Columns of the source that are used only if they are named.
     warnings
-        Problems of the model's spread of the rows, each as ``{"what", "remedy"}``.
+        Problems of the distribution of rows over tokens, each as ``{"what", "remedy"}``.
     error
-        Message of the failure; None of a run that did not fail.
+        Message of the failure; None for a run without a failure.
     """
 
     build: str
@@ -53,5 +53,5 @@ class IndexReport(SourceFacts, RowAccounts, DefaultRecall):
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `to_json` returned."""
+        """Read the JSON form that `to_json` returned."""
         return super().from_json({**document, "state": BuildState(document["state"])})

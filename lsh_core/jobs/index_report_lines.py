@@ -1,4 +1,4 @@
-"""Index report as lines of text."""
+"""Formats an index report as lines of text."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _recall(report: IndexReport) -> str:
 
 
 def _troubles(node: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what went wrong at a node, where something did."""
+    """Yield the problems of a node."""
     if node.get("unreachable"):
         yield f"; {node['unreachable']} requests without an answer"
     if node.get("away_seconds"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
+from lsh_core.errors import NotFoundError
 from lsh_core.jobs.services import Services
 from lsh_core.models import store
 from lsh_core.models.store import StoredModel
@@ -11,7 +12,7 @@ from lsh_core.models.store import StoredModel
 
 @errors_named()
 def list_models(name: str | None, services: Services) -> list[StoredModel]:
-    """Return the models of `name`, or all, newest first.
+    """Return the models of `name`, or all models, newest first.
 
     Raises
     ------
@@ -33,7 +34,12 @@ def list_models(name: str | None, services: Services) -> list[StoredModel]:
 
 @errors_named()
 def show_model(model_id: str, services: Services) -> StoredModel:
-    """Return one model without its arrays.
+    """Return one model without its arrays: the model of an id, or the newest of a name.
+
+    Raises
+    ------
+    NotFoundError
+        There is no model of this id, and none of this name.
 
     Examples
     --------
@@ -43,5 +49,11 @@ def show_model(model_id: str, services: Services) -> StoredModel:
     >>> show_model(model_id, services).metric
     'cosine'
     """
-    name = model_id.rpartition("-")[0]
-    return store.find_model(answering_client(services.connection), name, model_id)
+    client = answering_client(services.connection)
+    try:
+        return store.find_model(client, model_id.rpartition("-")[0], model_id)
+    except NotFoundError:
+        of_name = store.list_models(client, model_id)
+        if not of_name:
+            raise
+    return of_name[0]

@@ -1,4 +1,4 @@
-"""Promotion: brings a build up to date with the journal, and moves the alias of its name to it."""
+"""Promotion: replays the journal into a build, and moves the alias to it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _TRIES = 3
 
 
 def catch_up(name: str, build: str, services: Services) -> JournalPosition:
-    """Replay the changes that the build may lack; return the position up to which it has them all.
+    """Replay the changes that the build may lack; return the position reached.
 
-    Raises as `replay_changes`.
+    It raises the errors of `replay_changes`.
     """
     record = acknowledged_record(services.connection, name, build)
     position = replay_changes(
@@ -51,27 +51,27 @@ def make_live(
     green_seconds: float | None = None,
     lease_seconds: float = 0.0,
 ) -> str:
-    """Move the alias `name` from `expected` to `build`, and return the index that is live now.
+    """Move the alias `name` from `expected` to `build`; return the live index.
 
-    A build that is live already is a success: an earlier try moved the alias, and lost the answer.
+    A build that is already live is a success: an earlier try moved the alias, and lost the answer.
 
     Parameters
     ----------
     expected
-        The index that was live when the caller decided (None: nothing was); the alias moves from there only.
+        Index that was live when the caller decided; None: no index was live. The alias moves from this index only.
     green_seconds
-        How long to wait for every replica; None: replicas may still be building.
+        Seconds to wait for every replica; None: replicas may still be building.
     lease_seconds
-        How long to wait for another promotion to end.
+        Seconds to wait for the end of another promotion.
 
     Raises
     ------
     PromotionConflictError
-        The build is not verified or not fit to be searched, or the alias is somewhere else.
+        The build is not verified or not searchable, or the alias leads to another index.
     LeaseHeldError
-        Another promotion is at it.
+        Another promotion is running.
     UnavailableError
-        A node does not answer, or does not know of the fence in time: changes would get past it.
+        A node does not answer, or does not know of the fence in time and could let changes through.
     """
     client = answering_client(services.connection)
     record = acknowledged_record(services.connection, name, build)
@@ -96,8 +96,8 @@ def make_live(
             if _fenced_swap(client, name, build, expected, index, lease, services):
                 BuildRecords(client).record_promotion(build)
                 return index
-        logger.warning("%s: the fence was taken away before the swap; trying it again", name)
-    raise PromotionConflictError(name, f"was not moved: its fence was taken away {_TRIES} times; try again")
+        logger.warning("%s: the fence was removed before the swap; trying it again", name)
+    raise PromotionConflictError(name, f"was not moved: its fence was removed {_TRIES} times; try again")
 
 
 def _fenced_swap(
@@ -109,7 +109,10 @@ def _fenced_swap(
     lease: Lease,
     services: Services,
 ) -> bool:
-    """Replay most of the journal, fence, replay the rest, swap; return False if the fence did not hold."""
+    """Replay most of the journal, fence, replay the rest, swap.
+
+    Returns False if the fence did not hold.
+    """
     catch_up(name, build, services)
     lease.require()
     _record_demotion(client, name, expected)
@@ -124,7 +127,8 @@ def _fenced_swap(
             moved = swap(client, name, expected=expected, new=index, along=along)
     finally:
         if not moved:
-            # Writers wait for it: it must not outlive the failure. Whoever holds the lease next would repair it.
+            # Writers wait for the fence, so it must not outlive a failure. Otherwise the next holder of the lease would
+            # have to repair it.
             on_any_node(services.connection, lambda client: unfence_live(client, name, expected, lease.epoch))
     return moved
 
@@ -141,10 +145,10 @@ def _require_expected(client: Elasticsearch, name: str, build: str, expected: st
 
 
 def _record_demotion(client: Elasticsearch, name: str, index: str | None) -> None:
-    """Record when a build ceases to be live; a rollback returns to the build that ceased last.
+    """Record the time at which a build ceases to be live.
 
-    Called before the swap, because a promoter that is killed after it can record nothing. If no swap follows, the
-    build stays live, and its entry is not read.
+    A rollback returns to the build that ceased last. The record is written before the swap, because a promoter that is
+    killed after the swap can record nothing. If no swap follows, the build stays live, and the entry is not read.
     """
     runs = BuildRecords(client)
     for record in runs.of(name):

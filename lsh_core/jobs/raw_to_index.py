@@ -1,4 +1,7 @@
-"""Between raw rows and an index: the vectors, and a model of them, which may be there already."""
+"""Train a model for freshly encoded vectors, or reuse an existing model.
+
+A model is reused if it is the newest of the name and of the same encoder.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from lsh_core.settings import RawToIndexSettings
 
 @dataclass(frozen=True)
 class ChosenModel:
-    """The model to index with: one that was there (`reused`), or the report of a new one."""
+    """Model to index with: a reused model, or the report of a new model."""
 
     model: ModelFacts
     reused: bool
@@ -28,21 +31,23 @@ class ChosenModel:
 
 @errors_named()
 def train_or_reuse(settings: RawToIndexSettings, services: Services, *, fingerprint: str) -> ChosenModel:
-    """Train a model of the vectors in `settings.output`, or take the newest of the name if it is one of their encoder.
+    """Train a model of the vectors in `settings.output`, or reuse the newest model.
+
+    The newest model of the name is reused if it is of the same encoder.
 
     Parameters
     ----------
     fingerprint
-        Of the encoder that was asked for.
+        Fingerprint of the encoder in the settings.
 
     Raises
     ------
     NotFoundError
-        None is to be trained, and there is none of this encoder.
+        No model is to be trained, and there is no model of this encoder.
     ModelMismatchError
-        The output has come to hold vectors of another encoder.
+        The output holds vectors of another encoder by now.
     InputError
-        As `train` raises.
+        As in `train`.
     """
     from lsh_core.sources.dataset import open_dataset
 

@@ -1,4 +1,7 @@
-"""Refresh: a partition of the live build, and of every later one, becomes what its source is."""
+"""Refresh: make one partition match its source, in the live build.
+
+Later builds receive the same changes through the journal.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +41,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MOVES = 3
-"""Commits to the partition of a table, between its listing and its first row, that a refresh keeps up with."""
+"""Maximum number of repeated listings of a table, after commits before the first written row."""
 
 
 @dataclass(frozen=True)
 class _Source:
-    """The files of one partition, and the columns to read."""
+    """Files of one partition, and the columns to read."""
 
     files: tuple[SourceFile, ...]
     columns: tuple[str, ...]
@@ -57,12 +60,12 @@ class _Source:
 
     @property
     def is_table(self) -> bool:
-        """Whether a log, and not the listing of a folder, tells the files."""
+        """True if a table log lists the files, not a folder."""
         return self.facts.source_version is not None
 
     @property
     def fingerprint(self) -> str:
-        """Another one as soon as a file was added, removed or written anew."""
+        """Hash of the files; it changes when a file is added, removed or rewritten."""
         facts = [(file.url, file.size, file.version, file.row_group_rows) for file in self.files]
         return hashlib.sha256(repr((facts, self.columns, self.id, self.vector)).encode()).hexdigest()
 
@@ -74,15 +77,15 @@ class RefreshReport(SourceFacts):
     Attributes
     ----------
     build
-        Build that is live.
+        Live build.
     generation
         Number of refreshes of the partition so far.
     rows
         Rows of the source.
     upserted, deleted
-        Documents written and deleted; after a kill, by the last try.
+        Documents written and deleted; after a kill, by the last try only.
     unchanged
-        Whether these files were refreshed before, so that nothing was done.
+        Whether nothing was done because the same files were refreshed before.
     """
 
     name: str
@@ -98,21 +101,20 @@ class RefreshReport(SourceFacts):
 
 @errors_named()
 def refresh_partition(settings: RefreshSettings, services: Services) -> RefreshReport:
-    """Upsert the rows that the partition's source has, and delete the documents that left it; once.
+    """Upsert the rows of the partition's source, and delete documents that left it.
 
-    All rows are checked before the first is written. A refresh that was killed goes on where it was, if the files are
-    the same; one of the same files that is done already does nothing, unless it is to be done again. A document that
-    was written since the refresh began stays as it was written, whatever the source says; one that moved to another
-    partition is left alone.
+    All rows are checked before the first is written. A refresh that was killed is resumed if the files are the same. A
+    finished refresh of the same files does nothing, unless it is forced. A document that was written after the refresh
+    began keeps its content, whatever the source has. A document that moved to another partition is not touched.
 
     Raises
     ------
     InputError
-        The source has no such partition, or no rows of it; or a row cannot be indexed.
+        The source lacks the partition, or has no rows of it; or a row cannot be indexed.
     LeaseHeldError
-        Somebody else refreshes this partition.
+        Another run refreshes this partition.
     SourceChangedError
-        A file was written while it was read, or added before the first row was written; the next refresh mends that.
+        A file was changed during the read, or added before the first row was written. The next refresh repairs this.
 
     Examples
     --------
@@ -138,7 +140,7 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> RefreshR
                 for _ in range(_MOVES):
                     if not source.is_table or (now := _open(settings, live)).fingerprint == source.fingerprint:
                         break
-                    source = now  # The table moved on, and nothing is written yet.
+                    source = now  # The table has a new commit, and nothing is written yet.
                     _check_rows(settings, source, writer)
                     state = _begin(store, source, writer)
                 _check_listing(settings, source, _open(settings, live))
@@ -162,9 +164,10 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> RefreshR
 
 
 def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
-    """Find the files of the partition; files without ``key=value`` folders are all taken to be its own.
+    """Find the files of the partition.
 
-    The files of other partitions are not opened: nothing that is wrong with them stops the refresh.
+    Files without ``key=value`` folders all belong to it. The files of other partitions are not opened, so their faults
+    do not stop the refresh.
     """
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_files
@@ -185,7 +188,7 @@ def _open(settings: RefreshSettings, build: WritableBuild) -> _Source:
                 settings.source, f"has no partition {settings.partition!r}: {choice_of(settings.partition, there)}"
             )
     dataset = open_files(settings.source, listed)
-    if dataset.rows:  # Of an empty table the columns have no types.
+    if dataset.rows:  # The columns of an empty table have no types.
         checked = check_columns(dataset, id=id_column, vector=vector)
         require_encoder(checked.encoder, build.field.encoder, of=f"index {build.index}", where=settings.source)
     columns = dataset.names_with({id_column, vector, *build.fields})
@@ -224,8 +227,8 @@ def _begin(store: PartitionStore, source: _Source, writer: LiveWriter) -> Partit
 def _check_listing(settings: RefreshSettings, source: _Source, now: _Source) -> None:
     """Raise `SourceChangedError` unless the partition still has the same files.
 
-    A build that was planned before this refresh began may hold what was added since the first listing, and the sweep
-    at the end would take that for what left.
+    A build that was planned before this refresh began may hold rows of files added since the first listing. The sweep
+    at the end would delete them.
     """
     if now.fingerprint != source.fingerprint:
         planned, found = (f"{len(each.files):,} files, {each.rows:,} rows" for each in (source, now))
@@ -255,9 +258,9 @@ def _upsert(settings: RefreshSettings, source: _Source, state: PartitionState, w
 
 
 def _delete_departed(state: PartitionState, services: Services, writer: LiveWriter, lease: Lease) -> int:
-    """Say in the journal that older documents left the partition, and delete them from what is live.
+    """Journal a sweep of the partition, then apply its deletes to the live build.
 
-    Repeated until the build that was live before is still live after it.
+    This is repeated until the live build is the same before and after it.
     """
     end = Change(
         state.partition, "sweep", partition=state.partition, effective_position=state.begin, key=state.key("end")
@@ -283,20 +286,23 @@ def _delete_departed(state: PartitionState, services: Services, writer: LiveWrit
 
 
 def _record(client: Elasticsearch, *, build: WritableBuild) -> BuildRecord | None:
-    """Return the record of `build` as it was acknowledged: an old state would hide replays that were done."""
+    """Return the last acknowledged record of `build`.
+
+    An old state would hide finished replays.
+    """
     return BuildRecords(client).find(build.meta.name, build.meta.build, as_acknowledged=True)
 
 
 def _catch_up(record: BuildRecord | None, writer: LiveWriter, lease: Lease) -> tuple[JournalPosition, list[Entry]]:
-    """Apply what is in the journal and may not be in the live build, by its record: writers die between the two.
+    """Apply journal entries that the live build may lack, according to its record.
 
-    What the build refuses is told of, and left to its writer.
+    A writer may die between the journal and the build. Refused changes are logged and left to their writer.
 
     Returns
     -------
     tuple
-        The end of the journal, and the sweeps that it holds: of refreshes that died, or ended while another build
-        was live.
+        The end of the journal, and the sweeps in it. They come from refreshes that died, or that ended while another
+        build was live.
     """
     after, watermark = (BEFORE_ALL, BEFORE_ALL) if record is None else (record.replayed_to, record.watermark.position)
     position = writer.journal.barrier()
@@ -306,7 +312,7 @@ def _catch_up(record: BuildRecord | None, writer: LiveWriter, lease: Lease) -> t
         try:
             writer.apply(changes)
         except VerificationError as refused:
-            # Nobody was told that such a change is written: its writer died, or is about to take it back.
-            logger.warning("%s; it stays in the journal, and no later build is made live without it", refused)
+            # No caller was told that this change is written: its writer died, or is about to withdraw it.
+            logger.warning("%s; the change stays in the journal, and every later build must accept it", refused)
         sweeps += [entry for entry in page if entry.kind == "sweep"]
     return position, sweeps

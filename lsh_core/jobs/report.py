@@ -1,4 +1,4 @@
-"""The report of a build that was evaluated: it can be drawn again wherever its figures can be read."""
+"""Report of an evaluated build; it can be drawn again from its stored figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lsh_core.settings import ReportSettings
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenReport(JsonForm):
-    """A build, and the path or URL of its report page."""
+    """Build, and the path or URL of its report page."""
 
     name: str
     build: str
@@ -32,9 +32,9 @@ def report(settings: ReportSettings, services: Services) -> WrittenReport:
     Raises
     ------
     NotFoundError
-        There is no such build, or it was not evaluated.
+        The build is missing or was not evaluated.
     SourceError
-        Nothing can be written to `output`.
+        `output` cannot be written.
 
     Examples
     --------

@@ -1,4 +1,7 @@
-"""Results of verbs as lines of text, for a terminal and for the log of a task. Pure: no I/O."""
+"""Formats results of verbs as lines of text. Pure: no I/O.
+
+Terminals and task logs show the lines.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def trained(result: TrainReport) -> Iterator[str]:
-    """Yield the line of a model that was trained."""
+    """Yield the line of a trained model."""
     seconds = result.seconds
     yield (
         f"model {result.model_id}: {result.model}, {result.metric}, {result.dims} dimensions, "
@@ -31,12 +34,16 @@ def trained(result: TrainReport) -> Iterator[str]:
 
 def upserted(result: UpsertReport) -> Iterator[str]:
     """Yield the line of an upsert."""
-    yield f"{result.name}: {result.upserted:,} rows written, live in build {result.build}"
+    counts = f"{result.created:,} created, {result.replaced:,} replaced"
+    yield f"{result.name}: {result.upserted:,} rows written ({counts}), live in build {result.build}"
 
 
 def deleted(result: DeleteReport) -> Iterator[str]:
     """Yield the line of a delete."""
-    yield f"{result.name}: {result.deleted:,} ids deleted from build {result.build}"
+    documents = "document" if result.deleted == 1 else "documents"
+    ids = "id was" if result.missing == 1 else "ids were"
+    missing = f"; {result.missing:,} {ids} not there" if result.missing else ""
+    yield f"{result.name}: {result.deleted:,} {documents} deleted from build {result.build}{missing}"
 
 
 def refreshed(result: RefreshReport) -> Iterator[str]:
@@ -75,17 +82,17 @@ def builds(found: Sequence[BuildSummary]) -> Iterator[str]:
 
 
 def report_written(result: WrittenReport) -> Iterator[str]:
-    """Yield the line of a report that was written."""
+    """Yield the line of a written report."""
     yield f"report: {result.report}"
 
 
 def moved(result: AliasMove) -> Iterator[str]:
-    """Yield the line of an alias that moved."""
+    """Yield the line of a moved alias."""
     yield f"{result.alias}: {result.previous_index or 'nothing'} -> {result.live}"
 
 
 def retired(result: RetireReport) -> Iterator[str]:
-    """Yield the lines of builds that were retired, and of those that were skipped."""
+    """Yield the lines of retired and of skipped builds."""
     yield f"retired {len(result.retired)} builds, kept {len(result.kept)}"
     for build in result.retired:
         yield f"  {build}"
@@ -94,7 +101,7 @@ def retired(result: RetireReport) -> Iterator[str]:
 
 
 def abandoned(result: AbandonReport) -> Iterator[str]:
-    """Yield the line of a build that was abandoned."""
+    """Yield the line of an abandoned build."""
     yield f"abandoned build {result.abandoned} of {result.name}"
 
 
@@ -104,7 +111,7 @@ def dead_letters(found: Sequence[DeadLetter]) -> Iterator[str]:
 
 
 def replayed(result: ReplayReport) -> Iterator[str]:
-    """Yield the lines of a replay of dead letters, and of the report of its build."""
+    """Yield the lines of a replay, and of the report of its build."""
     yield (
         f"{result.replayed:,} dead letters replayed, {result.still_refused:,} refused again, "
         f"{result.unmatched:,} without a corrected row"
@@ -115,12 +122,12 @@ def replayed(result: ReplayReport) -> Iterator[str]:
 
 
 def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Collection[str] = ()) -> Iterator[str]:
-    """Yield a header and rows, each column as wide as its widest cell; nothing where there are no rows.
+    """Yield a header and rows with aligned columns; nothing without rows.
 
     Parameters
     ----------
     right
-        Columns whose cells are aligned to the right, as numbers are.
+        Columns that are aligned to the right, such as numbers.
     """
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""Builds deleted: those that are old, and one that somebody names."""
+"""Deletes builds: old builds, or one named build."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _LEASE_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class RetireReport(JsonForm):
-    """Builds that were deleted, and builds that were kept.
+    """Deleted builds and kept builds.
 
     Attributes
     ----------
     skipped
-        Builds that could not be deleted now, each with the reason. While an index run of the name is at work it is all
-        of them, under the key ``*``.
+        Builds that could not be deleted now, each with the reason. While an index run of the name is running, the key
+        ``*`` stands for all builds.
     """
 
     name: str
@@ -50,7 +50,7 @@ class RetireReport(JsonForm):
 
 @dataclass(frozen=True, kw_only=True)
 class AbandonReport(JsonForm):
-    """The build that was deleted, and its index."""
+    """Deleted build and its index."""
 
     name: str
     abandoned: str
@@ -59,11 +59,11 @@ class AbandonReport(JsonForm):
 
 @errors_named()
 def retire(settings: RetireSettings, services: Services) -> RetireReport:
-    """Delete builds that are neither live, nor among the newest verified, nor touched a short while ago.
+    """Delete old builds: not live, not among the newest verified, not touched recently.
 
-    Builds that are not verified are among them once nothing has happened to them for long: their runs may be gone on
-    with, and may be loading although their task is dead and nobody holds the lease. The latest build is kept for as
-    long as there are dead letters to replay into it. All models are left alone.
+    Unverified builds are deleted only after a long time without an event: their runs may be resumed, and may still be
+    loading although their task is dead and the lease is free. The latest build is kept as long as it has dead letters
+    to replay. Models are never deleted.
 
     Examples
     --------
@@ -81,14 +81,16 @@ def retire(settings: RetireSettings, services: Services) -> RetireReport:
 
 
 def retire_all(settings: RetireSettings, services: Services) -> RetireReport:
-    """Delete builds as `retire` does, for a run that is green or red: what is skipped is a failure.
+    """Delete builds as `retire` does; a skipped build is a failure.
+
+    A task of Airflow needs success or failure.
 
     Raises
     ------
     LeaseHeldError
-        An index run of this name is at work: nothing is retired.
+        An index run of this name is running; nothing is retired.
     OutcomeError
-        Some builds are left; the others are retired.
+        Some builds were skipped; the others are retired.
     """
     report = _retire(settings, services)
     if report.skipped:
@@ -123,7 +125,7 @@ def _retire(settings: RetireSettings, services: Services) -> RetireReport:
                 with errors_named():
                     _delete(settings.name, record, services, lease.epoch)
             except (PromotionConflictError, LeaseHeldError, LoadError, ServerError) as error:
-                # One index that is not what its record says must not keep all others from being retired.
+                # An index that does not match its record must not keep all others from being retired.
                 logger.warning("build %s is not retired: %s", build, error)
                 skipped[build] = str(error)
             else:
@@ -133,19 +135,19 @@ def _retire(settings: RetireSettings, services: Services) -> RetireReport:
 
 @errors_named()
 def abandon(settings: AbandonSettings, services: Services) -> AbandonReport:
-    """Delete one build that is not live: its index, ledger entries, dead letters and record.
+    """Delete one build that is not live: index, ledger entries, dead letters, record.
 
-    A writer that is left over from its run is refused from then on. A build whose run was killed can be abandoned
-    as soon as its lease has shown no heartbeat for some seconds.
+    A writer that is left over from its run is refused from then on. A build whose run was killed can be abandoned once
+    its lease has shown no heartbeat for some seconds.
 
     Raises
     ------
     NotFoundError
-        There is no such build.
+        The build does not exist.
     PromotionConflictError
         The build is live.
     LeaseHeldError
-        An index run of this name is at work.
+        An index run of this name is running.
 
     Examples
     --------
@@ -162,7 +164,10 @@ def abandon(settings: AbandonSettings, services: Services) -> AbandonReport:
 
 
 def _delete(name: str, record: BuildRecord, services: Services, epoch: int) -> None:
-    """Delete a build; under the lease of the alias, so that none becomes live while it is deleted."""
+    """Delete a build under the lease of the alias.
+
+    So no promotion can make it live meanwhile.
+    """
     client = answering_client(services.connection)
     build, index = record.build, record.index
     with hold(services.connection, name, ALIAS, services.caller, wait_seconds=_LEASE_SECONDS):
@@ -178,9 +183,9 @@ def _require_not_live(client: Elasticsearch, name: str, record: BuildRecord) -> 
 
 
 def _delete_index(client: Elasticsearch, name: str, index: str, build: str, epoch: int) -> None:
-    """Delete `index` if its ``_meta`` says that it is this build; never by pattern.
+    """Delete `index` if its ``_meta`` names this build; never by pattern.
 
-    Its gate is closed first: late loaders lose their way to the ledger with it.
+    The write fence is closed first, so late loaders also lose the alias of the ledger.
     """
     from elasticsearch import NotFoundError as Missing
 
@@ -196,7 +201,10 @@ def _delete_index(client: Elasticsearch, name: str, index: str, build: str, epoc
 
 
 def _is_young(client: Elasticsearch, record: BuildRecord, settings: RetireSettings) -> bool:
-    """Return whether somebody may still want a build, or work on it: its record may be older than its last chunk."""
+    """Return whether a build is too young to delete.
+
+    Another run may still load it: its record may be older than its last chunk.
+    """
     now = datetime.now(UTC)
     if record.state is BuildState.VERIFIED:
         return record.last_touched > now - timedelta(seconds=settings.grace_seconds)
@@ -206,5 +214,5 @@ def _is_young(client: Elasticsearch, record: BuildRecord, settings: RetireSettin
 
 
 def _is_correctable(client: Elasticsearch, record: BuildRecord) -> bool:
-    """Return whether a build is not verified, and has dead letters that can be replayed."""
+    """Return whether a build is unverified and has dead letters to replay."""
     return record.state is not BuildState.VERIFIED and any(read_dead_letters(client, record.build, limit=1))

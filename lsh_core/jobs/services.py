@@ -1,4 +1,4 @@
-"""What every verb needs from outside: Elasticsearch, a Dask cluster to work on, and who is asking."""
+"""Services of a verb: Elasticsearch, a Dask cluster and the caller."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ __all__ = ["Services", "dask_client", "this_process", "worker_threads"]
 
 
 def this_process() -> Caller:
-    """Return a caller whose description names this process, for those who are refused because of it."""
+    """Return a caller whose description names this process.
+
+    Refused callers read the description.
+    """
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # An account that has no name, as in some containers.
+    except (KeyError, OSError):  # The account has no name, as in some containers.
         user = f"user {os.getuid()}"
     return Caller(None, f"{user} on {socket.gethostname()}, process {os.getpid()}")
 
 
 @dataclass(frozen=True)
 class Services:
-    """Elasticsearch, the address of a Dask scheduler, and who is asking.
+    """Elasticsearch, the address of a Dask scheduler, and the caller.
 
     Without a scheduler, a verb starts two workers of its own.
 

@@ -1,12 +1,13 @@
-"""Train: sample the source, fit a model on a Dask worker, store it."""
+"""Train: samples the source, fits a model on a Dask worker, stores it."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from lsh_core.sources.sampling import SamplePart
     from lsh_core.sources.source_file import SourceFile
 
+    Sample: TypeAlias = tuple[np.ndarray, Counter[str]]
+
 logger = logging.getLogger(__name__)
 
 
@@ -45,18 +48,24 @@ class ModelFacts(JsonForm):
 
 @dataclass(frozen=True, kw_only=True)
 class FittedModel(ModelFacts):
-    """A model that was just fitted and stored.
+    """Model that was just fitted and stored.
 
     Attributes
     ----------
     hash_backend
-        Library that hashes with it.
+        Library that hashes with the model.
     sample_rows
-        Rows that it was fitted on.
+        Number of rows that the model was fitted on.
+    skipped_rows
+        Drawn rows whose vector cannot be used.
+    skipped
+        Their number by the kind of fault.
     """
 
     hash_backend: str
     sample_rows: int
+    skipped_rows: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +77,7 @@ class TrainReport(SourceFacts, FittedModel):
     settings
         Settings of the training, as `TrainSettings` dumps them.
     seconds
-        Duration of each step, and of all.
+        Duration of each step, and of all steps.
     """
 
     settings: Mapping[str, Any]
@@ -79,13 +88,12 @@ class TrainReport(SourceFacts, FittedModel):
 def train(settings: TrainSettings, services: Services) -> TrainReport:
     """Train one model on a seeded sample of the source, and store it.
 
-    The sample is read by Dask workers and goes from them to the worker that fits, never through this
-    process.
+    Dask workers read the sample and send it to the worker that fits, never through this process.
 
     Raises
     ------
     InputError
-        The source or a setting does not allow it.
+        The source or a setting is not usable.
 
     Examples
     --------
@@ -101,11 +109,12 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
     from lsh_core.sources.dataset import open_dataset
 
     started = time.perf_counter()
-    retrieval_of(type(make_model(settings.model, seed=settings.seed, **settings.model_options)))
+    strategy = retrieval_of(type(make_model(settings.model, seed=settings.seed, **settings.model_options)))
     dataset = open_dataset(settings.source, settings.source_version)
     columns = check_columns(dataset, id=settings.id, vector=settings.vector, columns=())
     check_vector_column(settings.source, settings.vector, columns.dims)
     settings = with_metric(settings, columns.encoder)
+    strategy.check_metric(settings.metric)
     answering_client(services.connection)
     size = settings.sample or default_sample(settings.model, dataset.rows, columns.dims)
     parts = _plan(dataset, size, settings.seed)
@@ -133,10 +142,15 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
                 services.connection,
                 pure=False,
             )
-            fitted_model: FittedModel | None = next(follow_futures(client, [fitted])).result()
+            fitted_model: FittedModel = next(follow_futures(client, [fitted])).result()
             fitting.advance(1)
-    if fitted_model is None:
-        raise SourceError(settings.source, f"has no row with a valid vector in {settings.vector!r} to train on")
+    if fitted_model.skipped_rows:
+        logger.warning(
+            "train: %s of %s rows drawn from the source were skipped, as their vectors cannot be used: %s",
+            f"{fitted_model.skipped_rows:,}",
+            f"{fitted_model.skipped_rows + fitted_model.sample_rows:,}",
+            _counted(fitted_model.skipped),
+        )
     ended = time.perf_counter()
     return TrainReport(
         **asdict(fitted_model),
@@ -152,19 +166,19 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
 
 
 def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSettings:
-    """Return the settings with the metric that the vectors are meant for, unless they ask for one.
+    """Return the settings with the metric of the encoder as the default.
 
     Raises
     ------
     SettingsError
-        The source names an encoder of a metric that there is not.
+        The encoder of the source names an unknown metric.
     """
     if settings.metric == "auto":
         metric = "cosine" if encoder is None else METRICS.check(encoder.metric)
         return settings.model_copy(update={"metric": metric})
     if encoder is not None and encoder.metric != settings.metric:
         logger.warning(
-            "train: vectors of encoder %s are meant for the metric %s; the model is trained for %s, as asked",
+            "train: vectors of encoder %s are made for the metric %s; the settings train the model for %s",
             encoder,
             encoder.metric,
             settings.metric,
@@ -173,7 +187,10 @@ def with_metric(settings: TrainSettings, encoder: EncoderInfo | None) -> TrainSe
 
 
 def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
-    """Choose the sample, without the rows that are held out unless there are too few others."""
+    """Choose the sample.
+
+    Held-out rows are used only if there are too few other rows.
+    """
     from lsh_core.sources.holdout import ONE_IN, holds_out
     from lsh_core.sources.sampling import plan_sample, without_held_out
 
@@ -184,30 +201,37 @@ def _plan(dataset: Dataset, size: int, seed: int) -> list[SamplePart]:
     return plan_sample(dataset.files, size, seed)
 
 
-def _read_part(file: SourceFile, part: SamplePart, vector: str, dims: int, metric: str) -> np.ndarray:
-    """Read one part of the sample, (m, d) float32. Runs on a worker."""
+def _read_part(file: SourceFile, part: SamplePart, vector: str, dims: int, metric: str) -> Sample:
+    """Read one part of the sample, (m, d) float32, and count the rows that were skipped. Runs on a worker."""
     from lsh_core.sources.sampling import read_sample_part
 
-    return read_sample_part(file, part, vector=vector, dims=dims, metric=metric)
+    skipped: Counter[str] = Counter()
+    return read_sample_part(file, part, vector=vector, dims=dims, metric=metric, skipped=skipped), skipped
+
+
+def _counted(skipped: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(skipped.items()))
 
 
 def _fit_and_store(
-    samples: list[np.ndarray],
+    samples: list[Sample],
     settings: TrainSettings,
     rows: int,
     source_version: str | None,
     encoder: EncoderInfo | None,
     connection: Connection,
-) -> FittedModel | None:
-    """Fit on the joined sample and store the model; None if the sample has no row. Runs on a worker."""
+) -> FittedModel:
+    """Fit on the joined sample and store the model. Runs on a worker."""
     import numpy as np
 
     from lsh_core.models.registry import make_model
     from lsh_core.models.store import store_model
 
-    sample = np.concatenate(samples)
+    sample = np.concatenate([vectors for vectors, _ in samples])
+    skipped = sum((counts for _, counts in samples), Counter())
     if not len(sample):
-        return None
+        reason = f"has no row with a valid vector in {settings.vector!r} to train on ({_counted(skipped)})"
+        raise SourceError(settings.source, reason)
     if len(sample) < 2:
         raise SettingsError("sample", len(sample), "a model needs two rows or more to learn from")
     model = make_model(settings.model, metric=settings.metric, seed=settings.seed, **settings.model_options)
@@ -228,4 +252,6 @@ def _fit_and_store(
         dims=stored.dims,
         hash_backend=model.backend_,
         sample_rows=len(sample),
+        skipped_rows=skipped.total(),
+        skipped=dict(skipped),
     )

@@ -1,4 +1,4 @@
-"""Register of verbs: each command of ``airlsh`` and each single-task DAG is made from a row here.
+"""Register of verbs: commands of ``airlsh`` and single-task DAGs are made from it.
 
 A row names its function and its renderer as ``module:attribute``, so that the register imports no job: ``airlsh
 --help`` and the parser of DAG files read it.
@@ -37,7 +37,7 @@ class DagOffer:
     main
         Fields of the form outside the section "Advanced", in this order.
     function
-        ``module:attribute`` of the job, where the DAG calls another one than the command.
+        ``module:attribute`` of the job, if the DAG calls another job than the command.
     partition
         The field that the partition key of a run fills in.
     max_active_runs
@@ -55,7 +55,7 @@ class DagOffer:
 
 @dataclass(frozen=True, kw_only=True)
 class Verb:
-    """One verb: a function from settings and servers to a result, and its ways in.
+    """Verb: a function from settings and servers to a result, with its entry points.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Verb:
     function
         ``module:attribute`` of the job, called with the settings and the servers.
     summary, details
-        Help: one line, and what follows it in the help of the command.
+        Help: one line, and the text after it in the help of the command.
     needs
         Servers that the job works with.
     lines
@@ -99,7 +99,7 @@ class Verb:
 
     @property
     def help(self) -> str:
-        """The summary and the details."""
+        """Summary and details."""
         return f"{self.summary}\n\n{self.details}" if self.details else self.summary
 
     def call(self, settings: Settings, servers: Any, **arguments: Any) -> Any:
@@ -108,12 +108,12 @@ class Verb:
         return load(self.function)(*given, servers, **arguments)
 
     def result_lines(self, result: Any) -> Iterable[str]:
-        """Return the lines of a result; none for a verb without a renderer."""
+        """Return the lines of a result; empty for a verb without a renderer."""
         return () if self.lines is None else load(self.lines)(result)
 
 
 def load(dotted: str) -> Any:
-    """Return the attribute of a module that ``module:attribute`` names."""
+    """Return the module attribute that ``module:attribute`` names."""
     module, _, attribute = dotted.partition(":")
     return getattr(import_module(module), attribute)
 
@@ -234,6 +234,7 @@ VERBS = (
         settings=of.ShowModelSettings,
         function="lsh_core.jobs.models:show_model",
         summary="Show the record of one model as JSON.",
+        details="MODEL_ID is an id, or a name: then the newest model of this name is shown.",
         takes_fields=True,
     ),
     Verb(
@@ -327,7 +328,7 @@ GROUPS = {
     "builds": "List, promote, roll back and delete builds.",
     "dead-letters": "List rejected rows, and replay them once they are corrected.",
 }
-"""The first words of verbs of two words, with the help of each."""
+"""First words of verbs of two words, with the help of each."""
 
 
 def verb(name: str) -> Verb:

@@ -1,1 +1,4 @@
-"""Changes after a build was loaded: the journal, the live writer, and the replay into later builds."""
+"""Changes after the load of a build.
+
+The room holds the journal, the live writer, and the replay into later builds.
+"""

@@ -1,4 +1,4 @@
-"""Columns of live rows as the types of the build that they are written into. Pure: no I/O."""
+"""Casts columns of live rows to the types of their build. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from lsh_core.sources.plain_types import is_list
 
 
 def fit_to_build(table: pa.Table, build: pa.Schema, where: str, first_row: int) -> pa.Table:
-    """Return live rows with the types of the build's columns, so that a value means what it means in the build.
+    """Return live rows with the column types of the build.
+
+    So a value has the same meaning as in the build.
 
     Parameters
     ----------
     table
-        Plain columns.
+        Live rows with plain columns.
     build
-        Types of the build's columns; other columns stay as they are.
+        Column types of the build; other columns are not changed.
     where, first_row
-        What errors call the rows' source, and the number of the first row in it.
+        Name of the source in errors, and the number of the first row in it.
 
     Raises
     ------
     SchemaError
-        A column's type has no common type with that of the build.
+        A column has no common type with the column of the build.
     SourceError
-        The build's type does not hold a value exactly.
+        The type of the build cannot hold a value exactly.
     """
     wanted = []
     for field in table.schema:
@@ -50,7 +52,7 @@ def fit_to_build(table: pa.Table, build: pa.Schema, where: str, first_row: int) 
 
 
 def _unknown_part(given: AnyType, build: AnyType) -> str | None:
-    """Return a field of the structs in `given` that those in `build` lack."""
+    """Return a struct field of `given` that `build` lacks, as a dotted path, or None."""
     if is_list(given):
         return _unknown_part(given.value_type, build.value_type) if is_list(build) else None
     if not isinstance(given, pa.StructType) or not isinstance(build, pa.StructType):
@@ -64,7 +66,10 @@ def _unknown_part(given: AnyType, build: AnyType) -> str | None:
 
 
 def _stays(given: AnyType, build: AnyType) -> bool:
-    """Return whether values are written as they are: JSON numbers beside floats, and dates and times as texts."""
+    """Return whether values are written without a cast.
+
+    This holds for JSON numbers in a column of floats, and for text in a column of dates or times.
+    """
     if types.is_floating(build):
         return bool(types.is_floating(given) or types.is_integer(given))
     return is_text(given) and (is_moment(build) or types.is_time(build))

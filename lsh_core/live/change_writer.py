@@ -1,4 +1,4 @@
-"""Change writer: writes live changes into one build, hashed with the build's model."""
+"""Writes live changes into one build, hashed with the model of the build."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 ID_COLUMN, VECTOR_COLUMN = "airlsh.id", "airlsh.vector"
-"""Columns of a row in the journal; no column of a user can have such a name."""
+"""Columns of a row in the journal; users' columns cannot have such names."""
 
 _WAIT_SECONDS = 60.0
 _AWAY = frozenset({"index_not_found_exception", "invalid_index_name_exception"})
-_PASSING = frozenset({Verdict.RETRY, Verdict.NO_PRIMARY, Verdict.BLOCKED})
+_RETRYABLE = frozenset({Verdict.RETRY, Verdict.NO_PRIMARY, Verdict.BLOCKED})
 
 
 @dataclass(frozen=True)
 class WritableBuild:
-    """One build that changes are written into."""
+    """Build into which changes are written."""
 
     index: str
     meta: BuildMeta
@@ -46,39 +46,44 @@ class WritableBuild:
 
     @property
     def field(self) -> VectorField:
-        """The vector column."""
+        """Vector column of the build."""
         return self.meta.vectors[0]
 
 
 @dataclass
 class Outcome:
-    """Outcome of one request of changes.
+    """Outcome of one bulk request of changes.
 
     Attributes
     ----------
     refused
-        Changes that the build's mapping does not take, each with the reason.
+        Changes that the mapping of the build refuses, each with the reason.
     waiting
-        Changes to send again: their shard was away, or the alias was.
+        Changes to send again, because their shard or the alias was missing.
     reason
-        Why the last of `waiting` waits.
+        Reason of the last change in `waiting`.
     alias_missing
-        Whether some wait because the alias to write through is missing.
+        Whether some changes wait because the write alias is missing.
+    absent
+        Keys of the changes whose document was not in the build before.
     """
 
     refused: list[tuple[Entry, str]] = field(default_factory=list)
     waiting: list[Entry] = field(default_factory=list)
     reason: str = ""
     alias_missing: bool = False
+    absent: set[str] = field(default_factory=set)
 
 
 def read_writable(connection: Connection, index: str) -> WritableBuild:
-    """Read what changes to `index` need; an index of an older format is given the fields for them.
+    """Read the metadata of `index` that changes need.
+
+    An index of an older format gets the fields for live changes.
 
     Raises
     ------
     NotFoundError
-        There is no such index, or airlsh did not build it.
+        The index does not exist, or airlsh did not build it.
     """
     from elasticsearch import NotFoundError as Missing
 
@@ -100,14 +105,20 @@ def read_writable(connection: Connection, index: str) -> WritableBuild:
 
 
 class ChangeWriter:
-    """Writes changes into one build through an alias, each with its position as its version."""
+    """Writes changes into one build through an alias.
+
+    The version of each write follows from the position of the change.
+    """
 
     def __init__(self, connection: Connection, build: WritableBuild, alias: str) -> None:
         self._connection, self._build, self._alias = connection, build, alias
         self._writer = BulkLineEncoder(build.field, build.fields)
 
     def write(self, entries: Sequence[Entry]) -> Outcome:
-        """Send `entries` once; those with a later change in the build already count as done."""
+        """Send `entries` once.
+
+        A change counts as done if the build already has a later change of the id.
+        """
         outcome = Outcome()
         by_number = self._lines(entries, outcome)
         numbers = sorted(by_number)
@@ -131,7 +142,7 @@ class ChangeWriter:
     def _upserts(
         self, numbers: Sequence[int], entries: Sequence[Entry], table: pa.Table, outcome: Outcome
     ) -> dict[int, bytes]:
-        """Return the lines of rows of one schema; columns that the build does not know are left out."""
+        """Return the lines of rows of one schema; columns unknown to the build are omitted."""
         field = self._build.field
         valid = validate_rows(table, id=ID_COLUMN, vector=VECTOR_COLUMN, dims=field.dims, metric=field.metric)
         outcome.refused += [(entries[row.offset], row.reason) for row in valid.refused]
@@ -166,10 +177,14 @@ class ChangeWriter:
             outcome.reason, outcome.alias_missing = str(error.get("reason")), True
             outcome.waiting.append(entry)
             return
-        if not error and item["status"] == 404:  # A delete of what was not there: done, and remembered.
+        # A delete of a missing document: done, and the server remembers the version.
+        if not error and item["status"] == 404:
+            outcome.absent.add(entry.key)
             return
+        if item["status"] == 201:
+            outcome.absent.add(entry.key)
         judged = judge_item(item)
-        if judged.verdict in _PASSING:
+        if judged.verdict in _RETRYABLE:
             outcome.waiting.append(entry)
             outcome.reason = f"{judged.error}: {judged.reason}"
         elif judged.verdict is Verdict.REFUSED:

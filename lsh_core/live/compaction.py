@@ -1,7 +1,7 @@
-"""Compaction of the journal: deletes superseded changes, and changes that the source contains.
+"""Compaction of the journal: deletes superseded changes and changes that the source contains.
 
-The last change of each id stays, even a delete: a later build from an older source must not bring the document back.
-It is never moved, so concurrent readers and replays see it, and a compaction may be killed and repeated at any time.
+The last change of each id stays, even a delete: a later build from an older source must not bring the document back. It
+is never moved, so concurrent readers and replays see it. A compaction may be killed and repeated at any time.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ _IDS_A_ROUND = 4_000_000
 
 @dataclass(frozen=True)
 class Compacted:
-    """Number of changes of the name before a compaction, and number of changes that it deleted."""
+    """Number of changes of the name before a compaction, and number of deleted changes."""
 
     changes: int
     taken_out: int
 
 
 class Redundant:
-    """Selection of the changes that are no longer needed. Pure.
+    """Selects the redundant changes of the journal. Pure: no I/O.
 
     Parameters
     ----------
     watermark
         Position up to which the source contains all changes.
     young, repeatable
-        Changes from `young` on stay, and marks and what may be appended again from `repeatable` on; milliseconds since
-        1970.
+        Changes from `young` on stay. Marks and repeatable changes from `repeatable` on stay. Both are milliseconds
+        since 1970.
     """
 
     def __init__(self, *, watermark: JournalPosition, young: int, repeatable: int) -> None:
@@ -61,7 +61,7 @@ class Redundant:
         self._sweeps: dict[str | None, JournalPosition] = {}
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """Take note of `entries`: all changes of the name, in the order of the journal."""
+        """Add `entries`; all changes of the name are added in journal order."""
         for entry in entries:
             if entry.kind == "mark" and self._stays(entry):
                 self._watermark = JournalPosition(min(self._watermark, entry.position - 1))
@@ -71,12 +71,13 @@ class Redundant:
                 )
         changes = [entry for entry in entries if entry.changes_document]
         self._last.add([entry for entry in changes if entry.at < self._young])
-        # One that stays may count as older than one that is covered, which then has to stay to win over it.
+        # An uncovered change may count as older than a covered change of its id. The covered change must then stay, to
+        # win.
         if self._watermark > BEFORE_ALL:
             self._uncovered.add([entry for entry in changes if not self._is_covered(entry)])
 
     def among(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Return those of `entries` that may be taken out, once all were added."""
+        """Return the entries that may be deleted, once all were added."""
         superseded = self._last.are_superseded(entries).tolist()
         needed = self._uncovered.are_known(entries).tolist()
         return [
@@ -91,7 +92,7 @@ class Redundant:
     def _is_redundant(self, entry: Entry, replaced: bool, wanted: bool) -> bool:
         if entry.kind == "mark":
             return True
-        if entry.kind == "sweep":  # A later one of its partition takes away all that it does.
+        if entry.kind == "sweep":  # A later sweep of the same partition does everything that this one does.
             return entry.effective_position < self._sweeps[entry.partition]
         return replaced or (self._is_covered(entry) and not wanted)
 
@@ -108,20 +109,20 @@ def compact_journal(
     young_seconds: float = YOUNG_SECONDS,
     before: Callable[[], None] = lambda: None,
 ) -> Compacted:
-    """Delete the changes that no build of `name` needs any more, if they are more than `share` of its changes.
+    """Delete changes that no build needs, if their share of the journal exceeds `share`.
 
-    Safe beside writers, replays, verifications and other compactions. Memory holds the last changes of four million
-    ids at most, 64 bytes each; a name with more ids is gone over in several rounds.
+    The function is safe beside writers, replays, verifications and other compactions. Memory holds the last changes of
+    at most four million ids, 64 bytes each. A name with more ids is processed in several rounds.
 
     Parameters
     ----------
     watermark
-        Position up to which changes are taken out even where they are the last of their id: the source contains them,
-        and no build will replay them. The caller keeps new builds from starting meanwhile.
+        Position up to which changes are deleted even if they are the last of their id: the source contains them, and no
+        build will replay them. The caller must keep new builds from starting meanwhile.
     young_seconds
-        Younger changes stay.
+        Minimum age of a deleted change, in seconds.
     before
-        Called once before anything is taken out.
+        Called once before anything is deleted.
     """
     journal = Journal(connection, name)
     up_to = journal.barrier()
@@ -143,7 +144,10 @@ def compact_journal(
 
 
 def _pages(journal: Journal, up_to: JournalPosition, number: int, rounds: int) -> Iterator[list[Entry]]:
-    """Yield the changes of the ids of one round, and marks and sweeps, which belong to all rounds."""
+    """Yield the changes of the ids of one round.
+
+    Marks and sweeps belong to all rounds.
+    """
     for page in journal.read(after=BEFORE_ALL, up_to=up_to, rows=False):
         if rounds == 1:
             yield page
@@ -156,7 +160,7 @@ def _pages(journal: Journal, up_to: JournalPosition, number: int, rounds: int) -
 
 
 def _estimate(client: Elasticsearch, name: str, young: int, watermark: JournalPosition) -> tuple[int, int]:
-    """Return how many changes the name has, and about how many of them would stay."""
+    """Return the number of changes, and an estimate of the changes that stay."""
     old = {"bool": {"filter": [{"range": {"at": {"lt": young, "format": "epoch_millis"}}}]}}
     kept = {"bool": {"filter": [*old["bool"]["filter"], {"range": {"_seq_no": {"gt": watermark}}}]}}
     ids = {"ids": {"cardinality": {"field": "id", "precision_threshold": 40_000}}}

@@ -1,7 +1,7 @@
-"""The journal of live changes: ``airlsh-changes``, one document a change, in the order of its one shard.
+"""Journal of live changes: ``airlsh-changes``, one document per change.
 
-A change is in the journal before it is in any build, so a build that is made later can be given it too. Its
-position is the ``_seq_no`` of its document: one shard gives them out in one order.
+The journal orders the changes by the ``_seq_no`` of their documents in its single shard. This number is the position of
+a change. A change is in the journal before it is in any build, so a later build can receive it too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import orjson
 
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.records import now
-from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
 from lsh_core.elastic.bulk_requests import post_bulk, requests
 from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
@@ -39,19 +39,19 @@ Kind = Literal["upsert", "delete", "mark", "sweep"]
 
 @dataclass(frozen=True)
 class Change:
-    """One change as it is given to the journal.
+    """Change before it is appended to the journal.
 
     Attributes
     ----------
     kind
-        ``mark`` changes nothing: it only takes a position. ``sweep`` says that documents of its partition which are
-        older than its effective position have left it.
+        A ``mark`` changes nothing: it only takes a position. A ``sweep`` says that the documents of its partition that
+        are older than its effective position have left the partition.
     row
-        Arrow IPC stream of one row, of an upsert.
+        Row of an upsert, as an Arrow IPC stream.
     effective_position
-        Position that the change counts at; default: its own. Given only where that is older.
+        Position at which the change counts; default: its own position. Set only if it is older.
     key
-        Id of the document in the journal: the same key is one change however often it is appended.
+        Document id in the journal. Appending the same key again gives the same change.
     """
 
     id: str
@@ -64,20 +64,20 @@ class Change:
 
 @dataclass(frozen=True)
 class Entry:
-    """One change as the journal holds it.
+    """Change as the journal stores it.
 
     Attributes
     ----------
     position
-        Its position in the journal.
+        Position in the journal.
     effective_position
-        Position that the version of its document follows from: its own, unless the change counts as older.
+        Position from which the document version follows: the own position, unless the change counts as older.
     at
-        When it was appended, in milliseconds since 1970, by its writer's clock.
+        Time of the append in milliseconds since 1970, by the clock of the writer.
     primary_term
-        Term of the shard that took it; known of what was read.
+        Primary term of the shard that accepted the change; known for changes that were read.
     was_there
-        Whether it was in the journal before it was appended: by an earlier try, maybe long ago.
+        Whether an earlier try had already appended the change, maybe long ago.
     """
 
     key: str
@@ -93,22 +93,25 @@ class Entry:
 
     @property
     def changes_document(self) -> bool:
-        """Whether it writes or deletes the document `id`."""
+        """True for a change that writes or deletes the document `id`."""
         return self.kind in ("upsert", "delete")
 
 
 def is_repeatable(key: str) -> bool:
-    """Return whether the key of a change was its appender's own, so that it may be appended again."""
+    """Return whether the appender chose the key of a change.
+
+    Such a change may be appended again.
+    """
     return not key.startswith(_OWN_KEY)
 
 
 class Journal:
-    """The changes of one name.
+    """Journal of the changes of one index name.
 
     Parameters
     ----------
     through
-        Alias to append through: once it is gone, nothing is appended any more.
+        Alias to append through. Once it is removed, appends fail.
     """
 
     def __init__(self, connection: Connection, name: str, *, through: str = CHANGES) -> None:
@@ -116,14 +119,16 @@ class Journal:
         on_any_node(connection, lambda client: ensure_system_index(client, CHANGES))
 
     def append(self, changes: Sequence[Change]) -> list[Entry]:
-        """Append `changes` in their order; once this returns they are on disk on every copy of the journal.
+        """Append `changes` in order.
+
+        When the function returns, the changes are on disk on every copy of the journal.
 
         Raises
         ------
         UnavailableError
-            The journal did not take a change in time; whether it holds it is not known.
+            The journal did not acknowledge a change in time. It is unknown whether the journal holds the change.
         LoadError
-            The alias to append through is gone: somebody else has taken the work over.
+            The alias to append through is missing: another run has taken over the work.
         """
         keys = [change.key or _OWN_KEY + uuid.uuid4().hex for change in changes]
         lines = [self._lines(change, key) for change, key in zip(changes, keys, strict=True)]
@@ -163,17 +168,19 @@ class Journal:
         ]
 
     def read(self, *, after: JournalPosition, up_to: JournalPosition, rows: bool = True) -> Iterator[list[Entry]]:
-        """Yield the changes with ``after < position <= up_to``, in order, in pages; `up_to` comes from `barrier`.
+        """Yield the changes with ``after < position <= up_to`` in order, in pages.
+
+        `up_to` is a result of `barrier`.
 
         Parameters
         ----------
         rows
-            Whether the entries have their rows; without, they are read some times as fast.
+            Whether to read the rows of the entries. Without rows, reading is several times faster.
 
         Raises
         ------
         UnavailableError
-            No node reads from a copy that holds all of them.
+            No node reads from a copy that holds all these changes.
         """
         while after < up_to:
             page = self._page(after=after, up_to=up_to, rows=rows)
@@ -187,7 +194,7 @@ class Journal:
         return any(True for _ in self.read(after=after, up_to=self.barrier(), rows=False))
 
     def last_positions(self, ids: Sequence[str], *, up_to: JournalPosition) -> dict[str, JournalPosition]:
-        """Return the greatest effective position of the changes of each id with ``position <= up_to``."""
+        """Return each id's greatest effective position among changes with ``position <= up_to``."""
         found: dict[str, JournalPosition] = {}
         for some in pages(ids, _PAGE):
             after = BEFORE_ALL
@@ -201,15 +208,19 @@ class Journal:
         return found
 
     def position_before(self, time: str, *, up_to: JournalPosition) -> JournalPosition:
-        """Return the position before the first change of `time` (ISO 8601) or later, or `up_to` if that is smaller."""
+        """Return the position before the first change at `time` (ISO 8601) or later.
+
+        If `up_to` is smaller, it is returned instead.
+        """
         later = {"range": {"at": {"gte": time}}}
         first = self._page(after=BEFORE_ALL, up_to=up_to, rows=False, more=later, size=1)
         return JournalPosition(first[0].position - 1) if first else up_to
 
     def barrier(self) -> JournalPosition:
-        """Return a position after every change that was acknowledged before, once all changes up to it can be read.
+        """Return a position after every change that was acknowledged before the call.
 
-        Returns a new, larger position on every call; use `has_any` to find out whether anything was written in between.
+        All changes up to the position can be read when the function returns. Each call returns a new, larger position;
+        use `has_any` to find out whether anything was written in between.
 
         Raises
         ------
@@ -219,11 +230,14 @@ class Journal:
         return barrier(self._connection, self._name)
 
     def forget(self, keys: Sequence[str]) -> None:
-        """Take changes out of the journal."""
+        """Delete changes by their keys."""
         self._delete([{"_id": key} for key in keys])
 
     def take_out(self, entries: Sequence[Entry]) -> int:
-        """Take out changes that were read, each only as it was read; return how many were still there."""
+        """Delete changes that were read; return how many still existed.
+
+        A change is deleted only if it is unchanged since it was read.
+        """
         return self._delete(
             [
                 {"_id": entry.key, "if_seq_no": entry.position, "if_primary_term": entry.primary_term}
@@ -278,7 +292,7 @@ class Journal:
                 taken[number] = JournalPosition(int(item["_seq_no"]))
             elif item["status"] == 409:
                 there.append(number)
-            elif item["status"] in PASSING_STATUSES:
+            elif item["status"] in RETRYABLE_STATUSES:
                 reason = str(item.get("error"))
             elif item["status"] == 404:
                 raise LoadError(CHANGES, self._through, "write alias removed: another run holds the lease")
@@ -303,7 +317,7 @@ class Journal:
         more: Mapping[str, Any] | None = None,
         size: int | None = None,
     ) -> list[Entry]:
-        # Doc values spare the server the reading of the sources, which the rows are most of.
+        # Reading doc values spares the server the document sources, which consist mostly of rows.
         kept = {} if rows else {"source": False, "docvalue_fields": _FIELDS}
         wanted: list[Mapping[str, Any]] = [
             {"term": {"name": self._name}},

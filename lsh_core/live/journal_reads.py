@@ -30,15 +30,19 @@ _MAX_PAUSE_SECONDS = 1.0
 _KEEP_ALIVE = "1m"
 _CLOSE_SECONDS = 5.0
 _LOST = (404, 500)
-"""What is answered where the copy of a point in time has gone, or its node; no other copy stands in for it."""
+"""Status codes for a lost copy or node of a point in time.
+
+No other copy replaces it.
+"""
 _TURN, _PROOF = "turn", "settled"
 
 
 def barrier(connection: Connection, name: str) -> JournalPosition:
-    """Return a position behind every change that was acknowledged before, once `read_after_barrier` can read up to it.
+    """Return a position after every change that was acknowledged before the call.
 
-    Positions are given out before their documents can be seen, so what is on the way is waited for: otherwise a
-    reader could pass over it and never come back.
+    When the function returns, `read_after_barrier` can read up to the position. Positions are assigned before their
+    documents become visible. So the function waits for pending writes: otherwise a reader could skip such a change and
+    never return to it.
 
     Raises
     ------
@@ -54,25 +58,25 @@ def barrier(connection: Connection, name: str) -> JournalPosition:
             raise UnavailableError("the journal", _WAIT_SECONDS, reason)
         time.sleep(_PAUSE_SECONDS)
         node += 1
-    # Any copy that holds this was one of "every copy", so it holds all up to `position`.
+    # Any copy that holds the proof was among the copies that hold everything up to `position`.
     on_any_node(connection, partial(_prove, name=name, position=position), wait_seconds=_WAIT_SECONDS)
     return position
 
 
 def read_after_barrier(connection: Connection, name: str, up_to: JournalPosition, **body: Any) -> list[dict[str, Any]]:
-    """Search one copy of the journal that holds every change up to `up_to`; return the hits.
+    """Search one copy of the journal with every change up to `up_to`; return the hits.
 
-    Each call looks anew: a change that its writer has taken back since is not found any more.
+    Each call searches anew: a change that its writer has withdrawn since is not found.
 
     Parameters
     ----------
     up_to
-        Position that `barrier` has returned for `name`, now or long ago, or one before it.
+        A position that `barrier` returned for `name`, at any time, or an earlier position.
 
     Raises
     ------
     UnavailableError
-        No copy that answers holds them all.
+        No copy that answers holds all these changes.
     """
     deadline, pause = time.monotonic() + _READ_SECONDS, _PAUSE_SECONDS
     search, node = partial(_search, name=name, up_to=up_to, body=body), 0
@@ -93,16 +97,19 @@ def _take_turn(client: Elasticsearch, *, name: str) -> JournalPosition:
 
 
 def _on_every_copy(client: Elasticsearch) -> JournalPosition:
-    """Return a position up to which every copy holds the journal; `BEFORE_ALL` if none is known."""
+    """Return a position up to which every copy holds the journal.
+
+    `BEFORE_ALL` means that no such position is known.
+    """
     stats = client.indices.stats(index=CHANGES, level="shards", metric="docs")
     shards = stats["indices"].get(CHANGES, {}).get("shards", {}).get("0", ())
-    # Each copy knows of the others at most what is so. What one knows that was cut off is old, not wrong.
+    # A copy never overestimates the checkpoint of the others. The value of a copy that was cut off is old, not wrong.
     checkpoints = [int(shard["seq_no"]["global_checkpoint"]) for shard in shards]
     return JournalPosition(max(checkpoints, default=BEFORE_ALL))
 
 
 def _prove(client: Elasticsearch, *, name: str, position: JournalPosition) -> None:
-    """Write down, on every copy and for searches to see, that every copy holds all up to `position`."""
+    """Record on every copy, visible to searches, that every copy holds the journal up to `position`."""
     from elasticsearch import ConflictError
 
     try:
@@ -116,7 +123,7 @@ def _prove(client: Elasticsearch, *, name: str, position: JournalPosition) -> No
             timeout=SERVER_TIMEOUT,
         )
     except ConflictError:
-        return  # Somebody else proves more, and makes that visible; readers wait for it.
+        return  # Another caller proves a later position and makes it visible; readers wait for that.
 
 
 def _mark(kind: str, name: str) -> dict[str, Any]:
@@ -126,16 +133,16 @@ def _mark(kind: str, name: str) -> dict[str, Any]:
 def _search(
     client: Elasticsearch, *, name: str, up_to: JournalPosition, body: Mapping[str, Any]
 ) -> list[dict[str, Any]] | None:
-    """Return the hits of a search, or None if the copy that this node reads from may lack changes up to `up_to`.
+    """Return the hits of a search on one copy, or None if it may lack changes up to `up_to`.
 
-    The journal has one shard, so a point in time is of one copy. Its proof and its hits are of one moment.
+    The journal has one shard, so a point in time belongs to one copy. Its proof and its hits are from the same moment.
     """
     from elasticsearch import ApiError, NotFoundError
 
     try:
         view = client.open_point_in_time(index=CHANGES, keep_alive=_KEEP_ALIVE)["id"]
     except NotFoundError:
-        return None  # It does not know yet that there is a journal.
+        return None  # This node does not know yet that the journal exists.
     try:
         proof: Sequence[dict[str, Any]] = _hits(
             client,
@@ -166,7 +173,7 @@ def _hits(client: Elasticsearch, view: str, **body: Any) -> list[dict[str, Any]]
 
 
 def _close(client: Elasticsearch, view: str) -> None:
-    """Close a point in time; one that cannot be closed ends by itself."""
+    """Close a point in time; if that fails, it expires by itself."""
     from elasticsearch import ApiError, TransportError
 
     try:

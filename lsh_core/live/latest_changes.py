@@ -16,22 +16,23 @@ _MAX_WAITING = 2**18
 class LatestChangeIndex:
     """Latest change of each id among all changes added.
 
-    The last change has the greatest effective position; of two with the same one it is the later one in the journal.
-    It is not always the one with the greatest position: a change may count as older.
+    The latest change has the greatest effective position; of two changes with the same effective position, it is the
+    later one in the journal. It does not always have the greatest position, because a change may count as older.
     """
 
     def __init__(self) -> None:
-        self._rows = np.empty((0, 4), np.int64)  # Two halves of the hash, both positions; sorted, one row an id.
+        self._rows = np.empty((0, 4), np.int64)  # Both halves of the hash and both positions; sorted, one row per id.
         self._waiting: list[npt.NDArray[np.int64]] = []
         self._held = 0
-        self._longest_run = 0  # How many ids share the first half of a hash: one, but for a chance in a billion.
+        # Maximum number of ids that share the first half of a hash: 1, except with a probability of 10^-9.
+        self._longest_run = 0
 
     def __len__(self) -> int:
         self._settle()
         return len(self._rows)
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """Take note of `entries`, in any order."""
+        """Add `entries`, in any order."""
         if not entries:
             return
         positions = np.array([(entry.effective_position, entry.position) for entry in entries], np.int64)
@@ -46,12 +47,12 @@ class LatestChangeIndex:
         return np.ascontiguousarray(self._rows[:, :2]).view(np.uint64)
 
     def are_known(self, entries: Sequence[Entry]) -> npt.NDArray[np.bool_]:
-        """Return for each of `entries` whether any change of its id was added."""
+        """Return for each entry whether any change of its id was added."""
         known: npt.NDArray[np.bool_] = self._find(_hashes(entries)) >= 0
         return known
 
     def are_last(self, entries: Sequence[Entry]) -> npt.NDArray[np.bool_]:
-        """Return for each of `entries` whether it is the last change of its id."""
+        """Return for each entry whether it is the last change of its id."""
         at = self._find(_hashes(entries))
         known = at >= 0
         last = self._rows[at[known], 3]
@@ -60,7 +61,7 @@ class LatestChangeIndex:
         return answer
 
     def are_superseded(self, entries: Sequence[Entry]) -> npt.NDArray[np.bool_]:
-        """Return for each of `entries` whether a later change of its id was added."""
+        """Return for each entry whether a later change of its id was added."""
         at = self._find(_hashes(entries))
         known = at >= 0
         positions = np.array([(entry.effective_position, entry.position) for entry in entries], np.int64).reshape(
@@ -74,7 +75,7 @@ class LatestChangeIndex:
         return answer
 
     def _find(self, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the row of each hash, -1 for those that were not added."""
+        """Return the row of each hash, -1 for hashes that were not added."""
         self._settle()
         firsts = self._rows[:, 0]
         at = np.searchsorted(firsts, hashes[:, 0])
@@ -87,7 +88,7 @@ class LatestChangeIndex:
         return found
 
     def _settle(self) -> None:
-        """Keep the last of each id of what waits."""
+        """Merge the waiting rows; the last change of each id stays."""
         if not self._waiting:
             return
         rows = np.concatenate((self._rows, *self._waiting))
@@ -98,5 +99,8 @@ class LatestChangeIndex:
 
 
 def _hashes(entries: Sequence[Entry]) -> npt.NDArray[np.int64]:
-    """Return the hashes of the ids of `entries`, (n, 2), as signed numbers: only their sameness matters."""
+    """Return the hashes of the ids of `entries`, (n, 2), as signed numbers.
+
+    Only equality matters.
+    """
     return hash_ids([entry.id for entry in entries]).view(np.int64)

@@ -1,9 +1,11 @@
-"""The gate for live changes: one alias on the live build, which is turned into a fence while the tail is replayed.
+"""Fence for live changes: an alias on the live build that a promotion replaces.
 
-`live_write_alias` is the only way for live changes into a live build. A promotion fences it (one step turns it into
-``airlsh-FENCED-{name}-{epoch}``), replays what was written until then into the new build, and then moves
-everything in the step that moves the name. Each step removes the state that was read (``must_exist``), so a
-promoter whose fence was taken away meanwhile is refused: changes may have gone into the old build.
+`live_write_alias` is the only alias through which live changes enter a live build. A promotion fences it: one step
+turns it into ``airlsh-FENCED-{name}-{epoch}``. Then the promotion replays the changes written until then into the new
+build, and moves the fence in the step that moves the index name.
+
+Each step removes the state that was read (``must_exist``). So a promotion whose fence was removed meanwhile is refused:
+changes may have gone into the old build.
 """
 
 from __future__ import annotations
@@ -21,18 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LiveFence:
-    """The gate on one index: open, or fenced by the promotion with the lease `epoch`."""
+    """State of the fence on one index: open, or fenced by the lease `epoch`."""
 
     index: str
     epoch: int | None
 
     def alias(self, name: str) -> str:
-        """Return the alias that says so."""
+        """Return the alias that represents this state."""
         return live_write_alias(self.index) if self.epoch is None else fence_alias(name, self.epoch)
 
 
 def read_live_fence(client: Elasticsearch, name: str, index: str) -> LiveFence | None:
-    """Return the gate on `index`, or None if it has none: it was never live."""
+    """Return the state of the fence on `index`; None if the index was never live."""
     aliases = client.indices.get_alias(index=index)[index]["aliases"]
     if live_write_alias(index) in aliases:
         return LiveFence(index, None)
@@ -42,15 +44,15 @@ def read_live_fence(client: Elasticsearch, name: str, index: str) -> LiveFence |
 
 
 def fence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
-    """Keep live changes out of `index`; return whether that is so now.
+    """Fence `index` against live changes; return whether it is fenced now.
 
-    False: the gate moved since it was read, or it is not there, or has the fence of a later epoch. An index that is
-    live has a gate (`repair_live`), so another promotion was faster.
+    The result is False if the state changed since it was read, if `index` has no state alias, or if a later epoch holds
+    the fence. A live index has a state alias (`repair_live`), so another promotion was faster.
 
     Raises
     ------
     UnavailableError
-        The fence is there, but not every node knows of it yet: changes may get past it.
+        The fence is set, but a node does not know of it yet and may let changes through.
     """
     gate = read_live_fence(client, name, index)
     if gate is None or (gate.epoch or 0) > epoch:
@@ -59,13 +61,16 @@ def fence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool
 
 
 def unfence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
-    """Let live changes into `index` again, if the fence there is still that of `epoch`; return whether it was."""
+    """Open `index` for live changes again; return whether it is open.
+
+    If the fence is no longer that of `epoch`, nothing is changed.
+    """
     gate = read_live_fence(client, name, index)
     return gate == LiveFence(index, epoch) and _swap_state(client, name, gate, LiveFence(index, None))
 
 
 def is_fenced(client: Elasticsearch, name: str) -> bool:
-    """Return whether the live build has a fence, or no gate at all."""
+    """Return whether the live build is fenced, or lacks a state alias."""
     live = live_index(client, name)
     if live is None:
         return False
@@ -74,10 +79,11 @@ def is_fenced(client: Elasticsearch, name: str) -> bool:
 
 
 def repair_live(client: Elasticsearch, name: str, epoch: int) -> bool:
-    """Open the gate of the live build if a promotion died behind its fence; return whether there was such a fence.
+    """Open the live build for changes after a promotion died behind its fence.
 
-    To be called by whoever holds the lease ``alias`` with `epoch`: fences of earlier epochs are nobody's any more.
-    A live build that has no gate, because it was promoted before there were any, gets one.
+    Returns whether the build was opened. The caller must hold the lease ``alias`` with `epoch`, so fences of earlier
+    epochs belong to dead promotions. A live build without a state alias, which was promoted before fences existed, gets
+    one.
     """
     live = live_index(client, name)
     if live is None:
@@ -89,7 +95,10 @@ def repair_live(client: Elasticsearch, name: str, epoch: int) -> bool:
 
 
 def moving_actions(name: str, old: str | None, new: str, epoch: int) -> list[dict[str, Any]]:
-    """Return what the swap of `name` does to the gate: from the fence of `epoch` on `old` to open on `new`."""
+    """Return the alias actions that move the fence of `name` with the swap.
+
+    `old` must be fenced by `epoch`; `new` becomes open.
+    """
     actions = [_add(name, LiveFence(new, None))]
     if old is not None:
         actions.insert(0, _remove(name, LiveFence(old, epoch)))
@@ -102,7 +111,8 @@ def _swap_state(client: Elasticsearch, name: str, found: LiveFence | None, wante
     if found == wanted:
         return True
     if found is None:
-        # Nothing of a gate to remove; so the name is taken away and put back, for that fails if it has left meanwhile.
+        # There is no state alias to remove. So the alias of the name is removed and added again: that fails if it has
+        # moved.
         named = {"index": wanted.index, "alias": name}
         condition = [
             {"remove": {**named, "must_exist": True}},
@@ -112,7 +122,7 @@ def _swap_state(client: Elasticsearch, name: str, found: LiveFence | None, wante
         condition = [_remove(name, found)]
     actions = [*condition, _add(name, wanted)]
     try:
-        # A way that opens late for some node harms nobody.
+        # An alias that opens late on some node does no harm.
         change_aliases(client, actions, known_everywhere=wanted.epoch is not None)
     except NotFoundError:
         return False

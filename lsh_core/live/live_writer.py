@@ -1,4 +1,4 @@
-"""Live changes: into the journal first, then into the build that is live, then the answer."""
+"""Writes live changes: into the journal first, then into the live build."""
 
 from __future__ import annotations
 
@@ -45,30 +45,36 @@ _MAX_PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Written:
-    """What a call changed.
+    """Outcome of a call.
 
     Attributes
     ----------
     build
-        The build that was live.
+        Build that was live.
     changed
-        How many documents were written or deleted.
+        Number of documents written or deleted.
     ignored
-        Columns that the build has no field for; the journal keeps them for later builds.
+        Columns without a field in the build. The journal keeps them for later builds.
+    created
+        Number of written documents that replaced no other. After a lost answer it may be too small.
+    missing
+        Number of ids to delete that the build did not have. After a lost answer it may be too large.
     """
 
     build: str
     changed: int
     ignored: tuple[str, ...] = ()
+    created: int = 0
+    missing: int = 0
 
 
 class LiveWriter:
-    """Upserts and deletes under one name. May be shared between threads.
+    """Upserts and deletes under one index name; safe to share between threads.
 
     Parameters
     ----------
     wait_seconds
-        How long a write waits for the end of a promotion, or for a shard.
+        Seconds that a write waits for the end of a promotion, or for a shard.
     through
         Alias of the journal to append through.
     """
@@ -83,19 +89,19 @@ class LiveWriter:
 
     @property
     def journal(self) -> Journal:
-        """The journal of this name."""
+        """Journal of the name."""
         with self._lock:
             if self._journal is None:
                 self._journal = Journal(self._connection, self._name, through=self._through)
             return self._journal
 
     def live_build(self) -> WritableBuild:
-        """Return the build that is live now.
+        """Return the live build.
 
         Raises
         ------
         NotFoundError
-            Nothing is live under this name.
+            No build of this name is live.
         """
         index = on_any_node(self._connection, lambda client: live_index(client, self._name))
         if index is None:
@@ -117,26 +123,27 @@ class LiveWriter:
         refreshed: bool = False,
         key: KeyOf | None = None,
     ) -> Written:
-        """Write whole documents; those with the same id are replaced, with all columns that the rows have.
+        """Write whole documents; a document replaces the document with the same id.
 
-        Of rows with one id the last wins. Once this returns, the rows outlive every rebuild.
+        A document has all columns of its row. Of rows with one id the last wins. When the function returns, the rows
+        survive every rebuild.
 
         Parameters
         ----------
         where, first_row
-            What errors call the rows' source, and the number of the first row in it.
+            Name of the source in errors, and the number of the first row in it.
         refreshed
-            Whether searches must find the rows when this returns; else they do within a second or so.
+            Whether searches must find the rows when the function returns. Otherwise they find them within about a
+            second.
         key
-            Gives each row, by its number, its key in the journal: what was written under a key is not written again.
+            Returns the journal key of a row, from the row number. A key that was written before is not written again.
 
         Raises
         ------
         InputError
-            A row cannot be indexed, or none in this process, as the model's backend is not installed; nothing is
-            written.
+            A row cannot be indexed, or the backend of the model is not installed in this process. Nothing is written.
         UnavailableError
-            The rows are in the journal, but no live build took them in time; writing them again does no harm.
+            The rows are in the journal, but no live build accepted them in time. Repeating the call is harmless.
         """
         build = self.live_build()
         build.model.check_backend()
@@ -151,10 +158,14 @@ class LiveWriter:
         ignored = tuple(name for name in table.column_names if name not in known)
         if ignored:
             logger.warning("%s has no field for %s: later builds may", build.index, ", ".join(ignored))
-        return Written(self._write(changes, refreshed=refreshed), len(changes), ignored)
+        written, created = self._write(changes, refreshed=refreshed)
+        return Written(written, len(changes), ignored, created=created)
 
     def check(self, table: pa.Table, *, id_column: str, vector_column: str, where: str, first_row: int) -> None:
-        """Raise `InputError` unless `upsert` would take all of these rows; nothing is written."""
+        """Raise `InputError` unless `upsert` would accept all these rows.
+
+        Nothing is written.
+        """
         if len(table):
             build = self.live_build()
             build.model.check_backend()
@@ -162,17 +173,17 @@ class LiveWriter:
             valid_rows(fit_to_build(own, build.meta.types, where, first_row), build.field, where, first_row)
 
     def delete(self, ids: Iterable[Any], *, refreshed: bool = False) -> Written:
-        """Delete documents; an id that is not there is no error.
+        """Delete documents; a missing id is not an error.
 
         Parameters
         ----------
         ids
-            Strings, or integers as they are in the sources: a list, or a column of Arrow or pandas.
+            Strings or integers, as in the sources: a list, or a column of Arrow or pandas.
 
         Raises
         ------
         SourceError
-            One of them is no id; nothing is deleted.
+            A value is not an id. Nothing is deleted.
         """
         if isinstance(ids, str | bytes):
             raise SourceError("ids", f"{ids[:40]!r} is one text; give a list of ids, such as [{ids[:40]!r}]")
@@ -186,14 +197,18 @@ class LiveWriter:
         wanted = list(dict.fromkeys(_id_text(each) for each in given))
         if not wanted:
             return Written(self.live_build().meta.build, 0)
-        self.live_build()  # Nothing is written under a name that is not there.
+        self.live_build()  # Nothing is written under a name without a live build.
         changes = [Change(each, "delete") for each in wanted]
-        return Written(self._write(changes, refreshed=refreshed), len(changes))
+        written, missing = self._write(changes, refreshed=refreshed)
+        return Written(written, len(changes) - missing, missing=missing)
 
-    def _write(self, changes: Sequence[Change], *, refreshed: bool) -> str:
-        """Append, then apply; return the build that holds the changes. What the build refuses is taken back."""
+    def _write(self, changes: Sequence[Change], *, refreshed: bool) -> tuple[str, int]:
+        """Append and apply changes; return the build, and the number of changes without a document before.
+
+        Changes that the build refuses are removed from the journal.
+        """
         entries = self._still_due(self.journal.append(changes))
-        build, refused = self._apply(entries)
+        build, refused, absent = self._apply(entries)
         if refused:
             self.journal.forget([entry.key for entry, _ in refused])
             entry, reason = refused[0]
@@ -201,10 +216,14 @@ class LiveWriter:
             raise SourceError(f"id {entry.id!r}", f"{plain_refusal(reason)}; {where}")
         if refreshed:
             on_any_node(self._connection, lambda client: refresh(client, build.index))
-        return build.meta.build
+        return build.meta.build, absent
 
     def _still_due(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Leave out what an earlier try appended and others replaced since, maybe so long ago that no build knows."""
+        """Return the entries that are still the last of their id.
+
+        An earlier try may have appended an entry that a later change has replaced, maybe so long ago that no build
+        knows.
+        """
         earlier = [entry.id for entry in entries if entry.was_there]
         if not earlier:
             return list(entries)
@@ -212,16 +231,16 @@ class LiveWriter:
         return [entry for entry in entries if entry.effective_position >= last.get(entry.id, entry.effective_position)]
 
     def apply(self, entries: Sequence[Entry]) -> None:
-        """Write changes that are in the journal, whoever made them, into the live build.
+        """Write journal entries of any writer into the live build.
 
         Raises
         ------
         VerificationError
-            The build's mapping refuses a change. It stays in the journal; the others are written.
+            The mapping of the build refuses a change. The change stays in the journal; the others are written.
         UnavailableError
-            No live build took them in time.
+            No live build accepted the changes in time.
         """
-        build, refused = self._apply(entries)
+        build, refused, _ = self._apply(entries)
         if refused:
             entry, reason = refused[0]
             raise VerificationError(
@@ -231,18 +250,26 @@ class LiveWriter:
                 f"{reason}; {len(refused)} of {len(entries)} changes were refused",
             ).with_note("Delete such ids, or write them again in a form that fits the build that is live.")
 
-    def _apply(self, entries: Sequence[Entry]) -> tuple[WritableBuild, list[tuple[Entry, str]]]:
-        """Write changes until all are answered; return the build that holds them, and which it refuses, and why."""
+    def _apply(self, entries: Sequence[Entry]) -> tuple[WritableBuild, list[tuple[Entry, str]], int]:
+        """Write changes until all are answered.
+
+        Returns
+        -------
+        tuple
+            The build, the changes that it refuses with the reasons, and for how many changes it had no document.
+        """
         deadline = time.monotonic() + self._wait_seconds
         waiting, pause = list(entries), 0.05
         refused: dict[str, tuple[Entry, str]] = {}
+        absent: set[str] = set()
         while True:
             build = self.live_build()
             outcome = ChangeWriter(self._connection, build, live_write_alias(build.index)).write(waiting)
             refused |= {entry.key: (entry, reason) for entry, reason in outcome.refused}
+            absent |= outcome.absent
             waiting = outcome.waiting
             if not waiting:
-                return build, list(refused.values())
+                return build, list(refused.values()), len(absent)
             if time.monotonic() > deadline:
                 what = f"the live build of {self._name}"
                 raise UnavailableError(what, self._wait_seconds, outcome.reason)
@@ -252,9 +279,10 @@ class LiveWriter:
             pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
     def _repair(self) -> None:
-        """Open the way into the live build again if a promotion died behind its fence; one that lives is waited for.
+        """Open the live build if a promotion died behind its fence.
 
-        The lease is taken only if there is such a fence: somebody who wants to promote would be refused meanwhile.
+        The lease is requested only if there is a fence, because it would keep another promotion out. A promotion that
+        is alive holds the lease, and its fence stays.
         """
         if not on_any_node(self._connection, lambda client: is_fenced(client, self._name)):
             return
@@ -264,23 +292,21 @@ class LiveWriter:
         except (LeaseHeldError, LeaseLostError):
             return
         if repaired:
-            logger.warning("%s: opened for live changes again; a promotion had died", self._name)
+            logger.warning("%s: removed the fence of a promotion that died", self._name)
 
 
-def _id_text(identity: object) -> str:
-    """Return an id as documents have it."""
-    if isinstance(identity, bool) or not isinstance(identity, str | numbers.Integral):
-        raise SourceError(
-            "ids", f"{identity!r} is no id: it is a {type(identity).__name__}, not a string or an integer"
-        )
-    if not isinstance(identity, str) and abs(int(identity)) >= 10**MAX_ID_BYTES:
-        raise SourceError("ids", f"a whole number of {int(identity).bit_length():,} bits is too long for an id")
-    text = str(identity)
+def _id_text(id: object) -> str:
+    """Return an id as text, as documents store it."""
+    if isinstance(id, bool) or not isinstance(id, str | numbers.Integral):
+        raise SourceError("ids", f"{id!r} is not an id: it is a {type(id).__name__}, not a string or an integer")
+    if not isinstance(id, str) and abs(int(id)) >= 10**MAX_ID_BYTES:
+        raise SourceError("ids", f"a whole number of {int(id).bit_length():,} bits is too long for an id")
+    text = str(id)
     size = len(text.encode(errors="replace"))
     if escape_non_utf8(text) != text:
         raise SourceError(
-            "ids", f"{text[:40]!r} is no id: it is not Unicode text, as it holds half of a surrogate pair"
+            "ids", f"{text[:40]!r} is not an id: it is not Unicode text, as it holds half of a surrogate pair"
         )
     if not 0 < size <= MAX_ID_BYTES:
-        raise SourceError("ids", f"{text[:40]!r} is no id: it must have 1 to {MAX_ID_BYTES} bytes")
+        raise SourceError("ids", f"{text[:40]!r} is not an id: it must have 1 to {MAX_ID_BYTES} bytes")
     return text

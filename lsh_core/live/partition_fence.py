@@ -1,8 +1,8 @@
 """Write fence for partition refreshes.
 
 Journal appends go through an alias named after the lease's epoch; a refresh that lost its lease finds the alias gone.
-The alias is added before the partition's state is written by compare-and-swap, so a refresh that adds it too late is
-refused at that write.
+The alias is added before the partition's state is written by compare-and-swap. So a refresh that adds its alias too
+late is refused at that write.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def fenced_journal_alias(connection: Connection, digest: str, epoch: int) -> Iterator[str]:
-    """Add the alias of `epoch` and remove all others; yield the alias to append through.
+    """Add the alias of `epoch` and remove all others; yield the alias for appends.
 
     Parameters
     ----------
     digest
-        Stands for the name and the partition in the alias.
+        Hash of index name and partition, used in the alias.
     """
     alias = _alias(digest, epoch)
     on_any_node(connection, lambda client: _open(client, digest, alias))

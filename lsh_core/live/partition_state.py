@@ -23,21 +23,21 @@ _PARTITIONS_PER_PAGE = 500
 
 @dataclass(frozen=True)
 class PartitionState:
-    """The last refresh of a partition.
+    """Last refresh of a partition.
 
     Attributes
     ----------
     fingerprint
-        Of the files that it reads.
+        Fingerprint of the files that the refresh reads.
     generation
-        Its number, from 1.
+        Number of the refresh, from 1.
     begin
-        Position of its first mark in the journal: whatever is written later is newer than the refresh.
-        None until the mark is there.
+        Position of the first mark of the refresh in the journal. Everything written later is newer than the refresh.
+        None before the mark is written.
     done
-        Whether it came to its end.
+        Whether the refresh has ended.
     rows
-        Rows that it read.
+        Rows that the refresh read.
     """
 
     name: str
@@ -49,22 +49,25 @@ class PartitionState:
     rows: int = 0
 
     def key(self, *what: object) -> str:
-        """Return the journal's key of something that this refresh writes: repeated, it is the same one."""
+        """Return the journal key of a change of this refresh.
+
+        A repeated refresh gives the same key.
+        """
         parts = (self.name, self.partition, self.generation, *what)
         return hashlib.sha256("\x00".join(map(str, parts)).encode()).hexdigest()[:40]
 
 
 class PartitionStore:
-    """The state of one partition; every read is in real time, every write a compare-and-swap.
+    """State of one partition; reads are real time, writes are compare-and-swap.
 
-    To be used by whoever holds the partition's lease.
+    Only the holder of the partition's lease may use it.
 
     Attributes
     ----------
     digest
-        Stands for the name and the partition where neither may be written.
+        Hash of index name and partition, for identifiers that must not contain either.
     last
-        The state as it was last read or written.
+        State that was last read or written.
     """
 
     def __init__(self, connection: Connection, name: str, partition: str, *, epoch: int) -> None:
@@ -75,14 +78,15 @@ class PartitionStore:
         self.last = on_any_node(connection, self._read)
 
     def begin(self, fingerprint: str) -> PartitionState:
-        """Write the refresh to go on with: the one that was not finished, if it read the same files, else a new one.
+        """Write the state of the refresh to run: an unfinished one is resumed.
 
-        To be called where a refresh of the same files is not done, or is to be done again.
+        It is resumed if it read the same files; otherwise a new refresh begins. The caller uses this only if no refresh
+        of the same files is done, or if it is to be repeated.
 
         Raises
         ------
         LeaseLostError
-            Somebody else is at it.
+            Another run refreshes this partition.
         """
         if self.last is not None and self.last.fingerprint == fingerprint and not self.last.done:
             return self.write(self.last)
@@ -90,13 +94,13 @@ class PartitionStore:
         return self.write(PartitionState(self._name, self._partition, fingerprint, generation))
 
     def update(self, **fields: Any) -> PartitionState:
-        """Write some fields of the state anew."""
+        """Write new values of some fields."""
         if self.last is None:
             raise ValueError("there is no state yet")
         return self.write(replace(self.last, **fields))
 
     def write(self, state: PartitionState) -> PartitionState:
-        """Write `state` where the last one read or written still stands."""
+        """Write `state` if the last state read or written is unchanged."""
         from elasticsearch import ConflictError
 
         document = {**asdict(state), "updated_at": now()}
@@ -106,7 +110,8 @@ class PartitionStore:
                 lambda client: client.index(index=PARTITIONS, id=self.digest, document=document, **self._condition),
             )
         except ConflictError:
-            if on_any_node(self._connection, self._read) != state:  # Else: written, and only the answer was lost.
+            # Equal: the state was written, and only the answer was lost.
+            if on_any_node(self._connection, self._read) != state:
                 raise LeaseLostError(self._name, f"partition:{self._partition}", self._epoch) from None
         else:
             self._remember(answer.body)
@@ -131,9 +136,9 @@ class PartitionStore:
 def refreshed_partitions(
     client: Elasticsearch, name: str, partitions: Iterable[str], *, after: JournalPosition
 ) -> set[str]:
-    """Return those of `partitions` of `name` that began to be refreshed after a position.
+    """Return the `partitions` of `name` whose refresh began after the position `after`.
 
-    One whose refresh is about to write that it begins counts as well.
+    A refresh that is about to write its beginning counts as well.
     """
     ensure_system_index(client, PARTITIONS)
     client.indices.refresh(index=PARTITIONS)

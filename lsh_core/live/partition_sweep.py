@@ -1,8 +1,8 @@
-"""Sweep of a partition: finds the documents that left it in a build, and deletes them through the journal.
+"""Sweep of a partition: deletes the documents that left it, through the journal.
 
-A refresh says at its end, by an entry of the kind ``sweep``, that its partition holds nothing that is older than
-its beginning. Every build that does not know the refreshed source yet takes that up when it is brought up to date,
-and writes the deletes of what it finds into the journal, so that all later builds know them too.
+At its end a refresh appends an entry of the kind ``sweep``: the partition holds nothing older than the beginning of the
+refresh. Each build whose source does not contain the refresh applies the sweep when it is brought up to date. It
+appends the deletes of the documents found to the journal, so that all later builds know them too.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _PAGE = 2_000
 def sweep(
     connection: Connection, journal: Journal, index: str, entry: Entry, *, planned_at: JournalPosition
 ) -> Iterator[list[Entry]]:
-    """Append the deletes that `entry`, a sweep, means for `index`; yield them in pages, to be applied.
+    """Append the deletes of the sweep `entry` for `index`; yield them in pages.
 
-    The deletes are as old as the beginning of the refresh: they undo nothing that was written since.
-
-    `index` must hold all changes of the journal up to `entry`.
+    The caller applies the deletes. They count from the beginning of the refresh, so they undo nothing that was written
+    since. `index` must hold all changes of the journal up to `entry`.
 
     Parameters
     ----------
     planned_at
-        End of the journal before the source of `index` was listed. If the refresh began before it, loaded documents are
-        in the partition: only documents that were written live before can have left it.
+        End of the journal before the source of `index` was listed. If the refresh began earlier, loaded documents
+        belong to the partition, and only documents that were written live can have left it.
     """
     partition, loaded = str(entry.partition), entry.effective_position > planned_at
     for ids in departed(connection, index, partition, before=entry.effective_position, loaded=loaded):
-        # A source that covers live changes gives documents no position: the journal knows which are not older.
+        # A source that contains live changes gives its documents no position, so the journal tells which have later
+        # changes.
         later = journal.last_positions(ids, up_to=entry.position)
         yield journal.append(
             [
@@ -57,14 +57,14 @@ def sweep(
 def departed(
     connection: Connection, index: str, partition: str, *, before: JournalPosition, loaded: bool
 ) -> Iterator[list[str]]:
-    """Yield, in pages, the ids of the documents of `partition` that were changed before a position, or were loaded.
+    """Yield the ids of older documents of `partition`, in pages.
 
-    All of them are seen as they were when the first page was asked for.
+    A document is older if its change precedes the position `before`. The documents are seen as of the first page.
 
     Parameters
     ----------
     loaded
-        Whether to give those that were loaded.
+        Whether to include loaded documents.
     """
     older: list[dict[str, Any]] = [{"range": {"airlsh.change": {"lt": before}}}]
     if loaded:
@@ -75,5 +75,5 @@ def departed(
         yield [hit["_id"] for hit in hits]
 
 
-def _key(entry: Entry, identity: str) -> str:
-    return hashlib.sha256(f"{entry.key}\x00{identity}".encode()).hexdigest()[:40]
+def _key(entry: Entry, id: str) -> str:
+    return hashlib.sha256(f"{entry.key}\x00{id}".encode()).hexdigest()[:40]

@@ -1,4 +1,4 @@
-"""Pending changes: the changes of the journal that a build has to be given."""
+"""Pending changes: journal entries that a build does not contain yet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Half of `gc_deletes`: every build still remembers deletes since then, so an olde
 def pending_changes(
     journal: Journal, after: JournalPosition, up_to: JournalPosition, watermark: JournalPosition = BEFORE_ALL
 ) -> Iterator[tuple[list[Entry], list[Entry]]]:
-    """Yield the journal in pages, with rows, each with its changes that are to be applied.
+    """Yield the journal in pages with rows, each with its pending changes.
 
     Superseded changes are skipped. Replaying them into a live index would make deleted documents reappear until their
     delete is replayed.
@@ -39,10 +39,11 @@ def pending_changes(
 def uncovered_changes(
     journal: Journal, after: JournalPosition, up_to: JournalPosition, watermark: JournalPosition, *, rows: bool = True
 ) -> Iterator[tuple[list[Entry], list[Entry]]]:
-    """Yield the journal in pages, each with the changes of it that the source of a build does not hold."""
+    """Yield the journal in pages, each with the changes that the source lacks."""
     for page in journal.read(after=max(after, watermark), up_to=up_to, rows=rows):
         changes = [entry for entry in page if entry.changes_document]
-        # One that counts as older than what the source holds of its id would undo that, as the source has no versions.
+        # A change may count as older than the source's change of its id. It must be dropped here, because rows of the
+        # source have no position to win by.
         older = [entry.id for entry in changes if entry.effective_position <= watermark]
         if older:
             held = journal.last_positions(older, up_to=watermark)

@@ -1,4 +1,4 @@
-"""Replay of the journal into a build, with the proof that the build holds every change."""
+"""Replays the journal into a build, and proves that the build holds every change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Replayed:
-    """Position up to which the journal was replayed, and the number of changes that were applied."""
+    """Position up to which the journal was replayed, and number of applied changes."""
 
     position: JournalPosition
     changes: int
@@ -52,25 +52,28 @@ def replay_changes(
     planned_at: JournalPosition = BEFORE_ALL,
     watermark: JournalPosition = BEFORE_ALL,
 ) -> Replayed:
-    """Apply the changes of `name` that follow `after` to `index`, in order, and prove that it holds them.
+    """Apply the changes of `name` after the position `after` to `index`, in order.
 
-    The build's own model hashes the rows, and columns that its mapping does not know are left out. Changes are
-    versioned, so a replay may be repeated, and may run while others write later changes, also where `index` is live.
+    Afterwards the function proves that `index` holds the changes. The model of the build hashes the rows, and columns
+    without a field in its mapping are omitted.
+
+    Changes are versioned. So a replay may be repeated, may run beside writers of later changes, and may run on a live
+    `index`.
 
     Parameters
     ----------
     planned_at
-        End of the journal before the source of `index` was listed. Of a partition whose refresh began later, the index
-        may hold rows that have left it.
+        End of the journal before the source of `index` was listed. If the refresh of a partition began later, the index
+        may hold rows that have left the partition.
     watermark
         Position up to which the source of `index` contains all changes: these are skipped.
 
     Raises
     ------
     VerificationError
-        The build does not take a change that nothing later replaces, or does not hold it.
+        The build refuses a change that no later change replaces, or does not hold the change.
     UnavailableError
-        A shard stayed away.
+        A shard was missing for too long.
     """
     journal = Journal(connection, name)
     last = LatestChangeIndex()
@@ -93,10 +96,10 @@ def replay_changes(
                     _prove(journal, connection, index, deletes, refused)
                     swept += len(deletes)
             if not swept:
-                break  # Else their deletes are in the journal, behind what was read.
+                break  # Otherwise the deletes of the sweeps are in the journal, after the part that was read.
         if applied:
-            # The journal is read a second time, so that no id has to be kept. A change that a compaction has taken out
-            # meanwhile is followed by a later one, which the next replay applies and proves.
+            # The journal is read a second time, so that no ids are kept in memory. A change that a compaction has
+            # deleted meanwhile is followed by a later change, which the next replay applies and proves.
             for _, changes in uncovered_changes(journal, after, reached, watermark, rows=False):
                 is_last = last.are_last(changes)
                 proven = [entry for entry, each in zip(changes, is_last, strict=True) if each]
@@ -107,7 +110,10 @@ def replay_changes(
 def changed_hashes(
     connection: Connection, name: str, *, up_to: JournalPosition, watermark: JournalPosition = BEFORE_ALL
 ) -> npt.NDArray[np.uint64]:
-    """Return the 128-bit hashes, (n, 2) uint64, of the distinct ids that a replay up to `up_to` changes."""
+    """Return the 128-bit hashes, (n, 2) uint64, of distinct ids that a replay changes.
+
+    The replay goes up to `up_to`.
+    """
     changed = LatestChangeIndex()
     for _, changes in uncovered_changes(Journal(connection, name), BEFORE_ALL, up_to, watermark, rows=False):
         changed.add(changes)
@@ -115,14 +121,17 @@ def changed_hashes(
 
 
 class ReplayTarget:
-    """Write alias of a build that is not live; it is added at the first change."""
+    """Write alias of a build that is not live.
+
+    The alias is added at the first change.
+    """
 
     def __init__(self, connection: Connection, index: str) -> None:
         self._connection, self._index, self._alias = connection, index, replay_alias(index)
         self._writer: ChangeWriter | None = None
 
     def apply(self, changes: Sequence[Entry]) -> dict[str, str]:
-        """Write changes until all are answered; return why the build refused some, by id."""
+        """Write changes until all are answered; return the refusal reasons by id."""
         if not changes:
             return {}
         if self._writer is None:
@@ -141,7 +150,7 @@ class ReplayTarget:
             if waiting:
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
-                # Another replay into the same build may have taken the alias away when it ended.
+                # Another replay into the same build may have removed the alias at its end.
                 _put_alias(self._connection, self._index, self._alias)
         return refused
 
@@ -152,7 +161,7 @@ class ReplayTarget:
 
 
 def _note(refused: dict[str, str], more: dict[str, str]) -> None:
-    """Keep the reasons of some thousands of ids: only the first missing id is reported."""
+    """Keep the refusal reasons of some thousands of ids; only the first missing id is reported."""
     if len(refused) < _MAX_REASONS:
         refused |= more
 
@@ -160,9 +169,10 @@ def _note(refused: dict[str, str], more: dict[str, str]) -> None:
 def _prove(
     journal: Journal, connection: Connection, index: str, changes: Sequence[Entry], refused: dict[str, str]
 ) -> None:
-    """Read the ids of some changes back, in real time: each must hold its change or a later one."""
+    """Read changed ids back in real time; each must hold its change or a later one."""
     by_id = {entry.id: entry for entry in changes}
-    # A node that was cut off and is back may answer from an old copy: what one does not find the others are asked for.
+    # A node that rejoins after a partition may answer from an old copy: ids missing on one node are read from the
+    # others.
     for node in range(len(connection.urls)):
         missing: list[tuple[Entry, dict[str, Any]]] = []
         for part in pages(list(by_id), _IDS_PER_PAGE):
@@ -171,7 +181,7 @@ def _prove(
         if not missing:
             return
         by_id = {entry.id: entry for entry, _ in missing}
-    # A build that is live may have been given a later delete meanwhile, which leaves nothing to be seen.
+    # A live build may have received a later delete meanwhile, which leaves no document.
     now = journal.last_positions([entry.id for entry, _ in missing], up_to=journal.barrier())
     for entry, document in missing:
         if now.get(entry.id) == entry.effective_position:
@@ -179,7 +189,10 @@ def _prove(
 
 
 def _versions(client: Elasticsearch, *, index: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return id and version of each document; ``_mget`` is real time, whatever was refreshed."""
+    """Return id and version of each document.
+
+    ``_mget`` is real time, independent of refreshes.
+    """
     return list(client.mget(index=index, ids=list(ids), source=False)["docs"])
 
 

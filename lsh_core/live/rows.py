@@ -1,4 +1,4 @@
-"""Rows given to be written live, as the journal keeps them. Pure: no I/O."""
+"""Converts rows of users to the form of the journal. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -25,20 +25,24 @@ from lsh_core.sources.vectors import as_list_array, check_vector_type
 
 KeyOf = Callable[[int], str]
 Rows = pa.Table | Iterable[Mapping[str, Any]]
-"""Rows given to be written: a table, anything that hands one over through the Arrow C stream interface (as DataFrames
-of pandas and polars do), or mappings of names of columns to values."""
+"""Input rows: a table, a DataFrame, or mappings from column names to values.
+
+Any object with the Arrow C stream interface counts as a table, such as DataFrames of pandas and polars.
+"""
 
 _NOT_OF_ONE_TYPE = (pa.ArrowException, OverflowError, TypeError, ValueError)
 _SHOWN_CHARACTERS = 60
 
 
 def as_table(rows: Rows, where: str, first_row: int) -> pa.Table:
-    """Return rows as a table with every column that one of them has; where a row lacks one, its value is null.
+    """Return rows as a table with the union of their columns.
+
+    A missing value is null.
 
     Raises
     ------
     SchemaError
-        A column's values are not of one type.
+        The values of a column have several types.
     """
     if isinstance(rows, pa.Table):
         return rows
@@ -61,7 +65,10 @@ def as_table(rows: Rows, where: str, first_row: int) -> pa.Table:
 
 
 def _handed_over(rows: Any, where: str) -> pa.Table:
-    """Return a DataFrame, or another holder of columns, as a table without the columns of pandas' indexes."""
+    """Return a DataFrame or another tabular object as a table.
+
+    The index columns of pandas are left out.
+    """
     try:
         table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else pa.table(rows)
     except _NOT_OF_ONE_TYPE as error:
@@ -98,12 +105,12 @@ def _is_of_one_type(values: list[Any]) -> bool:
 
 
 def rename_columns(table: pa.Table, *, id: str, vector: str, where: str) -> pa.Table:
-    """Return the table with id and vector under the names that the journal knows them by.
+    """Return the table with the journal's names for the id and vector columns.
 
     Raises
     ------
     SchemaError
-        One of them is not there, or of a type that cannot be used; or another column has such a name.
+        A column is missing or has an unusable type, or another column has a reserved name.
     """
     for name in (id, vector):
         if name not in table.column_names:
@@ -120,7 +127,10 @@ def rename_columns(table: pa.Table, *, id: str, vector: str, where: str) -> pa.T
 
 
 def valid_rows(table: pa.Table, field: VectorField, where: str, first_row: int) -> ValidRows:
-    """Return the rows of a table of `rename_columns`; raise `SourceError` for the first that cannot be indexed."""
+    """Return the rows of a table of `rename_columns`.
+
+    The first row that cannot be indexed raises `SourceError`.
+    """
     valid = validate_rows(table, id=ID_COLUMN, vector=VECTOR_COLUMN, dims=field.dims, metric=field.metric)
     if valid.refused:
         row = valid.refused[0]
@@ -134,9 +144,12 @@ def valid_rows(table: pa.Table, field: VectorField, where: str, first_row: int) 
 def upserts(
     table: pa.Table, field: VectorField, *, partition: str | None, where: str, first_row: int, key: KeyOf | None
 ) -> list[Change]:
-    """Check all rows of a `rename_columns` table, then return a change for each id, its last row."""
+    """Validate all rows of a `rename_columns` table; return one change per id.
+
+    The change of an id is its last row.
+    """
     valid = valid_rows(table, field, where, first_row)
-    last = {identity: row for row, identity in enumerate(valid.ids)}
+    last = {id: row for row, id in enumerate(valid.ids)}
     offsets = sorted(last.values())
     chosen = table.take(pa.array(offsets, pa.int64()))
     return [

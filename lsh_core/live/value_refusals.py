@@ -1,4 +1,4 @@
-"""The server's refusal of a value, as a sentence about the column. Pure: no I/O."""
+"""Rewrites the server's refusal of a value as a sentence about its column. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXAMPLES = {
 
 
 def plain_refusal(reason: str) -> str:
-    """Return which value of which column does not fit its field, or `reason` where it is about something else."""
+    """Return the sentence about the refused value, or `reason` if it concerns something else."""
     found = _UNFIT.search(reason)
     if found is None:
         return reason

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 def source_watermark(
     connection: Connection, name: str, time: str | None, live: str | None, up_to: JournalPosition
 ) -> SourceWatermark:
-    """Return the watermark of a build that begins now.
+    """Return the source watermark of a build that starts now.
 
     Parameters
     ----------
     time
-        Moment before which the source contains all changes; None: the watermark of the live build is kept.
+        Moment before which the source contains all changes. None keeps the watermark of the live build.
     live
-        Index that is live.
+        Live index.
     up_to
-        End of the journal before the source was opened: later changes are never below the watermark.
+        End of the journal before the source was opened. The watermark never exceeds it.
 
     Raises
     ------
@@ -48,12 +48,12 @@ def source_watermark(
     position = Journal(connection, name).position_before(time, up_to=up_to)
     if position < deleted.position:
         reason = f"is before {deleted.time}, the watermark of an earlier source: older changes have left the journal"
-        raise SettingsError("source_as_of", time, f"{reason}. Give that time or a later one")
+        raise SettingsError("source_as_of", time, f"{reason}. Set that time or a later one")
     return SourceWatermark(time, position)
 
 
 def watermark_of(records: Iterable[BuildRecord], live: str | None) -> SourceWatermark:
-    """Return the watermark of the build whose index is live, or the one before all changes."""
+    """Return the watermark of the live build, or the position before all changes."""
     return next((record.watermark for record in records if record.index == live), SourceWatermark())
 
 
@@ -71,21 +71,22 @@ def deletable_position(records: Sequence[BuildRecord], live: str | None) -> Jour
 
 
 def changed_ids(connection: Connection, name: str, ids: Sequence[str], *, watermark: JournalPosition) -> set[str]:
-    """Return those of `ids` that have live changes after `watermark`.
+    """Return the ids that have live changes after `watermark`.
 
-    Rows of the source must not be written under such ids. Once a shard has forgotten a deleted document, an older
+    Rows of the source must not be written under these ids. Once a shard has forgotten a deleted document, an older
     version would bring it back.
     """
     journal = Journal(connection, name)
     last = journal.last_positions(ids, up_to=journal.barrier())
     held = journal.last_positions(list(last), up_to=watermark) if watermark > BEFORE_ALL else {}
-    return {identity for identity, position in last.items() if position > held.get(identity, BEFORE_ALL)}
+    return {id for id, position in last.items() if position > held.get(id, BEFORE_ALL)}
 
 
 def require_changes(client: Elasticsearch, record: BuildRecord) -> None:
-    """Raise `ChangesGoneError` if the journal lacks changes that tell which documents of a build are live ones.
+    """Raise `ChangesGoneError` if the journal lacks changes that a build depends on.
 
-    A build that was verified before the changes were deleted can be made live; it cannot be verified again.
+    These changes tell which documents of the build were written live. A build that was verified before the changes were
+    deleted can be promoted, but not verified again.
     """
     deleted = _deleted(client, record.name)
     if record.watermark.position < deleted.position:
@@ -93,13 +94,16 @@ def require_changes(client: Elasticsearch, record: BuildRecord) -> None:
 
 
 def record_deleted(client: Elasticsearch, name: str, watermark: SourceWatermark) -> None:
-    """Record that changes up to `watermark` are deleted from the journal; called before they are."""
+    """Record that changes up to `watermark` are deleted from the journal.
+
+    The caller records this before it deletes them.
+    """
     if watermark.position > _deleted(client, name).position:
         client.index(index=RUNS, id=_document_id(name), document={"watermark": plain(watermark)})
 
 
 def _deleted(client: Elasticsearch, name: str) -> SourceWatermark:
-    """Return the watermark up to which changes may be deleted from the journal."""
+    """Return the recorded watermark of deleted changes."""
     from elasticsearch import NotFoundError
 
     ensure_system_index(client, RUNS)

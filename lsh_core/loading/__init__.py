@@ -1,1 +1,4 @@
-"""How rows get into a build: chunks are read, hashed, sent and entered in the ledger; then the index is verified."""
+"""Loads rows into a build, and verifies the index.
+
+Chunks are read, hashed, sent and entered in the ledger.
+"""

@@ -1,7 +1,7 @@
-"""Sends one bulk request until each of its rows is in the index or refused for what it is.
+"""Sends a bulk request until each row is indexed or finally refused.
 
-Every answer is judged, item by item. A row leaves this module in one of two ways only: acknowledged by
-the server, or as a `Refusal` with the server's reason. Anything else raises.
+Every answer is judged item by item. A row leaves this module in one of two ways only: acknowledged by the server, or as
+a `Refusal` with the server's reason. Any other end raises an error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lsh_core.loading.node_stats import NodeStats
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 10.0
+_MAX_PAUSE_SECONDS = 10.0
 _BLOCKED_PAUSE_SECONDS = 15.0
 _PRIMARY_PAUSE_SECONDS = 1.0
 _SHOWN_IDS = 3
@@ -36,7 +36,7 @@ _RESUME_HINT = "What is live stays live; this build can be resumed once the node
 
 
 class Refusal(NamedTuple):
-    """A row that the server will never take, and why; `offset` is its place in the chunk."""
+    """Row that the server finally refused, with the reason; `offset` is its offset in the chunk."""
 
     offset: int
     error: str
@@ -45,7 +45,10 @@ class Refusal(NamedTuple):
 
 @dataclass
 class SendReport:
-    """What became of the rows of one request: the refused ones, and a tally by node number. All others are taken."""
+    """Outcome of one request: its refused rows, and load statistics by node number.
+
+    All other rows were indexed.
+    """
 
     refusals: list[Refusal] = field(default_factory=list)
     nodes: defaultdict[int, NodeStats] = field(default_factory=lambda: defaultdict(NodeStats))
@@ -53,7 +56,7 @@ class SendReport:
 
 @dataclass
 class _Part:
-    """Rows that travel in one request, and what happened to them so far."""
+    """Rows that travel in one request, with the number of attempts so far."""
 
     offsets: Sequence[int]
     lines: Sequence[bytes]
@@ -66,15 +69,18 @@ class _Part:
 
 @dataclass
 class BulkSender:
-    """Sends requests round robin over a ring of nodes; shared by the posting threads of one worker.
+    """Sends requests round robin over a pool of nodes.
+
+    The posting threads of one worker share the sender.
 
     Parameters
     ----------
     index
-        Name for messages.
+        Name of the index, for messages.
     wait_seconds
-        How long a request goes on without a single row settled before it gives up. Once one has, so do all others
-        of this sender at their next trouble: the build cannot be finished without it.
+        Seconds after which a request fails in which no further row was acknowledged or refused. Once one request has
+        failed, all others of this sender fail at their next error: the build cannot be finished without the failed
+        request.
     """
 
     transport: BulkTransport
@@ -87,19 +93,19 @@ class BulkSender:
     _over: UnavailableError | None = field(default=None, init=False)
 
     def send(self, home: int, offsets: Sequence[int], lines: Sequence[bytes]) -> SendReport:
-        """Send rows to node `home`, or to its neighbours where it does not answer.
+        """Send rows to node `home`, or to a neighbour if `home` does not answer.
 
         Parameters
         ----------
         offsets, lines
-            Place in the chunk, and the two lines of the request, of each row.
+            Offset in the chunk, and the two lines of the request, of each row.
 
         Raises
         ------
         LoadError
-            The server said that this run may not write: no such alias, a read-only index.
+            The run may not write: the alias is missing, or the index is read-only.
         AccessError
-            The user may not write.
+            The user lacks the privilege to write.
         UnavailableError
             No row was acknowledged or refused for `wait_seconds`; a `ShardsMissingError` where shards are gone.
         """
@@ -119,7 +125,7 @@ class BulkSender:
                 answer = self.transport.post(node, b"".join(part.lines))
             except NodeUnreachableError as error:
                 last = str(error)
-                logger.warning("%s; its requests go to the next node for now", last)
+                logger.warning("%s; requests go to the next node for now", last)
                 tally.was_away(self.ring.failed(node, after=self.clock() - asked_at))
                 tally.unreachable += 1
                 tally.retried += len(part)
@@ -130,11 +136,11 @@ class BulkSender:
                 self.ring.release(node)
                 raise
             if answer.status in _NODE_IN_TROUBLE:
-                self.ring.failed(node)  # It may have lost its master, while its neighbours have not.
+                self.ring.failed(node)  # The node may have lost its master while its neighbours have not.
             else:
                 tally.was_away(self.ring.answered(node))
             again, verdict = self._judge(part, answer, report.refusals, tally)
-            if sum(map(len, again)) < len(part):  # A row was settled: it goes on.
+            if sum(map(len, again)) < len(part):  # Some rows were acknowledged or refused: there is progress.
                 deadline = self.clock() + self.wait_seconds
             if again:
                 troubled = True
@@ -145,7 +151,10 @@ class BulkSender:
         return report
 
     def _require_hope(self, part: _Part, deadline: float, last: str, *, troubled: bool) -> None:
-        """Raise if this request has waited in vain until its deadline, or is in trouble when another one has."""
+        """Raise if the deadline has passed.
+
+        A request with errors also raises if another request of this sender has failed.
+        """
         if troubled and self._over is not None:
             raise copy.deepcopy(self._over)
         if self.clock() >= deadline:
@@ -153,7 +162,10 @@ class BulkSender:
             raise self._over
 
     def _given_up(self, part: _Part, last: str) -> UnavailableError:
-        """Return the error of a request that got nowhere: which shards are gone, if that is why, and some rows."""
+        """Return the error of a request without progress.
+
+        It names the missing shards, if there are any, and some rows.
+        """
         if missing := self.transport.missing_shards():
             silent = tuple(self.transport.address(node) for node in self.ring.away())
             error = ShardsMissingError(self.index, tuple(map(str, missing)), silent, self.wait_seconds, last)
@@ -163,11 +175,11 @@ class BulkSender:
         return UnavailableError(f"{self.index}: a request of {len(part)} rows", self.wait_seconds, last)
 
     def _choose(self, home: int, deadline: float) -> int | None:
-        """Return a node that may be asked, or None after waiting a while for one.
+        """Return an available node, or None after waiting for one.
 
-        A request is not given up without a last try, however long the quarantines are.
+        A request makes a last attempt before it fails, however long the quarantines are.
         """
-        with self._gate:  # Held by a thread that waits for the primaries: everyone waits with it.
+        with self._gate:  # A thread that waits for primaries holds this lock, so all senders wait with it.
             pass
         node = self.ring.take(home)
         if node is not None:
@@ -179,13 +191,13 @@ class BulkSender:
     def _judge(
         self, part: _Part, answer: BulkAnswer, refusals: list[Refusal], tally: NodeStats
     ) -> tuple[list[_Part], ItemVerdict]:
-        """Record what is settled; return what must be sent again, and the verdict that decides the pause."""
+        """Record the final rows; return the rows to send again, and the verdict that decides the pause."""
         if answer.status != 200:
             verdict = judge_request(answer.status, answer.body, rows=len(part), refused_before=part.refused_whole)
             return self._divide(part, answer.status, verdict, refusals), verdict
         items = answer.body["items"]
         if len(items) != len(part):
-            raise LoadError(self.index, f"a request of {len(part)} rows", f"the answer speaks of {len(items)} rows")
+            raise LoadError(self.index, f"a request of {len(part)} rows", f"the answer has {len(items)} rows")
         tally.requests += 1
         if not answer.body["errors"]:
             tally.rows += len(part)
@@ -209,7 +221,7 @@ class BulkSender:
         return [_Part(offsets, lines, part.attempts + 1)], worst
 
     def _divide(self, part: _Part, status: int, verdict: ItemVerdict, refusals: list[Refusal]) -> list[_Part]:
-        """Return what is left to send of a request that was refused as a whole."""
+        """Return the parts left to send of a request that was refused as a whole."""
         if verdict.verdict is Verdict.STOP:
             raise self._stopped(f"a request of {len(part)} rows", verdict)
         if verdict.verdict is Verdict.REFUSED:
@@ -230,22 +242,24 @@ class BulkSender:
 
     def _pause(self, verdict: ItemVerdict, attempts: int, deadline: float) -> None:
         if self._over is not None:
-            return  # The next look at it raises.
+            return  # The next `_require_hope` raises.
         if verdict.verdict is Verdict.NO_PRIMARY:
             self._wait_for_primaries(deadline)
         elif verdict.verdict is Verdict.BLOCKED:
-            logger.warning("%s: writes blocked (%s): free disk space, or open it; waiting", self.index, verdict.reason)
+            logger.warning(
+                "%s: writes blocked (%s): free disk space, or remove the block; waiting", self.index, verdict.reason
+            )
             self.sleep(min(_BLOCKED_PAUSE_SECONDS, max(deadline - self.clock(), 0)))
         elif verdict.verdict is Verdict.RETRY:
-            longest = min(_FIRST_PAUSE_SECONDS * 2**attempts, _LONGEST_PAUSE_SECONDS)
+            longest = min(_FIRST_PAUSE_SECONDS * 2**attempts, _MAX_PAUSE_SECONDS)
             self.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter, not a secret
 
     def _wait_for_primaries(self, deadline: float) -> None:
-        """Hold all senders of this worker until the index has its primaries again, or the deadline passed."""
+        """Hold all senders of this worker until the index has its primaries, or until the deadline."""
         if not self._gate.acquire(blocking=False):
-            return  # Another thread is at it; `_choose` waits for it.
+            return  # Another thread waits already; `_choose` waits for it.
         try:
-            logger.warning("%s: a primary shard is away; waiting for it", self.index)
+            logger.warning("%s: a primary shard is missing; waiting for it", self.index)
             # At least one pause: the index looks healthy until the master has noticed that a node is gone.
             self.sleep(_PRIMARY_PAUSE_SECONDS)
             while self.clock() < deadline and not self.transport.primaries_ready():

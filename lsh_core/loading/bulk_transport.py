@@ -1,4 +1,4 @@
-"""The network seam of the bulk loader: one POST to one node."""
+"""Network seam of the bulk loader: posts one request to one node."""
 
 from __future__ import annotations
 
@@ -19,23 +19,28 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TRIAL_SECONDS = 10.0
-"""For a request to a node that hung: it answers pings as soon as it goes on, and what it is asked when it knows again
-what the cluster has become meanwhile."""
+"""Shorter time-out for a node that hung.
+
+Such a node answers pings right after waking, but real requests only once it has rejoined the cluster.
+"""
 
 
 class NodeUnreachableError(Exception):
-    """The node did not answer: refused, reset or timed out. The request may have been executed all the same."""
+    """The node did not answer: refused, reset or timed out.
+
+    The request may have been executed nevertheless.
+    """
 
 
 class BulkAnswer(NamedTuple):
-    """Status of an answer, and its JSON body (None where it had none)."""
+    """Status and JSON body of an answer; the body is None if there is none."""
 
     status: int
     body: Any
 
 
 class BulkTransport(Protocol):
-    """Posts bulk bodies to nodes; tests put a programmable node in its place."""
+    """Posts bulk bodies to nodes; tests substitute scripted nodes."""
 
     def post(self, node: int, body: bytes) -> BulkAnswer:
         """Post `body` to node number `node`.
@@ -47,17 +52,20 @@ class BulkTransport(Protocol):
         """
 
     def primaries_ready(self) -> bool:
-        """Return whether every primary shard of the index is there, as any node sees it."""
+        """Return whether every primary shard of the index is assigned, according to any node."""
 
     def missing_shards(self) -> tuple[MissingShard, ...]:
-        """Return the shards without a primary, as any node sees it; none where no node answers."""
+        """Return the shards without a primary, according to any node.
+
+        Empty if no node answers.
+        """
 
     def address(self, node: int) -> str:
         """Return the address of node number `node`."""
 
 
 class ElasticTransport:
-    """Posts to a real cluster, through the write alias of one build."""
+    """Posts to a real cluster through the write alias of one build."""
 
     def __init__(self, connection: Connection, alias: str) -> None:
         self._connection, self._alias = connection, alias
@@ -76,7 +84,7 @@ class ElasticTransport:
             answer = call_with_liveness_check(self._connection.client(node), ask, longest_seconds=longest)
         except SilentNodeError as error:
             self._silent.add(node)
-            ring_of(self._connection).failed(node)  # So that calls for the ledger do not wait for it as well.
+            ring_of(self._connection).failed(node)  # So that calls for the ledger do not wait for this node as well.
             raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
         except (Unreachable, ConnectionTimeout, SerializationError) as error:
             raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
@@ -102,7 +110,7 @@ class ElasticTransport:
         return self._connection.urls[node]
 
     def _ask(self, action: Callable[[Elasticsearch], T], otherwise: T) -> T:
-        """Return what the first node answers that answers at all, else `otherwise`."""
+        """Return the result of the first node that answers, else `otherwise`."""
         from elasticsearch import ApiError
 
         try:

@@ -1,4 +1,7 @@
-"""Loads chunks: read, validate, hash, write, send, record. This is what a Dask worker runs."""
+"""Loads chunks: read, validate, hash, encode, send, record.
+
+A Dask worker runs it.
+"""
 
 from __future__ import annotations
 
@@ -36,18 +39,20 @@ _FIRST_GUESS_BYTES = 700
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """What every chunk of one build is loaded with. Small, and pickles.
+    """Everything that all chunks of a build are loaded with.
+
+    It is small and pickles.
 
     Attributes
     ----------
     fields
-        The mapping's ``properties`` of the other columns, which are also the columns that are read.
+        The ``properties`` of the mapping for the other columns. These columns are read.
     nodes
-        Addresses of the nodes, for the record.
+        Addresses of the nodes, for messages and records.
     types
-        Columns with the type that all files share; one that is not here is taken as its file has it.
+        Columns with the type that all files share. A column without an entry keeps the type of its file.
     dead_letters_per_chunk, dead_letter_days
-        How many dead letters of a chunk are kept, and for how long.
+        Maximum number of dead letters kept per chunk, and their lifetime in days.
     """
 
     build: str
@@ -63,11 +68,11 @@ class LoadPlan:
 
     @property
     def columns(self) -> list[str]:
-        """Columns to read: the id, the vector, and the others; each once."""
+        """Columns to read: the id, the vector and the others, each once."""
         return list(dict.fromkeys((self.id_column, self.vector.column, *self.fields)))
 
     def fit_and_validate(self, table: pa.Table, vector_column: str) -> tuple[pa.Table, ValidRows]:
-        """Return the table with the types of the build, and its rows that can be indexed, and those that cannot."""
+        """Cast the table to the types of the build; return it with its valid and invalid rows."""
         fitted = fit(table, self.types, moments=False)
         valid = validate_rows(
             fitted.table,
@@ -81,7 +86,7 @@ class LoadPlan:
 
 
 class ChunkRecord(Protocol):
-    """Where a finished chunk is written down."""
+    """Records a finished chunk."""
 
     def __call__(self, file: SourceFile, chunk: Chunk, entry: LedgerEntry, dead_letters: Sequence[DeadLetter]) -> None:
         """Store the dead letters of `chunk`, then its ledger entry."""
@@ -89,7 +94,10 @@ class ChunkRecord(Protocol):
 
 @dataclass
 class _OpenChunk:
-    """A chunk whose requests are under way: what its ledger entry needs, and none of its vectors."""
+    """Chunk whose requests are under way.
+
+    It holds the data of the ledger entry, and no vectors.
+    """
 
     chunk: Chunk
     offsets: npt.NDArray[np.int64]
@@ -103,21 +111,21 @@ class _OpenChunk:
 
     @property
     def ready(self) -> bool:
-        """Whether nothing is left to wait for: every request ended, or one of them failed."""
+        """True once all requests have finished or one has failed."""
         ended = [request for request in self.requests if request.done()]
         return len(ended) == len(self.requests) or any(request.exception() is not None for request in ended)
 
     def samples(self, refusals: Container[int]) -> tuple[dict[str, Any], ...]:
-        """Return the first and the last candidate that the index took, as verification reads them back."""
+        """Return the first and the last sampled row that was indexed; verification reads them back."""
         taken = [sample for offset, sample in self.candidates.items() if offset not in refusals]
         return (*taken[:1], *taken[1:][-1:])
 
 
 class ChunkLoader:
-    """Loads spans of chunks over one sender; one a worker process.
+    """Loads spans of chunks over one sender; one loader per worker process.
 
-    Bodies are built on the calling thread while the threads of each node post. A fixed number of requests is
-    open at any time, and with them the chunks they belong to, so memory does not grow with the source.
+    Bodies are built on the calling thread while the threads of each node post. The number of open requests is bounded,
+    and so is the number of open chunks. Memory does not grow with the source.
     """
 
     def __init__(
@@ -135,7 +143,10 @@ class ChunkLoader:
         self._row_bytes = float(_FIRST_GUESS_BYTES + 16 * plan.vector.dims // 3)
 
     def load(self, file: SourceFile, chunks: Sequence[Chunk]) -> Iterator[LedgerEntry]:
-        """Load `chunks` of `file`; yield the entry of each once it is acknowledged and recorded, in any order."""
+        """Load `chunks` of `file`; yield the entry of each chunk once it is recorded.
+
+        An entry is recorded after every row of the chunk is acknowledged. Entries come in any order.
+        """
         lanes = NodeQueues(self._sender, len(self._plan.nodes), self._plan.posting_threads, self._patience)
         opened: list[_OpenChunk] = []
         watch = Stopwatch()
@@ -150,7 +161,8 @@ class ChunkLoader:
                 yield from self._close_ready(file, opened, watch)
             while opened:
                 pending = [each for one in opened for each in one.requests if not each.done()]
-                if not any(one.ready for one in opened):  # Asked after `pending`: what ends in between ends the wait.
+                # Checked after `pending` was collected: a request that ends in between ends the wait.
+                if not any(one.ready for one in opened):
                     with watch("wait"):
                         wait(pending, None, FIRST_COMPLETED)
                 yield from self._close_ready(file, opened, watch)
@@ -158,13 +170,13 @@ class ChunkLoader:
             lanes.close()
 
     def _open(self, lanes: NodeQueues, file: SourceFile, chunk: Chunk, table: pa.Table, watch: Stopwatch) -> _OpenChunk:
-        """Validate, hash and write the rows of one chunk, and hand its requests to the posting threads."""
+        """Validate, hash and encode the rows of one chunk, and queue its requests."""
         plan = self._plan
         with watch("validate"):
             fitted, valid = plan.fit_and_validate(table, plan.vector.column)
             others = fitted.select(list(plan.fields))
             if len(valid.offsets) < len(table):
-                # A table without columns forgets its rows when some are taken, but not when it is cut.
+                # Slicing keeps the number of rows of a table without columns; `take` does not.
                 some = pa.array(valid.offsets, pa.int64())
                 others = others.take(some) if plan.fields else others.slice(0, len(some))
         with watch("hash"):
@@ -189,7 +201,10 @@ class ChunkLoader:
     def _requests(
         self, file: SourceFile, chunk: Chunk, valid: ValidRows, codes: RowCodes, others: pa.Table, watch: Stopwatch
     ) -> Iterator[tuple[list[int], list[bytes]]]:
-        """Yield the offsets and the lines of each request; rows are written just before they are sent."""
+        """Yield the offsets and the lines of each request.
+
+        Rows are encoded just before they are sent.
+        """
         request_bytes = self._plan.request_bytes
         count = len(valid.ids)
         offsets, row_numbers = valid.offsets.tolist(), valid.offsets + chunk.first_row_number
@@ -217,7 +232,7 @@ class ChunkLoader:
                 sent += size
 
     def _close_ready(self, file: SourceFile, opened: list[_OpenChunk], watch: Stopwatch) -> Iterator[LedgerEntry]:
-        """Record those chunks whose last row is acknowledged, and take them out of `opened`."""
+        """Record the chunks whose last row is acknowledged, and remove them from `opened`."""
         for each in [each for each in opened if each.ready]:
             opened.remove(each)
             yield self._close(file, each, watch)
@@ -253,14 +268,17 @@ class ChunkLoader:
         return entry
 
     def _dead_letters(self, file: SourceFile, opened: _OpenChunk, refusals: dict[int, Refusal]) -> list[DeadLetter]:
-        """Return the first dead letters of a chunk: what validation refused, and what the server refused."""
+        """Return the first dead letters of a chunk.
+
+        Rows that validation refused and rows that the server refused are merged in row order.
+        """
         chunk = opened.chunk
         refused: list[tuple[int, str | None, str, str]] = [
             (row.offset, row.id, row.error, row.reason) for row in opened.refused
         ]
         for offset, each in refusals.items():
-            identity = opened.ids[int(np.searchsorted(opened.offsets, offset))].as_py()
-            refused.append((offset, identity, each.error, each.reason))
+            id = opened.ids[int(np.searchsorted(opened.offsets, offset))].as_py()
+            refused.append((offset, id, each.error, each.reason))
         refused = sorted(refused, key=lambda each: each[0])[: self._plan.dead_letters_per_chunk]
         packed = self._row_bytes_of(file, opened, [offset for offset, *_ in refused])
         expires_at = expiry(self._plan.dead_letter_days)
@@ -273,19 +291,19 @@ class ChunkLoader:
                 row_group=int(np.searchsorted(row_group_stops, chunk.start + offset, side="right")),
                 row=chunk.start + offset,
                 row_number=chunk.first_row_number + offset,
-                id=identity,
+                id=id,
                 error=error,
                 reason=reason,
                 expires_at=expires_at,
                 row_bytes=packed[offset],
             )
-            for offset, identity, error, reason in refused
+            for offset, id, error, reason in refused
         ]
 
     def _row_bytes_of(self, file: SourceFile, opened: _OpenChunk, rows: Sequence[int]) -> dict[int, bytes]:
-        """Return the rows at these offsets as dead letters keep them.
+        """Return the rows at the offsets `rows` in their dead-letter form.
 
-        An open chunk does not keep its table: where the server refused rows, which is rare, it is read again.
+        An open chunk does not keep its table. If the server refused rows, which is rare, the chunk is read again.
         """
         if all(row in opened.refused_bytes for row in rows):
             return opened.refused_bytes
@@ -294,9 +312,10 @@ class ChunkLoader:
 
 
 def _sample_rows(valid: ValidRows, chunk: Chunk) -> dict[int, dict[str, Any]]:
-    """Return rows, by their offset, that may become samples; spread over the chunk, its first and its last with them.
+    """Return candidate sample rows of a chunk, by offset.
 
-    They are picked before the server said which rows it takes: the vectors are not kept until then.
+    They are spread over the chunk and include its first and last row. They are picked before the server has answered,
+    because the vectors are not kept until then.
     """
     rows = np.unique(np.linspace(0, len(valid.ids) - 1, min(_CANDIDATES, len(valid.ids)), dtype=np.int64))
     return {

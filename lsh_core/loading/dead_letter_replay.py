@@ -1,8 +1,8 @@
-"""Corrected rows in the place of refused ones: what is sent, and what ledger and dead letters say afterwards.
+"""Loads corrected rows in place of refused rows, and updates ledger and dead letters.
 
-A corrected row goes into the index as if its first writing had been good: with its row number as its version, and
-under the chunk that this row number belongs to. So the accounts balance as they do after a load, and a
-replay that was killed, or is run again, comes to the same end.
+A corrected row goes into the index as if it had been valid from the start: its version is its row number, and its chunk
+is the chunk of that row number. So the accounts balance as after a load. A replay that was killed, or is repeated,
+gives the same result.
 """
 
 from __future__ import annotations
@@ -30,34 +30,40 @@ from lsh_core.sources.row_ipc import pack_row
 from lsh_core.sources.validation import ValidRows
 
 ChunkUpdate = Callable[[int, npt.NDArray[np.int64], npt.NDArray[np.uint64]], None]
-"""Enters accepted rows of a chunk in the ledger: its number, row numbers (m,), hashes of the ids (m, 2)."""
+"""Enters accepted rows of a chunk in the ledger.
+
+Arguments: chunk number, row numbers (m,), hashes of the ids (m, 2).
+"""
 
 
 @dataclass
 class Corrected:
-    """What became of corrected rows.
+    """Outcome of loading corrected rows.
 
     Attributes
     ----------
     dead_letters
-        Dead letters as they are now: replayed, or refused again with a new reason.
+        Dead letters after the replay: replayed, or refused again with a new reason.
     """
 
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
     @property
     def replayed(self) -> int:
-        """Dead letters whose rows are in the index now, or lost to a later row or a live change with their id."""
+        """Number of dead letters whose rows are now settled.
+
+        The row is in the index, or lost to a later row or a live change with the same id.
+        """
         return sum(dead_letter.replayed_at is not None for dead_letter in self.dead_letters)
 
     @property
     def refused(self) -> int:
-        """Dead letters whose rows were refused again."""
+        """Number of dead letters whose rows were refused again."""
         return len(self.dead_letters) - self.replayed
 
 
 def with_rows(entry: LedgerEntry, row_numbers: npt.NDArray[np.int64], id_hashes: npt.NDArray[np.uint64]) -> LedgerEntry:
-    """Return `entry` with rows that were refused before and are accepted now; those it knows already change nothing."""
+    """Return `entry` with newly accepted rows; rows that it already has change nothing."""
     offsets = row_numbers - entry.first_row_number
     fresh = ~np.isin(offsets, entry.offsets)
     all_offsets = np.concatenate((entry.offsets, offsets[fresh]))
@@ -76,13 +82,13 @@ class CorrectionLoader:
     Parameters
     ----------
     plan
-        What the build was loaded with; `id_column` and the vector's column are those of the corrected rows.
+        Load plan of the build; `id_column` and the vector column are those of the corrected rows.
     vector_column
-        Column of the corrected rows with the vectors.
+        Vector column of the corrected rows.
     update
-        Enters accepted rows in the ledger. Called after the index took them.
+        Enters accepted rows in the ledger. Called after the index has acknowledged the rows.
     changed
-        Returns those of some ids that belong to live changes.
+        Returns the subset of the given ids that belong to live changes.
     partition
         Returns the name of the partition of a source file.
     """
@@ -103,10 +109,10 @@ class CorrectionLoader:
         self._writer = BulkLineEncoder(plan.vector, plan.fields)
 
     def load(self, table: pa.Table, dead_letters: Mapping[str, Sequence[DeadLetter]]) -> Corrected:
-        """Load the rows of `table`, each with an id of its own that `letters` has.
+        """Load the rows of `table`; each has a distinct id that occurs in `dead_letters`.
 
-        The row of an id takes the last of its dead letters' row numbers; the others are repeated rows of that id.
-        Rows whose ids belong to live changes count as taken, and are not sent.
+        A row takes the row number of the last dead letter with its id. Earlier dead letters with this id count as
+        repeated rows. A row whose id belongs to a live change counts as accepted and is not sent.
         """
         fitted, valid = self._plan.fit_and_validate(table, self._vector_column)
         refused: dict[int, tuple[str | None, str, str]] = {
@@ -114,9 +120,9 @@ class CorrectionLoader:
         }
         changed = self._changed(valid.ids)
         by_chunk: defaultdict[int, list[int]] = defaultdict(list)
-        for row, identity in enumerate(valid.ids):
-            if identity not in changed:
-                by_chunk[_last(dead_letters[identity]).chunk].append(row)
+        for row, id in enumerate(valid.ids):
+            if id not in changed:
+                by_chunk[_last(dead_letters[id]).chunk].append(row)
         for chunk, rows in by_chunk.items():
             for row, error, reason in self._send(fitted, valid, chunk, rows, dead_letters):
                 refused[int(valid.offsets[row])] = (valid.ids[row], error, reason)
@@ -128,7 +134,7 @@ class CorrectionLoader:
             corrected.dead_letters += [
                 replace(dead_letter, error=error, reason=reason, row_bytes=data, expires_at=expires_at)
                 for dead_letter in dead_letters.get(of or "", ())
-                if dead_letter.replayed_at is None  # An earlier correction of it stands.
+                if dead_letter.replayed_at is None  # Otherwise an earlier correction of the row stands.
             ]
         return corrected
 
@@ -140,7 +146,7 @@ class CorrectionLoader:
         rows: list[int],
         dead_letters: Mapping[str, Sequence[DeadLetter]],
     ) -> list[tuple[int, str, str]]:
-        """Send rows that belong to `chunk`; return those that the server refused, with error and reason."""
+        """Send rows of `chunk`; return the refused rows with error and reason."""
         vectors = valid.vectors[rows]
         codes = self._plan.vector.strategy.encode(self._model, vectors)
         replaced = [_last(dead_letters[valid.ids[row]]) for row in rows]
@@ -151,9 +157,9 @@ class CorrectionLoader:
             codes.near,
             chunk=chunk,
             row_numbers=np.array([dead_letter.row_number for dead_letter in replaced], np.int64),
-            # In this order: a table without columns forgets its rows when some are taken.
+            # `take` before `select`: `take` loses the number of rows of a table without columns.
             others=table.take(pa.array(valid.offsets[rows], pa.int64())).select(list(self._plan.fields)),
-            partition=self._partition(replaced[0].source),  # A chunk's rows are of one file.
+            partition=self._partition(replaced[0].source),  # All rows of a chunk come from one file.
         )
         home = self._sender.ring.home(chunk)
         refused: list[tuple[int, str, str]] = []
@@ -169,16 +175,16 @@ class CorrectionLoader:
         dead_letters: Mapping[str, Sequence[DeadLetter]],
         corrected: Corrected,
     ) -> None:
-        """Enter in the ledger what the index took, and mark the dead letters."""
+        """Enter the accepted rows in the ledger, and mark the dead letters."""
         row_numbers: defaultdict[int, list[int]] = defaultdict(list)
         ids: defaultdict[int, list[str]] = defaultdict(list)
         moment = now()
-        for offset, identity in zip(valid.offsets.tolist(), valid.ids, strict=True):
+        for offset, id in zip(valid.offsets.tolist(), valid.ids, strict=True):
             if offset in refused:
                 continue
-            for dead_letter in dead_letters[identity]:
+            for dead_letter in dead_letters[id]:
                 row_numbers[dead_letter.chunk].append(dead_letter.row_number)
-                ids[dead_letter.chunk].append(identity)
+                ids[dead_letter.chunk].append(id)
                 corrected.dead_letters.append(
                     replace(dead_letter, replayed_at=dead_letter.replayed_at or moment, row_bytes=None)
                 )

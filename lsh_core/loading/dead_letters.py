@@ -1,8 +1,8 @@
 """Stores the dead letters of index runs in Elasticsearch, and reads them back.
 
-Of each chunk the first dead letters are kept, up to a bound, so that a wholly bad source does not fill the cluster;
-the ledger has their whole number. Each is kept for some days. A replayed one stays until then, so that the replay can
-be repeated, but it does not count as a dead letter any more.
+The first dead letters of each chunk are kept, up to a bound, so that a wholly invalid source does not fill the cluster;
+the ledger has the total number. Each dead letter is kept for some days. A replayed dead letter stays until then, so
+that the replay can be repeated, but no longer counts.
 """
 
 from __future__ import annotations
@@ -31,20 +31,26 @@ _ALL_BUT_DATA = ["row_data"]
 
 
 def dead_letters_kept(chunks: int) -> int:
-    """Return how many dead letters are kept of each of `chunks` chunks: some of each, about 100,000 of a build."""
+    """Return the maximum number of dead letters kept per chunk.
+
+    The bound is about 100,000 per build, and at least some per chunk.
+    """
     return max(_MIN_KEPT, _MAX_KEPT // max(1, chunks))
 
 
 def expiry(days: int) -> str:
-    """Return when a dead letter of now expires."""
+    """Return the expiry time of a dead letter that is written now."""
     return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
 
 
-def to_document(letter: DeadLetter) -> dict[str, Any]:
-    """Return a dead letter as it is stored; texts that are too long are cut, and a row that is too long is left out."""
-    document = {**letter.shortened().to_json(), "replayed_at": letter.replayed_at}
-    if letter.row_bytes is not None and len(letter.row_bytes) <= _MAX_ROW_BYTES:
-        document["row_data"] = base64.b64encode(letter.row_bytes).decode("ascii")
+def to_document(dead_letter: DeadLetter) -> dict[str, Any]:
+    """Return the stored form of a dead letter.
+
+    Long texts are cut, and a row that is too large is omitted.
+    """
+    document = {**dead_letter.shortened().to_json(), "replayed_at": dead_letter.replayed_at}
+    if dead_letter.row_bytes is not None and len(dead_letter.row_bytes) <= _MAX_ROW_BYTES:
+        document["row_data"] = base64.b64encode(dead_letter.row_bytes).decode("ascii")
     return document
 
 
@@ -56,7 +62,7 @@ def from_document(document: Mapping[str, Any]) -> DeadLetter:
 
 
 def write_dead_letters(client: Elasticsearch, dead_letters: Sequence[DeadLetter]) -> None:
-    """Store `letters`; writing the same ones again changes nothing."""
+    """Store `dead_letters`; repeating the call changes nothing."""
     for page in pages(dead_letters, _PAGE):
         operations: list[dict[str, Any]] = []
         for dead_letter in page:
@@ -65,7 +71,7 @@ def write_dead_letters(client: Elasticsearch, dead_letters: Sequence[DeadLetter]
 
 
 def _write_all(client: Elasticsearch, operations: list[dict[str, Any]]) -> None:
-    """Write until every item is taken: the writes are the same each time, so all of them may be repeated."""
+    """Repeat the bulk request until every item is accepted; the writes are idempotent."""
     for attempt in range(_TRIES):
         answer = client.bulk(index=DEAD_LETTERS, operations=operations, timeout="30s")
         if not answer["errors"]:
@@ -75,7 +81,7 @@ def _write_all(client: Elasticsearch, operations: list[dict[str, Any]]) -> None:
             if verdict.verdict in (Verdict.REFUSED, Verdict.STOP):
                 raise LoadError(DEAD_LETTERS, f"dead letter {item['_id']}", f"{verdict.error}: {verdict.reason}")
         time.sleep(min(0.2 * 2**attempt, 10))
-    raise UnavailableError(DEAD_LETTERS, 0, f"some dead letters were not taken in {_TRIES} tries")
+    raise UnavailableError(DEAD_LETTERS, 0, f"some dead letters were not stored in {_TRIES} tries")
 
 
 def read_dead_letters(
@@ -86,7 +92,7 @@ def read_dead_letters(
     Parameters
     ----------
     replayed
-        Whether to give those as well that were replayed.
+        Whether to include replayed dead letters.
     rows
         Whether to read the rows themselves.
     """

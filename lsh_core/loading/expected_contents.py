@@ -1,4 +1,4 @@
-"""What an index must hold once everything is loaded, worked out from the ledger alone. Pure: no I/O."""
+"""Computes the contents that an index must have, from the ledger alone. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from lsh_core.builds.id_hashes import IdHashes
 from lsh_core.loading.ledger import LedgerEntry
 
 Rows = npt.NDArray[np.uint64]
-"""Rows as (n, 3) uint64: both halves of the hash of the id, and the row number in the source."""
+"""Rows as (n, 3) uint64: both halves of the id hash, and the row number in the source."""
 
 Grouping = Callable[[Iterable[Rows]], Iterator[Rows]]
-"""Parts a stream of rows into groups, so that all rows with one id are in one group. Order does not matter."""
+"""Partitions a stream of rows into groups; all rows with one id are in one group.
+
+The order does not matter.
+"""
 
 
 @dataclass(frozen=True)
 class ChunkContents:
-    """What one chunk adds to an index: how many documents, and the sum of their row numbers (``airlsh.row``)."""
+    """Contribution of one chunk to an index: number of documents, and sum of their row numbers.
+
+    The row number is the field ``airlsh.row``.
+    """
 
     documents: int
     row_number_sum: int
@@ -28,18 +34,18 @@ class ChunkContents:
 
 @dataclass(frozen=True)
 class ExpectedContents:
-    """What an index must hold of a source.
+    """Contents that an index must have after the load of a source.
 
     Attributes
     ----------
     documents
-        Distinct valid ids, without those that belong to live changes.
+        Number of distinct valid ids, without the ids that belong to live changes.
     repeated
-        Rows that lost to a later one with their id.
+        Rows that lost to a later row with the same id.
     replaced
         Rows whose ids belong to live changes.
     chunks
-        What each chunk adds; chunks that add nothing are left out.
+        Contribution of each chunk; chunks that contribute nothing are omitted.
     """
 
     documents: int
@@ -49,26 +55,25 @@ class ExpectedContents:
 
 
 def one_group(rows: Iterable[Rows]) -> Iterator[Rows]:
-    """Hold all rows in memory, 24 bytes each, as one group."""
+    """Hold all rows in memory as one group, 24 bytes per row."""
     yield np.concatenate([np.empty((0, 3), np.uint64), *rows])
 
 
 def expected_contents(
     entries: Iterable[LedgerEntry], *, replaced: IdHashes | None = None, group: Grouping = one_group
 ) -> ExpectedContents:
-    """Work out which rows win.
+    """Compute the expected contents: for each id, the last row in source order wins.
 
-    Of the rows with one id the last in source order wins, whatever the order in which they arrived: each
-    write carries its row number as its version.
+    The order of arrival does not matter, because the version of each write is its row number.
 
     Parameters
     ----------
     entries
-        One ledger entry for every chunk, in any order; read once, none is kept.
+        One ledger entry per chunk, in any order. The entries are read once and not kept.
     replaced
-        Ids that belong to live changes, which outrank every row of the source.
+        Ids that belong to live changes. A live change wins over every row of the source.
     group
-        How rows with one id are brought together; `spilling.Spill` does it in bounded memory.
+        Groups the rows by id; `external_grouping.SpillingGroupBy` does it in bounded memory.
     """
     owned = replaced or IdHashes()
     chunks = _Chunks()
@@ -97,12 +102,12 @@ def expected_contents(
 
 
 def winning_row_numbers(rows: Rows) -> npt.NDArray[np.int64]:
-    """Return the greatest row number of each id among `rows`, in no particular order."""
+    """Return the greatest row number of each id among `rows`, in any order."""
     if not len(rows):
         return np.empty(0, np.int64)
     by_half = rows[np.argsort(rows[:, 0])]
     same = by_half[1:, 0] == by_half[:-1, 0]
-    shared = np.append(same, False) | np.append(False, same)  # Most ids are there once: only the others are compared.
+    shared = np.append(same, False) | np.append(False, same)  # Most ids occur once; only the others are compared.
     rivals = by_half[shared]
     rivals = rivals[np.lexsort((rivals[:, 2], rivals[:, 1], rivals[:, 0]))]
     last = np.append(np.any(rivals[1:, :2] != rivals[:-1, :2], axis=1), True)[: len(rivals)]
@@ -110,7 +115,10 @@ def winning_row_numbers(rows: Rows) -> npt.NDArray[np.int64]:
 
 
 class _Chunks:
-    """Winners counted by chunk; which chunk a row number belongs to follows from where the chunks begin."""
+    """Winning rows counted by chunk.
+
+    The chunk of a row number follows from the first row numbers of the chunks.
+    """
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
@@ -120,20 +128,23 @@ class _Chunks:
         self._sums = np.empty(0, np.int64)
 
     def add(self, entry: LedgerEntry) -> None:
-        """Remember where the chunk of `entry` begins; all are added before anything is counted."""
+        """Record the first row number of the chunk of `entry`.
+
+        All chunks are added before rows are counted.
+        """
         if entry.rows_read:
             self._numbers.append(entry.chunk)
             self._starts.append(entry.first_row_number)
 
     def count(self, row_numbers: npt.NDArray[np.int64]) -> None:
-        """Count winners."""
+        """Count winning rows."""
         _, starts = self._in_order()
         at = np.searchsorted(starts, row_numbers, side="right") - 1
         self._documents += np.bincount(at, minlength=len(starts))
         np.add.at(self._sums, at, row_numbers)
 
     def holdings(self) -> dict[int, ChunkContents]:
-        """Return what was counted, by the chunks' numbers."""
+        """Return the contents by chunk number."""
         numbers, _ = self._in_order()
         return {
             number: ChunkContents(documents, total)
@@ -144,7 +155,7 @@ class _Chunks:
         }
 
     def _in_order(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return the numbers and starts of the chunks, in source order."""
+        """Return the numbers and first row numbers of the chunks, in source order."""
         if self._sorted is None:
             numbers, starts = np.array(self._numbers, np.int64), np.array(self._starts, np.int64)
             order = np.argsort(starts)

@@ -1,4 +1,4 @@
-"""Brings rows with one id together in bounded memory: by way of files on disk, once there are many."""
+"""Groups rows by id in bounded memory, with temporary files for large inputs."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _ROW_BYTES = 24
 
 
 class SpillingGroupBy:
-    """A grouping for `expected_holdings`.
+    """Grouping for `expected_contents` that spills to disk.
 
-    Up to `memory_bytes` of rows stay in memory and are one group. Beyond, they are parted by the first
-    eight bits of their hashes into 256 files, each of which is a group of its own. So what is in memory is the larger
-    of `memory_bytes` and a 256th of all rows, and a few times that while a group is sorted; on disk, 24 bytes a row.
+    Up to `memory_bytes` of rows stay in memory as one group. Beyond that, rows are partitioned by the first eight bits
+    of their hashes into 256 files, and each file is a group. Memory holds the larger of `memory_bytes` and 1/256 of all
+    rows, and a few times that while a group is sorted. Disk holds 24 bytes per row.
 
     Parameters
     ----------
     folder
-        Where the files' own temporary folder is made, and removed at the end; default: the system's.
+        Parent of the temporary folder, which is removed at the end; default: the system's temporary folder.
     """
 
     def __init__(self, memory_bytes: int = 32 * 2**20, folder: Path | None = None) -> None:
         self._most_rows, self._folder = max(1, memory_bytes // _ROW_BYTES), folder
 
     def __call__(self, rows: Iterable[Rows]) -> Iterator[Rows]:
-        """Yield groups of `rows` such that all rows with one id are in one of them."""
+        """Yield groups of `rows`; all rows with one id are in one group."""
         waiting: list[Rows] = [np.empty((0, 3), np.uint64)]
         held = 0
         with tempfile.TemporaryDirectory(prefix="airlsh-rows-", dir=self._folder) as name:
@@ -55,9 +55,9 @@ class SpillingGroupBy:
 
 
 def _part(rows: Rows, files: list[Path]) -> None:
-    """Append each of `rows` to the file of its hash."""
+    """Append each row to the file of its hash."""
     number = (rows[:, 0] >> np.uint64(64 - _BITS)).astype(np.uint8)
-    order = np.argsort(number, kind="stable")  # A radix sort: the numbers are bytes.
+    order = np.argsort(number, kind="stable")  # Radix sort, because the numbers are bytes.
     stops = np.cumsum(np.bincount(number, minlength=len(files)))
     for file, part in zip(files, np.split(rows[order], stops[:-1]), strict=True):
         if len(part):

@@ -1,8 +1,8 @@
-"""The ledger: what is done, chunk by chunk.
+"""Ledger: the record of finished chunks.
 
-An entry is written after the last row of its chunk is acknowledged, never before, and read by ``_mget``
-(real time), never by search. Its key holds everything that would make the chunk another one, so that a
-changed file, model or setting finds no entry.
+An entry is written after the last row of its chunk is acknowledged, never before. It is read by ``_mget``, which is
+real time, never by search. Its key holds everything that defines the chunk, so a changed file, model or setting finds
+no entry.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from lsh_core.sources.source_file import Chunk, SourceFile
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-_ROWS_PER_PAGE = 500_000  # An entry holds about 22 bytes a row.
+_ROWS_PER_PAGE = 500_000  # An entry holds about 22 bytes per row.
 
 
 @dataclass(frozen=True)
 class LedgerKey:
-    """What all entries of one build share."""
+    """Part of the key that all ledger entries of one build share."""
 
     build: str
     index_uuid: str
@@ -59,17 +59,17 @@ class LedgerKey:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What one chunk came to.
+    """Outcome of one chunk.
 
     Attributes
     ----------
     offsets
-        Offsets in the chunk of the rows that the index took, (m,) int64.
+        Offsets in the chunk of the accepted rows, (m,) int64.
     id_hashes
-        128-bit hashes of their ids, (m, 2) uint64, in the same order: enough to know which of
-        repeated ids wins, over all chunks, without keeping the ids.
+        128-bit hashes of their ids, (m, 2) uint64, in the same order. They suffice to find the winning row of a
+        repeated id over all chunks, without the ids.
     samples
-        A few rows as ``{"id", "row_number", "vector"}``, read back by verification.
+        A few rows as ``{"id", "row_number", "vector"}``, which verification reads back.
     rows_beyond_norm
         Rows beyond the trained norm, under metrics that have one.
     """
@@ -90,11 +90,11 @@ class LedgerEntry:
 
     @property
     def rows_read(self) -> int:
-        """Rows of the chunk."""
+        """Number of rows of the chunk."""
         return self.stop - self.start
 
     def to_document(self, build: str, index_uuid: str) -> dict[str, Any]:
-        """Return the entry as it is stored."""
+        """Return the stored form of the entry."""
         mask = np.zeros(self.rows_read, dtype=np.bool_)
         mask[self.offsets] = True
         return {
@@ -120,7 +120,7 @@ class LedgerEntry:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> LedgerEntry:
-        """Read what `to_document` wrote."""
+        """Read the stored form that `to_document` wrote."""
         rows = document["stop"] - document["start"]
         packed = np.frombuffer(base64.b64decode(document["row_mask"]), dtype=np.uint8)
         hashes = np.frombuffer(base64.b64decode(document["id_hashes"]), dtype="<u8").astype(np.uint64)
@@ -147,7 +147,7 @@ def packed_vector(vector: npt.NDArray[np.float32]) -> str:
 
 
 def unpacked_vector(text: str) -> npt.NDArray[np.float32]:
-    """Return the vector, (d,) float32, that `packed_vector` wrote."""
+    """Return the vector, (d,) float32, that `packed_vector` packed."""
     return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)
 
 
@@ -158,12 +158,14 @@ class Ledger:
         self._client, self._key = client, key
 
     def write(self, file: SourceFile, entry: LedgerEntry, chunk: Chunk, *, epoch: int) -> None:
-        """Write the entry of a chunk whose every row is acknowledged, as the loader of `epoch`.
+        """Write the entry of a chunk with the epoch of the loader.
+
+        Every row of the chunk must be acknowledged.
 
         Raises
         ------
         LoadError
-            The write gate is not open for `epoch` any more.
+            The write fence is no longer open for `epoch`.
         """
         from elasticsearch import NotFoundError
 
@@ -176,11 +178,14 @@ class Ledger:
                 timeout="20s",
             )
         except NotFoundError as error:
-            reason = f"the write gate of build {self._key.build} is closed for epoch {epoch}: another run took over"
+            reason = f"the write fence of build {self._key.build} is closed for epoch {epoch}: another run took over"
             raise LoadError(LEDGER, f"entry of chunk {chunk.number}", reason) from error
 
     def done(self, files: Sequence[SourceFile] | Mapping[int, SourceFile], chunks: Sequence[Chunk]) -> set[int]:
-        """Return the numbers of those `chunks` that have an entry; `files` has the file of each by its number."""
+        """Return the numbers of those `chunks` that have an entry.
+
+        `files` maps file numbers to files.
+        """
         found = set()
         for page in pages(chunks, 1000):
             answer = self._client.mget(
@@ -190,7 +195,7 @@ class Ledger:
         return found
 
     def entries(self, files: Sequence[SourceFile], chunks: Sequence[Chunk]) -> Iterator[LedgerEntry | None]:
-        """Yield the entry of each of `chunks`, in order; None where there is none."""
+        """Yield the entry of each chunk, in order; None for a missing entry."""
         for page in pages(chunks, max(1, _ROWS_PER_PAGE // max((chunk.rows for chunk in chunks), default=1))):
             ids = [self._key.of(files[chunk.file], chunk) for chunk in page]
             for each in self._client.mget(index=LEDGER, ids=ids)["docs"]:
@@ -198,7 +203,7 @@ class Ledger:
 
 
 def ledger_totals(client: Elasticsearch, build: str) -> tuple[int, int]:
-    """Return the rows of all chunks of `build` that are done, and how many of them were refused."""
+    """Return the rows of all finished chunks of `build`, and how many were refused."""
     client.indices.refresh(index=LEDGER)
     sums = {field: {"sum": {"field": field}} for field in ("rows_read", "dead_lettered")}
     found = search(client, LEDGER, query={"term": {"build": build}}, size=0, aggs=sums)["aggregations"]
@@ -206,7 +211,7 @@ def ledger_totals(client: Elasticsearch, build: str) -> tuple[int, int]:
 
 
 def last_entry_at(client: Elasticsearch, build: str) -> datetime | None:
-    """Return when the last entry of `build` was written, or None if it has none."""
+    """Return the time of the last entry of `build`, or None without entries."""
     client.indices.refresh(index=LEDGER)
     newest = search(
         client,

@@ -1,4 +1,4 @@
-"""Posting threads and open requests, so many a node: one that hangs occupies its own, never those of the others."""
+"""Bounded request queue per node, so that a hung node blocks only its own queue."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from lsh_core.loading.bulk_sender import BulkSender, SendReport
 
 _OPEN_REQUESTS_PER_THREAD = 2
-_LEAST_THREADS = 2
+_MIN_THREADS = 2
 STEAL_AFTER_SECONDS = 1.0
 
 
 class NodeQueues:
-    """One lane a node: a few threads, and room for as many requests again that wait for them.
+    """Request queues, one per node: a few posting threads, and as many waiting requests.
 
-    Memory is bounded by the room of all lanes. A request whose home lane stays full goes through another one;
-    after that the full lane is passed over at once until one of its requests ends.
+    The total room bounds the memory. A request whose home queue stays full goes through another queue. From then on the
+    full queue is skipped at once, until one of its requests ends.
 
     Parameters
     ----------
     threads
-        How many post at the same time where there is one node; with more nodes each has fewer, but two.
+        Number of posting threads with one node. With more nodes, each node has fewer threads, but at least two.
     patience_seconds
-        How long a request waits for room on its home node before another node may take it.
+        Seconds that a request waits for room in its home queue before it may go to another node.
     """
 
     def __init__(
         self, sender: BulkSender, nodes: int, threads: int, patience_seconds: float = STEAL_AFTER_SECONDS
     ) -> None:
-        each = max(-(-threads // nodes), min(threads, _LEAST_THREADS))
+        each = max(-(-threads // nodes), min(threads, _MIN_THREADS))
         self._sender, self._patience = sender, patience_seconds
         self._room = _OPEN_REQUESTS_PER_THREAD * each
         self._pools = [ThreadPoolExecutor(each, thread_name_prefix=f"post-{node}") for node in range(nodes)]
@@ -41,18 +41,18 @@ class NodeQueues:
 
     @property
     def room(self) -> int:
-        """How many requests may be open, over all lanes."""
+        """Maximum number of open requests over all queues."""
         return self._room * len(self._pools)
 
     def submit(self, home: int, offsets: Sequence[int], lines: Sequence[bytes]) -> Future[SendReport]:
-        """Hand a request over to the lane of node `home`, or of another; wait for room first."""
+        """Queue a request at node `home` or at another node; block until there is room."""
         lane = self._enter(home)
         request = self._pools[lane].submit(self._sender.send, lane, offsets, lines)
         request.add_done_callback(lambda _: self._leave(lane))
         return request
 
     def close(self) -> None:
-        """Drop the requests that no thread has begun, and wait for the others."""
+        """Drop the requests that have not started, and wait for the others."""
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
         for pool in self._pools:

@@ -20,22 +20,22 @@ class NodeStats:
     Attributes
     ----------
     requests
-        Requests that it answered.
+        Requests that the node answered.
     rows
-        Rows that were taken through it.
+        Rows that were accepted through the node.
     retried
         Rows that had to be sent again.
     unreachable
-        Requests that it did not answer: refused, reset or timed out.
+        Requests that the node did not answer: refused, reset or timed out.
     too_busy
-        Requests with a row that it had no room for (429).
+        Requests with a row that the node rejected for lack of room (429).
     waited_for_primary
-        Rows whose primary shard was away when it was asked.
+        Rows whose primary shard was missing at the time of the request.
     blocked
-        Requests that met a block on writes, as a full disk makes.
+        Requests that met a write block, such as that of a full disk.
     away
-        When it did not answer, as ``(from, to)`` in seconds since 1970: not before its first request that
-        failed, and up to its next answer.
+        Outages as ``(from, to)`` in seconds since 1970. An outage lasts from the first failed request, or later, to the
+        next answer.
     """
 
     requests: int = 0
@@ -48,13 +48,13 @@ class NodeStats:
     away: list[tuple[float, float]] = field(default_factory=list)
 
     def add(self, other: NodeStats) -> None:
-        """Add what `other` counts."""
+        """Add the counts of `other`."""
         for count in COUNTS:
             setattr(self, count, getattr(self, count) + getattr(other, count))
         self.away = merge_spans([*self.away, *other.away])
 
     def sent_again(self, rows: int, why: ItemVerdict) -> None:
-        """Count `rows` of one request that are sent again, and why."""
+        """Count `rows` of one request that are sent again for the reason `why`."""
         self.retried += rows
         if why.verdict is Verdict.NO_PRIMARY:
             self.waited_for_primary += rows
@@ -64,22 +64,28 @@ class NodeStats:
             self.too_busy += 1
 
     def was_away(self, seconds: float) -> None:
-        """Record that the node has been away for so many seconds until now."""
+        """Record an outage of the last `seconds` seconds."""
         if seconds > 0:
             now = time.time()
             self.away = merge_spans([*self.away, (round(now - seconds, 3), round(now, 3))])
 
     @property
     def away_seconds(self) -> float:
-        """For how long it was away, times that overlap counted once."""
+        """Total duration of all outages; overlapping outages count once."""
         return round(sum(end - start for start, end in self.away), 3)
 
     def to_document(self) -> dict[str, Any]:
-        """Return the statistics for a ledger entry; zeros are left out, except for requests, rows and retried."""
+        """Return the statistics for a ledger entry.
+
+        Zeros are omitted, except for requests, rows and retried.
+        """
         return {**self._counts(), "away": [list(each) for each in self.away]} if self.away else self._counts()
 
     def to_report(self) -> dict[str, Any]:
-        """Return the statistics for a report: as `to_document`, with ``away_seconds`` instead of ``away``."""
+        """Return the statistics for a report.
+
+        It has ``away_seconds`` in place of ``away`` of `to_document`.
+        """
         return {**self._counts(), "away_seconds": self.away_seconds} if self.away else self._counts()
 
     def _counts(self) -> dict[str, int]:
@@ -87,13 +93,13 @@ class NodeStats:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `to_document` wrote."""
+        """Read the stored form that `to_document` wrote."""
         away = [(start, end) for start, end in document.get("away", ())]
         return cls(**{key: document.get(key, 0) for key in COUNTS}, away=away)
 
 
 def merge_spans(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return `spans` of time in order, those that overlap as one."""
+    """Merge overlapping time spans; return them in order."""
     found: list[tuple[float, float]] = []
     for start, end in sorted(spans):
         if found and start <= found[-1][1]:

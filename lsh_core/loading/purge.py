@@ -1,4 +1,4 @@
-"""Deletes what is kept about a build outside its index, and dead letters that are too old."""
+"""Deletes the data of a deleted build outside its index, and expired dead letters."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PAGE = 2000
 def purge_build(client: Elasticsearch, build: str) -> None:
     """Delete the ledger entries and the dead letters of `build`.
 
-    By search and bulk: not every distribution has delete-by-query.
+    The deletion uses search and bulk, because some distributions lack delete-by-query.
     """
     for index in (LEDGER, DEAD_LETTERS):
         _delete(client, index, {"term": {"build": build}}, f"forgetting build {build}")
 
 
 def purge_expired_dead_letters(client: Elasticsearch) -> int:
-    """Delete the dead letters of all builds that have expired; return how many there were."""
+    """Delete the expired dead letters of all builds; return their number."""
     return _delete(client, DEAD_LETTERS, {"range": {"expires_at": {"lt": "now"}}}, "forgetting expired dead letters")
 
 
@@ -34,7 +34,7 @@ def _delete(client: Elasticsearch, index: str, query: dict[str, Any], why: str) 
     while hits := search(client, index, query=query, source=False, size=_PAGE)["hits"]["hits"]:
         operations: list[dict[str, Any]] = [{"delete": {"_id": hit["_id"]}} for hit in hits]
         answer = client.bulk(index=index, operations=operations, refresh=True)
-        # Another caller may have been faster: what is gone is what was wanted.
+        # Another caller may have deleted the document already.
         if any(item["delete"]["status"] not in (200, 404) for item in answer["items"]):
             raise LoadError(index, why, "some documents could not be deleted")
         deleted += len(hits)

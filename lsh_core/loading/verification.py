@@ -1,4 +1,7 @@
-"""Proof that an index holds what its loaders recorded: chunk by chunk, vector by vector in samples."""
+"""Verifies that an index holds the rows that its loaders recorded.
+
+Counts are compared chunk by chunk, and vectors by samples.
+"""
 
 from __future__ import annotations
 
@@ -22,32 +25,32 @@ if TYPE_CHECKING:
 
 _CHUNKS_PER_PAGE = 5000
 _SAMPLES_PER_PAGE = 100
-_LONGEST_LIST = 5
+_MAX_LISTED = 5
 
 
 def verify_holdings(
     client: Elasticsearch, index: str, expected: ExpectedContents, field: VectorField, *, live: int = 0
 ) -> int:
-    """Compare what `index` holds with what it must hold.
+    """Compare the contents of `index` with the expected contents.
 
-    Documents of the source, documents with a vector, and for each chunk the number of documents and the sum
-    of their row numbers, which also reveals one row in the place of another. Documents that were written
-    live belong to no chunk: they must have a vector, and there are at most `live` of them.
+    The comparison covers the documents of the source, the documents with a vector, and for each chunk the number of
+    documents and the sum of their row numbers. The sum also reveals one row in place of another. Documents that were
+    written live belong to no chunk: they must have a vector, and there are at most `live` of them.
 
     Parameters
     ----------
     live
-        Ids that were changed live in this index.
+        Number of ids that were changed live in this index.
 
     Returns
     -------
     int
-        Documents in all.
+        Total number of documents.
 
     Raises
     ------
     VerificationError
-        Something is missing or too much; the message names the chunks.
+        Rows are missing or surplus; the message names the chunks.
     PartialAnswerError
         A shard did not answer.
     """
@@ -65,7 +68,7 @@ def verify_holdings(
         chunk for chunk in expected.chunks.keys() | held.keys() if expected.chunks.get(chunk) != held.get(chunk)
     )
     if wrong:
-        shown = wrong[:_LONGEST_LIST]
+        shown = wrong[:_MAX_LISTED]
         raise VerificationError(
             index,
             f"{len(wrong)} chunks (documents and sum of row numbers of chunks {', '.join(map(str, shown))})",
@@ -82,21 +85,21 @@ def verify_samples(
     field: VectorField,
     replaced: IdHashes | None = None,
 ) -> int:
-    """Read sampled vectors back and compare them with what was sent.
+    """Read sampled vectors back and compare them with the vectors sent.
 
-    Each number must be equal, within the error that the metric allows for the server's way to store it.
+    Each number must be equal, within the error that the metric allows for the server's storage format.
 
     Parameters
     ----------
     samples
-        As ledger entries hold them.
+        Samples in the form of ledger entries.
     replaced
-        Ids that belong to live changes: their documents may be others, or gone.
+        Ids that belong to live changes. Their documents may have been replaced or deleted.
 
     Returns
     -------
     int
-        How many were compared; rows that a later one with the same id replaced are passed over.
+        Number of compared vectors. Rows that lost to a later row with the same id are skipped.
     """
     if replaced:
         owned = replaced.contains(hash_ids([sample["id"] for sample in samples]))
@@ -128,7 +131,7 @@ def verify_samples(
 
 
 def _holdings(client: Elasticsearch, index: str) -> Iterator[tuple[int, ChunkContents]]:
-    """Yield what the index holds of each chunk."""
+    """Yield the contents of the index by chunk."""
     after: Mapping[str, Any] | None = None
     while True:
         composite: dict[str, Any] = {

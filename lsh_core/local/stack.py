@@ -13,7 +13,7 @@ from lsh_core.json_form import JsonForm
 from lsh_core.local.cluster import delete_node_folder
 from lsh_core.local.distribution import DEFAULT_VERSION
 from lsh_core.local.lock import exclusive
-from lsh_core.local.start import Start, check_nothing_runs, end_parts
+from lsh_core.local.start import Start, check_nothing_runs, end_parts, has_elasticsearch
 from lsh_core.local.state import FOLDER, StackState, read_state, remove_state, running_stack
 from lsh_core.signals import signals_as_exceptions, signals_ignored
 
@@ -137,12 +137,22 @@ def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> lis
 
 @dataclass(frozen=True, kw_only=True)
 class StackStatus(JsonForm):
-    """Addresses of a stack; empty or None for parts that do not run."""
+    """Addresses of a stack; empty or None for parts that do not run.
+
+    Attributes
+    ----------
+    stopped
+        Parts of a running stack that have ended.
+    remedy
+        Commands that start the stopped parts again; None if no part has stopped.
+    """
 
     elasticsearch: Sequence[str] = ()
     dask: str | None = None
     dask_dashboard: str | None = None
     airflow: str | None = None
+    stopped: Sequence[str] = ()
+    remedy: str | None = None
 
 
 def stack_status(folder: Path = Path(FOLDER)) -> StackStatus:
@@ -150,9 +160,13 @@ def stack_status(folder: Path = Path(FOLDER)) -> StackStatus:
     state = running_stack(folder.resolve())
     if state is None:
         return StackStatus()
+    dead = state.dead_parts()
+    restart = "airlsh down && airlsh up" if has_elasticsearch(state, dead) else "airlsh up"
     return StackStatus(
         elasticsearch=state.elasticsearch,
         dask=state.dask,
         dask_dashboard=state.dask_dashboard,
         airflow=state.airflow,
+        stopped=dead,
+        remedy=restart if dead else None,
     )

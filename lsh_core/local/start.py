@@ -169,7 +169,7 @@ def check_nothing_runs(folder: Path) -> None:
             f"one is already running in {folder} (Elasticsearch at {', '.join(state.elasticsearch)})",
             remedy="Use it, or stop it first: airlsh down",
         )
-    if state.ready and _has_elasticsearch(state, dead):
+    if state.ready and has_elasticsearch(state, dead):
         living = state.living() or state
         raise StackError(
             "stack",
@@ -182,7 +182,7 @@ def check_nothing_runs(folder: Path) -> None:
     remove_state(folder)
 
 
-def _has_elasticsearch(state: StackState, dead: Sequence[str]) -> bool:
+def has_elasticsearch(state: StackState, dead: Sequence[str]) -> bool:
     """Return whether an Elasticsearch of the stack is running."""
     nodes = [name for name in state.leaders if name.startswith("elasticsearch/") and name not in dead]
     return bool(nodes) or (state.container is not None and container_runs(state.container))

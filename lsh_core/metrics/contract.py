@@ -41,10 +41,10 @@ class Metric(ABC):
         Description in a few words, for forms and reports: "Euclidean distance".
     similarity
         ``similarity`` of the server's ``dense_vector`` field. A metric that the server lacks takes a similarity that
-        refuses none of its vectors, and scores by its own query: see `scored_query`.
+        refuses none of its vectors.
     server_scores
-        Whether the server scores a field of this `similarity` by this metric. If not, the server's graph cannot be
-        used, nor a search that looks up the query's vector on the server.
+        Whether the server scores a field of this `similarity` by this metric. If not, the client compares rows, at most
+        10,000 per search, and models must be searched by lists.
     needs_direction
         Whether vectors of length zero cannot be compared.
     by_product
@@ -134,9 +134,13 @@ class Metric(ABC):
             knn["filter"] = filter
         return {"knn": knn}
 
-    @abstractmethod
     def distance_from_score(self, scores: NDArray[Any]) -> Float64Array:
-        """Turn the server's positive scores of `scored_query`, of any shape, into distances."""
+        """Turn scores, of any shape, into distances.
+
+        They are the server's positive scores of `scored_query`. Without `server_scores` the client scores a row by its
+        negative distance.
+        """
+        return -np.asarray(scores, dtype=np.float64)
 
     def score_ties(self, distances: NDArray[np.floating]) -> Float64Array:
         """Return the largest distance that may share a float32 score with each distance."""

@@ -18,9 +18,11 @@ import numpy.typing as npt
 from lsh_core.errors import SettingsError
 from lsh_core.metrics import metric_named
 from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.retrieval.client_query import client_query
 from lsh_core.retrieval.query import (
     MAX_RESULTS,
     Filter,
+    Path,
     Query,
     Target,
     by_stored_vector,
@@ -75,6 +77,13 @@ class Retrieval(ABC):
     @abstractmethod
     def parameters_of(cls, model: LSHModel, fingerprint: str) -> dict[str, Any]:
         """Return the parameters for an index of a fitted model with this fingerprint."""
+
+    @classmethod
+    def check_metric(cls, metric: str) -> None:
+        """Raise `SettingsError` for a metric that rows cannot be compared by in this strategy."""
+        if not metric_named(metric).server_scores:
+            reason = f"is not known to the server, and models searched by {cls.name} need the server to compare rows"
+            raise SettingsError("metric", metric, f"{reason}: train a model that is searched by lists")
 
     # The mapping.
 
@@ -169,12 +178,19 @@ class Retrieval(ABC):
         """
 
     @final
-    def can_look_up(self, effort: int) -> bool:
-        """Return whether `by_id` finds as many neighbours as `by_vector` with this effort.
+    def can_look_up(self, effort: int | None) -> bool:
+        """Return whether `by_id` finds as many neighbours as `by_vector`.
 
         A look-up compares by the server's similarity, so it needs a metric with server scores.
+
+        Parameters
+        ----------
+        effort
+            Effort of the search; None: a scan, which needs the vector of the row alone.
         """
-        return metric_named(self.column.metric).server_scores and self._stored_is_enough(effort)
+        if not metric_named(self.column.metric).server_scores:
+            return False
+        return effort is None or self._stored_is_enough(effort)
 
     @abstractmethod
     def _stored_is_enough(self, effort: int) -> bool:
@@ -185,7 +201,23 @@ class Retrieval(ABC):
         self, target: Target, *, k: int, query_filter: Filter | None = None, fields: Sequence[str] | None = ()
     ) -> Query:
         """Return the search that scores all rows that pass the filter."""
-        return Query(request_body(self.scored(target, k=k, among=query_filter), k, fields), "exact")
+        return self.scored_search(target, k=k, among=query_filter, fields=fields, path="exact")
+
+    @final
+    def scored_search(
+        self, target: Target, *, k: int, among: Filter | None, fields: Sequence[str] | None, path: Path
+    ) -> Query:
+        """Return the search that compares all rows that pass `among`.
+
+        The server compares by its own metrics, and the client by other metrics. For the client `target` is a vector,
+        not a stored row.
+        """
+        if metric_named(self.column.metric).server_scores:
+            return Query(request_body(self.scored(target, k=k, among=among), k, fields), path)
+        column, metric = self.column.name, self.column.metric
+        return client_query(
+            target["query_vector"], column=column, metric=metric, k=k, among=among, fields=fields, path=path
+        )
 
     @final
     def scored(self, target: Target, *, k: int, among: Filter | None = None) -> dict[str, Any]:

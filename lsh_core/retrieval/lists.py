@@ -12,7 +12,7 @@ import numpy.typing as npt
 import orjson
 
 from lsh_core.models.contract import LSHModel, RowCodes
-from lsh_core.retrieval.query import Filter, Query, all_of, by_vector, excluding, request_body
+from lsh_core.retrieval.query import Filter, Query, all_of, by_vector, excluding
 from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.retrieval.tokens import TokenRetrieval
 
@@ -47,6 +47,10 @@ class Lists(TokenRetrieval):
         count = model.token_count
         tokens = TokenFormat.of(fingerprint, count).parameters()
         return {**tokens, "lists": count, "lookup_lists": min(LOOKUP_LISTS, count)}
+
+    @classmethod
+    def check_metric(cls, metric: str) -> None:
+        """Accept every metric: the client compares rows by metrics that the server lacks."""
 
     @property
     def list_path(self) -> str:
@@ -102,8 +106,8 @@ class Lists(TokenRetrieval):
     ) -> Query:
         """Return the search that scores rows of the lists `tokens` that pass the filter."""
         listed = {"terms": {self.tokens_path: list(tokens)}}
-        clause = self.scored(by_vector(vector), k=k, among=all_of(listed, query_filter))
-        return Query(request_body(clause, k, fields), "lists")
+        among = all_of(listed, query_filter)
+        return self.scored_search(by_vector(vector), k=k, among=among, fields=fields, path="lists")
 
     def by_id(
         self,
@@ -118,8 +122,7 @@ class Lists(TokenRetrieval):
         """Return the search that scores the rows of the stored nearest lists."""
         near = {"index": index, "id": id, "path": self.near_path}
         among = all_of({"terms": {self.tokens_path: near}}, excluding(id))
-        clause = self.scored(self.stored_vector(index, id), k=k, among=among)
-        return Query(request_body(clause, k, fields), "lists")
+        return self.scored_search(self.stored_vector(index, id), k=k, among=among, fields=fields, path="lists")
 
     def _stored_is_enough(self, effort: int) -> bool:
         """Return whether a row stores at least `effort` lists."""

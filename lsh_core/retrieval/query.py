@@ -11,6 +11,7 @@ MAX_RESULTS = 10_000
 
 Path = Literal["lists", "tables", "graph", "exact", "match"]
 Filter = Mapping[str, Any]
+Hits = Sequence[Mapping[str, Any]]
 Target = Mapping[str, Any]
 """Vector to compare rows with, as in a ``knn`` query."""
 
@@ -38,6 +39,10 @@ class Query:
     def pooled(self, pool: int) -> Self:
         """Return the same search for `pool` hits, at most the rows that it ranks."""
         return replace(self, body={**self.body, "size": min(pool, self.max_hits)})
+
+    def ranked(self, hits: Hits, matching: int) -> Hits:
+        """Return the hits in the order of the result, with their scores; the server has ranked them."""
+        return hits
 
     def rows_scored(self, matching: int) -> int | None:
         """Return the number of scored rows among `matching`; None if unknown."""

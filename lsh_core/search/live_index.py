@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.records import nothing_live
-from lsh_core.elastic.bulk_answers import PASSING_STATUSES
+from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
 from lsh_core.elastic.cluster import on_any_node, require_all_shards
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
@@ -171,7 +171,7 @@ class LiveIndex:
         if gone and self._index is not None:
             raise NotFoundError("index", self._index, f"`airlsh builds list {self._name}` shows those there are")
         error = _search_error(response, build, ask)
-        if gone or response.get("status") in PASSING_STATUSES:
+        if gone or response.get("status") in RETRYABLE_STATUSES:
             raise Unavailable(str(error))
         raise error
 

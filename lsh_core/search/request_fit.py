@@ -51,6 +51,8 @@ def match_fields_of(build: SearchableBuild, request: SearchRequest) -> tuple[str
     """
     if not build.text_fields:
         reason = f"index {build.index} has no full text: build it with --text-field COLUMN"
+        if request.match_fields:
+            raise SettingsError("match_fields", ", ".join(request.match_fields), reason)
         raise SettingsError("match", request.match, reason)
     for field in request.match_fields:
         if field not in build.text_fields:

@@ -137,7 +137,7 @@ class Response:
 
 def read_result(response: Response, query: Query, build: SearchableBuild) -> SearchResult:
     """Turn the response to `query` into a result, or one ranking."""
-    hits = response.hits["hits"]
+    hits = query.ranked(response.hits["hits"], response.rows)
     own = [float(hit["_score"]) for hit in hits]
     scores, matched = _hybrid_scores(hits, query.path, own) if query.hybrid else (own, [None] * len(hits))
     distances = metric_named(build.field.metric).distance_from_score(np.array(scores, dtype=np.float64))

@@ -14,7 +14,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.errors import RowNotFoundError
+from lsh_core.errors import RowNotFoundError, SettingsError
+from lsh_core.metrics import metric_named
 from lsh_core.retrieval.query import Filter, Query, Target, by_vector
 from lsh_core.search.effort import (
     effort_asked_for,
@@ -100,10 +101,11 @@ class Searcher:
     def _vector_of_row(self, build: SearchableBuild, request: SearchRequest, effort: int | None) -> _Vector | None:
         """Return the vector of a stored row; None if the server looks it up.
 
-        The server looks it up for a scan, and if the stored codes of the row lead to enough neighbours.
+        The server looks it up for scans, and if the stored codes of the row lead to enough neighbours. Under a filter,
+        or with an effort of the caller, they do not.
         """
-        chosen = request.filter is not None or bool(request.effort)
-        if effort is None or (not chosen and build.field.strategy.can_look_up(effort)):
+        plain = request.filter is None and not request.effort
+        if (plain or effort is None) and build.field.strategy.can_look_up(effort):
             return None
         (response,) = self._live.send(build, [Ask(row_query(build.field, str(request.id)))])
         for hit in response.hits["hits"]:
@@ -230,6 +232,9 @@ def _vector_query(build: SearchableBuild, plan: _Plan, tokens: Sequence[str]) ->
 def _hybrid_queries(build: SearchableBuild, plan: _Plan, nearest: Query) -> list[Query]:
     """Return the searches by vector and by words; a search without weight is left out."""
     request = plan.request
+    if not metric_named(build.field.metric).server_scores:
+        reason = f"cannot be ranked with vectors of metric {build.field.metric}, which the server does not know"
+        raise SettingsError("match", request.match, reason)
     words = words_query(str(request.match), match_fields_of(build, request))
     pool, parts = pool_size(request.k), []
     if request.match_weight != 1:

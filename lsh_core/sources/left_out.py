@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from lsh_core.redaction import escape_non_utf8
 
 SHOWN = 5
+_MARKER = re.compile(r"(.*/)?(_SUCCESS|_(committed|started)_[^/]*|\.[^/]*\.crc)")
+"""Files without rows that Spark and Hadoop write beside their output, and the checksums of the others."""
 _OF_MANY = "as their names, or those of folders, start with '_' or '.', or they are links that are not followed"
 
 
@@ -29,8 +32,11 @@ class LeftOut:
 
     @classmethod
     def of(cls, paths: Iterable[str], base: str) -> LeftOut:
-        """Return the summary of `paths` below `base`; a hidden folder is named once."""
-        roots = Counter(hidden_root(path, base) for path in paths)
+        """Return the summary of `paths` below `base`; a hidden folder is named once.
+
+        Marker files of Spark and Hadoop are not counted.
+        """
+        roots = Counter(root for path in paths if not _MARKER.fullmatch(root := hidden_root(path, base)))
         names = sorted(roots, key=lambda name: (not name.endswith(".parquet"), not name.endswith("/"), name))
         return cls(roots.total(), tuple(map(escape_non_utf8, names[:SHOWN])))
 

@@ -11,6 +11,7 @@ References
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -102,9 +103,20 @@ def without_held_out(parts: Sequence[SamplePart], files: Sequence[SourceFile]) -
 
 
 def read_sample_part(
-    file: SourceFile, part: SamplePart, *, vector: str, dims: int, metric: str
+    file: SourceFile,
+    part: SamplePart,
+    *,
+    vector: str,
+    dims: int,
+    metric: str,
+    skipped: Counter[str] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Read the vectors of a part; rows without a usable vector are left out.
+
+    Parameters
+    ----------
+    skipped
+        Counts the rows that are left out, by the kind of their fault.
 
     Returns
     -------
@@ -115,7 +127,10 @@ def read_sample_part(
     for chunk, table in read_span(file, _chunks_around(part), [vector]):
         first, last = np.searchsorted(part.offsets, (chunk.start, chunk.stop))
         rows = table.take(part.offsets[first:last] - chunk.start)
-        found.append(valid_vectors(rows.column(vector), dims=dims, metric=metric)[1])
+        _, vectors, faults = valid_vectors(rows.column(vector), dims=dims, metric=metric)
+        found.append(vectors)
+        if skipped is not None:
+            skipped.update(kind for kind, _ in faults.values())
     return np.concatenate(found)
 
 

@@ -27,7 +27,7 @@ def check_writable(folder: str) -> None:
     """
     filesystem, path = open_filesystem(folder)
     probe = inside(path, f"{_PROBE}-{secrets.token_hex(8)}")  # A unique name: another run may check at the same moment.
-    with translate_errors(folder, "cannot be written to", local=is_local(filesystem)):
+    with translate_errors(folder, "cannot be written to", local=is_local(filesystem)), _errors_name(path, not_=probe):
         filesystem.makedirs(path, exist_ok=True)
         filesystem.pipe_file(probe, b"")
         filesystem.rm_file(probe)
@@ -56,11 +56,23 @@ def complete_file(path: str, data: bytes) -> Iterator[str]:
     folder, name = os.path.split(path)
     hidden = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
     try:
-        with open(hidden, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield hidden
+        with _errors_name(path, not_=hidden):
+            with open(hidden, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield hidden
     finally:
         with suppress(FileNotFoundError):
             os.unlink(hidden)
+
+
+@contextmanager
+def _errors_name(path: str, *, not_: str) -> Iterator[None]:
+    """Let errors of the block name `path` in place of the temporary file `not_`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename != not_:
+            raise
+        raise OSError(error.errno, error.strerror, path) from error

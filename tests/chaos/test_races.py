@@ -72,7 +72,7 @@ def assert_told(loser: Outcome, winner: Outcome) -> None:
         assert loser.error.holder.endswith(f"process {winner.process}")
     else:
         assert isinstance(loser.error, PromotionConflictError)
-        assert "somebody else moved it" in str(loser.error)
+        assert "was promoted after this run was planned" in str(loser.error)
 
 
 def not_live(services: Services, name: str, builds: list[str]) -> list[str]:

@@ -155,7 +155,7 @@ def test_lines_of_a_list_are_stripped() -> None:
         (
             IndexSettings,
             REQUIRED | {"shard": 3},
-            r"shard=3: is no setting: did you mean shards. there are name, source",
+            r"shard=3: is not a setting: did you mean shards. there are name, source",
         ),
         (IndexSettings, {"name": "docs"}, r"source=None: must be given"),
         (RetireSettings, {"name": "docs", "keep": 0}, r"keep=0: must be greater than or equal to 1"),

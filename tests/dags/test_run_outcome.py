@@ -104,7 +104,7 @@ def test_a_run_that_is_refused_at_once_does_nothing_but_its_end(
 @pytest.mark.parametrize(
     ("conf", "sentence"),
     [
-        ({"shard": 3}, "shard=3: is no setting"),
+        ({"shard": 3}, "shard=3: is not a setting"),
         ({"name": "models"}, "name='models': is reserved"),
         ({"source": "/etc/passwd"}, "/etc/passwd"),
     ],

@@ -77,7 +77,7 @@ def test_what_is_no_scheduler_is_refused_with_what_it_is(empty: LocalCluster) ->
     scheduler = empty.scheduler_address.removeprefix("tcp://")
     assert "it speaks HTTP, as the dashboard of a scheduler does" in refusal(f"tcp://{dashboard}")
     assert f"it does not speak TLS: write tcp://{scheduler}" in refusal(f"tls://{scheduler}")
-    assert "Connection refused" in refusal("tcp://127.0.0.1:9")
+    assert "connection was refused" in refusal("tcp://127.0.0.1:9")
     assert "did not answer" in refusal("tcp://no-such-host.invalid:8786")
     assert "foo" in refusal(f"foo://{scheduler}")
 

@@ -41,6 +41,7 @@ from lsh_core.features.specification import EncoderSpec
 from lsh_core.jobs.features import compute_features
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.settings import FeaturesSettings
+from lsh_core.sources.feature_folders import REFUSED
 from tests.fakes.encoders import DIMS, letters
 
 ROWS = 2_000
@@ -234,6 +235,8 @@ def test_rows_without_a_vector_are_told_and_limited(features: Any, tmp_path: Pat
     with pytest.raises(FeatureLimitError, match="81 rows got no vector, 80 are allowed") as refused:
         features(tmp_path / "a.parquet", text="text", max_dead_letters=80)
     assert refused.value.final
+    assert f"{output}/{REFUSED} list each row with its reason" in str(refused.value)
+    assert list((output / REFUSED).glob("*.pq"))
     assert f"{tmp_path}/a.parquet row 1: null_text: 'text': null or blank" in str(refused.value)
     assert (read_manifest(OutputFolder(str(output))) or manifest_of(output)).state == "incomplete"
     result = features(tmp_path / "a.parquet", text="text", max_dead_letters=81)

@@ -320,7 +320,7 @@ def test_builds_are_promoted_rolled_back_and_retired(
     back = rollback(RollbackSettings(name="moving"), services)
     assert (back.previous_index, back.live) == (waiting.index, builds[2].index)
 
-    with pytest.raises(PromotionConflictError, match="no longer on"):
+    with pytest.raises(PromotionConflictError, match="was promoted after this run was planned"):
         swap(client, "moving", expected=builds[0].index, new=builds[1].index)
     assert list(client.indices.get_alias(name="moving")) == [builds[2].index]
     other = indexed("moving-2024", source)

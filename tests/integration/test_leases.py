@@ -122,7 +122,7 @@ def test_a_holder_that_is_alive_is_named_with_the_time_when_its_name_is_free(
     monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.4)
     with (
         hold(connection, "busy", BUILD, _caller("first")),
-        pytest.raises(LeaseHeldError, match=r"run first holds the lease 'build' since .* is at work .* is killed"),
+        pytest.raises(LeaseHeldError, match=r"run first holds the lease 'build' since .* is running .* is killed"),
         hold(connection, "busy", BUILD, _caller("second")),
     ):
         pass

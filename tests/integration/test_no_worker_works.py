@@ -71,7 +71,7 @@ def test_a_run_does_not_begin_on_workers_that_are_paused(
 ) -> None:
     monkeypatch.setenv("AIRLSH_DASK_WAIT_SECONDS", "0.5")
     allow(one_worker, 10**6, "paused")
-    with pytest.raises(UnavailableError, match=r"no worker takes work: 1 paused: .* not enough memory; restart it"):
+    with pytest.raises(UnavailableError, match=r"no worker accepts tasks: 1 paused: .* not enough memory; restart it"):
         compute_features(write_rows(tmp_path), address, trusted=True)
     assert not list(tmp_path.glob("out/_airlsh/chunks/*"))
 

@@ -13,15 +13,17 @@ import pytest
 
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
+from lsh_core.errors import SettingsError
 from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.models import show_model
 from lsh_core.jobs.services import Services
+from lsh_core.jobs.train import train
 from lsh_core.local.dask_cluster import DaskCluster
 from lsh_core.metrics import metric_named
 from lsh_core.search.vector_index import VectorIndex
-from lsh_core.settings import EvaluateSettings, IndexSettings
+from lsh_core.settings import EvaluateSettings, IndexSettings, TrainSettings
 from tests.fakes.parquet_sources import clustered, exact_ids, write_source
 
 ROWS, DIMS, K = 3_000, 32, 10
@@ -66,6 +68,34 @@ def test_a_model_of_a_package(services: Services, tmp_path: Path) -> None:
     measured = evaluate(EvaluateSettings(name="plugged", rows=50), services)
     assert (measured.model, measured.effort_name) == ("random_lists", "probes")
     assert measured.curve[0].effort == 1
+
+
+def test_a_metric_of_a_package(services: Services, tmp_path: Path) -> None:
+    source = write_source(
+        tmp_path / "rows.parquet", IDS, VECTORS, half=[row % 2 for row in range(ROWS)], title=["a"] * ROWS
+    )
+    train(TrainSettings(name="manhattan", source=source, metric="l1", model="random_lists", lists=64), services)
+    settings = IndexSettings(name="manhattan", source=source, text_field=("title",), shards=2, recall_queries=100)
+    report = run_index(settings, services)
+    assert (report.promoted, report.documents) == (True, ROWS)
+    queries = clustered(20, DIMS, seed=5)
+    nearest, distances = exact_neighbours(VECTORS, queries, K, "l1")
+    with VectorIndex("manhattan", services.connection) as index:
+        exact = list(index.search_many(queries, k=K, exact=True, fields=["half"]))
+        assert [each.ids for each in exact] == [[IDS[row] for row in rows] for rows in nearest]
+        found = [[neighbour.distance for neighbour in each.neighbours] for each in exact]
+        assert np.array(found) == pytest.approx(distances, rel=1e-5)
+        assert set(exact[0].neighbours[0].fields) == {"half"}
+        by_lists = list(index.search_many(queries, k=K, probes=16))
+        shared = [len(set(some.ids) & set(every.ids)) / K for some, every in zip(by_lists, exact, strict=True)]
+        assert np.mean(shared) >= 0.9
+        assert all((each.rows_scored or ROWS) < ROWS for each in by_lists)
+        rows, _ = exact_neighbours(VECTORS[::2], VECTORS[:1], K + 1, "l1")
+        similar = index.search(id="r0", k=K, filter={"term": {"half": 0}})
+        assert similar.ids == [IDS[2 * row] for row in rows[0][1:]]
+        with pytest.raises(SettingsError, match="match='a': cannot be ranked with vectors of metric l1"):
+            index.search(queries[0], match="a")
+    assert evaluate(EvaluateSettings(name="manhattan", rows=50), services).recall >= 0.95
 
 
 @pytest.mark.parametrize("name", ["l2", "cosine", "dot"])

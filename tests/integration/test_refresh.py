@@ -447,7 +447,7 @@ def test_a_refresh_that_wakes_up_after_another_took_over_appends_nothing(
         return upsert(self, *arguments, **options)
 
     monkeypatch.setattr(LiveWriter, "upsert", asleep)
-    with pytest.raises(LoadError, match="somebody else has taken this work over"):
+    with pytest.raises(LoadError, match="another run holds the lease"):
         lake.refresh("1")
     assert not journal.has_any(after=calls[-1])
     monkeypatch.undo()

@@ -176,7 +176,7 @@ def test_a_job_that_the_scheduler_does_not_know_is_not_followed_for_ever(
     with dask_client(services) as dask:
         job = load_job.find(dask, build)
         assert job is not None
-        with pytest.raises(UnavailableError, match=r"has forgotten \d+ of our tasks"):
+        with pytest.raises(UnavailableError, match=r"has forgotten \d+ tasks"):
             load_job.follow(dask, job, build, lambda: None, lambda *_: None)
 
 

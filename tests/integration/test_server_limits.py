@@ -88,9 +88,9 @@ def test_twenty_levels_and_dotted_names_that_collide_with_nothing_are_indexed(
     [
         ({"m": nested(25)}, "column 'm' is nested deeper than the 20 levels"),
         ({"m": structs("a", "a")}, "column 'm' has 2 fields named 'a' in 'm'"),
-        ({"m": structs("a", "")}, "column 'm' has a field in 'm' whose name is ''"),
+        ({"m": structs("a", "")}, "column 'm' has a field without a name in 'm'"),
         ({"m": structs("a", "a.b")}, "column 'm' has a field 'a.b' in 'm', which would be inside its field 'a'"),
-        ({"m": structs("a..b")}, "column 'm' has a field in 'm' whose name is 'a..b', or in part"),
+        ({"m": structs("a..b")}, "column 'm' has a field 'a..b' in 'm', whose name has an empty part"),
     ],
     ids=["deep", "repeated", "empty", "dotted", "dots"],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from lsh_core import errors
 from lsh_core.errors import AirlshError, InputError
+from lsh_core.sources.feature_folders import REFUSED
 
 EXAMPLES: list[AirlshError] = [
     errors.AirlshError("why"),
@@ -115,6 +116,24 @@ def test_optional_parts_of_messages_leave_no_trace() -> None:
     assert str(errors.FilterError("", "is not JSON")) == "filter at its top: is not JSON"
     assert str(errors.StackError("Dask", "died")) == "Dask: died"
     assert str(errors.DagRunError("d", "r", None)) == "DAG d, run r: failed"
+
+
+@pytest.mark.parametrize(
+    ("waited", "told"), [(0.64, " within 0.6 s"), (5, " within 5 s"), (15.3, " within 15 s"), (0, "")]
+)
+def test_a_wait_is_told_as_long_as_it_was(waited: float, told: str) -> None:
+    assert str(errors.UnavailableError("it", waited, "silence")) == f"it did not answer{told}; last: silence"
+
+
+def test_examples_that_are_not_all_say_how_many_more_there_are() -> None:
+    told = str(errors.DeadLetterLimitError("b1", 1_009, 0, ("row 1: nan", "row 2: nan")))
+    assert told.endswith("\n  row 2: nan\n  and 1,007 more")
+    assert "more" not in str(errors.DeadLetterLimitError("b1", 1, 0, ("row 1: nan",))).rpartition("row 1")[2]
+
+
+def test_refused_rows_of_features_are_said_to_lie_where_they_are() -> None:
+    told = str(errors.FeatureLimitError("s3://b/features/", 3, 0, ()))
+    assert f"s3://b/features/{REFUSED} list each row with its reason" in told
 
 
 def test_no_error_tells_the_secrets_of_a_url() -> None:

@@ -94,7 +94,7 @@ def test_every_field_is_described(model: type[Settings]) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_unknown_keys_are_refused(model: type[Settings]) -> None:
-    with pytest.raises(SettingsError, match=r"colour='blue': is no setting: (did you mean .* )?there are "):
+    with pytest.raises(SettingsError, match=r"colour='blue': is not a setting: (did you mean .* )?there are "):
         model(**least(model), colour="blue")
 
 
@@ -184,7 +184,7 @@ def test_knobs_of_another_model_are_refused_with_those_of_the_model() -> None:
         validated(TrainSettings, {**SOURCE, "tables": 3})
     with pytest.raises(SettingsError, match=r"^colour='red': is not a knob of hnsw models: there are m, ef_c"):
         validated(TrainSettings, {**SOURCE, "model": "hnsw", "model_options": {"colour": "red"}})
-    with pytest.raises(SettingsError, match=r"^colour='red': is no setting: .*lists"):
+    with pytest.raises(SettingsError, match=r"^colour='red': is not a setting: .*lists"):
         validated(TrainSettings, {**SOURCE, "colour": "red"})
     with pytest.raises(SettingsError, match=r"^model='annoy': must be one of ivf, hyperplane, subspace, hnsw$"):
         validated(TrainSettings, {**SOURCE, "model": "annoy", "lists": 3})

@@ -27,7 +27,7 @@ class RandomLists(LSHModel):
         Knob("spill", "nearest lists that each row is put into", minimum=1, maximum=16, default=f"{SPILL}"),
     )
     effort_name: ClassVar[str] = "probes"
-    has_lists: ClassVar[bool] = True
+    retrieval: ClassVar[str] = "lists"
     code_noun: ClassVar[str] = "lists"
     max_touched: ClassVar[float] = 0.25
 

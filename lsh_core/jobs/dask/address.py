@@ -1,4 +1,4 @@
-"""The address of a Dask scheduler, as users write it. Pure: no I/O."""
+"""Address of a Dask scheduler, as users write it. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def scheduler_address(
     Parameters
     ----------
     host
-        A name or an IP address; protocol and port may stand with it.
+        A name or an IP address, with an optional protocol and port.
     setting
         Name of the setting that holds `host`, for messages.
     protocol, port
-        For a host that has none; a host with another one is refused.
+        Protocol and port of a host without them. A host with other values is refused.
     require_port
-        Whether a host without a port is refused, rather than given the usual one.
+        Whether a host without a port is refused. Otherwise it gets the default port.
 
     Raises
     ------
     SettingsError
-        The host cannot be that of a scheduler, or contradicts `protocol` or `port`.
+        The host cannot be an address of a scheduler, or contradicts `protocol` or `port`.
     """
     own, separator, rest = host.strip().rpartition("://")
     own = own.lower()
@@ -45,7 +45,9 @@ def scheduler_address(
         raise SettingsError(setting, rest.rpartition("@")[2], "has credentials, which a Dask scheduler does not take")
     for name, value in (("protocol", protocol), (setting, own if separator else None)):
         if value is not None and value not in PROTOCOLS:
-            raise SettingsError(name, value, f"is no protocol of a Dask scheduler; give one of {', '.join(PROTOCOLS)}")
+            raise SettingsError(
+                name, value, f"is not a protocol of a Dask scheduler; use one of {', '.join(PROTOCOLS)}"
+            )
     if own and protocol and own != protocol:
         raise SettingsError("protocol", protocol, f"the host says {own}; leave one of the two out")
     match = _HOST.fullmatch(f"[{rest}]" if _is_bare_ipv6(rest) else rest)

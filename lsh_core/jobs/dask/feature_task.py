@@ -1,4 +1,4 @@
-"""One Dask task of `compute_features`: a span of chunks, read, encoded and written on a worker."""
+"""Dask task of `compute_features`: a worker reads, encodes and writes a span."""
 
 from __future__ import annotations
 
@@ -37,25 +37,27 @@ IMAGES_PER_BLOCK = 32
 
 
 class UnwantedError(Exception):
-    """Nobody waits for this task any more."""
+    """No client waits for this task any more."""
 
 
 @dataclass(frozen=True)
 class FeatureTask:
-    """All that a worker needs to encode a span; it carries no rows, and its answer carries only counts.
+    """Everything that a worker needs to encode a span.
+
+    The task carries no rows, and its result carries only counts.
 
     Attributes
     ----------
     trusted
         Whether the encoder may be a "module:factory".
     encoder
-        What the encoder said of itself when the run was planned: a worker with another one is refused.
+        Description of the encoder when the run was planned. A worker with another encoder is refused.
     topic
-        Where finished chunks are told.
+        Dask topic on which finished chunks are announced.
     workers_on
-        How many workers share each machine, by its address.
+        Number of workers on each machine, by its address.
     resources
-        What this task takes of its worker's.
+        Worker resources that the task takes.
     """
 
     output: str
@@ -71,7 +73,7 @@ class FeatureTask:
 
 @dataclass(frozen=True)
 class Finished:
-    """The record of a finished chunk, and the seconds of this task for it by step."""
+    """Record of a finished chunk, and the seconds of this task for it, by step."""
 
     record: ChunkRecord
     seconds: dict[str, float]
@@ -79,23 +81,26 @@ class Finished:
 
 @picklable_errors
 def describe_encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) -> dict[str, Any]:
-    """Make this process's encoder; return ``name, fingerprint, dims, metric, spec, modalities`` of it."""
+    """Make the encoder of this process; return its description.
+
+    The keys are ``name, fingerprint, dims, metric, spec, modalities``.
+    """
     made = _encoder(spec, trusted, workers_on)
     return {**_told(made, spec), "modalities": sorted(made.modalities)}
 
 
 @picklable_errors
 def encode_span(task: FeatureTask) -> list[Finished]:
-    """Encode the chunks of `task` that are not done yet.
+    """Encode the unfinished chunks of `task`.
 
-    A span runs again when its worker died under it: what that one finished is found, and not done again.
+    A span runs again if its worker died. Chunks that the dead worker finished are found and not encoded again.
 
     Raises
     ------
     SourceChangedError
-        The source is not the one that was planned.
+        The source has changed since the plan.
     EncoderError
-        This worker's encoder is not the one that the run was planned with.
+        The encoder of this worker is not the planned encoder.
     """
     folder = OutputFolder(task.output)
     check_unchanged(task.span.file)
@@ -140,10 +145,10 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: Span) -> Iterator[Fin
 
 
 def _rows_per_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
-    """Return how many rows are handed over at once: whole batches, if the encoder says how much it takes.
+    """Return the number of rows per block: whole batches, if the encoder names its batch size.
 
-    Texts are sorted by length within a block: of several batches, those of a batch are about as long. A chunk may end
-    in less than a batch, and those of images have `IMAGES_PER_CHUNK` rows.
+    Texts are sorted by length within a block, so the texts of a batch have similar lengths. A chunk may end in less
+    than a batch, and chunks of images have `IMAGES_PER_CHUNK` rows.
     """
     batch = spec.batch_size or getattr(encoder, "batch_size", None) or 1
     least = max(TEXTS_PER_BLOCK, BATCHES_OF_TEXTS * batch) if texts else IMAGES_PER_BLOCK
@@ -156,14 +161,17 @@ def _write(
     encoder: EncoderInfo,
     record: ChunkRecord,
     rows: pa.Table,
-    letters: Sequence[DeadLetter],
+    dead_letters: Sequence[DeadLetter],
 ) -> ChunkRecord:
-    check_unchanged(span.file)  # Between the reading of its rows and the claim that they are encoded.
-    return write_chunk(folder, record, rows, letters, encoder)
+    check_unchanged(span.file)  # Checked between the read of the rows and the claim that they are encoded.
+    return write_chunk(folder, record, rows, dead_letters, encoder)
 
 
 def _decoder(columns: RowColumns, encoder: Encoder) -> Callable[[Payload], Pixels]:
-    """Return what makes pixels of an image; of a source of texts it is never called."""
+    """Return the function that decodes an image.
+
+    It is never called for a source of texts.
+    """
     made = ImageDecoder.of(encoder) if columns.template is None else None
 
     def decode(payload: Payload) -> Pixels:
@@ -196,7 +204,7 @@ def _encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) ->
 
 
 def _here() -> str:
-    """Return where this is: workers may be on machines with other files and packages."""
+    """Return the name of this machine for errors: workers may have other files and packages."""
     from distributed import get_worker
 
     try:
@@ -206,17 +214,20 @@ def _here() -> str:
 
 
 def _announce(topic: str, rows: int) -> None:
-    """Send the rows of a finished chunk to the client that waits."""
+    """Send the row count of a finished chunk to the waiting client."""
     from distributed import get_worker
 
     try:
         get_worker().log_event(topic, rows)
     except ValueError:
-        logger.debug("not on a Dask worker: nobody to tell")
+        logger.debug("not on a Dask worker: no client to notify")
 
 
 def _stop_if_unwanted() -> None:
-    """Raise `UnwantedError` if the task was cancelled, or its client is gone: Dask itself cannot stop a thread."""
+    """Raise `UnwantedError` if the task was cancelled, or its client is gone.
+
+    Dask cannot stop a thread.
+    """
     from distributed import get_worker
 
     try:

@@ -1,4 +1,4 @@
-"""Chooses the Dask workers that encode, and keeps them busy a few spans at a time."""
+"""Selects the Dask workers that encode, and submits a few spans at a time."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ _OPEN_PER_THREAD = 2
 
 
 class FeatureWorkers:
-    """The workers of one run.
+    """Workers of one run.
 
-    Where some of them have a GPU to offer (``dask worker --resources GPU=1``) they alone encode, unless the settings
-    ask for the CPU.
+    If some workers offer a GPU (``dask worker --resources GPU=1``), only these encode, unless the settings select the
+    CPU.
 
     Attributes
     ----------
     threads
-        How many spans are encoded at the same time.
+        Number of spans that are encoded at the same time.
     """
 
     def __init__(self, client: Client, spec: EncoderSpec, settings: FeaturesSettings, *, trusted: bool) -> None:
         self._client, self._spec, self._trusted = client, spec, trusted
-        self._output = OutputFolder(settings.output).place("")  # The whole path: workers have another working folder.
+        # The absolute path, because workers have another working folder.
+        self._output = OutputFolder(settings.output).place("")
         workers = workers_of(client)
         if not workers:
             raise UnavailableError("Dask workers", 0, why_nobody_works(workers, {}))
@@ -52,12 +53,14 @@ class FeatureWorkers:
         self._workers_on = dict(Counter(str(worker["host"]) for worker in workers))
 
     def describe_encoder(self) -> dict[str, Any]:
-        """Make the encoder on a worker, where its weights must be; see `feature_task.describe_encoder`.
+        """Make the encoder on a worker, where its weights must be.
+
+        See `feature_task.describe_encoder`.
 
         Raises
         ------
         InputError
-            There is no such encoder, or no such weights.
+            The encoder or its weights are missing.
         """
         arguments = (self._spec, self._trusted, self._workers_on)
         described = self._client.submit(describe_encoder, *arguments, pure=False, resources=self._resources)
@@ -68,21 +71,23 @@ class FeatureWorkers:
     def encode(
         self, spans: Iterable[Span], columns: RowColumns, encoder: dict[str, Any], rows: int
     ) -> Iterator[Finished]:
-        """Encode `spans`, in order, a bounded number of them at a time; yield their chunks as spans end.
+        """Encode `spans` in order, a bounded number at a time.
+
+        The chunks of a span are yielded when the span ends.
 
         Parameters
         ----------
         encoder
-            What it was described as.
+            Description of the encoder.
         rows
-            Of all spans, for the progress that is shown.
+            Number of rows of all spans, for the progress bar.
 
         Raises
         ------
         FeaturesError
-            The workers died under a span again and again, or somebody else cancelled it.
+            Workers died repeatedly during a span, or another client cancelled the span.
         UnavailableError
-            The scheduler is gone, or no worker takes work.
+            The scheduler is gone, or no worker accepts tasks.
         """
         topic = f"airlsh-features-{secrets.token_hex(8)}"
         tasks = (
@@ -118,7 +123,7 @@ class FeatureWorkers:
 
         def resubmit(ended: Future[list[Finished]]) -> Future[list[Finished]] | None:
             task = going_on.pop(ended)
-            # Its worker lost the scheduler for a moment, took the task for cancelled, and got it again.
+            # The worker lost the scheduler for a moment, took the task for cancelled, and received it again.
             is_unwanted = ended.status == "error" and isinstance(ended.exception(), UnwantedError)
             return submit(task) if is_unwanted else None
 
@@ -143,7 +148,7 @@ class FeatureWorkers:
 
     @contextmanager
     def _told_of_deaths(self) -> Iterator[None]:
-        """Turn the end of a task that no worker survived into an error that says what may be the matter."""
+        """Turn the end of a task that killed its workers into an error with possible causes."""
         from distributed import KilledWorker
 
         try:

@@ -1,4 +1,4 @@
-"""Follows Dask futures until they end, and watches that workers take them."""
+"""Follows Dask futures until they end, and watches that workers accept them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.05
 _ASK_SECONDS = 10.0
-_TOLD_SECONDS = 0.5  # A task that was just submitted or cancelled: until scheduler and client both know of it.
+_TOLD_SECONDS = 0.5  # Until scheduler and client both know of a task that was just submitted or cancelled.
 _GOING_ON = ("pending", "lost")
-"""States of a future that has not ended: results die with the worker that held them, and their tasks run again."""
+"""States of a future that has not ended. Results die with the worker that holds them, and their tasks run again."""
 
 AnyFuture = TypeVar("AnyFuture", bound="Future[Any]")
 
@@ -31,25 +31,26 @@ def follow_futures(
     check: Callable[[], None] = lambda: None,
     resubmit: Callable[[AnyFuture], AnyFuture | None] = lambda _: None,
 ) -> Iterator[AnyFuture]:
-    """Yield futures as they end, well or not.
+    """Yield futures as they end, with success or failure.
 
     Parameters
     ----------
     futures
-        Taken as there is room: a generator that submits its tasks has `open_at_most` of them on the scheduler.
+        Futures, consumed as there is room: a generator that submits its tasks has at most `open_at_most` tasks on the
+        scheduler.
     open_at_most
-        Futures that are waited for at a time; None takes all of them at once.
+        Maximum number of futures waited for at a time; None: all.
     resources
         Resources that a worker must offer to take the tasks.
     check
-        Called several times a second; what it raises ends the wait.
+        Called several times a second; an error that it raises ends the wait.
     resubmit
-        Returns the future that takes the place of an ended one; None where the ended one is to be yielded.
+        Returns a future in place of an ended future; None yields the ended future.
 
     Raises
     ------
     UnavailableError
-        The scheduler is gone, or it has forgotten a task; or no worker takes work, see `WorkerLiveness`.
+        The scheduler is gone, or has forgotten a task; or no worker accepts tasks, see `WorkerLiveness`.
     """
     ahead, going_on = iter(futures), list[AnyFuture]()
     liveness, asked_at = WorkerLiveness(client, resources), time.monotonic()
@@ -71,16 +72,17 @@ def follow_futures(
                 yield future
         if time.monotonic() - asked_at > _ASK_SECONDS:
             if lost := forgotten(client, going_on):
-                raise UnavailableError("Dask scheduler", 0, f"it has forgotten {len(lost)} of our tasks")
+                raise UnavailableError("Dask scheduler", 0, f"it has forgotten {len(lost)} tasks")
             asked_at = time.monotonic()
         if not ended:
             time.sleep(_LOOK_SECONDS)
 
 
 def forgotten(client: Client, futures: Sequence[AnyFuture]) -> list[AnyFuture]:
-    """Return the futures whose tasks the scheduler does not know: they stay pending for ever.
+    """Return the futures whose tasks the scheduler does not know; they stay pending for ever.
 
-    A scheduler forgets the tasks of a client that is gone, and then may publish their futures: the client died between.
+    A scheduler forgets the tasks of a client that is gone. It may publish their futures afterwards, if the client died
+    in between.
     """
     missing = list(futures)
     for is_second in (False, True):

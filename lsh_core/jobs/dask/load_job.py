@@ -1,7 +1,7 @@
-"""The Dask job of a load: submitted once, found again by whoever resumes the build, cancelled as a whole.
+"""Dask job of a load: submitted once, adopted by a resumed run, cancelled as a whole.
 
-The futures are published on the scheduler, so that they outlive the process that submitted them. One job a
-build: the next submitter adopts it while the write gate is still open for its epoch, and cancels it otherwise.
+The futures are published on the scheduler, so they outlive the process that submitted them. A build has one job. The
+next run adopts it if the write fence is still open for its epoch, and cancels it otherwise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TOLD_SECONDS = 0.5  # A future that was just found says "pending" until the scheduler has told otherwise.
+_TOLD_SECONDS = 0.5  # A future that was just found is "pending" until the scheduler has reported its state.
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class LoadJob:
     Attributes
     ----------
     epoch
-        The epoch of the write gate that they write under.
+        Epoch of the write fence under which the spans write.
     rows
         Rows of all spans.
     """
@@ -45,7 +45,7 @@ class LoadJob:
 
 def submit(dask: Client, build: str, epoch: int, tasks: Sequence[SpanTask]) -> LoadJob:
     """Submit `tasks` and publish their futures."""
-    # Keys of their own: a worker may still be busy with a cancelled task of an earlier try.
+    # The keys are unique: a worker may still be busy with a cancelled task of an earlier try.
     futures = dask.map(load_span, tasks, pure=False, key=f"load-{build}-{epoch}", retries=0)
     job = LoadJob(build, epoch, sum(task.span.rows for task in tasks), tuple(futures))
     dask.publish_dataset({"epoch": epoch, "rows": job.rows, "futures": list(futures)}, name=_dataset(build))
@@ -53,7 +53,7 @@ def submit(dask: Client, build: str, epoch: int, tasks: Sequence[SpanTask]) -> L
 
 
 def find(dask: Client, build: str) -> LoadJob | None:
-    """Return the job of `build` that is on the scheduler, or None."""
+    """Return the job of `build` on the scheduler, or None."""
     try:
         found = dask.get_dataset(_dataset(build))
     except KeyError:
@@ -63,7 +63,10 @@ def find(dask: Client, build: str) -> LoadJob | None:
 
 
 def cancel(dask: Client, build: str) -> bool:
-    """Cancel the job of `build`; return whether there was one. Threads that run go on until the gate stops them."""
+    """Cancel the job of `build`; return whether there was one.
+
+    Running threads continue until the write fence refuses them.
+    """
     job = find(dask, build)
     if job is None:
         return False
@@ -78,16 +81,16 @@ def follow(dask: Client, job: LoadJob, index: str, check: Callable[[], None], to
     Parameters
     ----------
     check
-        Called several times a second; what it raises ends the wait.
+        Called several times a second; an error that it raises ends the wait.
     told
-        Called, on another thread, with the rows of each chunk that is done and how many of them were refused.
+        Called on another thread with the row count and the refused row count of each finished chunk.
 
     Raises
     ------
     LoadError
-        A span failed, or was cancelled by somebody else.
+        A span failed, or another client cancelled it.
     UnavailableError
-        The scheduler is gone, or it has forgotten a span; or no worker takes work.
+        The scheduler is gone, or has forgotten a span; or no worker accepts tasks.
     """
     topic = f"airlsh-{job.build}"
     with progress("load", total=job.rows) as meter:

@@ -1,4 +1,4 @@
-"""Errors that a task on Dask raises, as whoever waits for it gets them."""
+"""Makes errors of Dask tasks picklable for the waiting process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _T = TypeVar("_T")
 
 
 def picklable_errors(task: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Have a task raise airlsh's errors without what caused them.
+    """Decorate a task to raise airlsh's errors without their causes.
 
-    Dask sends an error with its causes, and where one of these is of a package that is only on the workers, such as
-    TensorFlow, nothing of the error can be read. What matters of a cause is in the message.
+    Dask sends an error with its causes. If a cause is of a package that only the workers have, such as TensorFlow, the
+    whole error is unreadable. The message of the error contains what matters of the cause.
     """
 
     @functools.wraps(task)

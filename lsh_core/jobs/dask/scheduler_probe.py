@@ -1,6 +1,6 @@
 """Probe of a scheduler before Dask connects.
 
-Dask waits forever for a server of another protocol.
+Dask waits for ever for a server of another protocol.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ _TLS_LISTEN_SECONDS = 1.0
 
 
 def what_answers(address: str, seconds: float) -> str | None:
-    """Return what is wrong with the server at `address`, or None if a Dask scheduler seems to answer.
+    """Return the fault of the server at `address`, or None for a Dask scheduler.
 
     Raises
     ------
     OSError
-        Nothing listens there, or what does says nothing: a scheduler that is too busy, or a proxy that reaches none.
+        Nothing listens there, or the server is silent: a scheduler that is too busy, or a proxy that reaches no
+        scheduler.
     """
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     where = (parts.hostname or "", parts.port or 0)
     if parts.scheme not in ("tcp", "tls"):
-        return None  # Dask says of others what it needs.
+        return None  # Dask explains the requirements of other protocols itself.
     with socket.create_connection(where, timeout=seconds):
         pass
-    # A scheduler without TLS speaks first, and takes whatever it is sent for the length of a message.
+    # A scheduler without TLS speaks first, and reads the first received bytes as the length of a message.
     secret = parts.scheme == "tls"
     if _answer(where, b"", _TLS_LISTEN_SECONDS if secret else _LISTEN_SECONDS):
         return f"it does not speak TLS: write tcp://{parts.netloc}, or start it with TLS" if secret else None
@@ -41,12 +42,15 @@ def what_answers(address: str, seconds: float) -> str | None:
     if answer.startswith(b"HTTP"):
         return "it speaks HTTP, as the dashboard of a scheduler does: write the scheduler's own port, 8786 by default"
     if not secret and _answer(where, b"", _LISTEN_SECONDS):
-        return None  # It was busy before.
+        return None  # The scheduler was busy before.
     return "it does not speak Dask's protocol: write the address of a Dask scheduler"
 
 
 def _answer(where: tuple[str, int], question: bytes, seconds: float) -> bytes:
-    """Return how a server answers `question`, or begins where that is empty; nothing if it says nothing in time."""
+    """Return the answer of a server to `question`, or its greeting for an empty question.
+
+    A silent server gives an empty answer.
+    """
     try:
         with socket.create_connection(where, timeout=seconds) as connection:
             connection.sendall(question)

@@ -1,4 +1,7 @@
-"""One Dask task of a load: a span of chunks of one file, read once, loaded and recorded on a worker."""
+"""Dask task of a load: a worker reads, loads and records a span.
+
+A span is consecutive chunks of one file, and is read once.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SpanTask:
-    """All that a worker needs to load a span; it carries no vectors, and its answer carries only counts."""
+    """Everything that a worker needs to load a span.
+
+    The task carries no vectors, and its result carries only counts.
+    """
 
     connection: Connection
     name: str
@@ -46,9 +52,9 @@ class SpanTask:
 
 @errors_named()
 def load_span(task: SpanTask) -> int:
-    """Load the chunks of `task` that are not in the ledger yet; return how many rows all of them have.
+    """Load the chunks of `task` without a ledger entry; return the rows of all chunks.
 
-    A span runs again when its worker died under it: what that one finished is counted, and not sent again.
+    A span runs again if its worker died. Chunks that the dead worker finished are counted, and not sent again.
     """
     check_unchanged(task.span.file)
     pending = _pending(task)
@@ -68,7 +74,7 @@ def load_span(task: SpanTask) -> int:
 
 
 def _pending(task: SpanTask) -> list[Chunk]:
-    """Return the chunks of `task` that have no ledger entry."""
+    """Return the chunks of `task` without a ledger entry."""
     files = {chunk.file: task.span.file for chunk in task.span.chunks}
     done = on_any_node(
         task.connection,
@@ -81,7 +87,10 @@ def _pending(task: SpanTask) -> list[Chunk]:
 
 @lru_cache(maxsize=2)
 def build_sender(connection: Connection, alias: str, index: str, wait_seconds: float) -> BulkSender:
-    """Return this process's sender for one build: what it learned of a node serves the next span too."""
+    """Return the sender of this process for one build.
+
+    The next span uses its knowledge of the nodes.
+    """
     return BulkSender(
         ElasticTransport(connection, alias),
         NodePool(len(connection.urls), offset=crc32(alias.encode())),
@@ -93,7 +102,7 @@ def build_sender(connection: Connection, alias: str, index: str, wait_seconds: f
 def _record(
     task: SpanTask, file: SourceFile, chunk: Chunk, entry: LedgerEntry, dead_letters: Sequence[DeadLetter]
 ) -> None:
-    check_unchanged(file)  # Between the reading of its rows and the claim that they are loaded.
+    check_unchanged(file)  # Checked between the read of the rows and the claim that they are loaded.
 
     def write(client: Elasticsearch) -> None:
         write_dead_letters(client, dead_letters)
@@ -104,16 +113,19 @@ def _record(
 
 
 def _answering(connection: Connection, entry: LedgerEntry) -> int:
-    """Return the number of a node that has just taken rows of this chunk: it does not hang."""
+    """Return the number of a node that has just accepted rows of this chunk.
+
+    Such a node does not hang.
+    """
     took = [story["node"] for story in entry.nodes if story["rows"]]
     return connection.urls.index(took[-1]) if took and took[-1] in connection.urls else 0
 
 
 def _announce(build: str, entry: LedgerEntry) -> None:
-    """Send the rows of a finished chunk, and how many were refused, to the client that waits."""
+    """Send the row counts of a finished chunk to the waiting client."""
     from distributed import get_worker
 
     try:
         get_worker().log_event(f"airlsh-{build}", (entry.rows_read, entry.dead_lettered))
     except ValueError:
-        logger.debug("not on a Dask worker: nobody to tell")
+        logger.debug("not on a Dask worker: no client to notify")

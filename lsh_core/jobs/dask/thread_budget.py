@@ -12,37 +12,41 @@ logger = logging.getLogger(__name__)
 
 
 def limit_to_share(workers_on: Mapping[str, int]) -> None:
-    """Give the network of this process this worker's share of the cores, unless it has begun with another number.
+    """Limit the network of this process to the worker's share of the cores.
+
+    A network that already runs with another number of threads is not changed.
 
     Parameters
     ----------
     workers_on
-        How many workers there are on each machine, by its address.
+        Number of workers on each machine, by its address.
     """
     _limit(_share(workers_on))
 
 
 def threads_of_a_task(workers_on: Mapping[str, int], resources: Mapping[str, float] | None = None) -> int:
-    """Return how many threads one of the tasks that run on this worker at the same time may use.
+    """Return the number of threads that one task on this worker may use.
+
+    The tasks that run at the same time share the threads of the worker.
 
     Parameters
     ----------
     resources
-        What each of the tasks takes.
+        Resources that each task takes.
     """
     return max(1, _share(workers_on) // _tasks_here(resources))
 
 
 def tasks_at_a_time(threads: int, offered: Mapping[str, float], taken: Mapping[str, float] | None) -> int:
-    """Return how many tasks that take these resources a worker runs at the same time.
+    """Return the number of tasks with these resources that a worker runs at once.
 
-    A worker with a GPU has a thread for each core, unless it is told otherwise, and one GPU.
+    A worker with a GPU has one GPU, and by default a thread per core.
     """
     return max(1, min([threads, *(int(offered.get(name, 0) // count) for name, count in (taken or {}).items())]))
 
 
 def _share(workers_on: Mapping[str, int]) -> int:
-    from dask.system import CPU_COUNT  # What the container allows, where it allows less than all.
+    from dask.system import CPU_COUNT  # The limit of the container, if it is lower than the number of cores.
 
     return max(1, CPU_COUNT // max(1, workers_on.get(_machine(), 1)))
 
@@ -63,7 +67,7 @@ def _machine() -> str:
 
     try:
         return str(get_address_host(get_worker().address))
-    except ValueError:  # Not on a Dask worker.
+    except ValueError:  # Outside a Dask worker.
         return ""
 
 

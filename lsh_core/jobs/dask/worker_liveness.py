@@ -1,4 +1,7 @@
-"""Liveness of the workers of a Dask cluster while a job waits for them."""
+"""Detects that no Dask worker accepts tasks while a job waits.
+
+The job then fails with the reason instead of waiting for ever.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +24,21 @@ _TELL_SECONDS = 10.0
 
 
 class WorkerLiveness:
-    """Watch that notices when no worker takes work.
+    """Watch that detects that no worker accepts tasks.
 
-    Without it, a job on Dask would wait forever and silently.
+    Without it, a job on Dask would wait for ever and silently.
 
-    Dask pauses a worker that uses 80 % of its memory until it uses less: it ends what it has begun, and one whose
-    memory is not given back never begins anything again.
+    Dask pauses a worker that uses 80 % of its memory until it uses less. A paused worker finishes running tasks. If its
+    memory is not released, it never starts a task again.
 
     Parameters
     ----------
     resources
-        What a worker must offer to count.
+        Resources that a worker must offer to count.
     """
 
     PATIENCE_SECONDS: ClassVar[float] = 300.0
-    """Workers may be on their way, or be writing to disk what is too much for their memory."""
+    """Grace period, because workers may be starting, or may be spilling to disk."""
 
     def __init__(self, client: Client, resources: Mapping[str, float] | None = None) -> None:
         self._client, self._resources = client, resources or {}
@@ -43,14 +46,14 @@ class WorkerLiveness:
         self._told = False
 
     def require(self) -> None:
-        """Look at the workers, at most every two seconds.
+        """Check the workers, at most every two seconds.
 
         Raises
         ------
         UnavailableError
-            None of them has taken work for `PATIENCE_SECONDS`, or the scheduler is gone.
+            No worker has accepted a task for `PATIENCE_SECONDS`, or the scheduler is gone.
         SystemExit
-            A signal was to end this process: see `lsh_core.signals`.
+            A signal should end this process: see `lsh_core.signals`.
         """
         raise_if_signalled()
         if self._client.status != "running":
@@ -68,18 +71,18 @@ class WorkerLiveness:
             raise UnavailableError("Dask workers", waited, reason)
         if waited >= _TELL_SECONDS and not self._told:
             self._told = True
-            logger.warning("no Dask worker takes work, waiting %.0f s for one: %s", self.PATIENCE_SECONDS, reason)
+            logger.warning("no Dask worker accepts tasks, waiting %.0f s for one: %s", self.PATIENCE_SECONDS, reason)
 
 
 def workers_of(client: Client) -> list[dict[str, Any]]:
-    """Return what the scheduler says of each of its workers now."""
-    # What `scheduler_info` returns is replaced meanwhile, every two seconds, by an answer without any worker.
+    """Return the scheduler's current description of each worker."""
+    # `scheduler_info` is replaced every two seconds by an answer without workers.
     answer = client.sync(client.scheduler.identity, n_workers=-1) if client.scheduler else {"workers": {}}
     return list(answer["workers"].values())
 
 
 def why_nobody_works(workers: Iterable[Mapping[str, Any]], resources: Mapping[str, float]) -> str:
-    """Return a reason, and what to do, from what the scheduler says of its workers."""
+    """Return the reason and a remedy, from the scheduler's description of its workers."""
     states = Counter(str(worker["status"]) for worker in workers if _offers(worker, resources))
     if not states:
         return f"there is none{' with ' + ', '.join(resources) if resources else ''}"

@@ -1,4 +1,4 @@
-"""Dask clusters: a running one, or two workers of this process."""
+"""Dask clusters: a running cluster, or two workers of this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOOK_SECONDS, _TELL_SECONDS = 0.2, 10.0
 
 
 def check_address(address: str | None) -> None:
-    """Raise `SettingsError` unless `address` may be a Dask scheduler's, or is None."""
+    """Raise `SettingsError` unless `address` can be a Dask scheduler's, or is None."""
     if address is not None and not isinstance(address, str):
         raise ArgumentError("dask", address, "must be the address of a Dask scheduler, such as tcp://host:8786")
     if address is not None:
@@ -36,14 +36,14 @@ def check_address(address: str | None) -> None:
 
 @contextmanager
 def dask_at(address: str | None) -> Iterator[Client]:
-    """Connect to the scheduler at `address`, and let go of it at the end of the block.
+    """Connect to the scheduler at `address` during the block.
 
-    Without an address two workers are started, and ended with the block.
+    Without an address, two workers are started, and ended with the block.
 
     Raises
     ------
     SettingsError
-        What answers at `address` is no Dask scheduler, or speaks with or without TLS unlike the address.
+        The server at `address` is not a Dask scheduler, or its use of TLS differs from the address.
     UnavailableError
         The scheduler does not answer, or has no worker within ``AIRLSH_DASK_WAIT_SECONDS``, 300 by default.
     """
@@ -51,8 +51,8 @@ def dask_at(address: str | None) -> Iterator[Client]:
 
     if address is None:
         with (
-            # Silent even of errors: what a task raises is raised here, in one piece. It serves pages even without a
-            # dashboard, on a port that others may have taken, and warns of it.
+            # Logs nothing, not even errors: the caller raises the error of a task. The cluster serves pages even
+            # without a dashboard, on a port that may be in use, and warns of it.
             LocalCluster(
                 n_workers=2,
                 threads_per_worker=1,
@@ -77,32 +77,44 @@ def connected(address: str) -> Client:
     Raises
     ------
     SettingsError
-        Something other than a Dask scheduler answers, or one with or without TLS unlike the address.
+        The server is not a Dask scheduler, or its use of TLS differs from the address.
     UnavailableError
-        Nobody answers.
+        No server answers.
     """
     from distributed import Client
 
+    started = time.monotonic()
     try:
         wrong = what_answers(address, _CONNECT_SECONDS)
         if wrong is not None:
             raise SettingsError("dask", address, wrong)
         return Client(address, set_as_default=False, timeout=_CONNECT_SECONDS, direct_to_workers=False)
-    except TypeError as error:  # Dask says so where a certificate is missing.
+    except TypeError as error:  # Dask raises this if a certificate is missing.
         raise SettingsError(
             "dask", address, f"{error}; give the certificates as DASK_DISTRIBUTED__COMM__TLS__*"
         ) from error
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-        raise UnavailableError(f"Dask scheduler at {address}", _CONNECT_SECONDS, _innermost(error)) from error
+        raise _unavailable(address, time.monotonic() - started, error) from error
+
+
+def _unavailable(address: str, waited: float, error: Exception) -> UnavailableError:
+    """Return the error for a scheduler that could not be reached; a refused connection is named as one."""
+    found = UnavailableError(f"Dask scheduler at {address}", waited, _innermost(error))
+    if isinstance(error, ConnectionRefusedError):
+        reason = "the connection was refused, as nothing listens there; start the scheduler, or give its address"
+        found.args = (f"Dask scheduler at {address} does not answer: {reason} (--dask, AIRLSH_DASK)",)
+    return found
 
 
 def _wait_for_a_worker(client: Client, what: str, seconds: float) -> None:
-    """Wait until a worker takes work; ask for one by a task, as an adaptive cluster starts none without.
+    """Wait until a worker accepts tasks.
+
+    A task requests the worker, because an adaptive cluster starts none without a task.
 
     Raises
     ------
     UnavailableError
-        None does within `seconds`.
+        No worker accepts tasks within `seconds`.
     """
     started = told_at = time.monotonic()
     asked = None
@@ -112,7 +124,7 @@ def _wait_for_a_worker(client: Client, what: str, seconds: float) -> None:
         reason = why_nobody_works(workers_of(client), {})
         if now - started >= seconds:
             raise UnavailableError(
-                what, seconds, f"no worker takes work: {reason}; start one, or set {_WAIT} to wait longer"
+                what, seconds, f"no worker accepts tasks: {reason}; start one, or set {_WAIT} to wait longer"
             )
         if now >= told_at:
             told_at = now + _TELL_SECONDS
@@ -134,14 +146,14 @@ def _wait_seconds() -> float:
 
 
 def _innermost(error: BaseException) -> str:
-    """Return what the first cause of an error says: Dask's own words are about the time that is over."""
+    """Return the message of the innermost cause; Dask's own message is only about the time-out."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error) or type(error).__name__
 
 
 def worker_threads(client: Client) -> tuple[int, int]:
-    """Return how many workers the cluster has, and how many threads they have together: one at least."""
+    """Return the number of workers, and their total number of threads, at least one."""
     workers = workers_of(client)
-    # An adaptive cluster may have let its last worker go meanwhile, and starts one again for the next task.
+    # An adaptive cluster may have stopped its last worker meanwhile, and starts a worker for the next task.
     return len(workers), max(1, sum(worker["nthreads"] for worker in workers))

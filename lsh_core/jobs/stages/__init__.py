@@ -1,1 +1,1 @@
-"""The stages of an index run, a module each; ``order`` lists them."""
+"""Stages of an index run, one module per stage; ``order`` lists them."""

@@ -1,4 +1,7 @@
-"""Accounts of a build: sums over its ledger entries, computed as they stream by."""
+"""Accounts of a build: sums over its ledger entries.
+
+The sums are computed while the entries stream by.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ _MAX_SAMPLES = 400
 
 
 class Accounts:
-    """Sums over ledger entries, none of which is kept.
+    """Sums over ledger entries; no entry is kept.
 
     Attributes
     ----------
     chunks, rows_read, dead_lettered, rows_beyond_norm
-        Sums over all entries that `follow` let through.
+        Sums over all entries that `follow` has yielded.
     missing
         Chunks without an entry.
     """
@@ -33,7 +36,7 @@ class Accounts:
         self._seconds: Counter[str] = Counter()
 
     def follow(self, entries: Iterable[LedgerEntry | None]) -> Iterator[LedgerEntry]:
-        """Yield `entries`, less those that are None, and add them up on the way."""
+        """Yield the entries that are not None, and add them up."""
         for entry in entries:
             if entry is None:
                 self.missing += 1
@@ -62,11 +65,14 @@ class Accounts:
         ]
 
     def work_seconds(self) -> dict[str, float]:
-        """Return the seconds of all workers together, by what they did."""
+        """Return the seconds of all workers together, by type of work."""
         return {stage: round(seconds, 3) for stage, seconds in self._seconds.items()}
 
     def _keep(self, sample: dict[str, Any]) -> None:
-        """Keep every n-th sample, with n doubled whenever there are twice as many as are wanted."""
+        """Keep every n-th sample.
+
+        n doubles whenever there are twice as many samples as needed.
+        """
         if self._seen % self._step == 0:
             self._samples.append(sample)
             if len(self._samples) >= 2 * _MAX_SAMPLES:

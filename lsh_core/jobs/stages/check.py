@@ -1,17 +1,19 @@
-"""Check: everything that can be known to be wrong is found before any work is done."""
+"""Check: finds detectable faults before any work is done."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from lsh_core.builds.aliases import live_index
+from lsh_core.builds.aliases import live_index, moved_away
 from lsh_core.builds.field_limits import check_nested_names
 from lsh_core.builds.field_types import fields_for, parse_overrides
 from lsh_core.builds.mapping import check_vector_column
 from lsh_core.builds.names import physical_index
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
 from lsh_core.builds.stage_facts import CheckFacts
+from lsh_core.choices import listed
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.elastic.server_check import check_server
@@ -27,9 +29,13 @@ from lsh_core.models.store import find_model
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
     from lsh_core.models.store import StoredModel
     from lsh_core.sources.columns import SourceColumns
     from lsh_core.sources.dataset import Dataset
+
+logger = logging.getLogger(__name__)
 
 
 @stage
@@ -39,14 +45,20 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     Raises
     ------
     InputError
-        The source, a column or the model does not allow the run.
+        The source, a column or the model is not usable.
     ServerError
-        Elasticsearch or Dask is not fit for it.
+        Elasticsearch or Dask is not usable.
+    PromotionConflictError
+        The build is resumed with promotion, and another build was promoted since it was planned.
     """
-    up_to = Journal(services.connection, settings.name).barrier()  # Before the source is looked at.
     client = answering_client(services.connection)
     runs = BuildRecords(client)
     record = runs.find(settings.name, build)
+    if record is None:
+        _warn_of_unfinished(runs, settings.name)
+    elif settings.promote:
+        _require_promotable(client, record)
+    up_to = Journal(services.connection, settings.name).barrier()  # Before the source is looked at.
     dataset, columns = read_source(settings, record)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
@@ -77,10 +89,11 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         state=record.state if record is not None and record.was_verified else BuildState.PLANNED,
         model_id=stored.model_id,
         settings=settings.model_dump(mode="json"),
-        # A retry, or a resumed run, keeps the index that was live when the run started first.
+        # A retry or a resumed run keeps the index that was live when the run first started.
         expected_live=live if record is None else record.expected_live,
         watermark=watermark,
-        source_version=dataset.version,  # A table may move on: a retry, and every later stage, reads this version.
+        # A table may get new commits: a retry, and every later stage, reads this version.
+        source_version=dataset.version,
     )
     return CheckFacts(
         **asdict(dataset.facts()),
@@ -98,13 +111,42 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     )
 
 
+def _require_promotable(client: Elasticsearch, record: BuildRecord) -> None:
+    """Raise `PromotionConflictError` if the promotion of a resumed build would be refused at the end of its run."""
+    name, build = record.name, record.build
+    live = live_index(client, name)
+    if live in (record.expected_live, record.index):
+        return
+    promote = f"airlsh builds promote {name} --build {build}"
+    if record.was_verified:
+        remedy = f"Build {build} is verified. If it is to replace what is live now: {promote}"
+    else:
+        finish = f"airlsh index {name} --resume {build} --no-promote"
+        remedy = f"To finish build {build} all the same: {finish}; then: {promote}"
+    raise moved_away(name, record.expected_live, live).with_note(remedy)
+
+
+def _warn_of_unfinished(runs: BuildRecords, name: str) -> None:
+    """Log the other builds of `name` that were not finished. The lease excludes a run that still works on one."""
+    unfinished = [record for record in runs.of(name) if not record.was_verified]
+    if unfinished:
+        newest = unfinished[0].build
+        logger.warning(
+            "%s has unfinished builds: %s; `airlsh index %s --resume %s` resumes one, "
+            "`airlsh builds abandon %s --build %s` deletes it",
+            name,
+            listed([f"{record.build} ({record.state})" for record in unfinished]),
+            *(name, newest) * 2,
+        )
+
+
 def read_source(settings: IndexSettings, record: BuildRecord | None) -> tuple[Dataset, SourceColumns]:
     """Open the source of `settings` and check its columns.
 
     Parameters
     ----------
     record
-        Record of the build, with the version of the table that its run began with; None before there is one.
+        Record of the build, with the version of the table at the start of its run; None before there is a record.
     """
     from lsh_core.sources.columns import check_columns
     from lsh_core.sources.dataset import open_dataset
@@ -116,7 +158,10 @@ def read_source(settings: IndexSettings, record: BuildRecord | None) -> tuple[Da
 
 
 def _planned_model(settings: IndexSettings, build: str, record: BuildRecord | None) -> str | None:
-    """Return the model to use: a build that was planned before keeps its model, whatever was trained since."""
+    """Return the model to use.
+
+    A build that was planned before keeps its model, even if a newer model was trained since.
+    """
     if record is None or record.plan is None:
         return settings.model_id
     if settings.model_id not in (None, record.model_id):
@@ -125,11 +170,11 @@ def _planned_model(settings: IndexSettings, build: str, record: BuildRecord | No
 
 
 def require_same_space(settings: IndexSettings, columns: SourceColumns, stored: StoredModel) -> None:
-    """Raise `ModelMismatchError` if the model learned from vectors of another length, or of another encoder."""
+    """Raise `ModelMismatchError` if the model and the vectors differ in length or encoder."""
     from lsh_core.sources.encoder_info import require_encoder
 
     where = f"{settings.source} column {settings.vector!r}"
-    # First, as another encoder may well be why their length is another.
+    # First, because another encoder may be the cause of another length.
     require_encoder(columns.encoder, stored.facts.get("encoder"), of=f"model {stored.model_id}", where=where)
     if columns.dims != stored.dims:
         raise ModelMismatchError(

@@ -1,4 +1,7 @@
-"""Create: the build's index, whose gate is closed until the load opens it."""
+"""Create: creates the build's index.
+
+The write fence is closed until the load opens it.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ _COPIES_SECONDS = 30.0
 
 @stage
 def create(settings: IndexSettings, build: str, services: Services, lease: Lease) -> CreateFacts:
-    """Create the index of the build; a retry of the same run finds it and goes on with it.
+    """Create the index of the build; a retry of the run reuses it.
 
     Raises
     ------
     LoadError
-        The index is there, but is not the one that this run planned.
+        The index exists, but differs from the plan of this run.
     """
     from elasticsearch import BadRequestError
 
@@ -56,14 +59,17 @@ def create(settings: IndexSettings, build: str, services: Services, lease: Lease
         created = False
         mapping = client.indices.get_mapping(index=plan.index)[plan.index]["mappings"]
         if "_meta" not in mapping or BuildMeta.from_json(mapping["_meta"]) != meta:
-            raise LoadError(plan.index, "create", "an index of this name is there, and it is not this run's") from error
+            raise LoadError(plan.index, "create", "an index of this name exists and belongs to another run") from error
     _wait_for_copies(client, plan)
     BuildRecords(client).advance(settings.name, build, BuildState.LOADING)
     return CreateFacts(index=plan.index, created=created, shards=plan.shards, replicas=plan.replicas)
 
 
 def _wait_for_copies(client: Elasticsearch, plan: BuildPlan) -> None:
-    """Wait a while until a node may die: a replica that is still being made, or rebuilt, saves nothing."""
+    """Wait for a while until the index survives the death of a node.
+
+    A replica that is still being built saves nothing.
+    """
     indices = [*MAPPINGS]
     if plan.replicas < data_nodes(client):
         indices.append(plan.index)

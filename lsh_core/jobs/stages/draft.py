@@ -1,4 +1,4 @@
-"""Draft of a build's index: what the server would say of it is asked before anything is written."""
+"""Draft of a build's index, which the server validates before anything is written."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def check_index(
     rows: int,
     nodes: int,
 ) -> None:
-    """Raise an error where the index of the build could not be created, or would not be as sent.
+    """Raise an error if the server would refuse or change the index of the build.
 
     Raises
     ------
     SourceError
-        Too many fields.
+        The index would have too many fields.
     IndexTemplateError
         An index template of the cluster would break it.
     CapacityError
@@ -47,7 +47,7 @@ def check_index(
         The server refuses it for another reason.
     """
     index = physical_index(settings.name, build)
-    if client.indices.exists(index=index):  # Of an earlier try of the same run.
+    if client.indices.exists(index=index):  # From an earlier try of the same run.
         return
     vector = _draft_vector(settings, stored)
     shards, replicas = shape(settings, vector, rows=rows, nodes=nodes)
@@ -67,9 +67,9 @@ def shape(settings: IndexSettings, vector: VectorField, *, rows: int, nodes: int
 
 
 def _draft_vector(settings: IndexSettings, stored: StoredModel) -> VectorField:
-    """Return the vector field of a model, without reading the model's arrays.
+    """Return the vector field of a model without its arrays.
 
-    The parameters of a strategy that follow from arrays have no part in the mapping.
+    Strategy parameters that follow from arrays do not affect the mapping.
     """
     strategy = retrieval_of(model_class(stored.model))
     parameters: dict[str, Any] = {}

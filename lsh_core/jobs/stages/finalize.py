@@ -15,7 +15,7 @@ from lsh_core.settings import IndexSettings
 
 @stage
 def finalize(settings: IndexSettings, build: str, services: Services, lease: Lease) -> FinalizeFacts:
-    """Fence the loaders off, and make the index ready to be searched."""
+    """Fence the loaders, and make the index ready for searches."""
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
     fence_writes(client, plan.index, build, lease.epoch)

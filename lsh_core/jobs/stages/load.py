@@ -1,4 +1,4 @@
-"""Load: every chunk that the ledger does not know yet goes through Dask into the index."""
+"""Load: sends every chunk without a ledger entry through Dask into the index."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _EXAMPLES = 10
 def load(settings: IndexSettings, build: str, services: Services, lease: Lease) -> LoadFacts:
     """Load the chunks that are not in the ledger.
 
-    A job that an earlier try of this run left on Dask, and that may still write, is adopted; one that may not is
-    cancelled, and the gate is opened for this try alone before the ledger is read.
+    A job that an earlier try of this run left on Dask is adopted if it may still write. Otherwise it is cancelled, and
+    the write fence is opened for this try alone before the ledger is read.
     """
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
@@ -66,7 +66,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
                 tasks = _tasks(settings, build, services, plan, key, lease.epoch, pending, dask)
                 job = load_job.submit(dask, build, lease.epoch, tasks)
             else:
-                logger.info("load: going on with the job of %d spans that is running on Dask", len(job.futures))
+                logger.info("load: adopted the running Dask job of %d spans", len(job.futures))
             try:
                 load_job.follow(dask, job, plan.index, check, refusals.tell)
             except BaseException as error:
@@ -86,7 +86,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
 
 
 def ledger_key(client: Elasticsearch, plan: BuildPlan, build: str) -> LedgerKey:
-    """Return the key that the ledger entries of this build share."""
+    """Return the ledger key that the entries of this build share."""
     settings = client.indices.get_settings(index=plan.index, flat_settings=True)[plan.index]["settings"]
     return LedgerKey(build, settings["index.uuid"], plan.vector.fingerprint, plan.settings_fingerprint)
 
@@ -102,7 +102,10 @@ def _refusal_limit(settings: IndexSettings, build: str, services: Services, clie
 
 
 def _running_job(dask: Client, build: str, gate: WriteFence) -> LoadJob | None:
-    """Return the job of an earlier try, if its loaders may still write and none of them failed or was forgotten."""
+    """Return the job of an earlier try that is still usable, or None.
+
+    Its loaders may still write, and none of its spans failed or was forgotten.
+    """
     job = load_job.find(dask, build)
     if job is None or not gate.is_open or gate.epoch != job.epoch:
         return None
@@ -119,9 +122,9 @@ def _cancel(dask: Client, build: str, cause: BaseException) -> None:
 
 
 def _close(services: Services, plan: BuildPlan, build: str, lease: Lease, cause: BaseException) -> None:
-    """Keep threads that a cancelled task leaves behind on a worker from writing on."""
+    """Fence off threads that a cancelled task leaves on a worker."""
     if isinstance(cause, LeaseLostError):
-        return  # The gate is another run's.
+        return  # The fence belongs to another run.
     try:
         fence_writes(answering_client(services.connection, wait_seconds=5), plan.index, build, lease.epoch)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Outcome: the facts that an index run must have brought about before it may be called a success."""
+"""Outcome: facts that an index run must have achieved to be a success."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lsh_core.settings import IndexSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome(JsonForm):
-    """A build, its state, and the index that is live."""
+    """Build, its state, and the live index."""
 
     build: str
     state: BuildState
@@ -23,12 +23,14 @@ class Outcome(JsonForm):
 
 
 def require_outcome(settings: IndexSettings, build: str, services: Services) -> Outcome:
-    """Return the outcome if the build is verified and, where ``promote`` is on, live.
+    """Return the outcome of a successful run.
+
+    The build must be verified and, if ``promote`` is on, live.
 
     Raises
     ------
     OutcomeError
-        The build is not what the settings ask for, whatever the stages have returned.
+        The build does not meet the settings, whatever the stages returned.
     """
     record = on_any_node(
         services.connection, lambda client: BuildRecords(client).find(settings.name, build, as_acknowledged=True)
@@ -41,7 +43,7 @@ def require_outcome(settings: IndexSettings, build: str, services: Services) -> 
 
 
 def _missing(record: BuildRecord | None, live: str | None, *, promote: bool) -> str | None:
-    """Return what a build lacks, or None if it lacks nothing."""
+    """Return the requirement that a build misses, or None."""
     if record is None:
         return "was never begun"
     if record.state is not BuildState.VERIFIED:

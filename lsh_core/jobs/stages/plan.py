@@ -1,4 +1,7 @@
-"""Plan: which rows go into which chunk, and what the index looks like; written down once, read by every later stage."""
+"""Plan: assigns rows to chunks and defines the index.
+
+It is written once, and every later stage reads it.
+"""
 
 from __future__ import annotations
 
@@ -42,18 +45,18 @@ from lsh_core.version import __version__
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """Everything that the later stages of one build go by.
+    """Plan of a build, which all later stages follow.
 
     Attributes
     ----------
     fields
-        The mapping's ``properties`` of the other columns.
+        The ``properties`` of the mapping for the other columns.
     settings_fingerprint
-        SHA-256 over all that decides what a document looks like.
+        SHA-256 over everything that determines the documents.
     column_types
         The columns of `fields` with the types that all files share: an Arrow schema, serialised, in base64.
     source_version
-        Version of the table that is read; None for plain files.
+        Version of the table; None for plain files.
     """
 
     index: str
@@ -71,20 +74,20 @@ class BuildPlan:
 
     @property
     def rows(self) -> int:
-        """Rows of the source."""
+        """Number of rows of the source."""
         return sum(file.rows for file in self.files)
 
     @property
     def types(self) -> pa.Schema:
-        """The columns of `fields` with the types that all files share."""
+        """Columns of `fields` with the types that all files share."""
         return unpack_types(self.column_types)
 
     def chunks(self) -> list[Chunk]:
-        """Return the chunks, the same ones each time."""
+        """Return the chunks; each call returns the same chunks."""
         return plan_chunks(self.files, chunk_rows=self.chunk_rows)
 
     def partition_of(self, url: str) -> str | None:
-        """Return the name of the partition that a file of the source belongs to."""
+        """Return the partition of a source file."""
         return self._partitions[url] if url in self._partitions else partition_of(url)
 
     @cached_property
@@ -92,7 +95,7 @@ class BuildPlan:
         return {file.url: file.partition for file in self.files}
 
     def meta(self, name: str, build: str) -> BuildMeta:
-        """Return what the index says of itself."""
+        """Return the metadata of the index."""
         return BuildMeta(
             name=name,
             build=build,
@@ -106,12 +109,15 @@ class BuildPlan:
         )
 
     def _types_mapped_by_default(self) -> pa.Schema:
-        """Return the types of the columns whose field follows from their type: live rows are held to these."""
+        """Return the types of the columns whose field follows from their type.
+
+        Live rows must fit these types.
+        """
         default = {field.name: field_for(self.source, field.name, field.type) for field in self.types}
         return pa.schema([field for field in self.types if default[field.name] == self.fields.get(field.name)])
 
     def load_plan(self, settings: IndexSettings, build: str, nodes: tuple[str, ...]) -> LoadPlan:
-        """Return what workers need of the plan."""
+        """Return the part of the plan that workers need."""
         return LoadPlan(
             build=build,
             id_column=settings.id,
@@ -127,12 +133,12 @@ class BuildPlan:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> BuildPlan:
-        """Read what was stored with the run.
+        """Read the stored form of a plan.
 
         Raises
         ------
         SettingsError
-            Another version of airlsh made the plan, and it lacks or has what this one does not know.
+            Another version of airlsh made the plan: fields are missing or unknown.
         """
         try:
             return cls._from_json(document)
@@ -164,12 +170,12 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     Raises
     ------
     SourceChangedError
-        The build was planned before, over other files.
+        The build was planned before with other files.
     """
     client = answering_client(services.connection)
     runs = BuildRecords(client)
     record = runs.get(settings.name, build)
-    # Before the files are listed: a partition that began to be refreshed later may have lost rows that are loaded.
+    # Before the files are listed: a partition whose refresh begins later may lose rows that are loaded.
     planned_at = Journal(services.connection, settings.name).barrier()
     made, source = _make_plan(settings, build, services, record)
     if record.plan is not None:
@@ -193,7 +199,7 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
 
 
 def read_plan(settings: IndexSettings, build: str, services: Services) -> BuildPlan:
-    """Return the plan of `build` as it was stored."""
+    """Return the stored plan of `build`."""
     record = BuildRecords(answering_client(services.connection)).get(settings.name, build)
     return BuildPlan.from_json(record.plan or {})
 
@@ -231,10 +237,10 @@ def _make_plan(
     )
     with dask_client(services) as dask:
         _, threads = worker_threads(dask)
-        if model.backend_ != "numpy":  # Better now than when there is an index.
+        if model.backend_ != "numpy":  # Checked here, before there is an index.
             dask.run(require_backend, model.backend_, f"model {model_id}, on each Dask worker,")
             if Journal(services.connection, settings.name).has_any(after=BEFORE_ALL):
-                model.check_backend()  # Live changes are made in this process, after the load.
+                model.check_backend()  # Live changes are hashed in this process, after the load.
     nodes = data_nodes(client)
     row_bytes = 4 * columns.dims
     chunk_rows = chunk_rows_for(

@@ -1,4 +1,4 @@
-"""Promote: the alias moves to a verified build in one step, or stays where it is."""
+"""Promote: moves the alias to a verified build in one step, or not at all."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ _LEASE_SECONDS = 60.0
 
 @stage
 def promote(settings: IndexSettings, build: str, services: Services, lease: Lease) -> PromoteFacts:
-    """Move the alias from what was live when the run started to the build, unless ``promote`` is off.
+    """Move the alias to the build, unless ``promote`` is off.
 
-    Then the journal of live changes is compacted, if that is worth it.
+    The alias moves only from the index that was live when the run started. Then the journal of live changes is
+    compacted, if it is worth the work.
 
     Raises
     ------
     PromotionConflictError
-        The build is not verified, not healthy, or the alias moved since the run started.
+        The build is not verified or not healthy, or the alias moved since the run started.
     LeaseHeldError
         Another promotion, or a rollback, does not end.
     """
@@ -57,9 +58,9 @@ def promote(settings: IndexSettings, build: str, services: Services, lease: Leas
 
 
 def _compact(client: Elasticsearch, name: str, live: str, services: Services) -> None:
-    """Make the journal of live changes small again; a run does not fail by it.
+    """Compact the journal of live changes; a failure does not fail the run.
 
-    The lease that this stage holds keeps new builds from starting meanwhile.
+    The lease of this stage keeps new builds from starting meanwhile.
     """
     try:
         records = BuildRecords(client).of(name)
@@ -71,7 +72,7 @@ def _compact(client: Elasticsearch, name: str, live: str, services: Services) ->
             before=lambda: record_deleted(client, name, deletable),
         )
     except Exception as error:
-        logger.warning("the journal of %s was not compacted (%s); the next run tries it again", name, error)
+        logger.warning("the journal of %s was not compacted (%s); the next run retries", name, error)
     else:
         if done.taken_out:
-            logger.info("the journal of %s: %d of %d changes were taken out", name, done.taken_out, done.changes)
+            logger.info("the journal of %s: %d of %d changes were deleted", name, done.taken_out, done.changes)

@@ -1,4 +1,4 @@
-"""Stage runner: runs a stage under the lease of its name, and records its facts or its failure."""
+"""Stage runner: runs a stage under a lease, and records its facts or failure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FoundFacts = TypeVar("FoundFacts", bound=StageFacts, covariant=True)
 
 
 class StageWork(Protocol[FoundFacts]):
-    """Work of a stage, done while it holds the lease of its name."""
+    """Work of a stage, done under the lease of the index name."""
 
     __name__: str
 
@@ -37,10 +37,10 @@ class StageWork(Protocol[FoundFacts]):
 
 
 def stage(stage: StageWork[Facts]) -> Callable[[IndexSettings, str, Services], Facts]:
-    """Run `stage` as the one writer of its name, and record what it found and how long it took.
+    """Run `stage` as the only writer of its name; record its facts and duration.
 
-    The lease is kept when the stage ends, for the next stage of the same run; `summarise` gives it back. A stage that
-    fails for good, or that is ended on purpose, gives it back itself: the next run of the name need not wait.
+    The lease is kept for the next stage of the same run; `summarise` releases it. A stage that fails finally, or that
+    is ended on purpose, releases the lease itself, so that the next run of the name need not wait.
     """
     name = stage.__name__
 
@@ -52,11 +52,11 @@ def stage(stage: StageWork[Facts]) -> Callable[[IndexSettings, str, Services], F
             started = time.perf_counter()
             try:
                 lease.require()
-                with errors_named():  # Here too: its sentence is what is recorded.
+                with errors_named():  # Here as well, so that the sentence of the named error is recorded.
                     facts = stage(settings, build, services, lease)
                 lease.require()
             except LeaseLostError:
-                raise  # The build is another run's now: its state is not ours to write.
+                raise  # The build belongs to another run now, so its state is not written.
             except BaseException as error:
                 lease.release = not _is_repeated(error)
                 _record_failure(name, settings.name, build, services, error)
@@ -70,20 +70,27 @@ def stage(stage: StageWork[Facts]) -> Callable[[IndexSettings, str, Services], F
 
 
 def run_caller(services: Services, build: str) -> Caller:
-    """Return the caller that all stages of a run share; a stage that is called alone belongs to its build."""
+    """Return the caller that all stages of a run share.
+
+    A stage that is called alone uses its build as the run.
+    """
     return replace(services.caller, identity=services.caller.identity or f"build {build}")
 
 
 def _is_repeated(error: BaseException) -> bool:
-    """Return whether the run may go on after `error`: neither Ctrl-C nor a final error is followed by another try."""
+    """Return whether another try may follow `error`.
+
+    Neither Ctrl-C nor a final error is followed by another try.
+    """
     return isinstance(error, Exception) and not (isinstance(error, AirlshError) and error.final)
 
 
 def _record_failure(stage: str, name: str, build: str, services: Services, error: BaseException) -> None:
-    """Mark the build failed; a server that cannot be reached must not hide the error itself.
+    """Mark the build failed.
 
-    One that was verified before stays so, unless verification has found it wrong: the failure is the run's only, and
-    the build may be live, or what a rollback goes back to.
+    An unreachable server must not hide the error itself. A build that was verified before keeps its state, unless
+    verification has found a fault: the failure concerns only the run, and the build may be live, or the target of a
+    rollback.
     """
     cause = str(error) if isinstance(error, Exception) else f"ended by {type(error).__name__}"
     what = f"{stage}: {cause}"[:_MAX_ERROR_CHARACTERS]

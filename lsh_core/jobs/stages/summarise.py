@@ -1,4 +1,4 @@
-"""Summarise: the report of a run, finished or failed, from what its stages recorded."""
+"""Summarise: reports a finished or failed run from the facts of its stages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lsh_core.sources.source_facts import SourceFacts
 
 
 def summarise(settings: IndexSettings, build: str, services: Services) -> IndexReport:
-    """Write and return the report of `build`, and give the lease of its name back."""
+    """Write and return the report of `build`, and release the lease of its name."""
     try:
         return _report(settings, build, services)
     finally:

@@ -1,4 +1,7 @@
-"""Verify: the index holds exactly what the source gave, or the run fails and the old build stays live."""
+"""Verify: the index must hold exactly the rows of the source.
+
+Otherwise the run fails, and the old build stays live.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from lsh_core.evaluation.hash_warnings import FEW_ROWS
 from lsh_core.jobs.promotion import catch_up
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.accounts import Accounts
+from lsh_core.jobs.stages.dead_letter_limit import all_dead_letters
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
 from lsh_core.jobs.stages.stage_runner import stage
@@ -46,21 +50,21 @@ _TRIES = 5
 
 @stage
 def verify(settings: IndexSettings, build: str, services: Services, lease: Lease) -> VerifyFacts:
-    """Balance the accounts, compare index and ledger chunk by chunk, and measure the recall.
+    """Balance the accounts, compare index and ledger by chunk, and measure the recall.
 
-    What was changed live under the name is replayed into the build first; the rows of those ids count as replaced.
-    Changes up to the source's watermark are skipped, and the rows of their ids are the source's.
+    Live changes of the name are replayed into the build first; the rows of their ids count as replaced. Changes up to
+    the source's watermark are skipped, and rows of their ids come from the source.
 
     Raises
     ------
     VerificationError
-        Something does not balance.
+        The accounts or the contents do not balance.
     DeadLetterLimitError
-        More rows were refused than the run may have.
+        More rows were refused than the settings allow.
     UnverifiedError
-        The build is live, and was written to whenever it was looked at.
+        The build is live, and was written to during every comparison.
     ChangesGoneError
-        Changes that the build holds have left the journal.
+        The journal no longer has changes that the build holds.
     """
     client = answering_client(services.connection)
     plan = read_plan(settings, build, services)
@@ -75,7 +79,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
             documents = verify_holdings(client, plan.index, expected, plan.vector, live=len(replaced))
             compared = verify_samples(client, plan.index, accounts.samples(), plan.vector, replaced)
         except VerificationError as error:
-            # A live build is written to while it is looked at.
+            # A live build receives writes during the comparison.
             if not Journal(services.connection, settings.name).has_any(after=position):
                 raise
             if not left:
@@ -87,7 +91,8 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
             break
     if accounts.dead_lettered > settings.max_dead_letters:
         examples = tuple(map(str, read_dead_letters(client, build, limit=_EXAMPLES)))
-        raise DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
+        refused = DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
+        raise refused.with_note(all_dead_letters(settings.name, build))
     if not documents:
         raise VerificationError(plan.index, "documents", "at least one", 0)
     searcher = VectorIndex(settings.name, services.connection, index=plan.index, wait_seconds=JOB_WAIT_SECONDS)
@@ -121,7 +126,7 @@ def _warnings(
 def _replay(
     name: str, index: str, build: str, watermark: JournalPosition, services: Services
 ) -> tuple[JournalPosition, IdHashes]:
-    """Bring the build up to date; return the position that it has reached, and the ids that were changed up to it."""
+    """Replay changes into the build; return the reached position and the changed ids."""
     position = catch_up(name, build, services)
     refresh(answering_client(services.connection), index)
     return position, IdHashes(changed_hashes(services.connection, name, up_to=position, watermark=watermark))
@@ -130,7 +135,10 @@ def _replay(
 def _balance(
     client: Elasticsearch, plan: BuildPlan, build: str, replaced: IdHashes, services: Services
 ) -> tuple[Accounts, ExpectedContents]:
-    """Add the ledger up; raise `VerificationError` unless it accounts for every row of the source."""
+    """Add the ledger up.
+
+    If it does not account for every row of the source, `VerificationError` is raised.
+    """
     chunks = plan.chunks()
     accounts = Accounts()
     entries = Ledger(client, ledger_key(client, plan, build)).entries(plan.files, chunks)
@@ -151,7 +159,10 @@ def _balance(
 
 
 def _recall(curve: RecallCurve | None) -> DefaultRecall:
-    """Return the recall of searches with the default effort; a scan of all rows finds everything."""
+    """Return the recall of searches with the default effort.
+
+    A scan of all rows has recall 1.
+    """
     if curve is None:
         return DefaultRecall()
     point = curve.at(curve.effort)

@@ -30,5 +30,5 @@ def test_a_gate_is_read_from_its_alias(gate: WriteFence, build: str) -> None:
 @pytest.mark.parametrize("aliases", [(), ("airlsh-w-b1-1", "airlsh-c-b1-1"), ("airlsh-w-b2-1",)])
 def test_an_index_without_exactly_one_gate_is_refused(aliases: tuple[str, ...]) -> None:
     client: Any = _Aliases(*aliases)
-    with pytest.raises(LoadError, match="write gate"):
+    with pytest.raises(LoadError, match="write fence"):
         read_write_fence(client, "i", "b1")

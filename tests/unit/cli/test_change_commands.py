@@ -38,7 +38,8 @@ def test_ids_are_parted_at_commas_unless_they_are_exact(
 
     def delete(settings: DeleteSettings, _: object) -> DeleteReport:
         seen.append(settings)
-        return DeleteReport(name=settings.name, build="b", deleted=len(settings.ids) + len(settings.exact_id))
+        count = len(settings.ids) + len(settings.exact_id)
+        return DeleteReport(name=settings.name, build="b", deleted=count, missing=0)
 
     monkeypatch.setattr(changes, "delete", delete)
     assert run("delete", "docs", *options).exit_code == 0

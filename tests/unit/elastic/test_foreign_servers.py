@@ -16,7 +16,14 @@ from lsh_core.cli.main import main
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.server_check import check_server
-from lsh_core.errors import AccessError, AirlshError, RequestRefusedError, UnavailableError, UnsupportedServerError
+from lsh_core.errors import (
+    AccessError,
+    AirlshError,
+    RequestRefusedError,
+    SettingsError,
+    UnavailableError,
+    UnsupportedServerError,
+)
 from lsh_core.search.vector_index import VectorIndex
 from tests.fakes.http_server import ELASTIC, HTML, JSON, Canned, Request, canned_server
 
@@ -167,6 +174,15 @@ def test_what_speaks_no_http_is_named(greeting: bytes) -> None:
     with plain_server(greeting) as place, pytest.raises(UnsupportedServerError, match="does not speak HTTP") as raised:
         answering_client(Connection((f"http://{place}",)), wait_seconds=0)
     assert greeting.decode().strip()[:8] in str(raised.value)
+
+
+def test_a_path_that_leads_to_no_elasticsearch_is_named() -> None:
+    body = {"error": "no handler found for uri [/packages/_cluster/health] and method [GET]", "status": 400}
+    with canned_server(lambda _: Canned(400, ELASTIC, body)) as (url, _):
+        with pytest.raises(SettingsError, match=f"has the path /packages, .* give {url} alone"):
+            answering_client(Connection((f"{url}/packages",)), wait_seconds=0)
+        with pytest.raises(RequestRefusedError, match="no handler found"):
+            answering_client(Connection((url,)), wait_seconds=0)
 
 
 def test_https_to_a_server_without_tls_says_so() -> None:

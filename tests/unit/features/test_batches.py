@@ -52,7 +52,7 @@ def test_a_short_last_batch_that_does_not_fit_is_halved_too() -> None:
 
 
 def test_a_row_that_does_not_fit_alone_ends_it() -> None:
-    with pytest.raises(DeviceMemoryError, match=r"GPU has not the memory for one row.*shape\[64\]$"):
+    with pytest.raises(DeviceMemoryError, match=r"GPU lacks the memory for one row.*shape\[64\]$"):
         Batches(8, "GPU").run(3, 2, SmallDevice(room=0).forward)
 
 

@@ -33,11 +33,11 @@ class Writer:
 
     def upsert(self, table: pa.Table, **_: Any) -> Any:
         self.columns = table.column_names
-        return SimpleNamespace(changed=len(table), build="b", ignored=())
+        return SimpleNamespace(changed=len(table), build="b", ignored=(), created=0)
 
     def delete(self, ids: list[str], **_: Any) -> Any:
         self.deleted += ids
-        return SimpleNamespace(changed=len(ids), build="b")
+        return SimpleNamespace(changed=len(ids), build="b", missing=0)
 
 
 @pytest.fixture

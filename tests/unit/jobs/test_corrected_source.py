@@ -41,8 +41,8 @@ def open_source(tmp_path: Path, fields: tuple[str, ...] = (), corrected: str = "
 
 def dead_letters(source: str, *ids: str) -> dict[str, list[DeadLetter]]:
     return {
-        each: [DeadLetter(build="b", source=source, row=place, place=place, id=each, error="zero_vector", reason="")]
-        for place, each in enumerate(ids)
+        each: [DeadLetter(build="b", source=source, row=row, row_number=row, id=each, error="zero_vector", reason="")]
+        for row, each in enumerate(ids)
     }
 
 

@@ -30,6 +30,8 @@ def test_a_bad_source_is_stopped_with_examples() -> None:
     with pytest.raises(StoppedEarlyError, match=r"of the first 5500 rows 1001 were refused.*\n  a.parquet") as at:
         refusals.check()
     assert (at.value.dead_lettered, at.value.loaded) == (1_001, 5_500)
+    assert str(at.value).endswith("and 1,000 more")
+    assert "airlsh dead-letters list docs --build b1" in at.value.__notes__[0]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_way_that_opens_late_for_some_node_is_open() -> None:
     server: Any = SlowToTell("")
     server.create(index=OLD, aliases=[NAME])
     assert repair_live(server, NAME, 1)
-    with pytest.raises(UnavailableError, match=r"did not answer; last.*FENCED"):
+    with pytest.raises(UnavailableError, match=r"did not answer within .* s; last.*FENCED"):
         fence_live(server, NAME, OLD, 2)
     assert read_live_fence(server, NAME, OLD) == LiveFence(OLD, 2)
     assert unfence_live(server, NAME, OLD, 2)

@@ -8,6 +8,7 @@ from lsh_core.builds.alias_moves import AliasMove
 from lsh_core.builds.records import BuildState
 from lsh_core.jobs import report_lines
 from lsh_core.jobs.builds import BuildSummary
+from lsh_core.jobs.changes import DeleteReport, UpsertReport
 from lsh_core.jobs.refresh import RefreshReport
 from lsh_core.jobs.retention import RetireReport
 from lsh_core.models.store import StoredModel
@@ -42,7 +43,7 @@ def test_builds_are_a_table() -> None:
 
 def test_models_are_a_table() -> None:
     model = StoredModel("docs-1", "docs", "f0", "ivf", "l2", 8, "2026-11-20", {}, (), {})
-    assert list(report_lines.models([model]))[1] == "docs-1  ivf   l2         8  2026-11-20"
+    assert list(report_lines.models([model]))[1] == "docs-1    ivf    l2         8  2026-11-20"
 
 
 def test_an_alias_that_moved() -> None:
@@ -53,6 +54,28 @@ def test_an_alias_that_moved() -> None:
 def test_builds_that_were_retired_and_skipped() -> None:
     result = RetireReport(name="docs", retired=["b1"], kept=["b2", "b3"], skipped={"b4": "is live"})
     assert list(report_lines.retired(result)) == ["retired 1 builds, kept 2", "  b1", "skipped b4: is live"]
+
+
+def test_created_replaced_and_missing_documents_are_told_apart() -> None:
+    written = UpsertReport(
+        source_format="parquet",
+        source_version=None,
+        left_out=0,
+        left_out_names=[],
+        name="docs",
+        build="b1",
+        upserted=3,
+        created=1,
+        replaced=2,
+    )
+    assert list(report_lines.upserted(written)) == ["docs: 3 rows written (1 created, 2 replaced), live in build b1"]
+    gone = DeleteReport(name="docs", build="b1", deleted=0, missing=1)
+    assert list(report_lines.deleted(gone)) == ["docs: 0 documents deleted from build b1; 1 id was not there"]
+    both = replace(gone, deleted=1, missing=2)
+    assert list(report_lines.deleted(both)) == ["docs: 1 document deleted from build b1; 2 ids were not there"]
+    assert list(report_lines.deleted(replace(gone, deleted=2, missing=0))) == [
+        "docs: 2 documents deleted from build b1"
+    ]
 
 
 def test_a_partition_that_did_not_change() -> None:

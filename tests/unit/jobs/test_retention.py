@@ -31,7 +31,7 @@ def dead_letter(build: str, row: int, expires_at: str, replayed_at: str | None =
         build=build,
         source="a.parquet",
         row=row,
-        place=row,
+        row_number=row,
         id="id",
         error="nan",
         reason="why",
@@ -149,7 +149,7 @@ def test_one_index_that_is_not_what_its_record_says_is_skipped(made: Made, troub
     assert (result.retired, result.kept, list(result.skipped)) == (["1"], ["4", "3"], ["2"])
     assert index in result.skipped["2"]
     assert made.left() == {"2", "3", "4"}
-    with pytest.raises(OutcomeError, match=r"docs: the run did not do .* build 2 \(.*\) not retired; 0 others were"):
+    with pytest.raises(OutcomeError, match=r"docs: the run did not .* build 2 \(.*\) not retired; 0 others were"):
         retire_all(RetireSettings(name=NAME, keep=1), made.services)
 
 

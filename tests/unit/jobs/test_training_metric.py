@@ -40,7 +40,8 @@ def test_another_one_is_taken_and_both_are_named(said: pytest.LogCaptureFixture)
     assert with_metric(asked("l2"), encoder("dot")).metric == "l2"
     (record,) = said.records
     assert record.levelname == "WARNING"
-    assert "encoder ours abababababab are meant for the metric dot; the model is trained for l2" in record.getMessage()
+    expected = "encoder ours abababababab are made for the metric dot; the settings train the model for l2"
+    assert expected in record.getMessage()
 
 
 def test_one_that_there_is_not_is_refused() -> None:

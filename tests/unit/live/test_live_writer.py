@@ -98,10 +98,10 @@ def hours_pass(server: MemoryServer) -> None:
     [
         ("b10", "is one text; give a list of ids"),
         (b"b10", "is one text; give a list of ids"),
-        (["a", None], "None is no id: it is a NoneType"),
-        (["a", True], "True is no id: it is a bool"),
-        (["a", 1.0], "1.0 is no id: it is a float"),
-        (["a", b"a"], "is no id: it is a bytes"),
+        (["a", None], "None is not an id: it is a NoneType"),
+        (["a", True], "True is not an id: it is a bool"),
+        (["a", 1.0], "1.0 is not an id: it is a float"),
+        (["a", b"a"], "is not an id: it is a bytes"),
         (["a", "\ud800"], "holds half of a surrogate pair"),
         (["a", ""], "must have 1 to 512 bytes"),
         (["a", "ü" * 257], "must have 1 to 512 bytes"),
@@ -112,6 +112,14 @@ def test_what_is_no_list_of_ids_deletes_nothing(server: MemoryServer, ids: Any, 
         writer(server).delete(ids)
     assert held(server) == {"a": 0}
     assert not journal(server)
+
+
+def test_a_write_tells_which_documents_were_not_there(server: MemoryServer) -> None:
+    written = writer(server).upsert([row("a", 1), row("c", 3)])
+    assert (written.changed, written.created, written.missing) == (2, 1, 0)
+    deleted = writer(server).delete(["c", "nosuch"])
+    assert (deleted.changed, deleted.created, deleted.missing) == (1, 0, 1)
+    assert held(server) == {"a": 1}
 
 
 def test_what_a_build_refuses_is_taken_back_by_its_writer_only(server: MemoryServer) -> None:

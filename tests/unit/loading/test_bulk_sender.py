@@ -201,7 +201,7 @@ def test_senders_wait_for_a_primary_that_is_away(caplog: pytest.LogCaptureFixtur
     assert 40 <= cluster.clock() - started <= 45
     assert len(cluster.requests) == 2  # No row is sent while the index says that it is not ready.
     assert {request.node for request in cluster.requests} == {0}  # Another node cannot help.
-    assert "a primary shard is away" in caplog.text
+    assert "a primary shard is missing" in caplog.text
 
 
 def test_a_primary_that_stays_away_is_named_when_the_wait_is_over() -> None:
@@ -277,7 +277,7 @@ def test_an_answer_about_another_number_of_rows_is_not_believed() -> None:
             answer = super().post(node, body)
             return BulkAnswer(200, {**answer.body, "items": answer.body["items"][:-1]})
 
-    with pytest.raises(LoadError, match="speaks of 1 rows"):
+    with pytest.raises(LoadError, match="has 1 rows"):
         send(make_sender(Forgetful(1)), lines(2))
 
 

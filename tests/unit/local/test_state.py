@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from lsh_core.cli.main import main
 from lsh_core.cli.session import services
 from lsh_core.errors import StackError
 from lsh_core.local.lock import exclusive
 from lsh_core.local.process import Identity, ManagedProcess
-from lsh_core.local.stack import stack_status, start_stack, stop_stack
+from lsh_core.local.stack import StackStatus, stack_status, start_stack, stop_stack
 from lsh_core.local.state import StackState, read_state, running_stack, write_state
 
 
@@ -82,7 +86,7 @@ def test_a_stack_that_lost_parts_is_what_is_left_of_it(tmp_path: Path) -> None:
 def test_a_stack_that_ended_or_is_starting_does_not_run(tmp_path: Path) -> None:
     write_state(tmp_path, running_state(airflow=somebody_else(), dask__scheduler=somebody_else()))
     assert running_stack(tmp_path) is None
-    assert not any(stack_status(tmp_path).values())
+    assert stack_status(tmp_path) == StackStatus()
     write_state(tmp_path, StackState(marker="m", leaders={"airflow": myself()}))
     assert running_stack(tmp_path) is None
 
@@ -109,17 +113,38 @@ def test_status_has_empty_values_for_what_ended(tmp_path: Path) -> None:
             elasticsearch__node_2=myself(),
         ),
     )
-    assert stack_status(tmp_path) == {
+    assert stack_status(tmp_path).to_json() == {
         "elasticsearch": ["http://127.0.0.1:2"],
         "dask": "tcp://127.0.0.1:3",
         "dask_dashboard": "http://127.0.0.1:4",
         "airflow": None,
+        "stopped": ["airflow", "elasticsearch/node-1"],
+        "remedy": "airlsh down && airlsh up",
     }
 
 
+def test_status_of_a_stack_that_lost_its_elasticsearch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".airlsh").mkdir()
+    parts = {"dask__scheduler": myself(), "elasticsearch__node_1": somebody_else()}
+    write_state(tmp_path / ".airlsh", replace(running_state(**parts), elasticsearch=("http://127.0.0.1:1",)))
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(main, ["status"])
+    assert told.exit_code == 1
+    assert "elasticsearch/node-1 stopped; to start it again: airlsh up\n" in told.output
+    found = CliRunner().invoke(main, ["status", "--json"])
+    assert (found.exit_code, json.loads(found.output)["stopped"]) == (1, ["elasticsearch/node-1"])
+
+
 def test_status_of_nothing(tmp_path: Path) -> None:
-    expected = {"elasticsearch": [], "dask": None, "dask_dashboard": None, "airflow": None}
-    assert stack_status(tmp_path / "nowhere") == expected
+    expected = {
+        "elasticsearch": [],
+        "dask": None,
+        "dask_dashboard": None,
+        "airflow": None,
+        "stopped": [],
+        "remedy": None,
+    }
+    assert stack_status(tmp_path / "nowhere").to_json() == expected
     assert stop_stack(tmp_path / "nowhere") == []
 
 

@@ -12,11 +12,16 @@ from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.jobs.train import with_metric
 from lsh_core.metrics import metric_named, metric_names
 from lsh_core.models import fingerprint, load_model, make_model
+from lsh_core.models.registry import model_class
+from lsh_core.retrieval.registry import retrieval_of
 from lsh_core.settings import TrainSettings, labels_of, validated
 from lsh_core.sources.encoder_info import EncoderInfo
 from lsh_core.sources.validation import valid_vectors
 from lsh_core.testing import clustered
 from tests.fakes.vector_fields import list_field
+
+FILTER = {"term": {"b": 1}}
+LISTED = [{"bool": {"filter": [{"terms": {"airlsh.tokens.v": ["t1"]}}, FILTER]}}]
 
 pytestmark = pytest.mark.usefixtures("example_plugins")
 
@@ -64,13 +69,29 @@ def test_zero_rows_are_taken() -> None:
     assert len(valid_vectors(column, dims=2, metric="cosine")[1]) == 1
 
 
-def test_the_server_scores_it_by_a_script() -> None:
-    query = metric_named("l1").scored_query("v'x", {"query_vector": [1.0]}, k=3, filter={"term": {"a": 1}})
-    script = query["script_score"]["script"]
-    assert script["source"] == r"1 / (1 + l1norm(params.query_vector, 'v\'x'))"
-    assert script["params"] == {"query_vector": [1.0]}
-    assert query["script_score"]["query"] == {"bool": {"filter": [{"exists": {"field": "v'x"}}, {"term": {"a": 1}}]}}
-    assert metric_named("l1").distance_from_score(np.array([1.0, 0.25])) == pytest.approx([0.0, 3.0])
+def test_the_client_compares_the_rows() -> None:
+    strategy = list_field(metric="l1").strategy
+    query = strategy.by_vector([0.0, 0.0, 1.0], ["t1"], k=2, effort=1, shards=1, query_filter=FILTER, fields=["a"])
+    assert query.body["query"] == {"bool": {"filter": {"bool": {"filter": [{"exists": {"field": "v"}}, *LISTED]}}}}
+    assert query.body["_source"] == {"includes": ["a", "v"], "excludes": ["airlsh"], "exclude_vectors": False}
+    rows = {"far": [3.0, -4.0, 1.0], "near": [0.0, 0.5, 1.0], "middle": [-1.0, 0.0, 2.0]}
+    hits = [{"_id": id, "_score": 0.0, "_source": {"a": id, "v": row}} for id, row in rows.items()]
+    found = query.ranked(hits, 3)
+    assert [(hit["_id"], hit["_score"], hit["_source"]) for hit in found] == [
+        ("near", -0.5, {"a": "near"}),
+        ("middle", -2.0, {"a": "middle"}),
+    ]
+    assert metric_named("l1").distance_from_score(np.array([-0.5, -2.0])) == pytest.approx([0.5, 2.0])
+    with pytest.raises(SettingsError, match="10,000 rows at most, and 10,001 rows pass"):
+        query.ranked(hits, 10_001)
+
+
+@pytest.mark.parametrize("model", ["hyperplane", "subspace"])
+def test_tables_cannot_be_searched_by_it(model: str) -> None:
+    strategy = retrieval_of(model_class(model))
+    strategy.check_metric("dot")
+    with pytest.raises(SettingsError, match=r"metric='l1': is not known to the server.*: train a model"):
+        strategy.check_metric("l1")
 
 
 def test_a_row_is_not_looked_up_on_the_server() -> None:

@@ -48,6 +48,23 @@ def test_a_scan_under_a_filter_by_a_stored_vector(strategy: Retrieval) -> None:
     assert body["_source"] == {"excludes": ["airlsh"]}
 
 
+@pytest.mark.usefixtures("example_plugins")
+@pytest.mark.parametrize("field", [list_field, table_field])
+def test_a_metric_that_the_server_does_not_know_brings_its_own_clause(field: Any) -> None:
+    strategy = field(metric="l1").strategy
+    assert "script_score" in strategy.exact(by_vector(VECTOR), k=7).body["query"]
+    found = strategy.by_vector(VECTOR, ["Abcd01"], k=1, effort=1, shards=1).body
+    clause = found["rescore"]["query"]["rescore_query"] if "rescore" in found else found["query"]
+    assert clause["script_score"]["script"]["params"] == {"query_vector": VECTOR}
+    assert not strategy.can_look_up(1)
+    assert not strategy.can_look_up(None)
+
+
+@every_strategy
+def test_a_scan_looks_up_the_vector_of_a_row(strategy: Retrieval) -> None:
+    assert strategy.can_look_up(None)
+
+
 @every_strategy
 @pytest.mark.parametrize("passing", [0, 1, EXACT_ROWS])
 def test_few_rows_are_scanned(strategy: Retrieval, passing: int) -> None:

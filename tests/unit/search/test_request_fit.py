@@ -40,5 +40,8 @@ def test_what_the_build_does_not_have(request_: SearchRequest, said: str) -> Non
 def test_words_need_full_text() -> None:
     check_for(BUILD, SearchRequest([1.0], match="x"))
     without: Any = SimpleNamespace(index="airlsh-docs-b1", mapping=BUILD.mapping, text_fields=())
-    with pytest.raises(SettingsError, match="has no full text: build it with --text-field COLUMN"):
-        check_for(without, SearchRequest([1.0], match="x"))
+    reason = "index airlsh-docs-b1 has no full text: build it with --text-field COLUMN"
+    with pytest.raises(SettingsError, match=f"^match='two words': {reason}"):
+        check_for(without, SearchRequest([1.0], match="two words"))
+    with pytest.raises(SettingsError, match=f"^match_fields='title, body': {reason}"):
+        check_for(without, SearchRequest([1.0], match="two words", match_fields=["title", "body"]))

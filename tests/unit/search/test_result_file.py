@@ -55,5 +55,13 @@ def test_results_go_to_any_filesystem() -> None:
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="cannot be written"):
-        write_results(str(tmp_path / "gone" / "a.parquet"), [result("a")])
+    path = tmp_path / "gone" / "a.parquet"
+    with pytest.raises(SourceError) as told:
+        write_results(str(path), [result("a")])
+    assert str(told.value) == f"{path}: cannot be written: [Errno 2] No such file or directory: '{path}'"
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_without_a_temporary_name(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as told:
+        write_results(str(tmp_path), [result("a")])
+    assert str(told.value) == f"{tmp_path}: cannot be written: [Errno 21] Is a directory: '{tmp_path}'"

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from lsh_core.retrieval.graph import GraphQuery
 from lsh_core.retrieval.query import Query
 from lsh_core.search.results import Response, SearchResult
 from lsh_core.search.results import read_result as read
@@ -69,7 +70,7 @@ def test_a_result_says_how_it_was_found(most: int | None, scored: int) -> None:
 
 
 def test_how_many_rows_a_graph_led_to_is_not_known() -> None:
-    result = read_result(HITS, query=Query({}, "graph"))
+    result = read_result(HITS, query=GraphQuery({}, "graph"))
     assert (result.strategy, result.rows_scored) == ("graph", None)
 
 

@@ -163,18 +163,26 @@ def test_exact_is_one_scan() -> None:
 
 
 def test_a_row_is_looked_up_by_the_server_where_that_is_enough() -> None:
-    sent, _, index = search(SearchRequest(id="x", k=1), near=8)
+    sent, _, index = search(SearchRequest(id="x", k=1), lookup_lists=8)
     assert sent == [["lists"]]
     assert index.looked_up == [["x"]]
 
 
 def test_a_row_s_vector_is_read_where_its_lists_are_too_few() -> None:
     for request in (SearchRequest(id="x", k=1), SearchRequest(id="x", k=1, effort={"probes": 2})):
-        sent, _, index = search(request, near=2)
+        sent, _, index = search(request, lookup_lists=2)
         assert sent == [["exact"], ["lists"]]  # The row alone, then its neighbours.
         assert index.looked_up == [[None], [None]]
     with pytest.raises(RowNotFoundError, match="nobody"):
-        search(SearchRequest(id="nobody", k=1), near=2)
+        search(SearchRequest(id="nobody", k=1), lookup_lists=2)
+
+
+@pytest.mark.usefixtures("example_plugins")
+def test_a_row_s_vector_is_read_under_a_metric_that_the_server_does_not_know() -> None:
+    for request in (SearchRequest(id="x", k=1), SearchRequest(id="x", k=1, exact=True)):
+        sent, _, index = search(request, lookup_lists=8, metric="l1")
+        assert sent == [["exact"], ["exact" if request.exact else "lists"]]
+        assert index.looked_up == [[None], [None]]
 
 
 def test_a_text_is_encoded_by_the_build_that_answers() -> None:

@@ -69,16 +69,28 @@ def test_an_equals_sign_in_a_file_name_makes_no_partition(tmp_path: Path, write:
     assert dataset.left_out == LeftOut(1, ("_a=b.parquet",))
 
 
-def test_markers_are_counted_and_files_of_rows_are_named_first(tmp_path: Path, write: Write) -> None:
+def test_hidden_files_are_counted_and_files_of_rows_are_named_first(tmp_path: Path, write: Write) -> None:
     write(tmp_path / "a.parquet")
-    for name in ("_SUCCESS", "_metadata", "_common_metadata", ".a.parquet.crc", ".git/config", ".git/HEAD"):
+    for name in ("_x", "_metadata", "_common_metadata", ".a.parquet.md5", ".git/config", ".git/_SUCCESS"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     write(tmp_path / "_part.parquet")
     dataset = open_dataset(str(tmp_path))
     assert dataset.left_out.count == 7
-    assert dataset.left_out.names == ("_part.parquet", ".git/", ".a.parquet.crc", "_SUCCESS", "_common_metadata")
+    assert dataset.left_out.names == ("_part.parquet", ".git/", ".a.parquet.md5", "_common_metadata", "_metadata")
     assert dataset.facts().left_out == 7
+
+
+def test_markers_of_spark_and_hadoop_need_no_notice(
+    tmp_path: Path, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "day=1" / "a.parquet")
+    for name in ("_SUCCESS", "._SUCCESS.crc", "_started_42", "_committed_42", "day=1/_SUCCESS", "day=1/.a.parquet.crc"):
+        (tmp_path / name).write_bytes(b"")
+    assert open_dataset(str(tmp_path)).left_out == LeftOut()
+    assert caplog.text == ""
+    write(tmp_path / "_committed.parquet")
+    assert open_dataset(str(tmp_path)).left_out == LeftOut(1, ("_committed.parquet",))
 
 
 def test_a_source_of_which_all_is_left_out_says_so(tmp_path: Path, write: Write, memory: object) -> None:

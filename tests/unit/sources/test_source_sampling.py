@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def test_bad_rows_are_left_out(tmp_path: Path, write: Write) -> None:
     vectors = pa.array([[1.0, 2.0], None, [np.nan, 1.0], [3.0, 4.0]], pa.list_(pa.float32(), 2))
     write(tmp_path / "a.parquet", pa.table({"embedding": vectors}))
     assert read(tmp_path, 4, seed=0).tolist() == [[1, 2], [3, 4]]
+    dataset, skipped = open_dataset(str(tmp_path)), Counter[str]()
+    (part,) = plan_sample(dataset.files, 4, 0)
+    read_sample_part(dataset.files[0], part, vector="embedding", dims=2, metric="l2", skipped=skipped)
+    assert skipped == {"null_vector": 1, "nan": 1}
 
 
 def test_parts_cover_long_files_in_pieces_that_workers_can_share(

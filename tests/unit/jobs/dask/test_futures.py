@@ -95,7 +95,7 @@ def test_a_check_ends_the_wait() -> None:
 def test_tasks_that_the_scheduler_has_forgotten_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "_ASK_SECONDS", 0.0)
     tasks = [Task("a", "pending"), Task("b", "pending")]
-    with pytest.raises(UnavailableError, match="it has forgotten 1 of our tasks"):
+    with pytest.raises(UnavailableError, match="it has forgotten 1 tasks"):
         list(follow(Scheduler("a"), tasks))
 
 

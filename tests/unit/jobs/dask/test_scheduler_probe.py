@@ -63,3 +63,12 @@ def test_what_speaks_first_is_left_to_dask() -> None:
 def test_bytes_of_another_protocol_are_final(answer: bytes, said: str) -> None:
     with server(then=answer) as address, pytest.raises(SettingsError, match=said):
         connected(address)
+
+
+def test_a_refused_connection_is_told_at_once_and_as_such() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        port = bound.getsockname()[1]
+    with pytest.raises(UnavailableError, match="the connection was refused, as nothing listens there") as refused:
+        connected(f"tcp://127.0.0.1:{port}")
+    assert "within" not in str(refused.value)
+    assert refused.value.waited_seconds < 10

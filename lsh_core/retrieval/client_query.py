@@ -1,0 +1,88 @@
+"""Searches whose rows are compared in the client, for metrics that the server does not know. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lsh_core.errors import SettingsError
+from lsh_core.metrics import metric_named
+from lsh_core.retrieval.query import MAX_RESULTS, Filter, Hits, Query, all_of, request_body
+
+
+@dataclass(frozen=True)
+class ClientQuery(Query):
+    """Search for every row that passes a filter, with its vector; the client compares and ranks the rows.
+
+    At most 10,000 rows can pass: the server returns no more.
+
+    Attributes
+    ----------
+    vector
+        Vector that rows are compared with.
+    column, metric
+        Vector column, and the name of its metric.
+    k
+        Rows of the result.
+    keeps_vector
+        Whether the vector is one of the fields that were asked for.
+    """
+
+    vector: tuple[float, ...] = ()
+    column: str = ""
+    metric: str = ""
+    k: int = 0
+    keeps_vector: bool = False
+
+    def ranked(self, hits: Hits, matching: int) -> Hits:
+        """Return the `k` nearest hits, with their negative distance as ``_score``.
+
+        Raises
+        ------
+        SettingsError
+            More rows pass the filter than the server returns.
+        """
+        if matching > MAX_RESULTS:
+            reason = (
+                f"is compared in the client, for {MAX_RESULTS:,} rows at most, and {matching:,} rows pass: give a "
+                "narrower filter, or fewer probes"
+            )
+            raise SettingsError("metric", self.metric, reason)
+        if not hits:
+            return hits
+        rows = np.array([hit["_source"][self.column] for hit in hits], dtype=np.float64)
+        distances = self._distances(rows)
+        nearest = np.argsort(distances, kind="stable")[: self.k]
+        return [{**hits[at], "_score": -float(distances[at]), "_source": self._fields(hits[at])} for at in nearest]
+
+    def _distances(self, rows: np.ndarray) -> np.ndarray:
+        metric = metric_named(self.metric)
+        both = np.vstack((rows, np.array([self.vector], dtype=np.float64)))
+        prepared = metric.prepare_exact(both, np.linalg.norm(both, axis=1))
+        return metric.distances(metric.measure(prepared[:-1], np.broadcast_to(prepared[-1], rows.shape)))
+
+    def _fields(self, hit: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {name: value for name, value in hit["_source"].items() if self.keeps_vector or name != self.column}
+
+
+def client_query(
+    vector: Sequence[float],
+    *,
+    column: str,
+    metric: str,
+    k: int,
+    among: Filter | None,
+    fields: Sequence[str] | None,
+    path: Any,
+) -> ClientQuery:
+    """Return the search for the `k` rows nearest to `vector` among the rows that pass a filter."""
+    wanted = all_of({"exists": {"field": column}}, among) or {"match_all": {}}
+    source: dict[str, Any] = {"excludes": ["airlsh"], "exclude_vectors": False}
+    if fields is not None:
+        source["includes"] = [*fields, column]
+    body = {**request_body({"bool": {"filter": wanted}}, MAX_RESULTS, fields), "_source": source}
+    keeps = fields is not None and column in fields
+    return ClientQuery(body, path, vector=tuple(vector), column=column, metric=metric, k=k, keeps_vector=keeps)
