@@ -1,10 +1,9 @@
-"""The one file of this folder that Airflow's plugin loader reads.
+"""Airflow plugin: the only file of this folder that the loader reads.
 
-Connection types need no plugin (``lsh_airflow.provider_info`` registers them), and the DAGs import
-``lsh_airflow`` as the installed package that it is. The plugin registers a name and nothing else:
-what Airflow only takes from plugins (pages, operator links) is added here, its code in the package.
-Every other file below this folder is kept from the loader by ``.airflowignore``, since the loader
-executes what it finds and puts it into ``sys.modules`` under the bare file name.
+Connection types need no plugin (``lsh_airflow.provider_info`` registers them), and the DAGs import ``lsh_airflow`` as
+an installed package. The plugin registers only a name. Things that Airflow accepts only from plugins (pages, operator
+links) are registered here, with their code in the package. ``.airflowignore`` hides every other file below this folder
+from the loader, which executes all files that it finds, and puts them into ``sys.modules`` under the bare file name.
 """
 
 from __future__ import annotations

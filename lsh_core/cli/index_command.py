@@ -1,4 +1,4 @@
-"""``airlsh index``, which resumes a build as well."""
+"""``airlsh index``: starts or resumes a build."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _AS_JSON = "lsh_core.as_json"
 
 
 class _Suggesting(click.Group):
-    """Group that suggests the nearest name for a command that it does not have."""
+    """Group that suggests the nearest name for an unknown command."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -37,7 +37,7 @@ class _Suggesting(click.Group):
 
 
 class _VerbGroup(_Suggesting):
-    """The verbs of two words that share the first one."""
+    """Verbs of two words with the same first word."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name, help=GROUPS[name], no_args_is_help=True)
@@ -52,9 +52,9 @@ class _VerbGroup(_Suggesting):
 
 
 class _Airlsh(_Suggesting):
-    """Group of all commands: those of the register, and those of the local stack.
+    """Group of all commands: verbs of the register, and the local stack.
 
-    Each command is made when it is asked for.
+    Each command is made on first use.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -89,7 +89,7 @@ class _Airlsh(_Suggesting):
             if not is_of_output(error):
                 raise
             click.echo(f"airlsh: the output cannot be written: {error}", err=True)
-            # Python writes what is left at its end, and would tell of it a second time.
+            # Python flushes standard output at exit, and would report the error again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(FAILED)
 

@@ -1,4 +1,4 @@
-"""Options of commands: those made from a settings model, and those that commands share."""
+"""Options of commands, from settings models or common to commands."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _SHORT = {"k": "-k"}
 def settings_options(model: type[Settings], *, optional: tuple[str, ...] = ()) -> Callable[[Command], Command]:
     """Give a command one option for each field of `model`, and arguments for its names.
 
-    Help texts, choices and defaults are those of the model. The model checks bounds itself, and requires the
-    `optional` fields itself.
+    Help texts, choices and defaults come from the model. The model itself checks bounds, and requires the `optional`
+    fields.
     """
 
     def decorate(command: Command) -> Command:
@@ -60,8 +60,8 @@ def dask_option(command: Command) -> Command:
         "--dask",
         envvar="AIRLSH_DASK",
         metavar="ADDRESS",
-        help="Address of a Dask scheduler, such as tcp://host:8786. Default: the running local stack, else two workers "
-        "of its own.",
+        help="Address of a Dask scheduler, such as tcp://host:8786. Default: the running local stack, else two "
+        "own workers.",
     )(command)
 
 
@@ -73,7 +73,7 @@ def _parameter(name: str, field: FieldInfo, *, required: bool) -> Callable[[Comm
         kind = click.Choice(marker.names())
     options: dict[str, Any] = {"help": _help(name, field)}
     if field.is_required() and required:
-        options["required"] = True  # With a default of None, click would never miss it.
+        options["required"] = True  # With a default of None, click would not require the option.
     if kind is bool:
         flag = name.replace("_", "-")
         return click.option(f"--{flag}/--no-{flag}", name, default=None, help=options["help"])
@@ -141,18 +141,18 @@ def checked(name: str) -> str:
 
 
 def make_settings(model: type[AnySettings], values: Mapping[str, Any]) -> AnySettings:
-    """Make settings from the options that were given.
+    """Make settings from the options of a call.
 
     Raises
     ------
     SettingsError
-        An option that is not allowed.
+        An option is not allowed.
     """
     return validated(model, given_values(model, values))
 
 
 def given_values(model: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given.
+    """Return the options of a call.
 
     Lists may be repeated options, or items separated by commas.
     """

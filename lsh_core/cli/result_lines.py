@@ -1,4 +1,4 @@
-"""Search results as lines for people. Pure: no I/O."""
+"""Renders search results as lines of text. Pure: no I/O."""
 
 from __future__ import annotations
 

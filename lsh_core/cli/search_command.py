@@ -25,7 +25,10 @@ _TARGETS = ("id", "vector", "vectors", "text", "image")
 @settings_options(SearchSettings)
 @server_options()
 def search(es: str | None, as_json: bool, **values: Any) -> None:
-    """Find the nearest neighbours of a stored row (--id), a vector, a text or an image in NAME."""
+    """Find nearest neighbours in NAME.
+
+    The target is a stored row (--id), a vector, a text or an image.
+    """
     with reported(as_json=as_json):
         from lsh_core.search.query_encoder import QueryEncoder
         from lsh_core.search.vector_index import VectorIndex
@@ -56,7 +59,7 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
 
 
 def _not_one_target(settings: SearchSettings) -> str:
-    """Return what to give where there is not exactly one target."""
+    """Return the advice for a search without exactly one target."""
     given = [f"--{each}" for each in _TARGETS if getattr(settings, each) is not None]
     one = "give one of --id, --vector, --vectors, --text and --image"
     if given:
@@ -95,7 +98,7 @@ def _results(index: VectorIndex, settings: SearchSettings) -> Iterable[SearchRes
 
 
 def _numbers(text: str) -> list[float]:
-    """Return the numbers of a vector that is written with commas between them, and perhaps in brackets."""
+    """Return the numbers of a vector, separated by commas, with or without brackets."""
     try:
         return [float(number) for number in text.strip().removeprefix("[").removesuffix("]").split(",")]
     except ValueError:

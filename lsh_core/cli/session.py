@@ -35,9 +35,7 @@ def services(es: str | None, dask: str | None = None) -> Services:
 def dask_address(dask: str | None) -> str | None:
     """Return the address of the Dask scheduler for a verb that needs no Elasticsearch.
 
-    The given one, or that of the running local stack. None if there is neither: the verb then starts two workers.
-
-    None if neither is there: then a verb starts two workers of its own.
+    The address is `dask`, or that of the running local stack. None: the verb starts its own two workers.
     """
     from lsh_core.local.state import running_stack
 
@@ -54,7 +52,7 @@ def print_json(document: Any) -> None:
 
 
 def is_of_output(error: OSError) -> bool:
-    """Return whether printing raised the error, as on a full disk."""
+    """Return whether printing raised the error, for example on a full disk."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     return innermost.f_code is click.echo.__code__
 
@@ -75,13 +73,13 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
         _fail(f"{error}{notes}", error.exit_code, as_json=as_json, kind=type(error).__name__, error=error)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED, as_json=as_json, kind="KeyboardInterrupt", error=None)
-    except SystemExit as ending:  # A signal; see `signals_as_exceptions`.
+    except SystemExit as ending:  # Raised by a signal; see `signals_as_exceptions`.
         _fail("terminated by a signal", int(ending.code or 0), as_json=as_json, kind="SystemExit", error=None)
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise
     except Exception as error:
         if isinstance(error, OSError) and is_of_output(error):
-            raise  # `lsh_core.cli.main` tells: here a JSON document of it could not be printed either.
+            raise  # `lsh_core.cli.main` reports it: a JSON document could not be printed either.
         named = named_error(error)
         if named is not None:
             _fail(str(named), named.exit_code, as_json=as_json, kind=type(named).__name__, error=error)

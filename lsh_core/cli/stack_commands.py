@@ -93,7 +93,7 @@ def doctor(es: str | None, as_json: bool) -> None:
 @click.command()
 @click.option("--nodes", type=click.IntRange(1, 9), default=3, show_default=True, help="Number of Elasticsearch nodes.")
 def demo(nodes: int) -> None:
-    """Train, index and search 10,000 packages on a stack of its own.
+    """Train, index and search 10,000 packages on a separate stack.
 
     Runs the DAGs through Airflow, and stops and deletes the stack afterwards. Needs a checkout of the project.
     """
@@ -105,7 +105,7 @@ def demo(nodes: int) -> None:
 
 
 def _check_server(es: str | None) -> list[Check]:
-    """Check the Elasticsearch that airlsh would use; without one, the check passes as not done."""
+    """Check the Elasticsearch that airlsh would use; pass without one."""
     from lsh_core.elastic.red_indices import red_indices_if_told
     from lsh_core.elastic.server_check import check_server
     from lsh_core.errors import AirlshError, SettingsError
@@ -129,7 +129,7 @@ def _check_server(es: str | None) -> list[Check]:
 
 
 def _red(urls: Sequence[str]) -> list[dict[str, str]]:
-    """Return the red indices of the local cluster, or none where it does not answer."""
+    """Return the red indices of the local cluster; empty if it does not answer."""
     from dataclasses import asdict
 
     from lsh_core.elastic.connection import Connection

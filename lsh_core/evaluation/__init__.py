@@ -1,1 +1,1 @@
-"""Evaluation of search results: exact neighbours to compare with (``exact``) and recall (``recall``)."""
+"""Evaluation of builds: ground truth, recall, latency and hash health."""

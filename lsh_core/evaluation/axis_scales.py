@@ -1,4 +1,4 @@
-"""Axes with ticks that are read at a glance."""
+"""Sets scales and ticks of axes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 _WIDE = 6
-"""From so many times the smallest value on, an axis is logarithmic."""
+"""Ratio of largest to smallest value from which an axis is logarithmic."""
 _RECALLS = (1.0, 0.9, 0.99, 0.999, 0.5, 0.95, 0.98, 0.995, 0.8, 0.998, 0.9995, 0.9999, 0.7, 0.3)
-"""The rounder first: of ticks that would touch, the first stays."""
+"""Rounder ticks come first: of ticks that would touch, the first stays."""
 _CLOSEST_TICKS = 0.13
 
 
 def by_effort(axes: Axes, efforts: Sequence[float], unit: str) -> None:
-    """Make the x axis one of efforts."""
+    """Make an x axis of efforts."""
     axes.set_xscale("log")
     axes.set_xlim(efforts[0] / 1.12, efforts[-1] * 1.12)
     _one_two_five(axes.xaxis)
@@ -26,14 +26,14 @@ def by_effort(axes: Axes, efforts: Sequence[float], unit: str) -> None:
 
 
 def log_ranks(axes: Axes, ranks: Sequence[float]) -> None:
-    """Make the x axis one of ranks."""
+    """Make an x axis of ranks."""
     axes.set_xscale("log")
     axes.set_xlim(0.9, max(2, ranks[-1]) * 1.1)
     _powers(axes.xaxis) if ranks[-1] > 1_000 else _one_two_five(axes.xaxis)
 
 
 def log_rows(axes: Axes, rows: Iterable[float]) -> None:
-    """Make the y axis one of numbers of rows."""
+    """Make a y axis of numbers of rows."""
     above_none = [each for each in rows if each > 0] or [1]
     axes.set_yscale("log")
     axes.set_ylim(min(above_none) / 1.6, max(above_none) * 1.6)
@@ -52,19 +52,20 @@ def log_if_wide(axes: Axes, values: Sequence[float]) -> None:
 
 
 def by_misses(axes: Axes, recall: Sequence[float], judged: int) -> list[float]:
-    """Scale the x axis of recall by misses, each tenth as wide as the next: from .9 to .99 as from .99 to .999.
+    """Scale the x axis of recall by the logarithm of misses.
 
-    As ann-benchmarks draws it (Aumüller, Bernhardsson, Faithfull, 2020, section 4).
+    From .9 to .99 is as wide as from .99 to .999, as in ann-benchmarks (Aumüller, Bernhardsson, Faithfull, 2020,
+    section 4).
 
     Parameters
     ----------
     judged
-        Neighbours that were looked for in all: where none is missed, half of one is drawn.
+        Number of all judged neighbours; a recall without misses is drawn at half a miss.
 
     Returns
     -------
     list of float
-        Where the recalls are on the axis.
+        Positions of the recalls on the axis.
     """
 
     def place(each: float) -> float:

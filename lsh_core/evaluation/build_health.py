@@ -1,4 +1,4 @@
-"""The hash health of one build: its tokens counted, its queries' tokens looked up, and what is wrong said."""
+"""Measures the hash health of one build, and diagnoses it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _QUERIES = 64
 _LOOKED_AT = 200
-"""Rows of the largest token that are compared with each other."""
+"""Sampled rows of the largest token, compared with each other."""
 
 
 def measure_health(
@@ -38,9 +38,9 @@ def measure_health(
     Parameters
     ----------
     effort
-        What a search does unless it is told otherwise; None: it scans all rows.
+        Default effort; None: searches scan all rows.
     queries
-        (q, d), of which some are looked at; default: indexed rows.
+        (q, d), of which some are used; default: indexed rows.
 
     Returns
     -------
@@ -65,14 +65,14 @@ def measure_health(
 
 
 def _touched(client: Elasticsearch, build: SearchableBuild, queries: npt.NDArray[np.float32], effort: int) -> float:
-    """Return how many rows share a token with a query, in the mean."""
+    """Return the mean number of rows that share a token with a query."""
     tokens = build.field.tokens
     asked = [under_any(build.field, tokens.words(codes)) for codes in build.model.probe(queries, effort)]
     return float(np.mean(count_matches(client, build.index, asked)))
 
 
 def _repeated(connection: Connection, build: SearchableBuild, counts: TokenCounts, seed: int) -> int:
-    """Return how many rows of the largest token have the same vector, about, by a sample of them."""
+    """Return an estimate, from a sample, of the rows of the largest token with the same vector."""
     largest = int(counts.sizes.argmax())
     among = under_any(build.field, [counts.words[largest]])
     field = build.field

@@ -18,7 +18,7 @@ from lsh_core.search.vector_index import VectorIndex
 
 K = 10
 _SKETCHED = 200
-"""Queries that tell roughly where a recall is reached: their standard error is .007 where that of 2,000 is .0025."""
+"""Queries of a rough curve: their standard error is .007, against .0025 for 2,000 queries."""
 
 
 def measure_build(
@@ -26,18 +26,18 @@ def measure_build(
 ) -> RecallCurve | None:
     """Measure recall@10 of a build by effort, and choose the effort for `target`.
 
-    Queries are indexed rows drawn at random, each left out of its own answer. Where no effort meets the target, the
-    rows of a small build are all scanned by each search, so that it is met; of a large one the greatest effort is done.
+    Queries are random indexed rows, each excluded from its own result. If no effort meets the target, searches of a
+    small build scan all rows, which meets it; searches of a large build use the largest effort.
 
     Parameters
     ----------
     queries
-        How many rows; default from those that there are.
+        Number of queries; default from the number of rows.
 
     Returns
     -------
     RecallCurve or None
-        None: there are not two rows.
+        None: the build has fewer than two rows.
     """
     index, field = searcher.build.index, searcher.build.field
     documents = count(answering_client(connection), index)

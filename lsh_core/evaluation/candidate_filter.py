@@ -1,10 +1,9 @@
-"""Filters pairs of query and row that may be nearest, by float32 products and a bound for their rounding.
-
+"""Filters pairs of query and row by float32 products and error bounds.
 
 With g = (d + 4)·2⁻²³, x·q in float32 is off by at most g|x||q|, and |x|² and |q|² by g times themselves (Higham,
-*Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 3.1, with a factor of two to spare). That holds for
-any order of the sums and for fused multiplications, so for any library and device, as long as the input is not rounded
-to fewer bits. Numbers below the smallest normal one may be taken for zero, as TensorFlow does: that much is added.
+*Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 3.1, with a factor of two to spare). The bound holds
+for any order of sums and for fused multiplications, so for any library and device, as long as the input is not rounded
+to fewer bits. A library may flush subnormal numbers to zero, as TensorFlow does; the bound includes that error.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ Vector = npt.NDArray[np.float64]
 
 _TINY = np.finfo(np.float64).tiny
 _LOST = 8 * float(np.finfo(np.float32).tiny)
-"""What one term of a product of scaled vectors is off by at most, where small numbers are taken for zero."""
+"""Maximum error of one term of a product of scaled vectors if subnormal numbers are flushed to zero."""
 
 
 class _Scaled(NamedTuple):
-    """Queries to multiply rows with. Of query i and row j, measure · scale[i] - base[i] is known up to slack[i].
+    """Scaled queries: for query i and row j, measure · scale[i] - base[i] is known within slack[i].
 
     Attributes
     ----------
@@ -41,17 +40,17 @@ class _Scaled(NamedTuple):
 
 
 class CandidateFilter:
-    """A block of rows that queries are compared with.
+    """Filter of pairs of queries with a block of rows.
 
     Parameters
     ----------
     rows : (n, d)
     longest_query
-        Squared length of the longest of all queries that will come.
+        Squared length of the longest query.
     by_product
-        Whether the measure is -x·q; else it is |x - q|².
+        Whether the measure is -x·q; otherwise it is |x - q|².
     backend
-        What multiplies.
+        Library of the product.
     """
 
     def __init__(self, rows: Matrix, longest_query: float, *, by_product: bool, backend: Backend) -> None:
@@ -61,12 +60,13 @@ class CandidateFilter:
         norms = squared_lengths(rows)
         self._longest = float(norms.max())
         if by_product:
-            # |x||q| is little next to |q|² where q is long and all rows are short: they have scales of their own.
+            # |x||q| is small compared with |q|² if q is long and all rows are short, so rows and queries have separate
+            # scales.
             self._scale = float(_inverse_length(self._longest))
             scaled = (rows * self._scale).astype(np.float32)
         else:
             self._scale = float(_inverse_length(max(self._longest, longest_query)))
-            # |x|² is one more term of the product: to add it later would be another pass over all of them.
+            # |x|² is one more term of the product: adding it later would take another pass.
             scaled = np.empty((self._count, dims + 1), np.float32)
             scaled[:, :-1], scaled[:, -1] = rows * self._scale, norms * self._scale**2
         self._rows = load_rows(scaled, backend)
@@ -78,20 +78,20 @@ class CandidateFilter:
         ----------
         queries : (q, d)
         worst : (q,)
-            Measure of the k-th nearest row so far; infinite where fewer were seen.
+            Measure of the k-th nearest row so far; infinite if fewer rows were seen.
         """
         scaled, scale, base, slack = self._for_products(queries) if self._by_product else self._for_gaps(queries)
         products = self._rows.times(scaled)
         limit = worst * scale - base + slack
         if np.isinf(worst).any() and k < self._count:
-            # Nothing to compare with yet: the k-th best of this block, by the sieve's own reckoning.
+            # There is no k-th row yet: the filter takes the k-th best of this block by its own estimate.
             limit = np.minimum(limit, products.smallest(k).astype(np.float64) + 2 * slack)
-        # Rounded up: a limit rounded down would lose the very row that sets it.
+        # Rounded up: a limit rounded down would lose the row that sets it.
         with np.errstate(over="ignore"):
             return products.at_most(np.nextafter(limit.astype(np.float32), np.float32(np.inf)))
 
     def _for_gaps(self, queries: Matrix) -> _Scaled:
-        """Estimate |x - q|² by |x|² - 2x·q, less |q|²: off by at most 2g(|x| + |q|)²."""
+        """Estimate |x - q|² - |q|² by |x|² - 2x·q, with an error of at most 2g(|x| + |q|)²."""
         norms, square = squared_lengths(queries), self._scale**2
         scaled = np.ones((len(queries), queries.shape[1] + 1), np.float32)
         scaled[:, :-1] = queries * (-2 * self._scale)
@@ -99,7 +99,7 @@ class CandidateFilter:
         return _Scaled(scaled, np.full(len(queries), square), norms * square, slack)
 
     def _for_products(self, queries: Matrix) -> _Scaled:
-        """Estimate -x·q: off by at most g|x||q|."""
+        """Estimate -x·q, with an error of at most g|x||q|."""
         norms = squared_lengths(queries)
         scales = _inverse_length(norms)
         scale = self._scale * scales
@@ -126,13 +126,13 @@ class EveryPair:
 
 
 def squared_lengths(vectors: Matrix) -> Vector:
-    """Squared lengths of the rows of (n, d) `vectors`, (n,)."""
+    """Return the squared lengths of (n, d) `vectors`, (n,)."""
     lengths: Vector = np.einsum("ij,ij->i", vectors, vectors)
     return lengths
 
 
 def _inverse_length(squared: Vector | float) -> Vector:
-    """About 1/√squared, a power of two: so scaled, float32 can hold the squares of whatever float64 could."""
+    """Return about 1/√squared, as a power of two: float32 holds the squares of vectors scaled by it."""
     _, exponents = np.frexp(np.maximum(squared, _TINY))
     inverse: Vector = np.ldexp(np.float64(1.0), -(exponents // 2))
     return inverse

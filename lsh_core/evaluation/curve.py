@@ -1,4 +1,4 @@
-"""The recall of a build by effort: which efforts are measured, and which of them is enough. Pure: no I/O."""
+"""Chooses the efforts to measure, and the sufficient one. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SKETCH_STEP = 2.0
 _STEP = 1.5
 _ENOUGH = 0.995
 _ALL = 0.9995
-"""Where the curve ends: a bound, or a mean where so few are asked that no bound is so high."""
+"""Recall at which the curve ends: of the lower bound, or of the mean if few queries cannot reach such a bound."""
 _REFINEMENTS = 3
 _BELOW_GUESS = 8
 
@@ -22,20 +22,20 @@ Measure = Callable[[int], CurvePoint]
 def measure_curve(
     sketch: Measure, measure: Measure, *, least: int, most: int, guess: int, target: float, k: int, queries: int
 ) -> RecallCurve:
-    """Sketch rising efforts until nearly all is found, and measure those around the target.
+    """Sketch rising efforts up to nearly full recall, and measure around the target.
 
     Parameters
     ----------
     sketch
-        Measures one effort with a few of the queries.
+        Measures one effort with a few queries.
     measure
-        Measures one effort with all of them.
+        Measures one effort with all queries.
     least, most
-        The smallest and the greatest effort there is.
+        Minimum and maximum effort.
     guess
-        What the model holds to be enough: the curve begins at an eighth of it.
+        Default effort of the model; the curve begins at an eighth of it.
     target
-        Recall that the lower bound has to meet.
+        Recall that the lower bound must meet.
     """
     points: dict[int, CurvePoint] = {}
     rising = efforts(max(least, min(guess // _BELOW_GUESS, most)), most, step=_SKETCH_STEP)
@@ -64,7 +64,7 @@ def measure_curve(
 
 
 def efforts(least: int, most: int, *, step: float = _STEP) -> Iterator[int]:
-    """Yield efforts from `least` to `most`, each 1.5 or `step` times the last."""
+    """Yield efforts from `least` to `most`, each 1.5 or `step` times the previous one."""
     effort = float(least)
     last = 0
     while effort < most:
@@ -77,7 +77,7 @@ def efforts(least: int, most: int, *, step: float = _STEP) -> Iterator[int]:
 
 
 def _refined(measure: Measure, target: float, below: int, above: int) -> dict[int, CurvePoint]:
-    """Return what was measured between an effort that misses the target and one that meets it."""
+    """Return the points measured between an effort that misses the target and one that meets it."""
     points = {}
     for _ in range(_REFINEMENTS):
         middle = (below + above) // 2

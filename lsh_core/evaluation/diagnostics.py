@@ -1,4 +1,4 @@
-"""A warning is of use if it says what helps."""
+"""Diagnostics: problems with their remedies."""
 
 from __future__ import annotations
 

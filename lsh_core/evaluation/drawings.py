@@ -1,4 +1,4 @@
-"""Drawings of an evaluation report, each with its text alternative."""
+"""Makes the drawings of an evaluation report, with text alternatives."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FRAME_HEIGHT, _BAR_HEIGHT = 0.9, 0.26
 
 @dataclass(frozen=True)
 class Drawing:
-    """One drawing.
+    """Drawing with its text alternative.
 
     Attributes
     ----------
     key
-        Its name in the page and in file names.
+        Name in the page and in file names.
     alt
-        What is to be seen, in words and figures.
+        Content of the drawing in words and figures.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Drawing:
 
 
 def drawings(result: EvaluationReport) -> Iterator[Drawing]:
-    """Yield the drawings of an evaluation; those of hash health where it was measured."""
+    """Yield the drawings of an evaluation, with hash health if it was measured."""
     first, last = result.curve[0], result.curve[-1]
     k, unit = result.k, result.effort_name
     rising = f"from {first.effort:,} to {last.effort:,} {unit}"

@@ -21,19 +21,19 @@ class EvaluationReport(Frontier, JsonForm):
     rows
         Rows of the index.
     own_queries
-        Whether the queries came from a file of the user.
+        Whether the queries came from a user's file.
     effort_name
         Name that the model gives its effort, such as ``probes``.
     favours_own_rows
         Whether the build finds neighbours of indexed rows more easily than neighbours of other vectors.
     target
-        Recall@10 that the build's default effort was chosen for; None where it was not measured.
+        Recall@10 that the build's default effort was chosen for; None if it was not measured.
     health
-        Spread of the rows over the model's tokens; None of a model without tokens.
+        Spread of the rows over the model's tokens; None for models without tokens.
     changes
         Rows that were written or deleted during the evaluation.
     report
-        Path or URL of the report page, where one was written.
+        Path or URL of the report page, if written.
     """
 
     name: str
@@ -52,9 +52,11 @@ class EvaluationReport(Frontier, JsonForm):
     report: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as plain JSON values; a point of the curve has its effort under the model's name as well.
+        """Return the figures as plain JSON values.
 
-        ``report`` is left out where no page was written.
+        A point of the curve also has its effort under the model's unit.
+
+        ``report`` is left out if no page was written.
         """
         document = super().to_json()
         document["curve"] = [{self.effort_name: point["effort"], **point} for point in document["curve"]]
@@ -64,7 +66,7 @@ class EvaluationReport(Frontier, JsonForm):
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `to_json` returned."""
+        """Read the output of `to_json`."""
         health, name = document.get("health"), document["effort_name"]
         points = [{key: value for key, value in each.items() if key != name} for each in document["curve"]]
         return super().from_json(

@@ -1,12 +1,11 @@
-"""Exact nearest neighbours by comparing every query with every row, in bounded memory.
+"""Finds exact nearest neighbours by brute force, in bounded memory.
 
-A float32 matrix product filters each block of rows: it is fast but off by rounding, so it only
-discards rows that are further away than the k-th best even after its error bound is allowed for.
-The metric measures the other pairs in float64, from the differences where it can, which is exact to
-the last bits and finds repeated vectors at the very same distance. Ties go to the row with the
-smaller index. Under a metric without such a bound every pair is measured.
+A float32 matrix product filters each block of rows. It is fast but has rounding errors, so it only discards rows that
+are further away than the k-th best even within its error bound. The metric measures the other pairs in float64, from
+differences if possible, which is exact to the last bits, so that repeated vectors have equal distances. Ties go to the
+row with the smaller index. Under a metric without an error bound every pair is measured.
 
-The product may be TensorFlow's, on a GPU; the answers are the same, since the float64 measures decide.
+TensorFlow may compute the product on a GPU. The result is the same, since the float64 measures decide.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ FloatMatrix: TypeAlias = npt.NDArray[np.floating]
 ROW_BLOCK = 8_192
 _QUERY_BLOCK = 1_024
 _WORTH_A_GPU = 2**38
-"""Multiplications that take a core some seven seconds: to import TensorFlow, and to wake a GPU, takes as long."""
+"""Multiplications that take a core some seven seconds, as long as importing TensorFlow and starting a GPU."""
 _PAIRS = 2**20
-"""Pairs that are measured at a time where no bound discards any."""
+"""Pairs that are measured at a time without a bound."""
 _PAIR_NUMBERS = 2**22  # numbers of the differences that are in memory at once: 32 MiB
 
 
@@ -41,15 +40,15 @@ def exact_neighbours(
     Parameters
     ----------
     rows
-        (n, d) floats; may be memory-mapped, a block at a time is read.
+        (n, d) floats; may be memory-mapped, as blocks are read one at a time.
     queries
         (q, d) floats.
     metric
         Name of a metric: ``l2`` (Euclidean, not squared), ``cosine`` (1 - cos), ``dot`` (-x·q), or a package's.
     block
-        Rows that are compared at a time.
+        Rows per block.
     backend
-        As of `NearestRows`.
+        See `NearestRows`.
 
     Returns
     -------
@@ -61,10 +60,10 @@ def exact_neighbours(
     Raises
     ------
     ValueError
-        Shapes do not fit, there are fewer than `k` rows, a number is not finite, or a vector is
-        zero under a metric that needs a direction.
+        Shapes do not fit, there are fewer than `k` rows, a number is not finite, or a vector is zero under a metric
+        that needs a direction.
     MissingPackageError
-        TensorFlow is wanted, and is not installed.
+        TensorFlow is requested, but not installed.
     """
     _check(rows, queries, k, metric, block)
     nearest = NearestRows(queries, k, metric, expected=len(rows), backend=backend)
@@ -73,29 +72,28 @@ def exact_neighbours(
 
 
 class NearestRows:
-    """The nearest rows to each query, among rows that arrive in blocks.
+    """Nearest rows to each query, among rows that arrive in blocks.
 
     Parameters
     ----------
     queries
         (q, d) floats.
     k
-        How many rows are kept for each query.
+        Number of rows to keep per query.
     metric
-        As of `exact_neighbours`.
+        See `exact_neighbours`.
     expected
-        About how many rows will come: for few of them no GPU is woken.
+        Approximate number of rows; for few rows no GPU is started.
     backend
-        Library of the float32 product: ``numpy``, ``tensorflow``, or ``auto``: TensorFlow where it is installed, has a
-        GPU, and there is enough to do.
+        Library of the float32 product: ``numpy``, ``tensorflow``, or ``auto``. The last means TensorFlow if it is
+        installed, has a GPU, and the work is large enough.
 
     Attributes
     ----------
     rows
-        (q, k) int64: numbers of rows, counted from the first that came, nearest first; the largest int64 where fewer
-        than `k` came.
+        (q, k) int64: row numbers in order of arrival, nearest first; the largest int64 if fewer than `k` rows came.
     seen
-        How many rows came.
+        Number of rows so far.
     """
 
     def __init__(self, queries: FloatMatrix, k: int, metric: str, *, expected: int, backend: str = "auto") -> None:
@@ -110,11 +108,11 @@ class NearestRows:
 
     @property
     def distances(self) -> npt.NDArray[np.float32]:
-        """(q, k): infinite where fewer than `k` rows came."""
+        """Distances, (q, k); infinite if fewer than `k` rows came."""
         return self._metric.distances(self._measures).astype(np.float32)
 
     def add(self, rows: FloatMatrix, block: int = ROW_BLOCK) -> None:
-        """Look at more rows, (n, d), `block` at a time.
+        """Compare more rows, (n, d), `block` at a time.
 
         Raises
         ------
@@ -136,7 +134,7 @@ class NearestRows:
         self.seen += len(block)
 
     def _filter(self, rows: npt.NDArray[np.float64]) -> tuple[int, CandidateFilter | EveryPair]:
-        """Return how many queries to take at a time, and the filter of their pairs with a block of rows."""
+        """Return the number of queries per step, and the filter of pairs with a block of rows."""
         bound = self._metric.exact_filter
         if bound is None:
             return max(1, _PAIRS // len(rows)), EveryPair(len(rows))
@@ -157,7 +155,7 @@ def _check(rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: 
 
 
 def _prepared(vectors: FloatMatrix, metric: Metric, noun: str, first: int) -> npt.NDArray[np.float64]:
-    """Return float64 vectors as the metric measures them."""
+    """Return float64 vectors, prepared by the metric."""
     prepared = np.asarray(vectors, np.float64)
     norms = np.sqrt(squared_lengths(prepared))
     if not np.isfinite(norms).all():
@@ -189,7 +187,7 @@ def _merge(
     row_numbers: npt.NDArray[np.int64],
     measured: npt.NDArray[np.float64],
 ) -> None:
-    """Put measured pairs among the best so far, in place."""
+    """Merge measured pairs into the best so far, in place."""
     k = indices.shape[1]
     touched, starts, counts = np.unique(query_numbers, return_index=True, return_counts=True)
     for query, start, count in zip(touched.tolist(), starts.tolist(), counts.tolist(), strict=True):

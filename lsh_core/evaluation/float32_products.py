@@ -1,7 +1,7 @@
-"""Float32 products of queries with a block of rows, and which of them are small: by NumPy, or by TensorFlow on a GPU.
+"""Computes float32 products of queries and rows by NumPy or TensorFlow.
 
-Only pairs of numbers leave the GPU, not the products. Its input is not rounded to TF32, whose error the bounds of
-:mod:`lsh_core.evaluation.candidate_filter` do not cover.
+Only the numbers of small products leave the GPU, not the products. The input is not rounded to TF32, as the bounds of
+:mod:`lsh_core.evaluation.candidate_filter` do not cover its error.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ Pairs: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 class Products(Protocol):
-    """The product of each query with each row."""
+    """Products of each query with each row."""
 
     def smallest(self, k: int) -> npt.NDArray[np.float32]:
-        """The k-th smallest of each query, (q,)."""
+        """Return the k-th smallest product of each query, (q,)."""
 
     def at_most(self, limits: npt.NDArray[np.float32]) -> Pairs:
-        """Return the pairs of query and row whose product is at most the query's limit."""
+        """Return pairs (query, row) whose product is at most the query's limit."""
 
 
 class Rows(Protocol):
-    """Rows that are where products are computed."""
+    """Rows on the device that computes products."""
 
     def times(self, queries: Float32Matrix) -> Products:
         """Multiply with queries, (q, d)."""
 
 
 def load_rows(rows: Float32Matrix, backend: Backend) -> Rows:
-    """Bring rows, (n, d), to where `backend` computes.
+    """Load rows, (n, d), to the device of `backend`.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class TensorFlowRows:
     def times(self, queries: Float32Matrix) -> TensorFlowProducts:
         """See :class:`Rows`.
 
-        The product stays on the device: how it is rounded is decided when it is asked for, not when it is fetched.
+        The product stays on the device. TensorFlow fixes its precision at the call, not when the product is fetched.
         """
         tf = self._tensorflow
         with whole_float32(tf):

@@ -23,7 +23,7 @@ from lsh_core.search.vector_index import VectorIndex
 DEPTHS = (1, 10, 100)
 CLIENTS = 8
 SEARCHES = 200
-"""Timed at each effort, by one client and by eight together."""
+"""Searches that are timed at each effort, by one client and by eight together."""
 _ENOUGH = 0.9995
 
 
@@ -34,11 +34,11 @@ class Speed:
     Attributes
     ----------
     p50_ms, p95_ms, p99_ms
-        Of one client that is alone.
+        Milliseconds with a single client.
     loaded_p50_ms, loaded_p95_ms, loaded_p99_ms
-        Of each of eight clients at once.
+        Milliseconds with eight clients at once.
     per_second
-        Searches of these eight together.
+        Searches per second of the eight clients together.
     """
 
     p50_ms: float
@@ -52,7 +52,7 @@ class Speed:
 
 @dataclass(frozen=True, kw_only=True)
 class FrontierPoint(Speed, CurvePoint):
-    """One effort: what it finds, and what it costs."""
+    """Recall and speed of one effort."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class DepthRecall:
     Attributes
     ----------
     histogram
-        How many queries found 0, 1, ... all of them.
+        Number of queries that found 0, 1, ... all neighbours.
     """
 
     recall: float
@@ -77,18 +77,17 @@ class Frontier(Speed):
     Attributes
     ----------
     effort
-        Default effort; None: a scan of all rows. All figures but `curve` belong to it. One of the points of `curve`
-        has it, unless it is None.
+        Default effort; None: a scan of all rows. All figures but `curve` belong to it. Unless it is None, `curve` has a
+        point for it.
     scored
-        Rows that a query was compared with, on average; None where the server does not say.
+        Mean number of rows that a query was compared with; None if the server does not report it.
     recall_at
         Recall by number of neighbours: 1, 10, 100 and `k`.
     blurred
-        Share of the queries whose last neighbour is so near that scores do not tell it from others a twentieth further
-        away; these count as found.
+        Share of queries whose last neighbour has the float32 score of rows a twentieth further away; such rows count as
+        found.
     distance_ratio
-        Mean distance of what was found over that of the true neighbours, rank by rank; None where a distance may be
-        negative.
+        Mean ratio of found to true distances, rank by rank; None if distances may be negative.
     """
 
     k: int
@@ -106,7 +105,7 @@ class Frontier(Speed):
 
 
 def measure_frontier(connection: Connection, searcher: VectorIndex, queries: QuerySet, k: int, rows: int) -> Frontier:
-    """Measure all efforts, until nearly everything is found."""
+    """Measure rising efforts, up to nearly full recall."""
     build = searcher.build
     depths = sorted({min(depth, rows - queries.left_out) for depth in (*DEPTHS, k)})
     truth = true_neighbours(connection, build.index, build.field, queries, depths[-1], rows=rows)
@@ -182,13 +181,13 @@ def _speed(searcher: VectorIndex, queries: QuerySet, k: int, effort: int | None)
 
 
 def ties_within_float32(truth: GroundTruth, metric: Metric) -> float:
-    """Return the share of the queries whose last neighbour a float32 score does not tell from others close by."""
+    """Return the share of queries whose last neighbour ties within float32 scores."""
     last = truth.distances[:, -1]
     return round(float(((last > 0) & (metric.score_ties(last) > 1.05 * last)).mean()), 4)
 
 
 def _ratio(found: Measured, truth: GroundTruth, metric: Metric) -> float:
-    """Return the mean ratio of distances, over the ranks that were found and whose scores tell them to a percent."""
+    """Return the mean ratio of distances, over found ranks whose scores are exact to a percent."""
     told = metric.score_ties(truth.distances) < 1.01 * truth.distances
     usable = np.isfinite(found.distances) & told
     ratios: npt.NDArray[np.float64] = found.distances[usable] / truth.distances[usable]

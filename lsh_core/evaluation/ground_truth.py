@@ -1,6 +1,6 @@
-"""The true neighbours of queries: every row of an index is read, and compared here.
+"""Computes the true neighbours of queries from all rows of an index.
 
-The server could scan its rows itself, but then it would be judged by its own answers.
+The server could scan its rows itself, but then its own results would judge it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lsh_core.progress import progress
 
 _NAMES_KEPT = 4
 _BLOCK_NUMBERS = 2**20
-"""Of the vectors that are compared at a time: 4 MiB."""
+"""Bytes of the vectors that are compared at a time: 4 MiB."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +40,26 @@ class GroundTruth:
     distances: npt.NDArray[np.float32]
 
     def nearest(self, k: int) -> GroundTruth:
-        """Return the `k` nearest of them."""
+        """Return the `k` nearest rows to each query."""
         return GroundTruth([row[:k] for row in self.ids], self.distances[:, :k])
 
     def for_first(self, queries: int) -> GroundTruth:
-        """Return that of the first `queries` queries."""
+        """Return the ground truth of the first `queries` queries."""
         return GroundTruth(self.ids[:queries], self.distances[:queries])
 
 
 def true_neighbours(
     connection: Connection, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int
 ) -> GroundTruth:
-    """Find the `k` true neighbours of each query in `index`, without the query itself; fewer if there are fewer.
+    """Find the `k` true neighbours of each query in `index`, without the query itself.
 
-    Memory holds the queries, their neighbours and some pages of rows, whatever the size of the index.
+    A small index gives fewer neighbours. Memory holds the queries, their neighbours and some pages of rows, for any
+    size of the index.
 
     Parameters
     ----------
     rows
-        How many there are, for the progress and to choose what computes.
+        Number of rows of the index, for progress and the choice of a backend.
     """
     nearest = NearestRows(queries.vectors, k + queries.left_out, field.metric, expected=rows)
     names: dict[int, str] = {}
@@ -76,7 +77,7 @@ def true_neighbours(
 
 
 def _blocks(connection: Connection, index: str, field: VectorField) -> Iterator[list[Hit]]:
-    """Yield all rows with a vector: of short vectors several pages at once, since comparing few rows costs as much."""
+    """Yield all rows with a vector; short vectors in several pages at once, since small blocks cost as much."""
     page, block = page_rows(field.dims), []
     having = {"exists": {"field": field.column}}
     for hits in scan(connection, index, having, page=page, docvalue_fields=asked_for(field.column)):
@@ -97,8 +98,8 @@ def _without_themselves(nearest: NearestRows, names: dict[int, str], queries: Qu
     k = min(k, there - 1)
     ids, others = [], np.empty((len(found), k), np.float32)
     for query, (own, row) in enumerate(zip(queries.ids, found, strict=True)):
-        # Where it is not among them, as many others are as near or nearer: the last of these is left out.
-        places = [place for place, identity in enumerate(row) if identity != own][:k]
-        ids.append([row[place] for place in places])
-        others[query] = distances[query, places]
+        # If the query itself is missing, enough other rows are as near; the last one is left out.
+        positions = [position for position, id in enumerate(row) if id != own][:k]
+        ids.append([row[position] for position in positions])
+        others[query] = distances[query, positions]
     return GroundTruth(ids, others)

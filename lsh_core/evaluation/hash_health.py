@@ -1,4 +1,4 @@
-"""Measures how evenly a model's tokens hold the rows of an index. Pure: no I/O."""
+"""Measures how evenly rows spread over a model's tokens. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lsh_core.evaluation.diagnostics import Diagnostic
 
 LISTED = 10
-"""Tokens that are named."""
+"""Number of tokens that reports name."""
 _POINTS = 200
 _HOT_MULTIPLE = 8
 _HOT_SHARE = 0.01
@@ -24,13 +24,13 @@ class TokenCounts:
     Attributes
     ----------
     rows, tokens_per_row, possible
-        Rows of the index, tokens of each of them, and how many different tokens there may be.
+        Rows of the index, tokens of a row, and possible tokens.
     words
-        The tokens.
+        Counted tokens.
     sizes : (u,) int64
-        Rows of each, 1 or more.
+        Rows of each token, 1 or more.
     weights : (u,) float64
-        How many tokens each stands for; 1 where all were counted.
+        Number of tokens that each represents; 1 if all were counted.
     sampled_rows
         Rows whose tokens were counted; None: all tokens were.
     """
@@ -45,19 +45,19 @@ class TokenCounts:
 
     @property
     def even_share(self) -> float:
-        """Share of the rows that each token held if all held as many."""
+        """Share of the rows per token under an even spread."""
         return self.tokens_per_row / self.possible
 
     @property
     def alone(self) -> float:
-        """Share of what is stored that no second row shares: tokens of one row each."""
+        """Share of stored tokens that occur in one row only."""
         entries = self.weights * self.sizes
         return float(entries[self.sizes == 1].sum() / entries.sum()) if entries.size else 0.0
 
 
 @dataclass(frozen=True)
 class TokenShare:
-    """One token, the rows that it holds, and their share of all rows."""
+    """One token, its rows, and their share of all rows."""
 
     token: str
     rows: int
@@ -66,23 +66,23 @@ class TokenShare:
 
 @dataclass(frozen=True)
 class HashHealth:
-    """The figures of a build's tokens.
+    """Figures of a build's tokens.
 
     Attributes
     ----------
     possible, used, occupancy
-        Tokens that there may be, those that hold a row, and their share.
+        Possible tokens, tokens with rows, and their share.
     entropy
-        Of the rows over the tokens (Shannon's), divided by the logarithm of `possible`: 1 where all tokens hold as
-        many, 0 where one holds all.
+        Shannon entropy of the rows over the tokens, divided by the logarithm of `possible`: 1 for an even spread, 0 if
+        one token holds all rows.
     sizes, size_ranks
-        Rows of the tokens at these ranks, of which 1 is the largest; evenly in the logarithm of the rank.
+        Rows of the tokens at some ranks, evenly spaced in the logarithm; rank 1 is the largest.
     largest
-        The tokens that hold most rows.
+        Tokens with the most rows.
     hot
-        Those of them that hold at least a hundredth of all rows, and eight times as many as if all held as many.
+        Largest tokens with at least a hundredth of all rows, and eight times their even share.
     touched
-        Share of the rows that a search finds under its tokens, unless it is told to do less or more.
+        Share of the rows that share a token with a query of default effort.
     sampled_rows
         Rows whose tokens were counted; None: all tokens were.
     """
@@ -101,19 +101,19 @@ class HashHealth:
 
 
 def weigh_sample(drawn: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], entries: int) -> npt.NDArray[np.float64]:
-    """Return the weights of sampled tokens, which are drawn in proportion to their rows.
+    """Return the weights of sampled tokens, drawn in proportion to their rows.
 
     D. Horvitz and D. Thompson, "A generalization of sampling without replacement from a finite universe", JASA 47
-    (1952): each is weighed with the inverse of its chance, so that sums over tokens are right on average.
+    (1952): each token is weighted by the inverse of its probability, so that sums over tokens are unbiased.
 
     Parameters
     ----------
     drawn : (u,) int64
-        How often each token was drawn.
+        Number of draws of each token.
     sizes : (u,) int64
         Rows of each token.
     entries
-        Rows of the index times tokens of each.
+        Rows of the index times tokens of a row.
     """
     weights: npt.NDArray[np.float64] = drawn * (entries / drawn.sum()) / sizes
     return weights
@@ -158,12 +158,12 @@ def _entropy(counts: TokenCounts) -> float:
 def _rank_sizes(
     sizes: npt.NDArray[np.int64], weights: npt.NDArray[np.float64], used: int
 ) -> tuple[list[int], list[int]]:
-    """Return some ranks, and the rows of the tokens there; `sizes` come largest first."""
+    """Return some ranks, and the rows of their tokens; `sizes` are sorted, largest first."""
     if not used:
         return [], []
     ranks = np.arange(1, used + 1)
     if used > _POINTS:
         ranks = np.unique(np.round(np.geomspace(1, used, _POINTS)).astype(np.int64))
-    # The token of rank r is the one that stands for the place between r - 1 and r, counted from the largest.
+    # The token of rank r represents the interval from r - 1 to r, counted from the largest.
     places = np.searchsorted(np.cumsum(weights), ranks - 0.5)
     return ranks.tolist(), sizes[np.minimum(places, len(sizes) - 1)].tolist()

@@ -11,22 +11,23 @@ from lsh_core.models.contract import LSHModel
 from lsh_core.retrieval.contract import EXACT_ROWS
 
 FEW_ROWS = 1_000
-"""An index of fewer is searched in no time, however its rows are spread."""
-# By default, over 60,000 text embeddings and 100,000 SIFT descriptors: the largest list of ``ivf`` holds .006 of them,
-# the largest bucket of ``hyperplane`` .07; entropies are .96 to .99 (``ivf``, ``subspace``) and .78 to .87
-# (``hyperplane``). With 20 bits, 7 too many, .38 of what is stored are buckets of one row; by default .02.
+"""Minimum of rows: searches of a smaller index are fast for any spread."""
+# Defaults, over 60,000 text embeddings and 100,000 SIFT descriptors: the largest list of ``ivf`` holds .006 of the
+# rows, the largest bucket of ``hyperplane`` .07. Entropies are .96 to .99 (``ivf``, ``subspace``) and .78 to .87
+# (``hyperplane``). With 20 bits, 7 too many, .38 of the stored tokens are buckets of one row; by default .02.
 _HEAVY_SHARE = 0.1
 _HEAVY_MULTIPLE = 8
 _LOW_OCCUPANCY = 0.5
 _LOW_ENTROPY = 0.7
 _MAX_ALONE = 0.25
 _FALLBACK = "ivf"
-"""Model whose lists follow the rows: the advice where another model spreads them badly."""
+"""Model whose lists follow the rows: the remedy for an uneven spread."""
 
 
 def is_heavy(counts: TokenCounts) -> bool:
-    """Return whether the largest token holds far more than its share: of few tokens, half of what there is beyond
-    it.
+    """Return whether the largest token holds far more than its even share.
+
+    With few tokens, the limit is half of the rows beyond that share.
     """
     even = counts.even_share
     least = max(_HEAVY_SHARE, min(_HEAVY_MULTIPLE * even, (1 + even) / 2))
@@ -36,16 +37,16 @@ def is_heavy(counts: TokenCounts) -> bool:
 def hash_warnings(
     name: str, model: LSHModel, counts: TokenCounts, health: HashHealth, *, scans_all: bool, repeated: int
 ) -> Iterator[Diagnostic]:
-    """Yield what is wrong, the most important first.
+    """Yield diagnostics, most important first.
 
     Parameters
     ----------
     name
-        What the model is trained under.
+        Name of the model.
     scans_all
-        Searches scan all rows by default, so that the tokens do not matter.
+        Whether searches scan all rows by default, so that tokens do not matter.
     repeated
-        Rows of the largest token that have the same vector, about; 0 where it was not looked at.
+        Estimated rows of the largest token with the same vector; 0 if not measured.
     """
     if counts.rows < FEW_ROWS:
         return

@@ -1,4 +1,4 @@
-"""Hash health as lines of text. Pure: no I/O."""
+"""Renders hash health as lines of text. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lsh_core.evaluation.hash_health import HashHealth
 
 
 def health_lines(health: HashHealth) -> Iterator[str]:
-    """Yield the figures, without the warnings."""
+    """Yield the figures without diagnostics."""
     seen = "" if health.sampled_rows is None else f", by a sample of {health.sampled_rows:,} rows"
     yield (
         f"tokens: {health.used:,} of {health.possible:,} hold rows ({health.occupancy:.1%}), "

@@ -1,4 +1,4 @@
-"""Measures the latency of single searches, with one client and with many."""
+"""Measures the latency of searches, with one client and with several."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WARM_UP = 8
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds of a search by percentile, and searches a second of all clients together."""
+    """Milliseconds of a search by percentile, and searches per second of all clients."""
 
     clients: int
     searches: int
@@ -37,7 +37,7 @@ def measure_latency(
     clients: int,
     searches: int,
 ) -> Latency:
-    """Search for `vectors`, (q, d), in turn: one search a request, each client with one request at a time.
+    """Search for `vectors`, (q, d), one search per request and one request per client.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One effort measured: the production path asked, its answers held against the truth."""
+"""Measures one effort: compares production searches with the ground truth."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _SIGMAS = NormalDist().inv_cdf(0.95)
 
 @dataclass(frozen=True)
 class Measured:
-    """Results at one effort, by query.
+    """Results of one effort, by query.
 
     Attributes
     ----------
     recall, scored
-        (q,): share of the true neighbours that were found, and rows that were compared with the query; NaN where the
-        server does not say.
+        (q,): share of true neighbours that were found, and rows that were compared with the query; NaN if the server
+        does not report them.
     distances
-        (q, k): of what was found, nearest first; infinite where that was less.
+        (q, k): distances of found rows, nearest first; infinite if fewer were found.
     """
 
     recall: npt.NDArray[np.float64]
@@ -56,15 +56,15 @@ class Measured:
 def lower_bound(recall: npt.NDArray[np.float64]) -> float:
     """Return the one-sided 95 % lower bound of the mean of sampled recalls.
 
-    By the normal approximation; for its spread one more query is counted that found nothing, since a sample without a
-    miss does not show that there are none.
+    The bound uses the normal approximation. Its deviation counts one further query that found nothing, since a sample
+    without misses does not prove that none exist.
     """
     spread = np.append(recall, 0.0).std(ddof=1)
     return max(0.0, float(recall.mean() - _SIGMAS * spread / math.sqrt(len(recall))))
 
 
 def measure(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort: int | None) -> Measured:
-    """Ask `searcher` for the neighbours of all queries at an effort; None: at its default."""
+    """Search for the neighbours of all queries with an effort; None: the default."""
     k = truth.distances.shape[1]
     given: dict[str, Any] = {} if effort is None else {searcher.build.model.effort_name: effort}
 

@@ -11,7 +11,7 @@ def whole(number: float | None) -> str:
 
 
 def per_cent(part: float | None) -> str:
-    """Return a share, 0 to 1, with the digits that a small one needs: ``12.3 %``, ``0.12 %``."""
+    """Return a share, 0 to 1, as a percentage: ``12.3 %``, ``0.12 %``."""
     if part is None:
         return UNKNOWN
     return f"{100 * part:.1f} %" if part >= 0.1 else f"{100 * part:.2g} %"

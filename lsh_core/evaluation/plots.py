@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_LABELLED_BARS = 12
+_MAX_LABELLED_BARS = 12
 
 
 def _own_point(result: EvaluationReport) -> FrontierPoint | None:
@@ -40,13 +40,13 @@ def draw_recall(result: EvaluationReport, figure: Figure) -> None:
     axes.set_ylim(min([0.9, *low] if target is None else [0.9, target - 0.02, *low]) - 0.02, 1.01)
     axes.set_ylabel(f"recall@{result.k}")
     if target is not None:
-        met = recall[-1] >= target  # The curve is above the line on the right then, and below it all the way if not.
+        met = recall[-1] >= target  # The curve ends above the line if the target is met, and stays below it otherwise.
         _level(axes, target, f"target {target:g}", right=met, below=met)
     _mark_own(axes, result, "recall", f"{result.effort or 0:,} {result.effort_name}")
 
 
 def draw_frontier(result: EvaluationReport, figure: Figure) -> None:
-    """Draw what a search costs by what it finds: milliseconds of one client, searches a second of eight."""
+    """Draw cost by recall: milliseconds of one client, searches per second of eight."""
     left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})
     for axes, name, label in (
         (left, "p50_ms", "median of a search, ms"),
@@ -67,12 +67,12 @@ def draw_frontier(result: EvaluationReport, figure: Figure) -> None:
 
 
 def draw_histogram(result: EvaluationReport, figure: Figure) -> None:
-    """Draw how many queries found how many of their neighbours."""
+    """Draw a histogram of queries by found neighbours."""
     axes = figure.add_subplot()
     counts, k = result.histogram, result.k
     shares = [100 * count / result.queries for count in counts]
     bars = axes.bar(range(k + 1), shares, width=0.8, color=LINE)
-    if k <= _MOST_LABELLED_BARS:
+    if k <= _MAX_LABELLED_BARS:
         axes.bar_label(bars, [f"{share:.1f} %" if share else "" for share in shares], padding=2, color=TEXT, fontsize=9)
         axes.set_xticks(range(k + 1))
     axes.margins(y=0.12)
@@ -96,7 +96,7 @@ def draw_scored(result: EvaluationReport, figure: Figure) -> None:
 
 
 def _level(axes: Axes, value: float, label: str, *, right: bool = False, below: bool = True) -> None:
-    """Draw a level to compare with."""
+    """Draw a reference level."""
     axes.axhline(value, color=TEXT, linewidth=1, linestyle=(0, (4, 3)))
     axes.annotate(
         label,
@@ -111,7 +111,7 @@ def _level(axes: Axes, value: float, label: str, *, right: bool = False, below: 
 
 
 def _mark_own(axes: Axes, result: EvaluationReport, name: str, label: str) -> None:
-    """Mark what searches do unless they are told otherwise."""
+    """Mark the default effort."""
     own = _own_point(result)
     if own is None:
         return
@@ -161,7 +161,7 @@ def draw_sizes(health: HashHealth, figure: Figure) -> None:
 
 
 def draw_largest(health: HashHealth, figure: Figure) -> None:
-    """Draw the largest tokens, those that hold far more than their share by colour."""
+    """Draw the largest tokens, with overfull tokens in colour."""
     axes = figure.add_subplot()
     largest = health.largest
     hot = {each.token for each in health.hot}

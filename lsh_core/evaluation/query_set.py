@@ -1,4 +1,4 @@
-"""The queries that recall is measured with: indexed rows, or vectors of the user's own."""
+"""Queries of recall measurements: indexed rows, or the user's vectors."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.stored_vectors import asked_for, has_vector, vectors_of
 from lsh_core.settings import queries_to_show
-from lsh_core.sources.holdout import LEAST, are_held_out
+from lsh_core.sources.holdout import MIN_HELD_OUT, are_held_out
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-_MOST_HITS = 10_000
+_MAX_HITS = 10_000
 _ROW_NUMBER = "airlsh.row"
 _PAGE_BYTES = 4 * 2**20
 _BYTES_PER_NUMBER = 6
-"""Of a vector in base64, and what is around it."""
+"""Bytes of a vector component in base64, with its share of JSON."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class QuerySet:
     vectors
         (q, d) float32.
     ids
-        Of indexed rows their ids: each is left out of its own answer. None: the vectors are not in the index.
+        Ids of indexed rows, each excluded from its own result. None: the vectors are not in the index.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -46,26 +46,25 @@ class QuerySet:
 
     @property
     def left_out(self) -> int:
-        """Return how many rows are left out of each answer."""
+        """Return the number of rows that are excluded from each result."""
         return 0 if self.ids is None else 1
 
     def first(self, size: int) -> QuerySet:
-        """Return the first `size` of them."""
+        """Return the first `size` queries."""
         return QuerySet(self.vectors[:size], None if self.ids is None else self.ids[:size])
 
 
 def default_queries(rows: int, target: float) -> int:
-    """Return the default number of indexed rows to measure recall with: a tenth of them, from 200 to 2,000, and enough
-    to show `target`.
+    """Return the default number of queries: a tenth of the rows, from 200 to 2,000.
 
-    2,000 queries know a recall of .95 to within .01 (the standard error that was seen is .0025); of a small index a
-    tenth of the rows tells as much.
+    The number is raised if `target` needs more. 2,000 queries measure a recall of .95 to within .01 (the observed
+    standard error is .0025); in a small index a tenth of the rows is as precise.
     """
     return max(min(2_000, max(200, rows // 10)), 2 * queries_to_show(target))
 
 
 def page_rows(dims: int) -> int:
-    """Return how many vectors of `dims` components one answer of the server may hold."""
+    """Return the number of vectors of `dims` components per response."""
     return max(1, min(10_000, _PAGE_BYTES // (dims * _BYTES_PER_NUMBER)))
 
 
@@ -84,28 +83,28 @@ def draw_rows(
     Parameters
     ----------
     among
-        The query that they match; default: all.
+        Query that the rows match; default: all rows.
     """
     client = answering_client(connection)
     return _read(client, index, column, dims, random_ids(client, index, size, seed, among))
 
 
 def draw_unseen(connection: Connection, index: str, column: str, dims: int, size: int, *, seed: int) -> QuerySet:
-    """Draw up to `size` rows at random of those that no model is trained on; of all, where there are few of these.
+    """Draw up to `size` held-out rows at random; from all rows if few are held out.
 
-    Rows that were written live are among them: they are in no source.
+    Rows that were written live count as held out, as no source has them.
     """
     client = answering_client(connection)
     drawn: list[str] = []
     unseen: list[str] = []
     after: list[Any] | None = None
-    while len(unseen) < size and (hits := _random_hits(client, index, _MOST_HITS, seed, after=after)):
+    while len(unseen) < size and (hits := _random_hits(client, index, _MAX_HITS, seed, after=after)):
         row_numbers = np.array([hit.get("fields", {}).get(_ROW_NUMBER, [-1])[0] for hit in hits], dtype=np.int64)
         fresh = are_held_out(row_numbers) | (row_numbers < 0)
         drawn += [hit["_id"] for hit in hits]
         unseen += [hit["_id"] for hit, each in zip(hits, fresh.tolist(), strict=True) if each]
         after = hits[-1]["sort"]
-    ids = unseen if len(unseen) >= min(size, LEAST) else drawn
+    ids = unseen if len(unseen) >= min(size, MIN_HELD_OUT) else drawn
     return _read(client, index, column, dims, ids[:size])
 
 
@@ -125,7 +124,7 @@ def _random_hits(
     *,
     after: list[Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return rows in a random order, by sequence numbers: all copies share them, and live rows have them as well."""
+    """Return rows in a random order by sequence numbers, which all shard copies share and live rows have as well."""
     score = {"random_score": {"seed": seed, "field": "_seq_no"}, "boost_mode": "replace"}
     hits: list[dict[str, Any]] = search(
         client,
@@ -155,6 +154,6 @@ def _read(client: Elasticsearch, index: str, column: str, dims: int, ids: Sequen
         )["hits"]["hits"]
         hits = [hit for hit in hits if has_vector(hit, column)]
         found |= zip((hit["_id"] for hit in hits), vectors_of(hits, column, dims), strict=True)
-    there = [identity for identity in ids if identity in found]  # Of a live index some may be gone by now.
-    vectors = np.array([found[identity] for identity in there], dtype=np.float32).reshape(-1, dims)
+    there = [id for id in ids if id in found]  # Some rows of a live index may be gone by now.
+    vectors = np.array([found[id] for id in there], dtype=np.float32).reshape(-1, dims)
     return QuerySet(vectors, tuple(there))

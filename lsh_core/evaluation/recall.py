@@ -1,4 +1,4 @@
-"""Recall: how many of the true neighbours were found."""
+"""Computes recall: the share of true neighbours that were found."""
 
 from __future__ import annotations
 
@@ -19,35 +19,34 @@ def recall_at_k(
     exact_distances: Distances | None = None,
     tolerance: float = 1e-5,
 ) -> npt.NDArray[np.float64]:
-    """Judge the answers to each query against its exact neighbours.
+    """Return the recall of each query against its exact neighbours.
 
-    An answer is right if it is among the exact neighbours or, with distances given, if it is no
-    further away than the last of them: of rows at the same distance any choice is right, as in
-    ann-benchmarks (Aumüller, Bernhardsson, Faithfull, 2020, section 3.1). Repeated answers count once.
+    A row is correct if it is among the exact neighbours or, with distances, if it is no further away than the last of
+    them: among rows at equal distance any choice is correct, as in ann-benchmarks (Aumüller, Bernhardsson, Faithfull,
+    2020, section 3.1). Repeated rows count once.
 
     Parameters
     ----------
     found
-        Of each query the answers, nearest first; may be fewer than k or have different lengths.
-        Only the first k of a query are judged.
+        Found rows of each query, nearest first; may be fewer than k, with different lengths. Only the first k of a
+        query count.
     exact
-        (q, k): the exact neighbours, named as in `found`. Where the source has fewer rows than k,
-        fewer are asked for.
+        (q, k): exact neighbours, with the same ids as `found`. A source with fewer rows than k has fewer.
     found_distances, exact_distances
-        Distances of both, in the same metric; needed together.
+        Distances of both, in the same metric; both or neither.
     tolerance
-        How much further than the last exact neighbour, relative to it, still counts as a tie: what
-        the rounding of float32 scores takes.
+        Relative distance beyond the last exact neighbour that still counts as a tie, for the rounding of float32
+        scores.
 
     Returns
     -------
     (q,) float64
-        Between 0 and 1; its mean is what is called recall@k.
+        Between 0 and 1; the mean is recall@k.
 
     Raises
     ------
     ValueError
-        The numbers of queries differ, or only one kind of distances is given.
+        The numbers of queries differ, or only one of the distances is passed.
     """
     if len(found) != len(exact):
         raise ValueError(f"{len(found)} queries were answered, {len(exact)} have exact neighbours")

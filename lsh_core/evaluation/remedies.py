@@ -9,13 +9,13 @@ from lsh_core.evaluation.evaluation_report import EvaluationReport
 from lsh_core.evaluation.hash_warnings import FEW_ROWS
 
 _FEW_QUERIES = 100
-_MOST_BLURRED = 0.05
+_MAX_BLURRED = 0.05
 _K = 10
-"""Neighbours that the target of a build is for."""
+"""Number of neighbours of a build's target."""
 
 
 def diagnose(result: EvaluationReport) -> Iterator[Diagnostic]:
-    """Yield what is wrong by the figures of an evaluation, the most important first."""
+    """Yield diagnostics from the figures of an evaluation, most important first."""
     name, unit, target = result.name, result.effort_name, result.target
     if result.effort is None:
         if result.rows >= FEW_ROWS:
@@ -32,7 +32,7 @@ def diagnose(result: EvaluationReport) -> Iterator[Diagnostic]:
             else f"Search with `--{unit.replace('_', '-')} {enough}`, which finds it, or index again with a higher "
             "`--recall-target`.",
         )
-    if result.blurred > _MOST_BLURRED:
+    if result.blurred > _MAX_BLURRED:
         yield Diagnostic(
             f"The neighbours of {result.blurred:.0%} of the queries are so near that a float32 score does not tell "
             "them from others close by: what is found may be those others, and is counted as right.",
@@ -59,5 +59,5 @@ def diagnose(result: EvaluationReport) -> Iterator[Diagnostic]:
 
 
 def _upper_bound(result: EvaluationReport) -> float:
-    """As far above the mean as the lower bound is below it."""
+    """Return the upper bound, as far above the mean as the lower bound is below."""
     return 2 * result.recall - result.recall_low

@@ -1,4 +1,4 @@
-"""The report of an evaluation as files: a page, its drawings beside it, and the figures."""
+"""Writes the report of an evaluation: page, drawings and figures."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from lsh_core.sources.storage_errors import translate_errors
 from lsh_core.sources.writable_folders import inside
 
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS
-"""The server gives keys back in an order of its own; the same figures make the same file."""
+"""The server returns keys in any order; equal figures make equal files."""
 
 
 def write_report(result: EvaluationReport, folder: str) -> str:
-    """Write ``NAME-BUILD.html``, the drawings as ``NAME-BUILD-*.svg``, and ``NAME-BUILD.json``, over what is there.
+    """Write ``NAME-BUILD.html``, drawings ``NAME-BUILD-*.svg`` and ``NAME-BUILD.json``, replacing older files.
 
-    The page holds all that it shows, and is written last.
+    The page is self-contained, and is written last.
 
     Returns
     -------
     str
-        Where the page is.
+        Path or URL of the page.
 
     Raises
     ------
     SourceError, SourceUnavailableError
-        As of `lsh_core.sources.writable_folders.check_writable`.
+        See `lsh_core.sources.writable_folders.check_writable`.
     """
     from lsh_core.evaluation.drawings import drawings
     from lsh_core.evaluation.report_page import report_page

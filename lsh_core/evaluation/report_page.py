@@ -1,4 +1,4 @@
-"""The report of an evaluation as one HTML page that needs nothing beside it: no network, no script. Pure: no I/O."""
+"""Renders the report of an evaluation as one self-contained HTML page. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _TEMPLATE = "report.html.jinja"
-_MOST_HISTOGRAM_ROWS = 20
+_MAX_HISTOGRAM_ROWS = 20
 
 
 def report_page(result: EvaluationReport, drawings: Sequence[Drawing]) -> str:
-    """Return the page of an evaluation; the same figures give the same text.
+    """Return the page of an evaluation; equal figures give equal text.
 
-    Everything that comes from outside, such as names and tokens, is escaped by the template.
+    The page needs no network and no script. The template escapes all external text, such as names and tokens.
     """
     return _template().render(
         result=result,
@@ -39,9 +39,12 @@ def report_page(result: EvaluationReport, drawings: Sequence[Drawing]) -> str:
 
 
 def histogram_rows(counts: Sequence[int]) -> Iterator[tuple[str, int]]:
-    """Yield how many queries found how many neighbours, most first: of many neighbours in about ten ranges."""
+    """Yield the number of queries by found neighbours, most first.
+
+    Many neighbours are grouped in about ten ranges.
+    """
     most = len(counts) - 1
-    width = 1 if most <= _MOST_HISTOGRAM_ROWS else math.ceil(most / 10)
+    width = 1 if most <= _MAX_HISTOGRAM_ROWS else math.ceil(most / 10)
     for upper in range(most, -1, -width):
         lower = max(0, upper - width + 1)
         if queries := sum(counts[lower : upper + 1]):
@@ -65,12 +68,12 @@ def _template() -> Template:
 
 
 def _image(svg: str) -> str:
-    """Return an address that holds the drawing: as an image it keeps its ids and its look to itself."""
+    """Return a data address of the drawing: as an image, its ids and styles stay separate from the page."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 def _code(text: str) -> Markup:
-    """Return `text` with what stands between backquotes as code."""
+    """Return `text` with backquoted parts as code."""
     from markupsafe import Markup
 
     parts = text.split("`")

@@ -1,7 +1,7 @@
-"""One look for all drawings, and their way to SVG: the same figures give the same bytes.
+"""Renders drawings as SVG in one style; equal figures give equal bytes.
 
-The look is that of ``docs/images/pipeline.svg``: slate on white, green for what is live. The ground is white in a dark
-page as well, so that the text is legible in both.
+The style is that of ``docs/images/pipeline.svg``: slate on white, green for live builds. The background is white on a
+dark page as well, so that the text is legible.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ INK, TEXT, LINE, FAINT, BAND = "#0f172a", "#475569", "#334155", "#cbd5e1", "#e2e
 LIVE, ALERT = "#15803d", "#b45309"
 
 _FONT = "DejaVu Sans"
-"""Comes with matplotlib, so texts are measured alike everywhere; it is wider than what browsers take in its place."""
+"""Font of matplotlib, so texts have equal widths everywhere; browsers substitute narrower fonts."""
 _SHOWN_IN = "Helvetica, Arial, sans-serif"
 
 _STYLE = {
     "font.family": _FONT,
     "font.size": 10,
     "text.color": INK,
-    "text.parse_math": False,  # A dollar in a name is a dollar.
+    "text.parse_math": False,  # A dollar in a name is literal.
     "axes.edgecolor": LINE,
     "axes.labelcolor": TEXT,
     "axes.grid": True,
@@ -39,19 +39,19 @@ _STYLE = {
     "ytick.minor.left": False,
     "figure.dpi": 72,
     "figure.constrained_layout.use": True,
-    "svg.fonttype": "none",  # Text stays text: to be read aloud, searched and copied.
+    "svg.fonttype": "none",  # Text stays text, for screen readers, search and copying.
 }
 
 
 def drawn(draw: Callable[[Figure], None], *, key: str, alt: str, inches: tuple[float, float]) -> str:
-    """Return the SVG of what `draw` puts into a figure.
+    """Return the SVG of the figure that `draw` fills.
 
     Parameters
     ----------
     key
-        Of the drawing; the ids in its SVG follow from it and from what is drawn.
+        Key of the drawing; it and the content decide the ids in the SVG.
     alt
-        What is to be seen, in words.
+        Content of the drawing in words.
     inches
         Width and height, 72 units each.
     """
@@ -59,7 +59,7 @@ def drawn(draw: Callable[[Figure], None], *, key: str, alt: str, inches: tuple[f
     from matplotlib.figure import Figure
 
     written = io.BytesIO()
-    with style.context({**_STYLE, "svg.hashsalt": key}, after_reset=True):  # Set back at the end of the block.
+    with style.context({**_STYLE, "svg.hashsalt": key}, after_reset=True):  # Restored at the end of the block.
         figure = Figure(figsize=inches)
         draw(figure)
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

@@ -1,7 +1,7 @@
 """Counts the rows of a build under each token.
 
-The field of the tokens has no doc values, so the server cannot list its terms; it counts those that it is told, and
-their documents on every shard without the deleted ones.
+The token field has no doc values, so the server cannot list its terms. It counts the documents of requested terms on
+every shard, without deleted ones.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from lsh_core.search.searchable_build import SearchableBuild
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-MOST_COUNTED = 32_768
-"""Where there may be more tokens, those of some rows are counted."""
+MAX_COUNTED = 32_768
+"""Maximum of possible tokens that are all counted; beyond it the tokens of sampled rows are counted."""
 _SAMPLED_ENTRIES = 32_768
-_LEAST_SAMPLED = 200
-_MOST_SAMPLED = 10_000
+_MIN_SAMPLED = 200
+_MAX_SAMPLED = 10_000
 _FILTERS_PER_REQUEST = 1_000
 _PAGE_TOKENS = 100_000
 
@@ -36,27 +36,27 @@ _PAGE_TOKENS = 100_000
 def count_tokens(client: Elasticsearch, build: SearchableBuild, rows: int, *, seed: int = 0) -> TokenCounts:
     """Count the rows under each token of `build`.
 
-    All of them where there may be 32,768 or fewer. Else the tokens of some rows, each of these among all rows: what
-    they tell of all tokens is weighed, as large tokens are met more often (`weigh_sample`).
+    Up to 32,768 possible tokens, all are counted. Otherwise the tokens of some rows are counted over all rows, and
+    weighted (`weigh_sample`), as large tokens are sampled more often.
 
     Parameters
     ----------
     rows
-        How many rows there are.
+        Number of rows of the build.
     """
     per_row, possible = build.model.tokens_per_row, build.model.token_count
-    if possible <= MOST_COUNTED:
+    if possible <= MAX_COUNTED:
         words = build.field.tokens.words(np.arange(possible))
         sizes = _sizes(client, build, words)
         held = np.flatnonzero(sizes)
         kept = tuple(words[place] for place in held.tolist())
         return TokenCounts(rows, per_row, possible, kept, sizes[held], np.ones(len(held)))
-    sampled = min(_MOST_SAMPLED, max(_LEAST_SAMPLED, _SAMPLED_ENTRIES // per_row))
+    sampled = min(_MAX_SAMPLED, max(_MIN_SAMPLED, _SAMPLED_ENTRIES // per_row))
     ids = random_ids(client, build.index, sampled, seed)
     met = Counter(word for tokens in _stored_tokens(client, build, ids, per_row) for word in tokens)
     words = sorted(met)
     sizes = _sizes(client, build, words)
-    held = np.flatnonzero(sizes)  # Of a live build the rows of some may be gone by now.
+    held = np.flatnonzero(sizes)  # Rows of a live build may be gone by now.
     kept = tuple(words[place] for place in held.tolist())
     drawn = np.array([met[word] for word in kept], dtype=np.int64)
     weights = weigh_sample(drawn, sizes[held], rows * per_row)
@@ -64,7 +64,7 @@ def count_tokens(client: Elasticsearch, build: SearchableBuild, rows: int, *, se
 
 
 def count_matches(client: Elasticsearch, index: str, filters: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Return how many documents match each of `filters`."""
+    """Return the number of documents that match each of `filters`."""
     found: list[int] = []
     for page in pages(filters, _FILTERS_PER_REQUEST):
         aggs = {"each": {"filters": {"filters": list(page)}}}
@@ -74,7 +74,7 @@ def count_matches(client: Elasticsearch, index: str, filters: Sequence[Mapping[s
 
 
 def under_any(field: VectorField, words: Sequence[str]) -> dict[str, Any]:
-    """Return the filter that rows under one of the tokens pass."""
+    """Return the filter for rows with one of the tokens."""
     return {"terms": {tokens_path(field.column): list(words)}}
 
 

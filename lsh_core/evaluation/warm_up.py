@@ -1,4 +1,4 @@
-"""Sends the first searches to a new build: they fill its caches and show that it answers."""
+"""Sends first searches to a new build, which fill its caches."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SECONDS = 5.0
 
 
 def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUERIES, seconds: float = SECONDS) -> int:
-    """Search `index` for some of its own rows, as production does; return how many searches there were.
+    """Search `index` for some of its rows; return the number of searches.
 
-    No search is begun after `seconds`.
+    The searches take the production path, and show that the build answers. No search begins after `seconds`.
 
     Raises
     ------
     AirlshError
-        The build cannot be searched: its model is gone, or a shard does not answer.
+        The build cannot be searched: its model is missing, or a shard does not answer.
     """
     started = time.monotonic()
     searcher = VectorIndex(name, connection, index=index, wait_seconds=JOB_WAIT_SECONDS)
@@ -40,7 +40,7 @@ def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUE
 
 
 def _some_vectors(connection: Connection, index: str, field: VectorField, size: int) -> np.ndarray:
-    """Return vectors of up to `size` rows, (m, d) float32, found by random row numbers: nothing is scanned for them."""
+    """Return vectors of up to `size` rows, (m, d) float32, by random row numbers, without a scan."""
     column = field.column
     client = answering_client(connection)
     last = search(client, index, size=0, aggs={"last": {"max": {"field": "airlsh.row"}}})["aggregations"]["last"]

@@ -1,39 +1,41 @@
-"""Features: texts and images in, embeddings out.
+"""Features: encodes texts and images as vectors.
 
-==================  =================================================================
-module              decides
-==================  =================================================================
-``encoder``         what every encoder can do
-``specification``   what it takes to make an encoder again, in any process
-``registry``        which encoders there are, and that a process makes each only once
-``template``        which text stands for a row
-``decoding``        how the bytes of an image become pixels
-``text``            the text encoder: BERT and its family
-``image``           the image encoder: an architecture of Keras, or a user's own model
-``architectures``   which architectures of Keras there are
-``own_model``       how a user's own model is loaded
-``frozen``          that weights are constants
-``clip``            the encoder for texts and images in one space
-``tokens``          how texts become numbers for a network
-``batches``         how many rows go through a network at once
-``weights``         which weights these are, and what to say when they are not there
-``devices``         where a network runs, with how many threads, in which precision
-``feature_source``  what there is to encode, checked before any work is done
-``archives``        how images are read out of zip and tar
-``chunk_planning``  which rows are one chunk, and by which key its files are found again
-``work``            what a worker is told to do
-``row_reading``     how the rows of a chunk are read, whatever they lie in
-``image_loading``   where the bytes of an image may come from
-``public_http``     which web servers are asked for images
-``encoding``        which rows get no vector, where an encoder fails
-``pipeline``        how reading, decoding, encoding and writing go on at the same time
-``chunk_files``     what the files of a chunk hold, and when it is done
-``output_folder``   how files appear whole or not at all
-``manifest``        what a folder of features holds
-``shown_files``     what other readers find in it
-``publishing``      how one run's features take the place of another's
-``report_lines``    what a run tells people
-==================  =================================================================
+======================  =============================================================
+module                  subject
+======================  =============================================================
+``encoder``             protocol of an encoder
+``specification``       settings that make an encoder again, in any process
+``registry``            register of encoders; one of each per process
+``template``            text of a row
+``template_values``     values of columns as text
+``decoding``            pixels of an image
+``text``                text encoder: BERT and its family
+``image``               image encoder: an architecture of Keras, or a custom model
+``clip``                encoder of texts and images into one space
+``architectures``       architectures of Keras
+``custom_encoder``      loading and checks of custom encoders
+``custom_model``        loading of custom models
+``constant_weights``    weights as constants of a network
+``tokens``              numbers of tokens for a network
+``batches``             batches that fit a device
+``weights``             location and fingerprint of weights
+``model_config_files``  configuration files beside a network
+``devices``             device, threads and precision
+``feature_source``      checked source of a run
+``row_columns``         columns that are read, kept and encoded
+``chunk_planning``      chunks and their keys
+``row_reading``         rows of a chunk
+``image_loading``       bytes of an image, by row, file or pointer
+``public_http``         download from public web servers
+``encoding``            batches with rows that fail
+``pipeline``            parallel steps of a worker
+``chunk_files``         files of a chunk
+``output_folder``       whole files on any filesystem
+``manifest``            published content of an output folder
+``shown_files``         files for other readers
+``publishing``          replacement of a manifest, and deletion of retired files
+``report_lines``        report of a run
+======================  =============================================================
 
 Nothing is imported here, and TensorFlow only inside functions: `airlsh --help`, a DAG file and a search that
 does not encode never wait for it.

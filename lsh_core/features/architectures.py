@@ -1,4 +1,4 @@
-"""The architectures of Keras, each with its own size and preparation of pixels."""
+"""Architectures of Keras, with their sizes and preparation of pixels."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ _SIZES = {
     "NASNetLarge": 331,
     "Xception": 299,
 }
-"""Height and width that the published weights were trained with, where not `USUAL_SIZE`; Keras tells nobody."""
-USUAL_SIZE = 224
-_LEAST = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
-"""The least height and width that the layers leave something of, where not `_USUAL_LEAST`; Keras tells it in errors."""
-_USUAL_LEAST = 32
+"""Training height and width of the published weights, if not `DEFAULT_SIZE`; Keras does not provide them."""
+DEFAULT_SIZE = 224
+_MIN_SIZES = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
+"""Smallest height and width that leaves output after all layers, if not `_DEFAULT_MIN_SIZE`; Keras names it only in
+errors.
+"""
+_DEFAULT_MIN_SIZE = 32
 _SQUARE = 16
-_PIXELS_TO_LEARN_FROM = 2 * USUAL_SIZE**2
+_PIXELS_TO_LEARN_FROM = 2 * DEFAULT_SIZE**2
 _MAX_TO_LEARN_FROM = 32
 
 
@@ -49,9 +51,9 @@ class Architecture:
     Attributes
     ----------
     name
-        As Keras spells it.
+        Name in Keras' spelling.
     prepare
-        From pixels of 0 to 255 to what the network was trained with.
+        Converts pixels of 0 to 255 to the scale that the network was trained with.
     """
 
     name: str
@@ -61,23 +63,23 @@ class Architecture:
     @property
     def size(self) -> int:
         """Height and width of its images."""
-        return _SIZES.get(self.name, USUAL_SIZE)
+        return _SIZES.get(self.name, DEFAULT_SIZE)
 
     @property
-    def least(self) -> int:
-        """The least height and width that it takes."""
-        return _LEAST.get(self.name, _USUAL_LEAST)
+    def min_size(self) -> int:
+        """Smallest height and width that it takes."""
+        return _MIN_SIZES.get(self.name, _DEFAULT_MIN_SIZE)
 
     def build(self, size: tuple[int, int], weights: str | None) -> Any:
-        """Make the network down to the mean over the last map of features (global average pooling).
+        """Build the network, ending in global average pooling of its last feature map.
 
         Parameters
         ----------
         size
             (height, width).
         weights
-            "imagenet", a file, or None: numbers drawn at random, the same bits in every process and on every machine.
-            What the layers that normalise learn of them is the same but for rounding.
+            "imagenet", a file, or None. With None weights are drawn at random, the same bits in every process and on
+            every machine; the statistics of normalisation layers are the same but for rounding.
 
         Returns
         -------
@@ -93,14 +95,14 @@ class Architecture:
         return network
 
     def _steady(self, network: Any, size: tuple[int, int]) -> None:
-        """Let the layers that normalise learn their means from coloured squares.
+        """Let normalisation layers learn their statistics from coloured squares.
 
-        Each layer of an untrained network makes numbers smaller or larger: those of MobileNet come out at 1e-20 as
-        Keras draws weights, and their squares are no float32 any more. Nothing is dropped at random meanwhile.
+        Each layer of an untrained network scales its numbers: with the weights that Keras draws, MobileNet's output is
+        about 1e-20, and its square underflows float32. Dropout is off meanwhile.
         """
         import keras
 
-        # Of small images many, as the last maps have a few pixels each, or one.
+        # Small images need a larger batch, as their last feature maps have one or a few pixels.
         count = min(max(2, _PIXELS_TO_LEARN_FROM // math.prod(size)), _MAX_TO_LEARN_FROM)
         squares = np.random.default_rng(0).integers(0, 256, (count, *(-(-side // _SQUARE) for side in size), 3))
         images = squares.repeat(_SQUARE, axis=1).repeat(_SQUARE, axis=2)[:, : size[0], : size[1]]
@@ -118,12 +120,12 @@ class Architecture:
 
 
 def architecture(name: str) -> Architecture:
-    """Return an architecture by its name, however it is written: "mobilenet-v2" is "MobileNetV2".
+    """Return an architecture by its name in any spelling: "mobilenet-v2" is "MobileNetV2".
 
     Raises
     ------
     SettingsError
-        There is none of this name.
+        No architecture has this name.
     """
     known = _known()
     plain = name.lower().replace("-", "").replace("_", "")
@@ -147,11 +149,12 @@ def _known() -> dict[str, Architecture]:
 
 
 def _draw(network: Any) -> None:
-    """Draw what Keras draws at random anew, from a generator that no other thread can reach.
+    """Draw the random weights again, from a generator that no other thread can reach.
 
-    Keras takes its seeds from `random`, which all threads of a process share. Numbers are uniform, of the width that
-    keeps their sizes from layer to layer (He et al., Delving Deep into Rectifiers, 2015, section 2.2): products of
-    fractions of 24 bits, so that every machine rounds them alike. Biases and scales stay as Keras begins them.
+    Keras takes its seeds from `random`, which all threads of a process share. Numbers are uniform, with the width that
+    preserves magnitudes from layer to layer (He et al., Delving Deep into Rectifiers, 2015, section 2.2). They are
+    products of fractions of 24 bits, so that every machine rounds them alike. Biases and scales keep Keras' initial
+    values.
     """
     chance = np.random.default_rng(0)
     for variable in network.trainable_weights:
@@ -162,5 +165,5 @@ def _draw(network: Any) -> None:
 
 
 def _inputs(shape: tuple[int, ...]) -> int:
-    """Return how many numbers each output of a layer is made of; where the last side is 1, each channel has its own."""
+    """Return the fan-in of a layer; if the last side is 1, each channel has its own."""
     return math.prod(shape[:-2] if len(shape) == 4 and shape[-1] == 1 else shape[:-1])

@@ -14,21 +14,21 @@ _log = logging.getLogger(__name__)
 
 
 class Batches:
-    """Cuts rows into batches, smaller ones from the first that the device has no memory for.
+    """Cuts rows into batches, and halves them when the device runs out of memory.
 
     Parameters
     ----------
     size
         Rows of a batch at first.
     device
-        What errors name.
+        Device that errors name.
     """
 
     def __init__(self, size: int, device: str) -> None:
         self.size, self.device = size, device
 
     def run(self, rows: int, dims: int, forward: Callable[[slice], Float32Array]) -> Float32Array:
-        """Call `forward` for one slice of rows after the other and put its answers together.
+        """Call `forward` for one slice of rows after the other, and join the results.
 
         Returns
         -------
@@ -48,7 +48,7 @@ class Batches:
         return found
 
     def first(self, forward: Callable[[], Float32Array]) -> Float32Array:
-        """Call `forward`, which encodes a single row before any other, and return its answer; raises as `run`."""
+        """Call `forward` for a single first row, and return its result; raises as `run`."""
         try:
             return forward()
         except Exception as error:
@@ -68,7 +68,7 @@ class Batches:
             rows = part.stop - part.start
             if rows == 1:
                 raise self._too_little(error) from error
-            # Another thread may have halved it meanwhile.
+            # Another thread may have halved the size meanwhile.
             self.size = min(self.size, rows // 2)
             _log.warning("%s has not the memory for %d rows at once: going on with %d", self.device, rows, self.size)
             return False
@@ -76,7 +76,7 @@ class Batches:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Return whether TensorFlow says so: as an error of its own, or out of the libraries below it, in words."""
+    """Return whether an error reports exhausted memory, by its class or by its text."""
     kind = type(error).__name__
     return kind == "ResourceExhaustedError" or (
         kind in ("InternalError", "UnknownError") and "out of memory" in str(error).lower().replace("_", " ")

@@ -1,12 +1,11 @@
-"""One chunk of features as files: the rows with their vectors, and those that have none.
+"""Files of one chunk of features: rows with vectors, and dead letters.
 
-A chunk's files are named by its key, so that what was computed once is found again by whoever wants the same. The
-file with the rows is written last and tells in its footer what it is: a chunk is done when that footer can be read and
-carries the chunk's key, and the dead letters that it tells of are there. A run that was killed, or the worker of one,
-leaves chunks that are done or are not there.
+Files are named by the key of the chunk, so that later runs of the same work find them. The file with the rows is
+written last, and its footer holds the record of the chunk. A chunk is done when its footer can be read and has the
+chunk's key, and its dead letters exist. After a run or worker was killed, each chunk is either done or absent.
 
-A chunk some of whose images may still be got is not done: each try at it has a name of its own, so that a later one
-that gets less spoils nothing that a manifest names.
+A chunk with images that may still be fetched is not done. Each attempt at it has its own file names, so that a later
+attempt with fewer images overwrites nothing that a manifest names.
 """
 
 from __future__ import annotations
@@ -43,20 +42,21 @@ DEAD_LETTER_SCHEMA = pa.schema(_DEAD_LETTER_TYPES)
 
 @dataclass(frozen=True)
 class ChunkRecord:
-    """The record of a finished chunk, as its own file holds it.
+    """Record of a finished chunk, stored in its file.
 
     Attributes
     ----------
     source, start, stop
-        Rows [`start`, `stop`) of the file `source`; of image files, the first one and how many.
+        Rows [`start`, `stop`) of the file `source`; for image files, the first file and the number of files.
     rows_read, rows_written, dead_lettered
         The first is the sum of the others.
     retryable
-        Of the dead letters those of images that could not be fetched: a later run tries them again.
+        Dead letters of images that could not be fetched; a later run retries them.
     bytes
         Size of the file with the rows.
     attempt
-        Hash of what a try with `retryable` letters wrote, a part of its files' names; empty for a chunk that is done.
+        Hash of the content of an attempt with `retryable` dead letters, a part of its file names; empty for a finished
+        chunk.
     """
 
     key: str
@@ -72,7 +72,7 @@ class ChunkRecord:
 
     @property
     def name(self) -> str:
-        """Name of its files: the key, and of a try which one."""
+        """Base name of its files: the key, and the hash of an attempt."""
         return f"{self.key}-{self.attempt}" if self.attempt else self.key
 
     @property
@@ -86,11 +86,11 @@ class ChunkRecord:
         return dead_letters_file(self.name) if self.dead_lettered else None
 
 
-def chunk_key(identity: Mapping[str, Any]) -> str:
-    """Return the name of a chunk: a hash of everything that decides what its file holds."""
-    # Not by orjson, which takes no names of files that are not UTF-8.
-    facts = json.dumps({"format": FORMAT, **identity}, sort_keys=True)
-    return hashlib.sha256(facts.encode()).hexdigest()[:40]
+def chunk_key(facts: Mapping[str, Any]) -> str:
+    """Return the key of a chunk: a hash of everything that decides its content."""
+    # orjson is not used: it refuses file names that are not UTF-8.
+    text = json.dumps({"format": FORMAT, **facts}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
 def chunk_file(key: str) -> str:
@@ -106,14 +106,14 @@ def dead_letters_file(key: str) -> str:
 def write_chunk(
     folder: OutputFolder, record: ChunkRecord, rows: pa.Table, letters: Sequence[DeadLetter], encoder: EncoderInfo
 ) -> ChunkRecord:
-    """Write a chunk, or a try at one; return its record with the bytes that it has.
+    """Write a chunk or an attempt; return its record with its size.
 
     Parameters
     ----------
     rows
         The kept columns and the vectors, in source order.
     encoder
-        What made the vectors; it goes into the file's schema.
+        Encoder of the vectors; written to the file's schema.
     """
     cut = [asdict(each.shortened()) for each in letters]
     refused = _parquet(pa.Table.from_pylist(cut, DEAD_LETTER_SCHEMA))
@@ -128,10 +128,10 @@ def write_chunk(
 
 
 def read_record(folder: OutputFolder, key: str) -> ChunkRecord | None:
-    """Return the record of a chunk that is done.
+    """Return the record of a finished chunk, or None.
 
-    None where there is none, where a file has lost its end, where the dead letters are gone, or where there are only
-    tries.
+    The result is None if the chunk does not exist, a file is truncated, the dead letters are missing, or only attempts
+    exist.
     """
     name = chunk_file(key)
     size = folder.size(name)
@@ -162,7 +162,7 @@ def read_dead_letters(folder: OutputFolder, record: ChunkRecord) -> list[DeadLet
 def _parquet(table: pa.Table) -> bytes:
     flat = [field.name for field in table.schema if not pa.types.is_nested(field.type)]
     sink = pa.BufferOutputStream()
-    # Vectors have no values that repeat: a dictionary of them would be made in vain.
+    # Vectors have no repeated values, so a dictionary would be useless.
     pq.write_table(
         table,
         sink,

@@ -1,7 +1,7 @@
-"""Cuts files into chunks of features, each with a key by which it is found again.
+"""Cuts files into chunks of features, each with a key.
 
-Where chunks begin and end follows from the files alone: not from how many workers there are, nor from the other files
-of the source. So a file that is added, or a worker that is gone, changes no chunk but those that have to change.
+The borders of chunks depend on each file alone, neither on the number of workers nor on other files. So an added file
+or a lost worker leaves all other chunks unchanged.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ CHUNKS_PER_FILE = 32
 MIN_ROWS, MAX_ROWS = 256, 8_192
 IMAGES_PER_CHUNK = 256
 _SHARE_FOR_BORDERS = 2
-_SHARE_AT_LEAST = 4
+_MIN_SHARE = 4
 
 
 def rows_per_chunk(file: SourceFile, *, chunk_rows: int | None, chunk_bytes: int, images: bool) -> int:
-    """Return how many rows a chunk of `file` may have.
+    """Return the maximum of rows of a chunk of `file`.
 
-    By default `CHUNKS_PER_FILE` chunks, of `MIN_ROWS` to `MAX_ROWS` texts or at most
-    `IMAGES_PER_CHUNK` images. Never more than `chunk_bytes` of the file's bytes a row, as they are stored.
+    The default makes `CHUNKS_PER_FILE` chunks of `MIN_ROWS` to `MAX_ROWS` texts, or of at most `IMAGES_PER_CHUNK`
+    images. A chunk never has more than `chunk_bytes` by the stored bytes per row of the file.
     """
     wanted = chunk_rows or min(max(file.rows // CHUNKS_PER_FILE, MIN_ROWS), IMAGES_PER_CHUNK if images else MAX_ROWS)
     bytes_per_row = -(-file.size // max(1, file.rows))
@@ -47,9 +47,9 @@ def chunks_of_file(
     Parameters
     ----------
     fingerprint
-        The encoder's.
+        Fingerprint of the encoder.
     members
-        Of an archive its images.
+        Images of an archive.
     """
     same = _shared(columns, fingerprint) | {
         "file": [file.url, file.size, file.version, file.partition_values, file.rows],
@@ -70,8 +70,8 @@ def chunks_of_images(
 ) -> list[Chunk]:
     """Cut sorted image files into chunks.
 
-    The borders follow from the names [1]_: a file that is added or gone changes its own chunk, and not the place of
-    every chunk behind it.
+    The borders depend on the file names [1]_: an added or removed file changes its own chunk, and does not shift later
+    chunks.
 
     References
     ----------
@@ -94,7 +94,7 @@ def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[li
         part.append(image)
         name = escape_non_utf8(image.url.removeprefix(base))
         is_border = xxhash.xxh3_64_intdigest(name.encode()) % max(1, most // _SHARE_FOR_BORDERS) == 0
-        if len(part) == most or (is_border and len(part) * _SHARE_AT_LEAST >= most):
+        if len(part) == most or (is_border and len(part) * _MIN_SHARE >= most):
             yield part
             part = []
     if part:
@@ -102,8 +102,8 @@ def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[li
 
 
 def _shared(columns: RowColumns, fingerprint: str) -> dict[str, Any]:
-    """Return the facts that decide the content of every chunk alike."""
-    # A user's own encoder does not know how its images are decoded. Which fit it takes, it knows.
+    """Return the facts that decide the content of every chunk."""
+    # A custom encoder declares how images are fitted, but not how they are decoded.
     pixels = {"pixels": [decoding.facts(fit) for fit in get_args(decoding.Fit)]} if columns.template is None else {}
     return pixels | {
         "encoder": fingerprint,
@@ -112,7 +112,7 @@ def _shared(columns: RowColumns, fingerprint: str) -> dict[str, Any]:
         "image": columns.image,
         "vector": columns.vector,
         "kept": [[field.name, str(field.type)] for field in columns.kept],
-        # Where a column's paths start from, and may lead to: the same path may be two images.
+        # Base and allowed folders of a column's paths: the same path may be two images.
         "base": columns.base if columns.places else "",
         "places": list(columns.places),
     }

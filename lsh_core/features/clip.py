@@ -1,4 +1,4 @@
-"""The encoder of texts and images into one space, CLIP [1]_.
+"""CLIP encoder of texts and images into one space [1]_.
 
 References
 ----------
@@ -35,11 +35,14 @@ BATCH_SIZE = 16
 GPU_BATCH_SIZE = 128
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-"""Of red, green, blue, where a preset does not say how its pixels are scaled: those of the original networks."""
+"""Mean and deviation of red, green and blue in the original networks, for presets without a scale."""
 
 
 class ClipEncoder:
-    """Texts or images to vectors of unit length in one space. See :class:`lsh_core.features.encoder.Encoder`."""
+    """Encodes texts or images as vectors of unit length in one space.
+
+    See :class:`lsh_core.features.encoder.Encoder`.
+    """
 
     name = "clip"
     metric = "cosine"
@@ -62,7 +65,7 @@ class ClipEncoder:
 
     @property
     def batch_size(self) -> int:
-        """Rows that go through the network at once, as far as its device has had the memory for them."""
+        """Rows per batch, as far as the memory of the device allows."""
         return self._batches.size
 
     def encode(self, batch: Batch) -> Float32Array:
@@ -88,7 +91,7 @@ class ClipEncoder:
         return run_by_length(self._tokens, checked_texts(self.name, batch), self._batches, self.dims, forward)
 
     def _text(self, tokens: Any) -> Any:
-        # What follows the end of a text is not looked at: each token sees only those before it.
+        # Tokens after the end of a text are ignored: each token attends only to earlier ones.
         return _unit(self._backbone.get_text_embeddings(tokens))
 
     def _image(self, images: Any) -> Any:
@@ -97,12 +100,12 @@ class ClipEncoder:
 
 
 class Pixels:
-    """The size and scale that a preset wants its images in.
+    """Size and scale of the images of a preset.
 
     Parameters
     ----------
     converter
-        The preset's own, of keras_hub; None where it has none.
+        Image converter of the preset, from keras_hub, or None.
     """
 
     def __init__(self, converter: Any) -> None:
@@ -114,23 +117,23 @@ class Pixels:
         self.fit: Fit = "crop" if converter is None or converter.crop_to_aspect_ratio else "squash"
 
     def scaled(self, images: Any) -> Any:
-        """Return pixels of 0 to 255 as the network wants them."""
+        """Return pixels of 0 to 255 in the scale of the network."""
         return images * self._scale + self._offset
 
     def facts(self) -> dict[str, Any]:
-        """Return what decides the numbers."""
+        """Return the facts that decide the numbers."""
         return {"scale": self._scale.tolist(), "offset": self._offset.tolist(), **decoding.facts(self.fit)}
 
 
 def make_clip_encoder(spec: EncoderSpec) -> ClipEncoder:
-    """Make the CLIP encoder that `spec` asks for.
+    """Make the CLIP encoder of `spec`.
 
     Raises
     ------
     WeightsError
-        No weights are given, they are not there, or cannot be fetched or read.
+        No weights are named, or they are missing, or cannot be fetched or read.
     SettingsError
-        A device that is not there, more tokens than the model has positions, or a template that is none.
+        The device does not exist, the model has fewer positions than tokens, or the template is invalid.
     """
     if spec.weights in (None, "none", "imagenet"):
         raise WeightsError("clip", str(spec.weights).lower(), "CLIP needs a trained network", CHOICES)

@@ -1,8 +1,7 @@
-"""Networks whose weights do not change any more.
+"""Turns the weights of a network into constants.
 
-With weights as constants, TensorFlow folds the layers that normalise into the convolutions before them. On one core
-MobileNetV2 went from 150 to 195 images/s, ResNet50 from 26 to 28, EfficientNetB0 from 90 to 106. There is nothing to
-fold in networks for texts. XLA made MobileNetV2 ten times slower there, and bfloat16 a third.
+With constant weights TensorFlow folds normalisation layers into the convolutions before them. Networks for texts have
+nothing to fold. (Figures: docs/decisions/features.md.)
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import numpy as np
 from lsh_core.features.devices import tensorflow
 
 MAX_BYTES = 2**30
-"""A graph of TensorFlow holds at most two gigabytes."""
+"""Limit of a TensorFlow graph: two gigabytes."""
 
 
 def frozen(model: Any) -> Callable[[Any], Any]:
-    """Return `model` as a function with its weights as constants, to be traced by `tf.function`.
+    """Return `model` as a function with constant weights, for tracing by `tf.function`.
 
-    A model of more than `MAX_BYTES` is returned as it is.
+    A model of more than `MAX_BYTES` is returned unchanged.
     """
     trained = [np.asarray(variable) for variable in model.trainable_variables]
     others = [np.asarray(variable) for variable in model.non_trainable_variables]

@@ -1,7 +1,7 @@
-"""A user's own encoder: where its factory is found, and that it is held to what it says of itself.
+"""Loads custom encoders, and checks their declared attributes and output.
 
-Whatever its code raises becomes an error that names the encoder, what it did, and the line of its file. So does
-`SystemExit`, which would end a Dask worker: the run would go on to kill the others, and blame their memory.
+An error of its code becomes an error that names the encoder, the action, and the line of its file. `SystemExit` is
+translated as well: it would end a Dask worker, and retries would kill the other workers and blame their memory.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _OURS = Path(__file__).parent
 
 
 class CustomEncoder:
-    """An encoder of the user's own, with the facts that were checked. See :class:`lsh_core.features.encoder.Encoder`.
+    """A custom encoder with checked attributes. See :class:`lsh_core.features.encoder.Encoder`.
 
-    What else it has, such as a `batch_size`, is its own.
+    Further attributes, such as `batch_size`, are passed through.
     """
 
     def __init__(self, asked: str, made: Any) -> None:
@@ -52,12 +52,12 @@ class CustomEncoder:
         return getattr(self._made, name)
 
     def encode(self, batch: Batch) -> Float32Array:
-        """Encode as it does itself; an error that one row may be to blame for is raised as it is.
+        """Encode by the custom encoder; an error that one row may cause is raised unchanged.
 
         Raises
         ------
         EncoderError
-            It has not the memory, or ended the process.
+            The encoder runs out of memory, or ends the process.
         """
         try:
             return cast("Float32Array", self._made.encode(batch))
@@ -66,7 +66,7 @@ class CustomEncoder:
 
 
 def factory_of(name: str) -> Factory:
-    """Return the factory that ``module:factory`` means; :class:`EncoderError` if there is none."""
+    """Return the factory of ``module:factory``; :class:`EncoderError` if it does not exist."""
     if not _PLACE.fullmatch(name):
         reason = "cannot be imported: it must be module:factory as Python spells them, such as our_package.ours:make"
         raise EncoderError(name, reason)
@@ -89,12 +89,12 @@ def registered(entry: EntryPoint) -> Factory:
 
 
 def made_by(factory: Factory, spec: EncoderSpec) -> CustomEncoder:
-    """Let a factory make its encoder, and check what that says of itself.
+    """Make an encoder by its factory, and check its attributes.
 
     Raises
     ------
     EncoderError
-        It failed, or made something that no encoder can be.
+        The factory failed, or its result is not an encoder.
     """
     with _blamed(spec.encoder, "its factory failed"):
         made = factory(spec)
@@ -152,7 +152,7 @@ def _callable(name: str, found: Any) -> Factory:
 
 @contextmanager
 def _blamed(encoder: str, what: str) -> Iterator[None]:
-    """Turn whatever a user's own code raises into an `EncoderError`, but for what airlsh knows by name."""
+    """Turn errors of custom code into `EncoderError`, except errors that airlsh knows."""
     try:
         yield
     except AirlshError:
@@ -173,7 +173,7 @@ def _told(encoder: str, what: str, error: BaseException) -> EncoderError:
 
 
 def _place(error: BaseException) -> str:
-    """Return the file and line where it was raised, if that is not in this package."""
+    """Return the file and line that raised the error, if outside this package."""
     if isinstance(error, SyntaxError):
         return f"{error.filename} line {error.lineno}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]

@@ -1,12 +1,12 @@
-"""Loads a user's own model: a `.keras` or `.h5` file, or the folder of a SavedModel.
+"""Loads a custom model: a `.keras` or `.h5` file, or a SavedModel folder.
 
-No code comes with a file of Keras: its safe mode refuses Lambda layers and whatever else would be unpickled or
-executed, and classes that were made by the user cannot be found.
+A Keras file carries no code: safe mode refuses Lambda layers and everything else that would be unpickled or executed,
+and user-defined classes are not available.
 
-A SavedModel is a program of TensorFlow's own operations, and TensorFlow says to treat it as one. What is checked is
-that it has none of a few well-known ones that reach for files or call Python. That tells a person at once what will not
-work elsewhere; it is no wall against somebody who means harm, as there are thousands of operations and more in plugins.
-So whoever is not trusted may name none at all: :func:`lsh_core.features.registry.make_encoder` sees to that.
+A SavedModel is a program of TensorFlow operations. The check refuses a few well-known operations that read files or
+call Python, so that users learn early about models that will not work on other machines. The check is not a security
+barrier, as TensorFlow and its plugins have thousands of operations. Untrusted callers may not name a SavedModel at all:
+:func:`lsh_core.features.registry.make_encoder` refuses it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _REACHING_OUT = frozenset(
 
 @dataclass(frozen=True)
 class CustomModel:
-    """A network as it was loaded.
+    """A loaded network.
 
     Attributes
     ----------
     call
         From (n, height, width, channels) float32 to one tensor (n, ...).
     height, width
-        None where any size goes.
+        None if the model takes any size.
     """
 
     call: Callable[[Any], Any]
@@ -46,7 +46,7 @@ class CustomModel:
 
 
 def is_custom_model(path: str) -> bool:
-    """Return whether `path` is spelled like, or is, a model of the user's own."""
+    """Return whether `path` is, or is spelled like, a custom model."""
     return path.lower().endswith(KERAS_FILES) or Path(path).is_dir()
 
 
@@ -61,8 +61,7 @@ def load_custom_model(path: str, precision: Precision) -> CustomModel:
     Raises
     ------
     OSError, ValueError, TypeError
-        Whatever Keras or TensorFlow say of a file that is no model, or needs code; also a model of other inputs than
-        one image, and of several outputs.
+        The file is not a model, or needs code; or the model has other inputs than one image, or several outputs.
     """
     file = Path(path)
     if not file.exists():
@@ -103,7 +102,7 @@ def _saved_model(folder: Path, precision: Precision) -> CustomModel:
     ((name, wanted),) = inputs.items()
     height, width, channels = _image_shape(wanted.shape)
 
-    def call(pixels: Any, keep: Any = loaded) -> Any:  # The variables live as long as what was loaded.
+    def call(pixels: Any, keep: Any = loaded) -> Any:  # The variables live as long as the loaded object.
         return _only(signature(**{name: tf.cast(pixels, wanted.dtype)}))
 
     return CustomModel(call, height, width, channels)

@@ -1,11 +1,10 @@
 """Decodes the bytes of an image into pixels.
 
-Pillow reads them; what is refused here is refused for that image alone. Every reason is one line, as it ends in a dead
-letter.
+Pillow reads the images. A refusal concerns one image. Every reason is one line, for the dead letter.
 
-An image is in memory whole only as Pillow reads it, with one to four bytes a pixel. Red, green and blue over white are
-made of a band of it at a time, which is shrunk at once: a PNG of 67 megapixels with alpha takes 276 MB at its peak, and
-would take 1,279 MB if it were converted as a whole.
+Only Pillow's image is in memory as a whole, with one to four bytes per pixel. It is converted to red, green and blue
+over white, and shrunk, one band at a time: a PNG of 67 megapixels with alpha peaks at 276 MB, against 1,279 MB for a
+conversion of the whole image.
 """
 
 from __future__ import annotations
@@ -26,38 +25,39 @@ if TYPE_CHECKING:
 
 Fit = Literal["squash", "crop"]
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
-"""What is read. Others are left out, as Pillow starts programs for some, and parsers that hardly anybody uses."""
+"""Formats that are read. Others are refused, as Pillow starts programs or rarely used parsers for some."""
 MAX_PIXELS = 2**26
 """67 megapixels: 270 MB as red, green, blue and alpha."""
 BIG_PIXELS = 2**24
-"""Of images with more only one is decoded at a time in a process, however many threads decode."""
+"""Of images with more pixels, a process decodes one at a time, for any number of threads."""
 _BAND_PIXELS = 2**20
 _FILTERS: dict[Fit, str] = {"squash": "BILINEAR", "crop": "BICUBIC"}
-"""CLIP was trained with the second, and so were EfficientNet and ConvNeXt. All architectures of Keras get the first all
-the same: it takes .8 ms for 500 x 375 pixels, the second 1.3."""
+"""CLIP, EfficientNet and ConvNeXt were trained with the second. All architectures of Keras get the first by default: it
+takes .8 ms for 500 x 375 pixels, the second 1.3 ms.
+"""
 _GAP = 2
-"""An image is shrunk by whole numbers to this many times of what is wanted, and by a better filter from there."""
+"""An image is shrunk by a whole factor to this multiple of the wanted size, then by a better filter."""
 VERSION = 1
-"""Raise it with every change that gives other pixels."""
+"""Increase it with every change of the resulting pixels."""
 _one_big = threading.Lock()
 _ORIENTATION = 0x0112
 
 
 def facts(fit: Fit) -> dict[str, Any]:
-    """Return what decides the pixels of an image, beside their number: with other ones vectors are others too."""
+    """Return the facts that decide the pixels of an image beside its size; they decide the vectors."""
     return {"version": VERSION, "fit": fit, "filter": _FILTERS[fit], "gap": _GAP}
 
 
 @dataclass(frozen=True)
 class ImageDecoder:
-    """Turns the bytes of an image into what an encoder takes. It pickles.
+    """Decodes an image to the pixels that an encoder takes. It can be pickled.
 
     Attributes
     ----------
     height, width
-        Of what comes out, in pixels.
+        Size of the result in pixels.
     fit
-        "squash" the whole image into that shape, or "crop" what is too much of the longer side, half at each end.
+        "squash" the whole image into that shape, or "crop" the excess of the longer side, half at each end.
     max_pixels
         Images with more are refused before their pixels are read.
     """
@@ -69,19 +69,19 @@ class ImageDecoder:
 
     @classmethod
     def of(cls, encoder: Encoder, *, max_pixels: int = MAX_PIXELS) -> ImageDecoder:
-        """Return the decoder for what `encoder` takes: its `image_size`, and its `image_fit` if it has one.
+        """Return the decoder for the `image_size` and the optional `image_fit` of `encoder`.
 
         Raises
         ------
         ImageError
-            It takes no images.
+            The encoder takes no images.
         """
         if encoder.image_size is None:
             raise ImageError(f"encoder {encoder.name} takes no images")
         return cls(*encoder.image_size, fit=getattr(encoder, "image_fit", "squash"), max_pixels=max_pixels)
 
     def decode(self, data: bytes) -> Images:
-        """Decode one image: the first frame, turned as its EXIF says, over white where it is transparent.
+        """Decode one image: the first frame, turned by its EXIF orientation, over white.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class ImageDecoder:
         Raises
         ------
         ImageError
-            Nothing, no image, one of too many pixels, or one that breaks off.
+            The bytes are empty, not an image, truncated, or an image with too many pixels.
         """
         if not data:
             raise ImageError("is empty")
@@ -132,7 +132,7 @@ class ImageDecoder:
         box = _box(image.size, (width, height)) if self.fit == "crop" else whole
         kept = _sides(box)[0] / image.width, _sides(box)[1] / image.height
         before = image.width
-        # JPEG alone: an eighth, a quarter or half of the size comes straight from the coefficients, and is enough.
+        # JPEG only: an eighth, a quarter or half of the size comes straight from the coefficients.
         drafted = image.draft("RGB", (round(width / kept[0]), round(height / kept[1])))
         if drafted is not None:
             scale = drafted[1][2] / before
@@ -153,15 +153,15 @@ _TRANSPOSED = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 
 def as_rgb(image: Image.Image, by: tuple[int, int] = (1, 1)) -> Image.Image:
-    """Return an image of any mode as red, green and blue, over white where it is transparent, and shrunk.
+    """Return an image of any mode as shrunk red, green and blue over white.
 
-    Numbers of more than eight bits are scaled to eight: 16-bit ones by their range, others by the least and largest of
-    the image.
+    Values of more than eight bits are scaled to eight: 16-bit values by their range, others by the minimum and maximum
+    of the image.
 
     Parameters
     ----------
     by
-        How many pixels across and down become one, their mean.
+        Pixels across and down that are averaged into one.
     """
     from PIL import Image
 
@@ -211,9 +211,9 @@ def _sides(box: tuple[float, float, float, float]) -> tuple[float, float]:
 
 
 def _turn(image: Image.Image) -> int:
-    """The EXIF orientation, 1 where there is none or it cannot be read: a broken note spoils no picture."""
+    """Return the EXIF orientation; 1 if it is missing or cannot be read."""
     if image.format == "TIFF":
-        return 1  # Pillow turns these itself.
+        return 1  # Pillow turns TIFF images itself.
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:
@@ -221,7 +221,7 @@ def _turn(image: Image.Image) -> int:
 
 
 def _box(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The largest box (left, upper, right, lower) of the shape of `wanted`, in the middle of an image of `size`."""
+    """Return the largest centred box (left, upper, right, lower) with the shape of `wanted`, in an image of `size`."""
     scale = min(size[0] / wanted[0], size[1] / wanted[1])
     width, height = wanted[0] * scale, wanted[1] * scale
     left, upper = (size[0] - width) / 2, (size[1] - height) / 2

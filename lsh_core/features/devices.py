@@ -1,7 +1,7 @@
 """Chooses the device, the threads and the precision of a network.
 
-Workers share a machine. By default TensorFlow starts one thread per core in each of them, and two workers on two cores
-slow each other down. The number of threads has to be set before TensorFlow is first used.
+Workers share a machine. By default TensorFlow starts one thread per core in each worker, and two workers on two cores
+slow each other down. The number of threads must be set before TensorFlow is first used.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _import_lock = threading.Lock()
 
 
 def limit_threads(threads: int) -> None:
-    """Let TensorFlow, and what makes tokens, use `threads` threads of this process.
+    """Limit TensorFlow and hashing to `threads` threads in this process.
 
-    One operation after the other, each by `threads` threads: networks that encode have few branches, so operations side
-    by side would only ask for more threads than there are cores. It costs nothing, as TensorFlow is not imported.
+    Operations run one after the other, each with `threads` threads: encoder networks have few branches, so parallel
+    operations would only use more threads than cores. TensorFlow is not imported here.
 
     Raises
     ------
     SettingsError
-        Less than one, or TensorFlow already runs with another number.
+        `threads` is below one, or TensorFlow already runs with another number.
     """
     if threads < 1:
         raise SettingsError("threads", threads, "must be 1 or more")
-    # TensorFlow reads its two when it starts, what makes tokens the third when it first has much to do.
+    # TensorFlow reads its two variables at its start; hashing reads the third at its first large block.
     told = {
         "TF_NUM_INTRAOP_THREADS": str(threads),
         "TF_NUM_INTEROP_THREADS": "1",
@@ -54,14 +54,14 @@ def limit_threads(threads: int) -> None:
 
 
 def tensorflow() -> Any:
-    """Import TensorFlow as everybody here does, and Keras on it.
+    """Import TensorFlow, and Keras with its TensorFlow backend.
 
     Raises
     ------
     MissingPackageError
         TensorFlow is not installed.
     EncoderError
-        Keras was told to use another backend.
+        Keras is configured with another backend.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with _import_lock:
@@ -70,17 +70,17 @@ def tensorflow() -> Any:
 
     if keras.backend.backend() != "tensorflow":
         raise EncoderError("keras", f"needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
-    keras.config.disable_interactive_logging()  # Of this thread: a download would write into what we print.
+    keras.config.disable_interactive_logging()  # Per thread: a download would write into our output.
     return tf
 
 
 def device_for(wanted: Device) -> str:
-    """Return the name by which TensorFlow knows the device that is wanted.
+    """Return TensorFlow's name of the wanted device.
 
     Raises
     ------
     SettingsError
-        A GPU is asked for and there is none.
+        A GPU is requested, but this machine has none.
     """
     if wanted == "cpu":
         return "/CPU:0"
@@ -93,9 +93,9 @@ def device_for(wanted: Device) -> str:
 
 @contextmanager
 def calculating_in(precision: Precision) -> Iterator[None]:
-    """Build networks that calculate in `precision` while the block runs; their weights stay float32.
+    """Set the precision of networks that are built in the block; weights stay float32.
 
-    Keras keeps a policy for each thread, so others may build meanwhile.
+    Keras keeps a policy per thread, so other threads may build networks meanwhile.
     """
     tensorflow()
     import keras
@@ -109,12 +109,12 @@ def calculating_in(precision: Precision) -> Iterator[None]:
 
 
 def run_on(device: str, network: Any, batch: np.ndarray[Any, Any]) -> Float32Array:
-    """Return what a network makes of one batch on a device, (n, dims)."""
+    """Return the output of a network for one batch on a device, (n, dims)."""
     tf = tensorflow()
     with tf.device(device):
         return cast("Float32Array", network(tf.constant(batch)).numpy())
 
 
 def policy_name(precision: Precision) -> str:
-    """Return what Keras calls a precision."""
+    """Return Keras' name of a precision."""
     return _POLICIES[precision]

@@ -1,4 +1,4 @@
-"""The protocol of an encoder: it makes vectors of texts, images or both."""
+"""Protocol of an encoder of texts, images or both."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Batch = Sequence[str] | Images
 
 
 class Encoder(Protocol):
-    """Texts or images in, one vector each out. Safe to use from several threads at once.
+    """Encodes texts or images, one vector each. May be shared between threads.
 
-    A user's own encoder needs these and nothing else; how it is registered is told in `lsh_core.features.registry`. One
-    of which any of these cannot be true is refused. It may say ``image_fit`` (see `lsh_core.features.decoding`; default
-    "squash") and ``batch_size``, the rows that it takes at once, so that it is given whole batches.
+    A custom encoder needs only these attributes; see `lsh_core.features.registry` for its registration. An encoder with
+    an invalid attribute is refused. Two attributes are optional: ``image_fit`` (see `lsh_core.features.decoding`;
+    default "squash"), and ``batch_size``, the rows per call, so that it gets whole batches.
 
     Attributes
     ----------
     name
-        The family, or the name that it is registered by.
+        Family, or registered name.
     fingerprint
         SHA-256 in hexadecimal over everything that decides the numbers: architecture, the content of the weights,
         tokenizer, pooling, length of texts, preprocessing of images, template, precision; never batch size, device or
@@ -32,11 +32,11 @@ class Encoder(Protocol):
     dims
         Components of a vector.
     metric
-        The distance that its vectors are meant for, as in `lsh_core.metrics`.
+        Metric that its vectors are made for, as in `lsh_core.metrics`.
     modalities
-        What it encodes: "text", "image" or both.
+        Kinds of input: "text", "image" or both.
     image_size
-        The (height, width) that images are to be decoded to; None if it takes none.
+        (height, width) of decoded images; None if it takes no images.
     """
 
     @property
@@ -55,17 +55,17 @@ class Encoder(Protocol):
     def encode(self, batch: Batch) -> Float32Array:
         """Encode texts, or images of `image_size`.
 
-        Any number of them: the encoder itself cuts them into batches that its device can take.
+        The batch may have any size: the encoder cuts it into batches that its device can take.
 
         Returns
         -------
         (n, dims) float32
-            One row a text or image, in their order.
+            One row per text or image, in their order.
 
         Raises
         ------
         EncoderError
-            Texts for an encoder of images, images of another size, and the like.
+            The batch is not what the encoder takes, such as images of another size.
         DeviceMemoryError
             Not even one row fits the device's memory.
         """

@@ -1,4 +1,4 @@
-"""Vectors of rows, and which rows get none: one that an encoder chokes on does not take its whole batch with it."""
+"""Encodes batches, and isolates the rows that make an encoder fail."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ Reason = tuple[str, str]
 Encoded: TypeAlias = "tuple[list[int], npt.NDArray[np.float32], dict[int, Reason]]"
 
 _ENOUGH_TO_BLAME = 8
-"""Rows that fail one after the other, with none that succeeds: then one far from them tells who is to blame."""
+"""Consecutive failures without a success, after which a distant row shows whether the encoder or the rows fail."""
 
 
 def encode_rows(encoder: Encoder, batch: Batch) -> Encoded:
-    """Encode `batch`, row by row in ever smaller halves where it fails.
+    """Encode `batch`; bisect it if the encoder fails, and refuse the failing rows.
 
     Returns
     -------
     good
-        Places in the batch of the m rows that have a vector.
+        Positions in the batch of the m rows with a vector.
     vectors
         (m, dims) float32, all finite.
     refused
-        Of each other row the kind of error and a sentence.
+        Kind of error and sentence for each other row.
 
     Raises
     ------
     AirlshError
-        What the encoder itself says of its settings, its device or the whole batch.
+        The encoder reports its settings, its device or the whole batch.
     EncoderError
-        It fails for the first rows, the middle one and the last, or returns something else than (n, dims) numbers.
+        The encoder fails for the first, middle and last rows, or does not return (n, dims) numbers.
     """
     good: list[int] = []
     parts: list[npt.NDArray[np.float32]] = []

@@ -1,4 +1,4 @@
-"""The source of a run of features: rows with columns, or images in folders and archives; checked before any work."""
+"""Source of a features run, checked before any work."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ SPANS_PER_PARALLELISM = 4
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """A source as it was when it was listed.
+    """State of a source at its listing.
 
     Attributes
     ----------
     files
-        Files with columns; or archives, and the folder of image files.
+        Files with columns, or archives and the folder of image files.
     members
-        Of each archive and of the folder, by its URL, the images.
+        Images of each archive and of the folder, by URL.
     facts
         Format, version and left-out files.
     """
@@ -64,7 +64,7 @@ class FeatureSource:
 
     @property
     def listed(self) -> list[Listed]:
-        """Every file that is read, with the images of the folder in its place."""
+        """Every file that is read, with the images in place of their folder."""
         found: list[Listed] = []
         for file in self.files:
             found += self.members[file.url] if file.is_folder else [Listed(file.url, file.size, file.version)]
@@ -88,7 +88,7 @@ class FeatureSource:
         return chunks
 
     def spans(self, chunks: Sequence[Chunk], *, parallelism: int) -> list[Span]:
-        """Group chunks of this source into spans that workers do, `parallelism` of which go on at a time."""
+        """Group chunks into spans for workers, `parallelism` of them at a time."""
         of_files = [chunk for chunk in chunks if not self.files[chunk.file].is_folder]
         spans = plan_spans(self.files, of_files, parallelism=parallelism) if of_files else []
         of_images = tuple(chunk for chunk in chunks if self.files[chunk.file].is_folder)
@@ -105,7 +105,7 @@ def open_source(settings: FeaturesSettings) -> FeatureSource:
     Raises
     ------
     InputError
-        Nothing is there, a column is missing or of another type, a setting does not fit the source.
+        The source is missing, a column is missing or has another type, or a setting does not fit the source.
     """
     if settings.text is None and settings.image is None:
         return _open_images(settings)
@@ -141,7 +141,7 @@ def _check_image(dataset: Dataset, name: str) -> pa.DataType:
 
 
 def _kept(dataset: Dataset, settings: FeaturesSettings) -> pa.Schema:
-    """Return the columns that are written, as they are written."""
+    """Return the schema of the written columns."""
     wanted = dataset.names
     if settings.columns is not None:
         for name in settings.columns:
@@ -166,7 +166,7 @@ def _kept(dataset: Dataset, settings: FeaturesSettings) -> pa.Schema:
 
 
 def _open_images(settings: FeaturesSettings) -> FeatureSource:
-    # Of a million images one that is gone is one row, and a link back to a folder above would read that one too.
+    # A missing image is one failed row. A link to a folder above is not followed, as it would read that folder too.
     if settings.source_version is not None:
         reason = "is for Delta and Iceberg tables, and these are images"
         raise SettingsError("source_version", settings.source_version, reason)
@@ -186,7 +186,7 @@ def _open_images(settings: FeaturesSettings) -> FeatureSource:
     files, members = _image_parts(listed, base_of(settings.source))
     if not any(members.values()):
         raise SourceError(settings.source, "has no files in its archives")
-    # Of an archive that is the source itself the ids are the names in it.
+    # If the source is one archive, ids are the names of its members.
     base = files[0].url if len(listed) == 1 and not files[0].is_folder else base_of(settings.source)
     kept = pa.schema([pa.field(settings.id, pa.string())])
     columns = RowColumns(settings.id, None, None, kept, settings.vector, base, ())
@@ -195,7 +195,7 @@ def _open_images(settings: FeaturesSettings) -> FeatureSource:
 
 
 def _image_parts(listed: Sequence[Listed], base: str) -> tuple[list[SourceFile], dict[str, tuple[Listed, ...]]]:
-    """Return the archives of a listing and, behind them, the folder of all other files; and the images of each."""
+    """Return the archives of a listing, then the folder of all other files, with the images of each."""
     claimed = [(file, reader_of(file.url, columns=False)) for file in listed]
     parts = [(reader, file, contents_of(reader, file)) for file, reader in claimed if reader is not None]
     if images := tuple(file for file, reader in claimed if reader is None):

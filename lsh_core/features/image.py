@@ -1,4 +1,4 @@
-"""The image encoder: an architecture of Keras, or a user's own model."""
+"""Image encoder: an architecture of Keras, or a custom model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from lsh_core.errors import EncoderError, SettingsError, WeightsError
 from lsh_core.features import decoding
-from lsh_core.features.architectures import USUAL_SIZE, architecture
+from lsh_core.features.architectures import DEFAULT_SIZE, architecture
 from lsh_core.features.batches import Batches
 from lsh_core.features.constant_weights import frozen
 from lsh_core.features.custom_model import is_custom_model, load_custom_model
@@ -29,21 +29,21 @@ BATCH_SIZE = 8
 GPU_BATCH_SIZE = 128
 DEFAULT_ARCHITECTURE = "MobileNetV2"
 _LUMA = (0.299, 0.587, 0.114)
-"""From red, green, blue to grey, as in ITU-R 601-2."""
+"""Weights of red, green and blue in grey, as in ITU-R 601-2."""
 
 
 @dataclass(frozen=True)
 class ImageNetwork:
-    """The network of an image encoder.
+    """Network of an image encoder.
 
     Attributes
     ----------
     call
-        From (n, height, width, channels) float32, 0 to 255, to (n, ...).
+        Maps (n, height, width, channels) float32, 0 to 255, to (n, ...).
     facts
-        What decides the numbers beside the weights.
+        Facts that decide the numbers beside the weights.
     any_size
-        Whether it does not say itself which size it takes.
+        Whether the model takes any size.
     """
 
     call: Callable[[Any], Any]
@@ -55,7 +55,7 @@ class ImageNetwork:
 
 
 class ImageEncoder:
-    """Images to vectors. See :class:`lsh_core.features.encoder.Encoder`."""
+    """Encodes images as vectors. See :class:`lsh_core.features.encoder.Encoder`."""
 
     name = "image"
     metric = "cosine"
@@ -77,7 +77,7 @@ class ImageEncoder:
 
     @property
     def batch_size(self) -> int:
-        """Rows that go through the network at once, as far as its device has had the memory for them."""
+        """Rows per batch, as far as the memory of the device allows."""
         return self._batches.size
 
     def encode(self, batch: Batch) -> Float32Array:
@@ -90,7 +90,7 @@ class ImageEncoder:
         Raises
         ------
         EncoderError
-            Something else than images of this size.
+            The batch is not images of this size.
         DeviceMemoryError
             Not even one image fits the device's memory.
         """
@@ -110,14 +110,14 @@ class ImageEncoder:
 
 
 def make_image_encoder(spec: EncoderSpec) -> ImageEncoder:
-    """Make the image encoder that `spec` asks for.
+    """Make the image encoder of `spec`.
 
     Raises
     ------
     WeightsError
-        Weights that are not there, or that cannot be fetched or read.
+        The weights are missing, or cannot be fetched or read.
     SettingsError
-        An unknown architecture, a device that is not there, or a size that the model does not take.
+        The architecture is unknown, the device does not exist, or the model does not take the size.
     DeviceMemoryError
         Not even one image fits the device's memory.
     """
@@ -147,7 +147,7 @@ def make_image_encoder(spec: EncoderSpec) -> ImageEncoder:
 
 
 def checked_images(encoder: str, batch: Batch, size: tuple[int, int]) -> Images:
-    """Return the batch if it is images of `size`; :class:`EncoderError` otherwise."""
+    """Return the batch if it holds images of `size`; raise :class:`EncoderError` otherwise."""
     if not isinstance(batch, np.ndarray):
         raise EncoderError(encoder, "was given texts, not images")
     if batch.dtype != np.uint8 or batch.shape[1:] != (*size, 3):
@@ -167,12 +167,12 @@ def _published(spec: EncoderSpec, weights: str) -> ImageNetwork:
         raise SettingsError("pixels", spec.pixels, "an architecture of Keras knows its own; leave it out")
     kind = architecture(spec.architecture or DEFAULT_ARCHITECTURE)
     size = spec.image_size or (kind.size, kind.size)
-    if min(size) < kind.least:
-        raise SettingsError("image_size", size, f"{kind.name} takes images from {kind.least} x {kind.least} on")
+    if min(size) < kind.min_size:
+        raise SettingsError("image_size", size, f"{kind.name} takes images from {kind.min_size} x {kind.min_size} on")
     with calculating_in(spec.precision), loading("image", weights, CHOICES):
         model = kind.build(size, None if weights == "none" else weights)
     facts = {"architecture": kind.name, "pooling": "mean", "random": weights == "none"}
-    # What was drawn at random is the same bit by bit everywhere; what layers have learned of it is so but for rounding.
+    # Random weights are the same bits everywhere; learned statistics are the same but for rounding.
     variables = model.trainable_weights if weights == "none" else model.weights
     call = frozen(model)
     return ImageNetwork(lambda pixels: call(kind.prepare(pixels)), size, 3, facts, variables)
@@ -199,7 +199,7 @@ def _own(spec: EncoderSpec, weights: str) -> ImageNetwork:
 
 
 def _size(asked: tuple[int, int] | None, height: int | None, width: int | None) -> tuple[int, int]:
-    size = asked or (height or USUAL_SIZE, width or USUAL_SIZE)
+    size = asked or (height or DEFAULT_SIZE, width or DEFAULT_SIZE)
     for given, fixed in zip(size, (height, width), strict=True):
         if fixed is not None and given != fixed:
             raise SettingsError("image_size", size, f"the model takes images of {height} x {width}")

@@ -1,4 +1,4 @@
-"""The bytes of one image, wherever they are: in the row, in a file of the source, or where a column points to."""
+"""Loads the bytes of one image from its row, file or pointer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Pointer:
-    """The path or URL of an image as a column gives it: a path, absolute or from the source's folder, or a URL."""
+    """Path or URL of an image in a column; a relative path starts at the source's folder."""
 
     place: str
 
@@ -37,18 +37,18 @@ Payload = bytes | Listed | Pointer
 
 
 class ImageUnavailableError(ImageError):
-    """An image that could not be fetched: its storage did not answer, or it is missing. Later it may be fetched."""
+    """Retryable failure to fetch an image: its storage did not answer, or it is missing."""
 
 
 def check_places(places: Sequence[str]) -> None:
-    """Raise `SettingsError` for a place that no image can be read from."""
+    """Raise `SettingsError` for a location from which no image can be read."""
     for place in places:
         if not place.startswith(_WEB):
             check_allowed(place, (place,), setting="image_root")
 
 
 def absolute_place(place: str) -> str:
-    """Return a place as workers understand it, whose working folder is another: with the whole path if it is here."""
+    """Return a location with its absolute path if local: workers have another working folder."""
     return place if "://" in place else open_filesystem(place)[1]
 
 
@@ -58,18 +58,18 @@ def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
     Parameters
     ----------
     base
-        The folder that relative paths start from, with a slash at its end.
+        Folder of relative paths, ending in a slash.
     places
         Folders and URL prefixes that a `Pointer` may lead to. Symbolic links are resolved first.
 
     Raises
     ------
     ImageUnavailableError
-        It is not there, or cannot be read now.
+        The image is missing, or cannot be read now.
     ImageError
-        It is too large, or not where it may be.
+        The image is too large, or outside the allowed locations.
     SourceChangedError
-        A file of the source is not the one that was listed.
+        A file of the source changed since the listing.
     """
     if isinstance(payload, bytes):
         if len(payload) > MAX_IMAGE_BYTES:
@@ -92,7 +92,7 @@ def load_image(payload: Payload, *, base: str, places: Sequence[str]) -> bytes:
 
 
 def _listed(file: Listed) -> bytes:
-    if file.size == IRREGULAR:  # Nor is it read if it is a file by now: a chunk is named by the files that were listed.
+    if file.size == IRREGULAR:  # It is refused even if it is a file by now: a chunk is named by its listed files.
         raise SourceError(file.url, "was no file when the source was listed, but a link to nothing, a pipe or a device")
     if file.size > MAX_IMAGE_BYTES:
         raise ImageError(f"has {file.size:,} bytes, at most {MAX_IMAGE_BYTES:,} are read")
@@ -116,7 +116,7 @@ def _pointed(place: str, base: str, places: Sequence[str]) -> bytes:
             return fetch(place, places, MAX_IMAGE_BYTES)
         except SourceMissingError:
             raise
-        except SourceError as error:  # What is not allowed today will not be tomorrow.
+        except SourceError as error:  # A location that is not allowed stays so: the error is final.
             raise ImageError(str(error)) from error
     url = place if "://" in place or place.startswith("/") else base + place
     check_allowed(url, [each for each in places if not each.startswith(_WEB)], setting="image")
@@ -127,7 +127,7 @@ def _pointed(place: str, base: str, places: Sequence[str]) -> bytes:
 
 
 def _read(url: str) -> bytes:
-    """Return at most one byte more than `MAX_IMAGE_BYTES` of a file."""
+    """Return the first bytes of a file, at most one more than `MAX_IMAGE_BYTES`."""
     filesystem, path = open_filesystem(url)
     with translate_errors(url, "cannot be read", local=is_local(filesystem)):
         if is_local(filesystem) and not os.path.isfile(path):  # Reading a pipe or a device may never end.

@@ -1,23 +1,25 @@
-"""Manifest of a folder of features: its files, the encoder that made them, and their source.
+"""Manifest of a folder of features: its files, encoder and source.
 
-``OUTPUT/_airlsh/manifest.json`` is the only file that is ever written over. Everything else is named by its content
-(`lsh_core.features.chunk_files`), so two runs into one folder never write different things under one name, and a
-reader that goes by the manifest sees one run's features, never parts of two.
+``OUTPUT/_airlsh/manifest.json`` is the only file that is ever replaced. All other files are named by their content
+(`lsh_core.features.chunk_files`). So two runs into one folder never write different content under one name, and a
+reader of the manifest sees the features of one run, never parts of two.
 
-The first run of a folder begins with a manifest that says ``incomplete``: whoever reads the folder meanwhile, or after
-the run was killed, is told. A later run leaves the complete manifest in place and replaces it as its last step; until
-then, and if it fails, readers have what they had.
+The first run of a folder begins with an ``incomplete`` manifest: readers get an error until the run completes, and also
+after it was killed. A later run replaces the complete manifest as its last step; until then, and if it fails, readers
+have the earlier features.
 
-Two runs at once: the manifest is the last writer's. If both do the same, they write the same. If they differ, the one
-that ends last is what the folder is, and the other one's report tells of features that are no longer there.
+If two runs write one folder, the last manifest stays. Equal runs write equal files. If the runs differ, the folder
+holds the features of the run that ends last, and the report of the other run describes features that are gone.
 
-Nothing is deleted at once. What an earlier manifest named and the new one does not stays for `LEFTOVER_SECONDS`, so
-that whoever reads by the earlier one can end: the new manifest says since when it is retired, and a later run deletes
-it, as it does what no manifest ever named, left by a run that was killed. A run deletes only while its own manifest is
-still in place. A run that lost files in this way, because they were common to it and to a manifest that another one
-replaced, sees it when it publishes, before and after, and makes them again: see `lsh_core.features.publishing`. The
-moment that is left, between another run's last look at the manifest and its last deletion, ends in a file that is
-missing, which a reader is told and the next run makes again; never in vectors of another encoder.
+Nothing is deleted at once. Files that only an earlier manifest named are retired: they stay for `LEFTOVER_SECONDS`, so
+that readers of the earlier manifest can finish. The new manifest records the time of retirement. A later run deletes
+retired files, and files of killed runs that no manifest ever named. A run deletes only while its own manifest is in
+place.
+
+A run may lose files that it shares with a replaced manifest. It checks for such files before and after it publishes,
+and makes them again: see `lsh_core.features.publishing`. One race remains, between another run's last check of the
+manifest and its last deletion. It ends in a missing file, which readers report and the next run makes again; it never
+ends in vectors of another encoder.
 """
 
 from __future__ import annotations
@@ -48,17 +50,17 @@ class Manifest:
     Attributes
     ----------
     state
-        "complete", or "incomplete" of a folder whose first run has not ended.
+        "complete", or "incomplete" until the first run of the folder ends.
     encoder
-        ``name, fingerprint, dims, metric, spec`` of what made the vectors.
+        ``name, fingerprint, dims, metric, spec`` of the encoder.
     source, id, text, image, vector
-        What was encoded, without passwords, and the names of the columns.
+        Encoded source, without passwords, and names of its columns.
     input_fingerprint
-        SHA-256 over the files of the source as they were: names, sizes, versions.
+        SHA-256 over names, sizes and versions of the source's files.
     chunks
-        The chunks in source order; their files are all there is to read.
+        Chunks in source order; readers read their files and no others.
     retired
-        Files that earlier manifests named and this one does not, and since when that is so.
+        Files that only earlier manifests named, with the time of their retirement.
     """
 
     state: str
@@ -87,7 +89,7 @@ class Manifest:
 
     @property
     def dead_lettered(self) -> int:
-        """Rows that have none."""
+        """Rows without a vector."""
         return sum(chunk.dead_lettered for chunk in self.chunks)
 
     @property
@@ -102,7 +104,7 @@ class Manifest:
         return frozenset(self.files) | {name for name in letters if name}
 
     def to_bytes(self) -> bytes:
-        """Return the manifest as it is written."""
+        """Return the manifest as JSON."""
         document = asdict(self)
         document["chunks"] = [
             {**asdict(chunk), "file": chunk.file, "dead_letters_file": chunk.dead_letters_file} for chunk in self.chunks
@@ -112,7 +114,7 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
-        """Read what `to_bytes` wrote; raises ``ValueError``, ``KeyError`` or ``TypeError`` for anything else."""
+        """Read the output of `to_bytes`; raise ``ValueError``, ``KeyError`` or ``TypeError`` for other bytes."""
         document = dict(orjson.loads(data))
         if document.get("format") != FORMAT:
             raise ValueError(f"format {document.get('format')!r}, not {FORMAT}")
@@ -126,19 +128,19 @@ class Manifest:
 
 
 def read_manifest(folder: OutputFolder) -> Manifest | None:
-    """Return the manifest of a folder; None where there is none.
+    """Return the manifest of a folder, or None.
 
     Raises
     ------
     SourceError
-        A file of that name is something else.
+        The file of that name is not a manifest.
     """
     stored = read_stored_manifest(folder)
     return None if stored is None else stored[0]
 
 
 def read_stored_manifest(folder: OutputFolder) -> tuple[Manifest, bytes] | None:
-    """Return the manifest of a folder and its bytes; None where there is none. Raises as `read_manifest` does."""
+    """Return the manifest of a folder and its bytes, or None; raises as `read_manifest`."""
     data = folder.read(MANIFEST)
     if data is None:
         if (old := folder.read(OLD_MANIFEST)) is not None and is_old(old):
@@ -154,5 +156,5 @@ def read_stored_manifest(folder: OutputFolder) -> tuple[Manifest, bytes] | None:
 
 def input_fingerprint(files: Sequence[Sequence[Any]]) -> str:
     """Return the hash of the name, size and version of each file of a source."""
-    # Not by orjson, which takes no names of files that are not UTF-8.
+    # orjson is not used: it refuses file names that are not UTF-8.
     return hashlib.sha256(json.dumps([list(each) for each in files]).encode()).hexdigest()

@@ -1,6 +1,7 @@
-"""Reads the files that sentence-transformers writes beside a network: how texts are cut, pooled and scaled.
+"""Reads the sentence-transformers configuration files beside a network.
 
-A preset that is fetched has the same files as a folder: without them its vectors would be others than the published.
+The files decide how texts are cut, pooled and scaled. A fetched preset needs them as well: without them its vectors
+would differ from the published ones.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ from typing import Any, Literal
 Pooling = Literal["mean", "cls"]
 _POOLINGS: dict[str, Pooling] = {"mean_tokens": "mean", "mean": "mean", "cls_token": "cls", "cls": "cls"}
 _MODE = "pooling_mode"
-# Vectors are scaled to unit length in any case, and nothing is dropped where nothing is trained.
+# Vectors are always scaled to unit length, and dropout only acts in training.
 _DONE_HERE = frozenset({"Transformer", "Pooling", "Normalize", "Dropout"})
 
 
 def side_file(weights: str, name: str) -> Path | None:
-    """Return where a file beside the network is on this machine, fetched if it has to be; None where there is none.
+    """Return the local path of a file beside the network, or None.
+
+    The file is fetched if necessary.
 
     Raises
     ------
     Exception
-        Whatever keras_hub and the hubs behind it say of what cannot be fetched.
+        keras_hub or its hub cannot fetch the file.
     """
     if "://" not in weights:  # Presets that keras_hub knows by name have no such files.
         file = Path(weights, name)
@@ -38,18 +41,18 @@ def side_file(weights: str, name: str) -> Path | None:
 
 
 def read_side_file(weights: str, name: str) -> Any:
-    """Return what a file of JSON beside the network holds, an empty dict where there is none."""
+    """Return the content of a JSON file beside the network; empty if missing."""
     file = side_file(weights, name)
     return {} if file is None else json.loads(file.read_text("utf-8"))
 
 
 def pooling_of(weights: str) -> Pooling:
-    """Return how the vectors of tokens become one: their mean, unless the model says that it is the first of them.
+    """Return the pooling of the model: the mean of all tokens, or the first token.
 
     Raises
     ------
     ValueError
-        It says something else, or that the vectors go through more layers.
+        The model names another pooling, or further layers.
     """
     modules = [(str(each["type"]).rpartition(".")[2], each["path"]) for each in read_side_file(weights, "modules.json")]
     if more := [kind for kind, _ in modules if kind not in _DONE_HERE]:
@@ -65,7 +68,7 @@ def pooling_of(weights: str) -> Pooling:
 
 
 def _is_unknown(weights: str, name: str, error: FileNotFoundError) -> bool:
-    """Return whether the server could not be asked for such a file, and no earlier answer is cached."""
+    """Return whether the server did not answer for such a file, and no earlier answer is cached."""
     from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
     from huggingface_hub.errors import LocalEntryNotFoundError
 

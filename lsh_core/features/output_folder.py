@@ -1,9 +1,8 @@
-"""The folder that features are written to, on any filesystem that fsspec writes.
+"""Output folder of features, on any filesystem that fsspec supports.
 
-Nothing in it is ever renamed by readers' leave: an object store has no rename. A file appears whole or not at all,
-because object stores publish an object when its upload ends, and on this machine a hidden file takes its name only
-when it is complete. What another filesystem leaves half written is told by the file's own end, see
-`lsh_core.features.chunk_files`.
+Nothing relies on renames, as object stores have none. Files appear whole: an object store publishes an object when its
+upload ends, and on this machine a hidden file is renamed when it is complete. On other filesystems a truncated file is
+detected by its missing footer; see `lsh_core.features.chunk_files`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _CHANGED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
 
 @dataclass(frozen=True)
 class WrittenFile:
-    """One file of the folder: its size in bytes, and when it was written, if the filesystem tells."""
+    """File of the folder, with its size in bytes and, if known, its time."""
 
     name: str
     size: int
@@ -33,9 +32,9 @@ class WrittenFile:
 
 
 class OutputFolder:
-    """Files under one URL, by their names in it, such as ``_airlsh/chunks/0123abcd.pq``.
+    """Files under one URL, by relative names such as ``_airlsh/chunks/0123abcd.pq``.
 
-    Every method raises `SourceError` where the filesystem says no, `SourceUnavailableError` where it does not answer.
+    Every method raises `SourceError` if the filesystem refuses, and `SourceUnavailableError` if it does not answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -45,38 +44,39 @@ class OutputFolder:
 
     @property
     def is_local(self) -> bool:
-        """True of a folder on this machine."""
+        """True for a folder on this machine."""
         return self._local
 
     def translate_errors(self, name: str, what: str) -> AbstractContextManager[None]:
-        """Turn errors of the filesystem into those of airlsh; one of a file that is not there stays as it is."""
+        """Turn errors of the filesystem into errors of airlsh, except ``FileNotFoundError``."""
         return _translated_but_missing(self.place(name), what, self._local)
 
     def copy(self, name: str, to: str) -> None:
-        """Copy a file, over one that is there; raise ``FileNotFoundError`` if it is gone."""
+        """Copy a file, replacing the target; raise ``FileNotFoundError`` if it is gone."""
         with self.translate_errors(to, "cannot be written"):
             target = inside(self._path, to)
             self._filesystem.makedirs(os.path.dirname(target), exist_ok=True)
             self._filesystem.cp_file(inside(self._path, name), target)
 
     def check_writable(self) -> None:
-        """Make the folder if it is not there, and see that files can be written into it."""
+        """Create the folder if it is missing, and check that it is writable."""
         check_writable(self.url)
 
     def place(self, name: str) -> str:
-        """Return where a file is: a plain path on this machine, a URL elsewhere."""
+        """Return the local path or the URL of a file."""
         path = inside(self._path, name)
         return path if self._local else str(self._filesystem.unstrip_protocol(path))
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a whole file, over one that is there."""
+        """Write or replace a whole file."""
         with self._writing(name) as path:
             write_whole(self._filesystem, path, data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file unless there is one; return whether it was written.
+        """Write a file unless it exists; return whether it was written.
 
-        On this machine one of two that try at once succeeds; elsewhere both may, and the later one stays.
+        On this machine one of two concurrent writers succeeds. On other filesystems both may succeed, and the later
+        file stays.
         """
         with self._writing(name) as path:
             if not self._local:
@@ -90,12 +90,12 @@ class OutputFolder:
                     os.link(written, path)
                 except FileExistsError:
                     return False
-                except OSError:  # No hard links there, as on FAT and some network disks.
+                except OSError:  # The filesystem has no hard links, as FAT and some network disks.
                     return _create_in_place(path, data)
                 return True
 
     def read(self, name: str) -> bytes | None:
-        """Return what a file holds; None where there is none."""
+        """Return the content of a file, or None."""
         with translate_errors(self.place(name), "cannot be read", local=self._local):
             try:
                 data: bytes = self._filesystem.cat_file(inside(self._path, name))
@@ -104,7 +104,7 @@ class OutputFolder:
             return data
 
     def size(self, name: str) -> int | None:
-        """Return the bytes of a file; None where there is none."""
+        """Return the size of a file in bytes, or None."""
         path = inside(self._path, name)
         with translate_errors(self.place(name), "cannot be looked up", local=self._local):
             self._filesystem.invalidate_cache(path)
@@ -114,7 +114,7 @@ class OutputFolder:
                 return None
 
     def files(self, folder: str, *, hidden: bool = False) -> dict[str, WrittenFile]:
-        """Return the files of a folder in this one by their names in this one; only the unfinished ones if `hidden`."""
+        """Return the files of a subfolder by relative names; only unfinished ones if `hidden`."""
         path = inside(self._path, folder)
         with translate_errors(self.place(folder), "cannot be listed", local=self._local):
             self._filesystem.invalidate_cache(path)
@@ -130,7 +130,7 @@ class OutputFolder:
         return listed
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete files; one that is gone already is none that is missed."""
+        """Delete files; missing files are ignored."""
         for name in names:
             with (
                 translate_errors(self.place(name), "cannot be deleted", local=self._local),
@@ -159,7 +159,7 @@ def _translated_but_missing(place: str, what: str, local: bool) -> Iterator[None
 
 
 def _create_in_place(path: str, data: bytes) -> bool:
-    """Write a file unless there is one: under its own name, so that one that is killed may leave a part of it."""
+    """Write a file unless it exists, under its final name: a killed writer may leave a part of it."""
     try:
         with open(path, "xb") as file:
             file.write(data)

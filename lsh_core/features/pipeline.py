@@ -1,4 +1,4 @@
-"""Takes a span of chunks through one worker: read ahead, decode in threads, encode, write, all at the same time.
+"""Encodes a span of chunks in one worker, with all steps in parallel.
 
 ::
 
@@ -7,11 +7,11 @@
                                   v      │ pixels
                                 decoding threads
 
-Between two steps there is room for one piece and no more: a chunk that is read ahead, a block of rows that waits for
-the encoder, a chunk that is written. So memory does not grow with the span: three blocks of rows, three chunks of other
-columns and vectors. Vectors leave the worker as files only.
+The steps are reading ahead, decoding in threads, encoding and writing. Each queue between two steps holds one item: a
+chunk that was read, a block of rows for the encoder, a chunk to write. So memory does not grow with the span: it holds
+three blocks of rows, and three chunks of other columns and vectors. Vectors leave the worker as files only.
 
-A block never spans two chunks, so that a chunk is encoded alike whoever does it, and after whatever.
+A block never spans two chunks, so that the vectors of a chunk do not depend on the worker or on earlier chunks.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from lsh_core.stopwatch import Stopwatch
 
 BLOCK_BYTES = 64 * 2**20
 PIXEL_BYTES = 128 * 2**20
-"""Of a block: what its images have as files, and what they have as pixels."""
+"""Bytes of the images of a block, as files and as pixels."""
 _LOOK_SECONDS = 0.2
 UNAVAILABLE = "image_unavailable"
 
@@ -53,7 +53,7 @@ Write = Callable[[ChunkRecord, pa.Table, Sequence[DeadLetter]], ChunkRecord]
 
 @dataclass
 class _OpenChunk:
-    """A chunk on its way: what came of its rows so far."""
+    """Chunk in progress, with the results of its rows so far."""
 
     rows: ChunkRows
     refused: dict[int, Reason] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class _OpenChunk:
 
 @dataclass
 class _Block:
-    """Rows that go to the encoder together: a text each, or pixels that are being made."""
+    """Rows for one call of the encoder: texts, or pixels that are being decoded."""
 
     chunk: _OpenChunk
     inputs: list[tuple[int, str | Reason | Future[tuple[Pixels | Reason, float]]]]
@@ -91,19 +91,19 @@ class Pipeline:
     Parameters
     ----------
     encoder
-        Makes the vectors, on the thread that asks for the chunks.
+        Makes the vectors, on the calling thread.
     decode
-        Makes pixels of what a row holds, on a decoding thread; raises `ImageError`.
+        Decodes the image of a row, on a decoding thread; raises `ImageError`.
     write
         Writes a finished chunk, on the writing thread.
     vector
         Name of the column with the vectors.
     threads
-        How many decode.
+        Number of decoding threads.
     rows_per_block
-        Rows that are handed to the encoder at once; it may cut them further. Of large images there are fewer.
+        Rows per call of the encoder, which may cut them further; fewer for large images.
     stopping
-        Asked before each block; what it raises ends the work.
+        Called before each block; its errors end the work.
     """
 
     def __init__(
@@ -124,10 +124,10 @@ class Pipeline:
         self._images_per_block = min(rows_per_block, max(1, PIXEL_BYTES // (3 * height * width)))
 
     def run(self, chunks: Iterator[ChunkRows]) -> Iterator[tuple[ChunkRecord, dict[str, float]]]:
-        """Encode and write `chunks`; yield the record of each that is written, in order, and the seconds of its steps.
+        """Encode and write `chunks`; yield the record and step seconds of each, in order.
 
-        The steps are ``read``, ``decode``, ``encode``, ``write``, and ``wait``: what the encoder waited for the others.
-        They run at the same time, so that their sum is longer than the work took.
+        The steps are ``read``, ``decode``, ``encode``, ``write``, and ``wait``: the time that the encoder waited for
+        other steps. Steps run at the same time, so their sum exceeds the duration.
         """
         blocks: queue.Queue[_Block | _Failure | None] = queue.Queue(maxsize=1)
         stop = threading.Event()
@@ -174,7 +174,7 @@ class Pipeline:
         blocks: queue.Queue[_Block | _Failure | None],
         stop: threading.Event,
     ) -> None:
-        """Take chunk after chunk, cut it into blocks, and have their images decoded while they wait."""
+        """Cut chunks into blocks, and have the images of waiting blocks decoded."""
 
         def put(piece: _Block | _Failure | None) -> None:
             while not stop.is_set():
@@ -226,7 +226,7 @@ class Pipeline:
         yield block
 
     def _encode(self, block: _Block) -> None:
-        """Encode one block; what cannot be encoded is refused."""
+        """Encode one block; rows that cannot be encoded are refused."""
         chunk = block.chunk
         rows: list[int] = []
         values: list[Any] = []
@@ -293,6 +293,6 @@ def _timed_decode(decode: Decode, payload: Payload) -> tuple[Pixels | Reason, fl
         decoded = ("bad_image", str(error))
     except AirlshError:
         raise
-    except Exception as error:  # Nobody foresaw it, but it is of this row: the others go on.
+    except Exception as error:  # An unexpected error of one row must not fail the others.
         decoded = ("bad_image", f"{type(error).__name__}: {error}")
     return decoded, time.perf_counter() - started

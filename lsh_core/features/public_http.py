@@ -1,8 +1,9 @@
-"""Files of public web servers: no server in a private network is asked, whatever its name or a redirect says.
+"""Fetches files from public web servers, never from private networks.
 
-A worker stands where an attacker would like to stand: behind the firewall, beside the metadata service of the cloud.
-So a name is resolved here, every address that it has must be a public one, and the connection is made to one of them,
-the first that answers, and not to the name, which could have another one a moment later.
+A worker sits behind the firewall, beside the metadata service of the cloud, where an attacker would like to be. So
+names are resolved here, and every address of a name must be public. The connection is made to the first of these
+addresses that answers, not to the name, which may resolve to another address a moment later. Redirects are checked
+alike.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _WITH_IPV4_LAST = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 """NAT64 (RFC 6052), and the compatible addresses of RFC 4291."""
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
-"""RFC 8215: NAT64 within one network; where the address of IPv4 is in it, that network alone knows."""
+"""RFC 8215: NAT64 within one network; only that network knows the position of the IPv4 address."""
 
 Resolve = Callable[[str, int], list[str]]
 
 
 def resolve_public(host: str, port: int) -> list[str]:
-    """Return the addresses of `host`, in the order in which they are to be tried.
+    """Return the addresses of `host` in the order of attempts.
 
     Raises
     ------
     SourceError
-        One of them is not public, or `host` is no name that there could be.
+        An address is not public, or `host` is not a valid name.
     SourceUnavailableError
         The name cannot be resolved now.
     """
@@ -60,9 +61,9 @@ def resolve_public(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Return whether an address can be reached by everybody: not private, not of this machine, of no one link.
+    """Return whether an address is public: not private, loopback or link-local.
 
-    An address of IPv6 that stands for one of IPv4 is what that one is.
+    An IPv6 address that embeds an IPv4 address is judged by the latter.
     """
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if not parsed.is_global or parsed.is_multicast:
@@ -78,12 +79,14 @@ def is_public(address: str) -> bool:
 
 
 def under_roots(url: str, roots: Sequence[str]) -> bool:
-    """Return whether `url` lies under one of `roots`, such as ``https://host/folder/``; ``https://`` alone is any host.
+    """Return whether `url` lies under one of `roots`, such as ``https://host/folder/``.
+
+    The root ``https://`` allows any host.
 
     Raises
     ------
     SourceError
-        One of them is no URL.
+        A root or `url` is not a URL.
     """
     parts = _split(url)
     path = unquote(unquote(parts.path)).replace("\\", "/")
@@ -101,21 +104,21 @@ def under_roots(url: str, roots: Sequence[str]) -> bool:
 
 
 def fetch(url: str, roots: Sequence[str], max_bytes: int, *, resolve: Resolve = resolve_public) -> bytes:
-    """Return what is at `url`. Proxies of the environment are not used.
+    """Return the content of `url`. Proxies of the environment are not used.
 
     Parameters
     ----------
     roots
-        Where it may lie, and where a redirect may lead.
+        Allowed prefixes of the URL and of redirects.
     max_bytes
-        A longer answer is refused as soon as it is seen to be one.
+        Limit of the answer; a longer one is refused as soon as it exceeds the limit.
 
     Raises
     ------
     SourceMissingError
-        The server has nothing to give there.
+        The server has no such file.
     SourceError
-        It is no URL, not allowed, or too large.
+        `url` is not a URL, not allowed, or too large.
     SourceUnavailableError
         The server did not answer in time, or is too busy.
     """
@@ -139,7 +142,7 @@ def fetch(url: str, roots: Sequence[str], max_bytes: int, *, resolve: Resolve = 
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # It is looked at when it is first asked for.
+        _ = parts.port  # urllib checks the port on first access.
     except ValueError as error:
         raise SourceError(url, f"is no URL: {error}") from error
     return parts
@@ -164,7 +167,8 @@ def _get(url: str, max_bytes: int, deadline: float, resolve: Resolve) -> tuple[i
                     data += block
                     if len(data) > max_bytes:
                         raise SourceError(url, f"has more than {max_bytes:,} bytes, which is the most that is read")
-            if time.monotonic() >= deadline:  # It was cut off, which looks like an end to an answer of no known length.
+            # The answer was cut off, which looks like the end of an answer without a length.
+            if time.monotonic() >= deadline:
                 raise late
             return answer.status, answer.headers.get("Location"), bytes(data)
     except (OSError, HTTPError, HTTPException) as error:
@@ -179,10 +183,10 @@ def _get(url: str, max_bytes: int, deadline: float, resolve: Resolve) -> tuple[i
 def _connected(
     addresses: Sequence[str], port: int, secure_name: str | None, deadline: float
 ) -> Iterator[HTTPConnection]:
-    """Connect to the first of `addresses` that takes it, and cut the connection off at the deadline.
+    """Connect to the first of `addresses` that accepts, and close the connection at the deadline.
 
-    The time limit of a socket begins anew with every byte, so a server that sends one now and then would hold a thread
-    for days: while it says who it is, in its headers, between two parts of its answer.
+    The time-out of a socket restarts with every byte, so a slow server could occupy a thread for days: in the TLS
+    handshake, in its headers, or between two parts of its answer.
     """
     address, plain = _opened(addresses, port, deadline)
     with plain, closing(plain.dup()) as same:
@@ -200,7 +204,7 @@ def _connected(
 def _opened(addresses: Sequence[str], port: int, deadline: float) -> tuple[str, socket.socket]:
     *others, last = addresses
     for address in others:
-        with suppress(OSError):  # As on a machine without IPv6, for one of IPv6.
+        with suppress(OSError):  # For example an IPv6 address on a machine without IPv6.
             return address, socket.create_connection((address, port), timeout=_seconds_to_connect(deadline))
     return last, socket.create_connection((last, port), timeout=_seconds_to_connect(deadline))
 

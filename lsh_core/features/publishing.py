@@ -1,4 +1,4 @@
-"""The last step of a run: its manifest takes the place of what was there, and what nobody reads any more is deleted."""
+"""Publishes the manifest of a run, and deletes retired files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TRIES = 20
 
 
 def begin(folder: OutputFolder, manifest: Manifest) -> Manifest | None:
-    """Write an incomplete manifest into a folder that holds no features yet; return the manifest that is there.
+    """Write an incomplete manifest into an empty folder; return the folder's manifest.
 
     Raises
     ------
     SourceError
-        The folder's manifest is something else, or nothing can be written.
+        The manifest file is not a manifest, or the folder is not writable.
     """
     found = read_manifest(folder)
     if found is None:
@@ -33,9 +33,9 @@ def begin(folder: OutputFolder, manifest: Manifest) -> Manifest | None:
 
 
 def missing_chunks(folder: OutputFolder, manifest: Manifest) -> list[ChunkRecord]:
-    """Return the chunks of `manifest` whose rows or dead letters are not what it says.
+    """Return the chunks of `manifest` whose files are missing or differ.
 
-    Another run has deleted them, or has written the same chunk in other bytes, as not every GPU rounds alike.
+    Another run may have deleted them, or written the same chunk with other bytes, as GPUs round differently.
     """
     rows, letters = folder.files(CHUNKS), folder.files(REFUSED)
     return [
@@ -48,7 +48,7 @@ def missing_chunks(folder: OutputFolder, manifest: Manifest) -> list[ChunkRecord
 
 
 def publish(folder: OutputFolder, manifest: Manifest) -> Manifest:
-    """Make `manifest` what the folder holds; return it with the files that its place in the folder retires."""
+    """Publish `manifest` in the folder; return it with the files that it retires."""
     if manifest.state != COMPLETE:
         raise ValueError(f"the manifest is {manifest.state}")
     replaced = read_manifest(folder)
@@ -64,11 +64,10 @@ def publish(folder: OutputFolder, manifest: Manifest) -> Manifest:
 
 
 def show(folder: OutputFolder) -> None:
-    """Show to readers of plain Parquet what the manifest names, and nothing else: its rows, and its dead letters.
+    """Show the rows and dead letters of the manifest to readers of plain Parquet.
 
-    Repeated, a bounded number of times, until the manifest is still the same after it, as another run may have replaced
-    it: then that run shows what it wrote, too. Nothing is shown of a
-    chunk that is gone meanwhile: whoever publishes makes it again.
+    Another run may replace the manifest meanwhile, so this is repeated, a bounded number of times, until the manifest
+    is unchanged afterwards. A chunk that is gone meanwhile is not shown; the publishing run makes it again.
     """
     for _ in range(_TRIES):
         stored = read_stored_manifest(folder)
@@ -86,9 +85,9 @@ def show(folder: OutputFolder) -> None:
 
 
 def delete_unnamed(folder: OutputFolder, manifest: Manifest) -> int:
-    """Delete what no manifest has named for `LEFTOVER_SECONDS`; return how many files.
+    """Delete files that no manifest has named for `LEFTOVER_SECONDS`; return their number.
 
-    Nothing is deleted if the folder's manifest is not `manifest` any more: its writer will do it.
+    If another run has replaced `manifest`, nothing is deleted; that run will do it.
     """
     long_ago = datetime.now(UTC) - timedelta(seconds=LEFTOVER_SECONDS)
     known = manifest.all_files | manifest.retired.keys()

@@ -1,14 +1,14 @@
-"""Register of encoders; a process makes each of them once.
+"""Register of encoders; a process makes each encoder once.
 
-The families are built in. A user's own encoder is a factory, a callable that takes an
+The families are built in. A custom encoder is a factory: a callable that takes an
 :class:`~lsh_core.features.specification.EncoderSpec` and returns an :class:`~lsh_core.features.encoder.Encoder`,
 registered by an installed package::
 
     [project.entry-points."airlsh.encoders"]
     fasttext = "our_package.encoders:make_fasttext"
 
-At the command line of `airlsh features` ``module:factory`` does without a package. Nobody else may say that: it runs
-any code there is.
+On the command line of `airlsh features`, ``module:factory`` works without a package. It is refused everywhere else, as
+it runs arbitrary code.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ FAMILIES = {
 }
 _TRUSTED_ALONE = "is for `airlsh features` at the command line alone"
 MAX_KEPT = 2
-"""Encoders that a process keeps: two jobs on one worker do not take turns in making theirs."""
+"""Encoders that a process keeps, so that two jobs on one worker do not evict each other's encoder."""
 
 _kept: OrderedDict[str, Encoder] = OrderedDict()
-# One that is made may ask for another: a user's encoder that stands on a built-in one.
+# Reentrant: a custom encoder may make a built-in one.
 _lock = threading.RLock()
 
 
@@ -50,25 +50,24 @@ def encoder_names() -> tuple[str, ...]:
 
 
 def make_encoder(spec: EncoderSpec, *, trusted: bool) -> Encoder:
-    """Make an encoder; it takes seconds, as TensorFlow and the weights are loaded.
+    """Make an encoder, which takes seconds: TensorFlow and the weights are loaded.
 
     Parameters
     ----------
     spec
-        Which one.
+        Specification of the encoder.
     trusted
-        Whether the person who wrote `spec` may run any code here: at the command line of `airlsh features`, and nowhere
-        else.
+        Whether the author of `spec` may run arbitrary code: only on the command line of `airlsh features`.
 
     Raises
     ------
     NotFoundError
-        No encoder of this name.
+        No encoder has this name.
     SettingsError
-        "module:factory" or a SavedModel from where it is not allowed, or a setting that the encoder cannot take.
+        "module:factory" or a SavedModel is not allowed here, or the encoder refuses a setting.
     EncoderError
-        It cannot be made: weights that are missing, a package that is not installed, a factory that failed or that made
-        what no encoder can be.
+        The encoder cannot be made: weights are missing, a package is not installed, or its factory failed or made an
+        invalid encoder.
     """
     if spec.encoder not in FAMILIES:
         return made_by(_factory(spec.encoder, trusted), spec)
@@ -85,14 +84,14 @@ def make_encoder(spec: EncoderSpec, *, trusted: bool) -> Encoder:
 
 
 def worker_encoder(spec: EncoderSpec, *, trusted: bool = False) -> Encoder:
-    """Return the encoder of this process, made when it is first asked for.
+    """Return the encoder of this process, made on first use.
 
-    Threads that ask meanwhile wait for it. It is made anew when files of its weights were written since.
+    Other threads wait meanwhile. The encoder is made again if the files of its weights changed.
     """
     key = json.dumps([spec.to_json(), state_of_files(spec.weights), trusted], sort_keys=True)
     with _lock:
         if key not in _kept:
-            _make_room()  # Before it is made: both at once might be more than the memory holds.
+            _make_room()  # Evict first: both encoders at once may exceed the memory.
             made = make_encoder(spec, trusted=trusted)
             _make_room()
             _kept[key] = made
@@ -103,11 +102,11 @@ def worker_encoder(spec: EncoderSpec, *, trusted: bool = False) -> Encoder:
 def _make_room() -> None:
     while len(_kept) >= MAX_KEPT:
         _kept.popitem(last=False)
-        gc.collect()  # An encoder and its traced function hold each other, and 100 MB and more.
+        gc.collect()  # An encoder and its traced function reference each other, and hold 100 MB and more.
 
 
 def forget_encoders() -> None:
-    """Let go of the encoders of this process, and of their memory."""
+    """Release the encoders of this process and their memory."""
     with _lock:
         _kept.clear()
         gc.collect()

@@ -1,4 +1,4 @@
-"""Report of a features run, and its lines of text."""
+"""Renders the report of a features run as lines of text."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class FeaturesReport(SourceFacts):
     encoder, fingerprint, dims, metric
         Name, fingerprint, dimensions and metric of the encoder.
     reused_chunks
-        Chunks that an earlier run has encoded.
+        Chunks that an earlier run encoded.
     rows_per_second
-        Rate of the rows that this run has encoded.
+        Rate of the rows that this run encoded.
     work_seconds
         Seconds of all workers together, by step; the steps run at the same time.
     """

@@ -1,4 +1,4 @@
-"""The columns of a row: those that are read, kept and encoded."""
+"""Names the columns of a row that are read, kept and encoded."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class RowColumns:
-    """The columns of a row that are read, kept and encoded. Small, and it pickles.
+    """Columns of a row that are read, kept and encoded. Small, and can be pickled.
 
     Attributes
     ----------
     id
-        Column with the ids; for image files and archives the name of the column that the paths are written to.
+        Column with the ids; for image files and archives, the column to which paths are written.
     template
         The text of a row, as `lsh_core.features.template` reads it; None for images.
     image
@@ -22,11 +22,11 @@ class RowColumns:
     kept
         Schema of the columns that are written, without the vector.
     vector
-        Name of the column that is added.
+        Name of the added column.
     base
-        The folder that relative paths of images start from, and that ids of image files leave out.
+        Folder of relative image paths; ids of image files leave it out.
     places
-        Folders and URL prefixes that images named in a column may lie in; empty unless there is such a column.
+        Allowed folders and URL prefixes of images named in a column; empty without such a column.
     """
 
     id: str

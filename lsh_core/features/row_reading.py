@@ -1,4 +1,4 @@
-"""Reads the rows of chunks: their ids, the columns that are kept, and what is to be encoded."""
+"""Reads ids, kept columns and encoder inputs of the rows of chunks."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from lsh_core.sources.texts import text_faults
 _BYTES, _PATH = "bytes", "path"
 
 Input = str | Payload | Reason
-"""A text, an image still to be loaded, or why there is neither."""
+"""A text, an image to load, or an error."""
 
 
 @dataclass
 class ChunkRows:
-    """The rows of one chunk.
+    """Rows of one chunk.
 
     Attributes
     ----------
     kept
         The columns that are written, without the vector.
     inputs
-        What is to be encoded, for each row in order; an archive is read only as far as this is.
+        Encoder inputs of the rows, in order; an archive is read as the iterator advances.
     """
 
     file: SourceFile
@@ -51,17 +51,17 @@ class ChunkRows:
     inputs: Iterator[Input]
 
     def place(self, row: int) -> tuple[str, int]:
-        """Return the file of a row of the chunk, and its row in that file."""
+        """Return the file of a row of the chunk, and its row there."""
         return (self.chunk.members[row].url, 0) if self.file.is_folder else (self.file.url, self.chunk.start + row)
 
 
 def read_rows(span: Span, columns: RowColumns) -> Iterator[ChunkRows]:
-    """Yield the chunks of a span in order.
+    """Yield the rows of the chunks of a span, in order.
 
     Raises
     ------
     SourceChangedError
-        The file is not the one that was planned.
+        The file differs from the planned one.
     SourceError
         It cannot be read.
     SourceUnavailableError
@@ -72,13 +72,13 @@ def read_rows(span: Span, columns: RowColumns) -> Iterator[ChunkRows]:
 
 
 def columns_read(columns: RowColumns) -> list[str]:
-    """Return the columns of a Parquet source that are read, each once."""
+    """Return the columns to read of a Parquet source, each once."""
     wanted = (columns.id, *(columns.kept.names), *template_columns(columns))
     return list(dict.fromkeys((*wanted, columns.image) if columns.image else wanted))
 
 
 def template_columns(columns: RowColumns) -> tuple[str, ...]:
-    """Return the columns that a row's text is made of."""
+    """Return the columns of a row's text."""
     return TextTemplate.parse(columns.template).columns if columns.template is not None else ()
 
 
@@ -93,9 +93,10 @@ def _column_rows(span: Span, columns: RowColumns) -> Iterator[ChunkRows]:
 
 
 def _kept(table: pa.Table, columns: RowColumns, ids: Sequence[str | None]) -> tuple[pa.Table, dict[int, Reason]]:
-    """Return the columns that are written, of the types of all files, and the rows with a value that these lack."""
+    """Return the written columns with their common types, and the rows with inexact values."""
     given = table.select(columns.kept.names)
-    if given.schema.field(columns.id).type != columns.kept.field(columns.id).type:  # Texts in some files alone.
+    # The ids are texts in some files only.
+    if given.schema.field(columns.id).type != columns.kept.field(columns.id).type:
         texts = pa.array(ids, columns.kept.field(columns.id).type)
         given = given.set_column(given.schema.get_field_index(columns.id), columns.id, texts)
     fitted = fit(given, columns.kept)
@@ -133,9 +134,9 @@ def holds_bytes(type_: pa.DataType) -> bool:
 
 
 def holds_paths(type_: pa.DataType) -> bool:
-    """Return whether a column of images holds paths or URLs: alone, or for those of which a struct has no bytes.
+    """Return whether a column of images holds paths or URLs: alone, or in a struct beside bytes.
 
-    Hugging Face's data sets have such structs.
+    Datasets of Hugging Face have such structs; the path counts where the bytes are null.
     """
     if isinstance(type_, pa.StructType):
         return holds_bytes(type_) and holds_paths(_field_type(type_, _PATH))
@@ -178,7 +179,7 @@ def _member_rows(span: Span, columns: RowColumns) -> Iterator[ChunkRows]:
     rows = (row for piece in pieces for row in piece.to_pylist())
     for chunk in span.chunks:
         names = (each.url.removeprefix(columns.base) if file.is_folder else each.url for each in chunk.members)
-        # Not read before the one before it: whoever takes the inputs takes them in order.
+        # Images are read in order, as the inputs are consumed in order.
         yield _of_paths(file, chunk, columns, [prefix + name for name in names], _members(file, chunk, rows))
 
 
@@ -191,7 +192,7 @@ def _members(file: SourceFile, chunk: Chunk, rows: Iterator[Mapping[str, Any]]) 
 
 
 def _image(row: Mapping[str, Any]) -> Input:
-    """Return what a row of `lsh_core.sources.image_rows` holds."""
+    """Return the input of a row of `lsh_core.sources.image_rows`."""
     if row["error"] is not None:
         return row["error"], row["reason"]
     if row["url"] is not None:
@@ -214,5 +215,5 @@ def _of_paths(
 
 
 def archive_prefix(url: str, base: str) -> str:
-    """Return what goes before the names in an archive: nothing if it is the whole source, else its own path in it."""
+    """Return the prefix of names in an archive: its path in the source, or empty if it is the source."""
     return f"{url.removeprefix(base)}/" if url != base and url.startswith(base) else ""

@@ -1,10 +1,9 @@
-"""Shows stored files under other names, to readers that know nothing of airlsh.
+"""Publishes stored files under other names, for plain Parquet readers.
 
-On this machine the files are hard links, and a new set takes the place of the old one by renaming its folder: a reader
-finds the old set, the new one or, for a moment, none; never parts of both. A set is made in ``_airlsh``, under names
-that nobody reads, so that nothing is written outside the output, and no name moves to another disk. An object store can
-rename nothing: there the files are copies, and while one set replaces another, as long as the store takes to copy what
-is new, other readers find a part of the rows.
+On this machine the files are hard links, and a new set replaces the old one by renaming its folder. A reader sees the
+old set, the new set or, for a moment, none; never parts of both. A set is prepared in ``_airlsh``, so that nothing is
+written outside the output, and no rename crosses disks. Object stores have no rename: there the files are copies, and
+other readers see a part of the rows while new files are copied.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ _UNREAD = ".pq"
 
 
 def show_files(folder: OutputFolder, name: str, files: Mapping[str, str]) -> None:
-    """Make the folder `name` show `files`: stored names, by the names they are shown under.
+    """Make the folder `name` show `files`, a map from shown to stored names.
 
     Raises
     ------
     FileNotFoundError
         A stored file is gone.
     SourceError, SourceUnavailableError
-        They cannot be written.
+        The files cannot be written.
     """
     if folder.is_local:
         with folder.translate_errors(name, "cannot be written"):
@@ -53,7 +52,7 @@ def _show_local(output: Path, name: str, files: Mapping[str, str]) -> None:
     made, replaced = (output / OWN / f"{stem}{secrets.token_hex(8)}" for _ in range(2))
     try:
         _make(made, output, files)
-        for _ in range(_TRIES):  # Another run may do the same at the same time.
+        for _ in range(_TRIES):  # Another run may publish at the same time.
             with suppress(FileNotFoundError):
                 os.rename(view, replaced)
             if not files:
@@ -75,9 +74,9 @@ def _make(folder: Path, output: Path, files: Mapping[str, str]) -> None:
             os.link(output / stored, folder / f"{shown}{_UNREAD}")
         except FileNotFoundError:
             raise
-        except OSError:  # No hard links there, as on FAT and some network disks.
+        except OSError:  # The filesystem has no hard links, as FAT and some network disks.
             shutil.copy2(output / stored, folder / f"{shown}{_UNREAD}")
-    # Last: whoever reads every Parquet file, in folders of any name, would find the rows twice.
+    # Last, since readers that search folders of any name would find the rows twice.
     for shown in files:
         os.rename(folder / f"{shown}{_UNREAD}", folder / shown)
 
@@ -95,7 +94,7 @@ def _is_shown(output: Path, view: Path, files: Mapping[str, str]) -> bool:
 
 
 def _remove_left_behind(parent: Path, stem: str) -> None:
-    """Remove what runs that were killed have left."""
+    """Remove the files of killed runs."""
     for path in parent.glob(f"{stem}*"):
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < time.time() - _LEFT_BEHIND_SECONDS:
@@ -119,7 +118,7 @@ def _show_remote(folder: OutputFolder, name: str, files: Mapping[str, str]) -> N
 
 
 def _is_copy(copy: WrittenFile, of: WrittenFile) -> bool:
-    """Return whether a file was copied since `of` was last written, as far as the filesystem tells."""
+    """Return whether a file was copied after `of` was last written, by the filesystem's times."""
     if copy.size != of.size:
         return False
     return copy.written_at is None or of.written_at is None or of.written_at <= copy.written_at

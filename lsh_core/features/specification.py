@@ -1,4 +1,4 @@
-"""Specification of an encoder: all that a process needs to make it."""
+"""Specification of an encoder: all settings that make it again."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PixelRange = Literal["0..255", "0..1", "-1..1"]
 NO_PATHS = frozenset({"imagenet", "none"})
-"""Weights that are words, and no path even where a folder has that name."""
+"""Words for weights that are never paths, even if a folder has that name."""
 
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """The settings of one encoder. It pickles, and goes to JSON and back.
+    """Settings of one encoder. It can be pickled, and converts to and from JSON.
 
-    What is None is the encoder's own default.
+    None stands for the default of the encoder.
 
     Attributes
     ----------
@@ -32,21 +32,21 @@ class EncoderSpec:
     template
         Text: the columns that make up a row's text, such as "{id}: {description}".
     max_tokens
-        Text: tokens that are looked at, the first and last marks included; longer texts are cut.
+        Text: maximum of tokens, the first and last marks included; longer texts are cut.
     architecture
-        Image: an architecture of Keras, such as "MobileNetV2"; without it `weights` is a model of the user's own.
+        Image: an architecture of Keras, such as "MobileNetV2"; without it `weights` names a custom model.
     image_size
         Image: (height, width) in pixels.
     pixels
-        Image, a user's own model: the range in which it expects the numbers of a pixel.
+        Image, custom models: the range of the values of a pixel.
     batch_size
-        Rows that go through the network at once.
+        Rows per batch.
     device
-        "auto" is the GPU where there is one.
+        "auto" is the GPU if there is one.
     precision
-        What the network calculates in; vectors are float32.
+        Number format of the network; vectors are float32.
     options
-        What a user's own encoder is to be told; values that JSON knows.
+        Options of a custom encoder; JSON values.
     """
 
     encoder: str
@@ -62,7 +62,7 @@ class EncoderSpec:
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        """Check the bounds; raise :class:`SettingsError` for what no encoder could take."""
+        """Check the bounds; raise :class:`SettingsError` for values that no encoder takes."""
         for name in ("device", "precision", "pixels"):
             allowed, value = _CHOICES[name], getattr(self, name)
             if value not in allowed and not (name == "pixels" and value is None):
@@ -77,7 +77,7 @@ class EncoderSpec:
             raise SettingsError("image_size", self.image_size, "must be a height and a width in pixels")
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is not the default, as JSON knows it."""
+        """Return the settings that differ from the defaults, as JSON values."""
         document: dict[str, Any] = {}
         for each in dataclasses.fields(self):
             value = getattr(self, each.name)
@@ -86,17 +86,17 @@ class EncoderSpec:
         return document
 
     def to_record(self) -> dict[str, Any]:
-        """Return `to_json` as it is written down, beside the vectors and wherever they go: without secrets.
+        """Return `to_json` without secrets, as it is stored with the vectors.
 
-        The weights of a user's own encoder may be a URL with a password or a token. Who makes such an encoder again
-        says where they are.
+        Weights of a custom encoder may be a URL with a password or a token. To make such an encoder again, the caller
+        must name its weights.
         """
         weights = None if self.weights is None else redact(self.weights)
         return dataclasses.replace(self, weights=weights).to_json()
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> EncoderSpec:
-        """Return the specification that `to_json` was called on; :class:`SettingsError` for what is none."""
+        """Return the specification of `to_json`; raise :class:`SettingsError` for other values."""
         known = {each.name for each in dataclasses.fields(cls)}
         for name in document:
             if name not in known:

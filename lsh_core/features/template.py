@@ -1,4 +1,4 @@
-"""Template of the text that is encoded for a row."""
+"""Template of the encoded text of a row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lsh_core.errors import SettingsError
 
 @dataclass(frozen=True)
 class TextTemplate:
-    """A text with columns in braces, such as ``"{id}: {description}"``; doubled braces are braces.
+    """Text with columns in braces, such as ``"{id}: {description}"``; doubled braces are literal.
 
     Attributes
     ----------
@@ -23,15 +23,15 @@ class TextTemplate:
 
     @classmethod
     def parse(cls, text: str, *, setting: str = "text") -> TextTemplate:
-        """Read a template, or the name of one column: "description" means "{description}".
+        """Parse a template, or the name of one column: "description" means "{description}".
 
-        Nothing but names of columns may stand in braces: no attributes, no places, no formats, as `str.format` would
-        let a form read what lies behind a value.
+        Only names of columns may stand in braces. Attributes, indices and formats are refused: with `str.format` a form
+        could read attributes of values.
 
         Raises
         ------
         SettingsError
-            Braces that do not match, an empty name, a conversion or a format, or no column at all.
+            Braces do not match, a name is empty, a field has a conversion or a format, or no column is named.
         """
         if not text.strip():
             raise SettingsError(setting, text, "must name a column, or be a template such as {id}: {description}")
@@ -56,24 +56,24 @@ class TextTemplate:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that it needs, each once, in their order."""
+        """Columns of the template, each once, in their order."""
         return tuple(dict.fromkeys(column for _, column in self.parts if column is not None))
 
     @property
     def canonical(self) -> str:
-        """The same template, always spelled the same: what a fingerprint is made of."""
+        """Canonical spelling of the template, for fingerprints."""
         doubled = [(literal.replace("{", "{{").replace("}", "}}"), column) for literal, column in self.parts]
         return "".join(literal + (f"{{{column}}}" if column is not None else "") for literal, column in doubled)
 
     def render(self, rows: Sequence[Mapping[str, object]]) -> list[str | None]:
-        """Return the text of each row, None for a row whose columns are all null or blank.
+        """Return the text of each row; None if all its columns are blank.
 
-        A null among others is left out. What is no text is written as Python writes it; lists with commas.
+        A null among other values is left out. Other types are written as Python writes them, lists with commas.
 
         Raises
         ------
         SettingsError
-            A column that holds bytes.
+            A column holds bytes.
         """
         return [self._of(row) for row in rows]
 

@@ -1,7 +1,7 @@
-"""Values of a column as Python's, of which texts are made: nanoseconds too, and years that Python's calendar lacks.
+"""Converts column values to Python for texts, nanoseconds and far years included.
 
-Arrow makes pandas' times of nanoseconds where pandas is installed, and else refuses those that no microsecond is. Here
-they are the same text everywhere, that of pandas, and a value of which there is no text is told row by row.
+With pandas installed, Arrow converts nanoseconds to pandas' times; otherwise it refuses times finer than a microsecond.
+Here the text is that of pandas in both cases. A value without a text is reported by row.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import pyarrow.types as types
 from lsh_core.sources.arrays import Column
 
 _NO_TEXT = "<value out of range"
-"""What Arrow writes for a time so far off that it has no year for it."""
+"""Arrow's text for a time with an unsupported year."""
 
 
 def exact_values(column: Column) -> tuple[list[Any], dict[int, str]]:
-    """Return the values of a column, and of each row whose value has no text why; there it is None."""
+    """Return the values of a column, and a reason by row without a text.
+
+    The value of such a row is None.
+    """
     if not _holds_times(column.type):
         return column.to_pylist(), {}
     values: list[Any] = []
@@ -63,7 +66,7 @@ def _value(scalar: Any) -> Any:
 
 
 def _of_nanoseconds(scalar: Any) -> Any:
-    """Return the time, or where nanoseconds are left over its text with nine digits behind the point."""
+    """Return the time; with a remainder of nanoseconds, its text with nine decimals."""
     microseconds, left = divmod(scalar.cast(pa.int64()).as_py(), 1_000)
     time = pa.scalar(microseconds, pa.int64()).cast(_MICROSECONDS[scalar.type.id](scalar.type)).as_py()
     if not left:
@@ -84,7 +87,7 @@ _MICROSECONDS: dict[int, Callable[[Any], pa.DataType]] = {
 
 
 def _by_arrow(scalar: Any) -> str:
-    """Return what Arrow writes for a time that Python has no object for: it knows 65,000 years."""
+    """Return Arrow's text for a time outside Python's years; Arrow supports 65,000 years."""
     text = str(scalar.cast(pa.string()).as_py())
     if text.startswith(_NO_TEXT):
         raise ValueError("it is in no year that is known")

@@ -1,11 +1,10 @@
-"""The text encoder: BERT and its family.
+"""Text encoder: BERT and its family.
 
-A text's vector is the mean over the vectors of its tokens, scaled to unit length (Reimers and Gurevych, Sentence-BERT,
-2019, section 3), or that of its first token where the model says so.
+The vector of a text is the mean of its token vectors, or its first token vector if the model says so, scaled to unit
+length (Reimers and Gurevych, Sentence-BERT, 2019, section 3).
 
-On one core a batch of a few dozen texts of about the same length is fastest, each as wide as its longest text: 480
-texts/s of 17 tokens with all-MiniLM-L6-v2, 550 in bfloat16, 420 in batches of 128. `tf.function` is traced once, for
-any number of texts of any length; compiling with XLA takes a second for each shape and was not faster.
+On one core, batches of a few dozen texts of similar length are fastest; each batch is as wide as its longest text.
+`tf.function` is traced once, for any number and length of texts. (Figures: docs/decisions/features.md.)
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ FAMILY = frozenset(
     {"BertBackbone", "DistilBertBackbone", "RobertaBackbone", "XLMRobertaBackbone", "AlbertBackbone", "ElectraBackbone"}
 )
 _MODEL_TYPES = ("albert", "bert", "distilbert", "electra", "roberta", "xlm-roberta")
-"""What Hugging Face calls them, in config.json."""
+"""Names of Hugging Face in config.json."""
 
 
 class TextEncoder:
-    """Texts to vectors of unit length. See :class:`lsh_core.features.encoder.Encoder`."""
+    """Encodes texts as vectors of unit length. See :class:`lsh_core.features.encoder.Encoder`."""
 
     name = "text"
     metric = "cosine"
@@ -58,12 +57,12 @@ class TextEncoder:
         self.dims = int(backbone.hidden_dim)
         tf = tensorflow()
         signature = [tf.TensorSpec([None, None], tf.int32)]
-        # AutoGraph would rewrite Python code that has no need of it, and print the environment when it cannot.
+        # AutoGraph would rewrite Python code needlessly, and print the environment if it fails.
         self._network = tf.function(self._forward, input_signature=signature, autograph=False)
 
     @property
     def batch_size(self) -> int:
-        """Rows that go through the network at once, as far as its device has had the memory for them."""
+        """Rows per batch, as far as the memory of the device allows."""
         return self._batches.size
 
     def encode(self, batch: Batch) -> Float32Array:
@@ -76,7 +75,7 @@ class TextEncoder:
         Raises
         ------
         EncoderError
-            Something else than texts.
+            The batch is not texts.
         DeviceMemoryError
             Not even one text fits the device's memory.
         """
@@ -98,14 +97,14 @@ class TextEncoder:
 
 
 def make_text_encoder(spec: EncoderSpec) -> TextEncoder:
-    """Make the text encoder that `spec` asks for.
+    """Make the text encoder of `spec`.
 
     Raises
     ------
     WeightsError
-        No weights are given, they are not there, or cannot be fetched or read.
+        No weights are named, or they are missing, or cannot be fetched or read.
     SettingsError
-        A device that is not there, more tokens than the model has positions, or a template that is none.
+        The device does not exist, the model has fewer positions than tokens, or the template is invalid.
     """
     if spec.weights in (None, "none", "imagenet"):
         raise WeightsError("text", str(spec.weights).lower(), "texts need a trained network", CHOICES)
@@ -139,7 +138,7 @@ def make_text_encoder(spec: EncoderSpec) -> TextEncoder:
 
 
 def checked_texts(encoder: str, batch: Batch) -> Sequence[str]:
-    """Return the batch if it is texts; :class:`EncoderError` otherwise."""
+    """Return the batch if it holds texts; raise :class:`EncoderError` otherwise."""
     if isinstance(batch, np.ndarray | str):
         raise EncoderError(encoder, f"was given {'images' if isinstance(batch, np.ndarray) else 'one text'}, not texts")
     for place, text in enumerate(batch):
@@ -170,7 +169,7 @@ def _loaded(weights: str) -> tuple[Any, Any]:
 
 
 def _says_case(weights: str) -> bool:
-    """Return whether the model says if its tokens are small letters; else the vocabulary shows it."""
+    """Return whether the model states if its tokens are lower case; otherwise the vocabulary shows it."""
     said = read_side_file(weights, "tokenizer_config.json")
     return "do_lower_case" in said or "XLMRoberta" in str(said.get("tokenizer_class"))
 

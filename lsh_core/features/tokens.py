@@ -1,4 +1,4 @@
-"""Turns texts into token numbers for a network."""
+"""Converts texts to token numbers for a network."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ TokenIds = npt.NDArray[np.int32]
 
 
 class Tokens:
-    """A tokenizer of keras_hub, with the marks that its network expects around each text.
+    """Tokenizer of keras_hub, with the marks around each text.
 
     Parameters
     ----------
     tokenizer
-        Of keras_hub.
+        Tokenizer of keras_hub.
     most
-        Tokens of a text, marks included; what follows is left out.
+        Maximum of tokens of a text, marks included; the rest is left out.
     lowercase
-        Whether texts are made small first, where the tokenizer itself does not.
+        Whether texts are lower-cased first, if the tokenizer does not.
     """
 
     def __init__(self, tokenizer: Any, most: int, *, lowercase: bool = False) -> None:
@@ -44,7 +44,7 @@ class Tokens:
         return [[self._first, *_as_list(found)[:inside], self._last] for found in self._tokenizer(given)]
 
     def padded(self, rows: Sequence[list[int]], width: int | None = None) -> TokenIds:
-        """Return rows of one length: `width`, or that of the longest.
+        """Return rows padded to `width`, or to the longest row.
 
         Returns
         -------
@@ -57,7 +57,7 @@ class Tokens:
         return table
 
     def facts(self) -> dict[str, Any]:
-        """Return what decides which tokens a text has, its vocabulary as a digest."""
+        """Return the facts that decide tokens, with a digest of the vocabulary."""
         with tempfile.TemporaryDirectory(prefix="airlsh-tokens-") as folder:
             self._tokenizer.save_assets(folder)
             assets = files_digest(folder)
@@ -71,10 +71,9 @@ class Tokens:
 
 
 def longest_first(rows: Sequence[list[int]]) -> npt.NDArray[np.intp]:
-    """Return an order in which neighbours are about as long.
+    """Return an order by falling length.
 
-    Cut into batches, hardly any padding is calculated. The longest come first: if they do not fit the memory of a
-    device, this shows at once.
+    Batches in this order need little padding. The longest come first, so that a lack of memory shows at once.
     """
     lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
     return np.argsort(-lengths, kind="stable")
@@ -83,7 +82,7 @@ def longest_first(rows: Sequence[list[int]]) -> npt.NDArray[np.intp]:
 def run_by_length(
     tokens: Tokens, texts: Sequence[str], batches: Batches, dims: int, forward: Callable[[TokenIds], Float32Array]
 ) -> Float32Array:
-    """Encode texts in batches of about the same length; return their vectors, (n, dims), in the order of the texts."""
+    """Encode texts in batches of similar length; return vectors (n, dims) in input order."""
     rows = tokens.of(texts)
     order = longest_first(rows)
     found = np.empty((len(rows), dims), dtype=np.float32)

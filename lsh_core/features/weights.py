@@ -1,4 +1,4 @@
-"""Finds the weights of an encoder, and explains where they are missing."""
+"""Finds the weights of an encoder, and explains failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DECIDES = frozenset(
 
 
 def state_of_files(weights: str | None) -> list[list[Any]]:
-    """Return name, size and time of change of each file that `weights` means; nothing where it is no local path."""
+    """Return name, size and time of change of each local file of `weights`."""
     if weights is None or not os.path.exists(weights):
         return []
     states = []
@@ -34,7 +34,7 @@ def state_of_files(weights: str | None) -> list[list[Any]]:
 
 
 def files_digest(path: str | Path) -> str:
-    """SHA-256, in hexadecimal, over the files at `path`: their names in it and their content."""
+    """Return the SHA-256, in hexadecimal, over names and contents of the files at `path`."""
     root, digest = Path(path), hashlib.sha256()
     for file in _files(root):
         digest.update(_canonical([file.relative_to(root).as_posix(), file.stat().st_size]))
@@ -45,12 +45,12 @@ def files_digest(path: str | Path) -> str:
 
 
 def fingerprint_of(facts: Mapping[str, Any], variables: Iterable[Any] = ()) -> str:
-    """SHA-256, in hexadecimal, over what decides an encoder's numbers.
+    """Return the SHA-256, in hexadecimal, over the facts and weights of an encoder.
 
     Parameters
     ----------
     facts
-        Values that JSON knows.
+        JSON values.
     variables
         The weights: variables of Keras, or arrays, in the order of the network. Their names are left out, as Keras
         numbers the layers of a process.
@@ -65,10 +65,10 @@ def fingerprint_of(facts: Mapping[str, Any], variables: Iterable[Any] = ()) -> s
 
 
 def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides numbers or tokens, of the configuration of a network or a tokenizer of keras_hub.
+    """Return the part of a keras_hub configuration that decides numbers or tokens.
 
-    The rest is left out: names that Keras numbers in each process, settings of training, and whatever the next version
-    adds; an index would have to be built anew for those.
+    The rest is left out: names that Keras numbers in each process, settings of training, and settings of later
+    versions. They would force a rebuild of an index.
     """
     found = {name: value for name, value in config.items() if name in _DECIDES}
     nested = {name: deciding(value) for name, value in config.items() if isinstance(value, Mapping)}
@@ -76,7 +76,7 @@ def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def require_on_this_machine(encoder: str, weights: str, choices: tuple[str, ...]) -> None:
-    """Raise `WeightsError` for what is spelled like a path and is none here: it has moved, or is on another machine."""
+    """Raise `WeightsError` for a path that does not exist on this machine."""
     if "://" in weights or os.path.exists(weights):
         return
     if os.sep in weights or weights.startswith((".", "~")):
@@ -86,15 +86,14 @@ def require_on_this_machine(encoder: str, weights: str, choices: tuple[str, ...]
 
 @contextmanager
 def loading(encoder: str, weights: str, choices: tuple[str, ...]) -> Iterator[None]:
-    """Turn whatever goes wrong while weights are looked up, fetched or read into one error.
+    """Turn all errors of looking up, fetching or reading weights into `WeightsError`.
 
-    Keras, keras_hub and the hubs behind them raise errors of a dozen classes for a missing network, each with pages of
-    text.
+    Keras, keras_hub and their hubs raise a dozen classes of errors for a missing network, each with pages of text.
 
     Raises
     ------
     WeightsError
-        With the first line of what went wrong.
+        Its reason is the first line of the original error.
     """
     require_on_this_machine(encoder, weights, choices)
     try:
@@ -102,14 +101,14 @@ def loading(encoder: str, weights: str, choices: tuple[str, ...]) -> Iterator[No
     except (ModuleNotFoundError, MemoryError, DeviceMemoryError, SettingsError, WeightsError):
         raise
     except Exception as error:
-        # It goes on with the spellings of presets, over ten lines.
+        # The error continues with the spellings of presets, over ten lines.
         no_preset = str(error).startswith("Unknown preset identifier")
         reason = "is no preset of keras_hub, and no folder on this machine" if no_preset else first_line(error)
         raise WeightsError(encoder, weights, reason, choices) from error
 
 
 def first_line(error: BaseException) -> str:
-    """Return the class of an error and the first line of what it says, at most 300 characters."""
+    """Return the class and the first line of an error, at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
     return said if len(said) <= 300 else said[:299] + "…"

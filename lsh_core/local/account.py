@@ -1,4 +1,4 @@
-"""Account that an Elasticsearch node runs under.
+"""Chooses the account that an Elasticsearch node runs under.
 
 A node refuses to run as root, so root hands it to another account.
 """
@@ -19,24 +19,24 @@ CANDIDATES = ("elasticsearch", "nobody")
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody other than root."""
+    """An account other than root."""
 
     name: str
     uid: int
     gid: int
 
     def popen_arguments(self) -> dict[str, Any]:
-        """Return the arguments that make :class:`subprocess.Popen` run a command as this account, and no more."""
+        """Return the arguments of :class:`subprocess.Popen` for running a command as this account."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def node_account() -> Account | None:
-    """Return the account that nodes run under, or None where the present one will do.
+    """Return the account for nodes; None: the current account.
 
     Raises
     ------
     StackError
-        When this is root and there is no account to hand a node to.
+        The process runs as root, and no other account exists.
     """
     if os.geteuid() != 0:
         return None
@@ -55,9 +55,9 @@ def node_account() -> Account | None:
 
 
 def can_reach(account: Account | None, path: Path, *, write: bool = False) -> bool:
-    """Say whether `account` (None: the present one) can enter, and write to, the folder `path`.
+    """Return whether `account` (None: the current one) can enter and write the folder `path`.
 
-    Asked of the operating system as that account, since mode bits alone do not tell the whole truth.
+    The operating system decides, as that account, since mode bits alone are not sufficient.
     """
     if account is None:
         return os.access(path, os.X_OK | (os.W_OK if write else os.R_OK))
@@ -73,7 +73,7 @@ def can_reach(account: Account | None, path: Path, *, write: bool = False) -> bo
 
 
 def give(account: Account | None, path: Path) -> None:
-    """Make `account` the owner of `path` and all that is below it."""
+    """Make `account` the owner of `path` and everything below it."""
     if account is None:
         return
     os.chown(path, account.uid, account.gid)

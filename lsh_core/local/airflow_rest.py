@@ -1,6 +1,6 @@
 """Client of Airflow's REST API: triggers runs, waits for them and reads their results.
 
-For the Airflow of the local stack, which asks for no login.
+The Airflow of the local stack requires no login.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lsh_core.local.http_probe import OPENER
 
 POLL_SECONDS = 0.5
 APPEAR_SECONDS = 60.0
-REQUEST_SECONDS = 120.0  # A busy machine has taken more than 30 for one answer, and gone on well.
+REQUEST_SECONDS = 120.0  # Busy machines took more than 30 s for one answer.
 LOG_LINES = 15
 
 
@@ -85,21 +85,21 @@ class AirflowRest:
             time.sleep(POLL_SECONDS)
 
     def mark_failed(self, dag_id: str, run_id: str) -> None:
-        """Mark a run failed, which ends the tasks of it that are running."""
+        """Mark a run failed, which ends its running tasks."""
         self._send(_run_path(dag_id, run_id), {"state": "failed"}, method="PATCH")
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
-        """Return the tasks of a run, those that started first at the top."""
+        """Return the tasks of a run, sorted by their start."""
         found = self._send(f"{_run_path(dag_id, run_id)}/taskInstances?limit=100")["task_instances"]
         found.sort(key=lambda task: (task["start_date"] is None, task["start_date"]))
         return [TaskState(task["task_id"], task["state"], task["try_number"], task["duration"]) for task in found]
 
     def result(self, dag_id: str, run_id: str, task: str) -> Any:
-        """Return what `task` of the run returned."""
+        """Return the result of `task` of the run."""
         return self._send(f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task)}/xcomEntries/return_value")["value"]
 
     def log_tail(self, dag_id: str, run_id: str, task: str, tries: int) -> str:
-        """Return the last lines of the log of `task`, without timestamps; empty where there is none."""
+        """Return the last lines of the log of `task`, without timestamps; empty without a log."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task)}/logs/{tries}?full_content=true"
         try:
             content = self._send(path)["content"]
@@ -158,7 +158,7 @@ def _log_lines(entry: str | Mapping[str, Any]) -> list[str]:
 def _detail(error: urllib.error.HTTPError) -> str:
     """Return the message of an error of Airflow, or its bare status.
 
-    Of a refused param, it leaves out the schema.
+    The schema of a refused param is left out.
     """
     try:
         detail = json.load(error)["detail"]

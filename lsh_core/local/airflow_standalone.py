@@ -1,4 +1,4 @@
-"""``airflow standalone`` with the DAGs and plugins of this project, without login."""
+"""Runs ``airflow standalone`` with the project's DAGs and plugins, without login."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class AirflowStandalone(StartablePart):
     project
         Folder with ``dags`` and ``plugins``.
     folder
-        Where its home (database, task logs) and its log are kept.
+        Folder of its home (database, task logs) and its log.
     elasticsearch, dask
-        The servers that its connections ``airlsh_elasticsearch_default`` and ``dask_default`` lead to.
+        Servers of its connections ``airlsh_elasticsearch_default`` and ``dask_default``.
     port
         Port of the web interface, which must be free; default: any free one.
     prefer_usual_port
         Take 8080 if it is free.
     marker
-        What its processes are found by; default: made up.
+        Marker of its processes; default: a random one.
     reservation
-        Keeps its ports from others while it starts; whoever gives it closes it.
+        Reserves its ports while it starts; the caller closes it.
     """
 
     name = "airflow"
@@ -75,11 +75,11 @@ class AirflowStandalone(StartablePart):
 
     @property
     def leaders(self) -> dict[str, Identity]:
-        """Its first process, once it was launched."""
+        """Its first process, after the launch."""
         return {self.name: self._process.identity} if self._process.identity else {}
 
     def prepare(self) -> None:
-        """Look for Airflow and the DAGs, and pick the ports, before anything is started."""
+        """Find Airflow and the DAGs, and pick the ports, before any start."""
         if not _program().exists():
             raise StackError(
                 self.name,
@@ -100,12 +100,12 @@ class AirflowStandalone(StartablePart):
         home = self.folder / "airflow"
         home.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **self.settings(home)}
-        # Its four components are started by their name.
+        # It starts its four components by name.
         environment["PATH"] = f"{_program().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         self._process.launch([str(_program()), "standalone"], environment=environment, folder=self.project)
 
     def settings(self, home: Path) -> dict[str, str]:
-        """Return what differs from Airflow's defaults, as environment variables."""
+        """Return the settings that differ from Airflow's defaults, as environment variables."""
         web, worker_log, trigger_log = self._ports
         settings = {
             "AIRFLOW_HOME": str(home),
@@ -113,21 +113,21 @@ class AirflowStandalone(StartablePart):
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.project / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-            # A run that is triggered on a paused DAG stays queued without a word.
+            # A run that is triggered on a paused DAG stays queued silently.
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-            # Tasks report here; it does not follow the port by itself.
+            # Tasks report to this address; it does not follow the port automatically.
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__API__HOST": HOST,
             "AIRFLOW__API__PORT": str(web),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_log),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_log),
-            # With the default of 300 a new DAG file is not seen for minutes.
+            # With the default of 300 s a new DAG file is not found for minutes.
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
-            # One user, on their own machine: a form may read what they may.
+            # A single user on their own machine: a form may read everything that they may.
             "AIRLSH_SOURCE_ROOTS": os.environ.get("AIRLSH_SOURCE_ROOTS") or "/",
             "AIRLSH_OUTPUT_ROOTS": os.environ.get("AIRLSH_OUTPUT_ROOTS") or str(self.project),
         }
@@ -156,18 +156,18 @@ class AirflowStandalone(StartablePart):
         return None
 
     def log_tail(self) -> str:
-        """Return the last lines that it printed."""
+        """Return the last lines of its output."""
         return self._process.log_tail()
 
     def stop(self, *, delete_data: bool = False) -> None:
-        """End it and all of its children; with `delete_data`, its home is deleted as well."""
+        """End it and its children; with `delete_data`, delete its home as well."""
         self._process.stop(grace_seconds=STOP_SECONDS)
         if delete_data:
             shutil.rmtree(self.folder / "airflow", ignore_errors=True)
 
 
 def unhealthy(health: Mapping[str, Any]) -> list[str]:
-    """Return the components that Airflow's health page does not call healthy."""
+    """Return the components that Airflow's health page does not report as healthy."""
     return [name for name in COMPONENTS if (health.get(name) or {}).get("status") != "healthy"]
 
 

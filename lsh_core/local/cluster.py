@@ -1,4 +1,4 @@
-"""One or several Elasticsearch nodes on this machine that form one cluster."""
+"""Runs a cluster of Elasticsearch nodes on this machine."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class ElasticsearchCluster(StartablePart):
     Parameters
     ----------
     nodes
-        How many.
+        Number of nodes.
     folder
-        Where logs and, if the account that runs the nodes may enter it, their data are kept.
+        Folder of the logs and, if the account of the nodes may enter it, of their data.
     version
-        Which Elasticsearch is fetched where ``ES_HOME`` is not set.
+        Elasticsearch version that is fetched if ``ES_HOME`` is not set.
     port
         Port of the first node, which must be free; default: any free one.
     prefer_usual_port
         Take 9200 for the first node if it is free.
     marker
-        What its processes are found by; default: made up.
+        Marker of its processes; default: a random one.
     reservation
-        Keeps its ports from others while it starts; whoever gives it closes it.
+        Reserves its ports while it starts; the caller closes it.
     """
 
     name = "elasticsearch"
@@ -80,11 +80,11 @@ class ElasticsearchCluster(StartablePart):
 
     @property
     def leaders(self) -> dict[str, Identity]:
-        """The process of each node that was launched, by the node's name."""
+        """Process of each launched node, by the node's name."""
         return {f"elasticsearch/{node.settings.name}": node.identity for node in self.nodes if node.identity}
 
     def prepare(self) -> None:
-        """Find all that the nodes need, and pick their ports, before anything is started."""
+        """Find everything that the nodes need, and pick ports, before any start."""
         account = node_account()
         heap = shared_memory_bytes(
             self.name,
@@ -136,11 +136,11 @@ class ElasticsearchCluster(StartablePart):
         return None
 
     def log_tail(self) -> str:
-        """Return the last lines that the first node printed."""
+        """Return the last lines of the first node's output."""
         return self.nodes[0].log_tail() if self.nodes else ""
 
     def stop(self, *, delete_data: bool = False) -> None:
-        """Shut all nodes down; with `delete_data`, what they stored is deleted as well."""
+        """Shut all nodes down; with `delete_data`, delete their data as well."""
         for node in self.nodes:
             node.terminate()
         for node in self.nodes:
@@ -149,7 +149,7 @@ class ElasticsearchCluster(StartablePart):
             delete_node_folder(self.home)
 
     def kill_node(self, number: int) -> None:
-        """End node `number` (from 0) at once, as a power failure would."""
+        """Kill node `number` (from 0) at once, like a power failure."""
         self.nodes[number].kill()
 
     def stop_node(self, number: int) -> None:
@@ -159,7 +159,7 @@ class ElasticsearchCluster(StartablePart):
     def restart_node(self, number: int) -> None:
         """Start node `number` (from 0) again, and wait for the whole cluster.
 
-        It keeps its data and its ports.
+        The node keeps its data and its ports.
         """
         self.nodes[number].launch()
         wait_until_ready([self])
@@ -174,7 +174,7 @@ class ElasticsearchCluster(StartablePart):
 
 
 def delete_node_folder(home: Path) -> None:
-    """Delete what the nodes of one cluster stored."""
+    """Delete the data of one cluster's nodes."""
     shutil.rmtree(home, ignore_errors=True)
     with suppress(OSError):  # other clusters keep theirs beside it
         home.parent.rmdir()
@@ -190,9 +190,9 @@ def _digest(path: Path) -> str:
 
 
 def _reachable_folder(folder: Path, account: Account | None) -> Path:
-    """Return the folder of the nodes, which `account` can enter.
+    """Return a folder of the nodes that `account` can enter.
 
-    It lies in `folder`, or else in the shared cache.
+    It lies in `folder` or, if `account` cannot enter that, in the shared cache.
     """
     inside = _made(folder / "elasticsearch")
     give(account, inside)

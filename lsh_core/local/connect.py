@@ -1,4 +1,4 @@
-"""Finds the servers to work with: those that are named, else those of the environment, else the running local stack."""
+"""Finds the servers: by name, by environment, or the local stack."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def connect(urls: str | Iterable[str] | Connection | None = None, **options: Any
         ``AIRLSH_ES_CLOUD_ID``, else the running local stack. Credentials and certificates come from the environment,
         see `Connection.from_urls`.
     **options
-        Fields of `Connection`, in place of the environment's.
+        Fields of `Connection` that override the environment.
 
     Raises
     ------
     SettingsError
-        No Elasticsearch is named and no local stack runs, or the options contradict each other.
+        No Elasticsearch is named and no local stack runs, or options contradict each other.
     ArgumentError
-        A connection has no such option.
+        An option is unknown.
 
     Examples
     --------
@@ -65,10 +65,10 @@ def find_services(urls: str | Iterable[str] | Connection | None = None, dask: st
     Parameters
     ----------
     urls
-        As of `connect`.
+        See `connect`.
     dask
-        Address of a Dask scheduler. Default: ``AIRLSH_DASK``, else that of the running local stack where this is also
-        the Elasticsearch. Without one, a verb starts two workers.
+        Address of a Dask scheduler. Default: ``AIRLSH_DASK``, else the scheduler of the running local stack if its
+        Elasticsearch is used too. Without a scheduler, a verb starts two workers.
 
     Raises
     ------
@@ -82,14 +82,14 @@ def find_services(urls: str | Iterable[str] | Connection | None = None, dask: st
     'tcp://127.0.0.1:8786'
     """
     named = bool(urls or os.environ.get("AIRLSH_ES_URL") or os.environ.get("AIRLSH_ES_CLOUD_ID"))
-    # A Dask cluster of the local stack belongs to its Elasticsearch; another server's data is no business of it.
+    # The Dask cluster of the local stack only serves the Elasticsearch of the stack.
     stack = None if named else running_stack()
     address = dask or os.environ.get("AIRLSH_DASK") or (stack.dask if stack else None)
     return Services(connect(urls), address or None)
 
 
 def _named_or_local() -> str | None:
-    """Return the addresses of the environment, else of the running local stack; None: a Cloud ID is in use."""
+    """Return the addresses of the environment or the local stack; None: a Cloud ID is set."""
     urls = os.environ.get("AIRLSH_ES_URL")
     if urls or os.environ.get("AIRLSH_ES_CLOUD_ID"):
         return urls or None

@@ -1,4 +1,4 @@
-"""Elasticsearch in a container, for machines on which no node can be unpacked."""
+"""Runs Elasticsearch in a container, for machines that cannot unpack a node."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANSWER_SECONDS = 10
 
 
 def docker_answers() -> bool:
-    """Say whether there is a Docker engine that this user may use."""
+    """Return whether this user may use a Docker engine."""
     program = shutil.which("docker")
     if program is None:
         return False
@@ -53,16 +53,16 @@ class ElasticsearchContainer(StartablePart):
 
     @property
     def leaders(self) -> dict[str, Identity]:
-        """None: its processes are the engine's."""
+        """None: its processes belong to the engine."""
         return {}
 
     @property
     def identifier(self) -> str | None:
-        """The container's id, once it was launched."""
+        """Id of the container, after the launch."""
         return self._container.get_wrapped_container().id if self._container else None
 
     def prepare(self) -> None:
-        """Do nothing: all that it needs is in the image, and the engine picks its port."""
+        """Do nothing: the image has everything, and the engine picks the port."""
 
     def launch(self) -> None:
         """Start the container; it is not ready yet."""
@@ -94,28 +94,28 @@ class ElasticsearchContainer(StartablePart):
         return self._readiness.waiting_for(self.urls[0], 1)
 
     def log_tail(self) -> str:
-        """Return the last lines that it printed."""
+        """Return the last lines of its output."""
         return str(self._container.get_wrapped_container().logs(tail=15).decode(errors="replace"))
 
     def stop(self, *, delete_data: bool = True) -> None:
-        """Stop and remove the container; its data go with it."""
+        """Stop and remove the container with its data."""
         if self._container is not None:
             self._container.stop()
 
 
 def container_runs(identifier: str) -> bool:
-    """Say whether a container runs; no engine, no container."""
+    """Return whether a container runs; without an engine, False."""
     answer = _docker("inspect", "--format", "{{.State.Running}}", identifier)
     return answer is not None and answer.stdout.strip() == b"true"
 
 
 def remove_container(identifier: str) -> bool:
-    """Stop and remove a container, whoever started it; return whether it was there.
+    """Stop and remove any container; return whether it existed.
 
     Raises
     ------
     StackError
-        When it is still there.
+        The container still exists.
     """
     answer = _docker("rm", "--force", "--volumes", identifier)
     if answer is None:
@@ -133,7 +133,7 @@ def remove_container(identifier: str) -> bool:
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[bytes] | None:
-    """Return Docker's answer, None where there is no Docker any more."""
+    """Return Docker's answer; None if Docker is missing."""
     try:
         return subprocess.run(["docker", *arguments], capture_output=True, check=False)
     except FileNotFoundError:

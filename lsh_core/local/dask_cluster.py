@@ -1,6 +1,6 @@
-"""A Dask scheduler and workers as processes of their own, outside of Airflow's.
+"""Runs a Dask scheduler and workers as separate processes.
 
-Inside an Airflow task no process can be spawned, so the cluster must be there before.
+An Airflow task cannot spawn processes, so the cluster must already run.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class DaskCluster(StartablePart):
     Parameters
     ----------
     workers
-        How many worker processes. One that dies is replaced by its nanny.
+        Number of worker processes. A nanny replaces a dead worker.
     folder
-        Where logs and spilled data are kept.
+        Folder of logs and spilled data.
     port
         Port of the scheduler, which must be free; default: any free one.
     prefer_usual_ports
         Take 8786, and 8787 for the dashboard, if they are free.
     marker
-        What its processes are found by; default: made up.
+        Marker of its processes; default: a random one.
     reservation
-        Keeps its ports from others while it starts; whoever gives it closes it.
+        Reserves its ports while it starts; the caller closes it.
     """
 
     name = "dask"
@@ -78,12 +78,12 @@ class DaskCluster(StartablePart):
 
     @property
     def leaders(self) -> dict[str, Identity]:
-        """The processes that were launched, by name."""
+        """Launched processes, by name."""
         named = {"dask/scheduler": self._scheduler.identity, "dask/workers": self._workers.identity}
         return {name: identity for name, identity in named.items() if identity}
 
     def prepare(self) -> None:
-        """Pick the ports and divide the memory, before anything is started."""
+        """Pick the ports and divide the memory, before any start."""
         self._worker_bytes = shared_memory_bytes(
             self.name, wanted=WORKER_BYTES, least=MIN_WORKER_BYTES, takers=self.workers, share=MEMORY_SHARE
         )
@@ -102,7 +102,7 @@ class DaskCluster(StartablePart):
         spill = self.folder / "dask"
         spill.mkdir(parents=True, exist_ok=True)
         workers = [self.address, "--host", HOST, "--nworkers", str(self.workers), "--nthreads", "1"]
-        # Without a dashboard a worker still serves pages, and on every interface unless it is told.
+        # Without a dashboard a worker still serves pages, by default on every interface.
         workers += ["--no-dashboard", "--dashboard-address", f"{HOST}:0"]
         workers += ["--memory-limit", str(self._worker_bytes), "--local-directory", str(spill), "--name", "worker"]
         self._workers.launch(_command("worker", *workers), environment=environment)
@@ -125,9 +125,9 @@ class DaskCluster(StartablePart):
         return None
 
     def kill_worker(self, number: int = 0) -> int:
-        """Kill a worker process, as the kernel does without memory; return its id.
+        """Kill a worker process like the out-of-memory killer; return its id.
 
-        Its nanny starts another in its place. `number` counts the live workers, by process id.
+        Its nanny starts a new worker. `number` counts the live workers, by process id.
         """
         workers = self._worker_processes()
         if not workers:
@@ -137,14 +137,14 @@ class DaskCluster(StartablePart):
         return int(victim.pid)
 
     def kill_scheduler(self) -> None:
-        """End the scheduler at once. Its workers end themselves when they notice, each after the task it works on."""
+        """Kill the scheduler. Each worker ends when it notices, after its current task."""
         self._scheduler.signal(signal.SIGKILL)
         self._scheduler.stop(grace_seconds=0)
 
     def restart(self) -> None:
         """Start scheduler and workers again, at the same addresses.
 
-        Workers that are left from before are ended.
+        Remaining old workers are ended.
         """
         self.stop()
         self.launch()
@@ -164,7 +164,7 @@ class DaskCluster(StartablePart):
         return sorted(found, key=lambda process: process.pid)
 
     def log_tail(self) -> str:
-        """Return the last lines that the workers printed."""
+        """Return the last lines of the workers' output."""
         return self._workers.log_tail()
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Program of ``make demo``: from Parquet to neighbours on real servers, through Airflow."""
+"""Runs ``make demo``: from Parquet to neighbours on real servers, through Airflow."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ RECALL_QUERIES = 300
 def run_demo(
     report_lines: Callable[[IndexReport], Iterable[str]], echo: Callable[[str], object], *, nodes: int = 3
 ) -> None:
-    """Start a stack of its own, train and index through Airflow, measure, search, and stop the stack.
+    """Run the whole demo on its own stack, and stop the stack.
 
-    How far it is is logged.
+    The demo trains and indexes through Airflow, measures, and searches. Its progress is logged.
 
     Parameters
     ----------
     report_lines
-        How the report of an index run is shown.
+        Renderer of the report of an index run.
     echo
-        Takes what it finds out, some lines at a time.
+        Receives the results, some lines at a time.
     nodes
-        Elasticsearch nodes.
+        Number of Elasticsearch nodes.
 
     Raises
     ------
     NotFoundError
-        The example data are not there.
+        The example data are missing.
     StackError
         The stack could not be started.
     DagRunError
@@ -60,11 +60,11 @@ def run_demo(
     """
     if not SOURCE.is_file():
         raise NotFoundError("file", str(SOURCE), "the demo runs in a checkout of the project")
-    # Beside a stack that may be running in the usual folder, and without what that one has stored.
+    # A separate stack, beside one that may run in the default folder, and without its data.
     folder = Path(FOLDER) / "demo"
     running = running_stack(folder)
     if running is None or running.dead_parts():
-        # Of a demo that was interrupted: its unfinished runs would keep those of this one waiting.
+        # Remains of an interrupted demo: its unfinished runs would block the new ones.
         stop_stack(folder, delete_data=True)
     with signals_as_exceptions(), start_stack(nodes=nodes, folder=folder) as stack:
         report = _train_and_index(AirflowRest(str(stack.airflow)), echo)
@@ -87,7 +87,7 @@ def _train_and_index(airflow: AirflowRest, echo: Callable[[str], object]) -> Ind
 
 
 def _run(airflow: AirflowRest, dag_id: str, task: str, conf: Mapping[str, Any]) -> Any:
-    """Run a DAG to its end and return what `task` returned."""
+    """Run a DAG to its end, and return the result of `task`."""
     run_id = airflow.trigger(dag_id, conf)
     logger.info("%s: started, see %s/dags/%s", dag_id, airflow.address, dag_id)
     airflow.wait(dag_id, run_id, RunProgress(dag_id))
@@ -106,7 +106,7 @@ def _finding_lines(connection: Connection) -> Iterator[str]:
 
 
 def _typed_lines(connection: Connection) -> Iterator[str]:
-    """Yield what a typed text finds, where the weights of the encoder are: they come with `make setup`."""
+    """Yield the neighbours of a text, if the encoder's weights exist (`make setup` installs them)."""
     from lsh_core.search.query_encoder import QueryEncoder
     from lsh_core.search.vector_index import VectorIndex
 

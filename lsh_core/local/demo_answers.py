@@ -1,4 +1,4 @@
-"""What the demo shows of a finished index: its recall, and the neighbours of packages that people know."""
+"""Results of the demo: recall, and neighbours of well-known packages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DESCRIPTION_WIDTH = 72
 
 @dataclass(frozen=True)
 class Packages:
-    """The rows that were indexed.
+    """Indexed rows of the demo.
 
     Attributes
     ----------
@@ -48,8 +48,8 @@ class Packages:
 
     @cached_property
     def row_of(self) -> dict[str, int]:
-        """The row of each id."""
-        return {identity: row for row, identity in enumerate(self.ids)}
+        """Row of each id."""
+        return {id: row for row, id in enumerate(self.ids)}
 
     def distances(self, query: int, rows: Sequence[int]) -> list[float]:
         """Return the cosine distances from row `query` to `rows`."""
@@ -58,9 +58,9 @@ class Packages:
 
 
 def measured_recall(index: VectorIndex, packages: Packages, *, queries: int, k: int = 10) -> float:
-    """Return the mean recall@`k` of `queries` rows drawn at random, each left out of its own answer.
+    """Return the mean recall@`k` of `queries` random rows.
 
-    The truth is computed here, from the file, not by the server.
+    Each query is excluded from its own result. The ground truth is computed from the file, not by the server.
     """
     chosen = np.random.default_rng(0).choice(len(packages.ids), queries, replace=False).tolist()
     nearest, _ = exact_neighbours(packages.vectors, packages.vectors[chosen], k + 1, "cosine")
@@ -79,11 +79,11 @@ def measured_recall(index: VectorIndex, packages: Packages, *, queries: int, k: 
 
 
 def neighbour_lines(index: VectorIndex, packages: Packages, wanted: Sequence[str], *, k: int) -> Iterator[str]:
-    """Yield a small table for each of the ids `wanted`: rank, distance, id and description of its neighbours."""
-    for identity in wanted:
+    """Yield a small table of neighbours for each of the ids `wanted`."""
+    for id in wanted:
         yield ""
-        yield f"{identity}: {_shortened(packages.descriptions[packages.row_of[identity]])}"
-        yield from result_lines(index.search(id=identity, k=k, fields=("description",)))
+        yield f"{id}: {_shortened(packages.descriptions[packages.row_of[id]])}"
+        yield from result_lines(index.search(id=id, k=k, fields=("description",)))
 
 
 def result_lines(result: SearchResult) -> Iterator[str]:

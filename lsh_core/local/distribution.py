@@ -1,9 +1,9 @@
-"""Elasticsearch distribution that nodes start from.
+"""Provides the Elasticsearch distribution that nodes start from.
 
-The folder in ``ES_HOME``, or one unpacked from Maven coordinates.
+The distribution is the folder in ``ES_HOME``, or unpacked from Maven coordinates.
 
-Unpacking is safe with two starts at once and with one that is cut off: everything happens in a
-folder of its own, which gets its final name in one step when it is complete.
+Unpacking is safe with concurrent or interrupted starts: each start unpacks into a separate folder, which gets its final
+name in one step when it is complete.
 """
 
 from __future__ import annotations
@@ -47,8 +47,7 @@ def find_distribution(
     Raises
     ------
     StackError
-        When ``ES_HOME`` holds no Elasticsearch or `account` may not read it, the disk is full, or
-        the download fails.
+        ``ES_HOME`` holds no Elasticsearch, `account` may not read it, the disk is full, or the download fails.
     """
     named = environment.get("ES_HOME")
     if named:
@@ -89,7 +88,7 @@ def _install(version: str, folder: Path) -> None:
         try:
             unpacked.rename(folder)
         except OSError:
-            if not _is_distribution(folder):  # not another start that was faster, but half of one: replace it
+            if not _is_distribution(folder):  # an incomplete folder, not one of a faster start: replace it
                 shutil.rmtree(folder)
                 unpacked.rename(folder)
 
@@ -119,7 +118,7 @@ def _download(version: str, repository: Path) -> Path:
         )
         logger.info("fetching Elasticsearch %s (about 130 MB, once)", version)
         return Path(context.project(GROUP, ARTIFACT).at_version(version).artifact(packaging="zip").resolve())
-    except Exception as error:  # jgo raises what its HTTP library raises, and RuntimeError for a version unknown
+    except Exception as error:  # jgo raises errors of its HTTP library, and RuntimeError for an unknown version
         raise StackError(
             "elasticsearch",
             f"version {version} cannot be fetched ({GROUP}:{ARTIFACT}): {type(error).__name__}: {error}",
@@ -141,7 +140,7 @@ def _unpack(archive: Path, target: Path) -> Path:
     Raises
     ------
     StackError
-        When the archive is cut off or damaged (each file's checksum is compared), or is something else.
+        The archive is truncated, damaged (each file's checksum is compared), or another kind of file.
     """
     logger.info("unpacking %s", archive.name)
     try:

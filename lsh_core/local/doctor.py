@@ -1,4 +1,4 @@
-"""Checks of this machine for the local stack, with a remedy for each failure."""
+"""Checks this machine for the local stack, with a remedy per failure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEEDED_MEMORY_BYTES = 4096 * MEBIBYTE
 
 
 class Check(NamedTuple):
-    """One thing that was looked at; `remedy` is empty where there is nothing to do."""
+    """Result of one check; `remedy` is empty if there is nothing to do."""
 
     check: str
     ok: bool
@@ -32,7 +32,7 @@ class Check(NamedTuple):
 
 
 def check_machine(folder: Path = Path(FOLDER)) -> list[Check]:
-    """Look at everything that a stack in `folder` needs; nothing is started, fetched or changed."""
+    """Check everything that a stack in `folder` needs, without starting, fetching or changing anything."""
     checks = [_python()]
     try:
         account = node_account()
@@ -80,7 +80,7 @@ def _disk(folder: Path) -> list[Check]:
 
 
 def _ports(folder: Path) -> list[Check]:
-    """The usual ports are wishes, not needs: another is taken where one is in use."""
+    """Check the default ports, which are optional: other ports replace those in use."""
     if running_stack(folder):
         return [Check("ports", True, "a stack is running here")]
     usual = (ELASTICSEARCH_PORT, DASK_PORT, AIRFLOW_PORT)

@@ -1,4 +1,4 @@
-"""Asks a part of the stack, over HTTP on this machine, how it is."""
+"""Probes the health of a part of the stack over HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import urllib.request
 from typing import Any
 
-# A proxy from the environment would be asked for 127.0.0.1, and cannot know it.
+# A proxy of the environment cannot reach 127.0.0.1 of this machine.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

@@ -1,4 +1,4 @@
-"""A Java for Elasticsearch: 21 or newer, with the module that its vector arithmetic needs."""
+"""Finds a Java for Elasticsearch: 21 or newer, with its vector module."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ JVM_FOLDER = Path("/usr/lib/jvm")
 
 @dataclass(frozen=True)
 class Java:
-    """A Java that was asked what it is."""
+    """An inspected Java installation."""
 
     home: Path
     version: int
     modules: frozenset[str]
 
     def unfit(self) -> str | None:
-        """Say why Elasticsearch cannot run on it, None if it can."""
+        """Return why Elasticsearch cannot run on this Java, or None."""
         if self.version < MIN_VERSION:
             return f"version {self.version}, {MIN_VERSION} or newer is needed"
         if VECTOR_MODULE not in self.modules:
@@ -41,9 +41,9 @@ class Java:
 
 
 def parse_modules(listing: str) -> tuple[int, frozenset[str]] | None:
-    """Read what ``java --list-modules`` prints: the version of ``java.base``, and the names of all modules.
+    """Parse ``java --list-modules``: the version of ``java.base``, and all module names.
 
-    Returns None where that is not what was printed, as by a Java before 9.
+    Returns None for other output, as of a Java before 9.
     """
     base = re.search(r"^java\.base@(\d+)", listing, re.MULTILINE)
     if base is None:
@@ -52,7 +52,7 @@ def parse_modules(listing: str) -> tuple[int, frozenset[str]] | None:
 
 
 def inspect_java(home: Path, account: Account | None = None) -> Java | str:
-    """Return the Java of `home`, run as `account`, or why it is unfit."""
+    """Return the Java of `home`, run as `account`, or the reason why it is unfit."""
     binary = home / "bin" / "java"
     try:
         answer = subprocess.run(
@@ -77,7 +77,7 @@ def inspect_java(home: Path, account: Account | None = None) -> Java | str:
 
 
 def candidate_homes(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    """Yield folders that may hold a Java, in order of preference, with their origins."""
+    """Yield folders that may hold a Java, with their origins, in order of preference."""
     for name in ("ES_JAVA_HOME", "JAVA_HOME"):
         if environment.get(name):
             yield name, Path(environment[name])
@@ -117,19 +117,19 @@ def fetch_java(account: Account | None = None) -> Java:
 
 
 def require_java(account: Account | None = None) -> Java:
-    """Return a Java that Elasticsearch runs on, found or fetched.
+    """Return a Java for Elasticsearch, found or downloaded.
 
     Raises
     ------
     StackError
-        When there is none and none can be fetched; it lists what was looked at.
+        No Java was found or could be downloaded; the message lists all inspected ones.
     """
     java, refused = find_java(account)
     if java is not None:
         return java
     try:
         return fetch_java(account)
-    except Exception as error:  # cjdk raises what its downloader, its index or its archives raise
+    except Exception as error:  # cjdk passes on errors of its downloader, index and archives
         looked = "; ".join(refused) or f"nothing in ES_JAVA_HOME, JAVA_HOME, {JVM_FOLDER} and PATH"
         raise StackError(
             "java",

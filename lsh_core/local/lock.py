@@ -1,4 +1,4 @@
-"""One start or stop at a time in one folder."""
+"""Allows one start or stop at a time per folder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lsh_core.errors import StackError
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold the lock of a stack's folder.
 
-    It is released when the process ends, however it ends.
+    The lock is released when the process ends in any way.
 
     Raises
     ------
     StackError
-        When another process holds it.
+        Another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "stack.lock").open("w") as lock:

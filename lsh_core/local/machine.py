@@ -1,4 +1,4 @@
-"""Resources of this machine: memory, disk, and a folder for downloads."""
+"""Measures resources of this machine, and finds a folder for downloads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NODE_DISK_BYTES = 2**30
 
 
 def available_memory_bytes() -> int:
-    """Return the memory that new processes may take, within the limit of this container."""
+    """Return the memory for new processes, within the limit of this container."""
     import psutil
 
     available = int(psutil.virtual_memory().available)
@@ -21,16 +21,16 @@ def available_memory_bytes() -> int:
     try:
         limit = int((group / "memory.max").read_text())
         used = int((group / "memory.current").read_text())
-    except (OSError, ValueError):  # no control group here, or its limit is the word "max"
+    except (OSError, ValueError):  # no control group, or its limit is the word "max"
         return available
     return max(0, min(available, limit - used))
 
 
 def cache_folder() -> Path:
-    """Return the folder that downloads are shared in, made if it is missing.
+    """Return the shared folder of downloads, created if missing.
 
-    ``AIRLSH_CACHE`` where it is set; ``/var/cache/airlsh`` for root, whose home no other account may
-    enter; else ``airlsh`` in the user's cache folder.
+    The folder is ``AIRLSH_CACHE`` if set. For root it is ``/var/cache/airlsh``, as other accounts may not enter root's
+    home. Otherwise it is ``airlsh`` in the user's cache folder.
     """
     named = os.environ.get("AIRLSH_CACHE")
     if named:
@@ -68,14 +68,14 @@ def check_disk(part: str, path: Path, needed: int) -> None:
 
 
 def shared_memory_bytes(part: str, *, wanted: int, least: int, takers: int, share: float) -> int:
-    """Return how much memory each of `takers` gets: `wanted`, or less on a small machine.
+    """Return the memory for each of `takers`: `wanted`, or less on a small machine.
 
     Parameters
     ----------
     wanted, least
-        Bytes for each: as they should be, and below which it does not work.
+        Wanted and minimum bytes for each.
     share
-        Part of the available memory that all of them may take together, from 0 to 1.
+        Share of the available memory for all of them together, from 0 to 1.
     """
     available = available_memory_bytes()
     each = min(wanted, int(available * share / takers))

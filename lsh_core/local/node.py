@@ -1,4 +1,4 @@
-"""One Elasticsearch node on this machine: its home, its process, and what its death means."""
+"""Runs one Elasticsearch node on this machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CAUSES = (
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """Settings that a node is started with."""
+    """Settings of a node."""
 
     number: int
     count: int
@@ -54,7 +54,7 @@ class NodeSettings:
     def configuration(self, home: Path) -> dict[str, object]:
         """Return the node's ``elasticsearch.yml``.
 
-        No security and no disk watermarks: it listens on this machine only, for one user.
+        Security and disk watermarks are off: the node listens on this machine only, for one user.
         """
         discovery: dict[str, object] = {"discovery.type": "single-node"}
         if self.count > 1:
@@ -77,14 +77,14 @@ class NodeSettings:
 
 
 class ElasticsearchNode:
-    """A node that can be started, killed, suspended, and started again on the same data.
+    """A node that can be started, killed, suspended and restarted on its data.
 
     Parameters
     ----------
     home
-        Its folder: configuration, data, logs. Made if it is missing, and given to `account`.
+        Folder of configuration, data and logs; created if missing, and owned by `account`.
     log
-        File for what it prints.
+        File for its output.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ElasticsearchNode:
 
     @property
     def identity(self) -> Identity | None:
-        """Its process, once it was launched."""
+        """Process of the node, after the launch."""
         return self._process.identity
 
     def launch(self) -> None:
@@ -129,7 +129,7 @@ class ElasticsearchNode:
     def _write_configuration(self) -> None:
         config = self.home / "config"
         shutil.rmtree(config, ignore_errors=True)
-        # File by file: the permissions of the original may be too narrow for who runs the node.
+        # Copied file by file: the original permissions may be too narrow for the account of the node.
         shutil.copytree(self._distribution.home / "config", config, copy_function=shutil.copyfile)
         lines = (f"{key}: {_yaml(value)}" for key, value in self.settings.configuration(self.home).items())
         (config / "elasticsearch.yml").write_text("\n".join(lines) + "\n")
@@ -159,33 +159,33 @@ class ElasticsearchNode:
         return StackError(self._process.part, f"{cause} ({how})", self._process.log_tail(), remedy)
 
     def log_tail(self) -> str:
-        """Return the last lines that it printed."""
+        """Return the last lines of its output."""
         return self._process.log_tail()
 
     def terminate(self) -> None:
-        """Ask it to shut down, without waiting."""
+        """Request a shutdown, without waiting."""
         self._process.signal(signal.SIGTERM)
 
     def stop(self) -> None:
-        """Shut it down in order."""
+        """Shut the node down in order."""
         self._process.stop(grace_seconds=STOP_SECONDS)
 
     def kill(self) -> None:
-        """End it at once, as a power failure would."""
+        """Kill the node at once, like a power failure."""
         self._process.signal(signal.SIGKILL)
         self._process.stop(grace_seconds=0)
 
     def suspend(self) -> None:
-        """Stop it from running, while its connections stay open: a node that hangs."""
+        """Suspend the node with open connections, so that it hangs."""
         self._process.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it run again after :meth:`suspend`."""
+        """Resume the node after :meth:`suspend`."""
         self._process.signal(signal.SIGCONT)
 
 
 def _yaml(value: object) -> str:
-    """Write a string, number, truth value or list of strings as YAML understands it."""
+    """Return a string, number, truth value or list of strings as YAML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

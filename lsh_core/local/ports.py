@@ -1,8 +1,7 @@
-"""Free ports on 127.0.0.1 that two stacks starting at once never both pick.
+"""Picks free ports on 127.0.0.1, without conflicts of concurrent stacks.
 
-A port is tried by binding it, and reserved by a lock on a small file until its process has bound
-it. Ports are taken from below the range that the kernel gives to outgoing connections, so that no
-client connection sits on one in between.
+A port is tried by binding it, and reserved by a lock on a small file until its process has bound it. Ports come from
+below the kernel's range of outgoing connections, so that no client connection takes a port meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ RANGE = range(20_000, 32_000)
 
 
 def is_free(port: int) -> bool:
-    """Say whether nothing listens on `port`."""
+    """Return whether nothing listens on `port`."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -33,19 +32,19 @@ def is_free(port: int) -> bool:
 
 
 class PortReservation:
-    """Picks ports and keeps other stacks off them until it is closed."""
+    """Picks ports, and reserves them until it is closed."""
 
     def __init__(self) -> None:
         self._folder = cache_folder() / "ports"
         self._locks: list[IO[str]] = []
 
     def pick(self, part: str, *, preferred: int | None = None, exact: int | None = None) -> int:
-        """Return a port for `part`: `exact`, else `preferred` where it is free, else any.
+        """Return a port for `part`: `exact`, else `preferred` if free, else any.
 
         Raises
         ------
         StackError
-            When `exact` is in use, or no port is free.
+            `exact` is in use, or no port is free.
         """
         if exact is not None:
             if self._take(exact):
@@ -75,7 +74,7 @@ class PortReservation:
         return True
 
     def close(self) -> None:
-        """Let go of the ports; by now their processes have bound them."""
+        """Release the ports, which their processes have bound by now."""
         for lock in self._locks:
             lock.close()
         self._locks.clear()
@@ -96,7 +95,7 @@ def _candidates(preferred: int | None) -> Iterator[int]:
 
 
 def _holder(port: int) -> str:
-    """Name the process that listens on `port`, where the operating system tells."""
+    """Return the process that listens on `port`, if the operating system shows it."""
     import psutil
 
     try:

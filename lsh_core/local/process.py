@@ -1,8 +1,8 @@
-"""Processes of the stack, each in a session of its own.
+"""Manages processes of the stack, each in its own session.
 
-Every process of a part carries a marker in its environment, which its children inherit, and is in the
-session of the part's first process. By either it is found, even after its parent died; and a process
-that only got a recycled process id is never touched.
+Every process of a part has a marker in its environment, which children inherit, and belongs to the session of the
+part's first process. Both identify a process even after its parent died. A process with a recycled process id is never
+touched.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger("lsh_core.local")
 
 MARKER = "AIRLSH_STACK_PART"
-# Dask and Airflow rename their processes, and without this write the new name over their environment.
+# Dask and Airflow rename their processes; without this setting the new name overwrites their environment.
 KEEP_ENVIRONMENT = {"SPT_NOENV": "1"}
 TAIL_LINES = 15
 POLL_SECONDS = 0.05
 KILL_SECONDS = 5.0
-# Start times are computed from the boot time, which moves a little when the clock is set.
+# Start times depend on the boot time, which changes slightly when the clock is set.
 START_TOLERANCE_SECONDS = 2.0
 
-# Kept until they have ended: a stack outlives the objects that started it.
+# Kept until they end: a stack outlives the objects that started it.
 _launched: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Process id with the start time of the process, in seconds since the epoch.
+    """Process id and start time, in seconds since the epoch.
 
     The pair is unique.
     """
@@ -50,7 +50,7 @@ class Identity:
     started: float
 
     def process(self) -> psutil.Process | None:
-        """Return the process, or None if it is gone, a zombie, or its id now belongs to another."""
+        """Return the process; None if it ended or its id was recycled."""
         import psutil
 
         try:
@@ -62,14 +62,14 @@ class Identity:
 
 
 class ManagedProcess:
-    """One command of the stack, with its log.
+    """A command of the stack, with its log.
 
     Parameters
     ----------
     part
-        What it is called in messages.
+        Name in messages.
     marker
-        Unique to the part; see the module's text.
+        Marker that is unique to the part; see the module's docstring.
     log
         File that takes its standard output and error.
     """
@@ -112,7 +112,7 @@ class ManagedProcess:
             self.identity = Identity(self._popen.pid, time.time())
 
     def exit_code(self) -> int | None:
-        """Return what the process ended with, None while it runs."""
+        """Return the exit code of the process, None while it runs."""
         return self._popen.poll() if self._popen else None
 
     def log_tail(self) -> str:
@@ -129,12 +129,12 @@ class ManagedProcess:
         return find(self.marker, [self.identity] if self.identity else [])
 
     def stop(self, *, grace_seconds: float) -> None:
-        """End every process of the part, by force those that are left after `grace_seconds`."""
+        """End every process of the part; kill those that remain after `grace_seconds`."""
         stop_all(self.marker, [self.identity] if self.identity else [], grace_seconds=grace_seconds)
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """Return the last `lines` of a text file, nothing where there is none."""
+    """Return the last `lines` of a text file; empty if missing."""
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except OSError:
@@ -147,9 +147,9 @@ def find(marker: str, leaders: Iterable[Identity] = ()) -> list[psutil.Process]:
     Parameters
     ----------
     marker
-        A part's marker, or the beginning of several, up to a slash.
+        Marker of a part, or common beginning of several markers up to a slash.
     leaders
-        The first processes of the parts, whose sessions belong to it as well.
+        First processes of the parts, whose sessions are included.
     """
     import psutil
 
@@ -160,7 +160,7 @@ def find(marker: str, leaders: Iterable[Identity] = ()) -> list[psutil.Process]:
             belongs = os.getsid(process.pid) in sessions or _is_marked(process, marker)
             if belongs and process.pid != os.getpid() and _runs(process):
                 found.append(process)
-        except (psutil.Error, OSError):  # ended meanwhile, or somebody else's
+        except (psutil.Error, OSError):  # ended meanwhile, or owned by another user
             continue
     return found
 
@@ -171,22 +171,22 @@ def _is_marked(process: psutil.Process, marker: str) -> bool:
 
 
 def stop_all(marker: str, leaders: Sequence[Identity] = (), *, grace_seconds: float) -> list[int]:
-    """End every process that :func:`find` finds, politely and then by force.
+    """Terminate every process of :func:`find`, then kill the rest.
 
     Returns
     -------
     list of int
-        The process ids that were ended.
+        Ids of the ended processes.
     """
     stopped: set[int] = set()
     processes = find(marker, leaders)
     _send_all(processes, signal.SIGTERM)
-    _send_all(processes, signal.SIGCONT)  # one that is suspended would never see the first
+    _send_all(processes, signal.SIGCONT)  # a suspended process would never receive the first
     deadline = time.monotonic() + grace_seconds
     while processes:
         stopped.update(process.pid for process in processes)
         _wait_until_ended(processes, max(0.0, deadline - time.monotonic()))
-        processes = find(marker, leaders)  # children that were started meanwhile are found as well
+        processes = find(marker, leaders)  # includes children that were started meanwhile
         if processes and time.monotonic() >= deadline:
             logger.debug("%s: %d processes did not end in time and are killed", marker, len(processes))
             _send_all(processes, signal.SIGKILL)
@@ -196,7 +196,7 @@ def stop_all(marker: str, leaders: Sequence[Identity] = (), *, grace_seconds: fl
 
 
 def _wait_until_ended(processes: Iterable[psutil.Process], seconds: float) -> None:
-    """Wait without collecting exit codes: those of this process's children are read elsewhere."""
+    """Wait without collecting exit codes, which are read elsewhere for children of this process."""
     deadline = time.monotonic() + seconds
     while any(map(_runs, processes)) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

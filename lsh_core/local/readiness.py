@@ -1,4 +1,4 @@
-"""Readiness of the local Elasticsearch; indices that nothing needs may be red."""
+"""Judges the readiness of the local Elasticsearch; unneeded red indices do not block it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from lsh_core.local.http_probe import get_json
 logger = logging.getLogger("lsh_core.local")
 
 STEADY_SECONDS = 3.0
-"""Time for which no node may take a shard before its index is left behind; more than between two looks of a master."""
+"""Time without any node taking a shard after which its index is ignored; longer than a master's check interval."""
 
 
 class Readiness:
-    """Judges the health of a cluster, one look after the other."""
+    """Judges the health of a cluster from consecutive answers."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._steady: tuple[frozenset[str], float] | None = None
 
     def waiting_for(self, url: str, nodes: int) -> str | None:
-        """Return a description of what the cluster lacks, or None if it is ready."""
+        """Return a description of the missing parts of the cluster, or None if ready."""
         health = get_json(f"{url}/_cluster/health?level=indices&wait_for_nodes={nodes}&timeout=1s", timeout_seconds=5)
         return f"an answer from {url}" if health is None else self.judge(health, nodes)
 
     def judge(self, health: dict[str, Any], nodes: int) -> str | None:
-        """Return a description of what a health answer lacks, or None."""
+        """Return a description of the problem in a health answer, or None."""
         if health["number_of_nodes"] < nodes:
             return f"{nodes} nodes ({health['number_of_nodes']} so far)"
         red = unassignable(health)
@@ -44,7 +44,7 @@ class Readiness:
     def _until_steady(self, red: frozenset[str]) -> str | None:
         """Return None once the same indices have been red for a while.
 
-        Elasticsearch has then tried all that it tries with them.
+        By then Elasticsearch has made all of its attempts.
         """
         if not red:
             return None

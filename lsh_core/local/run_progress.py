@@ -18,17 +18,17 @@ _SAID = {"success": "done", "failed": "failed", "up_for_retry": "failed, will be
 class RunProgress:
     """Callback for the states of all tasks: logs a line for each task that ends.
 
-    In between the task at work is named: on a terminal in a line that is written over, elsewhere in a
-    log line every ten seconds.
+    In between the active task is shown: on a terminal in a line that is overwritten, elsewhere in a log line every ten
+    seconds.
 
     Parameters
     ----------
     dag_id
-        Whose run it is.
+        DAG of the run.
     terminal
-        Whether standard error is one; default: it is asked.
+        Whether standard error is a terminal; default: detected.
     clock
-        Seconds that only grow.
+        Monotonic seconds.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class RunProgress:
         self._since = self._said = clock()
 
     def __call__(self, tasks: Sequence[TaskState]) -> None:
-        """Say what is new since the last call."""
+        """Log the changes since the last call."""
         for task in tasks:
             state = (task.state, task.tries)
             if task.state in _SAID and self._states.get(task.task) != state:

@@ -1,4 +1,4 @@
-"""Elasticsearch, Dask and Airflow as one thing that is started and stopped."""
+"""Starts and stops Elasticsearch, Dask and Airflow together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lsh_core.signals import signals_as_exceptions, signals_ignored
 
 
 class Stack:
-    """A stack that is running; a context manager that stops it.
+    """A running stack, as a context manager that stops it.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Stack:
     dask
         Address of the scheduler.
     dask_dashboard, airflow
-        Where their web pages are; `airflow` is None where it was not asked for.
+        Addresses of their web pages; `airflow` is None if not requested.
     """
 
     def __init__(self, folder: Path, state: StackState) -> None:
@@ -39,7 +39,7 @@ class Stack:
         self.airflow = state.airflow
 
     def stop(self, *, delete_data: bool = False) -> None:
-        """Stop all of it; with `delete_data`, forget what was stored and all runs as well."""
+        """Stop all parts; with `delete_data`, delete stored data and runs as well."""
         stop_stack(self.folder, delete_data=delete_data)
 
     def __enter__(self) -> Self:
@@ -63,7 +63,7 @@ def start_stack(
     elasticsearch_port: int | None = None,
     dask_port: int | None = None,
 ) -> Stack:
-    """Start the stack, and return when every part is ready.
+    """Start the stack, and return when all parts are ready.
 
     The stack outlives this process.
 
@@ -73,21 +73,21 @@ def start_stack(
     Parameters
     ----------
     nodes, workers
-        Elasticsearch nodes, Dask workers.
+        Numbers of Elasticsearch nodes and Dask workers.
     airflow
-        Whether Airflow is part of it.
+        Whether to start Airflow.
     folder
-        Where logs and data are kept; one stack a folder. What was stored there before is found again.
+        Folder of logs and data, one stack per folder. Data from earlier starts are kept.
     es_version
-        Which Elasticsearch is fetched where ``ES_HOME`` is not set.
+        Elasticsearch version that is fetched if ``ES_HOME`` is not set.
     airflow_port, elasticsearch_port, dask_port
-        Ports that must be free; default: the usual ones where they are free, else any.
+        Ports that must be free; default: the standard ports if free, else any.
 
     Raises
     ------
     StackError
-        When a part cannot be started, or a stack is running in `folder`. No process is left behind,
-        nor is one when the start is interrupted.
+        A part cannot be started, or a stack is running in `folder`. All processes are ended then, and after an
+        interruption too.
     """
     folder = folder.resolve()
     with signals_as_exceptions(), exclusive(folder):
@@ -103,7 +103,7 @@ def start_stack(
 
 
 def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> list[str]:
-    """Stop the stack of `folder`, or what is left of it.
+    """Stop the stack of `folder`, or its remains.
 
     Parameters
     ----------
@@ -113,12 +113,12 @@ def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> lis
     Returns
     -------
     list of str
-        The parts that were running; empty where nothing was.
+        Parts that were running; may be empty.
 
     Raises
     ------
     StackError
-        When another process is just starting or stopping it, or its container cannot be removed.
+        Another process is starting or stopping the stack, or its container cannot be removed.
     """
     folder = folder.resolve()
     if not folder.is_dir():
@@ -137,7 +137,7 @@ def stop_stack(folder: Path = Path(FOLDER), *, delete_data: bool = False) -> lis
 
 @dataclass(frozen=True, kw_only=True)
 class StackStatus(JsonForm):
-    """Addresses of a stack; empty or None for the parts that are not running.
+    """Addresses of a stack; empty or None for parts that do not run.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Start of a stack: prepare all parts, start them together, wait, or undo everything."""
+"""Starts a stack: prepares all parts, starts them, waits, or undoes everything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 class Start:
-    """A start under way, and how to take it back."""
+    """A start in progress that can be undone."""
 
     def __init__(self, folder: Path, workers: int, ports: dict[str, int | None]) -> None:
         self._folder, self._ports = folder, ports
@@ -108,7 +108,7 @@ class Start:
             logger.warning("%s", error)
             container = ElasticsearchContainer(version)
             self._elasticsearch = container
-            container.launch()  # its address is known only once it runs
+            container.launch()  # its address is known only after the launch
             self._record(container=container.identifier)
             return Connection(urls=container.urls)
         self._record(node_folder=str(cluster.home))
@@ -121,12 +121,12 @@ class Start:
     def undo(self) -> None:
         """End everything that was started.
 
-        ``airlsh down`` ends what cannot be ended here.
+        ``airlsh down`` ends parts that cannot be ended here.
         """
         logger.info("stopping what was started")
         try:
             end_parts(self._state)
-        except StackError as error:  # why the start failed matters more
+        except StackError as error:  # the reason of the failed start matters more
             logger.warning("%s", error)
             return
         if isinstance(self._elasticsearch, ElasticsearchContainer) and self._state.container is None:
@@ -152,7 +152,7 @@ def end_parts(state: StackState) -> list[str]:
 def check_nothing_runs(folder: Path) -> None:
     """Refuse to start beside a running stack, or beside its Elasticsearch.
 
-    Other remains of a stack are cleared away.
+    Other remains of a stack are removed.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def check_nothing_runs(folder: Path) -> None:
 
 
 def has_elasticsearch(state: StackState, dead: Sequence[str]) -> bool:
-    """Return whether an Elasticsearch that the stack started is running."""
+    """Return whether an Elasticsearch of the stack is running."""
     nodes = [name for name in state.leaders if name.startswith("elasticsearch/") and name not in dead]
     return bool(nodes) or (state.container is not None and container_runs(state.container))
 
@@ -191,6 +191,6 @@ def has_elasticsearch(state: StackState, dead: Sequence[str]) -> bool:
 def _project() -> Path:
     """Return the folder with ``dags`` and ``plugins``.
 
-    This checkout, or the working folder of an installed package.
+    The folder is this checkout, or the working folder of an installed package.
     """
     return CHECKOUT if (CHECKOUT / "dags").is_dir() else Path.cwd()

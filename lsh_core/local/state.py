@@ -1,4 +1,4 @@
-"""State of a stack between two commands: one small file, replaced atomically."""
+"""Stores the state of a stack in one small file, replaced atomically."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class StackState:
     Attributes
     ----------
     marker
-        What its processes carry in their environment; see :mod:`lsh_core.local.process`.
+        Marker in the environment of its processes; see :mod:`lsh_core.local.process`.
     ready
         False while it is starting.
     elasticsearch, dask, dask_dashboard, airflow
-        Addresses; None for a part that is not in it.
+        Addresses; None for a missing part.
     leaders
         The first process of each part.
     node_folder
-        Where its Elasticsearch nodes keep their data; None where Elasticsearch is not its own.
+        Folder of the data of its Elasticsearch nodes; None for an external Elasticsearch.
     container
-        The container that Elasticsearch runs in, if it does.
+        Container of Elasticsearch, if any.
     """
 
     marker: str
@@ -47,7 +47,7 @@ class StackState:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what :meth:`to_json` wrote; ``ValueError`` for anything else."""
+        """Read the output of :meth:`to_json`; raise ``ValueError`` for other text."""
         try:
             values = json.loads(text)
             if values.pop("version") != VERSION:
@@ -59,7 +59,7 @@ class StackState:
             raise ValueError(f"not the state of a stack: {error}") from error
 
     def to_json(self) -> str:
-        """Return it as text."""
+        """Return the state as JSON text."""
         return json.dumps({"version": VERSION, **asdict(self)}, indent=2) + "\n"
 
     def dead_parts(self) -> list[str]:
@@ -71,7 +71,7 @@ class StackState:
 
         None while it is starting, or after all parts have ended.
 
-        An Elasticsearch that has no process here (in a container, or somebody else's) is taken to run.
+        An Elasticsearch without a process of the stack (in a container, or external) is assumed to run.
         """
         dead = self.dead_parts()
         if not self.ready or (len(dead) == len(self.leaders) and not self.container):
@@ -98,7 +98,7 @@ def write_state(folder: Path, state: StackState) -> None:
 
 
 def read_state(folder: Path) -> StackState | None:
-    """Return the state in `folder`, None where there is none that can be read."""
+    """Return the state in `folder`; None if missing or unreadable."""
     try:
         return StackState.from_json((folder / FILE).read_text())
     except (OSError, ValueError):
@@ -106,7 +106,7 @@ def read_state(folder: Path) -> StackState | None:
 
 
 def remove_state(folder: Path) -> None:
-    """Forget the stack of `folder`."""
+    """Delete the state of the stack of `folder`."""
     (folder / FILE).unlink(missing_ok=True)
 
 
@@ -116,7 +116,7 @@ def running_stack(folder: Path | None = None) -> StackState | None:
     Parameters
     ----------
     folder
-        A stack's folder; default: ``.airlsh`` in the working folder or the nearest of its parents that has one.
+        Folder of a stack; default: ``.airlsh`` in the working folder or its nearest parent that has one.
     """
     here = Path.cwd()
     folders = [folder] if folder else [parent / FOLDER for parent in (here, *here.parents)]

@@ -1,4 +1,4 @@
-"""Waits for the parts of a stack, which start at the same time."""
+"""Waits for the parts of a stack, which start concurrently."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ SAY_AGAIN_SECONDS = 10.0
 
 
 class Part(Protocol):
-    """Something that is launched and becomes ready by itself."""
+    """Part of a stack that is launched and becomes ready."""
 
     name: str
     start_seconds: float
 
     def waiting_for(self) -> str | None:
-        """Return what it is still waiting for, None once it is ready.
+        """Return the reason why the part is not ready, or None.
 
         Raises
         ------
         StackError
-            When it cannot become ready any more.
+            The part cannot become ready any more.
         """
 
     def log_tail(self) -> str:
-        """Return the last lines of its log."""
+        """Return the last lines of the log."""
 
 
 class StartablePart(ABC):
-    """`Part` that can be started alone: a context manager that starts and stops it.
+    """`Part` that can be started alone, as a context manager.
 
     Parameters
     ----------
     reservation
-        Keeps its ports from others while it starts; whoever gives it closes it.
+        Reserves its ports while it starts; the caller closes it.
     """
 
     name: str
@@ -57,15 +57,15 @@ class StartablePart(ABC):
     @property
     @abstractmethod
     def leaders(self) -> Mapping[str, Identity]:
-        """The processes that were launched, by name."""
+        """Launched processes, by name."""
 
     def start(self) -> Self:
-        """Start it and return when it is ready.
+        """Start the part, and return when it is ready.
 
         Raises
         ------
         StackError
-            When it cannot be started; whatever was started is stopped again.
+            The part cannot be started; all of its processes are stopped.
         """
         try:
             with self._reservation:
@@ -79,11 +79,11 @@ class StartablePart(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Find all that it needs, and pick its ports, before anything is started."""
+        """Find everything that the part needs, and pick its ports, before any start."""
 
     @abstractmethod
     def launch(self) -> None:
-        """Start it; it is not ready yet."""
+        """Launch the part, without waiting until it is ready."""
 
     @abstractmethod
     def waiting_for(self) -> str | None:
@@ -95,7 +95,7 @@ class StartablePart(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """End whatever was started."""
+        """End all started processes."""
 
     def __enter__(self) -> Self:
         return self.start()
@@ -114,7 +114,7 @@ def wait_until_ready(parts: Sequence[Part]) -> None:
     Raises
     ------
     StackError
-        When one cannot become ready, or is not within its ``start_seconds``.
+        A part cannot become ready, or is not ready within its ``start_seconds``.
     """
     started = time.monotonic()
     said = {part.name: started + SAY_SECONDS - SAY_AGAIN_SECONDS for part in parts}

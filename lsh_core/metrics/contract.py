@@ -29,7 +29,7 @@ SCORE_ROUNDING = 2.0**-23
 
 
 class Metric(ABC):
-    """Distance between vectors, as models, server, evaluation and reports need it.
+    """Distance between vectors, for models, server, evaluation and reports.
 
     A metric has no state. The attributes are constants of the class.
 
@@ -40,20 +40,20 @@ class Metric(ABC):
     label
         Description in a few words, for forms and reports: "Euclidean distance".
     similarity
-        ``similarity`` of the server's ``dense_vector`` field. A metric that the server does not know takes the
-        similarity that refuses none of its vectors.
+        ``similarity`` of the server's ``dense_vector`` field. A metric that the server lacks takes a similarity that
+        refuses none of its vectors.
     server_scores
         Whether the server scores a field of this `similarity` by this metric. If not, the client compares rows, at most
-        10,000 in a search, and models have to be searched by lists.
+        10,000 per search, and models must be searched by lists.
     needs_direction
         Whether vectors of length zero cannot be compared.
     by_product
         Whether the nearest rows are those with the largest inner product, so that rows and queries are prepared
-        differently. The tokens of a stored row are then not those that a query with the row's vector asks for.
+        differently. The tokens of a stored row then differ from the tokens of a query with the row's vector.
     by_angle
         Whether only angles between prepared vectors matter, so that planes go through the origin.
     has_negative
-        Whether a distance may be negative: ratios of distances say nothing then.
+        Whether a distance may be negative, so that ratios of distances are meaningless.
     exact_filter
         Bound that lets a float32 matrix product discard pairs before `measure` is called: ``"gap"`` where `measure` is
         |x - q|², ``"product"`` where it is -x·q, None where every pair is measured.
@@ -72,13 +72,13 @@ class Metric(ABC):
     # Vectors.
 
     def usable(self, squared_norms: Float32Array) -> NDArray[np.bool_]:
-        """Return which finite vectors can be compared, by their squared lengths."""
+        """Return which finite vectors can be compared, from their squared lengths."""
         if self.needs_direction:
             return squared_norms >= MIN_SQUARED_LENGTH
         return np.ones(len(squared_norms), dtype=bool)
 
     def trained_norm(self, sample: Float32Array) -> float | None:
-        """Return the row length that a model must remember of its ``(n, d)`` sample; None where it needs none."""
+        """Return the trained norm of an ``(n, d)`` sample; None for metrics without one."""
         return None
 
     def prepare_rows(self, vectors: Float32Array, norm: float | None = None) -> Float32Array:
@@ -87,9 +87,9 @@ class Metric(ABC):
         Parameters
         ----------
         vectors : (n, d) float32
-            Not changed.
+            Vectors, which are not changed.
         norm
-            Length that `trained_norm` returned for the sample.
+            Result of `trained_norm` for the sample.
 
         Returns
         -------
@@ -105,11 +105,11 @@ class Metric(ABC):
         return vectors
 
     def prepare_queries(self, vectors: Float32Array) -> Float32Array:
-        """Return the vectors that are hashed in place of queries ``(q, d)``; else as `prepare_rows`."""
+        """Return the vectors that are hashed in place of queries ``(q, d)``; see `prepare_rows`."""
         return self.prepare_rows(vectors)
 
     def count_beyond(self, vectors: Float32Array, norm: float | None) -> int:
-        """Return how many rows are longer than the trained norm, and so are found less surely."""
+        """Return the number of rows beyond the trained norm, which are found less reliably."""
         return 0
 
     # The server.
@@ -117,17 +117,17 @@ class Metric(ABC):
     def scored_query(
         self, field: str, target: Mapping[str, Any], *, k: int, filter: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the query clause that scores every row that passes `filter`, exactly.
+        """Return the query clause that scores all rows that pass `filter` exactly.
 
         Parameters
         ----------
         field
             Flat ``dense_vector`` field of the rows.
         target
-            Vector that rows are compared with, as a ``knn`` query names it: ``query_vector``, or for metrics with
-            `server_scores` a ``query_vector_builder`` as well.
+            Vector to compare rows with, as in a ``knn`` query: ``query_vector``, or for metrics with `server_scores` a
+            ``query_vector_builder`` as well.
         k
-            Rows that are wanted of each shard.
+            Number of rows per shard.
         """
         knn: dict[str, Any] = {"field": field, "k": k, "num_candidates": k, **target}
         if filter is not None:
@@ -143,12 +143,12 @@ class Metric(ABC):
         return -np.asarray(scores, dtype=np.float64)
 
     def score_ties(self, distances: NDArray[np.floating]) -> Float64Array:
-        """Return, for each distance, the greatest that a float32 score of the server may not tell from it."""
+        """Return the largest distance that may share a float32 score with each distance."""
         exact = np.asarray(distances, dtype=np.float64)
         return exact + 2 * SCORE_ERROR * (1 + np.abs(exact))
 
     def stored_error(self, vector: Float32Array) -> float:
-        """Return how much a number of `vector` may change when the server stores it."""
+        """Return the largest change of a number of `vector` when the server stores it."""
         return 0.0
 
     # Exact distances.

@@ -44,7 +44,7 @@ class Cosine(Metric):
         return np.maximum(2.0 - 2.0 * exact, 0.0)
 
     def stored_error(self, vector: Float32Array) -> float:
-        """See :class:`Metric`; the server keeps a direction and a length, and multiplies them again."""
+        """See :class:`Metric`; the server stores direction and length, and multiplies them."""
         return float(_STORED_ERROR * np.linalg.norm(vector))
 
     def prepare_exact(self, vectors: Float64Array, norms: Float64Array) -> Float64Array:

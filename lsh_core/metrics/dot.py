@@ -2,7 +2,7 @@
 
 M is the trained norm: the length of the longest row of the sample that a model is fitted on. Each row gets one more
 component, so that all rows have the length M. The rows with the largest inner products are then those at the smallest
-angles to ``[q, 0]``, whose own length decides nothing: it is scaled to 1. (Y. Bachrach et al., "Speeding up the Xbox
+angles to ``[q, 0]``. Its length decides nothing, so it is scaled to 1. (Y. Bachrach et al., "Speeding up the Xbox
 recommender system using a Euclidean transformation for inner-product spaces", RecSys 2014, section 3.) Rows beyond M
 get the component 0.
 """
@@ -54,7 +54,7 @@ class Dot(Metric):
     def prepare_queries(self, vectors: Float32Array) -> Float32Array:
         """Return queries of unit length with a component 0, ``(q, d + 1)``; see :class:`Metric`.
 
-        A query without a direction, for which every row is as good as another, is not scaled.
+        A zero query, for which all rows are equal, is not scaled.
         """
         vectors = np.ascontiguousarray(vectors)
         norms = finite_norms(vectors)
@@ -73,5 +73,5 @@ class Dot(Metric):
 
     def measure(self, rows: Float64Array, queries: Float64Array) -> Float64Array:
         """See :class:`Metric`."""
-        measured: Float64Array = 0.0 - np.einsum("ij,ij->i", rows, queries)  # So that no product is -0.
+        measured: Float64Array = 0.0 - np.einsum("ij,ij->i", rows, queries)  # Avoids products of -0.
         return measured

@@ -1,4 +1,4 @@
-"""Metrics by name."""
+"""Register of metrics by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def metric_named(name: str) -> Metric:
     Raises
     ------
     SettingsError
-        No metric has this name; the message lists the names that are known.
+        No metric has this name; the message lists the known names.
     PluginError
         The package of the metric cannot be imported, or its class is not a metric.
     """

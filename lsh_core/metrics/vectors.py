@@ -1,4 +1,4 @@
-"""Lengths of float32 vectors, and vectors scaled by them."""
+"""Computes lengths of float32 vectors."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Float32Array: TypeAlias = NDArray[np.float32]
 Float64Array: TypeAlias = NDArray[np.float64]
 
 MIN_SQUARED_LENGTH = np.finfo(np.float32).tiny
-"""Below the smallest normal number a squared length has lost its digits; the server refuses such rows under cosine."""
+"""A squared length below the smallest normal number has lost its digits; the server refuses such rows under cosine."""
 # A length is off by a few of its last bits.
 _ROUNDING = 1e-6
 
 
 def squared_norms(vectors: Float32Array) -> Float32Array:
-    """Squared lengths of the rows of ``(n, d)`` `vectors`, as ``(n,)`` float32."""
+    """Return squared lengths of ``(n, d)`` `vectors`, ``(n,)`` float32."""
     norms: Float32Array = np.einsum("ij,ij->i", vectors, vectors)
     return norms
 
 
 def finite_norms(vectors: Float32Array) -> Float32Array:
-    """Squared lengths, ``(n,)`` float32; raise :class:`VectorError` for the first that is not finite."""
+    """Return squared lengths, ``(n,)`` float32; raise :class:`VectorError` for the first non-finite one."""
     with np.errstate(over="ignore", invalid="ignore"):
         norms = squared_norms(vectors)
     finite = np.isfinite(norms)
@@ -36,17 +36,17 @@ def finite_norms(vectors: Float32Array) -> Float32Array:
 
 
 def max_norm(vectors: Float32Array) -> float:
-    """The length of the longest of ``(n, d)`` `vectors`; raise :class:`VectorError` for rows that are not finite."""
+    """Return the length of the longest of ``(n, d)`` `vectors`; raise :class:`VectorError` for non-finite rows."""
     return float(np.sqrt(finite_norms(vectors).max()))
 
 
 def count_beyond(vectors: Float32Array, norm: float) -> int:
-    """Number of ``(n, d)`` `vectors` that are longer than `norm`."""
+    """Return the number of ``(n, d)`` `vectors` longer than `norm`."""
     return int((np.sqrt(squared_norms(vectors)) > norm * (1 + _ROUNDING)).sum())
 
 
 def with_component(vectors: Float32Array, component: NDArray[Any]) -> Float32Array:
-    """``(n, d + 1)`` float32: `vectors` with one component more, ``(n,)``."""
+    """Return `vectors` with one component more, ``(n,)``, as ``(n, d + 1)`` float32."""
     extended = np.empty((len(vectors), vectors.shape[1] + 1), dtype=np.float32)
     extended[:, :-1], extended[:, -1] = vectors, component
     return extended

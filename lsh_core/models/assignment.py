@@ -1,14 +1,11 @@
-"""Nearest lists of a row: exactly, or through groups of lists.
+"""Finds the nearest lists of rows, exactly or through groups of lists.
 
-Examining all of 16,000 lists costs a row 16,000 distances. In two levels the lists are grouped; for each group
-the `examined` lists nearest to its centre are known, and a row looks only at those of the group it is nearest
-to. Rows of one group share one block product, and the examined centroids fit the cache. Gathering them costs the
-same for one row of a group as for a thousand: encode chunks of tens of thousands of rows, not single rows.
+Comparing a row with all of 16,000 lists costs 16,000 distances. In two levels the lists are grouped. Each group stores
+the `examined` lists nearest to its centre, and a row is compared only with the examined lists of its nearest group.
+Rows of one group share one block product, and the examined centroids fit the cache. Gathering centroids costs the same
+for one row of a group as for a thousand, so chunks of tens of thousands of rows should be encoded, not single rows.
 
-Measured by one core, rows against all lists in parentheses. 16,000 lists over 1,000,000 SIFT descriptors, 2,048
-examined, chunks of 50,000 rows: 9.1 core-µs a row (59), .983 of the 16 nearest lists, recall@10 by 16 lists .903
-(.903), by those stored with the row .900 (.903). 4,037 lists over 63,666 text embeddings of 384 dimensions, 2,048
-examined, chunks of 4,000 rows: 22 core-µs (32), .987, .939 (.941), .935 (.941): so few lists are examined all.
+Figures: docs/decisions/models.md.
 """
 
 from __future__ import annotations
@@ -28,13 +25,13 @@ MAX_GROUPS = 1024
 
 
 class Groups(NamedTuple):
-    """The first level.
+    """First level of the assignment.
 
     Attributes
     ----------
     centres : (g, d) float32
     examined : (g, m) int32
-        The lists nearest to each centre.
+        Lists nearest to each centre.
     """
 
     centres: Float32Array
@@ -42,11 +39,10 @@ class Groups(NamedTuple):
 
 
 def make_groups(centroids: Float32Array, examined: int, generator: np.random.Generator) -> Groups:
-    """Group lists by k-means over their centroids, about `LISTS_PER_GROUP` in each.
+    """Group lists by k-means over their centroids, about `LISTS_PER_GROUP` per group.
 
-    A group examines its own lists first, then the nearest others. By nearness alone one list in seven of 63,666 text
-    embeddings was examined by no group: those far from all others, which lie far from their own centre too. No row
-    was in them.
+    A group examines its own lists first, then the nearest others. By nearness alone, one list in seven of 63,666 text
+    embeddings was examined by no group, and stayed empty.
     """
     groups = min(MAX_GROUPS, len(centroids) // LISTS_PER_GROUP)
     centres = kmeans(centroids, groups, generator, iterations=10, draw=np.arange(len(centroids)))
@@ -63,17 +59,17 @@ def make_groups(centroids: Float32Array, examined: int, generator: np.random.Gen
 
 
 def nearest_lists(distances: Distances, vectors: Float32Array, count: int, groups: Groups | None = None) -> Int64Array:
-    """The `count` nearest lists of each row, nearest first.
+    """Return the `count` nearest lists of each row, nearest first.
 
     Parameters
     ----------
     distances
-        To the centroids of the lists; says how exactly they are compared.
+        Distances to the centroids of the lists, with their precision.
     vectors : (n, d) float32
     count
-        At most the number of lists examined.
+        At most the number of examined lists.
     groups
-        Without it, all lists are examined.
+        Groups of the first level; None: all lists are examined.
 
     Returns
     -------

@@ -1,14 +1,11 @@
-"""Balanced lists: overfull lists are split, and the emptiest lists are dropped for them.
+"""Balances lists: splits overfull lists, and drops the emptiest ones.
 
-Long lists are what a query that meets them pays for. Q. Chen et al., "SPANN: Highly-efficient billion-scale approximate
-nearest neighbor search", NeurIPS 2021, section 3.2.1 (posting lists of limited length), keeps them short by a balance
-penalty in k-means; here k-means is left as it is, and what it leaves too long is clustered once more.
+Long lists dominate the cost of queries. Q. Chen et al., "SPANN: Highly-efficient billion-scale approximate nearest
+neighbor search", NeurIPS 2021, section 3.2.1 (posting lists of limited length), keeps lists short by a balance penalty
+in k-means. Here k-means is unchanged, and overfull lists are clustered once more.
 
-Simulated, largest list as a multiple of the mean, and rows scored for a recall@10 of .95, before and after (with every
-list examined, see :mod:`lsh_core.models.assignment`): 60,000 text embeddings, 384-d, 3,919 lists 10.4 to 5.2 and 2,049
-to 1,633; 12,000 of them, 1,000 lists 8.7 to 4.3 and 969 to 902; 20,000 in 350 lists 6.1 to 3.6 and 2,059 to 2,102.
-200,000 SIFT descriptors, 128-d, 7,155 lists 3.7 to 3.0 and 2,501 to 2,480. To split what holds twice the mean, at the
-cost of lists of half of it, scored 12 % more rows where lists are long (350 lists).
+Over 60,000 text embeddings the largest list shrinks from 10.4 to 5.2 times the mean, and a recall@10 of .95 scores
+1,633 rows instead of 2,049. (All figures: docs/decisions/models.md.)
 """
 
 from __future__ import annotations
@@ -21,9 +18,9 @@ from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.kmeans import group_rows, kmeans
 
 HEAVY = 3.0
-"""A list that holds more than this multiple of the mean is split, into pieces of about the mean."""
+"""A list with more than this multiple of the mean is split into pieces of about the mean."""
 LIGHT = 0.25
-"""Lists that hold at most this multiple of it give way to the pieces."""
+"""Lists with at most this multiple of the mean are dropped for the pieces."""
 ITERATIONS = 6
 
 
@@ -34,24 +31,24 @@ def split_heavy(
     generator: np.random.Generator,
     hashes: Array | None = None,
 ) -> Float32Array:
-    """Split the lists that hold far more than the mean, the heaviest first, as long as there are light ones.
+    """Split the heaviest lists, as long as there are light lists to drop.
 
-    What counts is how many rows a list holds with all those that are spilled into it, as a query meets them; only its
-    own rows, which are nearest to it, are clustered. Rows that are equal cannot be parted: of the most repeated vector
-    of a list one row counts.
+    The size of a list includes the rows that are spilled into it, as a query scores all of them. Only rows whose
+    nearest list it is are clustered. Equal rows cannot be separated, so the most repeated vector of a list counts as
+    one row.
 
     Parameters
     ----------
     sample : (n, d) float32
     near : (n, s) int64
-        The lists of each row, the nearest first.
+        Lists of each row, nearest first.
     centroids : (lists, d) float32
     hashes : (n,)
         Equal for equal rows; None: no row is repeated.
 
     Returns
     -------
-    (lists, d) float32, among which there may be equal ones.
+    (lists, d) float32; some may be equal.
     """
     lists, spill = len(centroids), near.shape[1]
     own = parted_rows(near[:, 0], lists, hashes)
@@ -93,4 +90,4 @@ def parted_rows(labels: Int64Array, lists: int, hashes: Array | None) -> Int64Ar
     first = np.flatnonzero(np.append(True, (held[1:] != held[:-1]) | (values[1:] != values[:-1])))
     repeats = np.ones(lists, dtype=np.int64)
     np.maximum.at(repeats, held[first], np.diff(np.append(first, len(held))))
-    return counts - repeats + 1  # Of an empty list 0.
+    return counts - repeats + 1  # An empty list has 0.

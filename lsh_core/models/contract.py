@@ -44,10 +44,10 @@ class RowCodes(NamedTuple):
     tokens : (n, tokens_per_row) int64
         Tokens that each row is indexed under.
     near : (n, near) int64 or None
-        The lists that a query with the row's vector visits, the most promising first; None for models without lists.
+        Lists that a query with the row's vector visits, most promising first; None for models without lists.
     beyond_norm
-        Rows beyond the trained norm, under metrics that have one: they are hashed as if they were as long as the
-        longest row of the sample, and found less surely.
+        Number of rows beyond the trained norm, under metrics that have one. They are hashed as if they had the trained
+        norm, and are found less reliably.
     """
 
     tokens: Int64Array
@@ -56,11 +56,11 @@ class RowCodes(NamedTuple):
 
 
 class LSHModel(ABC):
-    """The contract of a model.
+    """Contract of a model.
 
-    ``__init__`` only stores its arguments. :meth:`fit` checks them, learns from a sample and returns the
-    model; what was learned ends in ``_``, and a second fit forgets the first. The same sample, seed and
-    backend give the same model, byte for byte, whatever the number of threads.
+    ``__init__`` only stores its arguments. :meth:`fit` checks them, learns from a sample and returns the model. Learned
+    attributes end in ``_``, and a second fit discards the first. The same sample, seed and backend give the same model,
+    byte for byte, for any number of threads.
 
     Parameters
     ----------
@@ -72,26 +72,25 @@ class LSHModel(ABC):
     Attributes
     ----------
     backend_
-        Library that computes the tokens of rows: ``"numpy"``, or ``"tensorflow"`` where a model can and was asked to.
-        Probing takes NumPy always.
+        Library that computes the tokens of rows: ``"numpy"``, or ``"tensorflow"`` where a model supports and requests
+        it. Probing always uses NumPy.
     versions_
-        Of the libraries that the model was made with.
+        Versions of the libraries that made the model.
     longest_
-        Trained norm: the length of the sample's longest row, under metrics that need it.
+        Trained norm: length of the sample's longest row, under metrics that need it.
 
     Notes
     -----
     Vectors reach `_learn`, `_encode` and `_probe` prepared by the metric (see :mod:`lsh_core.metrics.contract`): under
-    ``cosine`` of unit length, under ``dot`` with one component more than `dims`. Under a metric with `by_product` all
-    rows have one length, and a query's best rows are those with the largest inner product: models that compare
-    distances compare products for queries instead. Under a metric with `by_angle` planes go through the origin.
+    ``cosine`` with unit length, under ``dot`` with one component more than `dims`. Under a metric with `by_product` all
+    rows have the same length, and the best rows of a query are those with the largest inner product. For queries,
+    models then compare products instead of distances. Under a metric with `by_angle` planes go through the origin.
 
-    A fit computes with NumPy whatever the backend, so two backends learn the same arrays. Which one encodes is part of
-    a model all the same, and of its fingerprint: a row that lies within rounding of a border would otherwise get one
-    token when it is loaded and another when it is upserted. Queries are probed with NumPy whatever the backend. Rows
-    within rounding of a border are a few in a million, and a query finds them from either side as it finds all that are
-    a little further from it, by its other tables, or by the next lists: that is what spill and several probes are for.
-    TensorFlow in a search would cost seconds of import, and memory, for the hash of one vector.
+    A fit always computes with NumPy, so that all backends learn the same arrays. Still, the encoding backend is part of
+    the model and its fingerprint: otherwise a row within rounding of a border could get one token in a load and another
+    in an upsert. Queries are always probed with NumPy: TensorFlow in a search would cost seconds of import, and memory,
+    for the hash of one vector. A few rows in a million lie within rounding of a border. A query still finds them
+    through other tables, or through the next lists (spill and several probes).
     """
 
     name: ClassVar[str]
@@ -107,14 +106,14 @@ class LSHModel(ABC):
     code_noun: ClassVar[str] = "tokens"
     """Name of the tokens in reports, in the plural."""
     max_touched: ClassVar[float] = 1.0
-    """Share of the rows that a query may share a token with before a report warns of it."""
+    """Share of rows with a token of the query, above which a report warns."""
     has_rare_tokens: ClassVar[bool] = False
-    """True where most possible tokens occur in no row: reports then look at rows that are alone with a token."""
+    """True if most possible tokens occur in no row: reports then count rows that share no token."""
     tokens_are_probes: ClassVar[bool] = False
-    """True where a query asks for its own tokens alone: a stored row's tokens then lead to its neighbours."""
+    """True if a query probes only its own tokens: the tokens of a stored row then lead to its neighbours."""
 
     hash_backend: str = "numpy"
-    """Library that was asked for; an argument of the models with the knob `HASH_BACKEND`."""
+    """Requested library; an argument of the models with the knob `HASH_BACKEND`."""
 
     backend_: Backend
     versions_: dict[str, str]
@@ -128,7 +127,10 @@ class LSHModel(ABC):
         self.seed = seed
 
     def _check_settings(self) -> None:
-        """Raise :class:`SettingsError` for knobs outside their bounds; a model adds those that do not fit together."""
+        """Raise :class:`SettingsError` for knobs outside their bounds.
+
+        A model adds checks of knobs that do not fit together.
+        """
         for knob in self.knobs:
             if (value := getattr(self, knob.name)) is not None:
                 knob.check(value)
@@ -143,11 +145,11 @@ class LSHModel(ABC):
 
     @abstractmethod
     def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        """Probe with prepared queries, which under ``dot`` are not like rows."""
+        """Probe with prepared queries; ``dot`` prepares queries and rows differently."""
 
     @abstractmethod
     def _learned(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Learned numbers and arrays by attribute name, without the closing ``_``."""
+        """Return learned numbers and arrays by attribute name, without the closing ``_``."""
 
     @property
     @abstractmethod
@@ -161,17 +163,17 @@ class LSHModel(ABC):
 
     @property
     def graph(self) -> dict[str, int]:
-        """Options of the server's graph of the vectors; none for models that are searched by their tokens."""
+        """Options of the server's graph of the vectors; None for models with tokens."""
         return {}
 
     @abstractmethod
     def default_effort(self, rows: int) -> int:
-        """The effort of a query, in units of `effort_name`, for an index of so many rows."""
+        """Return the effort of a query, in units of `effort_name`, for `rows` rows."""
 
     def resized(self, way: int) -> tuple[str, int] | None:
-        """Return the knob for the number of tokens, and its value; None for models without such a knob.
+        """Return the knob that sets the number of tokens, and its value; or None.
 
-        `way` is 0 for the value of this model, 1 for twice as many tokens, -1 for half.
+        A `way` of 0 is the value of this model, 1 is for twice as many tokens, -1 for half.
 
         The value may lie outside the knob's bounds.
         """
@@ -179,7 +181,7 @@ class LSHModel(ABC):
 
     @classmethod
     def default_sample(cls, rows: int, dims: int) -> int:
-        """Rows of `rows` to fit on: 20,000 and 64 MiB at most, so that a worker's memory is bounded."""
+        """Return the number of rows to fit on: at most 20,000 and 64 MiB, to bound memory."""
         return max(2, min(rows, SAMPLE_ROWS, SAMPLE_BYTES // (4 * dims)))
 
     @property
@@ -189,7 +191,7 @@ class LSHModel(ABC):
         return self.dims_
 
     def get_params(self) -> dict[str, Any]:
-        """The arguments of ``__init__``, by name."""
+        """Return the arguments of ``__init__``, by name."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     @classmethod
@@ -198,7 +200,7 @@ class LSHModel(ABC):
         return BACKENDS if HASH_BACKEND in cls.knobs else ("numpy",)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return arguments and learned attributes; attributes that are kept for speed are made again where needed."""
+        """Return arguments and learned attributes, without caches."""
         kept = self.get_params().keys()
         return {name: value for name, value in vars(self).items() if name in kept or name.endswith("_")}
 
@@ -214,16 +216,16 @@ class LSHModel(ABC):
         sample : (n, d) float32
             At least two rows.
         rows
-            How many rows the index will hold, which the defaults depend on; default: as many as the sample.
+            Number of rows of the index, which decides defaults; default: the size of the sample.
 
         Raises
         ------
         SettingsError
-            An argument of the model that is not allowed.
+            An argument of the model is not allowed.
         MissingPackageError
-            The backend that was asked for is not installed.
+            The requested backend is not installed.
         VectorError
-            A sample that is not float32, empty, or has a row that cannot be hashed.
+            The sample is not float32, is empty, or has a row that cannot be hashed.
         """
         metric = metric_named(self.metric)
         if not MIN_SEED <= self.seed <= MAX_SEED:
@@ -247,28 +249,28 @@ class LSHModel(ABC):
         return self
 
     def check_backend(self) -> None:
-        """Raise `MissingPackageError` unless rows can be encoded in this process; nothing is imported."""
+        """Raise `MissingPackageError` unless the backend is installed; nothing is imported."""
         self._check_fitted()
         require_backend(self.backend_, f"a model with hash_backend={self.backend_}")
 
     def encode(self, vectors: Float32Array, near: int = 0) -> RowCodes:
-        """Turn rows into the tokens they are indexed under.
+        """Return the tokens that rows are indexed under.
 
         Parameters
         ----------
         vectors : (n, d) float32
         near
-            How many of the lists that a query with the row's vector visits to answer besides; models without lists
-            answer None.
+            Number of lists to return besides: those that a query with the row's vector visits. Models without lists
+            return None.
 
         Raises
         ------
         ModelMismatchError
-            Vectors of another length than the model's.
+            The vectors have another length than the model's.
         MissingPackageError
             The model's backend is not installed here.
         VectorError
-            An array that is not float32, or a row that cannot be hashed.
+            The array is not float32, or a row cannot be hashed.
         """
         self._check_dims(vectors, "encode")
         with one_blas_thread():
@@ -277,13 +279,13 @@ class LSHModel(ABC):
         return codes._replace(beyond_norm=beyond) if beyond else codes
 
     def probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        """The tokens to look for.
+        """Return the tokens to search for.
 
         Parameters
         ----------
         queries : (q, d) float32
         effort
-            In units of `effort_name`.
+            Effort in units of `effort_name`.
 
         Returns
         -------
@@ -300,10 +302,10 @@ class LSHModel(ABC):
             return self._probe(self._metric.prepare_queries(queries), effort)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return everything that was learned: a document for JSON, and arrays for ``npy``.
+        """Return the learned state: a document for JSON, and arrays for ``npy``.
 
-        The document holds the backend that was taken in place of `hash_backend`: the one that was asked for does not
-        decide tokens, and ``auto`` where there is no GPU makes the model that ``numpy`` does.
+        The document holds the backend that was used, in place of `hash_backend`: only the used backend decides tokens,
+        and without a GPU ``auto`` makes the same model as ``numpy``.
         """
         self._check_fitted()
         numbers, arrays = self._learned()
@@ -323,12 +325,12 @@ class LSHModel(ABC):
 
     @classmethod
     def from_state(cls, params: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        """Make the model whose :meth:`state` this is.
+        """Make the model from its :meth:`state`.
 
         Raises
         ------
         ModelMismatchError
-            A state of another model, or of a backend that this model does not know.
+            The state belongs to another model, or names a backend that this model does not support.
         """
         for what, known in (("model", (cls.name,)), ("backend", cls.backends()), ("dtype", (DTYPE,))):
             if params.get(what) not in known:

@@ -1,4 +1,4 @@
-"""Nearest centroids of rows, by distances that are computed in blocks."""
+"""Finds the nearest centroids of rows, by distances in blocks."""
 
 from __future__ import annotations
 
@@ -11,33 +11,32 @@ from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.kmeans import nearest_centroid, row_blocks
 
-# More than this and a block of distances falls out of the second-level cache.
+# Larger blocks of distances do not fit the second-level cache.
 BLOCK_DISTANCES = 2**18
 QUERY_BLOCK = 64
 
 
 class Distances(Protocol):
-    """Distances to the centroids of lists, computed with one library or another."""
+    """Distances to the centroids of lists, by NumPy or TensorFlow."""
 
     def nearest(
         self, vectors: Float32Array, rows: Int64Array, lists: NDArray[np.int32] | None, found: Int64Array
     ) -> None:
-        """Write into ``found[rows]``, (len(rows), count), the lists that are nearest to ``vectors[rows]``.
+        """Write the lists nearest to ``vectors[rows]`` into ``found[rows]``, (len(rows), count).
 
-        Only `lists` are examined, or all where that is None; the nearest comes first. Distances are compared to
-        23 - log₂(lists examined) bits, about 1 part in 8,000: of those that are equally near by these the first of
-        the lists comes first.
+        Only `lists` are examined; None examines all. The nearest list comes first. Distances are compared to 23 -
+        log₂(lists examined) bits, about 1 part in 8,000; of equal distances the lower list number comes first.
         """
 
     def nearest_centre(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
-        """The nearest of `centres`, which need not be centroids of lists, to each row, (n,) int64."""
+        """Return the nearest of `centres` to each row, (n,) int64."""
 
     def best_products(self, queries: Float32Array, count: int) -> Int64Array:
-        """The lists whose centroids have the largest products with each query, largest first, (q, count) int64."""
+        """Return the lists with the largest products, largest first, (q, count) int64."""
 
 
 def compared_bits(lists: int) -> np.int32:
-    """A mask of the bits by which distances to so many lists are compared: the others can hold the list's number."""
+    """Return a mask of the compared bits of distances to `lists` lists; the other bits hold the list's number."""
     return ~np.int32((1 << (lists - 1).bit_length()) - 1)
 
 
@@ -68,8 +67,8 @@ class NumpyDistances:
             squared += norms
             squared += squared_norms(chosen)[:, np.newaxis]
             np.maximum(squared, 0.0, out=squared)
-            # The bits of positive floats sort like integers. With the list's number in the lowest bits one partial
-            # sort of integers, which numpy does with vector instructions, gives distance and number at once: a third
+            # The bits of positive floats sort like integers. With the list's number in the lowest bits, one partial
+            # sort of integers gives distance and number at once. numpy sorts integers with vector instructions: a third
             # of the time of argpartition.
             keys = squared.view(np.int32)
             keys &= kept_bits
@@ -91,14 +90,14 @@ class NumpyDistances:
 
 
 def smallest_gaps(queries: Float32Array, centroids: Float32Array, norms: Float32Array | None, count: int) -> Int64Array:
-    """The centroids that are nearest to each query, or have the largest products with it, by all that float32 says.
+    """Return the best centroids of each query by full float32 precision.
 
     Parameters
     ----------
     queries : (q, d) float32
     centroids : (lists, d) float32
     norms : (lists,) float32
-        Their squared lengths; None: products are compared.
+        Squared lengths of the centroids; None: products are compared.
     count
         1 to the number of lists.
 

@@ -1,4 +1,4 @@
-"""Fingerprint of everything that decides a model's tokens."""
+"""Computes the fingerprint of a model: a hash of everything that decides tokens."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _DECIDES = ("model", "params", "dims", "learned", "backend", "dtype")
 
 
 def fingerprint(model: LSHModel) -> str:
-    """SHA-256, in hexadecimal, over a fitted model's settings, backend and arrays.
+    """Return the SHA-256, in hexadecimal, over a fitted model's settings, backend and arrays.
 
-    Versions of libraries are left out: they are recorded beside the model, but two versions that learn the same
-    arrays make the same model.
+    Versions of libraries are recorded beside the model, but left out here: two versions that learn the same arrays make
+    the same model.
     """
     document, arrays = model.state()
     digest = hashlib.sha256(_canonical({name: document[name] for name in _DECIDES}))

@@ -1,13 +1,13 @@
-"""Many centroids quickly: k-means in two levels.
+"""Finds many centroids quickly, by k-means in two levels.
 
-Beyond a thousand lists flat k-means costs lists x rows distances an iteration. Here about √lists clusters are
-found on part of the sample, and each cluster finds its share of the lists inside itself: 2·√lists x rows
-distances. (Hierarchical k-means: D. Nistér and H. Stewénius, "Scalable recognition with a vocabulary tree",
-CVPR 2006, section 3; shares in proportion to rows instead of a constant branching.)
+Flat k-means costs lists x rows distances per iteration, too many beyond a thousand lists. Here about √lists clusters
+are found on a part of the sample, and each cluster is divided into its share of the lists: 2·√lists x rows distances.
+(Hierarchical k-means: D. Nistér and H. Stewénius, "Scalable recognition with a vocabulary tree", CVPR 2006, section 3;
+shares in proportion to rows instead of a constant branching.)
 
-Lists found this way end at the borders of the clusters. On SIFT descriptors that costs nothing, on 384-d text
-embeddings 3 points of recall at equal probes; more iterations over all lists, with rows assigned in two levels, win
-most of it back. Each of them also splits what became heavy (see :mod:`lsh_core.models.balance`).
+These lists end at the borders of the clusters. That costs nothing on SIFT descriptors, and 3 points of recall at equal
+probes on 384-d text embeddings. Further iterations over all lists, with rows assigned in two levels, regain most of the
+recall. Each iteration also splits heavy lists (see :mod:`lsh_core.models.balance`).
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ REFINEMENT_EXAMINED = 512
 
 
 def fit_centroids(sample: Float32Array, lists: int, generator: np.random.Generator, spill: int = 1) -> Float32Array:
-    """Find centroids for `lists` lists, or for as many as the sample has distinct rows.
+    """Find the centroids of `lists` lists, or of one list per distinct row.
 
     Parameters
     ----------
     sample : (n, d) float32
     spill
-        Into how many of its nearest lists each row will be put: what makes lists heavy.
+        Number of nearest lists that each row will be in, which decides the sizes of lists.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def share_lists(rows: Int64Array, capacity: Int64Array, lists: int) -> Int64Arra
     rows : (c,) int64
         Rows of each cluster.
     capacity : (c,) int64
-        Distinct rows of each cluster: the most lists that it can take. Their sum is at least `lists`.
+        Distinct rows of each cluster, the maximum of its lists. Their sum is at least `lists`.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def share_lists(rows: Int64Array, capacity: Int64Array, lists: int) -> Int64Arra
         exact = left * (weights / weights.sum())
         add = np.minimum(exact.astype(np.int64), capacity - shares)
         if not add.any():
-            # Fewer lists left than clusters: one each, for the largest remainders first.
+            # Fewer lists remain than clusters: the largest remainders get one each.
             add[np.argsort(-exact, kind="stable")[:left]] = 1
             add[~open_clusters] = 0
         shares += add
@@ -124,7 +124,7 @@ def share_lists(rows: Int64Array, capacity: Int64Array, lists: int) -> Int64Arra
 def _part(
     sample: Float32Array, draw: Int64Array, clusters: int, rows_per_cluster: int, generator: np.random.Generator
 ) -> Float32Array:
-    """Distinct rows of the sample, at random, in their order: enough for `clusters`, at most `PART_BYTES`."""
+    """Return random distinct rows of the sample, in order: enough for `clusters`, at most `PART_BYTES`."""
     rows = max(clusters, min(clusters * rows_per_cluster, PART_BYTES // sample[:1].nbytes))
     if len(draw) > rows:
         draw = np.sort(generator.choice(draw, size=rows, replace=False))

@@ -1,4 +1,4 @@
-"""Options of the server's own graph, which finds the neighbours without tokens.
+"""Model ``hnsw``: options of the server's own graph, without tokens.
 
 Y. Malkov and D. Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable small
 world graphs", IEEE TPAMI 42 (2020), as Elasticsearch builds it over unquantised vectors.
@@ -24,21 +24,21 @@ NUM_CANDIDATES = 150
 
 
 class HNSW(LSHModel):
-    """A model that only says how the server builds its graph.
+    """Model that holds the options of the server's graph.
 
     A fit learns the number of dimensions and nothing else; rows get no tokens.
 
     Parameters
     ----------
     m
-        Neighbours of a row in the graph; default 16, as the server's.
+        Neighbours of a row in the graph; default 16, the server's default.
     ef_construction
-        Rows that are looked at for the neighbours of a new one; default 100, as the server's.
+        Rows that are compared with a new row to find its neighbours; default 100, the server's default.
 
     Attributes
     ----------
     m_, ef_construction_
-        What was used.
+        Options that were used.
     """
 
     name: ClassVar[str] = "hnsw"
@@ -69,12 +69,15 @@ class HNSW(LSHModel):
         self.ef_construction = ef_construction
 
     def default_effort(self, rows: int) -> int:
-        """Rows that the search of each shard's graph keeps: recall@10 is .98 on 63,166 text embeddings, 384-d."""
+        """Return the rows that each shard's graph search keeps.
+
+        Recall@10 is .98 on 63,166 text embeddings, 384-d.
+        """
         return NUM_CANDIDATES
 
     @classmethod
     def default_sample(cls, rows: int, dims: int) -> int:
-        """Rows to look at for their dimensions; more than one, as some may not be valid."""
+        """Return the number of rows to read for their dimensions; some may be invalid."""
         return max(2, min(rows, SAMPLE_ROWS))
 
     @property

@@ -1,11 +1,11 @@
-"""Hash tables of hyperplane bits: rows on the same sides of a table's planes share its token.
+"""Model ``hyperplane``: rows on the same sides of a table's planes share a token.
 
-M. Charikar, "Similarity estimation techniques from rounding algorithms", STOC 2002 (signs of projections), with
-planes that follow the data as in elastiknn and EsAknn: each is the perpendicular bisector of two sampled vectors.
-Under cosine the vectors have unit length, so that their bisector goes through the origin; under dot the rows have one
-length as well, and which side of a plane through the origin a query is on does not depend on its own. (B. Neyshabur
-and N. Srebro, "On symmetric and asymmetric LSHs for inner product search", ICML 2015, section 4.) A query looks into
-several buckets of a table (see :mod:`lsh_core.models.multiprobe`).
+M. Charikar, "Similarity estimation techniques from rounding algorithms", STOC 2002 (signs of projections), with planes
+that follow the data as in elastiknn and EsAknn: each is the perpendicular bisector of two sampled vectors. Under cosine
+the vectors have unit length, so that bisectors go through the origin. Under dot all rows have the same length, and the
+side of a query to a plane through the origin does not depend on the query's length. (B. Neyshabur and N. Srebro, "On
+symmetric and asymmetric LSHs for inner product search", ICML 2015, section 4.) A query probes several buckets of a
+table (see :mod:`lsh_core.models.multiprobe`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_MULTIPROBE = 64
 TABLES = 100
 PRODUCT_FEWER_BITS = 5
 MULTIPROBE = 4
-# Clauses of one query that the server takes, however small its heap.
+# Clauses of one query that the server accepts with any heap.
 MAX_QUERY_TOKENS = 1024
 BLOCK_BITS = 2**18
 QUERY_BLOCK = 64
@@ -48,11 +48,11 @@ class Hyperplane(LSHModel):
     bits
         Planes of a table; default from the rows of the index.
     multiprobe
-        Buckets of each table that a query looks into beside its own, at most all of them. It changes nothing that is
-        indexed, but how many tables and bits are enough depends on it, so it is chosen with them, once, and a query
-        has `candidates` alone to choose.
+        Further buckets of each table that a query probes beside its own, at most all. It changes nothing that is
+        indexed, but decides how many tables and bits are needed. So it is chosen once, with them, and a query only
+        chooses `candidates`.
     hash_backend
-        ``"numpy"``, ``"tensorflow"`` or ``"auto"``: what encodes, see :func:`lsh_core.backends.choose_backend`.
+        Backend that encodes: ``"numpy"``, ``"tensorflow"`` or ``"auto"``; see :func:`lsh_core.backends.choose_backend`.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Hyperplane(LSHModel):
     offsets_: Float32Array
     tables_: int
     bits_: int
-    multiprobe_: int = 0  # Of a model that was stored without one.
+    multiprobe_: int = 0  # Value of a model that was stored without it.
 
     def __init__(
         self,
@@ -105,20 +105,17 @@ class Hyperplane(LSHModel):
 
     @staticmethod
     def default_bits(rows: int, metric: str = "l2") -> int:
-        """Bits of a table for an index of `rows` rows, so that a query matches a fifth to a half of them.
+        """Return the bits per table: a query then matches a fifth to a half of the rows.
 
-        Fewer bits and more buckets find more and match more rows, which the server must rank. Simulated with 100
-        tables: the share of the rows that a query matches, and recall@10 of 2,000 candidates. Over 63,606 text
-        embeddings, 384-d, 10 bits .41 and .89, 13 bits .19 and .84, and with 4 buckets more .42 and .95; 14 bits with
-        4 more .33 and .96, but there a row's own tokens alone, which a search by its id has, lead to .91 of its
-        neighbours only. Over 100,000 SIFT descriptors, 128-d, 11 bits .34 and .96, 13 bits with 4 more .39 and .99.
-        Under ``dot`` the angles between queries and their best rows are wider, so there are 5 bits fewer.
+        Fewer bits and more buckets find more neighbours, and match more rows, which the server must rank. (Figures:
+        docs/decisions/models.md.) Under ``dot`` the angles between queries and their best rows are wider, so tables
+        have 5 bits fewer.
         """
         bits = round(math.log2(rows)) - 3
         return min(20, max(4, bits - PRODUCT_FEWER_BITS if metric_named(metric).by_product else bits))
 
     def default_effort(self, rows: int) -> int:
-        """Rows to rerank exactly: a tenth of `rows`, from 200 to 2,000."""
+        """Return the number of rows to rerank exactly: a tenth of `rows`, from 200 to 2,000."""
         return max(200, min(2000, rows // 10))
 
     @property
@@ -129,7 +126,7 @@ class Hyperplane(LSHModel):
 
     @property
     def token_count(self) -> int:
-        """Each table has 2^bits."""
+        """Number of tokens: 2^bits for each table."""
         self._check_fitted()
         return self.tables_ << self.bits_
 
@@ -183,11 +180,11 @@ class Hyperplane(LSHModel):
         return found
 
     def _tokens(self, vectors: Float32Array) -> Int64Array:
-        """``table << bits | code`` for each row and table."""
+        """Return ``table << bits | code`` for each row and table."""
         width = next(width for width in (8, 16, 32) if width >= self.bits_)
         tokens = np.empty((len(vectors), self.tables_), dtype=np.int64)
         block_rows = max(16, min(512, BLOCK_BITS // (self.tables_ * self.bits_)))
-        # Columns beyond `bits_` stay zero, so that eight, sixteen or thirty-two bits make one whole number.
+        # Columns beyond `bits_` stay zero, to fill integers of eight, sixteen or thirty-two bits.
         sides = np.zeros((block_rows, self.tables_, width), dtype=bool)
         offsets = self.offsets_.reshape(self.tables_, self.bits_)
         for block in row_blocks(len(vectors), block_rows):
@@ -205,7 +202,7 @@ def _max_multiprobe(tables: int) -> int:
 
 
 def _bisectors(sample: Float32Array, planes: int, generator: np.random.Generator) -> tuple[Float32Array, Float32Array]:
-    """Unit normals of planes between pairs of distinct rows, and the points in the middle: ``(planes, d)`` both."""
+    """Return unit normals of planes between pairs of distinct rows, and their midpoints, ``(planes, d)`` both."""
     draw = distinct_rows(sample)
     if len(draw) > 1:
         first = generator.integers(len(draw), size=planes)
@@ -213,7 +210,7 @@ def _bisectors(sample: Float32Array, planes: int, generator: np.random.Generator
         left, right = sample[draw[first]], sample[draw[(first + step) % len(draw)]]
         normals, middles = right - left, (left + right) * np.float32(0.5)
     else:
-        # Nothing to bisect: any direction is as good as another, a little beside the one point, not through it.
+        # There is nothing to bisect: a plane of any direction, slightly beside the one point, will do.
         normals = generator.standard_normal((planes, sample.shape[1]), dtype=np.float32)
         middles = sample[0] - normals
     lengths = np.sqrt(squared_norms(normals), dtype=np.float32)

@@ -1,8 +1,8 @@
-"""Inverted lists: each row goes to its nearest k-means lists, a query visits those nearest to it.
+"""Model ``ivf``: inverted lists over k-means clusters.
 
-J. Sivic and A. Zisserman, "Video Google", ICCV 2003 (inverted files over k-means words); Q. Chen et al.,
-"SPANN", NeurIPS 2021 (rows on the border of lists go into several). Under dot the nearest lists of a query are those
-with the largest inner products.
+Each row is put into its nearest lists, and a query visits its nearest lists. J. Sivic and A. Zisserman, "Video Google",
+ICCV 2003 (inverted files over k-means words); Q. Chen et al., "SPANN", NeurIPS 2021 (rows on the border of lists go
+into several). Under dot the nearest lists of a query are those with the largest inner products.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 MAX_LISTS = 2**20
 MAX_SPILL = 16
 ALL_EXAMINED = 4096
-"""Up to so many lists, each row is compared with all."""
+"""Maximum of lists up to which each row is compared with all."""
 MIN_EXAMINED = 2048
 EXAMINED_SHARE = 8
 SPILL = 4
@@ -37,7 +37,8 @@ ROWS_PER_LIST = 12
 MAX_PROBES = 64
 PRODUCT_PROBES = 4
 SCORED_ROWS = 1000
-# 400,000 rows of 128 dimensions. With its copy of unit length and three of the centroids a fit stays under 700 MB.
+# 400,000 rows of 128 dimensions. With a unit-length copy and three copies of the centroids, a fit takes less than 700
+# MB.
 SAMPLE_BYTES = 400_000 * 128 * 4
 MIN_SAMPLE_ROWS_PER_LIST = 4
 SAMPLE_ROWS_PER_LIST = 25
@@ -50,21 +51,21 @@ class IVF(LSHModel):
     Parameters
     ----------
     lists
-        Number of lists; default from the rows of the index, and at most one for four rows of the sample. A sample
-        with fewer distinct rows makes fewer.
+        Number of lists; default from the rows of the index, and at most one list per four rows of the sample. A sample
+        with fewer distinct rows makes fewer lists.
     spill
-        Into how many of its nearest lists each row is put.
+        Number of nearest lists that each row is in.
     hash_backend
-        ``"numpy"``, ``"tensorflow"`` or ``"auto"``: what encodes, see :func:`lsh_core.backends.choose_backend`.
+        Backend that encodes: ``"numpy"``, ``"tensorflow"`` or ``"auto"``; see :func:`lsh_core.backends.choose_backend`.
 
     Attributes
     ----------
     centroids_ : (lists_, d) float32, under ``dot`` (lists_, d + 1)
     lists_, spill_
-        What was used.
+        Values that were used.
     group_centres_, group_lists_
-        The two-level assignment of models beyond 4,096 lists (see :mod:`lsh_core.models.assignment`); absent in
-        others. Part of the model, since it decides tokens.
+        Two-level assignment of models beyond 4,096 lists (see :mod:`lsh_core.models.assignment`); absent in other
+        models. It decides tokens, so it is part of the model.
     """
 
     name: ClassVar[str] = "ivf"
@@ -99,21 +100,20 @@ class IVF(LSHModel):
 
     @staticmethod
     def default_lists(rows: int) -> int:
-        """Lists for an index of `rows` rows: one for 12 rows, but from 4·√rows to 16·√rows.
+        """Return the number of lists: one per 12 rows, from 4·√rows to 16·√rows.
 
-        With a spill of 4 that makes about 48 entries a list or more. More lists score fewer rows for the same
-        recall, up to there.
+        With a spill of 4 a list has about 48 entries or more. Up to this number, more lists score fewer rows for the
+        same recall.
         """
         root = math.sqrt(rows)
         return max(1, min(rows, round(max(4 * root, min(16 * root, rows / ROWS_PER_LIST)))))
 
     def default_effort(self, rows: int) -> int:
-        """Lists to visit for a recall@10 of about .97, in an index of `rows` rows.
+        """Return the lists to visit for a recall@10 of about .97.
 
-        √lists, at most 64, with a spill of 4; more with a smaller spill, and never fewer than hold about a
-        thousand rows, which cost nothing to score. Under ``dot`` four times as many: the best rows are no longer close
-        to the query. Measured with 50,000 rows of lognormal lengths (sigma 0.4), 240 probes: text embeddings .95 with
-        3.5 % of the rows scored, SIFT descriptors .99 with 5.6 %.
+        With a spill of 4 the default is √lists, at most 64; with a smaller spill it is larger. The visited lists hold
+        at least about a thousand rows, which cost next to nothing to score. Under ``dot`` four times as many are
+        visited, as the best rows are not close to the query. (Figures: docs/decisions/models.md.)
         """
         self._check_fitted()
         by_lists = min(MAX_PROBES, math.sqrt(self.lists_)) * SPILL / self.spill_
@@ -127,7 +127,7 @@ class IVF(LSHModel):
 
     @classmethod
     def default_sample(cls, rows: int, dims: int) -> int:
-        """Rows to fit on: 25 for each default list, at most 205 MB of them."""
+        """Return the number of rows to fit on: 25 per default list, at most 205 MB."""
         wanted = max(MIN_SAMPLE, SAMPLE_ROWS_PER_LIST * cls.default_lists(rows))
         return max(2, min(rows, wanted, SAMPLE_BYTES // (4 * dims)))
 
@@ -187,8 +187,8 @@ class IVF(LSHModel):
             tokens = nearest_lists(self._distances, vectors, self.spill_, groups)
             if not near:
                 return RowCodes(tokens, None)
-            # What a query for the row visits. By way of groups it would be far less: of the largest products of text
-            # embeddings .64 by 16 of 3,919 lists, where .83 are found by the product with all of them.
+            # Lists that a query for the row visits. They come from the product with all lists: groups would find far
+            # fewer of the largest products (.64 instead of .83 with 16 of 3,919 lists, text embeddings).
             queries = self._metric.prepare_queries(vectors[:, :-1])
             return RowCodes(tokens, self._distances.best_products(queries, near))
         nearest = nearest_lists(self._distances, vectors, max(near, self.spill_), groups)

@@ -1,4 +1,4 @@
-"""Lloyd's k-means in float32 blocks, with as many distinct centroids as were asked for.
+"""Lloyd's k-means in float32 blocks, with a fixed number of distinct centroids.
 
 S. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory 28 (1982). The first
 centroids are distinct rows drawn at random.
@@ -19,13 +19,13 @@ GATHER_BYTES = 2**24
 
 
 def row_blocks(rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
-    """Slices of at most `size` that cover ``range(rows)``."""
+    """Yield slices of at most `size` that cover ``range(rows)``."""
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))
 
 
 def nearest_centroid(vectors: Float32Array, centroids: Float32Array) -> Int64Array:
-    """The nearest centroid of each row, by looking at all of them: ``(n,)`` int64."""
+    """Return the nearest of all centroids to each row, ``(n,)`` int64."""
     scaled = centroids.T * np.float32(-2.0)
     norms = squared_norms(centroids)
     labels = np.empty(len(vectors), dtype=np.int64)
@@ -37,7 +37,7 @@ def nearest_centroid(vectors: Float32Array, centroids: Float32Array) -> Int64Arr
 
 
 def group_rows(labels: Int64Array, groups: int) -> tuple[Int64Array, Int64Array]:
-    """Rows in the order of their labels, and where each label's run begins: ``(n,)`` and ``(groups + 1,)``."""
+    """Return rows by label, and the start of each label: ``(n,)`` and ``(groups + 1,)``."""
     order = labels.argsort(kind="stable")
     bounds = np.zeros(groups + 1, dtype=np.int64)
     np.cumsum(np.bincount(labels, minlength=groups), out=bounds[1:])
@@ -45,7 +45,7 @@ def group_rows(labels: Int64Array, groups: int) -> tuple[Int64Array, Int64Array]
 
 
 def row_hashes(vectors: Float32Array) -> Array:
-    """Equal numbers for equal rows, and (but for one chance in 2⁶³ a pair) only for them: ``(n,)`` uint64.
+    """Return a hash of each row, ``(n,)`` uint64; two different rows collide with probability 2⁻⁶³.
 
     Multilinear hashing of the components' bits: D. Lemire and O. Kaser, "Strongly universal string hashing
     is fast", The Computer Journal 57 (2014).
@@ -54,14 +54,14 @@ def row_hashes(vectors: Float32Array) -> Array:
     weights += np.uint64(1)
     hashes = np.empty(len(vectors), dtype=np.uint64)
     for block in row_blocks(len(vectors), 1024):
-        # Adding zero makes -0.0 and 0.0 one number.
+        # Adding zero turns -0.0 into 0.0.
         bits = (vectors[block] + np.float32(0.0)).view(np.uint32)
         hashes[block] = bits.astype(np.uint64) @ weights
     return hashes
 
 
 def distinct_rows(vectors: Float32Array) -> Int64Array:
-    """The first row of each distinct value, in order: ``(m,)`` int64."""
+    """Return the first row of each distinct value, in order, ``(m,)`` int64."""
     first = np.unique(row_hashes(vectors), return_index=True)[1]
     return np.sort(first).astype(np.int64)
 
@@ -77,9 +77,9 @@ def kmeans(
     clusters
         At most ``len(draw)``.
     generator
-        What the first centroids are drawn with.
+        Random generator of the first centroids.
     draw : (m,) int64
-        Rows of distinct values, see :func:`distinct_rows`.
+        Rows of distinct values; see :func:`distinct_rows`.
 
     Returns
     -------
@@ -96,16 +96,16 @@ def kmeans(
 def means(
     vectors: Float32Array, labels: Int64Array, centroids: Float32Array, generator: np.random.Generator
 ) -> Float32Array:
-    """Move each centroid to the mean of its rows; one without rows goes to a row of a large cluster.
+    """Return the mean of each cluster; an empty cluster gets a row of a large one.
 
-    Splitting large clusters keeps lists of a size. Moving to the farthest rows, which is usual, makes lists
-    of one outlier each: it scored 3 to 16 % more rows for the same recall.
+    Splitting large clusters keeps lists about equal. The usual move to the farthest rows makes lists of one outlier
+    each, and scored 3 to 16 % more rows for the same recall.
 
     Parameters
     ----------
     vectors : (n, d) float32
     labels : (n,) int64
-        The centroid of each row.
+        Centroid of each row.
     centroids : (clusters, d) float32
 
     Returns
@@ -115,7 +115,7 @@ def means(
     order, bounds = group_rows(labels, len(centroids))
     counts = np.diff(bounds)
     moved = np.empty_like(centroids)
-    # Whole clusters at a time, about GATHER_BYTES of them: a sorted copy of the sample would double its memory.
+    # Whole clusters at a time, about GATHER_BYTES: a sorted copy of the sample would double its memory.
     gather_rows = max(1, GATHER_BYTES // vectors[:1].nbytes)
     cuts = np.unique(np.append(np.searchsorted(bounds, np.arange(0, len(vectors), gather_rows)), len(counts)))
     for first, last in itertools.pairwise(cuts):
@@ -128,7 +128,7 @@ def means(
     if empty.size:
         largest = counts.argsort(kind="stable")[::-1][: empty.size]
         largest = largest[counts[largest] > 0]
-        # Fewer clusters with rows than without: several rows of one.
+        # More empty than non-empty clusters: one cluster gives several rows.
         split = np.resize(largest, empty.size)
         offsets = (generator.random(empty.size) * counts[split]).astype(np.int64)
         moved[empty] = vectors[order[bounds[split] + offsets]]
@@ -136,12 +136,12 @@ def means(
 
 
 def replace_repeated(centroids: Float32Array, vectors: Float32Array, draw: Int64Array) -> Float32Array:
-    """Put rows in place of repeated centroids.
+    """Replace repeated centroids by rows.
 
     Parameters
     ----------
     draw : (m,) int64
-        Rows of `vectors` of distinct values, at least as many as there are centroids.
+        Rows of `vectors` with distinct values, at least as many as centroids.
     """
     hashes = row_hashes(centroids)
     first = np.unique(hashes, return_index=True)[1]

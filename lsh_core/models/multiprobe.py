@@ -1,8 +1,8 @@
-"""Further buckets of a hash table for a query: those beyond the planes that are nearest to it.
+"""Finds further buckets of a hash table for a query.
 
 Q. Lv, W. Josephson, Z. Wang, M. Charikar, K. Li, "Multi-probe LSH: efficient indexing for high-dimensional similarity
-search", VLDB 2007, section 4.4: a bucket scores the sum of the squared distances to the planes between the query and
-it, and buckets with low scores come first.
+search", VLDB 2007, section 4.4: the score of a bucket is the sum of the squared distances to the planes between the
+query and it, and buckets with low scores come first.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from lsh_core.models.arrays import Float32Array, Int64Array
 
 Ranks = tuple[int, ...]
-"""Some planes of a table, by the order of their distances to a query: 0 is the nearest."""
+"""Ranks of planes of a table by their distance to a query; 0 is the nearest."""
 
 
 def nearest_buckets(distances: Float32Array, count: int) -> Int64Array:
-    """Find the `count` buckets of each table with the lowest scores, the query's own left out.
+    """Return the `count` best buckets of each table beside the query's own.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def nearest_buckets(distances: Float32Array, count: int) -> Int64Array:
     Returns
     -------
     (n, tables, count) int64
-        The bits in which each bucket differs from the query's own, lowest score first.
+        Bits in which each bucket differs from the query's own, lowest score first.
     """
     bits = distances.shape[2]
     members = _members(bits, count)
@@ -44,7 +44,7 @@ def nearest_buckets(distances: Float32Array, count: int) -> Int64Array:
 
 @cache
 def _members(bits: int, count: int) -> Int64Array:
-    """Ranks of each set of planes that may be among the `count` best, (ranks, sets) of 0 and 1."""
+    """Return the membership of ranks in candidate sets, (ranks, sets) of 0 and 1."""
     sets = candidate_sets(bits, count)
     members = np.zeros((1 + max(max(ranks) for ranks in sets), len(sets)), dtype=np.int64)
     for place, ranks in enumerate(sets):
@@ -53,11 +53,11 @@ def _members(bits: int, count: int) -> Int64Array:
 
 
 def candidate_sets(bits: int, count: int) -> list[Ranks]:
-    """List the sets of planes that may be among the `count` best, whatever the distances are.
+    """Return all sets of planes that may be among the `count` best.
 
-    A set scores no less than one that lacks a plane of it, or has a nearer plane in the place of one: so with `count`
-    such sets or more below it, it is not needed. The two steps that lead to all sets are those of the paper's section
-    4.4: to shift the last plane by one, and to add the one after it.
+    The candidates hold for any distances. A set scores no less than a set with one plane removed, or with one plane
+    replaced by a nearer one. A set with `count` or more such sets below it is not needed. Two steps generate all sets,
+    as in section 4.4 of the paper: shift the last plane by one, or add the plane after it.
     """
     found: list[Ranks] = []
     waiting: list[Ranks] = [(0,)]

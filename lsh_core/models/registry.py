@@ -1,4 +1,4 @@
-"""Models by name."""
+"""Register of models by name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def model_class(name: str) -> type[LSHModel]:
     Raises
     ------
     SettingsError
-        No model has this name; the message lists the names that are known.
+        No model has this name; the message lists the known names.
     PluginError
         The package of the model cannot be imported, or its class is not a model.
     """
@@ -43,12 +43,12 @@ def model_classes() -> Iterator[type[LSHModel]]:
 def make_model(name: str, **params: Any) -> LSHModel:
     """Make an unfitted model.
 
-    Arguments that are None mean "the default", whether or not the model knows them.
+    An argument of None stands for the default, even if the model lacks the argument.
 
     Raises
     ------
     SettingsError
-        An unknown model, or an argument that it does not know.
+        The model is unknown, or lacks an argument.
     """
     known = model_class(name)
     given = {argument: value for argument, value in params.items() if value is not None}
@@ -61,10 +61,10 @@ def make_model(name: str, **params: Any) -> LSHModel:
 
 
 def load_model(name: str, params: Mapping[str, Any], arrays: Mapping[str, Array]) -> LSHModel:
-    """Make the fitted model whose :meth:`LSHModel.state` this is."""
+    """Make a fitted model from its :meth:`LSHModel.state`."""
     return model_class(name).from_state(dict(params), dict(arrays))
 
 
 def default_sample(name: str, rows: int, dims: int) -> int:
-    """Return how many of `rows` rows of `dims` components to fit a model on."""
+    """Return the number of rows of `dims` components to fit a model on."""
     return model_class(name).default_sample(rows, dims)

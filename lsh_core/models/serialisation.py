@@ -1,4 +1,4 @@
-"""Arrays as bytes, and bytes in parts that a document can hold.
+"""Converts arrays to bytes, and bytes to parts for documents.
 
 ``npy`` without pickle: reading a model runs nothing.
 """
@@ -19,7 +19,7 @@ PART_BYTES = 4 * 2**20
 
 
 class Part(NamedTuple):
-    """One part of a longer run of bytes; `sha256` is over `data`, in hexadecimal."""
+    """Part of a longer run of bytes; `sha256` is over `data`, in hexadecimal."""
 
     number: int
     data: bytes
@@ -27,32 +27,32 @@ class Part(NamedTuple):
 
 
 def dump_array(array: Array) -> bytes:
-    """`array` in the ``npy`` format; ``ValueError`` for arrays of objects."""
+    """Return `array` in the ``npy`` format; raise ``ValueError`` for arrays of objects."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 
 def load_array(data: bytes) -> Array:
-    """The array that :func:`dump_array` made `data` of; ``ValueError`` if it is not one, or holds objects."""
+    """Return the array of `data` from :func:`dump_array`; raise ``ValueError`` for other data or objects."""
     array: Array = np.load(io.BytesIO(data), allow_pickle=False)
     return array
 
 
 def split_parts(data: bytes, part_bytes: int = PART_BYTES) -> Iterator[Part]:
-    """Cut `data` into parts of at most `part_bytes`; at least one."""
+    """Cut `data` into one or more parts of at most `part_bytes`."""
     for number, start in enumerate(range(0, max(1, len(data)), part_bytes)):
         piece = data[start : start + part_bytes]
         yield Part(number, piece, hashlib.sha256(piece).hexdigest())
 
 
 def join_parts(parts: Iterable[Part]) -> bytes:
-    """Put parts together again, whatever their order.
+    """Join parts in any order.
 
     Raises
     ------
     ModelMismatchError
-        A part is missing, or is not the one that was stored.
+        A part is missing, or differs from the stored one.
     """
     ordered = sorted(parts, key=lambda part: part.number)
     for place, part in enumerate(ordered):

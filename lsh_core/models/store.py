@@ -1,8 +1,8 @@
-"""Models in Elasticsearch: immutable, found by name, checked by sha256 when they are read.
+"""Stores models in Elasticsearch: immutable, found by name, checked by sha256.
 
-A model is one header and, for each array, parts of at most 4 MiB. The header is written last, so a model
-that can be found is whole. Its id is its name and a hash of the model and of the encoder of the vectors that it was
-trained on, if that is known: the same model of the same encoder stored twice is one model.
+A model is one header and, for each array, parts of at most 4 MiB. The header is written last, so that every model that
+is found is whole. The id is the name, and a hash of the model and of the encoder of its vectors, if known. The same
+model of the same encoder is stored once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MAX_LISTED = 1000
 
 @dataclass(frozen=True)
 class StoredModel:
-    """Header of a stored model: everything but its arrays.
+    """Header of a stored model, without arrays.
 
     Attributes
     ----------
@@ -59,12 +59,12 @@ class StoredModel:
 
 
 def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mapping[str, Any]) -> StoredModel:
-    """Store a fitted model under `name`; storing it again only makes it the newest of its name.
+    """Store a fitted model under `name`; storing it again makes it the newest.
 
     Parameters
     ----------
     facts
-        Facts that training records beside the model; the encoder of the vectors as ``encoder``.
+        Facts of the training; ``encoder`` holds the encoder of the vectors.
     """
     ensure_system_index(client, MODELS)
     digest = fingerprint(model)
@@ -109,7 +109,7 @@ def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mappin
 
 
 def list_models(client: Elasticsearch, name: str | None = None) -> list[StoredModel]:
-    """Return the models of `name`, or all, newest first; models of another format are left out."""
+    """Return the models of `name`, or all, newest first, without other formats."""
     ensure_system_index(client, MODELS)
     client.indices.refresh(index=MODELS)
     wanted: list[dict[str, Any]] = [{"exists": {"field": "name"}}, {"term": {"format": FORMAT}}]
@@ -127,7 +127,7 @@ def find_model(client: Elasticsearch, name: str, model_id: str | None = None) ->
     Raises
     ------
     NotFoundError
-        There is none; the message says how to train one.
+        No such model exists; the message says how to train one.
     """
     if model_id is None:
         newest = list_models(client, name)
@@ -149,21 +149,21 @@ def find_model(client: Elasticsearch, name: str, model_id: str | None = None) ->
 
 
 def no_model(name: str) -> NotFoundError:
-    """Return the error for a name that no model was trained for."""
+    """Return the error for a name without a model."""
     hint = f"train one: airlsh train {name} --source ...; `airlsh models list` shows all models"
     return NotFoundError("model of", name, hint)
 
 
 @lru_cache(maxsize=4)
 def read_model(connection: Connection, name: str, model_id: str) -> LSHModel:
-    """Read a whole model; kept in this process, since a stored model never changes.
+    """Read a whole model, and cache it in this process: stored models never change.
 
     Raises
     ------
     NotFoundError
         There is no such model.
     ModelMismatchError
-        What was read is not what was stored.
+        The content differs from what was stored.
     """
     client = answering_client(connection)
     stored = find_model(client, name, model_id)
@@ -182,7 +182,7 @@ def read_model(connection: Connection, name: str, model_id: str) -> LSHModel:
 
 
 def _own_digest(digest: str, facts: Mapping[str, Any]) -> str:
-    """Tell models of two encoders apart: their vectors may be the same, as where one reads more than any text has."""
+    """Return a digest with the encoder: two encoders may make equal vectors, as with a larger token limit."""
     encoder = facts.get("encoder")
     return hashlib.sha256(f"{digest} {encoder['fingerprint']}".encode()).hexdigest() if encoder else digest
 

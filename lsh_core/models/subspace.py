@@ -1,8 +1,9 @@
-"""Words of a product quantiser: the dimensions in parts, k-means in each, one token a part.
+"""Model ``subspace``: one token per part of a product quantiser.
 
-H. Jegou, M. Douze, C. Schmid, "Product quantization for nearest neighbor search", IEEE TPAMI 33 (2011), section 3:
-a vector is cut into parts, and each part is replaced by the number of its nearest centroid. Here these numbers are not
-added up to distances but used as words: rows are ranked by how many of their parts share the query's clusters.
+H. Jegou, M. Douze, C. Schmid, "Product quantization for nearest neighbor search", IEEE TPAMI 33 (2011), section 3: a
+vector is cut into parts, and each part is replaced by the number of its nearest centroid. Here the numbers are not
+added up to distances, but used as words: rows are ranked by the number of parts in which they share the query's
+cluster.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ BLOCK_DISTANCES = 2**18
 
 
 class Subspace(LSHModel):
-    """One token for each part of the dimensions: the cluster that the part of the row is in.
+    """Model with one token per part of the dimensions: the cluster of the part.
 
     Parameters
     ----------
     parts
-        Into how many runs of dimensions vectors are cut, at most one for each dimension; default from the dimensions.
+        Number of parts of a vector, at most one per dimension; default from the dimensions.
     clusters
-        Clusters of each part. A sample with fewer distinct values of a part makes fewer there.
+        Clusters of each part. A part with fewer distinct values in the sample has fewer clusters.
 
     Attributes
     ----------
     centroids_ : (parts_, clusters_, w) float32
-        Where a part is narrower than the widest, w, or has fewer clusters, the rest is zero.
+        Zero beyond the width of a part narrower than the widest, w, and beyond its clusters.
     counts_ : (parts_,) int64
-        Clusters that each part has.
+        Clusters of each part.
     parts_, clusters_
-        What was used.
+        Values that were used.
     """
 
     name: ClassVar[str] = "subspace"
@@ -70,17 +71,17 @@ class Subspace(LSHModel):
 
     @staticmethod
     def default_parts(dims: int) -> int:
-        """Parts of vectors of `dims` components: eight components each, but 32 to 128 parts where there are so many.
+        """Return the parts of vectors of `dims` components: eight components each, within 32 to 128 parts.
 
-        Simulated, recall@10 of 5,000 candidates, and the entries that the server counts as a multiple of the rows.
-        100,000 SIFT descriptors, 128-d: 16 parts of 8 clusters .923 and 2.4, 32 of 8 .965 and 5.6, 64 of 8 .928 and
-        16, 32 of 16 .900 and 2.8. 63,466 text embeddings, 384-d: 32 of 8 .974 and 4.0, 64 of 8 .997 and 8.1, 48 of 16
-        .988 and 3.0, 96 of 16 .997 and 6.2.
+        Figures of other numbers of parts and clusters: docs/decisions/models.md.
         """
         return min(dims, 128, max(32, dims // 8))
 
     def default_effort(self, rows: int) -> int:
-        """Rows to rerank exactly: a tenth of `rows`, from 200 to 5,000; to rank them all is what costs."""
+        """Return the number of rows to rerank exactly: a tenth of `rows`, from 200 to 5,000.
+
+        Ranking all rows dominates the cost.
+        """
         return max(200, min(5000, rows // 10))
 
     @property
@@ -128,28 +129,28 @@ class Subspace(LSHModel):
 
     @cached_property
     def _norms(self) -> Float32Array:
-        """Squared lengths of the centroids, (parts, 1, clusters); without end where there is none."""
+        """Return squared lengths of the centroids, (parts, 1, clusters); infinite for missing ones."""
         norms: Float32Array = np.einsum("pcw,pcw->pc", self.centroids_, self.centroids_)[:, np.newaxis]
         return norms + self._missing
 
     @cached_property
     def _missing(self) -> Float32Array:
-        """Where there is no centroid, (parts, 1, clusters): without end there, else 0."""
+        """Return infinity for missing centroids, else 0, (parts, 1, clusters)."""
         missing = np.arange(self.clusters_) >= self.counts_[:, np.newaxis, np.newaxis]
         return np.where(missing, np.float32(np.inf), np.float32(0))
 
     @cached_property
     def _scaled(self) -> Float32Array:
-        """-2 times the centroids, (parts, w, clusters)."""
+        """Return -2 times the centroids, (parts, w, clusters)."""
         return np.ascontiguousarray(self.centroids_.transpose(0, 2, 1)) * np.float32(-2.0)
 
     def _tokens(self, vectors: Float32Array, *, by_product: bool = False) -> Int64Array:
-        """``part · clusters + cluster`` of the nearest centroid, or the one with the largest inner product."""
+        """Return ``part · clusters + cluster`` of the nearest centroid, or that of the largest product."""
         tokens = np.empty((len(vectors), self.parts_), dtype=np.int64)
         dims = vectors.shape[1]
         columns = _columns(dims, self.parts_)
         block_rows = max(16, min(512, BLOCK_DISTANCES // (self.parts_ * self.clusters_)))
-        # One zero more than the vectors have: what narrower parts are filled up with.
+        # One zero more than the vectors have, to pad narrower parts.
         padded = np.zeros((block_rows, dims + 1), dtype=np.float32)
         for block in row_blocks(len(vectors), block_rows):
             rows = vectors[block]
@@ -162,7 +163,7 @@ class Subspace(LSHModel):
 
 
 def _columns(dims: int, parts: int) -> Int64Array:
-    """The components of each part, (parts, w) int64; those narrower than w have `dims`, which is none, at the end."""
+    """Return the components of each part, (parts, w) int64; narrower parts are padded with `dims`."""
     bounds = np.arange(parts + 1) * dims // parts
     columns = bounds[:-1, np.newaxis] + np.arange(np.diff(bounds).max())
     return np.where(columns < bounds[1:, np.newaxis], columns, dims)

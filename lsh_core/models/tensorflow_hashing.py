@@ -1,18 +1,15 @@
-"""The tokens of rows computed by TensorFlow: on a GPU where there is one, else on the CPU.
+"""Computes tokens with TensorFlow, on a GPU if there is one.
 
-Rows go through in blocks of at most `BLOCK_NUMBERS` products, so that a block takes some 50 MiB whatever the model. The
-number of rows is left open in the signatures of the functions: they are traced once, not once for each size of a
-chunk, and a live upsert of one row does not pay for a block. Input to matrix products is not rounded to TF32.
+Rows are processed in blocks of at most `BLOCK_NUMBERS` products, so that a block takes some 50 MiB for any model. The
+signatures of the functions leave the number of rows open: functions are traced once, not once per chunk size, and a
+live upsert of one row does not pay for a block. Input to matrix products is not rounded to TF32.
 
-What TensorFlow adds up in another order differs in the last bits, so a token differs from NumPy's where a row lies
-within rounding of a plane, or two lists fall on either side of one of the steps that distances are compared by.
+TensorFlow adds up in another order than NumPy, so sums differ in the last bits. A token differs from NumPy's if a row
+lies within rounding of a plane, or if two lists lie on either side of a step of compared distances.
 
-Measured without a GPU, by one core, 50,000 rows of 384 dimensions in one chunk, rows/s with NumPy in parentheses:
-``hyperplane`` at its defaults (1,300 planes) 160,000 (85,000), ``ivf`` with its 16 nearest of 4,000 lists 32,000
-(30,000) and of 16,000, in two levels, 32,000 (43,000): there a group has some hundred rows, and each is a call. Of a
-million tokens up to 90 were others. One row took 0.4, 0.5 and 1 to 3 ms (0.06, 0.1 and 0.3).
+Up to 90 of a million tokens differed. (All figures: docs/decisions/models.md.)
 
-On a GPU int32 is avoided in sums and comparisons: TensorFlow computes these on the host.
+Sums and comparisons avoid int32, which TensorFlow computes on the host even with a GPU.
 """
 
 from __future__ import annotations
@@ -34,7 +31,7 @@ HALF_BITS = 16
 
 
 class _Functions(NamedTuple):
-    """Traced functions, once in a process and for all models."""
+    """Traced functions, one set per process for all models."""
 
     codes: Any
     nearest: Any
@@ -53,9 +50,9 @@ def _functions() -> _Functions:
 
     @tf.function(input_signature=[matrix, matrix, numbers, matrix])  # type: ignore[untyped-decorator]
     def codes(rows: Any, normals: Any, offsets: Any, places: Any) -> Any:
-        """The bits of each table as the two halves of a number, (n · tables, 2) float32."""
+        """Return the bits of each table as two halves of a number, (n · tables, 2) float32."""
         sides = tf.cast(tf.matmul(rows, normals, transpose_b=True) > offsets, tf.float32)
-        # Sums of 16 different powers of two: exact in float32, and a product is faster than sums of integers.
+        # Sums of 16 different powers of two are exact in float32, and a product is faster than sums of integers.
         return tf.matmul(tf.reshape(sides, [-1, tf.shape(places)[0]]), places)
 
     @tf.function(input_signature=[matrix, matrix, numbers, whole, whole])  # type: ignore[untyped-decorator]
@@ -63,7 +60,7 @@ def _functions() -> _Functions:
         squared = tf.matmul(rows, scaled, transpose_b=True) + norms
         squared = tf.maximum(squared + tf.reduce_sum(tf.square(rows), axis=1, keepdims=True), 0.0)
         steps = tf.bitcast(tf.bitwise.bitwise_and(tf.bitcast(squared, tf.int32), kept_bits), tf.float32)
-        return tf.math.top_k(-steps, count).indices  # Of equal ones the first.
+        return tf.math.top_k(-steps, count).indices  # Of equal distances the first.
 
     @tf.function(input_signature=[matrix, matrix, numbers, whole])  # type: ignore[untyped-decorator]
     def smallest(rows: Any, scaled: Any, norms: Any, count: Any) -> Any:
@@ -73,7 +70,7 @@ def _functions() -> _Functions:
 
 
 class TensorFlowPlanes:
-    """On which sides of a model's planes rows lie.
+    """Sides of a model's planes on which rows lie.
 
     Parameters
     ----------
@@ -95,7 +92,7 @@ class TensorFlowPlanes:
         self._planes = tf.constant(normals), tf.constant(offsets), tf.constant(places)
 
     def tokens(self, vectors: Float32Array) -> Int64Array:
-        """``table << bits | code`` for each row and table, (n, tables) int64."""
+        """Return ``table << bits | code`` for each row and table, (n, tables) int64."""
         tokens = np.empty((len(vectors), self._tables), dtype=np.int64)
         with whole_float32(_tensorflow()):
             for block in row_blocks(len(vectors), _block_rows(self._tables * self._bits)):
@@ -106,7 +103,7 @@ class TensorFlowPlanes:
 
 
 class TensorFlowDistances:
-    """Distances to a model's centroids, see :class:`lsh_core.models.distances.Distances`.
+    """Distances to a model's centroids; see :class:`lsh_core.models.distances.Distances`.
 
     Parameters
     ----------
@@ -148,7 +145,7 @@ class TensorFlowDistances:
         return self._smallest(queries, self._scaled, _tensorflow().zeros_like(self._norms), count)
 
     def _smallest(self, vectors: Float32Array, scaled: Any, norms: Any, count: int) -> Int64Array:
-        """Positions of the smallest ``scaled · row + norm``, smallest first."""
+        """Return positions of the smallest ``scaled · row + norm``, smallest first."""
         found = np.empty((len(vectors), count), dtype=np.int64)
         with whole_float32(_tensorflow()):
             for block in row_blocks(len(vectors), _block_rows(int(scaled.shape[0]))):

@@ -1,8 +1,8 @@
-"""One BLAS thread, for as long as somebody hashes.
+"""Limits BLAS to one thread while any thread hashes.
 
-Hashing works in blocks that fit the cache of one core. A second BLAS thread makes one query slower
-(2.6 ms against 0.9 ms for 16,384 lists of 384 dimensions), steals the core of the worker beside it, and
-may add up in another order, so that the same seed would give another model.
+Hashing works in blocks that fit the cache of one core. A second BLAS thread makes one query slower (2.6 ms against 0.9
+ms for 16,384 lists of 384 dimensions), takes the core of the neighbouring worker, and may change the order of sums, so
+that the same seed would give another model.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _limit: Any = None
 
 @cache
 def _controller() -> Any:
-    # Its own import costs little, but numpy has to be loaded before it looks for BLAS.
+    # The import costs little, but numpy must be loaded before threadpoolctl looks for BLAS.
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
     return ThreadpoolController()
 
 
 def _take_control() -> None:
-    """Let this thread set the limit; threadpoolctl 3.8 and later ignores all threads but the last that did."""
+    """Let this thread set the limit; threadpoolctl 3.8 and later ignores all threads but the last to do so."""
     for library in _controller().lib_controllers:
         if hasattr(library, "clear_controlling_thread"):
             library.clear_controlling_thread(force=True)
@@ -37,7 +37,7 @@ def _take_control() -> None:
 def one_blas_thread() -> Iterator[None]:
     """Limit BLAS to one thread while the block runs.
 
-    The limit belongs to the process: the first thread that enters sets it, the last that leaves lifts it.
+    The limit belongs to the process: the first thread to enter sets it, and the last to leave lifts it.
     """
     global _inside, _limit
     with _lock:

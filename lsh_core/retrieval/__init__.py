@@ -1,1 +1,1 @@
-"""Retrieval strategies: what an index maps, stores and is asked for, one module for each. Pure: no I/O."""
+"""Retrieval strategies: fields, stored codes and queries, one module per strategy. Pure: no I/O."""

@@ -1,4 +1,4 @@
-"""Searches whose rows are compared in the client, for metrics that the server does not know. Pure: no I/O."""
+"""Searches that the client ranks, for metrics that the server lacks. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from lsh_core.retrieval.query import MAX_RESULTS, Filter, Hits, Query, all_of, r
 
 @dataclass(frozen=True)
 class ClientQuery(Query):
-    """Search for every row that passes a filter, with its vector; the client compares and ranks the rows.
+    """Search for all rows that pass a filter; the client compares and ranks them.
 
-    At most 10,000 rows can pass: the server returns no more.
+    Hits have their vectors. At most 10,000 rows may pass, as the server returns no more.
 
     Attributes
     ----------
     vector
-        Vector that rows are compared with.
+        Vector to compare rows with.
     column, metric
         Vector column, and the name of its metric.
     k
         Rows of the result.
     keeps_vector
-        Whether the vector is one of the fields that were asked for.
+        Whether the vector is one of the requested fields.
     """
 
     vector: tuple[float, ...] = ()
@@ -78,7 +78,7 @@ def client_query(
     fields: Sequence[str] | None,
     path: Any,
 ) -> ClientQuery:
-    """Return the search for the `k` rows nearest to `vector` among the rows that pass a filter."""
+    """Return the search for the `k` nearest rows to `vector` under a filter."""
     wanted = all_of({"exists": {"field": column}}, among) or {"match_all": {}}
     source: dict[str, Any] = {"excludes": ["airlsh"], "exclude_vectors": False}
     if fields is not None:

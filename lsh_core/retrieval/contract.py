@@ -1,8 +1,8 @@
 """Contract of a retrieval strategy, and the exact scan that all strategies share.
 
-A strategy answers, for one vector column: which fields are mapped, what is written with a row, what a search by vector
-or by stored id sends, and how the effort of a search is counted. A model names its strategy (`LSHModel.retrieval`), and
-an index stores the name and the parameters in its ``_meta``.
+For one vector column a strategy defines the mapped fields, the codes written with a row, the searches by vector and by
+stored id, and the unit of effort. A model names its strategy (`LSHModel.retrieval`). An index stores the name and the
+parameters in its ``_meta``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lsh_core.retrieval.query import (
 from lsh_core.retrieval.token_format import TokenFormat
 
 EXACT_ROWS = 20_000
-"""Rows that are scanned as fast as a query looks at its lists."""
+"""Number of rows that are scanned as fast as lists are visited."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class VectorColumn:
 class Retrieval(ABC):
     """Retrieval strategy of one vector column.
 
-    The fields beside `column` are parameters of the strategy, and are stored with the index. They have defaults: the
-    mapping of a draft is made before a model's arrays are read.
+    The fields beside `column` are parameters of the strategy, and are stored with the index. They have defaults, since
+    the mapping of a draft is made before a model's arrays are read.
     """
 
     name: ClassVar[str]
@@ -65,9 +65,9 @@ class Retrieval(ABC):
     effort_unit: ClassVar[str]
     """Unit of the effort of a search."""
     max_effort: ClassVar[int] = MAX_RESULTS
-    """Greatest effort that the server takes."""
+    """Maximum effort that the server accepts."""
     favours_own_rows: ClassVar[bool] = False
-    """Whether neighbours of indexed rows are found more easily than neighbours of other vectors."""
+    """Whether neighbours of indexed rows are easier to find than those of other vectors."""
 
     column: VectorColumn
 
@@ -129,11 +129,14 @@ class Retrieval(ABC):
 
     @abstractmethod
     def row_parts(self, tokens: npt.NDArray[np.int64], near: npt.NDArray[np.int64] | None) -> list[bytes]:
-        """Return the part of each row's ``airlsh`` object that holds its codes, with a comma in front, or empty."""
+        """Return the codes of each row as a part of its ``airlsh`` object.
+
+        A part begins with a comma, or is empty.
+        """
 
     @property
     def vector_copy(self) -> tuple[bytes, bytes] | None:
-        """Text before and after a second copy of the vector in a row's ``airlsh`` object; None: there is no copy."""
+        """Text around a second copy of the vector in a row's ``airlsh`` object; None: no copy."""
         return None
 
     # Queries.
@@ -162,23 +165,23 @@ class Retrieval(ABC):
     def by_id(
         self,
         index: str,
-        identity: str,
+        id: str,
         *,
         k: int,
         effort: int,
         shards: int,
         fields: Sequence[str] | None = None,
     ) -> Query:
-        """Return the search for the `k` rows nearest to the stored row `identity`, without this row.
+        """Return the search for the `k` nearest rows to the stored row `id`.
 
-        The server looks up the vector and the codes of the row. `can_look_up` says when these are enough.
+        The row itself is excluded. The server looks up its vector and codes; `can_look_up` tells when these are enough.
         """
 
     @final
     def can_look_up(self, effort: int | None) -> bool:
-        """Return whether a look-up of a stored row finds as much as a search by the row's vector.
+        """Return whether `by_id` finds as many neighbours as `by_vector`.
 
-        A look-up compares by the server's similarity, so it needs a metric that the server scores by.
+        A look-up compares by the server's similarity, so it needs a metric with server scores.
 
         Parameters
         ----------
@@ -191,22 +194,23 @@ class Retrieval(ABC):
 
     @abstractmethod
     def _stored_is_enough(self, effort: int) -> bool:
-        """Return whether the codes that are stored with a row lead to as many neighbours as `effort` does."""
+        """Return whether the stored codes of a row lead to as many neighbours as `effort`."""
 
     @final
     def exact(
         self, target: Target, *, k: int, query_filter: Filter | None = None, fields: Sequence[str] | None = ()
     ) -> Query:
-        """Return the search that scores every row that passes the filter."""
+        """Return the search that scores all rows that pass the filter."""
         return self.scored_search(target, k=k, among=query_filter, fields=fields, path="exact")
 
     @final
     def scored_search(
         self, target: Target, *, k: int, among: Filter | None, fields: Sequence[str] | None, path: Path
     ) -> Query:
-        """Return the search that compares every row that passes `among`: on the server, or in the client.
+        """Return the search that compares all rows that pass `among`.
 
-        The client compares by metrics that the server does not know. `target` is then a vector, not a stored row.
+        The server compares by its own metrics, and the client by other metrics. For the client `target` is a vector,
+        not a stored row.
         """
         if metric_named(self.column.metric).server_scores:
             return Query(request_body(self.scored(target, k=k, among=among), k, fields), path)
@@ -217,47 +221,47 @@ class Retrieval(ABC):
 
     @final
     def scored(self, target: Target, *, k: int, among: Filter | None = None) -> dict[str, Any]:
-        """Return the clause that scores the rows that pass `among` by the metric; `k` rows are wanted of each shard."""
+        """Return the clause that scores the rows that pass `among`, `k` per shard."""
         return metric_named(self.column.metric).scored_query(self.column.name, target, k=k, filter=among)
 
     @final
-    def stored_vector(self, index: str, identity: str) -> Target:
-        """Compare rows with the vector of the stored row `identity`, which the server looks up."""
-        return by_stored_vector(self.column.name, index, identity)
+    def stored_vector(self, index: str, id: str) -> Target:
+        """Return the target for the vector of the stored row `id`."""
+        return by_stored_vector(self.column.name, index, id)
 
     # Effort.
 
     def effort_range(self, k: int, rows: int) -> tuple[int, int]:
-        """Return the smallest and the greatest effort of a search for `k` of `rows` rows."""
+        """Return the minimum and maximum effort of a search for `k` of `rows` rows."""
         return min(k, rows), min(rows, self.max_effort)
 
     def measured_range(self, k: int, rows: int, default: int) -> tuple[int, int]:
-        """Return the range of efforts to measure with rows of the index as queries; `default` is the model's effort."""
+        """Return the range of efforts to measure with indexed rows; `default` is the model's effort."""
         return self.effort_range(k, rows)
 
     def checked_effort(self, effort: int) -> int:
-        """Return the effort of a caller; raise `SettingsError` for one outside the bounds of the server."""
+        """Return the effort of a caller; raise `SettingsError` outside the server's bounds."""
         if not 1 <= effort <= self.max_effort:
             raise SettingsError(self.effort_unit, effort, f"must be from 1 to {self.max_effort}")
         return effort
 
     @final
     def effort_under_filter(self, effort: int, *, rows: int, passing: int, default: int) -> int | None:
-        """Return the effort that finds as much among rows that pass a filter as `effort` does among all.
+        """Return the effort under a filter that finds as many neighbours as `effort` without.
 
         Parameters
         ----------
         rows
             Rows of the index.
         passing
-            Rows that pass.
+            Rows that pass the filter.
         default
             Default effort of the model.
 
         Returns
         -------
         int or None
-            None: all rows that pass are to be scanned.
+            None: all rows that pass are scanned.
         """
         if passing <= EXACT_ROWS:
             return None
@@ -265,4 +269,4 @@ class Retrieval(ABC):
 
     @abstractmethod
     def _scaled_effort(self, effort: int, *, rows: int, passing: int, default: int) -> int | None:
-        """Return the effort of `effort_under_filter` where a scan is not faster anyway."""
+        """Return the effort under a filter for filters where a scan is slower."""

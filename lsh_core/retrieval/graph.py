@@ -17,10 +17,10 @@ from lsh_core.retrieval.query import Filter, Query, Target, by_vector, excluding
 
 @dataclass(frozen=True)
 class GraphQuery(Query):
-    """Search of a graph: the server does not tell how many rows it scores."""
+    """Search of a graph; the server does not report the number of scored rows."""
 
     def pooled(self, pool: int) -> Self:
-        """Return the same search for `pool` hits, or for as many as the graph keeps."""
+        """Return the same search for `pool` hits, or all rows that the graph search keeps."""
         pooled = super().pooled(pool)
         knn = {**self.body["query"]["knn"], "k": pooled.body["size"]}
         return replace(pooled, body={**pooled.body, "query": {"knn": knn}})
@@ -32,12 +32,12 @@ class GraphQuery(Query):
 
 @dataclass(frozen=True)
 class Graph(Retrieval):
-    """Graph of a second copy of the vectors; the effort is the number of rows that each shard's search keeps.
+    """Graph of a second copy of the vectors.
 
-    On a field with a graph a query is exact only where no more than 10,000 rows pass its filter, and to scan 63,666
-    rows in parts as small as that took as long as ten searches of the graph. So the graph is a second field. The server
-    makes neither multi-fields nor ``copy_to`` of vectors, so each row is sent with two copies: the price is twice the
-    bytes. The type is ``hnsw``, never one of the quantised ones.
+    The effort is the number of rows that the search of each shard keeps. On a field with a graph, a query is exact only
+    if at most 10,000 rows pass its filter, and a scan of 63,666 rows in such parts took as long as ten searches of the
+    graph. So the graph is a second field. The server supports neither multi-fields nor ``copy_to`` for vectors, so each
+    row is sent with two copies, which doubles its bytes. The type is ``hnsw``, never a quantised one.
 
     Attributes
     ----------
@@ -54,12 +54,12 @@ class Graph(Retrieval):
 
     @classmethod
     def parameters_of(cls, model: LSHModel, fingerprint: str) -> dict[str, Any]:
-        """Return the options that the model has for the server's graph."""
+        """Return the model's options of the server's graph."""
         return dict(model.graph)
 
     @property
     def graph_path(self) -> str:
-        """Field with the graph."""
+        """Name of the field with the graph."""
         return f"airlsh.graph.{self.column.name}"
 
     @property
@@ -78,7 +78,7 @@ class Graph(Retrieval):
 
     @property
     def vector_copy(self) -> tuple[bytes, bytes] | None:
-        """Text before and after the copy of the vector."""
+        """Text around the copy of the vector."""
         return b',"graph":{' + orjson.dumps(self.column.name) + b':"', b'"}'
 
     def by_vector(
@@ -98,7 +98,7 @@ class Graph(Retrieval):
     def by_id(
         self,
         index: str,
-        identity: str,
+        id: str,
         *,
         k: int,
         effort: int,
@@ -106,18 +106,18 @@ class Graph(Retrieval):
         fields: Sequence[str] | None = None,
     ) -> Query:
         """Search the graph with the vector that the server looks up."""
-        target = self.stored_vector(index, identity)
-        return self._search(target, excluding(identity), k=k, effort=effort, fields=fields)
+        target = self.stored_vector(index, id)
+        return self._search(target, excluding(id), k=k, effort=effort, fields=fields)
 
     def _stored_is_enough(self, effort: int) -> bool:
         """Return True: the graph needs the vector alone."""
         return True
 
     def measured_range(self, k: int, rows: int, default: int) -> tuple[int, int]:
-        """Return the range from the model's effort on.
+        """Return the range that starts at the model's effort.
 
-        Rows of the index are found more easily than other vectors: over 63,166 text embeddings 12 candidates found .95
-        of the neighbours of indexed rows, .90 of those of queries that were left out. So no smaller effort is chosen.
+        Neighbours of indexed rows are easier to find: over 63,166 text embeddings, 12 candidates found .95 of the
+        neighbours of indexed rows, but .90 of those of held-out queries. So no smaller effort is chosen.
         """
         _, most = self.effort_range(k, rows)
         return min(most, default), most
@@ -125,7 +125,7 @@ class Graph(Retrieval):
     def _search(
         self, target: Target, among: Filter | None, *, k: int, effort: int, fields: Sequence[str] | None
     ) -> GraphQuery:
-        """Search the graph, which keeps the `effort` nearest rows that it visits in each shard."""
+        """Return the search of the graph, which keeps `effort` rows per shard."""
         kept = max(k, effort)
         knn: dict[str, Any] = {"field": self.graph_path, "k": k, "num_candidates": kept, **target}
         if among is not None:
@@ -133,5 +133,5 @@ class Graph(Retrieval):
         return GraphQuery(request_body({"knn": knn}, k, fields), "graph", max_hits=kept)
 
     def _scaled_effort(self, effort: int, *, rows: int, passing: int, default: int) -> int | None:
-        """Return the same effort: the server searches until it has as many rows that pass."""
+        """Return the same effort: the server continues until enough rows pass."""
         return effort

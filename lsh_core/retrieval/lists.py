@@ -17,14 +17,14 @@ from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.retrieval.tokens import TokenRetrieval
 
 MAX_TERMS = 65_536
-"""Tokens that the server takes in one filter (``index.max_terms_count``)."""
+"""Maximum of tokens in one filter (``index.max_terms_count``)."""
 LOOKUP_LISTS = 16
 """Nearest lists that are stored with each row."""
 
 
 @dataclass(frozen=True)
 class Lists(TokenRetrieval):
-    """Lists of rows, each a token; the effort is the number of lists that a query probes.
+    """Lists of rows, one token each; the effort is the number of probed lists.
 
     Attributes
     ----------
@@ -43,18 +43,18 @@ class Lists(TokenRetrieval):
 
     @classmethod
     def parameters_of(cls, model: LSHModel, fingerprint: str) -> dict[str, Any]:
-        """Return the format of the tokens and the numbers of lists."""
+        """Return the format of the tokens, and both numbers of lists."""
         count = model.token_count
         tokens = TokenFormat.of(fingerprint, count).parameters()
         return {**tokens, "lists": count, "lookup_lists": min(LOOKUP_LISTS, count)}
 
     @classmethod
     def check_metric(cls, metric: str) -> None:
-        """Accept every metric: the client compares rows by a metric that the server does not know."""
+        """Accept every metric: the client compares rows by metrics that the server lacks."""
 
     @property
     def list_path(self) -> str:
-        """Field with the primary list of a row."""
+        """Name of the field with the primary list of a row."""
         return f"airlsh.list.{self.column.name}"
 
     @property
@@ -65,7 +65,7 @@ class Lists(TokenRetrieval):
     def own_fields(self) -> dict[str, Any]:
         """Map tokens, primary list and nearest lists.
 
-        A look-up reads the source, so the server need not parse the nearest lists.
+        A look-up reads ``_source``, so the server need not parse the nearest lists.
         """
         return {
             **super().own_fields(),
@@ -78,7 +78,7 @@ class Lists(TokenRetrieval):
         return (self.list_path,)
 
     def encode(self, model: LSHModel, vectors: npt.NDArray[np.float32]) -> RowCodes:
-        """Return the lists of each row, and those that a query with its vector visits."""
+        """Return the lists of each row, and those that its query visits."""
         return model.encode(vectors, self.lookup_lists)
 
     def row_parts(self, tokens: npt.NDArray[np.int64], near: npt.NDArray[np.int64] | None) -> list[bytes]:
@@ -104,7 +104,7 @@ class Lists(TokenRetrieval):
         query_filter: Filter | None = None,
         fields: Sequence[str] | None = None,
     ) -> Query:
-        """Score the rows of the lists `tokens` that pass the filter."""
+        """Return the search that scores rows of the lists `tokens` that pass the filter."""
         listed = {"terms": {self.tokens_path: list(tokens)}}
         among = all_of(listed, query_filter)
         return self.scored_search(by_vector(vector), k=k, among=among, fields=fields, path="lists")
@@ -112,31 +112,31 @@ class Lists(TokenRetrieval):
     def by_id(
         self,
         index: str,
-        identity: str,
+        id: str,
         *,
         k: int,
         effort: int,
         shards: int,
         fields: Sequence[str] | None = None,
     ) -> Query:
-        """Score the rows of all lists that are stored with the row as its nearest."""
-        near = {"index": index, "id": identity, "path": self.near_path}
-        among = all_of({"terms": {self.tokens_path: near}}, excluding(identity))
-        return self.scored_search(self.stored_vector(index, identity), k=k, among=among, fields=fields, path="lists")
+        """Return the search that scores the rows of the stored nearest lists."""
+        near = {"index": index, "id": id, "path": self.near_path}
+        among = all_of({"terms": {self.tokens_path: near}}, excluding(id))
+        return self.scored_search(self.stored_vector(index, id), k=k, among=among, fields=fields, path="lists")
 
     def _stored_is_enough(self, effort: int) -> bool:
-        """Return whether as many lists are stored with a row as `effort` probes."""
+        """Return whether a row stores at least `effort` lists."""
         return effort <= self.lookup_lists
 
     def effort_range(self, k: int, rows: int) -> tuple[int, int]:
-        """Return one list, and all lists that a filter takes."""
+        """Return one list, and the maximum of lists in a filter."""
         return 1, min(self.lists, MAX_TERMS)
 
     def checked_effort(self, effort: int) -> int:
-        """Return the effort of a caller: to visit more lists than there are is to visit all."""
+        """Return the effort of a caller, at most the number of lists."""
         return super().checked_effort(min(effort, self.lists))
 
     def _scaled_effort(self, effort: int, *, rows: int, passing: int, default: int) -> int | None:
-        """Visit as many lists as hold about as many matching rows as are scored without a filter."""
+        """Scale the lists so that about as many matching rows are scored as without a filter."""
         scaled = math.ceil(effort * rows / passing)
         return scaled if scaled < min(self.lists, MAX_TERMS) else None

@@ -7,27 +7,27 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 MAX_RESULTS = 10_000
-"""Rows that the server returns, rescores or keeps of a graph (``index.max_result_window``)."""
+"""Maximum of rows that the server returns, rescores or keeps of a graph (``index.max_result_window``)."""
 
 Path = Literal["lists", "tables", "graph", "exact", "match"]
 Filter = Mapping[str, Any]
 Hits = Sequence[Mapping[str, Any]]
 Target = Mapping[str, Any]
-"""Vector that rows are compared with, as a ``knn`` query names it."""
+"""Vector to compare rows with, as in a ``knn`` query."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """One search.
+    """One search request with its bounds.
 
     Attributes
     ----------
     most_scored
         Upper bound of the matching rows that are scored; None: all of them.
     max_hits
-        Rows that the search ranks in each shard: no row beyond them may be among its hits.
+        Number of rows that the search ranks per shard; its hits are among them.
     hybrid
-        Whether each hit has the scores of the named clauses too, and words are counted over all shards.
+        Whether each hit has scores of named clauses, with word statistics over all shards.
     """
 
     body: Mapping[str, Any]
@@ -37,7 +37,7 @@ class Query:
     hybrid: bool = False
 
     def pooled(self, pool: int) -> Self:
-        """Return the same search for `pool` hits, or for as many as it ranks."""
+        """Return the same search for `pool` hits, at most the rows that it ranks."""
         return replace(self, body={**self.body, "size": min(pool, self.max_hits)})
 
     def ranked(self, hits: Hits, matching: int) -> Hits:
@@ -45,18 +45,18 @@ class Query:
         return hits
 
     def rows_scored(self, matching: int) -> int | None:
-        """Return how many of the `matching` rows were scored; None where the server does not tell."""
+        """Return the number of scored rows among `matching`; None if unknown."""
         return min(matching, self.most_scored or matching)
 
 
 def by_vector(vector: Sequence[float]) -> Target:
-    """Compare rows with `vector`."""
+    """Return the target for `vector`."""
     return {"query_vector": list(vector)}
 
 
-def by_stored_vector(column: str, index: str, identity: str) -> Target:
-    """Compare rows with the vector of the stored row `identity`, which the server looks up."""
-    return {"query_vector_builder": {"lookup": {"index": index, "id": identity, "path": column}}}
+def by_stored_vector(column: str, index: str, id: str) -> Target:
+    """Return the target for the vector of the stored row `id`."""
+    return {"query_vector_builder": {"lookup": {"index": index, "id": id, "path": column}}}
 
 
 def all_of(*filters: Filter | None) -> Filter | None:
@@ -67,9 +67,9 @@ def all_of(*filters: Filter | None) -> Filter | None:
     return {"bool": {"filter": wanted}}
 
 
-def excluding(identity: str) -> Filter:
-    """Return the filter that every row but one passes."""
-    return {"bool": {"must_not": [{"ids": {"values": [identity]}}]}}
+def excluding(id: str) -> Filter:
+    """Return the filter that excludes one row."""
+    return {"bool": {"must_not": [{"ids": {"values": [id]}}]}}
 
 
 def request_body(query: Filter, k: int, fields: Sequence[str] | None) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def request_body(query: Filter, k: int, fields: Sequence[str] | None) -> dict[st
 
 
 def source_filter(fields: Sequence[str] | None) -> dict[str, Any] | bool:
-    """Return the ``_source`` of a request: `fields`, or all fields but those of airlsh."""
+    """Return the ``_source`` of a request: `fields`, or all user fields."""
     if fields is None:
         return {"excludes": ["airlsh"]}
     return {"includes": list(fields), "excludes": ["airlsh"]} if fields else False

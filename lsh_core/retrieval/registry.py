@@ -1,4 +1,4 @@
-"""Retrieval strategies by name."""
+"""Register of retrieval strategies by name."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ RETRIEVALS: dict[str, type[Retrieval]] = {each.name: each for each in (Lists, Ta
 
 
 def retrieval_of(model: type[LSHModel]) -> type[Retrieval]:
-    """Return the strategy that a model names.
+    """Return the strategy of a model.
 
     Raises
     ------
     SettingsError
-        There is no such strategy, or it counts effort in another unit than the model.
+        No such strategy exists, or its unit of effort differs from the model's.
     """
     name = getattr(model, "retrieval", None)
     if name not in RETRIEVALS:
@@ -34,7 +34,7 @@ def retrieval_of(model: type[LSHModel]) -> type[Retrieval]:
 
 
 def make_retrieval(name: str, column: VectorColumn, parameters: Mapping[str, Any]) -> Retrieval:
-    """Return the strategy of a column by the name and the parameters that an index stores."""
+    """Return the strategy of a column from its stored name and parameters."""
     return RETRIEVALS[name](column, **parameters)
 
 

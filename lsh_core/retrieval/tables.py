@@ -1,4 +1,4 @@
-"""Retrieval by tables (``hyperplane``, ``subspace``): rows are ranked by the tokens that they share with the query.
+"""Retrieval by tables (``hyperplane``, ``subspace``): ranks rows by shared tokens.
 
 The server scores the first `candidates` rows of this ranking exactly, in the same request.
 """
@@ -18,17 +18,17 @@ from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.retrieval.tokens import TokenRetrieval
 
 _SCANNED = 4
-"""Ranking rows by their tokens takes longer than comparing a quarter of them more."""
+"""Ranking rows by tokens takes longer than scoring a quarter more of them."""
 
 
 @dataclass(frozen=True)
 class Tables(TokenRetrieval):
-    """Tokens of several tables; the effort is the number of candidates, over all shards, that are scored.
+    """Tokens of several tables; the effort is the number of scored candidates over all shards.
 
     Attributes
     ----------
     tokens_are_probes
-        Whether a search by a row's vector asks for the row's own tokens and no others.
+        Whether a search by a row's vector probes the row's own tokens only.
     """
 
     name: ClassVar[str] = "tables"
@@ -38,9 +38,9 @@ class Tables(TokenRetrieval):
 
     @classmethod
     def parameters_of(cls, model: LSHModel, fingerprint: str) -> dict[str, Any]:
-        """Return the format of the tokens, and whether rows and queries have the same tokens.
+        """Return the format of the tokens, and whether tokens are probes.
 
-        Under a metric by product they never have: rows and queries are hashed differently.
+        Under a metric by product they never are: rows and queries are hashed differently.
         """
         tokens = TokenFormat.of(fingerprint, model.token_count).parameters()
         return {**tokens, "tokens_are_probes": model.tokens_are_probes and not metric_named(model.metric).by_product}
@@ -56,7 +56,7 @@ class Tables(TokenRetrieval):
         query_filter: Filter | None = None,
         fields: Sequence[str] | None = None,
     ) -> Query:
-        """Rank the rows that pass the filter by shared tokens, and score the first `effort` of them."""
+        """Return the search that ranks rows by shared tokens, and scores `effort` rows."""
         shared: dict[str, Any] = {
             "should": [{"term": {self.tokens_path: token}} for token in tokens],
             "minimum_should_match": 1,
@@ -68,40 +68,39 @@ class Tables(TokenRetrieval):
     def by_id(
         self,
         index: str,
-        identity: str,
+        id: str,
         *,
         k: int,
         effort: int,
         shards: int,
         fields: Sequence[str] | None = None,
     ) -> Query:
-        """Rank rows by the tokens that they share with the row, by ``more_like_this``.
+        """Return the search that ranks rows by tokens shared with the row (``more_like_this``).
 
-        By default it would leave out rare tokens, which say most, and all but 25 of the others.
+        The defaults of ``more_like_this`` drop rare tokens, the most selective ones, and all but 25 others.
         """
         alike = {
             "fields": [self.tokens_path],
-            "like": [{"_index": index, "_id": identity}],
+            "like": [{"_index": index, "_id": id}],
             "min_term_freq": 1,
             "min_doc_freq": 1,
             "max_query_terms": MAX_PARTS,
             "minimum_should_match": 1,
         }
-        target = self.stored_vector(index, identity)
+        target = self.stored_vector(index, id)
         return self._ranked({"more_like_this": alike}, target, k=k, effort=effort, shards=shards, fields=fields)
 
     def _stored_is_enough(self, effort: int) -> bool:
-        """Return whether a row's own tokens are all that a search by its vector asks for.
+        """Return whether a search by the row's vector probes only its own tokens.
 
-        Not so for ``hyperplane``, which probes more buckets than a row is in: .91 of the neighbours are found by its
-        tokens, .96 by its vector.
+        ``hyperplane`` probes further buckets: .91 of the neighbours are found by a row's tokens, .96 by its vector.
         """
         return self.tokens_are_probes
 
     def _ranked(
         self, shared: Filter, target: Target, *, k: int, effort: int, shards: int, fields: Sequence[str] | None
     ) -> Query:
-        """Score the first rows that match `shared`; the window of a rescore is per shard."""
+        """Return the search that scores the first rows by `shared`; rescore windows are per shard."""
         window = max(math.ceil(effort / shards), k)
         rescored = {
             "window_size": window,
@@ -114,10 +113,10 @@ class Tables(TokenRetrieval):
         return Query(request_body(shared, k, fields) | {"rescore": rescored}, "tables", window * shards, window)
 
     def _scaled_effort(self, effort: int, *, rows: int, passing: int, default: int) -> int | None:
-        """Score more candidates, as nearest rows that pass share fewer tokens, but never fewer than the default.
+        """Scale the candidates, since matching rows share fewer tokens, to at least the default.
 
-        What was measured holds for queries that lie among rows, not for queries far from all rows that pass: with rows
-        on one side of a plane, .92 of the neighbours are found at the measured effort, scaled, .99 at the default.
+        The measured curve holds for queries that lie among rows, not for queries far from all matching rows: with rows
+        on one side of a plane, .92 of the neighbours are found at the scaled measured effort, .99 at the default.
         """
         scaled = max(math.ceil(effort * rows / passing), default)
         return scaled if scaled <= min(MAX_RESULTS, passing // _SCANNED) else None

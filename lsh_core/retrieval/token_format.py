@@ -1,8 +1,7 @@
-"""Format of a model's codes as words of an index.
+"""Formats the codes of a model as words of an index.
 
-A token is four characters of the model's fingerprint and the code in decimal, padded to one width:
-``"Zk3x00421"``. A foreign model's tokens match nothing instead of something wrong, and the fixed
-width lets numpy write all tokens of a block at once.
+A token is four characters of the model's fingerprint and the code in decimal, padded to one width: ``"Zk3x00421"``.
+Tokens of a foreign model therefore match nothing. The fixed width lets numpy write all tokens of a block at once.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ class TokenFormat:
         return {"token_prefix": self.prefix, "token_width": self.width}
 
     def words(self, codes: npt.NDArray[np.int64]) -> list[str]:
-        """Return the tokens of `codes`, of any shape, as one flat list."""
+        """Return the tokens of `codes` (any shape) as one flat list."""
         return [f"{self.prefix}{code:0{self.width}d}" for code in codes.ravel().tolist()]
 
     def json_lists(self, codes: npt.NDArray[np.int64]) -> list[bytes]:
-        """Return each row of `codes`, (n, t) int64, as the inside of a JSON list of tokens: ``b'"Zk3x1","Zk3x2"'``."""
+        """Return each row of `codes`, (n, t) int64, as JSON list items: ``b'"Zk3x1","Zk3x2"'``."""
         rows, per_row = codes.shape
         if not rows or not per_row:
             return [b""] * rows

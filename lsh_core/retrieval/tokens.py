@@ -1,4 +1,4 @@
-"""Tokens as a field of the index: the part that lists and tables share."""
+"""Token field of the index, common to lists and tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lsh_core.retrieval.token_format import TokenFormat
 
 
 def tokens_path(column: str) -> str:
-    """Return the field with the tokens of `column`."""
+    """Return the name of the field with the tokens of `column`."""
     return f"airlsh.tokens.{column}"
 
 
@@ -43,7 +43,7 @@ class TokenRetrieval(Retrieval):
         return tokens_path(self.column.name)
 
     def own_fields(self) -> dict[str, Any]:
-        """Map the tokens as words that count alike."""
+        """Map the tokens as words of equal weight."""
         keyword = {"type": "keyword", "similarity": "boolean", "doc_values": False, "norms": False}
         return {"tokens": {"properties": {self.column.name: keyword}}}
 
@@ -54,5 +54,5 @@ class TokenRetrieval(Retrieval):
 
     @cached_property
     def token_head(self) -> bytes:
-        """Text in front of the tokens of a row."""
+        """Text before the tokens of a row."""
         return b',"tokens":{' + orjson.dumps(self.column.name) + b":["

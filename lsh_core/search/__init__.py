@@ -1,1 +1,1 @@
-"""Nearest neighbours of vectors and ids over what was indexed: one Elasticsearch request a query, no scripts."""
+"""Searches for nearest neighbours, with one Elasticsearch request per query and no scripts."""

@@ -1,4 +1,4 @@
-"""Arguments of the Python API: where Elasticsearch is, which index, and one query. Pure: no I/O."""
+"""Checks arguments of the Python API: connection, index and waiting time. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _HOW = 'VectorIndex("packages", "http://127.0.0.1:9200")'
 
 
 def name_and_connection(name: object, connection: object) -> tuple[str, Connection]:
-    """Return the name of an index, and its connection; addresses may be a text.
+    """Return the name of an index, and its connection; addresses may be a string.
 
     Raises
     ------
     SettingsError
-        An argument is missing, has another type, or has a value that it cannot have.
+        An argument is missing, has another type, or an invalid value.
     """
     if _is_connection(name) and not _is_connection(connection):
         raise ArgumentError("name", _shown(name), f"is where Elasticsearch is: the name stands first, {_HOW}")
@@ -34,19 +34,19 @@ def name_and_connection(name: object, connection: object) -> tuple[str, Connecti
 
 
 def _is_connection(given: object) -> bool:
-    """Return whether an argument cannot be the name of an index, and may be addresses."""
+    """Return whether an argument may be addresses, and cannot be the name of an index."""
     return isinstance(given, Connection) or (isinstance(given, str) and bool(set(given) & set(":/@,[")))
 
 
 def _shown(given: object) -> object:
-    """Return an argument as errors may hold it: without the password of an address."""
+    """Return an argument for messages, without the password of an address."""
     if isinstance(given, str):
         return shown(given) if _is_connection(given) else given
     return given if given is None or isinstance(given, int | float) else type(given).__name__
 
 
 def check_index(index: object) -> None:
-    """Raise `SettingsError` for what cannot be one physical index."""
+    """Raise `SettingsError` unless the value can name one physical index."""
     if index is None:
         return
     if not isinstance(index, str):
@@ -57,7 +57,7 @@ def check_index(index: object) -> None:
 
 
 def check_wait(seconds: object) -> None:
-    """Raise `SettingsError` for what is no number of seconds."""
+    """Raise `SettingsError` unless the value is a number of seconds."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise ArgumentError("wait_seconds", seconds, "must be a number of seconds")
     if not 0 <= seconds < float("inf"):

@@ -1,4 +1,4 @@
-"""Effort of a search: what the caller asks for, or enough for a recall. Pure: no I/O."""
+"""Chooses the effort of a search: the caller's, or enough for a recall. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from lsh_core.search.searchable_build import SearchableBuild
 
 
 def effort_asked_for(build: SearchableBuild, asked: Mapping[str, int]) -> int | None:
-    """Return the effort that the caller asks for, in the unit of the build's strategy; None: airlsh chooses.
+    """Return the caller's effort in the unit of the build's strategy, or None.
 
     Parameters
     ----------
     asked
-        Efforts by their units: at most that of the build's strategy.
+        Efforts by their units; only the unit of the build's strategy is allowed.
 
     Raises
     ------
     SettingsError
-        The unit is that of another strategy, or the effort is outside the bounds of the server.
+        The unit belongs to another strategy, or the effort is outside the bounds of the server.
     """
     strategy = build.field.strategy
     wanted = strategy.effort_unit
@@ -31,17 +31,17 @@ def effort_asked_for(build: SearchableBuild, asked: Mapping[str, int]) -> int | 
 
 
 def effort_for_recall(build: SearchableBuild, recall: float | None) -> int | None:
-    """Return the effort that was measured to be enough for `recall`, or for the target of the build.
+    """Return the effort that was measured to reach `recall`; default: the build's target.
 
     Returns
     -------
     int or None
-        None: no effort was; all rows are scanned.
+        None: no measured effort reaches it, so all rows are scanned.
 
     Raises
     ------
     SettingsError
-        A recall is asked for, and the build was not measured.
+        A recall is requested, but the build was not measured.
     """
     if recall is None:
         return build.field.effort if build.curve is None else build.curve.effort
@@ -54,11 +54,12 @@ def effort_for_recall(build: SearchableBuild, recall: float | None) -> int | Non
 
 
 def effort_for_recall_filtered(build: SearchableBuild, recall: float | None) -> int | None:
-    """Return the effort for half as many misses as `effort_for_recall` allows, or the greatest measured; None: a scan.
+    """Return the effort for half the misses that `effort_for_recall` allows; None: a scan.
 
-    What was measured holds for queries that lie among rows. Those far from all rows that pass a filter miss more, by as
-    much effort: over 63,166 text embeddings at a target of .95, where half of the rows pass, .958 are found if these
-    are drawn at random, .929 if they are those around one row.
+    If no measured effort is enough, the largest measured one is returned. The measured curve holds for queries that lie
+    among rows; queries far from all matching rows miss more with the same effort. Over 63,166 text embeddings with a
+    target of .95 and a filter that half of the rows pass, recall was .958 for rows drawn at random, and .929 for the
+    rows around one row.
     """
     effort = effort_for_recall(build, recall)
     if effort is None or build.curve is None:

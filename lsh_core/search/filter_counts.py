@@ -1,4 +1,4 @@
-"""Counts the rows that pass a filter, and remembers the counts, as callers repeat their filters."""
+"""Counts the rows that pass a filter, and caches the counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FilterCountCache:
     Parameters
     ----------
     count
-        Asks the server.
+        Sends a count to the server.
     """
 
     def __init__(
@@ -33,7 +33,10 @@ class FilterCountCache:
         self._known: dict[tuple[str, bytes], tuple[float, int]] = {}
 
     def passing(self, build: SearchableBuild, query_filter: Filter | None) -> int:
-        """Return how many rows of `build` pass the filter, or did a few seconds ago; None: how many there are."""
+        """Return how many rows of `build` pass the filter; the count may be cached.
+
+        Without a filter, all rows are counted.
+        """
         key = build.index, orjson.dumps(query_filter, option=orjson.OPT_SORT_KEYS)
         known = self._known.get(key)
         if known is not None and self._clock() - known[0] < KEEP_SECONDS:

@@ -1,4 +1,4 @@
-"""Dates in filters, as Elasticsearch reads them. Pure: no I/O."""
+"""Checks dates in filters by Elasticsearch's rules. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STEP = re.compile(r"(?P<amount>[+-]\d+)(?P<unit>[yMwdhHms])", re.ASCII)
 _PER_YEAR = {"y": 1, "M": 12, "w": 52, "d": 365, "h": 8_760, "H": 8_760, "m": 525_600, "s": 31_536_000}
 _MAX_AMOUNT = 2**31 - 1
 _MAX_YEARS = 200_000_000
-"""The server adds up milliseconds in 64 bits, which hold 292 million years; weeks and days are rounded here."""
+"""The server adds up milliseconds in 64 bits: 292 million years, with weeks and days rounded here."""
 _MAX_MILLISECONDS = 2**63 - 1
 _NANOS_YEARS = (1970, 2262)
 _NANOS_MILLISECONDS = 9_223_372_036_853
@@ -23,7 +23,7 @@ _EXAMPLES = "such as 2026-11-20 or 2026-11-20T22:00:00Z, milliseconds since 1970
 
 
 def why_unfit_date(value: object, type_: str) -> str | None:
-    """Return why a field of type ``date`` or ``date_nanos`` can have no such date, or None if it can."""
+    """Return why a ``date`` or ``date_nanos`` field cannot hold the date, or None."""
     if isinstance(value, int) and not isinstance(value, bool):
         return _beyond_milliseconds(value, type_)
     if isinstance(value, str):
@@ -63,7 +63,7 @@ def _is_near(steps: str) -> bool:
 
 
 def _year(text: str) -> int | None:
-    """Return the year of a date in ISO 8601; None if it is none, such as the 30th of February."""
+    """Return the year of an ISO 8601 date; None if invalid, such as the 30th of February."""
     found = _MOMENT.fullmatch(text)
     if found is None:
         return None

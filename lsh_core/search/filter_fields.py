@@ -1,8 +1,8 @@
-"""Filters against the fields of the build that answers. Pure: no I/O.
+"""Checks filters against the fields of a build. Pure: no I/O.
 
-Elasticsearch gives no hits, and no error, for a filter on a field that is not mapped, for ``term`` on full text, for a
-number that a field cannot hold, and for ranges of numbers on text. All of these are refused here, in a sentence that
-names the field, its type and a filter that fits.
+Elasticsearch returns no hits and no error for a filter on an unmapped field, for ``term`` on full text, for a number
+that a field cannot hold, and for ranges of numbers on text. These filters are refused here. The message names the
+field, its type, and a filter that works.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ _TAKES: dict[str, frozenset[str]] = {
     "binary": frozenset(),
     **dict.fromkeys(("geo_point", "dense_vector", "object"), frozenset({"exists"})),
 }
-"""Queries that each type of field takes; a type that is not here takes all of them."""
+"""Queries that each type of field supports; other types support all queries."""
 
 Fields = Mapping[str, Mapping[str, Any]]
 
 
 def check_filter_fields(query: Mapping[str, Any], fields: Fields, index: str) -> None:
-    """Check that every field of a filter exists in `index`, takes the query, and can hold the value.
+    """Check the fields, queries and values of a filter against `index`.
 
     Parameters
     ----------
     query
-        A filter that `lsh_core.search.filters.check_filter` has passed.
+        Filter that passed `lsh_core.search.filters.check_filter`.
     fields
-        The mapping of each field by its path, multi-fields such as ``title.keyword`` included, airlsh's own left out.
+        Mapping of each field by its path, with multi-fields such as ``title.keyword``, without airlsh's own fields.
 
     Raises
     ------
     FilterError
-        With the path to the first clause that could never match as it is meant.
+        Its path leads to the first clause that cannot match as intended.
     """
     for kind, body, path in leaves(query):
         if kind == "ids":
@@ -63,7 +63,7 @@ def check_filter_fields(query: Mapping[str, Any], fields: Fields, index: str) ->
 
 
 def leaves(query: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any], str]]:
-    """Yield each query of a filter that is no ``bool``: its type, its body and its path."""
+    """Yield type, body and path of each query of a filter except ``bool``."""
     kind, body = next(iter(query.items()))
     here = f"{path}.{kind}".lstrip(".")
     if kind != "bool":
@@ -92,7 +92,7 @@ def _takes(kind: str, field: Mapping[str, Any]) -> bool:
 
 
 def type_of(field: Mapping[str, Any]) -> str:
-    """Return the type of a field; a field with fields inside it is an object."""
+    """Return the type of a field; a field with subfields is an object."""
     return str(field.get("type", "object"))
 
 
@@ -106,7 +106,7 @@ def _check_values(kind: str, wanted: Any, field: Mapping[str, Any], path: str) -
         for number, value in enumerate(wanted):
             _check_value(kind, value, field, f"{path}[{number}]")
     elif kind == "range":
-        # The server reads these dates by the caller's own format.
+        # The server parses these dates by the caller's format.
         check = _check_formatted if "format" in wanted and type_of(field) in DATES else _check_value
         for bound in _BOUNDS:
             if wanted.get(bound) is not None:

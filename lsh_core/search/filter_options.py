@@ -1,7 +1,6 @@
-"""Options of the queries in a filter: what the server takes, checked before it is asked. Pure: no I/O.
+"""Checks options of the queries in a filter. Pure: no I/O.
 
-Whether a time zone, a format of dates or an analyzer of a well-formed name exists, only the server knows: see
-`lsh_core.search.filter_refusals`.
+Only the server knows which time zones, date formats and analyzers exist: see `lsh_core.search.filter_refusals`.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _MAX_OFFSET_SECONDS = 18 * 3600
 
 
 def check_option(option: str, value: object, path: str) -> None:
-    """Raise `FilterError` for a value that no field makes right; `path` leads to the option."""
+    """Raise `FilterError` for a value that is invalid for every field; `path` leads to the option."""
     if (reason := why_not_json(value)) is not None:
         raise FilterError(path, reason)
     if (wanted := _CHECKS.get(option)) is not None and not wanted[0](value):
@@ -41,7 +40,10 @@ def check_option(option: str, value: object, path: str) -> None:
 
 
 def check_minimum(value: object, path: str, *, clauses: int, others: int) -> None:
-    """Check ``minimum_should_match`` of a ``bool`` with so many clauses in ``should``, and so many `others`."""
+    """Check ``minimum_should_match`` of a ``bool``.
+
+    `clauses` counts ``should``, and `others` all other clauses.
+    """
     check_option("minimum_should_match", value, path)
     text = str(value)
     if _WHOLE.fullmatch(text) and int(text) > clauses and clauses + others:
@@ -49,7 +51,7 @@ def check_minimum(value: object, path: str, *, clauses: int, others: int) -> Non
 
 
 def check_for_type(kind: str, options: Mapping[str, object], type_: str, path: str) -> None:
-    """Raise `FilterError` for an option that fields of a type do not take, or that says nothing of their values."""
+    """Raise `FilterError` for an option that a type of field does not support."""
     if kind == "term" and options.get("case_insensitive") in (True, "true") and type_ not in ("keyword", "boolean"):
         raise FilterError(f"{path}.case_insensitive", f"is for texts, and the field is of type {type_}: leave it out")
     if kind == "range":

@@ -1,7 +1,8 @@
-"""Refusals of a filter by the server, as errors with the path to the clause. Pure: no I/O.
+"""Turns the server's refusal of a filter into an error. Pure: no I/O.
 
-Names of time zones, formats of dates and analyzers are the server's own, and so are its limits: what it refuses of them
-is told here. The check before a search (`lsh_core.search.filters`, `lsh_core.search.filter_fields`) finds the rest.
+The server alone knows names of time zones, date formats and analyzers, and its limits. Its refusals become errors with
+the path to the clause. The checks before a search (`lsh_core.search.filters`, `lsh_core.search.filter_fields`) find all
+other faults.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _NOISE = re.compile(r"^failed to create query: |(: |; )all shards failed$|^java\
 
 @dataclass(frozen=True)
 class _Value:
-    """A value in a filter: what it is of (an option, or ``value``), its path, and the options beside it."""
+    """Value in a filter: its option (or ``value``), its path, and the options beside it."""
 
     option: str
     value: object
@@ -29,7 +30,7 @@ class _Value:
 
 @dataclass(frozen=True)
 class _Refusal:
-    """A reason that the server gives, which value it means, and the sentence for that."""
+    """A reason of the server, the value that it concerns, and its sentence."""
 
     reason: re.Pattern[str]
     means: Callable[[_Value, re.Match[str]], bool]
@@ -37,14 +38,14 @@ class _Refusal:
 
 
 def filter_refused(query: Mapping[str, Any], reason: str) -> FilterError | None:
-    """Return the error for what the server refuses of a filter; None if the reason names nothing of it.
+    """Return the error for a refused filter; None for an unrelated reason.
 
     Parameters
     ----------
     query
-        A filter that `lsh_core.search.filters.check_filter` has passed.
+        Filter that passed `lsh_core.search.filters.check_filter`.
     reason
-        The server's own words.
+        Reason in the server's words.
     """
     values = list(_values(query))
     for refusal in _REFUSALS:
@@ -57,7 +58,7 @@ def filter_refused(query: Mapping[str, Any], reason: str) -> FilterError | None:
 
 
 def plain_reason(reason: str) -> str:
-    """Return what the server says without the words that say nothing of the query."""
+    """Return the server's reason without words that do not concern the query."""
     before = None
     while before != reason:
         before, reason = reason, _NOISE.sub("", reason)
@@ -76,7 +77,7 @@ def _values(query: Mapping[str, Any]) -> Iterator[_Value]:
 
 
 def _is(*options: str) -> Callable[[_Value, re.Match[str]], bool]:
-    """Return whether a value is of one of these options, and the one that the reason names, if it names one."""
+    """Return whether a value belongs to one of the options and, if the reason names a value, is that value."""
 
     def means(value: _Value, found: re.Match[str]) -> bool:
         return value.option in options and ("said" not in found.groupdict() or str(value.value) == found["said"])

@@ -1,4 +1,4 @@
-"""Values of filters against the types of fields. Pure: no I/O."""
+"""Checks values of filters against the types of fields. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 from lsh_core.search.filter_dates import why_unfit_date
 
 _WHOLE = {"byte": 8, "short": 16, "integer": 32, "long": 64}
-_LARGEST = {"half_float": 65_504.0, "float": 3.4028234663852886e38, "double": math.inf}
-NUMBERS = (*_WHOLE, *_LARGEST)
+_MAX_VALUES = {"half_float": 65_504.0, "float": 3.4028234663852886e38, "double": math.inf}
+NUMBERS = (*_WHOLE, *_MAX_VALUES)
 _MAX_BITS = 1024
 DATES = ("date", "date_nanos")
 _DECIMAL_TEXT = re.compile(r"-\d+|[+-]?\d*\.\d+|[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
 def why_not_json(value: object) -> str | None:
-    """Return why JSON, in which the server is asked, has no such value, or None if it has."""
+    """Return why JSON cannot represent the value, or None."""
     if isinstance(value, str) and not is_unicode(value):
         return f"{value!r} is not Unicode text, as it holds half of a surrogate pair"
     if isinstance(value, float) and not math.isfinite(value):
@@ -35,12 +35,12 @@ def is_field_name(name: object) -> bool:
 
 
 def is_unicode(text: str) -> bool:
-    """Return whether a text can be written as UTF-8: half of a surrogate pair cannot."""
+    """Return whether a text can be encoded as UTF-8; lone surrogates cannot."""
     return not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def why_unfit(kind: str, value: object, field: Mapping[str, Any]) -> str | None:
-    """Return why a field of a mapping can have no such value in a query of this kind, or None if it can."""
+    """Return why a mapped field cannot match the value in this query, or None."""
     type_ = field.get("type")
     if type_ in NUMBERS:
         return _unfit_number(kind, value, str(type_))
@@ -59,14 +59,14 @@ def _unfit_number(kind: str, value: object, type_: str) -> str | None:
     number = _number(value)
     if number is None:
         return f"is not a number, and the field is of type {type_}"
-    if type_ in _LARGEST:
-        return f"is beyond what a {type_} holds" if abs(number) > _LARGEST[type_] else None
+    if type_ in _MAX_VALUES:
+        return f"is beyond what a {type_} holds" if abs(number) > _MAX_VALUES[type_] else None
     if kind != "range" and number != int(number):
         return f"is not a whole number, and the field is of type {type_}: no row can have it"
     # The server compares bounds of the small types as integers.
     bits = max(_WHOLE[type_], 32) if kind == "range" else _WHOLE[type_]
     smallest, largest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    # Of a float at the end the server cannot tell that it is within.
+    # The server cannot tell whether a float at the end is within the range.
     if smallest <= number <= largest and not (kind == "range" and isinstance(number, float) and number == -(2**63)):
         return None
     instead = ": leave this bound out" if kind == "range" else ": no row can have it"
@@ -74,7 +74,7 @@ def _unfit_number(kind: str, value: object, type_: str) -> str | None:
 
 
 def _number(value: object) -> int | float | None:
-    """Return a value as a finite number, exactly; None if it is none."""
+    """Return a value as an exact finite number, or None."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -109,7 +109,7 @@ def _unfit_address(kind: str, value: object) -> str | None:
 
 
 def _is_mapped(network: str) -> bool:
-    """Return whether a network is one of IPv4 addresses written as IPv6, of which the server takes none."""
+    """Return whether a network is an IPv4-mapped IPv6 network, which the server refuses."""
     found = ip_network(network, strict=False)
     return isinstance(found, IPv6Network) and found.network_address.ipv4_mapped is not None
 

@@ -1,6 +1,6 @@
-"""Filters of searches: an allow-list of query types, bounded. Pure: no I/O.
+"""Checks filters of searches by an allow-list with bounds. Pure: no I/O.
 
-The fields and values are checked by `lsh_core.search.filter_fields`, against the build that answers.
+`lsh_core.search.filter_fields` checks fields and values against the answering build.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _OPTIONS = {
     | {"query", "operator", "minimum_should_match", "fuzziness", "prefix_length", "max_expansions", "analyzer"}
     | {"fuzzy_transpositions", "fuzzy_rewrite", "lenient", "zero_terms_query", "auto_generate_synonyms_phrase_query"},
 }
-DEEPEST = 5
-MOST_CLAUSES = 100
-MOST_TERMS = 10_000
+MAX_DEPTH = 5
+MAX_CLAUSES = 100
+MAX_TERMS = 10_000
 
 
 def parse_filter(text: str) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def parse_filter(text: str) -> dict[str, Any]:
     Raises
     ------
     FilterError
-        It is not JSON, or not an allowed query.
+        The filter is not JSON, or not an allowed query.
     """
     try:
         query = orjson.loads(text)
@@ -50,28 +50,28 @@ def parse_filter(text: str) -> dict[str, Any]:
 
 
 def check_filter(query: object) -> dict[str, Any]:
-    """Return `query` if it is made of allowed queries only.
+    """Return `query` if all of its queries are allowed.
 
-    Allowed are ``term``, ``terms`` with a list, ``range``, ``exists``, ``ids``, ``match`` and ``bool`` of
-    these, at most `DEEPEST` deep and with at most `MOST_CLAUSES` clauses. Anything that could run a script,
-    read another index or cost without bound is not among them.
+    Allowed are ``term``, ``terms`` with a list, ``range``, ``exists``, ``ids``, ``match`` and ``bool`` of these, at
+    most `MAX_DEPTH` deep and with at most `MAX_CLAUSES` clauses. Queries that run scripts, read other indices or have
+    unbounded cost are refused.
 
     Raises
     ------
     FilterError
-        With the path to what is not allowed.
+        Its path leads to the refused part.
     """
     if not isinstance(query, dict):
         raise FilterError("", f'must be an object like {{"term": {{...}}}}, not {type(query).__name__}')
-    if (clauses := _check(query, "", 1)) > MOST_CLAUSES:
-        raise FilterError("", f"has {clauses} clauses, {MOST_CLAUSES} are allowed")
+    if (clauses := _check(query, "", 1)) > MAX_CLAUSES:
+        raise FilterError("", f"has {clauses} clauses, {MAX_CLAUSES} are allowed")
     return query
 
 
 def _check(query: object, path: str, depth: int) -> int:
-    """Check one query and return how many clauses it has."""
-    if depth > DEEPEST:
-        raise FilterError(path, f"is more than {DEEPEST} deep")
+    """Check one query, and return its number of clauses."""
+    if depth > MAX_DEPTH:
+        raise FilterError(path, f"is more than {MAX_DEPTH} deep")
     if not isinstance(query, Mapping) or len(query) != 1:
         raise FilterError(path, "must be an object with one key, the type of the query")
     kind, body = next(iter(query.items()))
@@ -116,7 +116,7 @@ def _check_bool(body: object, path: str, depth: int) -> int:
 
 
 def _check_field(kind: str, body: Mapping[str, Any], path: str) -> None:
-    """Check a ``term``, ``match`` or ``range``: one field, and nothing for it that the server cannot compare with."""
+    """Check a ``term``, ``match`` or ``range``: one field with comparable values."""
     if len(body) != 1:
         raise FilterError(path, "must be an object with one key, the field")
     field, wanted = next(iter(body.items()))
@@ -125,7 +125,7 @@ def _check_field(kind: str, body: Mapping[str, Any], path: str) -> None:
     if isinstance(wanted, Mapping):
         _check_options(kind, wanted, here)
         for option, value in wanted.items():
-            # A bound that is null is no bound, for the server too.
+            # A null bound is no bound, as on the server.
             unbounded = kind == "range" and value is None and option in _BOUNDS
             if not unbounded and not isinstance(value, _SCALARS):
                 raise FilterError(f"{here}.{option}", f"must be a value, not {_word(value)}")
@@ -151,7 +151,7 @@ def _check_name(field: object, path: str) -> None:
 
 
 def _check_options(kind: str, options: Mapping[str, Any], path: str) -> None:
-    """Check the names of what is said of a field's value; a range needs a bound, and one for each side at most."""
+    """Check the names of options; a range needs a bound, at most one per side."""
     if not options:
         raise FilterError(path, "is empty")
     for option in options:
@@ -175,10 +175,10 @@ def _check_terms(body: Mapping[str, Any], path: str) -> None:
         raise FilterError(path, "must be an object with one key, the field")
     for field, values in body.items():
         _check_name(field, path)
-        # A look-up into another index would be an object here.
+        # An object here would be a look-up into another index.
         if not isinstance(values, list):
             raise FilterError(f"{path}.{field}", "must be a list of values")
-        if len(values) > MOST_TERMS:
-            raise FilterError(f"{path}.{field}", f"has {len(values)} values, {MOST_TERMS} are allowed")
+        if len(values) > MAX_TERMS:
+            raise FilterError(f"{path}.{field}", f"has {len(values)} values, {MAX_TERMS} are allowed")
         for number, value in enumerate(values):
             _check_scalar(value, f"{path}.{field}[{number}]")

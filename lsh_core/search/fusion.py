@@ -1,22 +1,21 @@
-"""One ranking from two, by vector and by words. Pure: no I/O.
+"""Fuses two rankings, by vector and by words. Pure: no I/O.
 
-**Weighted**: ``weight * t + (1 - weight) * v``, both from 0 to 1. No score of the server can be added as it is: BM25
-has no upper bound (14 for a good match) and drowns a cosine score (.80 for the nearest row, .66 for the thousandth); a
-score of ``l2`` depends on the unit of the vectors; one of ``dot`` has no bound either. So both are put on a scale that
-the query's own rankings give, whatever the corpus and the metric, with one half for the row in the middle of each:
+**Weighted**: ``weight * t + (1 - weight) * v``, both from 0 to 1. Scores of the server cannot be added directly. BM25
+has no upper bound (14 for a good match), and exceeds a cosine score (.80 for the nearest row, .66 for the thousandth).
+A score of ``l2`` depends on the unit of the vectors, and a score of ``dot`` has no bound. So both are scaled by the
+query's own rankings, for any corpus and metric, with one half for the middle row of each ranking:
 
-- ``t = s / (s + c)`` for a row whose words have the score s: 0 for a row without any of the words, 1/2 at c, the score
-  of the row in the middle of the ranking by words.
+- ``t = s / (s + c)`` for a row with the score s by words: 0 for a row without any of the words, 1/2 at c, the score of
+  the middle row of the ranking by words.
 - ``v = r / (r + d - n)`` for a row at distance d, where n is the smallest distance of all candidates: 1 for the nearest
-  row, 1/2 at n + r, the distance of the row in the middle of the ranking by vector. Only differences of distances
-  count, as a distance under ``dot`` may be negative, and only their ratios, as one under ``l2`` has a unit.
+  row, 1/2 at n + r, the distance of the middle row of the ranking by vector. Only differences of distances count, as
+  distances under ``dot`` may be negative. Only ratios of differences count, as distances under ``l2`` have a unit.
 
 **Reciprocal rank fusion**: the sum of ``1 / (60 + rank)`` over the rankings that a row is in (G. V. Cormack,
 C. L. A. Clarke and S. Büttcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods",
 SIGIR 2009).
 
-Equal scores: first by the rank by vector, then by that by words. So with weight 0 or 1 one ranking comes out as it went
-in.
+Equal scores are ordered by the rank by vector, then by the rank by words. So a weight of 0 or 1 reproduces one ranking.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def weighted(by_vector: Sequence[Neighbour], by_words: Sequence[Neighbour], weig
     Parameters
     ----------
     weight
-        Of the words, from 0 to 1. With 0 only `by_vector` is ranked, with 1 only `by_words`.
+        Weight of the words, from 0 to 1. With 0 only `by_vector` is ranked, with 1 only `by_words`.
     """
     by_vector, by_words = by_vector if weight < 1 else (), by_words if weight > 0 else ()
     candidates = list(_candidates(by_vector, by_words).values())
@@ -61,14 +60,16 @@ def reciprocal_ranks(by_vector: Sequence[Neighbour], by_words: Sequence[Neighbou
 def saturated(scores: np.ndarray, *, middle: float) -> np.ndarray:
     """Return s / (s + middle) for each of `scores`, (n,) float64: 0 for 0, 1/2 for `middle`, 1 never."""
     with np.errstate(divide="ignore"):
-        # In this form rounding cannot turn the order of two scores round.
+        # In this form rounding cannot reverse the order of two scores.
         return np.asarray(1.0 / (1.0 + middle / scores))
 
 
 def nearness(distances: np.ndarray, *, middle: float) -> np.ndarray:
-    """Return r / (r + d - n) for each of `distances` d, (n,) float64, with n the smallest of them and r = middle - n.
+    """Return r / (r + d - n) for each of `distances` d, (n,) float64.
 
-    Where the middle row is as near as the nearest: 1 for those as near, 0 for others.
+    n is the smallest distance, and r = middle - n.
+
+    If the middle row is as near as the nearest, rows as near get 1, and others 0.
     """
     if not len(distances):
         return distances
@@ -78,7 +79,7 @@ def nearness(distances: np.ndarray, *, middle: float) -> np.ndarray:
 
 
 def _candidates(*rankings: Sequence[Neighbour]) -> Mapping[str, Neighbour]:
-    """Return the rows of the rankings by id, each as the first of them has it."""
+    """Return the rows of both rankings by id, each from the first ranking that has it."""
     candidates: dict[str, Neighbour] = {}
     for ranking in rankings:
         for each in ranking:
@@ -91,6 +92,6 @@ def _middle(ranking: Sequence[Neighbour]) -> Neighbour:
 
 
 def _ranked(candidates: Iterable[Neighbour], scores: Iterable[float]) -> list[Neighbour]:
-    """Return the candidates with these scores, best first; those of one score stay in their order."""
+    """Return the candidates with these scores, best first; equal scores keep their order."""
     pairs = sorted(zip(candidates, scores, strict=True), key=lambda pair: -pair[1])
     return [replace(each, rank=rank, score=float(score)) for rank, (each, score) in enumerate(pairs, start=1)]

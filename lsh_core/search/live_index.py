@@ -1,4 +1,4 @@
-"""Runs searches on the live build of a name, and again on another build if the alias moves."""
+"""Runs searches on the live build; repeats them if the alias moves."""
 
 from __future__ import annotations
 
@@ -47,21 +47,21 @@ T = TypeVar("T")
 
 
 class Unavailable(Exception):
-    """Signals that an index is gone, or that one of its shards does not answer now. Never leaves `LiveIndex.run`."""
+    """Signals a missing index or an unavailable shard. Never leaves `LiveIndex.run`."""
 
 
 class AliasMoved(Exception):
-    """Signals that another build went live while a search was prepared. Never leaves `LiveIndex.run`."""
+    """Signals a new live build while a search was prepared. Never leaves `LiveIndex.run`."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A query, with what errors name of it.
+    """A query, with its id and filter for messages.
 
     Attributes
     ----------
     id
-        The row that the server looks up.
+        Stored row that the server looks up.
     filter
         The caller's filter.
     """
@@ -74,13 +74,13 @@ class Ask:
 class LiveIndex:
     """The live build of a name, or one physical index.
 
-    The alias is resolved to its index and model once, again after a second, and at once when that index is gone.
+    The alias is resolved to its index and model on first use, again after a second, and at once if the index is gone.
     May be shared between threads.
 
     Parameters
     ----------
     wait_seconds
-        How long a request waits for a node that answers.
+        Seconds that a request waits for a node that answers.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class LiveIndex:
         self._turn = itertools.count()
 
     def build(self) -> SearchableBuild:
-        """Return the build that is searched now.
+        """Return the current build.
 
         Raises
         ------
@@ -107,14 +107,14 @@ class LiveIndex:
             return self._resolved
 
     def run(self, search: Callable[[SearchableBuild], T]) -> T:
-        """Return `search` of the live build; searched anew, whole, if that build or a shard went away meanwhile.
+        """Return `search` of the live build; repeat it if the build or a shard disappears.
 
-        So one build answers all that `search` sends.
+        The whole search is repeated, so that one build answers all its requests.
 
         Raises
         ------
         UnavailableError
-            The index or a shard stayed away.
+            The index or a shard stayed unavailable.
         """
         wait_seconds, deadline = max(self._wait_seconds, _SHARD_SECONDS), None
         while True:
@@ -132,14 +132,14 @@ class LiveIndex:
                 self._resolved_at = -RESOLVE_SECONDS
 
     def send(self, build: SearchableBuild, asks: Sequence[Ask]) -> list[Response]:
-        """Send queries in one request, and return the response to each. To be called inside `run`.
+        """Send queries in one request, and return the responses. Called inside `run`.
 
         Raises
         ------
         Unavailable
-            The index is gone, or a shard does not answer now.
+            The index is missing, or a shard does not answer.
         RowNotFoundError
-            A row that is looked up is not there.
+            A row to look up does not exist.
         FilterError
             The server refuses a filter.
         RequestRefusedError
@@ -181,7 +181,7 @@ class LiveIndex:
             return known  # A physical index does not move.
 
         def find(client: Elasticsearch) -> SearchableBuild:
-            # A node that hangs, or an address that nobody answers at, is not waited for as long as a search may take.
+            # A hung node, or an address without a server, gets less time than a search may take.
             brief = client.options(request_timeout=max(self._wait_seconds, _BRIEFEST_SECONDS))
             index = self._index or live_index(brief, self._name)
             if index is None:
@@ -193,12 +193,12 @@ class LiveIndex:
         return on_any_node(self._connection, find, first=self._next_node(), wait_seconds=self._wait_seconds)
 
     def _next_node(self) -> int:
-        """Return the node to ask next: queries go round robin."""
+        """Return the next node: queries go round robin."""
         return next(self._turn) % len(self._connection.urls)
 
 
 def _search_error(response: Mapping[str, Any], build: SearchableBuild, ask: Ask) -> Exception:
-    """Turn an error inside a multi-search answer into one that says what to do."""
+    """Turn an error of a multi-search response into one that states the remedy."""
     error, status = response["error"], response.get("status")
     reason = "; ".join(
         dict.fromkeys(cause.get("reason", "") for cause in (*error.get("root_cause", []), error) if cause.get("reason"))
@@ -213,7 +213,7 @@ def _search_error(response: Mapping[str, Any], build: SearchableBuild, ask: Ask)
 
 
 def _refused(status: int, reason: str, build: SearchableBuild, ask: Ask) -> AirlshError:
-    """Return the error for a search that the server refuses: of its filter, where the reason names a part of it."""
+    """Return the error for a refused search: `FilterError` if the reason concerns its filter."""
     if ask.filter is not None and (of_filter := filter_refused(ask.filter, reason)) is not None:
         return of_filter
     error = RequestRefusedError(f"the search of {build.index}", status, plain_reason(reason))

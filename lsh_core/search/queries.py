@@ -1,4 +1,4 @@
-"""Request bodies that do not depend on the retrieval strategy. Pure: no I/O."""
+"""Makes request bodies that do not depend on the retrieval strategy. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def row_query(field: VectorField, id: str) -> Query:
 
 
 def count_query(query_filter: Filter | None) -> Query:
-    """Return the search without hits that says how many rows pass the filter."""
+    """Return the search without hits that counts the rows that pass the filter."""
     return Query(request_body(query_filter or {"match_all": {}}, 0, ()), "exact")

@@ -1,4 +1,4 @@
-"""Texts and images as queries: by the encoder that made the rows' vectors, and by no other."""
+"""Encodes texts and images as queries, only by the encoder of the index."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class QueryEncoder:
-    """Makes queries of texts and images. May be shared between threads.
+    """Encodes texts and images as query vectors. May be shared between threads.
 
-    TensorFlow is imported with the first of them, not before.
+    TensorFlow is imported on first use.
 
     Parameters
     ----------
     weights
-        Where the encoder's weights are on this machine; default: where they were when the vectors were made.
+        Location of the encoder's weights on this machine; default: their location when the vectors were made.
     encoder
-        The encoder itself, for one that is not registered: what an index names is only looked up among registered ones.
+        An unregistered encoder; the name in an index is only looked up among registered encoders.
 
     Examples
     --------
@@ -41,16 +41,16 @@ class QueryEncoder:
         self._weights, self._encoder = weights, encoder
 
     def of_text(self, build: SearchableBuild, text: str) -> npt.NDArray[np.float32]:
-        """Return the vector of a text, (d,), as it stands: without the template that rows went through.
+        """Return the vector of a text, (d,), without applying the template of rows.
 
         Raises
         ------
         SettingsError
-            The build does not say which encoder made its vectors, or that encodes no texts; or the text is empty.
+            The build names no encoder, its encoder takes no texts, or the text is empty.
         ModelMismatchError
-            The encoder that was found is not the one that made the vectors.
+            The encoder on this machine is not the one that made the vectors.
         EncoderError
-            It cannot be made here, or cannot encode this text.
+            The encoder cannot be made here, or cannot encode this text.
         """
         if not text.strip():
             raise SettingsError("text", text, "is empty")
@@ -62,7 +62,7 @@ class QueryEncoder:
         Raises
         ------
         ImageError
-            It is no image, or larger than any that is read, or no file; the path is named.
+            The value is not an image, exceeds the size limit, or its file does not exist; the message names the path.
         InputError
             As `of_text`.
         """
@@ -78,7 +78,7 @@ class QueryEncoder:
         return _encoded(encoder, pixels[np.newaxis])
 
     def _for(self, build: SearchableBuild, modality: str, asked: str) -> Encoder:
-        """Return the encoder of the build, which encodes `modality`; errors name what is `asked`."""
+        """Return the encoder of the build for `modality`; errors name the request `asked`."""
         from lsh_core.features.specification import EncoderSpec
 
         if build.field.encoder is None:
@@ -88,7 +88,7 @@ class QueryEncoder:
         encoder = self._encoder
         if encoder is None:
             spec = EncoderSpec.from_json(made_by.spec)
-            # How many go through the network at once, and where it runs, is a matter of the machine.
+            # Batch size and device depend on the machine.
             here = replace(spec, weights=self._weights or spec.weights, device="auto", batch_size=None)
             encoder = _registered(here)
         if encoder.fingerprint != made_by.fingerprint:

@@ -1,4 +1,4 @@
-"""Query vectors from a file, local or by URL: ``FILE.npy``, ``FILE.parquet`` or ``FILE.parquet:COLUMN``."""
+"""Reads query vectors from ``FILE.npy``, ``FILE.parquet`` or ``FILE.parquet:COLUMN``, local or by URL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_query_vectors(name: str) -> np.ndarray:
     Raises
     ------
     SourceError
-        No such file, not vectors, no row, or a row that is not a finite vector of the common length.
+        The file is missing, empty or without vectors, or a row is not a finite vector of the common length.
     """
     file, column = file_and_column(name)
     with _opened(file) as content:
@@ -32,7 +32,7 @@ def read_query_vectors(name: str) -> np.ndarray:
 
 
 def file_and_column(name: str) -> tuple[str, str | None]:
-    """Return the file that is read for `name`, and the column of it that is named."""
+    """Return the file of `name`, and the named column, if any."""
     path, separator, column = name.partition(".parquet:")
     return (f"{path}.parquet", column) if separator else (name, None)
 
@@ -78,7 +78,7 @@ def _from_parquet(url: str, content: IO[bytes], column: str | None) -> np.ndarra
     plain = {field.name: plain_type(field.type) for field in schema}
     lists = [name for name, type_ in plain.items() if is_vector_type(type_)]
     if column is None:
-        # Beside an embedding a table may well have lists of integers.
+        # A table may have lists of integers beside an embedding.
         lists = [name for name in lists if pa.types.is_floating(plain[name].value_type)] or lists
         if len(lists) != 1:
             found = f"has {len(lists)} columns with lists of numbers ({listed(lists)})"

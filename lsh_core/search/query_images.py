@@ -1,4 +1,4 @@
-"""Images of queries: bytes, or a path on this machine."""
+"""Loads the image of a query from bytes or a local path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Image = bytes | str | Path
 
 
 def image_bytes(image: Image) -> bytes:
-    """Return the bytes of an image, by the rule for images of rows: a regular file of a bounded size.
+    """Return the bytes of an image; a path must be a regular file of bounded size.
 
     Raises
     ------

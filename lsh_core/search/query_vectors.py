@@ -1,4 +1,4 @@
-"""Query vectors as callers give them, checked and as float32. Pure: no I/O."""
+"""Checks query vectors of callers, and converts them to float32. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def one_vector(given: Any) -> Vectors:
     Raises
     ------
     ArgumentError
-        A text, or another thing that is no vector.
+        The value is a text or another object that is not a vector.
     VectorError
-        Several vectors, or numbers that a vector cannot have.
+        The value is several vectors, or has invalid numbers.
     """
     vectors = _matrix("vector", given)
     if vectors.ndim != 1:
@@ -36,7 +36,7 @@ def one_vector(given: Any) -> Vectors:
 
 
 def many_vectors(given: Any) -> Vectors:
-    """Return query vectors as (q, d) float32; one vector counts as a list of one. Raises as `one_vector`."""
+    """Return query vectors as (q, d) float32, also from one vector; raises as `one_vector`."""
     vectors = _matrix("vectors", given)
     if vectors.ndim > 2:
         shape = " x ".join(map(str, vectors.shape))
@@ -45,14 +45,14 @@ def many_vectors(given: Any) -> Vectors:
 
 
 def check_vectors(build: SearchableBuild, vectors: Vectors) -> None:
-    """Refuse vectors that the build cannot compare its rows with.
+    """Refuse vectors that cannot be compared with the rows of the build.
 
     Raises
     ------
     ModelMismatchError
-        They have another length.
+        The vectors have another length.
     VectorError
-        One has no direction, or no length that float32 can hold.
+        A vector has no direction, or its length overflows float32.
     """
     if vectors.shape[1] != build.field.dims:
         raise ModelMismatchError(
@@ -70,7 +70,7 @@ def check_vectors(build: SearchableBuild, vectors: Vectors) -> None:
 
 
 def _matrix(name: str, given: Any) -> npt.NDArray[Any]:
-    """Return numbers as an array of any shape; raise for what is no array of numbers."""
+    """Return numbers as an array of any shape; raise for other values."""
     if isinstance(given, str | bytes | bytearray | Path):
         kind = "bytes" if isinstance(given, bytes | bytearray) else "a text"
         reason = (
@@ -96,7 +96,7 @@ def _matrix(name: str, given: Any) -> npt.NDArray[Any]:
 
 
 def _stranger(numbers: npt.NDArray[Any]) -> str:
-    """Return the first element that is no number, and where it is."""
+    """Return the first element that is not a number, and its position."""
     if numbers.dtype.kind != "O":
         kind = {"U": "texts", "S": "bytes", "b": "booleans", "c": "complex numbers", "M": "dates"}
         return kind.get(numbers.dtype.kind, f"elements of type {numbers.dtype.name}")

@@ -1,4 +1,4 @@
-"""What a build finds at which effort, as it was measured on the whole of it. Pure: no I/O."""
+"""Recall of a build by effort, measured on the whole build. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One effort.
+    """Figures of one effort.
 
     Attributes
     ----------
     effort
-        In the unit of the build's model.
+        Effort in the unit of the build's model.
     recall
         Mean recall@k of the queries.
     recall_low
-        One-sided 95 % lower bound of the mean that all possible queries of their kind have.
+        One-sided 95 % lower bound of the mean over all queries of this kind.
     recall_p5
-        Recall of the query at the fifth percentile, from below.
+        Fifth percentile of the recall of single queries.
     scored
-        Rows that a query was compared with, on average; None where the server went through its graph.
+        Mean number of rows that a query was compared with; None for the server's graph.
     queries
-        How many queries this was measured with.
+        Number of measured queries.
     """
 
     effort: int
@@ -37,19 +37,19 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class RecallCurve:
-    """The recall of one build, by effort.
+    """Recall of one build, by effort.
 
     Attributes
     ----------
     k
-        Neighbours that were asked for.
+        Number of neighbours.
     queries
-        How many queries it was measured with around its target, and a part of these elsewhere.
+        Number of queries measured around the target; other efforts are measured with a part of them.
     target
-        The recall that searches have unless they are told otherwise.
+        Target recall of searches that set neither effort nor recall.
     effort
-        What is done for it: the smallest effort whose lower bound meets the target, or the greatest measured where
-        none does. None: all rows are scanned.
+        Default effort: the smallest whose lower bound meets the target, or the largest measured one if none does. None:
+        all rows are scanned.
     points
         By rising effort.
     """
@@ -61,20 +61,20 @@ class RecallCurve:
     points: tuple[CurvePoint, ...]
 
     def effort_for(self, recall: float) -> int | None:
-        """Return the smallest measured effort whose lower bound is at least `recall`; None if there is none."""
+        """Return the smallest measured effort whose lower bound is at least `recall`, or None."""
         return next((point.effort for point in self.points if point.recall_low >= recall), None)
 
     def at(self, effort: int | None) -> CurvePoint | None:
-        """Return what was measured at `effort`."""
+        """Return the measured figures at `effort`."""
         return next((point for point in self.points if point.effort == effort), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the value that is stored."""
+        """Return the stored form."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> RecallCurve | None:
-        """Read what `to_json` wrote; None of a build that was not measured."""
+        """Read the output of `to_json`; None for a build that was not measured."""
         if stored is None:
             return None
         points = tuple(CurvePoint(**point) for point in stored["points"])

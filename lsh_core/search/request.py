@@ -1,4 +1,4 @@
-"""The search request: target, words, limits and effort of one search, checked once. Pure but for images by path."""
+"""Search request: target, words, limits and effort, checked once. Pure but for images by path."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ _ONE_TARGET = "give one of vector, id, text and image"
 
 @dataclass(frozen=True, eq=False)
 class SearchRequest:
-    """One search: a target, and how its neighbours are found.
+    """A search: one target, and the options of its search.
 
-    Exactly one of `vector`, `id`, `text` and `image` is the target. Every argument is checked here, except what depends
-    on the build that answers: the length of the vector, the fields, and the unit of the effort.
+    Exactly one of `vector`, `id`, `text` and `image` is the target. Every argument is checked here, except for checks
+    that need the build: length of the vector, fields, and unit of the effort.
 
     Attributes
     ----------
     vector
         (d,) float32: neighbours of this vector.
     id
-        Neighbours of the stored row with this id; the row itself is left out.
+        Neighbours of the stored row with this id; the row itself is excluded.
     text
         Neighbours of this text; the encoder of the index turns it into a vector.
     image
-        Neighbours of this image, the bytes of an image file or its path; encoded as a text is.
+        Neighbours of this image, by the bytes or the path of an image file; encoded like a text.
     match
-        Words to look for in full text as well. Rows with any of the words are found; operators are not parsed. The
+        Words to search for in full text as well. Rows with any of the words are found; operators are not parsed. The
         best rows by vector and by words are fused, see `lsh_core.search.fusion`.
     match_weight
         Weight of the words, from 0 (ranking by vector alone) to 1 (ranking by words alone, BM25); default .5.
     match_fields
-        Full-text fields to look for the words; empty: all full-text fields of the index.
+        Full-text fields to search for the words; empty: all full-text fields of the index.
     fusion
         ``weighted``, or ``rrf``: reciprocal rank fusion, which has no weight.
     k
@@ -66,7 +66,7 @@ class SearchRequest:
     filter
         Elasticsearch query that every neighbour must match; see `lsh_core.search.filters`.
     recall
-        Recall@10 to reach, by the measured curve of the build; default: the target of the build.
+        Recall@10 to reach by the measured curve of the build; default: the target of the build.
     exact
         Whether all rows, or all rows that pass the filter, are scored: the true neighbours.
     fields
@@ -74,7 +74,7 @@ class SearchRequest:
     effort
         One number under the unit of the index's model: ``probes``, lists to visit (``ivf``); ``candidates``, rows to
         score exactly (``hyperplane``, ``subspace``); ``num_candidates``, rows kept by the search of each shard's graph
-        (``hnsw``). Default: what was measured to be enough for the recall; more under a filter.
+        (``hnsw``). Default: the effort measured to reach the recall, and more under a filter.
 
     Raises
     ------
@@ -174,22 +174,22 @@ class SearchRequest:
 
     @property
     def among(self) -> Filter | None:
-        """The filter that every neighbour passes: `filter`, and any row but the one with the id."""
+        """Filter that every neighbour passes: `filter`, excluding the row with the id."""
         return all_of(self.filter, excluding(self.id) if self.id is not None else None)
 
     def with_vector(self, vector: npt.NDArray[np.float32]) -> Self:
-        """Return the same request for another vector, (d,) float32 and finite; nothing is checked again."""
+        """Return the same request for another finite vector, (d,) float32, without checks."""
         other = copy.copy(self)
         object.__setattr__(other, "vector", vector)
         return other
 
     def to_json(self) -> dict[str, Any]:
-        """Return the arguments that differ from their defaults as plain values; an image as its bytes in base64.
+        """Return the non-default arguments as plain values; an image in base64.
 
         Raises
         ------
         ImageError
-            The image is a path that cannot be read.
+            The file of the image cannot be read.
         """
         values = {name: getattr(self, name) for name in _DEFAULTS}
         if self.vector is not None:
@@ -201,12 +201,14 @@ class SearchRequest:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the request that `to_json` wrote. Paths of images are refused: they would be read on this machine.
+        """Return the request of a `to_json` document.
+
+        Paths of images are refused, as they would be read on this machine.
 
         Raises
         ------
         ArgumentError
-            Not an object, or an argument that a search does not have.
+            The document is not an object, or has an unknown argument.
         """
         if not isinstance(values, Mapping):
             raise ArgumentError("search", values, "must be an object with the arguments of a search")
@@ -219,7 +221,7 @@ class SearchRequest:
         return cls(**arguments)
 
     def __repr__(self) -> str:
-        """Show what differs from the defaults; an image by its size or its path."""
+        """Show the non-default arguments; an image by its size or its path."""
         values = {name: getattr(self, name) for name in _DEFAULTS}
         if self.vector is not None:
             values["vector"] = np.asarray(self.vector).tolist()
@@ -246,12 +248,12 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def request_of(arguments: Mapping[str, Any], effort: Mapping[str, int | None]) -> SearchRequest:
-    """Return the request for the arguments of a call, with the efforts that are not None by their units."""
+    """Return the request for the arguments of a call; efforts of None are dropped."""
     return SearchRequest(**arguments, effort={unit: value for unit, value in effort.items() if value is not None})
 
 
 def check_no_arguments(arguments: Mapping[str, Any]) -> None:
-    """Raise `ArgumentError` for arguments that stand beside a finished request."""
+    """Raise `ArgumentError` for arguments beside a finished request."""
     for name, value in arguments.items():
         if (list(value) if isinstance(value, tuple) else value) != _DEFAULTS.get(name):
             raise ArgumentError(name, value, "belongs into the SearchRequest: SearchRequest(..., k=5)")

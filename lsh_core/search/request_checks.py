@@ -1,4 +1,4 @@
-"""Checks of single arguments of a search request, each with a sentence for what cannot be. Pure: no I/O."""
+"""Checks single arguments of a search request. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _INSTEAD = {
 
 
 def check_match(words: object) -> None:
-    """Raise `SettingsError` for words that cannot be looked for."""
+    """Raise `SettingsError` for words that cannot be searched for."""
     if not isinstance(words, str):
         raise ArgumentError("match", words, "must be a text: the words to look for")
     if not is_unicode(words):
@@ -49,7 +49,7 @@ def check_match(words: object) -> None:
 
 
 def check_text_and_image(text: object, image: object) -> None:
-    """Raise `ArgumentError` for a text that is none, or an image that is neither its bytes nor its path."""
+    """Raise `ArgumentError` for an invalid type of text or image."""
     if text is not None and not isinstance(text, str):
         raise ArgumentError("text", text, "must be a text, which the index's encoder turns into a vector")
     if text is not None and not is_unicode(text):
@@ -88,7 +88,7 @@ def checked_effort(effort: object) -> dict[str, int]:
 
 
 def checked_names(argument: str, names: object) -> tuple[str, ...] | None:
-    """Return a collection of names as a tuple; raise `ArgumentError` for anything else but None."""
+    """Return a collection of names as a tuple; raise `ArgumentError` for other values but None."""
     if names is None:
         return None
     if isinstance(names, str):
@@ -102,7 +102,7 @@ def checked_names(argument: str, names: object) -> tuple[str, ...] | None:
 
 
 def checked_weight(weight: object, fusion: str) -> float | None:
-    """Return the weight of the words; None under reciprocal rank fusion, which has none."""
+    """Return the weight of the words; None under reciprocal rank fusion."""
     if weight is None:
         return _DEFAULT_WEIGHT if fusion == "weighted" else None
     if isinstance(weight, bool) or not isinstance(weight, Real):
@@ -119,7 +119,7 @@ def checked_weight(weight: object, fusion: str) -> float | None:
 
 
 def not_an_argument(name: str) -> str:
-    """Return what to write instead of an argument that a search does not have."""
+    """Return the replacement of an argument that a search lacks."""
     if name in _INSTEAD:
         return f"is not an argument of this search: {_INSTEAD[name].format(name)}"
     return f"is not an argument of this search: {choice_of(name, _OPTIONS)}"

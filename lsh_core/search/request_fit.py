@@ -1,4 +1,4 @@
-"""Checks of a search request against the build that answers it. Pure: no I/O."""
+"""Checks a search request against the answering build. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lsh_core.search.searchable_build import SearchableBuild
 
 
 def check_for(build: SearchableBuild, request: SearchRequest) -> None:
-    """Check the fields and the filter of a request against the mapping of the build that answers.
+    """Check the fields and the filter of a request against the build's mapping.
 
     Raises
     ------
     SettingsError
-        A field to return that no document of the build has, or words for a field that is not full text.
+        The build lacks a field to return, or the words name a field that is not full text.
     FilterError
-        A field of the filter that the build does not have, or that cannot be filtered so.
+        The build lacks a field of the filter, or the field does not support the filter.
     """
     check_fields(build, request.fields)
     if request.filter is not None:
@@ -30,7 +30,7 @@ def check_for(build: SearchableBuild, request: SearchRequest) -> None:
 
 
 def check_fields(build: SearchableBuild, fields: Sequence[str] | None) -> None:
-    """Refuse fields to return that no document has. A name may be a pattern, or an object's, which is all in it."""
+    """Refuse unknown fields to return. A name may be a pattern, or an object with all its fields."""
     if not fields:
         return
     multi = {f"{path}.{name}" for path, field in build.mapping.items() for name in field.get("fields", ())}
@@ -42,12 +42,12 @@ def check_fields(build: SearchableBuild, fields: Sequence[str] | None) -> None:
 
 
 def match_fields_of(build: SearchableBuild, request: SearchRequest) -> tuple[str, ...]:
-    """Return the full-text fields to look for the words: those of the request, or all of the build.
+    """Return the full-text fields for the words: the request's, or all.
 
     Raises
     ------
     SettingsError
-        A field that is not full text, or the build has none.
+        A field is not full text, or the build has no full-text field.
     """
     if not build.text_fields:
         reason = f"index {build.index} has no full text: build it with --text-field COLUMN"

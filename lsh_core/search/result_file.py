@@ -1,4 +1,4 @@
-"""Search results as a Parquet file: one row a neighbour."""
+"""Writes search results as a Parquet file, one row per neighbour."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lsh_core.sources.writable_folders import write_whole
 def write_results(path: str, results: Sequence[SearchResult], *, matched: bool = False) -> None:
     """Write ``query`` (row number), ``rank``, ``id``, ``distance`` and ``score`` of every neighbour to `path`.
 
-    The file appears whole: a reader finds the former results while it is written anew.
+    The file appears whole: until then readers see the former results.
 
     Parameters
     ----------
     matched
-        Whether words were given: then there is a column ``match_score``.
+        Whether the search had words, which adds a column ``match_score``.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

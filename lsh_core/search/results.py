@@ -1,4 +1,4 @@
-"""The search result: the neighbours of one target, and how they were found."""
+"""Search result: neighbours of one target, and the strategy."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Neighbour:
     id
         Id of the row.
     distance
-        By the metric of the index; computed from the server's float32 score, which loses small differences near zero.
-        Where words were given, also the distance of rows found by the words alone.
+        Distance by the metric of the index; computed from the server's float32 score, which loses small differences
+        near zero. In a search with words, rows found by the words alone have a distance too.
     score
-        As the server gave it, larger is nearer; where words were given, the fused score.
+        Score of the server, larger is nearer; in a search with words the fused score.
     fields
-        The stored columns that were asked for.
+        Requested stored columns.
     match_score
-        Where words were given: the server's score of the words (BM25), 0 of a row without any of them.
+        Searches with words: the server's score of the words (BM25), 0 for a row without any of them.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class Neighbour:
     match_score: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the row as plain values; ``match_score`` only where words were given."""
+        """Return the row as plain values; ``match_score`` only in searches with words."""
         plain = {"rank": self.rank, "id": self.id, "distance": self.distance, "score": self.score}
         matched = {} if self.match_score is None else {"match_score": self.match_score}
         return {**plain, **matched, "fields": dict(self.fields)}
@@ -57,24 +57,24 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The neighbours of one target, the build that they come from, and how they were found.
+    """Neighbours of one target, with the answering build and the strategy.
 
     Attributes
     ----------
     index
-        The physical index that answered.
+        Physical index that answered.
     build
-        The build that answered.
+        Build that answered.
     model_id
-        The model that the build was indexed with.
+        Model of the build.
     strategy
-        ``lists`` or ``tables``: the rows that share a token with the target were compared with it; ``graph``: the rows
-        that the server's graph led to; ``exact``: all rows, or all that pass the filter, so that the neighbours are the
-        true ones; ``match``: the best rows by their words, where these have all the weight.
+        ``lists`` or ``tables``: rows that share a token with the target were scored. ``graph``: rows that the server's
+        graph led to. ``exact``: all rows, or all that pass the filter, were scored, so the neighbours are the true
+        ones. ``match``: the best rows by words, which have all the weight.
     rows_scored
-        How many rows were compared with the target exactly; None for ``graph``, as the server does not say.
+        Number of rows that were scored exactly; None for ``graph``, as the server does not report it.
     took_ms
-        Milliseconds that Elasticsearch says it took; not compared.
+        Milliseconds that Elasticsearch reports; ignored by comparisons.
     neighbours
         Best first.
 
@@ -119,24 +119,24 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Response:
-    """What Elasticsearch answered to one query: the ``hits`` of its response, and its own time."""
+    """Response of Elasticsearch to one query: ``hits`` and time."""
 
     hits: Mapping[str, Any]
     took_ms: int
 
     @classmethod
     def from_json(cls, response: Mapping[str, Any]) -> Self:
-        """Read one of the ``responses`` of a multi-search."""
+        """Parse one of the ``responses`` of a multi-search."""
         return cls(response["hits"], int(response["took"]))
 
     @property
     def rows(self) -> int:
-        """How many rows match."""
+        """Number of matching rows."""
         return int(self.hits["total"]["value"])
 
 
 def read_result(response: Response, query: Query, build: SearchableBuild) -> SearchResult:
-    """Turn the response to `query` into a result; of a hybrid search into the ranking of one of its two queries."""
+    """Turn the response to `query` into a result, or one ranking."""
     hits = query.ranked(response.hits["hits"], response.rows)
     own = [float(hit["_score"]) for hit in hits]
     scores, matched = _hybrid_scores(hits, query.path, own) if query.hybrid else (own, [None] * len(hits))
@@ -159,7 +159,7 @@ def read_result(response: Response, query: Query, build: SearchableBuild) -> Sea
 def _hybrid_scores(
     hits: Sequence[Mapping[str, Any]], path: Path, own: list[float]
 ) -> tuple[list[float], list[float | None]]:
-    """Return the scores of hits by vector and by words: one is the hit's `own`, the other that of a named clause."""
+    """Return scores of hits by vector and by words: the hit's `own` score, and that of a named clause."""
     named = [hit.get("matched_queries", {}) for hit in hits]
     if path == "match":
         return [float(scores[VECTOR_CLAUSE]) for scores in named], [*own]

@@ -1,4 +1,4 @@
-"""The build behind a name: its index, its model, and how its vectors are searched."""
+"""Reads a searchable build: index, model and retrieval strategy."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchableBuild:
-    """One physical index, ready to be searched.
+    """A physical index that is ready for searches.
 
     Attributes
     ----------
     text_fields
-        The fields that are full text; inside an object by their whole path.
+        Full-text fields; inside an object by their whole path.
     mapping
-        The mapping of each field by its path, objects and multi-fields such as ``title.keyword`` included, airlsh's own
-        left out.
+        Mapping of each field by its path, with objects and multi-fields such as ``title.keyword``, without airlsh's own
+        fields.
     curve
-        Its recall by effort; None of a build that was not measured.
+        Recall by effort; None for a build that was not measured.
     """
 
     index: str
@@ -45,26 +45,26 @@ class SearchableBuild:
 
     @property
     def field(self) -> VectorField:
-        """The vector column that is searched."""
+        """Vector column that is searched."""
         return self.meta.vectors[0]
 
 
 def read_build(connection: Connection, client: Elasticsearch, name: str, index: str) -> SearchableBuild:
-    """Read what `index` says of itself, and its model.
+    """Read the metadata of `index`, and its model.
 
     Raises
     ------
     NotFoundError
-        There is no such index, or airlsh did not build it.
+        The index does not exist, or airlsh did not build it.
     ModelMismatchError
-        The stored model is not the one that the index was built with.
+        The stored model differs from the model of the index.
     """
     from elasticsearch import NotFoundError as Missing
 
     try:
         mapping = client.indices.get_mapping(index=index)[index]["mappings"]
         settings = client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
-    except (Missing, KeyError):  # An alias answers under the name of its index.
+    except (Missing, KeyError):  # For an alias, the response has the name of its index.
         raise NotFoundError("index", index, f"`airlsh builds list {name}` shows those of {name}") from None
     if META_KEY not in mapping.get("_meta", {}):
         raise NotFoundError("airlsh index", index, "its _meta does not say that airlsh built it")

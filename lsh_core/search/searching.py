@@ -1,7 +1,8 @@
-"""Answers search requests on one build: effort, target, queries, one request, results.
+"""Answers search requests on one build.
 
-Requests are answered sixteen or fewer at a time, all by the build that is given. Beside their queries only two kinds of
-request are sent: counts of the rows that pass a filter, and stored rows whose vector has to be read.
+The steps are: effort, target, queries, one Elasticsearch request, results. At most sixteen requests are answered at a
+time, all by the same build. Besides the queries only two kinds of request are sent: counts of the rows that pass a
+filter, and reads of a stored row's vector.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Searcher:
     live
         Sends the queries.
     encoder
-        Makes vectors of texts and images.
+        Encodes texts and images.
     """
 
     def __init__(self, live: LiveIndex, encoder: QueryEncoder) -> None:
@@ -50,14 +51,14 @@ class Searcher:
         self._counts = FilterCountCache(self._count)
 
     def search(self, build: SearchableBuild, requests: Sequence[SearchRequest]) -> list[SearchResult]:
-        """Return the result of each request, all from `build`; where too few rows were found, by an exact scan.
+        """Return the result of each request from `build`; an exact scan replaces short results.
 
         Raises
         ------
         InputError
-            The build cannot answer a request as it is.
+            The build cannot answer a request.
         AliasMoved, Unavailable
-            Another build is to be searched.
+            The search must be repeated on another build.
         """
         for request in requests:
             check_for(build, request)  # Before rows are counted.
@@ -82,8 +83,8 @@ class Searcher:
         return _Plan(request, effort, vector)
 
     def _effort(self, build: SearchableBuild, request: SearchRequest) -> int | None:
-        """Return what is asked for, or enough; None: a scan of all rows that pass the filter."""
-        if request.exact or request.match_weight == 1:  # Nothing is searched by vector under such a weight.
+        """Return the requested or the sufficient effort; None: a scan of all rows that pass the filter."""
+        if request.exact or request.match_weight == 1:  # With this weight nothing is searched by vector.
             return None
         asked = effort_asked_for(build, request.effort)
         if asked is not None:
@@ -98,10 +99,10 @@ class Searcher:
         return field.strategy.effort_under_filter(effort, rows=rows, passing=passing, default=field.effort)
 
     def _vector_of_row(self, build: SearchableBuild, request: SearchRequest, effort: int | None) -> _Vector | None:
-        """Return the vector of a stored row; None where the server is to look it up.
+        """Return the vector of a stored row; None if the server looks it up.
 
-        The server looks up for scans, and where the stored codes of the row lead to enough of its neighbours. Under a
-        filter, or with an effort of the caller, they do not.
+        The server looks it up for scans, and if the stored codes of the row lead to enough neighbours. Under a filter,
+        or with an effort of the caller, they do not.
         """
         plain = request.filter is None and not request.effort
         if (plain or effort is None) and build.field.strategy.can_look_up(effort):
@@ -113,14 +114,16 @@ class Searcher:
         raise RowNotFoundError(build.meta.name, str(request.id), build.index)
 
     def _encoded(self, build: SearchableBuild, request: SearchRequest) -> _Vector:
-        """Return the vector of a text or an image by the encoder of `build`, if that is still live afterwards."""
+        """Return the vector of a text or an image by the encoder of `build`; raise `AliasMoved` if that is no longer
+        live.
+        """
         vector = encode(self._encoder, build, request)
         if self._live.build().index != build.index:
-            raise AliasMoved  # To load an encoder takes seconds.
+            raise AliasMoved  # Loading an encoder takes seconds.
         return vector
 
     def _found(self, build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[SearchResult]]:
-        """Return what each plan finds, by vector, by words or by both in this order, from one request."""
+        """Return the rankings of each plan from one request: by vector, by words, or both in this order."""
         queries = _queries(build, plans)
         asks = [
             Ask(query, id=plan.looked_up, filter=plan.request.filter)
@@ -132,7 +135,7 @@ class Searcher:
         return [[next(read) for _ in each] for each in queries]
 
     def _falls_short(self, build: SearchableBuild, result: SearchResult, request: SearchRequest) -> bool:
-        """Return whether the search by vector missed rows that are wanted, by an effort that airlsh chose."""
+        """Return whether the search by vector found too few rows with an effort that airlsh chose."""
         found = len(result.neighbours)
         if request.effort or result.strategy in ("exact", "match") or found >= request.k:
             return False
@@ -148,7 +151,7 @@ _Vector = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """A request with its effort, None for a scan, and its vector, None where the server looks up the row."""
+    """A request with its effort (None: scan) and its vector (None: the server looks it up)."""
 
     request: SearchRequest
     effort: int | None
@@ -156,11 +159,11 @@ class _Plan:
 
     @property
     def looked_up(self) -> str | None:
-        """The row that the server looks up."""
+        """Stored row that the server looks up."""
         return self.request.id if self.vector is None else None
 
     def target(self, build: SearchableBuild) -> Target:
-        """Return what rows are compared with."""
+        """Return the target that rows are compared with."""
         if self.vector is None:
             return build.field.strategy.stored_vector(build.index, str(self.request.id))
         return by_vector(self.vector.tolist())
@@ -174,14 +177,14 @@ def encode(encoder: QueryEncoder, build: SearchableBuild, request: SearchRequest
 
 
 def _check_vectors(build: SearchableBuild, plans: Sequence[_Plan]) -> None:
-    """Refuse vectors of callers and encoders that the build cannot compare its rows with."""
+    """Refuse vectors of callers and encoders that cannot be compared with the rows of the build."""
     given = [plan.vector for plan in plans if plan.vector is not None and plan.request.id is None]
     for length in {len(vector) for vector in given}:
         check_vectors(build, np.stack([vector for vector in given if len(vector) == length]))
 
 
 def _queries(build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[Query]]:
-    """Return the queries of each plan: one by vector, one by words, or both."""
+    """Return the queries of each plan: by vector, by words, or both."""
     tokens = _tokens(build, plans)
     queries = []
     for plan, words in zip(plans, tokens, strict=True):
@@ -191,7 +194,7 @@ def _queries(build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[Query]
 
 
 def _tokens(build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[str]]:
-    """Return the tokens that each plan looks for; those of one effort are computed together."""
+    """Return the tokens of each plan; plans of equal effort are probed together."""
     tokens: list[list[str]] = [[] for _ in plans]
     for effort in {plan.effort for plan in plans if plan.effort is not None and plan.vector is not None}:
         numbers = [n for n, plan in enumerate(plans) if plan.effort == effort and plan.vector is not None]
@@ -227,7 +230,7 @@ def _vector_query(build: SearchableBuild, plan: _Plan, tokens: Sequence[str]) ->
 
 
 def _hybrid_queries(build: SearchableBuild, plan: _Plan, nearest: Query) -> list[Query]:
-    """Return the searches by vector and by words; one that has no weight is left out."""
+    """Return the searches by vector and by words; a search without weight is left out."""
     request = plan.request
     if not metric_named(build.field.metric).server_scores:
         reason = f"cannot be ranked with vectors of metric {build.field.metric}, which the server does not know"
@@ -243,7 +246,7 @@ def _hybrid_queries(build: SearchableBuild, plan: _Plan, nearest: Query) -> list
 
 
 def fused(request: SearchRequest, rankings: Sequence[SearchResult]) -> SearchResult:
-    """Return the result of a request from its rankings: by vector, by words, or by both in this order."""
+    """Return the result of a request from its rankings: by vector, by words, or both."""
     if request.match is None:
         return rankings[0]
     near = [each for ranking in rankings if ranking.strategy != "match" for each in ranking.neighbours]

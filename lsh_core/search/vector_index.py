@@ -1,4 +1,4 @@
-"""The vector index: searches and live changes under one name."""
+"""Vector index: searches and live changes under one name."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ Vector = Sequence[float] | np.ndarray
 
 
 class VectorIndex:
-    """The live build of a name, to be searched and changed.
+    """The live build of a name, for searches and changes.
 
-    A reader moves from the old build to the new one without an error and never mixes them. An instance may be shared
-    between threads.
+    Searches move from an old build to a new one without errors, and never mix them. An instance may be shared between
+    threads.
 
-    A search has `k` neighbours wherever so many rows pass the filter, unless the caller sets the effort: if too few
-    were found by their tokens, all rows that pass are scanned.
+    A search returns `k` neighbours if at least `k` rows pass the filter: if tokens lead to too few rows, all rows that
+    pass are scanned. With an effort of the caller no scan is added.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ class VectorIndex:
     index
         One physical index instead of the live one.
     encoder
-        Makes vectors of texts and images; default: the encoder that the index names.
+        Encodes texts and images; default: the encoder that the index names.
     wait_seconds
-        How long a search waits for a node that answers, before it raises `UnavailableError`.
+        Seconds that a search waits for a node that answers, before it raises `UnavailableError`.
 
     Raises
     ------
     SettingsError
-        An argument is missing, or has a value that it cannot have.
+        An argument is missing or invalid.
 
     Examples
     --------
@@ -93,14 +93,14 @@ class VectorIndex:
         self.close()
 
     def close(self) -> None:
-        """Refuse further calls, and close the sockets of a connection that was made here from addresses."""
+        """Refuse further calls, and close a connection that was made from addresses."""
         self._closed = True
         if self._owned:
             self._connection.close()
 
     @property
     def build(self) -> SearchableBuild:
-        """The build that is searched now."""
+        """The current build."""
         self._check_open()
         return self._live.build()
 
@@ -122,9 +122,10 @@ class VectorIndex:
         fields: Sequence[str] | None = None,
         **effort: int | None,
     ) -> SearchResult:
-        """Return the `k` nearest rows to a vector, a stored row, a text or an image, and to words as well.
+        """Return the `k` nearest rows to a target and, optionally, to words.
 
-        One Elasticsearch request; beside it a count of the rows that pass a filter, or a read of a stored row's vector.
+        The target is a vector, a stored row, a text or an image. A search is one Elasticsearch request. A count of the
+        rows that pass a filter, or a read of a stored row's vector, may precede it.
 
         Parameters
         ----------
@@ -136,9 +137,9 @@ class VectorIndex:
         Raises
         ------
         InputError
-            A request that contradicts itself, or that this index does not take.
+            The request contradicts itself, or does not fit the index.
         NotFoundError
-            Nothing is live under this name, or there is no row with the id.
+            Nothing is live under this name, or no row has the id.
         ModelMismatchError
             The vector has another length, or the encoder did not make the vectors of the index.
         UnavailableError
@@ -250,12 +251,12 @@ class VectorIndex:
             yield from self._live.run(partial(self._searcher.search, requests=some))
 
     def encode(self, *, text: str | None = None, image: Image | None = None) -> np.ndarray:
-        """Return the vector of a text or an image, (d,) float32, by the encoder of the index.
+        """Return the vector of a text or an image, (d,) float32.
 
         Raises
         ------
         InputError
-            The index does not name its encoder, or that takes no texts or no images.
+            The index names no encoder, or its encoder does not take the input.
         """
         self._check_open()
         if (text is None) == (image is None):
@@ -272,14 +273,14 @@ class VectorIndex:
             Ids, vectors (d) and other columns under the names that the source of the build had: an Arrow table, a
             DataFrame, or a list of mappings.
         refresh
-            Whether searches must find the rows when this returns; else they do about a second later.
+            Whether to wait until searches find the rows; otherwise they do about a second later.
 
         Raises
         ------
         InputError
-            A row cannot be indexed, and none was written; or the build's mapping refuses one.
+            A row cannot be indexed, so that no row was written; or the build's mapping refuses a row.
         UnavailableError
-            No live build took the rows in time; writing them again does no harm.
+            No live build took the rows in time; the call may be repeated.
         """
         self._check_live()
         return self._writer.upsert(rows, refreshed=refresh)

@@ -25,16 +25,16 @@ def check_allowed(url: str, roots: Sequence[str], *, setting: str = "source") ->
     Parameters
     ----------
     url
-        What the form names: a local path or a URL, perhaps with wildcards.
+        Local path or URL that the form names, perhaps with wildcards.
     roots
         Allowed folders, buckets or parts of buckets, as paths or URLs.
     setting
-        What the errors name.
+        Setting that the errors name.
 
     Raises
     ------
     SettingsError
-        Another scheme than `ALLOWED_SCHEMES`, a chain of filesystems, a ``..``, or a place outside
+        The scheme is not one of `ALLOWED_SCHEMES`, filesystems are chained, the path has a ``..``, or it lies outside
         all roots.
     """
     if "::" in url:

@@ -1,4 +1,4 @@
-"""The reader of zip and tar archives: a row for each image, read as far as it is asked for."""
+"""Reader of zip and tar archives, with one row per image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lsh_core.sources.source_file import Chunk, SourceFile
 
 
 class ArchiveReader:
-    """Reads the images of archives one by one: only one of them is in memory."""
+    """Reads the images of archives one by one, with one image in memory."""
 
     name = "archive"
     has_columns = False
@@ -30,7 +30,7 @@ class ArchiveReader:
         return ()
 
     def contents(self, file: Listed) -> Contents:
-        """Return the names of the images; a compressed tar is decompressed for them."""
+        """Return the names of the images; a compressed tar is decompressed to list them."""
         if file.size == IRREGULAR:
             raise SourceError(file.url, "is not a regular file, so its images cannot be counted")
         members = tuple(Listed(member.name, member.size, "") for member in archive_members(file.url))
@@ -42,9 +42,9 @@ class ArchiveReader:
         Raises
         ------
         SourceChangedError
-            The archive has another image in the place of one that was planned.
+            The archive has another image at a planned position.
         SourceError
-            The archive is broken; an image that alone is broken is a row with the fault.
+            The archive is broken. A broken image in a readable archive is a row with the fault.
         """
         members = archive_members(file.url)
         position = 0

@@ -1,7 +1,7 @@
-"""Images in a zip or tar archive, read where they are: nothing is unpacked to a disk.
+"""Reads images in zip and tar archives without unpacking to disk.
 
-A zip has a directory and a plain tar can be skipped through; a compressed tar is decompressed from its beginning,
-once to see what is in it and once to read it.
+A zip has a directory, and a plain tar can be skipped through. A compressed tar is decompressed twice: to list its
+members, and to read them.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp")
 MAX_IMAGE_BYTES = 64 * 2**20
 _MAX_HEADER_BYTES = 2**20
-"""Of what stands before a file in a tar: its long name, its attributes. They are read whole."""
+"""Bound for the extension headers before a file in a tar (long name, attributes), which are read whole."""
 
-# A tar of nothing but headers of headers is a RecursionError.
+# A tar that holds only headers of headers raises RecursionError.
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError)
-# A zip member that is encrypted is a RuntimeError, one packed in a way that Python lacks a NotImplementedError.
+# An encrypted zip member raises RuntimeError; an unsupported compression raises NotImplementedError.
 _UNREADABLE = (*_BROKEN, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
 class Member:
-    """One file in an archive; `read` works until the next member is asked for."""
+    """File in an archive; `read` works until the next member is requested."""
 
     name: str
     size: int
@@ -55,13 +55,13 @@ def is_random_access(url: str) -> bool:
 def archive_members(url: str) -> Iterator[Member]:
     """Yield the files in an archive in its order, without folders, and hidden names.
 
-    Hard links are files. They are read in a tar that is not compressed, if what they lead to lies before them; others,
-    and symbolic links with the name of an image, are members that cannot be read. Other links are left out.
+    Hard links are files. In an uncompressed tar they are read if their target lies before them. Other hard links, and
+    symbolic links with the name of an image, are members that cannot be read. All other links are left out.
 
     Raises
     ------
     SourceError
-        It is no archive, is truncated, or cannot be read.
+        The file is not an archive, is truncated, or cannot be read.
     SourceUnavailableError
         Its storage did not answer.
     """
@@ -83,7 +83,7 @@ def archive_members(url: str) -> Iterator[Member]:
 
 
 class _SmallHeader(tarfile.TarInfo):
-    """A header of a tar, as it is before what belongs to it is read: a few zipped bytes may claim gigabytes."""
+    """Header of a tar whose claimed size is checked before reading: a few zipped bytes may claim gigabytes."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -110,7 +110,7 @@ def _tar_members(file: IO[bytes]) -> Iterator[Member]:
         is_plain = archive.fileobj is file
         places: dict[str, tuple[int, int]] = {}  # Where the content of each file is, for hard links to it.
         while (info := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]  # It would keep all of them for a look back.
+            archive.members.clear()  # type: ignore[attr-defined]  # The list would keep every member in memory.
             if info.islnk() and is_plain and info.linkname in places:
                 info.type, (info.offset_data, info.size) = tarfile.REGTYPE, places[info.linkname]
             if info.isfile() and is_plain and not info.issparse():
@@ -121,7 +121,7 @@ def _tar_members(file: IO[bytes]) -> Iterator[Member]:
                 yield Member(info.name, info.size, partial(_read, partial(archive.extractfile, info), info.size))
             elif info.islnk() or (info.issym() and info.name.lower().endswith(IMAGE_SUFFIXES)):
                 yield Member(info.name, 0, partial(_refuse_link, info, is_plain=is_plain))
-        # Python takes a file that is cut off between two members for a whole one: what ends it is a block of zeros.
+        # Python accepts a tar that is cut off between two members; a whole tar ends with a block of zeros.
         stream = cast("IO[bytes]", archive.fileobj)
         stream.seek(archive.offset)
         if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -129,7 +129,7 @@ def _tar_members(file: IO[bytes]) -> Iterator[Member]:
 
 
 def _refuse_link(info: tarfile.TarInfo, *, is_plain: bool) -> bytes:
-    """Raise `ImageError`, with what helps."""
+    """Raise `ImageError` with the remedy."""
     if info.issym():
         raise ImageError(f"is a symbolic link to {info.linkname!r}; pack what it leads to, with tar --dereference")
     why = "which no file before it is" if is_plain else "and a compressed archive is only read forwards"

@@ -1,4 +1,4 @@
-"""Columns as Arrow arrays: one out of several parts, and its nulls."""
+"""Joins the parts of an Arrow column, and returns its nulls."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pyarrow as pa
 
 AnyArray: TypeAlias = "pa.Array[Any]"
 AnyType: TypeAlias = Any
-"""An Arrow type whose kind is looked up at run time: the stubs of pyarrow know no attribute that kinds share."""
+"""An Arrow type whose kind is looked up at run time; pyarrow's stubs have no common attribute for it."""
 Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
 
 def as_one_array(column: Column) -> AnyArray:
-    """Return the column as one array; only a column of several parts is copied."""
+    """Return the column as one array; a column of one part is not copied."""
     if not isinstance(column, pa.ChunkedArray):
         return column
-    # Parts of a dictionary column may each have a dictionary of their own.
+    # Each part of a dictionary column may have its own dictionary.
     parts = column.unify_dictionaries().chunks if pa.types.is_dictionary(column.type) else column.chunks
     if len(parts) == 1:  # concatenating would copy it
         return parts[0]

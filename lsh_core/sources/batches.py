@@ -1,4 +1,4 @@
-"""Reads a whole source in small parts, in order, for work that is done row by row and not on Dask."""
+"""Reads a whole source in order, in small parts, without Dask."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROWS_AT_ONCE = 2_000
 
 
 def read_batches(files: Sequence[SourceFile], columns: Sequence[str]) -> Iterator[tuple[SourceFile, int, pa.Table]]:
-    """Yield the rows of `files` in source order: the file, the number of the part's first row in it, the rows.
+    """Yield parts of `files` in source order: file, first row in the file, rows.
 
     Parameters
     ----------

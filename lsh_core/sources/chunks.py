@@ -1,6 +1,6 @@
-"""Cuts files into chunks: every row is in exactly one chunk, whatever the row groups are.
+"""Cuts files into chunks, with every row in exactly one chunk.
 
-A chunk is hashed, loaded, entered in the ledger and, after a failure, repeated as a whole.
+A chunk is hashed, loaded, entered in the ledger and, after a failure, retried as a whole.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ MIN_ROWS = 500
 
 
 def chunk_rows_for(rows: int, *, row_bytes: int, nodes: int, workers: int, chunk_bytes: int) -> int:
-    """Return the default of the most rows that a chunk may have.
+    """Return the default maximum of rows per chunk.
 
-    At least `CHUNKS_PER_WORKER` chunks for each node and worker, where the rows allow, so that no
-    node waits for the last one's last chunk; between `MIN_ROWS` and `MAX_ROWS`; never more
-    than `chunk_bytes`.
+    Where the rows allow, each node and worker gets at least `CHUNKS_PER_WORKER` chunks, so that none waits long for the
+    last chunk of another. A chunk has `MIN_ROWS` to `MAX_ROWS` rows, and never more than `chunk_bytes`.
 
     Parameters
     ----------
@@ -35,10 +34,9 @@ def chunk_rows_for(rows: int, *, row_bytes: int, nodes: int, workers: int, chunk
 def plan_chunks(files: Sequence[SourceFile], *, chunk_rows: int) -> list[Chunk]:
     """Cut files into chunks of at most `chunk_rows` rows.
 
-    Row groups are first joined into blocks of at least half a chunk, then each block is cut into
-    equal chunks. So a chunk never has more than `chunk_rows` rows, nor fewer than half of that
-    (unless its whole file is smaller), and a block's borders are row-group borders, which lets
-    workers read without decoding a row group twice.
+    Row groups are first joined into blocks of at least half a chunk, then each block is cut into equal chunks. A chunk
+    has at most `chunk_rows` rows, and at least half as many unless its whole file is smaller. Blocks end at row-group
+    borders, so that workers need not decode a row group twice.
 
     Returns
     -------
@@ -60,7 +58,7 @@ def plan_chunks(files: Sequence[SourceFile], *, chunk_rows: int) -> list[Chunk]:
 
 
 def _blocks(row_group_rows: Sequence[int], chunk_rows: int) -> Iterator[int]:
-    """Yield the rows of runs of row groups, each of at least half a chunk unless there are no more."""
+    """Yield the rows of each block of row groups: at least half a chunk, but for the last block."""
     least = -(-chunk_rows // 2)
     closed: int | None = None  # held back by one, so that a small rest can join it
     block = 0

@@ -1,4 +1,4 @@
-"""The types that one column has in the files of a source."""
+"""Types of one column over the files of a source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ColumnTypes:
     types
         Each plain type that the column has, and the first file that has it so.
     absent_from
-        A file without the column; None where every file has it.
+        A file without the column; None if every file has it.
     """
 
     name: str
@@ -36,11 +36,11 @@ class ColumnTypes:
 
     @property
     def is_pandas_index(self) -> bool:
-        """True of the unnamed index of a data frame, which pandas writes as a column."""
+        """True for the unnamed index of a data frame, which pandas writes as a column."""
         return is_pandas_index(self.name)
 
     def seen(self, type_: pa.DataType, url: str) -> ColumnTypes:
-        """Return the column with the type that it has in one more file."""
+        """Return the column with its type in one more file."""
         if any(type_ == known for known, _ in self.types):
             return self
         return ColumnTypes(self.name, (*self.types, (type_, url)), self.absent_from)
@@ -55,9 +55,9 @@ class ColumnTypes:
         Raises
         ------
         SchemaError
-            No type does; the two files are named.
+            No type holds all values; the error names two files.
         """
-        # Floats first: they hold integers of every kind, and decimals, which hold some of them, hold no float.
+        # Floats come first: a float type holds integers, and no decimal type holds floats.
         (merged, merged_from), *others = sorted(self.types, key=lambda each: not pa.types.is_floating(each[0]))
         for type_, url in others:
             wider = common_type(merged, type_)

@@ -29,13 +29,13 @@ class SourceColumns:
     id, vector
         Names of the columns with the ids and the vectors.
     dims
-        Numbers of a vector.
+        Components of a vector.
     others
         The other columns that are kept, partition columns among them.
     encoder
-        What made the vectors, where the files say so.
+        Encoder of the vectors; None where the files name none.
     left_out
-        Columns that are used only where they are named: the unnamed indices of pandas.
+        Columns that are used only if named: the unnamed indices of pandas.
     """
 
     id: str
@@ -57,13 +57,12 @@ def check_columns(dataset: Dataset, *, id: str, vector: str, columns: Sequence[s
     Returns
     -------
     SourceColumns
-        ``dims`` is the type's own where the vectors are fixed-size lists, else the most frequent
-        length among the first rows that hold a vector.
+        ``dims`` is the list size of fixed-size lists, else the most frequent length among the first rows with a vector.
 
     Raises
     ------
     SchemaError
-        A column is missing or of a type that cannot be used.
+        A column is missing, or its type cannot be used.
     """
     if id == vector:
         raise SchemaError(dataset.url, id, "cannot be both the id and the vector")
@@ -87,12 +86,12 @@ def check_id(dataset: Dataset, name: str) -> None:
     column = dataset.column(name)
     column.require_everywhere()
     for type_, url in column.types:
-        if not types.is_null(type_):  # Each of its rows has no id, and is refused as such.
+        if not types.is_null(type_):  # Each row is refused for its missing id.
             check_id_type(type_, where=url, column=name)
 
 
 def _check_vector(dataset: Dataset, name: str) -> set[int]:
-    """Check the vector column; return its one fixed size, or nothing if the size is not fixed."""
+    """Check the vector column; return its fixed size, or None if the size is not fixed."""
     column = dataset.column(name)
     column.require_everywhere()
     sizes: dict[int, str] = {}
@@ -108,7 +107,7 @@ def _check_vector(dataset: Dataset, name: str) -> set[int]:
 
 
 def _dims_from_rows(dataset: Dataset, vector: str) -> int:
-    """Return the most frequent length: one row of a wrong length must not decide for all others."""
+    """Return the most frequent length, so that one row of a wrong length decides nothing."""
     for file in dataset.files:
         for _, table in read_span(file, plan_chunks([file], chunk_rows=_ROWS_FOR_DIMS), [vector]):
             lengths = list_shape(as_list_array(table.column(vector))).lengths

@@ -1,6 +1,6 @@
-"""Common types: the type that holds every value of two columns without loss.
+"""Finds the type that holds every value of two columns without loss.
 
-The columns of two files need not have one type. `common_type` says which type both are read as. Types are plain
+A column may have different types in two files. `common_type` returns the type that both are read as. Types are plain
 (`lsh_core.sources.plain_types`).
 
 ====================================  ==============================================================
@@ -43,7 +43,7 @@ Merge = Callable[[AnyType, AnyType], AnyType | None]
 
 
 def common_type(first: AnyType, second: AnyType) -> AnyType | None:
-    """Return the type that holds the values of both plain types, or None if none does."""
+    """Return the plain type that holds the values of both, or None."""
     if first == second:
         return first
     if types.is_null(first):

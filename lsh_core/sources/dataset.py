@@ -1,4 +1,4 @@
-"""The rows, row groups and columns of a source, found without reading its rows."""
+"""Finds the rows, row groups and columns of a source from metadata."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ _CONTENTS_THREADS = 16
 
 @dataclass(frozen=True)
 class Dataset:
-    """All files of a source, in sorted order, and the columns that they have.
+    """All files of a source in sorted order, with their columns.
 
-    A file may lack a column, or have it with another type: see `lsh_core.sources.common_types`. Partition keys
-    are columns of strings, or of the types that a table's log gives them. A key that is also a column of a file is
-    read from that file, and tells its partition all the same.
+    A file may lack a column, or have another type for it: see `lsh_core.sources.common_types`. Partition keys are
+    columns of strings, or of the types in the log of a table. If a file has a column with the name of a key, its values
+    are read from the file; the key still names the partition.
 
     Attributes
     ----------
     columns
         The columns of all files, with plain types.
     encoder
-        What made the vectors, where the files say so.
+        Encoder of the vectors; None where the files name none.
     left_out
-        What is there and is not read.
+        Files that are not read.
     table
-        Version of the table that the source is, or lies in; None for plain files.
+        Version of the table; None for plain files.
     """
 
     url: str
@@ -61,20 +61,20 @@ class Dataset:
 
     @property
     def names(self) -> list[str]:
-        """Names of the columns that are used by default: all but the unnamed indices of pandas."""
+        """Names of the default columns: all but the unnamed indices of pandas."""
         return [column.name for column in self.columns if not column.is_pandas_index]
 
     def names_with(self, known: Collection[str]) -> list[str]:
-        """Return `names`, and those unnamed indices of pandas that are in `known`, the columns of a build."""
+        """Return `names` and the unnamed pandas indices among the columns `known` of a build."""
         return [column.name for column in self.columns if not column.is_pandas_index or column.name in known]
 
     @property
     def columns_left_out(self) -> tuple[str, ...]:
-        """Names of the columns that are used only where they are named."""
+        """Names of the columns that are used only if named."""
         return tuple(column.name for column in self.columns if column.is_pandas_index)
 
     def column(self, name: str) -> ColumnTypes:
-        """Return a column; raise `SchemaError` where no file has it."""
+        """Return a column; raise `SchemaError` if no file has it."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -82,16 +82,16 @@ class Dataset:
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns that are used by default, with the types that they share; raises as `schema_of` does."""
+        """Default columns with their common types; raises as `schema_of`."""
         return self.schema_of(self.names)
 
     def schema_of(self, names: Iterable[str]) -> pa.Schema:
-        """Return columns with the types that they share.
+        """Return columns with their common types.
 
         Raises
         ------
         SchemaError
-            A column that no file has, or whose types in two files have no common type.
+            No file has a column, or its types in two files have no common type.
         """
         return pa.schema([pa.field(name, self.column(name).common()) for name in names])
 
@@ -106,22 +106,23 @@ class Dataset:
         return None if self.table is None else self.table.version
 
     def facts(self) -> SourceFacts:
-        """Return the facts that reports tell of the source."""
+        """Return the facts of the source for reports."""
         return SourceFacts.of("files" if self.table is None else self.table.format, self.version, self.left_out)
 
 
 def open_dataset(url: str, version: str | None = None) -> Dataset:
-    """Find the rows and columns of all files that `url` means, each by its reader.
+    """Find the rows and columns of all files of `url`.
 
-    A file that no registered reader claims is read as Parquet. Of Parquet only the footers are read.
+    Each file is opened by its reader. A file that no registered reader claims is read as Parquet, of which only the
+    footer is read.
 
     Parameters
     ----------
     url
-        A file, a folder (with all its subfolders) or a glob; a local path or any fsspec URL.
-        ``key=value`` folders anywhere on a file's path give string columns, so that a file has the
-        same columns whether it is named alone or with its whole folder. Of a Delta or Iceberg table, or a part of one,
-        its log decides on files, columns and partition values.
+        A file, a folder (with all its subfolders) or a glob; a local path or any fsspec URL. ``key=value`` folders
+        anywhere on a file's path give string columns, so that a file has the same columns whether it is named alone or
+        with its folder. The log of a Delta or Iceberg table decides on files, columns and partition values, for a part
+        of the table as well.
     version
         Version of the table; default: the latest. See `lsh_core.sources.source_files.source_files`.
 
@@ -130,7 +131,7 @@ def open_dataset(url: str, version: str | None = None) -> Dataset:
     SourceMissingError
         Nothing is there.
     SourceError
-        A file is not what its reader reads, is truncated or cannot be read.
+        A file has another format than its reader expects, is truncated, or cannot be read.
     SourceUnavailableError
         Its storage did not answer.
     SchemaError

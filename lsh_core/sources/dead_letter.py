@@ -1,4 +1,4 @@
-"""Dead letter: a row that was refused, by an index run or by a run of features."""
+"""A row that an index run or a features run refused."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ class DeadLetter:
     Attributes
     ----------
     source, row
-        Its file, and its row in the file from 0. An image of an archive is a row of it; an image file has row 0.
+        Its file, and its row in the file, from 0. Each image of an archive is a row; an image file has row 0.
     id
-        Its id as far as there is one.
+        Its id, empty or cut where it has no usable id.
     error, reason
-        The kind, and a sentence with the figures.
+        The kind of error, and a sentence with the figures.
     chunk, row_group, row_number
-        Of an index run: its chunk, its row group in the file, its row number in the whole source.
+        Index runs: its chunk, its row group in the file, its row number in the whole source.
     build, expires_at
-        Of an index run: the build, and when the dead letter is purged.
+        Index runs: the build, and when the dead letter is purged.
     replayed_at
-        When a corrected row took its place in the index.
+        When a corrected row was indexed.
     row_bytes
-        Of an index run: the row as `lsh_core.sources.row_ipc.pack_row` wrote it; None if it is not kept or was not
-        asked for.
+        Index runs: the row as `lsh_core.sources.row_ipc.pack_row` wrote it; None if it was not kept or not requested.
     """
 
     source: str
@@ -47,7 +46,7 @@ class DeadLetter:
 
     @property
     def key(self) -> str:
-        """Its id among the dead letters of all builds: the same each time that its row is refused."""
+        """Id among the dead letters of all builds; equal each time its row is refused."""
         return f"{self.build}:{self.row_number}"
 
     def to_json(self) -> dict[str, Any]:
@@ -57,7 +56,7 @@ class DeadLetter:
         return document
 
     def shortened(self) -> DeadLetter:
-        """Return the dead letter with an id and a reason that are short enough to be stored."""
+        """Return the dead letter with its id and reason cut for storage."""
         return replace(self, id=self.id and self.id[:MAX_ID_CHARACTERS], reason=self.reason[:MAX_REASON_CHARACTERS])
 
     def __str__(self) -> str:

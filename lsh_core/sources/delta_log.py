@@ -1,7 +1,7 @@
-"""Delta tables: which files, columns and partition values a version has, as `deltalake` reads its log.
+"""Reads the files, columns and partition values of a Delta table's version.
 
-The log of a table that is not on this machine is copied, from its last checkpoint on, with the same filesystem that
-reads the data, so that one set of credentials serves both.
+`deltalake` reads the log. The log of a remote table is first copied, from its last checkpoint on, by the filesystem
+that reads the data, so that one set of credentials serves both.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def read_delta(place: TablePlace, version: str | None) -> Table:
     MissingPackageError
         `deltalake` is not installed.
     SettingsError
-        `version` is no number, or the log has no such version.
+        `version` is not a number, or the log has no such version.
     SourceError
-        The log cannot be read, or the table uses what cannot be read right.
+        The log cannot be read, or the table uses an unsupported feature.
     SourceUnavailableError
         Its storage did not answer.
     """
@@ -129,12 +129,12 @@ def _as_text(column: Any) -> list[str | None]:
 
 
 def _refuse_deleted_rows(place: TablePlace, table: DeltaTable) -> None:
-    """Raise `SourceError` if deletion vectors take rows from files; the table may allow them without having any."""
+    """Raise `SourceError` if files have deletion vectors. A table that allows them may have none."""
     if "deletionVectors" not in (table.protocol().reader_features or ()):
         return
     try:
         any_deleted = any(batch.num_rows for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()))
-    except Exception:  # Those of a log that was copied cannot be read: but they are there.
+    except Exception:  # The deletion vectors of a copied log exist but cannot be read.
         any_deleted = True
     if any_deleted:
         raise SourceError(
@@ -145,7 +145,7 @@ def _refuse_deleted_rows(place: TablePlace, table: DeltaTable) -> None:
 
 
 def _types(place: TablePlace, table: DeltaTable) -> dict[str, str]:
-    """Return the types of the columns; raise `SourceError` where columns have other names in the files."""
+    """Return the types of the columns; raise `SourceError` if the files name columns differently."""
     schema = orjson.loads(table.schema().to_json())
     if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
         for name, physical in _physical_names(schema):
@@ -170,7 +170,7 @@ def _physical_names(type_: Any) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _local_log(place: TablePlace, wanted: int | None) -> Iterator[str]:
-    """Give a folder of this machine that has the log of the table."""
+    """Yield a local folder with the log of the table."""
     if is_local(place.filesystem):
         yield place.root
         return
@@ -195,7 +195,7 @@ def _copy_log(place: TablePlace, wanted: int | None, folder: str) -> None:
 
 
 def _needed(names: Mapping[str, str], wanted: int | None) -> list[str]:
-    """Return the files of a log from the last whole checkpoint on that is not behind `wanted`."""
+    """Return the log files from the last complete checkpoint that is not after `wanted`."""
     parts: dict[int, list[tuple[str, str | None]]] = {}
     for name in names:
         if (found := _CHECKPOINT.fullmatch(name)) and (wanted is None or int(found[1]) <= wanted):

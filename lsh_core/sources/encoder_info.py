@@ -1,6 +1,6 @@
-"""The encoder of a file's vectors, as the file's schema names it.
+"""Names the encoder of a file's vectors, in the file's schema.
 
-It stands in the file itself, so that it stays with the rows wherever they are copied.
+The schema is part of the file, so the name stays with the rows when they are copied.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class EncoderInfo:
     Attributes
     ----------
     name
-        Of the encoder: its family, or what it is registered as.
+        Family of the encoder, or its registered name.
     fingerprint
-        SHA-256 over all that decides its vectors.
+        SHA-256 over everything that decides its vectors.
     column
         Column with the vectors.
     spec
-        What is needed to make the encoder again; no secrets.
+        Settings that make the encoder again; without secrets.
     """
 
     name: str
@@ -41,7 +41,7 @@ class EncoderInfo:
     spec: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Name it as errors and reports do."""
+        """Return the name and fingerprint as errors and reports show them."""
         return f"{self.name} {self.fingerprint[:12]}"
 
     def to_metadata(self) -> dict[bytes, bytes]:
@@ -50,12 +50,12 @@ class EncoderInfo:
 
     @classmethod
     def of_schema(cls, schema: pa.Schema, url: str) -> EncoderInfo | None:
-        """Return the encoder that a file's schema names, None where it names none.
+        """Return the encoder that a file's schema names, or None.
 
         Raises
         ------
         SourceError
-            What stands there cannot be read.
+            The metadata cannot be read.
         """
         written = (schema.metadata or {}).get(METADATA_KEY)
         if written is None:
@@ -67,12 +67,12 @@ class EncoderInfo:
 
 
 def common_encoder(found: Sequence[tuple[str, EncoderInfo | None]]) -> EncoderInfo | None:
-    """Return the encoder of all files, None where no file names one.
+    """Return the encoder of all files; None if no file names one.
 
     Raises
     ------
     ModelMismatchError
-        Two files were made by different encoders, or some by one that they name and others by one that nobody knows.
+        Two files name different encoders, or only some files name one.
     """
     first_url, first = found[0]
     for url, other in found[1:]:
@@ -82,18 +82,18 @@ def common_encoder(found: Sequence[tuple[str, EncoderInfo | None]]) -> EncoderIn
 
 
 def require_encoder(found: EncoderInfo | None, known: Mapping[str, Any] | None, *, of: str, where: str) -> None:
-    """Raise `ModelMismatchError` if vectors are of another encoder than those that they are to join.
+    """Raise `ModelMismatchError` if new vectors come from another encoder than the existing ones.
 
-    Vectors of which nobody knows the encoder may be anything: they are taken.
+    Vectors without a named encoder are accepted.
 
     Parameters
     ----------
     known
-        The encoder of those that are there, as a document.
+        Encoder of the existing vectors, as a document.
     of
-        What these belong to.
+        Owner of the existing vectors, for the message.
     where
-        Where the others come from.
+        Origin of the new vectors, for the message.
     """
     if found is not None and known is not None and found.fingerprint != known["fingerprint"]:
         index = f"vectors of encoder {EncoderInfo(**known)} ({of})"

@@ -1,9 +1,9 @@
-"""Folders that `airlsh features` wrote: their rows are those of the files that the manifest names, and no others.
+"""Lists the files of folders that `airlsh features` wrote.
 
-``OUTPUT/rows`` shows the published rows to readers of plain Parquet. All else lies in folders that they pass over, in
-files whose names do not end in ``.parquet``: the manifest, the chunks that it names, those of a run that is at work, or
-was killed, or ended before the last one, and the dead letters. airlsh reads the chunks that the manifest names, which
-stay for a while when a later run replaces them.
+The rows of such a folder are those of the chunks that its manifest names. ``OUTPUT/rows`` shows the published rows to
+readers of plain Parquet. Everything else lies in folders that these readers skip, in files without the ending
+``.parquet``: the manifest, its chunks, the chunks of active, killed and earlier runs, and the dead letters. When a
+later run replaces a manifest, the chunks of the earlier one are kept for a while.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KEYS = {"state", "encoder", "chunks", "input_fingerprint"}
 
 
 class Sized(Protocol):
-    """A file that was listed."""
+    """A listed file with its size."""
 
     @property
     def size(self) -> int:
@@ -38,19 +38,20 @@ AnyFile = TypeVar("AnyFile", bound=Sized)
 def feature_files(
     found: Mapping[str, AnyFile], hidden: Mapping[str, Callable[[], AnyFile]], read: Callable[[str], bytes]
 ) -> tuple[dict[str, AnyFile], list[str]]:
-    """Return what is read of a listing: of a folder of features, and all below it, what its manifest names.
+    """Return the files to read of a listing.
 
-    Where only files from inside such a folder were found, as by ``FOLDER/rows/*.parquet``, its manifest is looked up,
-    and of the chunks that it names those that were found are read.
+    In a folder of features, and below it, only files that its manifest names are read. If the listing found only files
+    inside such a folder, as by ``FOLDER/rows/*.parquet``, the manifest is looked up, and the named chunks among the
+    found files are read.
 
     Parameters
     ----------
     found
-        The files that were found, by their URLs.
+        Listed files by their URLs.
     hidden
-        Those that were found and are hidden by their names, looked at when they are called.
+        Returns the listed files with hidden names; called only if needed.
     read
-        Returns what a file holds.
+        Returns the content of a file.
 
     Returns
     -------
@@ -60,8 +61,8 @@ def feature_files(
     Raises
     ------
     SourceError
-        A run has begun to write the folder and none has completed it, or a file that the manifest names is missing or
-        has another size, or it names none of the files that were found; or an earlier airlsh wrote it.
+        No run has completed the folder yet, a file that the manifest names is missing or has another size, the manifest
+        names none of the listed files, or an earlier version of airlsh wrote the folder.
     """
     files = dict(found)
     folders = []
@@ -70,7 +71,7 @@ def feature_files(
         url = f"{folder}/{MANIFEST}"
         if manifest["state"] != COMPLETE:
             raise SourceError(
-                folder, "its features are not complete: `airlsh features` is at work on them, or is to be run again"
+                folder, "its features are not complete: wait for the active `airlsh features`, or run it again"
             )
         named = {f"{folder}/{chunk['file']}": chunk for chunk in manifest["chunks"]}
         if whole:
@@ -90,12 +91,12 @@ def feature_files(
 
 
 def shown(name: str) -> str:
-    """Return the name under which the rows of a stored chunk are shown to other readers."""
+    """Return the file name of a stored chunk for other readers."""
     return f"{ROWS}/{name.rpartition('/')[2].removesuffix('.pq')}.parquet"
 
 
 def is_old(content: bytes) -> bool:
-    """Return whether a file named `OLD_MANIFEST` is what an earlier airlsh wrote beside its chunks."""
+    """Return whether an earlier version of airlsh wrote the file `OLD_MANIFEST`."""
     return _manifest(content) is not None
 
 
@@ -110,7 +111,7 @@ def _check(name: str, file: Sized | None, size: int, url: str) -> None:
 def _folders(
     found: Mapping[str, Any], hidden: Mapping[str, Any], read: Callable[[str], bytes]
 ) -> Iterator[tuple[str, dict[str, Any], bool]]:
-    """Yield each folder of features that was found, what its manifest says, and whether all of it was found."""
+    """Yield each listed folder of features, its manifest, and whether the listing has all of its files."""
     places = {url.removesuffix(f"/{MANIFEST}"): True for url in hidden if url.endswith(f"/{MANIFEST}")}
     for url in found:
         folder, _, name = url.rpartition("/")
@@ -127,13 +128,13 @@ def _folders(
         except Exception:
             if was_found:
                 raise
-            continue  # One was only looked for: stores that do not say what is missing answer as they like.
+            continue  # The manifest was only looked up; some stores give errors of any kind for a missing file.
         if manifest is not None:
             yield folder, manifest, was_found
 
 
 def _manifest(content: bytes) -> dict[str, Any] | None:
-    """Return what a manifest of features says; None for a file of another kind."""
+    """Return the content of a manifest of features; None for another file."""
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Fitting: the columns of one file as the types that all files of a source share."""
+"""Casts the columns of one file to the common types of a source."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _ANY_INTEGER = pa.decimal128(20, 0)
 
 @dataclass(frozen=True)
 class Fitted:
-    """A table with the wanted types, and the rows with values that these do not hold exactly.
+    """A table with the wanted types, and the rows with inexact values.
 
     Attributes
     ----------
     table
-        n rows; null where a value is not held exactly.
+        n rows; null where the wanted type does not hold a value exactly.
     faults
-        Of each such row: the column, and a sentence about the value.
+        For each row with such a value: the column, and a sentence about the value.
     """
 
     table: pa.Table
@@ -35,19 +35,19 @@ class Fitted:
 
     @property
     def reasons(self) -> dict[int, Reason]:
-        """The kind and the sentence with which each such row is refused."""
+        """The kind of error and the sentence for each refused row."""
         return {row: ("value_not_exact", f"column {name!r} {fault}") for row, (name, fault) in self.faults.items()}
 
 
 def fit(table: pa.Table, schema: pa.Schema, *, moments: bool = True) -> Fitted:
-    """Return the table with its columns of the types that `schema` gives them; other columns stay as they are.
+    """Return the table with its columns cast to `schema`; other columns stay.
 
     Parameters
     ----------
     table
-        Plain columns, each of a type that `common_type` has merged into that of `schema`.
+        Plain columns, each of a type that `common_type` merged into the type in `schema`.
     moments
-        Whether dates and timestamps are cast. A document holds their text, which is exact in every unit.
+        Whether dates and timestamps are cast. A document holds their text, which is exact in any unit.
     """
     faults: dict[int, tuple[str, str]] = {}
     for position, name in enumerate(table.column_names):
@@ -64,7 +64,7 @@ def fit(table: pa.Table, schema: pa.Schema, *, moments: bool = True) -> Fitted:
 
 
 def fit_column(column: Column, wanted: AnyType, *, moments: bool = True) -> tuple[Column, Faults]:
-    """Return the column as the type `wanted`, and the rows with a value that it does not hold exactly."""
+    """Return the column cast to `wanted`, and the rows with inexact values."""
     if column.type == wanted:
         return column, {}
     return _fit(as_one_array(column), wanted, moments)
@@ -116,7 +116,7 @@ def _first_by_row(found: Faults, rows: npt.NDArray[np.int64] | None) -> Faults:
 
 def _cast_exactly(array: AnyArray, wanted: AnyType) -> tuple[AnyArray, Faults]:
     if types.is_decimal(wanted) and types.is_integer(array.type):
-        array = array.cast(_ANY_INTEGER)  # Arrow casts to a decimal only where every integer of the type has room.
+        array = array.cast(_ANY_INTEGER)  # Arrow casts to a decimal only if it has room for every integer of the type.
     try:
         return array.cast(wanted), {}
     except pa.ArrowInvalid:
@@ -124,7 +124,7 @@ def _cast_exactly(array: AnyArray, wanted: AnyType) -> tuple[AnyArray, Faults]:
 
 
 def _cast_each(array: AnyArray, wanted: AnyType) -> tuple[AnyArray, Faults]:
-    """Cast value by value: an unsafe cast of all would wrap some around, and they would come back unharmed."""
+    """Cast value by value: values that an unsafe cast wraps around would pass the check by casting back."""
     values: list[Any] = []
     faults: Faults = {}
     for row, value in enumerate(array):

@@ -1,6 +1,7 @@
-"""Iceberg tables: which files and columns a snapshot has, as `pyiceberg` reads its metadata; no catalog is asked.
+"""Reads the files and columns of an Iceberg table's snapshot.
 
-The metadata is read with the same filesystem that reads the data, and only from the table's own folder.
+`pyiceberg` reads the metadata, without a catalog. The filesystem of the data reads it, from the table's own folder
+only.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def read_iceberg(place: TablePlace, version: str | None) -> Table:
     SourceMissingError
         The table has no snapshot.
     SourceError
-        The metadata cannot be read, or the table uses what cannot be read right.
+        The metadata cannot be read, or the table uses an unsupported feature.
     SourceUnavailableError
         Its storage did not answer.
     """
@@ -59,7 +60,7 @@ def read_iceberg(place: TablePlace, version: str | None) -> Table:
     io = _TableIO(place)
     try:
         metadata = FromInputFile.table_metadata(io.new_input(metadata_file))
-        # Not by `from_metadata`: the table's own properties would choose the class that reads it.
+        # `from_metadata` is not used: there, properties of the table choose the class that reads it.
         table = StaticTable(("table", metadata_file), metadata, metadata_file, io, NoopCatalog("table"))
         scan = _scan(place, table, metadata, version)
         tasks = list(scan.plan_files())
@@ -95,14 +96,14 @@ def _scan(place: TablePlace, table: StaticTable, metadata: TableMetadata, versio
 
 
 def _after_hint(hinted: str, names: set[str]) -> str:
-    """Return the last of the numbered files from the hinted one on: writers update the hint after them, or never."""
+    """Return the last numbered file from the hinted one on: writers update the hint later, or never."""
     while (found := _HADOOP_NAME.fullmatch(hinted)) and (later := f"v{int(found[1]) + 1}{found[2]}") in names:
         hinted = later
     return hinted
 
 
 def _newest_metadata(place: TablePlace) -> str:
-    """Return the path of the metadata file that is valid: by the hint, or by its number."""
+    """Return the path of the current metadata file, by the hint or by its number."""
     folder = f"{place.root}/metadata"
     with translate_errors(place.url, "cannot be listed", local=is_local(place.filesystem)):
         place.filesystem.invalidate_cache(folder)
@@ -145,7 +146,7 @@ def _files(
 
 
 def _levels(spec: PartitionSpec, record: Any, schema: Schema) -> tuple[Levels, str]:
-    """Return the columns that a file's partition gives, which files that were imported may lack, and its name."""
+    """Return the partition columns of a file, which imported files may lack, and the partition's name."""
     levels, named = [], []
     for place, field in enumerate(spec.fields):
         value = record[place]
@@ -161,7 +162,7 @@ def _levels(spec: PartitionSpec, record: Any, schema: Schema) -> tuple[Levels, s
 
 
 def _types(place: TablePlace, specs: dict[int, PartitionSpec], schema: Schema) -> dict[str, str]:
-    """Return the types of the columns by which the table is partitioned as they are."""
+    """Return the types of the identity partition columns."""
     types = {}
     for spec in specs.values():
         for field in spec.fields:

@@ -1,4 +1,4 @@
-"""Document ids from a column, and the ids that Elasticsearch would not take."""
+"""Reads document ids from a column, and refuses unusable ones."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Identifiers:
     Attributes
     ----------
     ids
-        n texts; the id of a refused row is None, empty, or cut to `MAX_ID_BYTES` characters.
+        n texts. The id of a refused row is None, empty, or cut to `MAX_ID_BYTES` characters.
     refused
-        Of each row that has no usable id: the kind of error and a sentence with the figures.
+        For each row without a usable id: the kind of error, and a sentence with the figures.
     """
 
     ids: list[str | None]
@@ -35,13 +35,13 @@ class Identifiers:
 
 
 def check_id_type(type_: pa.DataType, *, where: str, column: str) -> None:
-    """Raise `SchemaError` unless the values of a column of the plain type `type_` can be ids."""
+    """Raise `SchemaError` unless values of the plain type `type_` can be ids."""
     if not (is_text(type_) or types.is_integer(type_) or types.is_decimal(type_)):
         raise SchemaError(where, column, f"is {type_}; ids must be strings, UUIDs, integers or whole decimals")
 
 
 def common_id_type(types_of_files: Sequence[pa.DataType]) -> pa.DataType:
-    """Return the type that holds the ids of all files: their own if it is one type, else texts."""
+    """Return the type for the ids of all files: their one type, else texts."""
     first = next((each for each in types_of_files if not types.is_null(each)), pa.string())
     return first if all(each in (first, pa.null()) for each in types_of_files) else pa.large_string()
 
@@ -86,7 +86,7 @@ def _of_decimals(array: AnyArray, refused: dict[int, tuple[str, str]]) -> Identi
 
 
 def _wrong_sizes(array: AnyArray) -> dict[int, int]:
-    """Return the bytes of each id that has none, or too many."""
+    """Return the size in bytes of each empty or too long id."""
     measured: AnyArray = pc.call_function("binary_length", [array])
     sizes = measured.fill_null(1).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero((sizes == 0) | (sizes > MAX_ID_BYTES))

@@ -1,4 +1,4 @@
-"""The reader of folders of image files: a row for each file."""
+"""Reader of folders of image files, with one row per file."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lsh_core.sources.source_file import Chunk, SourceFile
 
 
 class ImageFolderReader:
-    """Reads folders of image files as rows that say where each file is; whoever decodes an image reads its file.
+    """Reads folders of image files as rows with the location of each file.
 
-    So the files are read by as many threads as decode them, and one that is gone is one row.
+    The decoding threads read the files, so reading is as parallel as decoding, and a missing file fails one row.
     """
 
     name = "image_folder"
     has_columns = False
 
     def claims(self, url: str) -> bool:
-        """Return whether the URL is one of a folder."""
+        """Return whether the URL names a folder."""
         return url.endswith("/")
 
     def files_beside(self, url: str) -> tuple[str, ...]:

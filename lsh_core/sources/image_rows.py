@@ -1,4 +1,4 @@
-"""Rows of sources of images: the bytes of an image, where its file is, or why there is neither."""
+"""Rows of image sources: bytes of an image, its location, or an error."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ IMAGE_SCHEMA = pa.schema(_TYPES)
 
 
 def image_bytes(data: bytes) -> pa.Table:
-    """Return the row of an image that was read."""
+    """Return the row of a loaded image."""
     return _table(image=[data])
 
 
 def image_fault(error: str, reason: str) -> pa.Table:
-    """Return the row of an image that cannot be read: the kind of the error, and a sentence."""
+    """Return the row of an unreadable image, with the kind of error and a sentence."""
     return _table(error=[error], reason=[reason])
 
 
 def image_files(files: Sequence[Listed]) -> pa.Table:
-    """Return the rows of image files that are still to be read."""
+    """Return the rows of image files that are read later."""
     return _table(
         url=[os.fsencode(file.url) for file in files],
         size=[file.size for file in files],
@@ -42,7 +42,7 @@ def image_files(files: Sequence[Listed]) -> pa.Table:
 
 
 def image_file(url: bytes, size: int, version: str) -> Listed:
-    """Return the file that a row of `image_files` says."""
+    """Return the file of a row of `image_files`."""
     return Listed(os.fsdecode(url), size, version)
 
 

@@ -1,4 +1,4 @@
-"""Files that a listing leaves out by their names: counted and named, as rows may be in them."""
+"""Counts and names the files that a listing leaves out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LeftOut:
     count
         Number of files, and of linked folders that are not followed.
     names
-        The first names: of files, of folders (with a slash at the end) whose files are all left out. Parquet first.
+        The first names, Parquet first: files, and folders (with a slash at the end) whose files are all left out.
     """
 
     count: int = 0
@@ -32,7 +32,7 @@ class LeftOut:
 
     @classmethod
     def of(cls, paths: Iterable[str], base: str) -> LeftOut:
-        """Return what `paths` below `base` are; a folder is named once, at its topmost hidden name.
+        """Return the summary of `paths` below `base`; a hidden folder is named once.
 
         Marker files of Spark and Hadoop are not counted.
         """
@@ -48,7 +48,7 @@ NONE_LEFT_OUT = LeftOut()
 
 
 def left_out_sentence(count: int, names: Iterable[str]) -> str:
-    """Return how many files are left out, why, and which, as people read it; "none" without any."""
+    """Return a sentence with the number, reason and names of left-out files, or "none"."""
     if not count:
         return "none"
     files = "1 file is" if count == 1 else f"{count:,} files are"
@@ -57,15 +57,18 @@ def left_out_sentence(count: int, names: Iterable[str]) -> str:
 
 
 def is_hidden(path: str, base: str) -> bool:
-    """Return whether `path` is left out below `base`: a name on the way starts with ``_`` or ``.``.
+    """Return whether a name in `path` below `base` starts with ``_`` or ``.``.
 
-    A ``key=value`` folder is a partition whatever its first letter.
+    A ``key=value`` folder is a partition with any first letter.
     """
     return _first_hidden(_parts(path, base)) is not None
 
 
 def hidden_root(path: str, base: str) -> str:
-    """Return the path below `base` of the topmost hidden name, a folder with a slash at the end; else of the file."""
+    """Return the path below `base` of the topmost hidden name, or of the file.
+
+    A folder has a slash at the end.
+    """
     parts = _parts(path, base)
     place = _first_hidden(parts)
     if place is None or place == len(parts) - 1:

@@ -1,4 +1,4 @@
-"""Lists the files of a URL: one file, a folder, or a glob, on any filesystem that fsspec reads."""
+"""Lists the files of a URL, on any filesystem that fsspec reads."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Listed:
     url
         Where it is: a plain path on this machine, a URL elsewhere.
     size
-        Bytes; `IRREGULAR` of what is no file: a link that leads nowhere, a pipe, a device.
+        Bytes; `IRREGULAR` for what is not a file: a dangling link, a pipe, a device.
     version
-        Its etag, or its time of modification in nanoseconds: another text for other content.
+        Its etag, or its time of modification in nanoseconds; it changes with the content.
     """
 
     url: str
@@ -51,7 +51,7 @@ def open_filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     SourceError
         The scheme is unknown, or its package is not installed.
     SourceUnavailableError
-        The storage, which some filesystems connect to at once, does not answer.
+        The storage does not answer; some filesystems connect at once.
     """
     try:
         filesystem, path = url_to_fs(url)
@@ -69,18 +69,18 @@ def is_local(filesystem: fsspec.AbstractFileSystem) -> bool:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files that a URL means.
+    """The files of a URL.
 
     Attributes
     ----------
     files
         Sorted by their URLs.
     left_out
-        What is there and is not read.
+        Files that are not read.
     names
-        Paths of all that was seen, the hidden ones too; of folders of this machine with a slash at the end.
+        Paths of everything that was seen, hidden names included; local folders have a slash at the end.
     base
-        Path of the folder, or what comes before the first wildcard; of a file the file itself.
+        Path of the folder or file, or the part before the first wildcard.
     """
 
     files: tuple[Listed, ...]
@@ -90,30 +90,29 @@ class Listing:
 
 
 def list_files(url: str, *, irregular: bool = False, linked_folders: bool = True) -> list[Listed]:
-    """List the files that `url` means, sorted by their URLs: `list_source` without what is left out."""
+    """List the files of `url`, sorted by their URLs; see `list_source`."""
     return list(list_source(url, irregular=irregular, linked_folders=linked_folders).files)
 
 
 def list_source(url: str, *, irregular: bool = False, linked_folders: bool = True) -> Listing:
-    """List the files that `url` means, and what is left out of them.
+    """List the files of `url`, and the files that are left out.
 
-    A folder is listed with all its subfolders. Below the folder, or below the first wildcard of a
-    glob, names that start with ``_`` or ``.`` are left out, unless they are ``key=value`` folders: writers keep their
-    markers and unfinished files there. Of a folder that `airlsh features` wrote, what its manifest names is listed.
+    A folder is listed with all its subfolders. Below the folder, or below the first wildcard of a glob, names that
+    start with ``_`` or ``.`` are left out, since writers keep markers and unfinished files there; ``key=value`` folders
+    are listed all the same. In a folder that `airlsh features` wrote, the files that its manifest names are listed.
 
     Parameters
     ----------
     irregular
-        On this machine: list what is in a folder, or matches a glob, and is no file or cannot be looked at, with
-        `IRREGULAR` bytes. By default it is an error.
+        Local paths: list entries that are not files, or cannot be looked up, with `IRREGULAR` bytes. By default they
+        are errors.
     linked_folders
-        On this machine: list what is in folders that links in a folder, or such that match a glob, lead to. Otherwise
-        they are left out.
+        Local paths: follow symbolic links to folders, those that match a glob included. If False they are left out.
 
     Raises
     ------
     SourceMissingError
-        Nothing is there, or nothing is left after the hidden names.
+        Nothing is there, or only hidden names are.
     SourceError
         It cannot be listed.
     SourceUnavailableError
@@ -147,9 +146,9 @@ def _all_left_out(left_out: LeftOut) -> str:
 
 
 def base_of(url: str) -> str:
-    """Return what the URLs of the files that `url` means have in common because of it, with a slash at its end.
+    """Return the base folder of the files of `url`, ending in a slash.
 
-    The folder itself, the folder of a file, or what comes before the first wildcard of a glob.
+    The base is the folder itself, the folder of a file, or the part of a glob before its first wildcard.
 
     Raises
     ------
@@ -170,7 +169,7 @@ def base_of(url: str) -> str:
 
 
 def look_up(url: str) -> Listed | None:
-    """Return the file at `url` as it is now, or None where there is none.
+    """Return the current file at `url`, or None.
 
     Raises
     ------
@@ -189,7 +188,7 @@ def look_up(url: str) -> Listed | None:
 
 
 def look(filesystem: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
-    """Return what is at `path`, None where nothing is; fsspec's own ``exists`` takes a time-out for nothing."""
+    """Return the entry at `path`, or None. fsspec's own ``exists`` reads a time-out as a missing file."""
     try:
         info: dict[str, Any] = filesystem.info(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -208,11 +207,11 @@ class _Search:
     Attributes
     ----------
     base
-        Below what names count.
+        Folder below which hidden names count.
     left_out
-        Paths of what is not read.
+        Paths that are not read.
     seen
-        Paths of all else, and of all folders of this machine, with a slash at the end.
+        All other paths; local folders have a slash at the end.
     """
 
     def __init__(self, filesystem: fsspec.AbstractFileSystem, irregular: bool, linked_folders: bool) -> None:
@@ -223,7 +222,7 @@ class _Search:
         self.seen: set[str] = set()
 
     def matching(self, path: str) -> Iterator[Listed]:
-        # A name that exists is taken as it is, even if it looks like a glob.
+        # A name that exists is used literally, even if it looks like a glob.
         info = look(self._filesystem, path)
         self.base = before_wildcards(path) if info is None and _GLOB_CHARACTERS & set(path) else path
         if info is not None and _is_folder(self._filesystem, path, info):
@@ -234,7 +233,7 @@ class _Search:
             yield from self._globbed(path)
 
     def hidden_files(self) -> dict[str, Callable[[], Listed]]:
-        """Return what looks at each file that is left out, by its URL."""
+        """Return a function that looks up each left-out file, by its URL."""
         urls = {
             path if is_local(self._filesystem) else str(self._filesystem.unstrip_protocol(path)): path
             for path in self.left_out
@@ -248,7 +247,8 @@ class _Search:
                 if self._is_read(found):
                     yield _listed(filesystem, found, info, irregular=self._irregular)
             elif self._linked_folders or not is_local(filesystem) or not os.path.islink(found):
-                self._real.clear()  # Of overlapping matches each is walked; a file that is found twice is listed once.
+                # Each of several overlapping matches is walked; a file that occurs twice is listed once.
+                self._real.clear()
                 yield from self._below(found)
             else:
                 self.left_out.add(found)
@@ -270,14 +270,14 @@ class _Search:
         return not hidden
 
     def _walk_local(self, folder: str) -> Iterator[str]:
-        """Walk a folder of this machine through symbolic links, if they are to be followed, each real folder once.
+        """Walk a local folder, each real folder once, through symbolic links if they are followed.
 
-        fsspec's own walk stops at linked folders, and their rows would be missing without a word.
+        fsspec's own walk stops at linked folders, so their rows would be missing silently.
         """
 
-        def stop(error: OSError) -> None:  # by default os.walk goes on without what it may not read
+        def stop(error: OSError) -> None:  # by default os.walk skips unreadable folders
             if not (isinstance(error, FileNotFoundError) and is_hidden(f"{error.filename}/", self.base)):
-                raise error  # Writers make and remove hidden folders at any time, and no row is in them.
+                raise error  # Writers create and remove hidden folders at any time; they hold no rows.
 
         for parent, folders, names in os.walk(folder, onerror=stop, followlinks=self._linked_folders):
             self.seen.add(f"{parent}/")
@@ -294,12 +294,12 @@ class _Search:
 
 
 def is_glob(filesystem: fsspec.AbstractFileSystem, path: str) -> bool:
-    """Return whether `path` has wildcards, and is not the name of something that is there."""
+    """Return whether `path` has wildcards and no entry has this literal name."""
     return bool(_GLOB_CHARACTERS & set(path)) and look(filesystem, path) is None
 
 
 def before_wildcards(path: str) -> str:
-    """Return the folder before the first wildcard of a path, with a slash at the end."""
+    """Return the folder before the first wildcard of a path, ending in a slash."""
     first = min(path.index(character) for character in _GLOB_CHARACTERS if character in path)
     return path[: path.rfind("/", 0, first) + 1]
 

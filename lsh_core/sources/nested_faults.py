@@ -1,4 +1,4 @@
-"""Finds what is wrong with values inside lists and structs, and gives it by row."""
+"""Finds faults of values inside lists and structs, by row."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from lsh_core.sources.arrays import AnyArray
 from lsh_core.sources.plain_types import is_list, list_lengths
 
 Faults: TypeAlias = dict[int, str]
-"""What is wrong, by row."""
+"""Faults by row."""
 
 Reason: TypeAlias = tuple[str, str]
-"""Why a row is refused: the kind, and a sentence."""
+"""Kind of error and sentence for a refused row."""
 
 LeafFaults = Callable[[AnyArray], Faults]
 """Finds the faults of an array that is not nested."""
 
 
 def nested_faults(array: Any, of_leaf: LeafFaults) -> Faults:
-    """Return the first fault of each row of a plain array; values under a null list or struct have none."""
+    """Return the first fault of each row of a plain array.
+
+    Values under a null list or struct have no fault.
+    """
     if isinstance(array, pa.StructArray):
         faults: Faults = {}
-        for child in array.flatten():  # what lies under a null row is null in it
+        for child in array.flatten():  # values under a null row are null in it
             faults = nested_faults(child, of_leaf) | faults
         return faults
     if is_list(array.type):
@@ -45,7 +48,7 @@ def rows_of_items(array: AnyArray) -> npt.NDArray[np.int64]:
 
 
 def holds(type_: pa.DataType, is_leaf: Callable[[pa.DataType], bool]) -> bool:
-    """Return whether `is_leaf` is true of a plain type, or of one that is nested in it."""
+    """Return whether `is_leaf` is true for a plain type or a nested one."""
     if types.is_nested(type_):
         return any(holds(type_.field(child).type, is_leaf) for child in range(type_.num_fields))
     return is_leaf(type_)

@@ -1,4 +1,4 @@
-"""The reader of Parquet files: one pass over the row groups that hold the rows, in bounded memory."""
+"""Reader of Parquet files, in one pass and bounded memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ParquetReader:
     has_columns = True
 
     def claims(self, url: str) -> bool:
-        """Return whether the name ends in ``.parquet``; files of other names are tried as Parquet as well."""
+        """Return whether the name ends in ``.parquet``; other names are tried as Parquet as well."""
         return url.endswith(".parquet")
 
     def files_beside(self, url: str) -> tuple[str, ...]:
@@ -37,17 +37,19 @@ class ParquetReader:
         return ()
 
     def contents(self, file: Listed) -> Contents:
-        """Return what the footer tells; no row is read."""
+        """Return rows and columns from the footer; no row is read."""
         with open_parquet(file.url, file.size) as parquet:
             return Contents(parquet.schema_arrow, _row_group_rows(parquet.metadata))
 
     def read(self, file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Read each chunk as one table; of a row group, the rows before its first wanted row are decoded and dropped.
+        """Read each chunk as one table.
+
+        Rows of a row group before the first wanted row are decoded and dropped.
 
         Raises
         ------
         SourceChangedError
-            The footer is not the one that was planned.
+            The footer differs from the planned one.
         SourceError
             Rows cannot be read.
         SourceUnavailableError
@@ -63,14 +65,14 @@ class ParquetReader:
 
 @contextmanager
 def open_parquet(url: str, size: int) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file for buffered reading: of a giant row group, a buffer a column is in memory.
+    """Open a Parquet file for buffered reading, with one buffer per column in memory.
 
     Raises
     ------
     SourceError
-        It is not Parquet, is truncated, or cannot be read.
+        The file is not Parquet, is truncated, or cannot be read.
     SourceUnavailableError
-        Its storage did not answer; so do reads from what is yielded.
+        The storage did not answer; reads from the yielded file raise it as well.
     """
     filesystem, path = open_filesystem(url)
     local = is_local(filesystem)
@@ -98,7 +100,7 @@ def open_parquet(url: str, size: int) -> Iterator[pq.ParquetFile]:
 def _open_remote(stack: ExitStack, filesystem: AbstractFileSystem, url: str, path: str) -> pa.NativeFile:
     with translate_errors(url, "cannot be opened", local=False):
         try:
-            # Arrow does the buffering; fsspec's read-ahead would fetch what lies between the columns as well.
+            # Arrow does the buffering; fsspec's read-ahead would also fetch the bytes between the columns.
             file = stack.enter_context(filesystem.open(path, "rb", cache_type="none"))
         except FileNotFoundError as error:
             raise SourceError(url, "there is no such file") from error
@@ -122,7 +124,7 @@ class _Rows:
         self._place = 0  # row in the file of the first row of _batch
 
     def take(self, chunk: Chunk) -> pa.Table:
-        """Return the rows of `chunk`, which does not start before the last one's end."""
+        """Return the rows of `chunk`, which starts at or after the end of the previous chunk."""
         parts: list[pa.RecordBatch] = []
         position = chunk.start
         while position < chunk.stop:
@@ -187,7 +189,7 @@ def _check_row_groups(file: SourceFile, metadata: pq.FileMetaData) -> None:
 
 
 def _why_unreadable(url: str, size: int, error: Exception) -> str:
-    """Return the reason: the file is something else, or its end is missing."""
+    """Return the reason: another format, or a missing end."""
     filesystem, path = open_filesystem(url)
     with translate_errors(url, "cannot be read", local=is_local(filesystem)):
         head = filesystem.cat_file(path, 0, min(4, size))

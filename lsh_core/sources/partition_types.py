@@ -26,14 +26,14 @@ _DECIMAL = re.compile(r"decimal\((\d+), ?(-?\d+)\)")
 
 
 def partition_type(name: str) -> pa.DataType | None:
-    """Return the Arrow type of a partition column; None for a type that cannot be one here."""
+    """Return the Arrow type of a partition column; None for an unsupported type."""
     if found := _DECIMAL.fullmatch(name):
         return pa.decimal128(int(found[1]), int(found[2]))
     return _TYPES.get(name)
 
 
 def partition_column(text: str | None, type_name: str, rows: int) -> Column:
-    """Return the column of a partition whose value a folder or a log gives as text; raises ``pa.ArrowInvalid``."""
+    """Return the column of a partition from its value as text; raises ``pa.ArrowInvalid``."""
     value: Any = pa.array([text], pa.string()).cast(partition_type(type_name) or pa.string())[0]
     repeated: Column = pa.repeat(value, rows)
     return repeated

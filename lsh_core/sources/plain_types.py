@@ -1,6 +1,7 @@
 """Plain Arrow types: one spelling for types that differ in layout alone.
 
-Writers choose views, dictionaries, run ends and extension types freely. Readers of this package see none of them.
+Writers choose views, dictionaries, run ends and extension types freely. The readers of this package turn them into
+plain types.
 
 ==========================================  =========================================
 as it is written                            plain
@@ -35,7 +36,7 @@ _UUID_DASHES = (8, 12, 16, 20)
 
 
 def plain_type(type_: AnyType) -> AnyType:
-    """Return the plain type of `type_`; a plain type is its own."""
+    """Return the plain type of `type_`, which may be `type_` itself."""
     if isinstance(type_, pa.BaseExtensionType):
         return _plain_extension(type_)
     if isinstance(type_, pa.DictionaryType | pa.RunEndEncodedType):
@@ -52,7 +53,7 @@ def plain_type(type_: AnyType) -> AnyType:
 
 
 def as_plain(column: Column) -> Column:
-    """Return the column with its plain type; a column of a plain type is returned as it is."""
+    """Return the column with its plain type; a plain column is returned unchanged."""
     return column if plain_type(column.type) == column.type else _plain(as_one_array(column))
 
 
@@ -69,7 +70,7 @@ def list_from_lengths(array: Any, values: AnyArray, type_: AnyType) -> AnyArray:
     array
         n lists of any kind.
     values
-        What ``array.flatten()`` holds: the values of all lists but the null ones, converted.
+        Converted values of ``array.flatten()``: those of all lists but the null ones.
     type_
         ``list`` or ``large_list`` of the type of `values`.
     """
@@ -130,7 +131,7 @@ def _plain(array: Any) -> AnyArray:
     if isinstance(array, pa.MapArray):
         return _from_map(array, plain)
     if pa.types.is_nested(array.type):
-        # Not by a cast: Arrow's cast of list views loses the lists that follow a null one.
+        # A cast is not used: Arrow's cast of list views loses the lists after a null one.
         return list_from_lengths(array, _plain(array.flatten()), plain)
     cast: AnyArray = array.cast(plain)
     return cast

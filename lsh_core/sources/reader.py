@@ -1,7 +1,7 @@
-"""The protocol of a reader: all that airlsh asks of a kind of source file.
+"""Protocol of a reader of one kind of source file.
 
-Planning, chunks, ledger, change detection, partitions, sampling and listing know no file format. A reader answers for
-one format, and is registered by an installed package::
+Planning, chunks, ledger, change detection, partitions, sampling and listing do not depend on file formats. A reader
+handles one format. An installed package registers it::
 
     [project.entry-points."airlsh.readers"]
     npy = "our_package.npy_reader:NpyReader"
@@ -21,7 +21,7 @@ from lsh_core.sources.source_file import Chunk, SourceFile
 
 @dataclass(frozen=True)
 class Contents:
-    """The rows and columns of one file. Where the format allows it, no row is read for them.
+    """Rows and columns of one file, found without reading rows if the format allows it.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class Contents:
     row_group_rows
         Rows of each run of rows that can be read without the rows before them.
     sequential
-        Whether rows can only be read from the first one on: then one worker reads the whole file.
+        Whether rows can only be read from the first row on; one worker then reads the whole file.
     members
-        Where each row is a member of an archive or a file in a folder: these, one a row.
+        Members of an archive, or files of a folder, one per row; empty for other files.
     """
 
     schema: pa.Schema
@@ -43,27 +43,27 @@ class Contents:
 
 
 class Reader(Protocol):
-    """Reads the files of one format. Every worker makes its own; it keeps no state between calls.
+    """Reads the files of one format. Every worker makes its own reader; a reader keeps no state between calls.
 
-    Whatever a method raises becomes a `SourceError` that names the file, or a `SourceUnavailableError` where the
-    storage did not answer; a `SourceError` of its own stays as it is.
+    An error of a method becomes a `SourceError` that names the file, or a `SourceUnavailableError` if the storage did
+    not answer. A `SourceError` of the method is raised unchanged.
     """
 
     @property
     def name(self) -> str:
-        """Name by which plans and workers find the reader again: the name of its entry point."""
+        """Name of the reader in plans: the name of its entry point."""
 
     @property
     def has_columns(self) -> bool:
-        """True where rows have ids and vectors in columns; False where each row is an image."""
+        """True if rows have ids and vectors in columns; False if each row is an image."""
 
     def claims(self, url: str) -> bool:
-        """Return whether the name of a file says that it has this format."""
+        """Return whether the name of a file indicates this format."""
 
     def files_beside(self, url: str) -> tuple[str, ...]:
-        """Return the URLs of other files that are read together with a file; mostly none.
+        """Return the URLs of companion files that are read with a file; mostly none.
 
-        They are no files of the source themselves. Where one of them changes, the file counts as changed.
+        Companion files are not files of the source. If one of them changes, the file counts as changed.
         """
 
     def contents(self, file: Listed) -> Contents:
@@ -77,11 +77,11 @@ class Reader(Protocol):
         chunks
             Chunks of `file` in source order; the rows between them are skipped.
         columns
-            Columns to read; those that the file lacks are left out.
+            Columns to read; columns that the file lacks are left out.
 
         Yields
         ------
         table
-            The rows of `chunks` in order: a table for each chunk, or several. No table has rows of two chunks. A
-            table without columns stands for a whole chunk.
+            The rows of `chunks` in order, in one or more tables per chunk. No table has rows of two chunks. A table
+            without columns stands for a whole chunk.
         """

@@ -1,4 +1,4 @@
-"""The registered readers, and which of them reads a file."""
+"""Register of readers, by name and by file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from lsh_core.sources.storage_errors import translate_errors
 
 ENTRY_POINTS = "airlsh.readers"
 PARQUET = ParquetReader()
-"""The reader of the files that no other reader with columns claims."""
+"""Reader of the files that no other reader of columns claims."""
 IMAGE_FOLDER = ImageFolderReader()
-"""The reader of image files: the files that no other reader of images claims, together."""
+"""Reader of all files together that no other reader of images claims."""
 _BUILT_IN: tuple[Reader, ...] = (PARQUET, ArchiveReader(), IMAGE_FOLDER)
 
 
@@ -30,7 +30,7 @@ def readers() -> dict[str, Reader]:
     Raises
     ------
     SettingsError
-        A reader of an installed package cannot be made, or has the name of another one.
+        A reader of an installed package cannot be made, or its name is already registered.
     """
     found = {reader.name: reader for reader in _BUILT_IN}
     for entry in entry_points(group=ENTRY_POINTS):
@@ -44,7 +44,7 @@ def readers() -> dict[str, Reader]:
 
 
 def reader_named(name: str) -> Reader:
-    """Return the reader of a planned file; raises `SettingsError` where no installed package has it."""
+    """Return the reader of a planned file; raises `SettingsError` if it is not installed."""
     try:
         return readers()[name]
     except KeyError:
@@ -53,17 +53,17 @@ def reader_named(name: str) -> Reader:
 
 
 def reader_of(url: str, *, columns: bool = True) -> Reader | None:
-    """Return the reader that claims a file; None where none does.
+    """Return the reader that claims a file, or None.
 
     Parameters
     ----------
     columns
-        Whether to look among the readers of rows with columns, or among those of images.
+        Whether to search the readers of columns (True) or of images (False).
 
     Raises
     ------
     SourceError
-        Two readers claim it.
+        Two readers claim the file.
     """
     claiming = [reader for reader in readers().values() if reader.has_columns == columns and reader.claims(url)]
     if len(claiming) > 1:
@@ -73,12 +73,12 @@ def reader_of(url: str, *, columns: bool = True) -> Reader | None:
 
 
 def source_parts(listed: Sequence[Listed]) -> list[tuple[Reader, Listed]]:
-    """Return the files of a listing that hold rows, each with its reader and with the state of the files beside it.
+    """Return the listed files with rows, their readers, and the state of companion files.
 
     Raises
     ------
     SourceError
-        Two readers claim a file, or a file that is read beside it is missing.
+        Two readers claim a file, or a companion file is missing.
     """
     parts = [(reader_of(file.url) or PARQUET, file) for file in listed]
     beside = {url for reader, file in parts for url in reader.files_beside(file.url)}
@@ -86,12 +86,12 @@ def source_parts(listed: Sequence[Listed]) -> list[tuple[Reader, Listed]]:
 
 
 def files_beside(urls: Iterable[str]) -> list[str]:
-    """Return the URLs of the files that are read beside `urls`."""
+    """Return the URLs of the companion files of `urls`."""
     return [each for url in urls if (reader := reader_of(url)) is not None for each in reader.files_beside(url)]
 
 
 def look_up_part(file: SourceFile) -> Listed | None:
-    """Return a file as it is now, with the state of the files beside it; None where one of them is gone."""
+    """Return the current state of a file and its companion files; None if one is gone."""
     found = look_up(file.url)
     if found is None:
         return None
@@ -102,7 +102,7 @@ def look_up_part(file: SourceFile) -> Listed | None:
 
 
 def contents_of(reader: Reader, file: Listed) -> Contents:
-    """Return what `reader` finds in a file.
+    """Return the rows and columns that `reader` finds in a file.
 
     Raises
     ------
@@ -117,11 +117,11 @@ def contents_of(reader: Reader, file: Listed) -> Contents:
 
 
 class _MissingBesideError(SourceError):
-    """A file that is read beside another one is missing."""
+    """A companion file is missing."""
 
 
 def _with_files_beside(reader: Reader, file: Listed) -> Listed:
-    """Return a file with the sizes and versions of the files that are read beside it added to its own."""
+    """Return a file with the sizes and versions of its companion files added."""
     size, versions = file.size, [file.version]
     for url in reader.files_beside(file.url):
         found = look_up(url)

@@ -1,4 +1,4 @@
-"""Reads planned rows through the reader of their file, and adds the columns of its partition."""
+"""Reads planned rows by their reader, and adds partition columns."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def read_span(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str])
     Yields
     ------
     chunk, table
-        Each chunk with its rows, columns in the order of `columns`. Each column has the plain type that this file
-        gives it; one that the file lacks has the type null.
+        Each chunk with its rows, columns in the order of `columns`. A column has its plain type in this file; a column
+        that the file lacks has the type null.
 
     Raises
     ------
     SourceChangedError
-        The file is not the one that was planned.
+        The file differs from the planned one.
     SourceError
         Rows cannot be read.
     SourceUnavailableError
@@ -69,12 +69,14 @@ def read_pieces(file: SourceFile, chunks: Sequence[Chunk], columns: Sequence[str
 
 
 def check_unchanged(file: SourceFile) -> None:
-    """Look the file up again; the files of a folder are looked up when they are read.
+    """Check that a file still has its planned size and version.
+
+    The files of a folder are checked when they are read.
 
     Raises
     ------
     SourceChangedError
-        Its size or version is not the planned one, or it is gone.
+        The file has another size or version, or is gone.
     SourceUnavailableError
         Its storage did not answer.
     """
@@ -110,7 +112,7 @@ def _whole_chunks(
 
 
 def _completed(stored: Mapping[str, Column], rows: int, file: SourceFile, columns: Sequence[str]) -> pa.Table:
-    """Return all columns of some rows: stored ones, those of the partition, and null for what the file lacks."""
+    """Return all columns of some rows: stored columns, partition columns, and nulls for missing columns."""
     partitions, types = dict(file.partition_values), dict(file.partition_types)
 
     def constant(name: str) -> Column:

@@ -1,4 +1,4 @@
-"""A file on another machine, between fsspec and Arrow."""
+"""File on another machine, as a bridge between fsspec and Arrow."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from lsh_core.sources.storage_errors import translate_errors
 
 
 class RemoteFile(io.IOBase):
-    """Reads like `file`, and judges its errors.
+    """Reads like `file`, and translates its errors.
 
-    Arrow passes on whatever a file raises, but its own complaints about broken content are `OSError` too.
-    Judged here, a broken connection is not taken for a broken file.
+    Arrow passes on the errors of a file, but raises `OSError` for broken content too. Translating errors here keeps a
+    broken connection apart from a broken file.
 
     Parameters
     ----------
     url
-        What errors name.
+        URL that errors name.
     file
         Open for reading.
     """
@@ -26,24 +26,24 @@ class RemoteFile(io.IOBase):
         self._url, self._file = url, file
 
     def read(self, size: int = -1) -> bytes:
-        """Read `size` bytes, or all that is left.
+        """Read `size` bytes, or the rest of the file.
 
         Raises
         ------
         SourceUnavailableError
             The storage did not answer.
         SourceError
-            The storage answered that it cannot be read.
+            The storage answered that the file cannot be read.
         """
         with translate_errors(self._url, "cannot be read", local=False):
             return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place in the file."""
+        """Set the position in the file."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return the place in the file."""
+        """Return the position in the file."""
         return self._file.tell()
 
     def readable(self) -> bool:
@@ -52,9 +52,9 @@ class RemoteFile(io.IOBase):
 
     @property
     def closed(self) -> bool:
-        """True once it was closed."""
+        """True if the file is closed."""
         return self._file.closed
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file."""
         self._file.close()

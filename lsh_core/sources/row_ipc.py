@@ -1,4 +1,4 @@
-"""One row of a table as bytes that need no schema beside them: what journal and dead letters keep of a row."""
+"""Packs one row of a table as an Arrow IPC stream."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pyarrow as pa
 def pack_row(table: pa.Table, offset: int) -> bytes:
     """Return row `offset` of `table` as an Arrow IPC stream, names and types included.
 
-    A dictionary column comes back as a column of its values: the dictionary is the whole table's.
+    Journal and dead letters keep rows in this form. A dictionary column comes back as a column of its values, since the
+    dictionary belongs to the whole table.
     """
     row = table.slice(offset, 1).combine_chunks().replace_schema_metadata(None)
     for position, column in enumerate(row.columns):
         if isinstance(column.type, pa.DictionaryType):
             row = row.set_column(position, row.column_names[position], column.cast(column.type.value_type))
-    # Buffers of a slice are those of its table: taking the row copies what is its own.
+    # A slice shares the buffers of its table; `take` copies the row alone.
     own = row.take(pa.array([0], pa.int64()))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, own.schema) as stream:
@@ -32,7 +33,7 @@ def unpack_row(data: bytes) -> pa.Table:
 
 
 def unpack_groups(rows: Sequence[bytes]) -> Iterator[tuple[list[int], pa.Table]]:
-    """Read many rows; yield tables of those that share a schema, each with the positions of its rows in `rows`."""
+    """Read many rows; yield one table per schema, with the positions of its rows in `rows`."""
     groups: dict[str, tuple[list[int], list[pa.Table]]] = {}
     for position, data in enumerate(rows):
         table = unpack_row(data)

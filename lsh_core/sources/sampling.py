@@ -1,9 +1,8 @@
-"""Draws the rows that a model is trained on: seeded, spread over all files and rows, bounded in what is read.
+"""Draws a seeded training sample over all files, with bounded reads.
 
-Where the source has few more rows than the sample, all row groups are read; else only some, chosen
-systematically [1]_ so that they lie evenly over the whole source. In them the rows are drawn one from
-each stratum of equal size. What is drawn depends on the files' rows, the size and the seed alone, not
-on who reads it.
+If the source has few more rows than the sample, all row groups are read. Otherwise a systematic sample [1]_ of row
+groups is read, spread evenly over the whole source. Within the row groups, one row is drawn from each stratum of equal
+size. The sample depends only on the rows of the files, the size and the seed, not on the workers.
 
 References
 ----------
@@ -36,7 +35,7 @@ _BATCH_ROWS = 8_192
 
 @dataclass(frozen=True)
 class SamplePart:
-    """Sampled rows of one file that are read in one pass.
+    """Sampled rows of one file, read in one pass.
 
     Attributes
     ----------
@@ -58,10 +57,10 @@ class _RowGroup:
 
 
 def plan_sample(files: Sequence[SourceFile], size: int, seed: int) -> list[SamplePart]:
-    """Choose `size` rows (all, if there are fewer) of the source.
+    """Choose `size` rows of the source, or all if it has fewer.
 
-    At most about `READ_PER_SAMPLED` x `size` rows lie in the row groups that have to be read, or
-    `MIN_ROW_GROUPS` row groups where these are larger.
+    The row groups to read hold at most about `READ_PER_SAMPLED` x `size` rows, or are `MIN_ROW_GROUPS` larger row
+    groups.
 
     Returns
     -------
@@ -95,7 +94,7 @@ def plan_sample(files: Sequence[SourceFile], size: int, seed: int) -> list[Sampl
 
 
 def without_held_out(parts: Sequence[SamplePart], files: Sequence[SourceFile]) -> list[SamplePart]:
-    """Return the parts without the rows that are held out; see `lsh_core.sources.holdout`."""
+    """Return the parts without held-out rows; see `lsh_core.sources.holdout`."""
     kept = [
         SamplePart(part.file, part.offsets[~are_held_out(files[part.file].first_row_number + part.offsets)])
         for part in parts
@@ -112,7 +111,7 @@ def read_sample_part(
     metric: str,
     skipped: Counter[str] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Read the vectors of a part; rows whose vector cannot be used are left out.
+    """Read the vectors of a part; rows without a usable vector are left out.
 
     Parameters
     ----------
@@ -145,24 +144,24 @@ def _row_groups(files: Sequence[SourceFile]) -> Iterator[_RowGroup]:
 
 
 def _quotas(rows: Counts, size: int, generator: np.random.Generator) -> Counts:
-    """Return how many rows of each row group are drawn; together `size`, or all rows."""
+    """Return the number of rows to draw from each row group; their sum is `size`, or all rows."""
     total = int(rows.sum())
     wanted = max(-(-len(rows) * READ_PER_SAMPLED * size // total), MIN_ROW_GROUPS)
     if wanted < len(rows):
-        # Ticks at equal distances over all rows, the same number of rows for each tick: so every row has the
-        # same chance, in a small row group as in a large one.
+        # Ticks lie at equal distances over all rows, and each tick draws the same number of rows. So every row has the
+        # same chance, in small and in large row groups.
         ticks = (np.arange(wanted) + generator.random()) * (total / wanted)
         hits = np.bincount(np.searchsorted(np.cumsum(rows), ticks, side="right"), minlength=len(rows))[: len(rows)]
         if rows[hits > 0].sum() >= size:
             quotas = np.minimum(_apportioned(hits, size), rows)
-            # What a row group was too small for is drawn from the others that are read anyway.
+            # Rows that a small row group cannot give are drawn from the other row groups that are read.
             room = np.where(hits > 0, rows - quotas, 0)
             return quotas + _apportioned(room, size - int(quotas.sum()))
     return _apportioned(rows, min(size, total))
 
 
 def _apportioned(weights: Counts, amount: int) -> Counts:
-    """Split `amount` in whole numbers by `weights`; each share is rounded up at most."""
+    """Split `amount` into whole numbers by `weights`, each share rounded up at most."""
     if amount == 0:
         return np.zeros_like(weights)
     cumulated = np.cumsum(weights, dtype=np.int64)
@@ -178,7 +177,7 @@ def _draw(rows: int, quota: int, generator: np.random.Generator) -> Counts:
 
 
 def _chunks_around(part: SamplePart) -> list[Chunk]:
-    """Cover the sampled rows with small chunks, so that few rows are in memory at a time."""
+    """Cover the sampled rows with small chunks, so that few rows are in memory at once."""
     blocks = np.unique(part.offsets // _BATCH_ROWS).tolist()
     last = int(part.offsets[-1]) + 1
     return [

@@ -1,4 +1,4 @@
-"""Facts of a source that every report tells: its format, its version, and the files left out."""
+"""Facts of a source for reports: format, version, and left-out files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lsh_core.sources.left_out import LeftOut, left_out_sentence
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFacts(JsonForm):
-    """Format, version and left-out files of the source that was read.
+    """Format, version and left-out files of a source.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class SourceFacts(JsonForm):
 
 
 def source_lines(facts: SourceFacts) -> Iterator[str]:
-    """Yield the lines of the version of a table that was read, and of what was left out, if there is either."""
+    """Yield report lines for the table's version and the left-out files."""
     if facts.source_version is not None:
         kind = "snapshot" if facts.source_format == "iceberg" else "version"
         yield f"  source     {facts.source_format} table, {kind} {facts.source_version}"

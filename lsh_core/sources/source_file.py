@@ -1,4 +1,4 @@
-"""One file of a source, and one chunk of its rows: all that a worker needs to read them."""
+"""Describes one file of a source and its chunks, for workers."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from lsh_core.sources.listing import Listed
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a source as it was planned. Small, and it pickles.
+    """One planned file of a source. It is small and can be pickled.
 
     Attributes
     ----------
     url
-        Where it is: a plain path on this machine, a URL elsewhere. With a slash at its end it is a folder whose files
-        are a row each.
+        Local path, or URL. With a slash at its end it is a folder with one row per file.
     size
-        Bytes, those of the files that are read beside it included.
+        Bytes, companion files included.
     version
-        Its etag, or its time of modification in nanoseconds; those of the files that are read beside it follow.
+        Its etag, or its time of modification in nanoseconds, followed by those of the companion files.
     row_group_rows
-        Rows of each row group: the row groups are the runs of rows that can be read without the rows before them.
+        Rows of each row group: a run of rows that can be read without the rows before it.
     first_row_number
         Row number of its first row in the whole source, files in sorted order.
     partition_values
-        Columns that the file lacks and a ``key=value`` folder on its path gives, keys and values as text; of a table
-        those that its log gives.
+        Partition columns that the file lacks, keys and values as text: from ``key=value`` folders on its path, or from
+        the log of a table.
     partition_types
-        Of a table the types of these columns, by the names of `lsh_core.sources.partition_types`; others are strings.
+        Tables: types of the partition columns, by the names of `lsh_core.sources.partition_types`; others are strings.
     named_partition
-        Of a table the name of the partition by its log, empty where it has none; None: the folders tell.
+        Tables: name of the partition by the log, or empty. None: the folders on the path name it.
     reader
         Name of the reader of its rows; see `lsh_core.sources.readers`.
     sequential
-        Whether its rows can only be read from the first one on.
+        Whether rows can only be read from the first row on.
     """
 
     url: str
@@ -56,29 +55,32 @@ class SourceFile:
 
     @property
     def partition(self) -> str | None:
-        """Name of its partition, by the ``key=value`` folders on its path whatever columns it has; None without any."""
+        """Name of the partition by the ``key=value`` folders on its path, or None.
+
+        It does not depend on the columns of the file.
+        """
         return partition_of(self.url) if self.named_partition is None else self.named_partition or None
 
     @property
     def is_folder(self) -> bool:
-        """True of a folder whose files are a row each."""
+        """True for a folder with one row per file."""
         return self.url.endswith("/")
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows [`start`, `stop`) of file number `file`: the unit of work that is done, recorded and repeated as a whole.
+    """Rows [`start`, `stop`) of file number `file`: the unit of loading and retries.
 
     Attributes
     ----------
     number
-        Its number in the whole source, from 0, in source order.
+        Number in the whole source, from 0, in source order.
     first_row_number
         Row number of its first row in the whole source.
     key
-        Of a chunk of features a hash of all that decides them; empty of others, which the ledger keys.
+        Features: hash of everything that decides the vectors. Empty for index runs, where the ledger makes keys.
     members
-        Where each row is a member of an archive or a file in a folder: these, one a row.
+        Members of an archive, or files of a folder, one per row; empty for other files.
     """
 
     number: int
@@ -97,7 +99,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Span:
-    """Chunks of one file, in source order, that one worker reads in one pass."""
+    """Chunks of one file, read by one worker in one pass."""
 
     file: SourceFile
     chunks: tuple[Chunk, ...]

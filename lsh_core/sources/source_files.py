@@ -1,4 +1,4 @@
-"""Finds the files of a source: plain ones, or those of a table's log."""
+"""Finds the files of a source by listing or by a table's log."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from lsh_core.sources.tables import Table, TableFile
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """The files of a source, plain ones or those of a table.
+    """Files of a source: plain files, or files of a table.
 
     Attributes
     ----------
     plain
-        Files that were listed, where the source is no table.
+        Listed files; empty for a table.
     of_table
-        Files of the table by their URLs, where it is one.
+        Files of the table by their URLs.
     """
 
     plain: tuple[Listed, ...] = ()
@@ -39,34 +39,33 @@ class SourceFiles:
 
     @property
     def partitions(self) -> frozenset[str]:
-        """Names of the partitions that files belong to; empty of a source without partitions."""
+        """Names of the partitions of all files; empty without partitions."""
         names = (*(partition_of(file.url) for file in self.plain), *(file.partition for _, file in self.of_table))
         return frozenset(name for name in names if name)
 
     def of_partition(self, name: str) -> SourceFiles:
-        """Return the source with the files of one partition alone."""
+        """Return the source limited to the files of one partition."""
         plain = tuple(file for file in self.plain if partition_of(file.url) == name)
         of_table = tuple((url, file) for url, file in self.of_table if file.partition == name)
         return replace(self, plain=plain, of_table=of_table)
 
 
 def source_files(url: str, version: str | None = None) -> SourceFiles:
-    """Find the files of a source, by its log where it is a table, or lies in one.
+    """Find the files of a source, for tables by their log.
 
     Parameters
     ----------
     version
-        Of a Delta table its number, of an Iceberg table the id of a snapshot, or the name of a branch or a tag;
-        default: the latest.
+        Delta: number of a version. Iceberg: id of a snapshot, or name of a branch or a tag. Default: the latest.
 
     Raises
     ------
     SourceMissingError
         Nothing is there.
     SourceError
-        It cannot be listed, or it is a table that cannot be read right.
+        The source cannot be listed, or is a table with an unsupported feature.
     SettingsError
-        A version of what is no table, or one that there is not.
+        A version is given for plain files, or does not exist.
     MissingPackageError
         The package that reads the table's log is not installed.
     SourceUnavailableError
@@ -86,7 +85,7 @@ def source_files(url: str, version: str | None = None) -> SourceFiles:
 
 
 def table_files(url: str, version: str | None = None) -> list[str]:
-    """Return where all is that reading a source reads, if it is a table or lies in one: its log, and its files."""
+    """Return the locations of a table's log and files; None for plain files."""
     place = table_place(url)
     if place is None:
         return []
@@ -98,12 +97,12 @@ def table_files(url: str, version: str | None = None) -> list[str]:
 
 
 def look_up_in_table(url: str, file: TableFile, table: Table) -> Listed:
-    """Return a file of a table as it is now.
+    """Return the current state of a file of a table.
 
     Raises
     ------
     SourceError
-        It is gone, or has another size than the log says.
+        The file is gone, or its size differs from the log.
     """
     found = look_up(url)
     if found is None:

@@ -1,4 +1,4 @@
-"""Groups chunks into spans, so that row groups are decoded once where that is possible."""
+"""Groups chunks into spans, so that most row groups are decoded once."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ _Chunks = tuple[Chunk, ...]
 
 
 def plan_spans(files: Sequence[SourceFile], chunks: Sequence[Chunk], *, parallelism: int) -> list[Span]:
-    """Group chunks into spans, each of one file and read by one worker in one pass.
+    """Group chunks into spans, each read by one worker in one pass.
 
-    Spans begin at row-group borders, which costs nothing, about
-    `ALIGNED_SPANS_PER_PARALLELISM` x `parallelism` of them in all, for balance. Only where a file
-    has too few row groups for its share of `parallelism` is a row group split over spans: each of
-    them decodes it from its beginning, so that `s` spans over one row group cost (s + 1) / 2 reads.
+    About `ALIGNED_SPANS_PER_PARALLELISM` x `parallelism` spans begin at row-group borders, which balances the work at
+    no cost. A row group is split over spans only if its file has too few row groups for its share of `parallelism`.
+    Each span decodes the row group from its beginning, so that `s` spans over one row group cost (s + 1) / 2 reads.
 
-    A file that is read from its first row on is one span.
+    A sequential file is one span.
 
     Parameters
     ----------
     chunks
-        All chunks of a plan, or those that are left to do, in source order.
+        Chunks of a plan that are not loaded yet, in source order.
     parallelism
-        How many spans are read at the same time: the workers' threads.
+        Number of spans that are read at the same time: the workers' threads.
 
     Returns
     -------
@@ -67,7 +66,7 @@ def _by_file(chunks: Sequence[Chunk]) -> Iterator[tuple[int, list[Chunk]]]:
 
 
 def _aligned_segments(row_group_rows: Sequence[int], chunks: Sequence[Chunk]) -> list[_Chunks]:
-    """Cut between two chunks wherever no row group holds rows of both."""
+    """Cut between two chunks if no row group holds rows of both."""
     starts = list(accumulate(row_group_rows, initial=0))
     segments: list[_Chunks] = []
     current: list[Chunk] = []
@@ -82,12 +81,12 @@ def _aligned_segments(row_group_rows: Sequence[int], chunks: Sequence[Chunk]) ->
 
 def _joined(segments: Sequence[_Chunks], at_most: int) -> Iterator[_Chunks]:
     """Join neighbouring segments into about `at_most` spans of about the same rows."""
-    if len(segments) < 2 * at_most:  # some spans of two segments beside spans of one would be less even
+    if len(segments) < 2 * at_most:  # mixing spans of two segments with spans of one would be less even
         yield from segments
         return
     total = sum(chunk.rows for segment in segments for chunk in segment)
     joined: list[Chunk] = []
-    done = 0  # rows of the spans before and of this one
+    done = 0  # rows of this span and those before it
     border = 1
     for segment in segments:
         joined.extend(segment)
@@ -101,7 +100,7 @@ def _joined(segments: Sequence[_Chunks], at_most: int) -> Iterator[_Chunks]:
 def _split(segments: Sequence[_Chunks], at_least: int) -> Iterator[_Chunks]:
     """Split the largest segments until there are `at_least` spans, or a span for each chunk."""
     pieces = [1] * len(segments)
-    # Shares are negative, so that the largest comes first; a segment with a span for each chunk has share 0.
+    # Shares are negative, so that the largest comes first. A segment with one span per chunk has share 0.
     rows = [sum(chunk.rows for chunk in segment) for segment in segments]
     heap = [(-rows[index] if len(segment) > 1 else 0, index) for index, segment in enumerate(segments)]
     heapify(heap)

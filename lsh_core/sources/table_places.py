@@ -1,6 +1,6 @@
-"""The tables that a URL means: it may be a table, a part of one, or a folder of tables.
+"""Finds the table that a URL names, contains, or lies in.
 
-A log beside, or above, the files decides which of them count. Read without it, rows come back that the table removed.
+A log beside or above the files decides which files belong to the table. Without it, removed rows would come back.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _WITHOUT_FOLDERS = {"http", "https"}
 
 @dataclass(frozen=True)
 class TablePlace:
-    """A table, and which of its files a URL means.
+    """A table, and the part of it that a URL names.
 
     Attributes
     ----------
     root
         Path of the table's folder.
     metadata
-        Path of the metadata file of an Iceberg table, where the URL names it.
+        Path of an Iceberg metadata file, if the URL names one.
     """
 
     format: str
@@ -61,12 +61,12 @@ class TablePlace:
 
 
 def table_place(url: str) -> TablePlace | None:
-    """Return the table that `url` is, or lies in; None for plain files.
+    """Return the table that `url` names or lies in; None for plain files.
 
     Raises
     ------
     SourceError
-        It is, or lies in, a table of a format that is not read.
+        The table has an unsupported format.
     SourceUnavailableError
         Its storage did not answer.
     """
@@ -87,12 +87,12 @@ def table_place(url: str) -> TablePlace | None:
 
 
 def refuse_tables_below(url: str, names: Iterable[str], base: str) -> None:
-    """Raise `SourceError` if a folder of plain files holds tables, or what a running job has not finished.
+    """Raise `SourceError` if a folder holds tables, or files of an unfinished job.
 
     Parameters
     ----------
     names
-        Paths of all that is there, the hidden ones too; folders with a slash at the end.
+        Paths of all entries, hidden names included; folders have a slash at the end.
     """
     tables: dict[str, set[str]] = {}
     for name in names:
@@ -113,7 +113,7 @@ def refuse_tables_below(url: str, names: Iterable[str], base: str) -> None:
 
 
 def refuse_tables_around(url: str, files: Iterable[str], base: str) -> None:
-    """Raise `SourceError` if files that a glob found lie in tables: it does not show their logs."""
+    """Raise `SourceError` if files of a glob lie in tables, whose logs it cannot show."""
     filesystem, _ = open_filesystem(url)
     folders = {each for file in files for each in _upwards(file.rpartition("/")[0]) if len(each) >= len(base)}
     with (
@@ -177,7 +177,7 @@ def _format_of(filesystem: fsspec.AbstractFileSystem, folder: str, url: str) -> 
 
 
 def _names_in(filesystem: fsspec.AbstractFileSystem, folder: str) -> list[str]:
-    """Return the names in a folder; none where there is no folder, or where it may not be looked into."""
+    """Return the names in a folder; empty if it is missing or may not be listed."""
     if is_local(filesystem):
         try:
             return os.listdir(folder)

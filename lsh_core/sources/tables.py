@@ -1,4 +1,4 @@
-"""Tables whose log decides which files and columns they have: what is common to Delta and Iceberg."""
+"""Common parts of Delta and Iceberg tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OUTSIDE = (
 
 @dataclass(frozen=True)
 class TableVersion:
-    """The version of a table that is read: the number of a Delta table, the snapshot id of an Iceberg table."""
+    """Version of a table: a Delta version number or an Iceberg snapshot id."""
 
     format: str
     version: str
@@ -31,16 +31,16 @@ class TableVersion:
 
 @dataclass(frozen=True)
 class TableFile:
-    """One data file of a table, as its log tells.
+    """One data file of a table, as its log lists it.
 
     Attributes
     ----------
     path
-        In the table's filesystem.
+        Path in the table's filesystem.
     levels
-        Partition columns and their values as text, which the file itself need not hold.
+        Partition columns and their values as text, which the file may lack.
     partition
-        Name of its partition; empty of a table without partitions.
+        Name of its partition; empty for a table without partitions.
     """
 
     path: str
@@ -60,11 +60,11 @@ class Table:
     columns
         Names of its columns.
     types
-        Types of partition columns, by the names that `lsh_core.sources.partition_types` knows.
+        Types of partition columns, by the names of `lsh_core.sources.partition_types`.
     only_in_log
-        Partition columns whose values are those of the log, whatever the files hold.
+        Partition columns whose values come from the log even if the files hold them.
     field_names
-        Of an Iceberg table the full name of each field by its id, by which a file's columns are known.
+        Iceberg: full name of each field by its id, which identifies a file's columns.
     """
 
     root: str
@@ -76,12 +76,12 @@ class Table:
     field_names: dict[int, str] = field(default_factory=dict)
 
     def own_columns(self, url: str, schema: pa.Schema) -> pa.Schema:
-        """Return the columns of a file that the table has.
+        """Return the columns of a file that belong to the table.
 
         Raises
         ------
         SourceError
-            A column of the file has another name in the table: it was renamed since the file was written.
+            A column was renamed in the table after the file was written.
         """
         kept = []
         for column in schema:
@@ -113,7 +113,7 @@ class Table:
 
 
 def path_in_table(filesystem: fsspec.AbstractFileSystem, root: str, location: str) -> str:
-    """Return the path of what a table's log names, an absolute path or a URL, if it lies in the table's folder.
+    """Return the path of a log entry that lies in the table's folder.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def path_in_table(filesystem: fsspec.AbstractFileSystem, root: str, location: st
     Raises
     ------
     SourceError
-        It lies elsewhere: a log must not lead to files that nobody allowed to be read.
+        The entry lies elsewhere: a log must not lead to files outside the allowed folder.
     """
     scheme, colon, _ = location.partition(":/")
     protocols = {_ALIASES.get(each, each) for each in _protocols(filesystem)}

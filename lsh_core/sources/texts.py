@@ -1,4 +1,4 @@
-"""Finds texts that are not UTF-8: Parquet readers pass them on unseen, and no JSON document can hold them."""
+"""Finds texts that are not UTF-8."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lsh_core.sources.nested_faults import Faults, holds, nested_faults
 
 
 def text_faults(column: Column) -> Faults:
-    """Return the rows with a text that is not UTF-8, in the column or nested in it, and what is wrong with it.
+    """Return the faults of rows with texts that are not UTF-8, nested ones included.
 
-    A column of clean texts is looked through once, by Arrow; only where it finds a fault are texts
-    decoded one by one.
+    Parquet readers do not check UTF-8, and JSON cannot hold other texts. Arrow scans the column once; only if it finds
+    a fault, texts are decoded one by one.
     """
     if not holds(column.type, is_text):
         return {}

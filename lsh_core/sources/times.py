@@ -1,7 +1,7 @@
-"""Dates and times that no document can hold.
+"""Finds dates and times that no document can hold.
 
-A date, or a timestamp in UTC, must lie in the years 1 to 9999: ISO 8601 writes a year in four digits, and no reader of
-dates is sure to take more. A time of day must lie in one day.
+A date, or a timestamp in UTC, must lie in the years 1 to 9999: ISO 8601 writes a year in four digits, and readers of
+dates need not accept more. A time of day must be less than one day.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _LAST_DAY = date.max.toordinal() - date(1970, 1, 1).toordinal()
 _SECONDS_PER_DAY = 86_400
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DAYS_PER_CYCLE = 146_097
-"""Days of 400 years, after which the calendar repeats."""
+"""Days of 400 years, the period of the calendar."""
 
 
 def time_faults(column: Column) -> Faults:
-    """Return the rows with a date outside the years 1 to 9999, or a time outside one day, and what is wrong."""
+    """Return the faults of rows with dates or times out of range."""
     if not holds(column.type, lambda type_: is_moment(type_) or types.is_time(type_)):
         return {}
     return nested_faults(as_one_array(column), _faults_of_times)

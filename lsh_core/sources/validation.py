@@ -1,8 +1,8 @@
-"""Validation of rows: each row that cannot be indexed is refused, with the figures that say why.
+"""Validates rows, and refuses those that cannot be indexed, with reasons.
 
-Of several faults a row is refused for the first in this order: id (null, empty, too long), vector
-(null, empty, wrong length, null elements), numbers (NaN, infinite), length of the vector (overflow,
-zero), the other columns (texts that are not UTF-8, dates out of range, values that their type does not hold).
+A row with several faults is refused for the first in this order: id (null, empty, too long), vector (null, empty, wrong
+length, null elements), numbers (NaN, infinite), length of the vector (overflow, zero), the other columns (texts that
+are not UTF-8, dates out of range, values that their type does not hold).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class RefusedRow:
     Attributes
     ----------
     offset
-        Its row in the chunk, from 0.
+        Row in the chunk, from 0.
     id
-        Its id as far as there is one; a longer one is cut to 512 characters.
+        Its id, cut to 512 characters; None or empty where it has none.
     error
-        The kind: ``null_id``, ``empty_id``, ``id_too_long``, ``id_not_utf8``, ``null_vector``,
-        ``id_not_whole``, ``empty_vector``, ``wrong_length``, ``null_element``, ``nan``, ``infinite``, ``overflow``,
-        ``zero_vector``, ``text_not_utf8``, ``date_out_of_range`` or ``value_not_exact``.
+        Kind of error: ``null_id``, ``empty_id``, ``id_too_long``, ``id_not_utf8``, ``null_vector``, ``id_not_whole``,
+        ``empty_vector``, ``wrong_length``, ``null_element``, ``nan``, ``infinite``, ``overflow``, ``zero_vector``,
+        ``text_not_utf8``, ``date_out_of_range`` or ``value_not_exact``.
     reason
         A sentence with the figures.
     """
@@ -49,7 +49,7 @@ class RefusedRow:
 
 @dataclass(frozen=True)
 class ValidRows:
-    """The rows of a chunk that can be indexed, in source order, and the others.
+    """Valid rows of a chunk in source order, and the refused rows.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ def validate_rows(
     metric: str,
     misfits: Mapping[int, Reason] | None = None,
 ) -> ValidRows:
-    """Part the rows of a table into those that can be indexed and those that cannot.
+    """Separate the valid rows of a table from the refused ones.
 
     Parameters
     ----------
@@ -86,12 +86,12 @@ def validate_rows(
         n rows with the columns `id` (strings, integers or decimals) and `vector` (lists of numbers), and others, all of
         plain types.
     dims
-        Numbers that each vector must have.
+        Components that each vector must have.
     metric
-        Name of the metric. Under one that needs a direction, such as ``cosine``, a zero row, or one whose squared
-        length is below the smallest normal float32, is refused.
+        Name of the metric. A metric that needs a direction, such as ``cosine``, refuses zero rows, and rows whose
+        squared length is below the smallest normal float32.
     misfits
-        Rows with a value that was not fitted exactly, as `lsh_core.sources.fitting.Fitted.reasons` has them.
+        Rows with an inexact value, from `lsh_core.sources.fitting.Fitted.reasons`.
     """
     identifiers = read_identifiers(table.column(id))
     bad_values = _value_faults(table.drop_columns([id, vector]), misfits or {})
@@ -124,7 +124,7 @@ def _value_faults(others: pa.Table, misfits: Mapping[int, Reason]) -> dict[int, 
 def valid_vectors(
     column: Column, *, dims: int, metric: str
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], dict[int, Reason]]:
-    """Return the offsets (m,) and vectors (m, d) of the usable rows, and the reasons of the others."""
+    """Return the offsets (m,) and vectors (m, d) of valid rows, and other rows' reasons."""
     array = as_list_array(column)
     refused = _structure_faults(array, dims)
     offsets = np.arange(len(array), dtype=np.int64)
@@ -163,7 +163,7 @@ def _structure_faults(array: ListArray, dims: int) -> dict[int, Reason]:
 
 
 def _number_faults(numbers: Numbers, vectors: npt.NDArray[np.float32], metric: str) -> dict[int, Reason]:
-    """Judge all rows by their squared length: it is finite and not tiny only if the numbers are good."""
+    """Find faulty rows by their squared length: it is finite and not tiny only if all numbers are valid."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", vectors, vectors)
     bad = ~np.isfinite(squared)

@@ -1,4 +1,4 @@
-"""Vectors: an Arrow list column as a matrix, without a loop over its rows."""
+"""Converts an Arrow list column to a matrix without looping over rows."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Numbers: TypeAlias = npt.NDArray[np.floating | np.integer]
 
 @dataclass(frozen=True)
 class ListShape:
-    """Places of the rows of a list column among the column's numbers.
+    """Lengths and nulls of the rows of a list column.
 
     Attributes
     ----------
     is_null
         (n,) bool: the whole list is null.
     lengths
-        (n,) int64: numbers of each row, 0 for a null one.
+        (n,) int64: numbers of each row, 0 for a null row.
     null_elements
-        (n,) int64: nulls among the numbers of each row, those under a null list too.
+        (n,) int64: nulls among the numbers of each row, null lists included.
     """
 
     is_null: npt.NDArray[np.bool_]
@@ -39,7 +39,7 @@ class ListShape:
 
 
 def as_list_array(column: Column) -> ListArray:
-    """Return a plain column of lists as one array; a column of type null, which has no list at all, as null lists."""
+    """Return a plain column of lists as one array; a null column as null lists."""
     array = as_one_array(column)
     if isinstance(array, pa.NullArray):
         return pa.nulls(len(array), pa.list_(pa.float32()))
@@ -49,14 +49,14 @@ def as_list_array(column: Column) -> ListArray:
 
 
 def check_vector_type(type_: AnyType, *, where: str, column: str) -> None:
-    """Raise `SchemaError` unless the values of a column of the plain type `type_` can be vectors."""
+    """Raise `SchemaError` unless values of the plain type `type_` can be vectors."""
     if not types.is_null(type_) and not is_vector_type(type_):
         reason = f"is {type_}; vectors must be lists of numbers (floats, integers or decimals)"
         raise SchemaError(where, column, reason)
 
 
 def is_vector_type(type_: AnyType) -> bool:
-    """Return whether `type_`, a plain type, is a list of numbers; a list of nulls counts as an empty one."""
+    """Return whether the plain type `type_` is a list of numbers or nulls."""
     if not is_list(type_):
         return False
     value: pa.DataType = type_.value_type
@@ -83,21 +83,20 @@ def matrix(array: ListArray, dims: int) -> Numbers:
     Returns
     -------
     (n, dims) array
-        Of the column's own type; a read-only view of Arrow's memory.
+        Numbers of the column's own type; a read-only view of Arrow's memory.
     """
     numbers, _ = values_and_borders(array)
     if types.is_decimal(numbers.type):
         numbers = numbers.cast(pa.float64())
-    elif types.is_null(numbers.type):  # Of lists that are all empty: there is no number.
+    elif types.is_null(numbers.type):  # All lists are empty, so there is no number.
         numbers = pa.nulls(len(numbers), pa.float32())
     return _values_view(numbers).reshape(len(array), dims)
 
 
 def values_and_borders(array: ListArray) -> tuple[AnyArray, npt.NDArray[np.int64]]:
-    """Return the flat values under the rows, and the n + 1 borders of the rows among them.
+    """Return the flat values of all rows, and the n + 1 row borders.
 
-    ``flatten()`` is not used: it leaves null rows out, after which positions no longer say which
-    row they belong to.
+    ``flatten()`` is not used: it drops null rows, so that positions no longer identify rows.
     """
     if isinstance(array, pa.FixedSizeListArray):
         size = array.type.list_size
@@ -109,7 +108,7 @@ def values_and_borders(array: ListArray) -> tuple[AnyArray, npt.NDArray[np.int64
 
 
 def _values_view(numbers: AnyArray) -> Numbers:
-    """View the numbers where Arrow keeps them (``to_numpy`` copies float16 and whatever has nulls)."""
+    """View the numbers in Arrow's memory (``to_numpy`` copies float16 and arrays with nulls)."""
     dtype = np.dtype(numbers.type.to_pandas_dtype())
     buffer = numbers.buffers()[1]
     if buffer is None or len(numbers) == 0:

@@ -1,4 +1,4 @@
-"""Folders that are written to, on any filesystem that fsspec writes."""
+"""Writes files into folders, on any filesystem that fsspec supports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PROBE = ".airlsh-writes-here"
 
 
 def check_writable(folder: str) -> None:
-    """Make `folder` if it is not there, and see that files can be written into it.
+    """Create `folder` if it is missing, and check that it is writable.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def check_writable(folder: str) -> None:
         Its storage did not answer.
     """
     filesystem, path = open_filesystem(folder)
-    probe = inside(path, f"{_PROBE}-{secrets.token_hex(8)}")  # Its own: another run may look at the same moment.
+    probe = inside(path, f"{_PROBE}-{secrets.token_hex(8)}")  # A unique name: another run may check at the same moment.
     with translate_errors(folder, "cannot be written to", local=is_local(filesystem)), _errors_name(path, not_=probe):
         filesystem.makedirs(path, exist_ok=True)
         filesystem.pipe_file(probe, b"")
@@ -39,9 +39,9 @@ def inside(folder: str, name: str) -> str:
 
 
 def write_whole(filesystem: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
-    """Write a file, over one that is there, so that readers find the former content or all of the new one."""
+    """Replace a file so that readers see either the old or the new content."""
     if not is_local(filesystem):
-        filesystem.pipe_file(path, data)  # Stores show an object when its upload ends.
+        filesystem.pipe_file(path, data)  # An object store publishes an object when its upload ends.
         return
     with complete_file(path, data) as written:
         os.replace(written, path)
@@ -49,7 +49,10 @@ def write_whole(filesystem: fsspec.AbstractFileSystem, path: str, data: bytes) -
 
 @contextmanager
 def complete_file(path: str, data: bytes) -> Iterator[str]:
-    """Write `data` to a hidden file beside `path`, down to the disk; it is gone at the end of the block."""
+    """Write `data` to a temporary hidden file beside `path`, flushed to disk.
+
+    The file is removed at the end of the block.
+    """
     folder, name = os.path.split(path)
     hidden = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
     try:

@@ -1,4 +1,4 @@
-"""Conformance tests of models: the promises of :class:`lsh_core.models.LSHModel`, for any model and metric."""
+"""Conformance tests of models: the contract of :class:`lsh_core.models.LSHModel`, for any metric."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _learned_names(model: LSHModel) -> set[str]:
 
 
 class ModelConformance:
-    """Tests that every model passes; a subclass named ``Test...`` runs them over one model.
+    """Tests that every model passes; a subclass ``Test...`` runs them for one model.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class ModelConformance:
     _fitted: ClassVar[dict[Case, LSHModel]]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run tests with the argument `case` over all metrics and sizes, those with `metric` over all metrics."""
+        """Parametrise tests by `case` (metric and size) or by `metric`."""
         if "metric" in metafunc.fixturenames:
             metafunc.parametrize("metric", self.metrics)
         if "case" in metafunc.fixturenames:
@@ -80,14 +80,14 @@ class ModelConformance:
         return clustered(3000)
 
     def make(self, metric: str = "l2", size: str | None = None, **arguments: Any) -> LSHModel:
-        """Return an unfitted model; without a size with its default knobs."""
+        """Return an unfitted model; without a size it has default knobs."""
         knobs = {} if size is None else {"small": self.small, "large": self.large}[size]
         return self.model(metric=metric, **{**knobs, **arguments})
 
     @classmethod
     def fitted(cls, metric: str, size: str = "small") -> LSHModel:
-        """Return a model that is fitted on the sample with seed 5; one object a case."""
-        if "_fitted" not in vars(cls):  # Each subclass keeps models of its own.
+        """Return a model fitted on the sample with seed 5; one object per case."""
+        if "_fitted" not in vars(cls):  # Each subclass keeps its own models.
             cls._fitted = {}
         if (metric, size) not in cls._fitted:
             cls._fitted[metric, size] = cls().make(metric, size, seed=5).fit(clustered(3000), rows=ROWS)
@@ -170,7 +170,7 @@ class ModelConformance:
         other_sample = self.make(*case, seed=5).fit(sample[::-1].copy(), rows=ROWS)
         assert fingerprint(again) == fingerprint(first)
         distinct = {fingerprint(model) for model in (first, other_seed, other_sample)}
-        # A graph is the server's: nothing of the sample is learned.
+        # The graph is built by the server: nothing of the sample is learned.
         assert len(distinct) == (2 if first.graph else 3)
 
     def test_threads_do_not_change_the_model(self, case: Case, sample: Float32Array) -> None:
@@ -363,7 +363,7 @@ class TokenModelConformance(ModelConformance):
         effort = model.default_effort(ROWS)
         tokens, probes = model.encode(sample).tokens, model.probe(sample, effort)
         shared = [bool(np.intersect1d(own, asked).size) for own, asked in zip(tokens, probes, strict=True)]
-        # By product a row is not its own nearest: a query with its vector may ask for other tokens.
+        # By product a row is not its own nearest: a query with its vector may probe other tokens.
         assert metric_named(case[0]).by_product or all(shared)
         if model.tokens_are_probes and not metric_named(case[0]).by_product:
             assert (tokens == probes).all()
@@ -389,7 +389,7 @@ class TokenModelConformance(ModelConformance):
                 assert (scaled == model.probe(sample[:50], 4)).mean() > 0.99
 
     def test_the_best_by_product_are_among_few_rows(self) -> None:
-        """Rows are of widely different lengths, and queries are none of them."""
+        """Rows have widely different lengths, and queries are not indexed."""
         generator = np.random.default_rng(4)
         points = clustered(4300, dims=12, clusters=60).copy()
         points /= np.linalg.norm(points, axis=1, keepdims=True)

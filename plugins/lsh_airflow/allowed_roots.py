@@ -1,6 +1,6 @@
-"""Allowed roots: places that a form may name.
+"""Checks the locations in forms against allowed roots.
 
-Whoever can trigger a DAG must not read, or write, every file of the workers.
+Users who can trigger a DAG must not read or write every file of the workers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ OUTPUT_VARIABLE = "AIRLSH_OUTPUT_ROOTS"
 
 _WEB = ("http://", "https://")
 
-# The separator of paths on POSIX is also the colon of s3://: only one that no "//" follows separates.
+# On POSIX the separator of paths is also the colon of s3://; a colon before "//" does not separate.
 _SEPARATOR = re.compile(re.escape(os.pathsep) + r"(?!//)")
 
 
@@ -28,9 +28,9 @@ def allowed_roots(variable: str = VARIABLE) -> tuple[str, ...]:
 def check_source(url: str, *, setting: str = "source", version: str | None = None) -> None:
     """Raise `SettingsError` unless all files of `url` lie under an allowed root.
 
-    A folder under a root may hold links that leave it, so the files are looked at one by one; of a table those that
-    its log names, at `version`, and the log. So are the files that a reader reads beside them. What a log names outside
-    the table's own folder is never read.
+    A folder under a root may hold links that leave it, so files are checked one by one, with their companion files. For
+    a table the log is checked, and the files that it names at `version`. Files outside the table's folder are never
+    read.
     """
     roots = _roots_that_are_set(VARIABLE, "no source may be read", "/data/embeddings", url, setting)
     from lsh_core.sources.allowed_roots import check_allowed
@@ -51,7 +51,7 @@ def check_output(url: str, *, setting: str = "output") -> None:
 def check_image_root(url: str) -> None:
     """Raise `SettingsError` unless images may be read from `url`.
 
-    It lies under an allowed root, or is an allowed web server.
+    The URL must lie under an allowed root, or on an allowed web server.
     """
     if not url.startswith(_WEB):
         check_source(url, setting="image_root")
@@ -65,7 +65,7 @@ def check_image_root(url: str) -> None:
 def check_weights(weights: str) -> None:
     """Raise `SettingsError` unless `weights` are allowed.
 
-    They are a bare name, as of a preset, or lie under an allowed root.
+    Weights are a bare name, such as a preset, or lie under an allowed root.
     """
     from lsh_core.features.specification import NO_PATHS
 
@@ -99,9 +99,10 @@ def _local_files(url: str, version: str | None) -> list[str]:
     if not is_local(filesystem):
         return []
     found: list[str] = []
-    # What cannot be read the job says, for every kind of source alike. Of a table both: images are read without a log.
+    # The job itself reports unreadable sources, alike for every kind of source. Tables are listed in both ways: images
+    # are read without a log.
     with suppress(InputError):
-        # What the listing of a job would leave out or stop at too: nothing that is read may be missing here.
+        # Includes entries that the listing of a job leaves out or stops at: no file that is read may be missing here.
         found += [file.url for file in list_files(url, irregular=True)]
     with suppress(InputError):
         found += files_beside(found)

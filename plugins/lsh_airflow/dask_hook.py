@@ -22,8 +22,8 @@ _NOT_DASKS = "is no field of a Dask scheduler"
 class DaskHook(BaseHook):
     """Reads one Airflow connection: the scheduler's host and port.
 
-    The cluster is started by others and outlives the task: processes that a task of Airflow 3
-    spawns die on Airflow's own start-up, so no local cluster is ever started here.
+    The cluster runs independently of the task. No local cluster is started here, since processes that an Airflow 3 task
+    spawns die during Airflow's start-up.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class DaskHook(BaseHook):
         Raises
         ------
         SettingsError
-            A field that cannot be honoured, or fields that contradict each other.
+            A field is not supported, or fields contradict each other.
         """
         stored = self._stored
         if not stored.host:
@@ -69,7 +69,7 @@ class DaskHook(BaseHook):
         return connected(self.address)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Count the cluster's workers: what the button "Test" of the connection form shows."""
+        """Count the cluster's workers, for the button "Test" of the connection form."""
         try:
             wanted = _number("minimum_workers", self._stored.extra_dejson.get("minimum_workers"), default=1)
             with self.get_conn() as client:

@@ -1,6 +1,6 @@
 """Fields of an Airflow connection to Elasticsearch.
 
-Each field is used, or refused by its name.
+Every field is either used, or refused with its name.
 
 Two types are read: ``airlsh_elasticsearch``, and ``elasticsearch`` of Airflow's own provider, whose extras are the
 options of the Python client.
@@ -61,7 +61,7 @@ def connection_from_fields(
     Raises
     ------
     SettingsError
-        A field that cannot be honoured, or fields that contradict each other.
+        A field is not supported, or fields contradict each other.
     """
     from lsh_core.elastic.connection import REQUEST_TIMEOUT_SECONDS, Connection
     from lsh_core.elastic.text_values import seconds, truth
@@ -69,7 +69,7 @@ def connection_from_fields(
     if conn_type not in TYPES:
         raise SettingsError("conn_type", conn_type, f"must be {' or '.join(TYPES)}")
     options = _options(extra)
-    truth("ssl_show_warn", options.get("ssl_show_warn"), default=True)  # Said once, in the log.
+    truth("ssl_show_warn", options.get("ssl_show_warn"), default=True)  # Logged once.
     texts = {name: _text(name, options.get(name)) for name in _TEXTS}
     cloud_id = texts.pop("cloud_id")
     return Connection(
@@ -102,7 +102,7 @@ def _options(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(name: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        # The client takes an API key as a pair too; encoded, it is one text everywhere.
+        # The client also accepts a pair as API key; encoded, the key is one text everywhere.
         _refuse(name, "must be text" + (": the encoded API key" if name == "api_key" else ""))
     return value or None
 

@@ -23,7 +23,7 @@ _TEST_SECONDS = 5
 
 
 class ElasticsearchHook(BaseHook):
-    """Reads one Airflow connection; see `lsh_airflow.elasticsearch_fields` for what becomes of its fields.
+    """Reads one Airflow connection; see `lsh_airflow.elasticsearch_fields` for its fields.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ class ElasticsearchHook(BaseHook):
 
     @cached_property
     def connection(self) -> Connection:
-        """The value that ``lsh_core.jobs.services.Services`` holds.
+        """Connection for ``lsh_core.jobs.services.Services``.
 
-        Credentials come from the Airflow connection alone, never from the worker's environment: an
-        address that someone types into the form must not receive secrets that were meant for another.
+        Credentials come from the Airflow connection alone, never from the worker's environment: an address from a form
+        must not receive secrets of another server.
 
         Raises
         ------
         SettingsError
-            A field that cannot be honoured, or an address that is missing, is none, or holds a password.
+            A field is not supported, or the address is missing, invalid, or holds a password.
         """
         stored = self.get_connection(self.airlsh_elasticsearch_conn_id)
         try:

@@ -1,4 +1,4 @@
-"""Forms of DAGs, made from settings models, and the settings that a filled-in form becomes."""
+"""Makes forms of DAGs from settings models, and settings from forms."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def form(
     Parameters
     ----------
     main
-        Fields that are seen at once, in this order. The others go into the section "Advanced", which Airflow shows
+        Fields of the main section, in this order. Other fields go into the section "Advanced", which Airflow shows
         folded.
     labels
         Texts that the form shows for the choices of a field; default: from the settings.
@@ -102,7 +102,7 @@ def _one_type_list(schema: Mapping[str, Any]) -> dict[str, Any]:
     branches = kept.pop("anyOf", [kept])
     (wanted,) = (branch for branch in branches if branch.get("type") != "null")
     merged = {**kept, **wanted}
-    # The form sends null for a list that was typed and then emptied, whatever its type says.
+    # The form sends null for a list that was typed and then emptied, for any declared type.
     if len(branches) > 1 or merged["type"] == "array":
         merged["type"] = [merged["type"], "null"]
         if "enum" in merged:

@@ -59,7 +59,7 @@ class IndexStageOperator(BaseOperator):
         own_params: frozenset[str] = frozenset(),
         **kwargs: Any,
     ) -> None:
-        defaults = kwargs.get("default_args") or {}  # Of the DAG and the group: what they say goes before ours.
+        defaults = kwargs.get("default_args") or {}  # Default arguments of the DAG and the group take precedence.
         super().__init__(**{key: value for key, value in REPEATABLE.items() if key not in defaults} | kwargs)
         self.stage = stage or self.task_id.rpartition(".")[2]
         self.form = form
@@ -75,7 +75,7 @@ class IndexStageOperator(BaseOperator):
         return self._run(getattr(index, self.stage), context)
 
     def on_kill(self) -> NoReturn:
-        """End the stage: it cancels its Dask job and fences the writers of the build."""
+        """Cancel the Dask job of the stage, and fence the writers of the build."""
         # Airflow calls this on the main thread, in the middle of `execute`. Ended like this, a task that was not
         # marked failed, but lost its worker, is tried again.
         raise SystemExit(_TERMINATED)
@@ -93,9 +93,10 @@ class IndexStageOperator(BaseOperator):
 
 
 class IndexOutcomeOperator(IndexStageOperator):
-    """Fails unless the build is what the form asked for, whatever the tasks before returned.
+    """Fails unless the build matches the form, for any results of earlier tasks.
 
-    A task that was skipped, or marked a success by hand, has done nothing: only the build's record and the alias tell.
+    Skipped tasks, and tasks marked a success by hand, have done nothing. So only the build's record and the alias
+    count.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -119,7 +120,7 @@ class IndexOutcomeOperator(IndexStageOperator):
             try:
                 return index.summarise(*run)
             except NotFoundError:
-                return JsonForm()  # Refused before it began: there is nothing to report.
+                return JsonForm()  # The run was refused at its start: there is nothing to report.
 
         return self._run(summary, context)
 
@@ -179,8 +180,8 @@ def _tasks(form: IndexForm, dag: DAG, trained: XComArg | None, given: Mapping[st
         "index_run": prefix.removesuffix("."),
     }
     stages = [
-        # The first one writes down which model it is; from there the others know. Default arguments of a DAG may not
-        # let a stage begin where an earlier one failed; what may come before the first is the DAG's own affair.
+        # The first stage records the model for the others. Default arguments of a DAG must not let a stage begin after
+        # a failed one; tasks before the first stage are up to the DAG.
         IndexStageOperator(
             task_id=entry.name,
             stage=entry.name,
@@ -194,7 +195,7 @@ def _tasks(form: IndexForm, dag: DAG, trained: XComArg | None, given: Mapping[st
     )
     summarise = IndexOutcomeOperator(task_id=SUMMARISE.name, stage=SUMMARISE.name, doc_md=SUMMARISE.summary, **same)
     # Marking a run failed skips the tasks that have not begun, and a run whose last task is skipped is green once its
-    # failed ones are cleared. A teardown is never skipped so, and ends whatever happened before it.
+    # failed ones are cleared. A teardown is never skipped in this way, and runs after any earlier failure.
     summarise.as_teardown(on_failure_fail_dagrun=True)
     summarise.returns_dag_result = True
     chain(*stages, complete)
@@ -203,7 +204,7 @@ def _tasks(form: IndexForm, dag: DAG, trained: XComArg | None, given: Mapping[st
 
 
 def _require_values(form: IndexForm, dag: DAG, given: Mapping[str, Any]) -> None:
-    """Raise `SettingsError` where Airflow would refuse the DAG without saying what helps."""
+    """Raise `SettingsError` with a remedy if Airflow would refuse the DAG without one."""
     if unknown := set(given) - set(form.model_fields):
         raise SettingsError("given", sorted(unknown), f"{form.__name__} has no such fields")
     if not dag.schedule:
@@ -217,7 +218,7 @@ def _require_values(form: IndexForm, dag: DAG, given: Mapping[str, Any]) -> None
 
 
 def _states(outcome: BaseOperator, context: Context) -> dict[str, str | None]:
-    """Return the states that the tasks before `outcome` have in this run, in their order."""
+    """Return the states of the tasks before `outcome` in this run, in their order."""
     before = outcome.get_flat_relative_ids(upstream=True)
     ordered = [task.task_id for task in outcome.get_dag().topological_sort() if task.task_id in before]
     run, copy = context["dag_run"], context["ti"].map_index
@@ -226,7 +227,7 @@ def _states(outcome: BaseOperator, context: Context) -> dict[str, str | None]:
 
 
 def _remedy(states: Mapping[str, str | None]) -> str:
-    """Return which task to clear, so that the run completes."""
+    """Return the task to clear, so that the run completes."""
     left: dict[str, list[str]] = {}
     for task, state in states.items():
         if state not in _DONE:

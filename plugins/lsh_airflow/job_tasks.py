@@ -1,4 +1,4 @@
-"""Calls of jobs from tasks: settings from the params in, a small dict out."""
+"""Calls jobs from tasks, with settings from params and small dicts as results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Report(Protocol):
 
 Reported = TypeVar("Reported", bound=Report)
 
-# At Airflow's level INFO the client logs every request: hundreds of lines around those that say something.
+# At Airflow's level INFO the client logs every request, which hides the useful lines.
 _CHATTY_LOGGERS = ("elastic_transport",)
 
 _READ = ("source", "queries")
@@ -164,7 +164,7 @@ def _readable_log() -> Iterator[None]:
             yield
     except AirlshError as error:
         message = "\n".join((str(error), *getattr(error, "__notes__", ())))
-        logger.error("%s", message)  # noqa: TRY400 - the trace follows anyway, the sentence is what is read
+        logger.error("%s", message)  # noqa: TRY400 - the trace follows anyway, and users read the sentence
         if isinstance(error, InputError):
             raise AirflowFailException(message) from None
         raise

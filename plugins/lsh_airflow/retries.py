@@ -1,7 +1,7 @@
 """Retry policy of tasks.
 
-Every stage may be repeated: the ledger knows what is done, and a retry works on the same build. What
-is not repeated is what would only fail again.
+Every stage may be retried: the ledger holds the loaded chunks, and a retry works on the same build. Final errors, which
+would only repeat, are not retried.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REPEATABLE: dict[str, Any] = {
                 retry_delay=timedelta(minutes=1),
                 reason="another run is alive",
             ),
-            # Of these themselves, as one may be a kind of a final one, and final ones are kinds of some of these.
+            # Only these classes themselves, without subclasses: some have final subclasses or final base classes.
             RetryRule(exception=list(RETRYABLE_ERRORS), action=RetryAction.DEFAULT, match_subclasses=False),
             RetryRule(exception=list(FINAL_ERRORS), action=RetryAction.FAIL, reason="repeating it cannot help"),
         ]

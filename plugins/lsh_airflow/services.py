@@ -1,4 +1,4 @@
-"""Servers of a task's job, from the connections of Airflow."""
+"""Finds the servers of a task's job in the connections of Airflow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def dask_from_connection() -> str:
     Raises
     ------
     SettingsError
-        It is not there, or is incomplete.
+        The connection is missing or incomplete.
     """
     try:
         return DaskHook().address
@@ -32,7 +32,7 @@ def dask_from_connection() -> str:
 def run_identity(context: Mapping[str, Any], part: str = "") -> str:
     """Return the identity of `part` of a DAG run.
 
-    It is the same in every try, and differs between mapped copies.
+    The identity is equal in all tries, and differs between mapped copies.
     """
     run = context["dag_run"]
     copy = getattr(context.get("ti"), "map_index", None)
@@ -46,14 +46,14 @@ def services_from_connections(context: Mapping[str, Any], part: str = "") -> Ser
     Parameters
     ----------
     context
-        The task's context: who asks is its DAG run, the same in every try.
+        Context of the task. The caller is its DAG run, equal in all tries.
     part
-        The part of the run that asks: its tasks share leases, and other parts are others.
+        Calling part of the run: tasks of one part share leases; other parts are other callers.
 
     Raises
     ------
     SettingsError
-        A connection that is not there, or is incomplete.
+        A connection is missing or incomplete.
     """
     from lsh_core.elastic.leases import Caller
     from lsh_core.jobs.services import Services, this_process

@@ -95,7 +95,7 @@ def test_rows_tell_of_more_tokens_than_are_counted(
     whole = count_tokens(client, index.build, ROWS)
     assert whole.sizes.tolist() == rows_of[rows_of > 0].tolist()
 
-    monkeypatch.setattr(token_counts, "MOST_COUNTED", 1_000)
+    monkeypatch.setattr(token_counts, "MAX_COUNTED", 1_000)
     monkeypatch.setattr(token_counts, "_SAMPLED_ENTRIES", 20 * 400)
     some = count_tokens(client, index.build, ROWS)
     assert some.sampled_rows == 400

@@ -152,7 +152,7 @@ def test_architectures_are_found_however_they_are_written() -> None:
 
 def test_an_image_that_is_too_small_is_a_setting_and_not_a_lack_of_weights() -> None:
     for kind in _known().values():
-        least, small = kind.least, (kind.least, kind.least - 1)
+        least, small = kind.min_size, (kind.min_size, kind.min_size - 1)
         with pytest.raises(SettingsError, match=f"{kind.name} takes images from {least} x {least} on"):
             encoder("imagenet", architecture=kind.name, image_size=small)
         with pytest.raises(ValueError, match=f"at least {least}x{least}"):

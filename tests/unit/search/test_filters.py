@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lsh_core.errors import FilterError
-from lsh_core.search.filters import DEEPEST, MOST_CLAUSES, MOST_TERMS, check_filter, parse_filter
+from lsh_core.search.filters import MAX_CLAUSES, MAX_DEPTH, MAX_TERMS, check_filter, parse_filter
 
 TERM = {"term": {"section": "web"}}
 
@@ -51,11 +51,11 @@ NOT_ALLOWED: list[tuple[Any, str, str]] = [
     ({"terms_set": {}}, "terms_set", "not allowed"),
     ({"terms": {"a": {"index": "other", "id": "1", "path": "p"}}}, "terms.a", "must be a list"),
     ({"terms": {"a": "web"}}, "terms.a", "must be a list"),
-    ({"terms": {"a": list(range(MOST_TERMS + 1))}}, "terms.a", "are allowed"),
+    ({"terms": {"a": list(range(MAX_TERMS + 1))}}, "terms.a", "are allowed"),
     ({"terms": ["a"]}, "terms", "must be an object"),
     ({"term": "a"}, "term", "must be an object"),
     ({"ids": {"values": "a"}}, "ids.values", "must be a list"),
-    ({"ids": {"values": ["a"] * (MOST_TERMS + 1)}}, "ids.values", "are allowed"),
+    ({"ids": {"values": ["a"] * (MAX_TERMS + 1)}}, "ids.values", "are allowed"),
     ({"ids": {"values": ["a"], "index": "other"}}, "ids", "must be"),
     ({"ids": {}}, "ids", "must be"),
     ({}, "", "one key"),
@@ -140,19 +140,19 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 def test_depth_is_bounded() -> None:
-    check_filter(nested(DEEPEST))
-    with pytest.raises(FilterError, match=f"more than {DEEPEST} deep"):
-        check_filter(nested(DEEPEST + 1))
+    check_filter(nested(MAX_DEPTH))
+    with pytest.raises(FilterError, match=f"more than {MAX_DEPTH} deep"):
+        check_filter(nested(MAX_DEPTH + 1))
     with pytest.raises(FilterError):
         parse_filter('{"bool":{"filter":' * 5000 + "{}" + "}}" * 5000)
 
 
 def test_clauses_are_bounded() -> None:
-    check_filter({"bool": {"should": [TERM] * MOST_CLAUSES}})
-    with pytest.raises(FilterError, match=f"{MOST_CLAUSES + 1} clauses"):
-        check_filter({"bool": {"should": [TERM] * MOST_CLAUSES, "must": TERM}})
+    check_filter({"bool": {"should": [TERM] * MAX_CLAUSES}})
+    with pytest.raises(FilterError, match=f"{MAX_CLAUSES + 1} clauses"):
+        check_filter({"bool": {"should": [TERM] * MAX_CLAUSES, "must": TERM}})
 
 
 def test_terms_up_to_the_bound() -> None:
-    check_filter({"terms": {"a": list(range(MOST_TERMS))}})
-    check_filter({"ids": {"values": ["a"] * MOST_TERMS}})
+    check_filter({"terms": {"a": list(range(MAX_TERMS))}})
+    check_filter({"ids": {"values": ["a"] * MAX_TERMS}})
