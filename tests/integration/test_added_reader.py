@@ -18,6 +18,7 @@ from lsh_core.errors import SourceChangedError
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.evaluate import evaluate
 from lsh_core.jobs.index import resumed_settings, run_index
+from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.refresh import refresh_partition
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -62,7 +63,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def indexed(services: Services, source: Path) -> dict[str, Any]:
+def indexed(services: Services, source: Path) -> IndexReport:
     """The report of a build whose submitter was killed after some chunks, and which was resumed."""
     train(TrainSettings(name=NAME, source=str(source), model="ivf", metric="l2"), services)
     settings = IndexSettings(name=NAME, source=str(source), chunk_rows=200, request_bytes=1024)
@@ -80,28 +81,26 @@ def indexed(services: Services, source: Path) -> dict[str, Any]:
     report = run_index(resumed_settings(NAME, build, {}, services), services, build)
     after = _entries(services, build)
     assert {chunk: after[chunk] for chunk in before} == before, "a chunk in the ledger was sent again"
-    assert report["skipped"] >= len(before) * 150
+    assert report.skipped >= len(before) * 150
     return report
 
 
 def test_a_killed_load_is_resumed_and_every_row_is_found(
-    services: Services, indexed: dict[str, Any], source: Path
+    services: Services, indexed: IndexReport, source: Path
 ) -> None:
-    assert indexed["promoted"]
-    assert (indexed["documents"], indexed["dead_lettered"]) == (len(DAYS) * ROWS, 0)
+    assert indexed.promoted
+    assert (indexed.documents, indexed.dead_lettered) == (len(DAYS) * ROWS, 0)
     index = VectorIndex(NAME, services.connection)
     for day in DAYS:
         vectors = np.load(source / f"day={day}" / "rows.npy")
         for row in (0, 1_234, ROWS - 1):
             assert index.search(vectors[row], k=5).ids[0] == f"{day}-{row}"
     measured = evaluate(EvaluateSettings(name=NAME, rows=50), services)
-    assert measured["recall"] > 0.8
+    assert measured.recall > 0.8
 
 
-def test_a_file_that_changed_after_planning_is_refused(
-    services: Services, indexed: dict[str, Any], source: Path
-) -> None:
-    assert indexed["promoted"]
+def test_a_file_that_changed_after_planning_is_refused(services: Services, indexed: IndexReport, source: Path) -> None:
+    assert indexed.promoted
     settings, build = IndexSettings(name=NAME, source=str(source), chunk_rows=200), f"{NAME}-2"
     own = replace(services, caller=Caller("the run", "the run"))
     for stage in (stages.check, stages.plan, stages.create):
@@ -112,10 +111,10 @@ def test_a_file_that_changed_after_planning_is_refused(
         stages.load(settings, build, own)
 
 
-def test_a_partition_becomes_what_its_arrays_are(services: Services, indexed: dict[str, Any], source: Path) -> None:
-    assert indexed["promoted"]
+def test_a_partition_becomes_what_its_arrays_are(services: Services, indexed: IndexReport, source: Path) -> None:
+    assert indexed.promoted
     write_day(source, 1, ids=np.array([f"1-{row}" for row in range(ROWS - 1)] + ["fresh"]))
     report = refresh_partition(RefreshSettings(name=NAME, source=str(source), partition="day=1"), services)
-    assert (report["upserted"], report["deleted"]) == (ROWS, 1)
+    assert (report.upserted, report.deleted) == (ROWS, 1)
     vector = np.load(source / "day=1" / "rows.npy")[ROWS - 1]
     assert VectorIndex(NAME, services.connection).search(vector, k=1).ids == ["fresh"]
