@@ -147,7 +147,7 @@ def require_live(client: Elasticsearch, alias: str, expected: str | None) -> Non
 
 
 def moved_away(alias: str, expected: str | None, found: str | None) -> PromotionConflictError:
-    """Return the error for an alias that left `expected` after the run was planned, and leads to `found` now."""
+    """Return the error for an alias that moved from `expected` to `found` during a run."""
     build = (found or "").removeprefix(physical_index(alias, ""))
     now = f"{build}, which was promoted after this run was planned" if build else "nothing: it was deleted meanwhile"
     before = (expected or "").removeprefix(physical_index(alias, "")) or "nothing"

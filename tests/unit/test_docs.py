@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import lsh_core
+
 PROJECT = Path(__file__).parents[2]
 DOCS = PROJECT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -43,3 +45,10 @@ def test_links_lead_to_files(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         assert "://" in target or (page.parent / target).exists(), target
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    page = (DOCS / "reference" / "python.md").read_text()
+    elsewhere = re.compile(r".*(Error|Settings)|__version__")  # The tree of errors, and the page of settings.
+    missing = [name for name in lsh_core.__all__ if not elsewhere.fullmatch(name) and f"lsh_core.{name}\n" not in page]
+    assert not missing
