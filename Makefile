@@ -48,7 +48,7 @@ check: setup ## ruff, mypy and the import contracts
 	$(BIN)/lint-imports
 
 docs: setup ## Build the documentation site into docs/_build/html; warnings and broken links between pages are errors
-	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/sphinx-build -E -W --keep-going -q -b html docs docs/_build/html
 
 bench: bench-models bench-load bench-frontier bench-filters bench-features ## All benchmarks
 
