@@ -57,6 +57,11 @@ class Case:
         self.settings = IndexSettings(name=name, source=self.source, max_dead_letters=1, recall_queries=40)
         train(TrainSettings(name=name, source=self.source, metric="cosine"), services)
 
+    @property
+    def unpromoted(self) -> IndexSettings:
+        """The settings of a run that leaves the alias: another build is live."""
+        return self.settings.model_copy(update={"promote": False})
+
     def index(self) -> str:
         return str(run_index(self.settings, self.services).build)
 
@@ -106,7 +111,7 @@ def test_an_old_run_that_is_repeated_over_other_files(case: Case) -> None:
     first, second = case.index(), case.index()
     write_source(Path(case.source), IDS[1:], VECTORS[1:])
     with pytest.raises(SourceChangedError):
-        run_index(case.settings, case.services, first)
+        run_index(case.unpromoted, case.services, first)
     assert (case.state(first), case.state(second)) == (BuildState.VERIFIED, BuildState.VERIFIED)
     assert "changed after the run was planned" in case.runs.get(case.name, first).error
     assert rollback(RollbackSettings(name=case.name), case.services).build == first
@@ -123,7 +128,7 @@ def test_a_run_that_is_repeated_and_killed(case: Case, monkeypatch: pytest.Monke
         with monkeypatch.context() as patched:
             patched.setattr(f"lsh_core.jobs.stages.{stage}.{step}", killed, raising=True)
             with pytest.raises(KeyboardInterrupt):
-                run_index(case.settings, case.services, build)
+                run_index(case.unpromoted, case.services, build)
         assert case.state(build) == BuildState.VERIFIED, stage
 
 

@@ -199,9 +199,9 @@ def test_a_model_of_another_encoder_is_not_taken(services: Services, encoded: st
         train_or_reuse(raw_to_index(name, str(tmp_path), train="never"), services, fingerprint=other)
     trained = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
     assert not trained.reused
-    assert trained.fingerprint == older.fingerprint
+    assert trained.model.fingerprint == older.model.fingerprint
     client = answering_client(services.connection)
-    kept = find_model(client, name, older.model_id).facts["encoder"]
+    kept = find_model(client, name, older.model.model_id).facts["encoder"]
     assert kept["fingerprint"] == made_by.fingerprint, "a build of the older one is gone on with"
     facts = find_model(client, name).facts
     assert facts["source"] == str(tmp_path)

@@ -355,12 +355,12 @@ def test_the_command_prints_one_document(texts: Path, dask_cluster: DaskCluster,
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
     assert ran.returncode == 0, ran.stderr
     result = json.loads(ran.stdout)
-    assert list(result) == [
+    assert set(result) == {
         *("output", "encoder", "fingerprint", "dims", "metric", "rows_read", "rows_written", "dead_lettered"),
         *("reused_chunks", "chunks", "seconds", "rows_per_second", "work_seconds"),
         *("source_format", "source_version", "left_out", "left_out_names"),
-    ]
-    assert result.metric == "cosine"
+    }
+    assert result["metric"] == "cosine"
     assert "features" in ran.stderr
 
 
