@@ -184,7 +184,7 @@ def test_whoever_is_refused_is_told_who_holds_the_lease(services: Services, make
         promote_build(PromoteSettings(name=NAME, build=build), services)
     with hold(services.connection, NAME, BUILD, ann):
         told = retire(RetireSettings(name=NAME), services)
-        assert told.retired == []
+        assert told.retired == ()
         assert "Ann on laptop holds the lease 'build'" in told.skipped["*"]
         with pytest.raises(LeaseHeldError, match="Ann on laptop holds the lease 'build'"):
             abandon(AbandonSettings(name=NAME, build=build), services)
@@ -282,7 +282,7 @@ def test_readers_go_on_while_builds_are_promoted_and_retired(services: Services,
 
 def test_an_abandoned_build_is_gone_with_all_that_led_to_it(services: Services, make: Make, live: str) -> None:
     client = services.connection.client()
-    build = make(state="loading")
+    build = make(state=BuildState.LOADING)
     index = physical_index(NAME, build)
     allow_writes(client, index, build, 1)
     with pytest.raises(PromotionConflictError, match=f"build {live} is live"):
@@ -298,6 +298,6 @@ def test_an_abandoned_build_is_gone_with_all_that_led_to_it(services: Services, 
 
 
 def test_a_killed_runs_build_is_retired_after_the_grace_time(services: Services, make: Make, live: str) -> None:
-    killed = make(state="loading")
+    killed = make(state=BuildState.LOADING)
     assert killed in retire(RetireSettings(name=NAME, grace_seconds=0), services).kept
     assert killed in retire(RetireSettings(name=NAME, unfinished_grace_seconds=0), services).retired
