@@ -3,6 +3,7 @@
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
@@ -36,3 +37,13 @@ html_theme = "furo"
 html_title = "airlsh"
 html_show_sphinx = False
 html_copy_source = False
+
+
+def escape_asterisks(app: Any, context: Any, lines: list[str]) -> None:
+    """Keep the asterisks of globs in help texts: they are not emphasis."""
+    lines[:] = [line.replace("*.", r"\*.") for line in lines]
+
+
+def setup(app: Any) -> None:
+    """Register what the pages made from commands need."""
+    app.connect("sphinx-click-process-options", escape_asterisks)
