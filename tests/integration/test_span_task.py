@@ -51,5 +51,5 @@ def test_a_span_that_runs_again_counts_what_is_done_and_sends_nothing(services: 
     assert rows == ROWS
     client.indices.refresh(index="airlsh-ledger")
     after = client.search(**ledger, size=100, seq_no_primary_term=True, sort="chunk")["hits"]["hits"]
-    assert len(after) == len(span.chunks) == 4
+    assert len(after) == len(span.span.chunks) == 4
     assert [entry["_seq_no"] for entry in after] == [entry["_seq_no"] for entry in before]
