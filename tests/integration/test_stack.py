@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,12 @@ def test_two_stacks_at_once_and_down_leaves_nothing_of_either(open_folder: Path)
     assert [process for marker in markers for process in find(marker)] == []
 
 
+def is_java(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):  # It may end between two looks.
+        return process.name() == "java"
+    return False
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
 def test_a_start_that_is_cut_off_leaves_nothing(open_folder: Path, number: signal.Signals) -> None:
     folder = open_folder / "stack"
@@ -164,7 +171,7 @@ def test_a_start_that_is_cut_off_leaves_nothing(open_folder: Path, number: signa
     def server_runs() -> bool:
         state = read_state(folder)
         found = find(f"{state.marker}/elasticsearch") if state else []
-        return len([process for process in found if process.name() == "java"]) == 2
+        return len([process for process in found if is_java(process)]) == 2
 
     wait_until(server_runs)
     state = read_state(folder)

@@ -55,9 +55,9 @@ def test_a_worker_without_tensorflow_is_found_before_there_is_an_index(
     assert answering_client(services.connection).indices.get(index=f"airlsh-{name}-*").body == {}
     (build,) = list_builds(name, services)
     assert build.state == "failed"
-    record = show_build(name, build.build, services)
-    assert list(record.stages) == ["check"]
-    assert model_id in record.error
+    record = show_build(name, build.build, services).record
+    assert list(record.stages.to_json()) == ["check"]
+    assert model_id in str(record.error)
 
 
 @contextmanager
