@@ -11,6 +11,8 @@ from airflow.sdk import DagRunState
 from lsh_airflow.verb_dags import verb_dag
 from lsh_core.errors import OutcomeError
 from lsh_core.jobs import refresh, retention, verbs
+from lsh_core.jobs.refresh import RefreshReport
+from lsh_core.jobs.retention import RetireReport
 from lsh_core.jobs.verbs import VERBS, DagOffer, Verb
 from lsh_core.settings import ListSettings, RefreshSettings, RetireSettings
 from tests.dags.conftest import PROJECT
@@ -33,9 +35,9 @@ def test_a_run_calls_the_job_of_the_dag_with_the_form_and_logs_its_lines(
 ) -> None:
     seen: list[RetireSettings] = []
 
-    def retire_all(settings: RetireSettings, services: object) -> dict[str, Any]:
+    def retire_all(settings: RetireSettings, services: object) -> RetireReport:
         seen.append(settings)
-        return {"name": settings.name, "retired": ["b1"], "kept": [], "skipped": {}}
+        return RetireReport(name=settings.name, retired=["b1"])
 
     monkeypatch.setattr(retention, "retire_all", retire_all)
     assert dags["retire_builds"].test(run_conf={"name": "docs", "keep": 3}).state == DagRunState.SUCCESS
@@ -58,9 +60,19 @@ def test_the_partition_of_the_form_reaches_the_job(
 ) -> None:
     seen: list[str] = []
 
-    def refreshed(settings: RefreshSettings, services: object) -> dict[str, Any]:
+    def refreshed(settings: RefreshSettings, services: object) -> RefreshReport:
         seen.append(settings.partition)
-        return {"name": settings.name, "partition": settings.partition, "unchanged": True}
+        return RefreshReport(
+            name=settings.name,
+            partition=settings.partition,
+            build="b1",
+            generation=1,
+            rows=0,
+            upserted=0,
+            deleted=0,
+            unchanged=True,
+            seconds=0.0,
+        )
 
     monkeypatch.setenv("AIRLSH_SOURCE_ROOTS", str(tmp_path))
     monkeypatch.setattr(refresh, "refresh_partition", refreshed)
