@@ -207,7 +207,7 @@ def test_a_model_of_another_encoder_is_not_taken(services: Services, encoded: st
     assert facts["source"] == str(tmp_path)
     assert facts["encoder"] == asdict(replace(made_by, fingerprint=other, spec=spec))
     again = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
-    assert (again.reused, again.model.model_id) == (True, trained.model_id)
+    assert (again.reused, again.model.model_id) == (True, trained.model.model_id)
 
 
 def test_no_model_is_made_of_vectors_that_are_not_of_the_encoder_that_was_asked_for(
