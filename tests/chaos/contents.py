@@ -35,7 +35,7 @@ class Stamp(NamedTuple):
     """One ledger entry, and what would be different if it had been written again."""
 
     chunk: int
-    place: int
+    first_row_number: int
     rows: int
     seq_no: int
     version: int
