@@ -10,7 +10,7 @@ import numpy as np
 
 from lsh_core.errors import SettingsError
 from lsh_core.metrics import metric_named
-from lsh_core.retrieval.query import MAX_RESULTS, Filter, Hits, Query, all_of, request_body
+from lsh_core.retrieval.query import MAX_RESULTS, Filter, Hits, Path, Query, all_of, request_body
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ def client_query(
     k: int,
     among: Filter | None,
     fields: Sequence[str] | None,
-    path: Any,
+    path: Path,
 ) -> ClientQuery:
     """Return the search for the `k` nearest rows to `vector` under a filter."""
-    wanted = all_of({"exists": {"field": column}}, among) or {"match_all": {}}
+    wanted = all_of({"exists": {"field": column}}, among)
     source: dict[str, Any] = {"excludes": ["airlsh"], "exclude_vectors": False}
     if fields is not None:
         source["includes"] = [*fields, column]

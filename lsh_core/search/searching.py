@@ -92,9 +92,9 @@ class Searcher:
         if request.filter is None:
             return effort_for_recall(build, request.recall)
         effort = effort_for_recall_filtered(build, request.recall)
-        rows, passing = self._counts.passing(build, None), self._counts.passing(build, request.filter)
         if effort is None:
             return None
+        rows, passing = self._counts.passing(build, None), self._counts.passing(build, request.filter)
         field = build.field
         return field.strategy.effort_under_filter(effort, rows=rows, passing=passing, default=field.effort)
 
