@@ -152,10 +152,6 @@ class ElasticsearchCluster(StartablePart):
         """Kill node `number` (from 0) at once, like a power failure."""
         self.nodes[number].kill()
 
-    def stop_node(self, number: int) -> None:
-        """Shut node `number` (from 0) down in order."""
-        self.nodes[number].stop()
-
     def restart_node(self, number: int) -> None:
         """Start node `number` (from 0) again, and wait for the whole cluster.
 
