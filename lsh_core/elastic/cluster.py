@@ -104,11 +104,11 @@ class Cluster:
         UnavailableError
             No node answered within `wait_seconds`.
         """
-        started = time.monotonic()
+        nodes, started = self.nodes, time.monotonic()
         while True:
             last: Exception | None = None
             answer: ApiError | None = None  # An answer says more than the silence of a neighbour.
-            for node, brief in self.nodes.turns(first):
+            for node, brief in nodes.turns(first):
                 client = self._client(node, brief=brief)
                 try:
                     if watch and not brief:
@@ -116,18 +116,18 @@ class Cluster:
                     else:
                         result = action(client)
                 except ApiError as error:
-                    self.nodes.answered(node)
+                    nodes.answered(node)
                     if error.status_code not in RETRYABLE_STATUSES:
                         raise _named(error) from error
                     answer = error
                 except (TransportError, SilentNodeError) as error:
-                    self.nodes.failed(node)
+                    nodes.failed(node)
                     last = error
                 except BaseException:
-                    self.nodes.release(node)
+                    nodes.release(node)
                     raise
                 else:
-                    self.nodes.answered(node)
+                    nodes.answered(node)
                     return result
             self._require_time(time.monotonic() - started, answer or last)
             time.sleep(_PAUSE_SECONDS)

@@ -176,7 +176,7 @@ class OneWriter(RuleBasedStateMachine):
     def _move_gate(self, wanted: WriteFence) -> None:
         move = allow_writes if wanted.is_open else fence_writes
         try:
-            move(self.server, INDEX, BUILD_ID, wanted.epoch)  # type: ignore[arg-type]
+            move(Cluster(self.server), INDEX, BUILD_ID, wanted.epoch)  # type: ignore[arg-type]
         except LoadError:
             assert self.gate.epoch > wanted.epoch, "an epoch that was not over was refused"
         else:

@@ -188,7 +188,7 @@ class LiveChanges(RuleBasedStateMachine):
         """The build that is live is verified again, as after dead letters; that begins where it became live."""
         live = self._live()
         assert live is not None
-        self._with(script, lambda line: void(replay.replay_changes(line, NAME, live)))  # type: ignore[arg-type]
+        self._with(script, lambda line: void(replay.replay_changes(Cluster(line), NAME, live)))  # type: ignore[arg-type]
 
     @rule(away=st.booleans())
     def a_node_is_cut_off(self, away: bool) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
+from elastic_transport.client_utils import DEFAULT
 
 from lsh_core.elastic.cluster import Cluster, _pool_of
 from lsh_core.elastic.connection import Connection
@@ -84,6 +86,34 @@ def test_a_node_that_hangs_costs_its_time_out_once() -> None:
     for first in (1, 2, 0, 1):
         Cluster(THREE_NODES).run(action, first=first)
     assert asked == ["http://b:2", "http://c:3", "http://c:3", "http://a:1", "http://c:3"]
+
+
+def test_a_cluster_travels_to_workers_and_shares_its_nodes() -> None:
+    cluster = pickle.loads(pickle.dumps(Cluster(THREE_NODES)))
+    assert cluster == Cluster(THREE_NODES)
+    assert hash(cluster) == hash(Cluster(THREE_NODES))
+    Cluster(THREE_NODES).nodes.failed(1)
+    assert cluster.nodes.away() == cluster.waiting(0).nodes.away() == [1]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "options", "seconds"),
+    [
+        (Cluster(THREE_NODES), {}, DEFAULT),
+        (Cluster(THREE_NODES, request_seconds=3), {}, 3),
+        (Cluster(THREE_NODES), {"longest_seconds": 600}, 600),
+        (Cluster(THREE_NODES, request_seconds=3), {"watch": False}, 3),
+    ],
+)
+def test_the_time_out_of_a_request(cluster: Cluster, options: dict[str, Any], seconds: object) -> None:
+    assert cluster.run(lambda client: client._request_timeout, **options) == seconds
+
+
+def test_a_node_on_trial_gets_a_short_time_out_even_for_a_long_request() -> None:
+    nodes = Cluster(THREE_NODES).nodes
+    nodes.failed(0)
+    nodes._health[0].failed_at -= 10  # Its quarantine is over.
+    assert Cluster(THREE_NODES).run(lambda client: client._request_timeout, longest_seconds=600) == 5
 
 
 def test_a_node_that_answers_with_an_error_is_not_away() -> None:

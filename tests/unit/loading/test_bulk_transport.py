@@ -29,6 +29,7 @@ def test_a_node_that_was_silent_is_waited_for_briefly_until_it_answers(node: Nod
     node.alive.clear()
     with pytest.raises(NodeUnreachableError, match="none to a ping"):
         transport.post(0, b"{}\n")
+    assert cluster.nodes.away() == [0], "other requests use it last"
     node.alive.set()  # It says that it lives, and answers nothing else.
     with pytest.raises(NodeUnreachableError, match="timed out"):
         transport.post(0, b"{}\n")
