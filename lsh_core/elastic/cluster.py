@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -43,7 +43,7 @@ _HINT = (
 class Cluster:
     """Nodes behind a connection; all clusters of one connection share the memory of which nodes fail.
 
-    It can be pickled, and is a key for caches.
+    It can be pickled, and is a key for caches: clusters of one connection are equal.
 
     Attributes
     ----------
@@ -51,11 +51,16 @@ class Cluster:
         Seconds that a request waits for a node that answers.
     request_seconds
         Time-out of a request, in seconds; default: the time-out of the connection.
+    watch
+        Whether to ping a slow node while its answer is awaited (`call_with_liveness_check`). A hung node is abandoned
+        after seconds; a node that waits for another node is not. Costs a thread per request, so searches and single
+        live changes go without.
     """
 
     connection: Connection
-    wait_seconds: float = WAIT_SECONDS
-    request_seconds: float | None = None
+    wait_seconds: float = field(default=WAIT_SECONDS, compare=False)
+    request_seconds: float | None = field(default=None, compare=False)
+    watch: bool = field(default=True, compare=False)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -76,7 +81,6 @@ class Cluster:
         action: Callable[[Elasticsearch], T],
         *,
         first: int = 0,
-        watch: bool = True,
         longest_seconds: float | None = None,
     ) -> T:
         """Run `action` with the client of node `first`, or of the next node that answers.
@@ -93,11 +97,8 @@ class Cluster:
         first
             Node to use first. The default is the same node for all calls, so that a process which changes the state of
             the cluster and reads it again does not meet a node that lags behind.
-        watch
-            Whether to ping a slow node while its answer is awaited (`call_with_liveness_check`). A hung node is
-            abandoned after seconds; a node that waits for another node is not. Costs a thread.
         longest_seconds
-            Time-out of a watched request; default: as of any request.
+            Time-out of a long request, which is always watched; default: the time-out of any request.
 
         Raises
         ------
@@ -105,13 +106,14 @@ class Cluster:
             No node answered within `wait_seconds`.
         """
         nodes, started = self.nodes, time.monotonic()
+        watched = self.watch or longest_seconds is not None
         while True:
             last: Exception | None = None
             answer: ApiError | None = None  # An answer says more than the silence of a neighbour.
             for node, brief in nodes.turns(first):
                 client = self._client(node, brief=brief)
                 try:
-                    if watch and not brief:
+                    if watched and not brief:
                         result = call_with_liveness_check(client, action, longest_seconds=longest_seconds)
                     else:
                         result = action(client)
@@ -152,7 +154,7 @@ class Cluster:
 
     def require_answer(self) -> None:
         """Raise `UnavailableError` unless a node answers."""
-        replace(self, request_seconds=_BRIEF_SECONDS).run(_ask, watch=False)
+        replace(self, request_seconds=_BRIEF_SECONDS, watch=False).run(_ask)
 
     def search(self, index: str, **body: Any) -> dict[str, Any]:
         """Search `index`; raise an error unless the answer covers every shard."""

@@ -160,7 +160,7 @@ class LiveIndex:
             return client.msearch(searches=searches, include_named_queries_score=hybrid or None)["responses"]
 
         try:
-            answer = self._cluster.run(search, first=self._cluster.nodes.next_home(), watch=False)
+            answer = self._cluster.run(search, first=self._cluster.nodes.next_home())
         except RequestRefusedError as error:
             filtered = next((ask for ask in asks if ask.filter is not None), asks[0])
             raise _refused(error.status, error.reason, build, filtered) from error

@@ -81,7 +81,7 @@ class VectorIndex:
             raise ArgumentError("encoder", encoder, "must be a QueryEncoder: QueryEncoder(weights=...)")
         self._name, self._index = name, index
         self._connection, self._owned = found, not isinstance(connection, Connection)
-        cluster = Cluster(found)
+        cluster = Cluster(found, watch=False)
         self._live = LiveIndex(cluster, name, index, wait_seconds=wait_seconds)
         self._encoder = encoder or QueryEncoder()
         self._searcher = Searcher(self._live, self._encoder)

@@ -76,6 +76,8 @@ class _Client:
             def request() -> Any:
                 return method(*arguments, **named)
 
+            if arguments[:1] == ("GET",):  # A ping: a slow machine decides when one is sent.
+                return request()
             try:
                 return self._line.answer(name, request) if self._lossy else request()
             except ApiError as error:

@@ -229,8 +229,10 @@ class MemoryServer:
         items = list(self._bulk(index, lines, require_alias=False))
         return Answer({"items": items, "errors": any("error" in item for each in items for item in each.values())})
 
-    def perform_request(self, method: str, path: str, *, body: bytes, **_: Any) -> Answer:
-        """Answer a bulk request as it is on the wire."""
+    def perform_request(self, method: str, path: str, *, body: bytes = b"", **_: Any) -> Answer:
+        """Answer a ping, or a bulk request as it is on the wire."""
+        if method == "GET":
+            return Answer({"status": "green"})
         target, action = urlsplit(path).path.strip("/").split("/")
         if (method, action) != ("POST", "_bulk"):
             raise NotImplementedError(f"{method} {path}")

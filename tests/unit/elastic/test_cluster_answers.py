@@ -102,7 +102,8 @@ def test_a_cluster_travels_to_workers_and_shares_its_nodes() -> None:
         (Cluster(THREE_NODES), {}, DEFAULT),
         (Cluster(THREE_NODES, request_seconds=3), {}, 3),
         (Cluster(THREE_NODES), {"longest_seconds": 600}, 600),
-        (Cluster(THREE_NODES, request_seconds=3), {"watch": False}, 3),
+        (Cluster(THREE_NODES, request_seconds=3, watch=False), {}, 3),
+        (Cluster(THREE_NODES, watch=False), {"longest_seconds": 600}, 600),
     ],
 )
 def test_the_time_out_of_a_request(cluster: Cluster, options: dict[str, Any], seconds: object) -> None:
