@@ -4,7 +4,7 @@ Only one of many callers can create a document, or replace the version of it tha
 compare-and-swap on the ``_seq_no`` of its document; a search for a lock followed by a write would let all callers in.
 
 The epoch grows with every holder. It fences a holder that was thought dead: a run writes through an alias with the
-epoch in its name (`lsh_core.builds.write_gate`).
+epoch in its name (`lsh_core.builds.write_fence`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from lsh_core.builds.names import write_alias
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
-from lsh_core.builds.write_gate import allow_writes, fence_writes
+from lsh_core.builds.write_fence import allow_writes, fence_writes
 from lsh_core.elastic.cluster import answering_client, on_any_node, refresh
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
 from lsh_core.elastic.refusals import errors_named

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.mapping import META_KEY
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState, unknown_name
-from lsh_core.builds.write_gate import fence_writes
+from lsh_core.builds.write_fence import fence_writes
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.elastic.refusals import errors_named

@@ -17,7 +17,7 @@ import pytest
 from lsh_core.builds.aliases import live_index, swap
 from lsh_core.builds.names import write_alias
 from lsh_core.builds.records import BuildRecords
-from lsh_core.builds.write_gate import read_write_fence
+from lsh_core.builds.write_fence import read_write_fence
 from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import (

@@ -15,7 +15,7 @@ import pytest
 from lsh_core.builds.aliases import live_index, swap
 from lsh_core.builds.names import ledger_alias, live_write_alias, physical_index
 from lsh_core.builds.records import BuildRecords, BuildState
-from lsh_core.builds.write_gate import allow_writes
+from lsh_core.builds.write_fence import allow_writes
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.errors import AirlshError, LeaseHeldError, NotFoundError, PromotionConflictError

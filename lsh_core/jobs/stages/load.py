@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.builds.stage_facts import LoadFacts
-from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
+from lsh_core.builds.write_fence import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LeaseLostError

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from lsh_core.builds.aliases import swap
 from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
-from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
+from lsh_core.builds.write_fence import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic import leases
 from lsh_core.elastic.leases import BUILD, HEARTBEAT_SECONDS, TTL_SECONDS, Caller, Lease, LeaseStore, hold
 from lsh_core.elastic.system_indices import LEDGER

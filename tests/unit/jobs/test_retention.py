@@ -10,7 +10,7 @@ import pytest
 from lsh_core.builds.mapping import META_KEY
 from lsh_core.builds.names import closed_alias, physical_index
 from lsh_core.builds.records import BuildRecords, BuildState
-from lsh_core.builds.write_gate import allow_writes, fence_writes
+from lsh_core.builds.write_fence import allow_writes, fence_writes
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, RUNS, ensure_system_index
 from lsh_core.errors import LeaseHeldError, NotFoundError, OutcomeError, PromotionConflictError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
-from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
+from lsh_core.builds.write_fence import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import LEDGER, ensure_system_index
 from lsh_core.errors import LoadError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lsh_core.builds.write_gate import WriteFence, read_write_fence
+from lsh_core.builds.write_fence import WriteFence, read_write_fence
 from lsh_core.errors import LoadError
 
 
