@@ -45,19 +45,19 @@ class Caller:
 
     Attributes
     ----------
-    identity
+    id
         Id of the run, the same for all its processes: a retry takes over its own lease at once. None: an id for this
         call alone.
     description
         Name of the run in the errors of refused callers.
     """
 
-    identity: str | None
+    id: str | None
     description: str
 
     def __post_init__(self) -> None:
-        if self.identity == "":
-            raise ValueError("an empty identity would be shared by all callers")
+        if self.id == "":
+            raise ValueError("an empty id would be shared by all callers")
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ def release(connection: Connection, name: str, scope: str, caller: Caller) -> No
     def give_back(client: Elasticsearch) -> None:
         store = LeaseStore(client)
         found = store.read(name, scope)
-        if found is not None and found.identity == caller.identity and not found.released:
+        if found is not None and found.identity == caller.id and not found.released:
             store.replace(found, {**found.to_document(), "released": True})
 
     on_any_node(connection, give_back)
@@ -295,7 +295,7 @@ class _Wish:
 
 def _acquire(connection: Connection, wish: _Wish) -> LeaseRecord:
     on_any_node(connection, lambda client: ensure_system_index(client, LEASES))
-    id = wish.caller.identity or uuid.uuid4().hex
+    id = wish.caller.id or uuid.uuid4().hex
     deadline = time.monotonic() + wish.wait_seconds
     seen, log = _Watch(), _WaitLog()
     while True:

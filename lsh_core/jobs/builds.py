@@ -161,7 +161,7 @@ def _move(
     The alias moves only from the index that was live at the decision.
     """
     client = answering_client(services.connection)
-    moves, name, id = AliasMoves(client), settings.name, services.caller.identity
+    moves, name, id = AliasMoves(client), settings.name, services.caller.id
     move = moves.find(name, id) if id else None
     if move is None:
         live = live_index(client, name)

@@ -115,7 +115,7 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> ReplayR
     settings = settings.model_copy(
         update={"id": settings.id or planned.id, "vector": settings.vector or planned.vector}
     )
-    caller = replace(services.caller, identity=services.caller.identity or secrets.token_hex(16))
+    caller = replace(services.caller, id=services.caller.id or secrets.token_hex(16))
     services = replace(services, caller=caller)
     try:
         with hold(services.connection, settings.name, BUILD, caller, build=build, release=False) as lease:

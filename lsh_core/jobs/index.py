@@ -101,7 +101,7 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
     """
     recorded = build is not None
     build = build or build_id(secrets.token_hex(16), datetime.now(UTC))
-    caller = replace(services.caller, identity=services.caller.identity or secrets.token_hex(16))
+    caller = replace(services.caller, id=services.caller.id or secrets.token_hex(16))
     services = replace(services, caller=caller)
     resume = f"airlsh index {settings.name} --resume {build}"
     try:
