@@ -54,10 +54,10 @@ def fence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool
     UnavailableError
         The fence is set, but a node does not know of it yet and may let changes through.
     """
-    gate = read_live_fence(client, name, index)
-    if gate is None or (gate.epoch or 0) > epoch:
+    state = read_live_fence(client, name, index)
+    if state is None or (state.epoch or 0) > epoch:
         return False
-    return _swap_state(client, name, gate, LiveFence(index, epoch))
+    return _swap_state(client, name, state, LiveFence(index, epoch))
 
 
 def unfence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
@@ -65,8 +65,8 @@ def unfence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bo
 
     If the fence is no longer that of `epoch`, nothing is changed.
     """
-    gate = read_live_fence(client, name, index)
-    return gate == LiveFence(index, epoch) and _swap_state(client, name, gate, LiveFence(index, None))
+    state = read_live_fence(client, name, index)
+    return state == LiveFence(index, epoch) and _swap_state(client, name, state, LiveFence(index, None))
 
 
 def is_fenced(client: Elasticsearch, name: str) -> bool:
@@ -74,8 +74,8 @@ def is_fenced(client: Elasticsearch, name: str) -> bool:
     live = live_index(client, name)
     if live is None:
         return False
-    gate = read_live_fence(client, name, live)
-    return gate is None or gate.epoch is not None
+    state = read_live_fence(client, name, live)
+    return state is None or state.epoch is not None
 
 
 def repair_live(client: Elasticsearch, name: str, epoch: int) -> bool:
@@ -88,10 +88,10 @@ def repair_live(client: Elasticsearch, name: str, epoch: int) -> bool:
     live = live_index(client, name)
     if live is None:
         return False
-    gate = read_live_fence(client, name, live)
-    if gate is not None and (gate.epoch is None or gate.epoch >= epoch):
+    state = read_live_fence(client, name, live)
+    if state is not None and (state.epoch is None or state.epoch >= epoch):
         return False
-    return _swap_state(client, name, gate, LiveFence(live, None))
+    return _swap_state(client, name, state, LiveFence(live, None))
 
 
 def moving_actions(name: str, old: str | None, new: str, epoch: int) -> list[dict[str, Any]]:
@@ -129,9 +129,9 @@ def _swap_state(client: Elasticsearch, name: str, found: LiveFence | None, wante
     return True
 
 
-def _add(name: str, gate: LiveFence) -> dict[str, Any]:
-    return {"add": {"index": gate.index, "alias": gate.alias(name), "is_write_index": True, "is_hidden": True}}
+def _add(name: str, fence: LiveFence) -> dict[str, Any]:
+    return {"add": {"index": fence.index, "alias": fence.alias(name), "is_write_index": True, "is_hidden": True}}
 
 
-def _remove(name: str, gate: LiveFence) -> dict[str, Any]:
-    return {"remove": {"index": gate.index, "alias": gate.alias(name), "must_exist": True}}
+def _remove(name: str, fence: LiveFence) -> dict[str, Any]:
+    return {"remove": {"index": fence.index, "alias": fence.alias(name), "must_exist": True}}

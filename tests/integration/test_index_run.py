@@ -283,9 +283,9 @@ def test_late_writers_are_fenced_off(services: Services, tmp_path: Path) -> None
     train(TrainSettings(name="fenced", source=source, metric="l2"), services)
     report = run_index(IndexSettings(name="fenced", source=source), services)
     client = services.connection.client()
-    gate = read_write_fence(client, report.index, report.build)
-    assert not gate.is_open
-    for epoch in range(gate.epoch + 1):
+    fence = read_write_fence(client, report.index, report.build)
+    assert not fence.is_open
+    for epoch in range(fence.epoch + 1):
         alias = write_alias(report.build, epoch)
         answer = client.bulk(index=alias, operations=[{"index": {"_id": "late"}}, {"a": 1}], require_alias=True)
         assert answer["items"][0]["index"]["status"] == 404

@@ -227,7 +227,7 @@ def test_a_swap_whose_fence_was_taken_away_is_refused(services: Services, make: 
     assert behind(services, NAME) == behind(services, LIVE_WAYS) == [old]
 
 
-def test_a_live_build_without_a_gate_is_given_one(services: Services, live: str) -> None:
+def test_a_live_build_without_a_fence_is_given_one(services: Services, live: str) -> None:
     client, index = services.connection.client(), physical_index(NAME, live)
     client.indices.delete_alias(index=index, name=live_write_alias(index))
     assert repair_live(client, NAME, 1)
@@ -250,9 +250,9 @@ def test_a_promotion_that_fails_takes_its_fence_along(
     with pytest.raises(PromotionConflictError, match="the tail was not taken"):
         make_live(NAME, build, services, expected=old)
     assert calls == [True, False]  # The bulk before the fence, the tail behind it.
-    gate = read_live_fence(client, NAME, old)
-    assert gate is not None
-    assert gate.epoch is None
+    fence = read_live_fence(client, NAME, old)
+    assert fence is not None
+    assert fence.epoch is None
 
 
 def test_readers_go_on_while_builds_are_promoted_and_retired(services: Services, make: Make, live: str) -> None:

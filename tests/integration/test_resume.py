@@ -129,8 +129,8 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     _stop_load(services, build)
     client = services.connection.client()
     record = BuildRecords(client).get(settings.name, build)
-    gate = read_write_fence(client, record.index, build)
-    assert gate.is_open, "nobody was left to close it"
+    fence = read_write_fence(client, record.index, build)
+    assert fence.is_open, "nobody was left to close it"
     before = _entries(services, build)
 
     report = run_index(resumed_settings(settings.name, build, {}, services), services, build)
@@ -141,7 +141,7 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     after = _entries(services, build)
     assert {chunk: after[chunk] for chunk in before} == before, "a chunk in the ledger was sent again"
     late = client.bulk(
-        index=write_alias(build, gate.epoch), operations=[{"index": {"_id": "late"}}, {"a": 1}], require_alias=True
+        index=write_alias(build, fence.epoch), operations=[{"index": {"_id": "late"}}, {"a": 1}], require_alias=True
     )
     assert late["items"][0]["index"]["status"] == 404
 
@@ -180,7 +180,7 @@ def test_a_job_that_the_scheduler_does_not_know_is_not_followed_for_ever(
             load_job.follow(dask, job, build, lambda: None, lambda *_: None)
 
 
-def test_a_load_whose_gate_is_taken_stops_and_leaves_no_entry(services: Services, source: str) -> None:
+def test_a_load_whose_fence_is_taken_stops_and_leaves_no_entry(services: Services, source: str) -> None:
     name, build = "usurped", "usurped-1"
     train(TrainSettings(name=name, source=source, metric="l2"), services)
     settings = IndexSettings(name=name, source=source, chunk_rows=200, request_bytes=1024)

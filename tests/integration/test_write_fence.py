@@ -1,4 +1,4 @@
-"""The write gate on a real node: one epoch writes, and those before it do not, documents and ledger alike."""
+"""The write fence on a real node: one epoch writes, and those before it do not, documents and ledger alike."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _refused(client: Elasticsearch, epoch: int) -> bool:
     return refused == 2
 
 
-def test_only_the_epoch_that_opened_the_gate_writes(client: Elasticsearch) -> None:
+def test_only_the_epoch_that_opened_the_fence_writes(client: Elasticsearch) -> None:
     assert read_write_fence(client, INDEX, BUILD) == WriteFence(False, 0)
     assert _refused(client, 0)
     allow_writes(client, INDEX, BUILD, 3)
