@@ -151,8 +151,8 @@ def _rows_per_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
     than a batch, and chunks of images have `IMAGES_PER_CHUNK` rows.
     """
     batch = spec.batch_size or getattr(encoder, "batch_size", None) or 1
-    least = max(TEXTS_PER_BLOCK, BATCHES_OF_TEXTS * batch) if texts else IMAGES_PER_BLOCK
-    return -(-least // batch) * batch
+    min_rows = max(TEXTS_PER_BLOCK, BATCHES_OF_TEXTS * batch) if texts else IMAGES_PER_BLOCK
+    return -(-min_rows // batch) * batch
 
 
 def _write(
