@@ -86,16 +86,16 @@ def _stop_load(services: Services, build: str) -> None:
         load_job.cancel(dask, build)
 
 
-def _wait_for_chunks(services: Services, build: str, least: int) -> int:
+def _wait_for_chunks(services: Services, build: str, minimum: int) -> int:
     client = services.connection.client()
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if client.indices.exists(index=LEDGER):
             client.indices.refresh(index=LEDGER)
-            if (found := count(client, LEDGER, {"term": {"build": build}})) >= least:
+            if (found := count(client, LEDGER, {"term": {"build": build}})) >= minimum:
                 return found
         time.sleep(0.05)
-    raise TimeoutError(f"{build} has no {least} chunks in the ledger")
+    raise TimeoutError(f"{build} has no {minimum} chunks in the ledger")
 
 
 def _entries(services: Services, build: str) -> dict[int, int]:
