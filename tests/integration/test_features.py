@@ -223,7 +223,7 @@ def test_two_runs_at_once_leave_one_of_the_two(features: Any, texts: Path, tmp_p
     manifest = manifest_of(tmp_path / "out")
     assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
     assert len(set(outcomes)) == 2
-    assert manifest.encoder["fingerprint"] in outcomes
+    assert manifest.encoder.fingerprint in outcomes
     found = pa.concat_tables([pq.read_table(tmp_path / "out" / name) for name in manifest.files])
     assert found.column("id").to_pylist() == [f"p{row}" for row in range(ROWS)]
 
