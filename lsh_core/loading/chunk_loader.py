@@ -258,9 +258,7 @@ class ChunkLoader:
             offsets=opened.offsets[taken],
             id_hashes=opened.id_hashes[taken],
             samples=opened.samples(refusals),
-            nodes=tuple(
-                {"node": self._plan.nodes[node], **tally.to_document()} for node, tally in sorted(nodes.items())
-            ),
+            nodes={self._plan.nodes[node]: tally for node, tally in sorted(nodes.items())},
             seconds=watch.take(),
             rows_beyond_norm=opened.rows_beyond_norm,
         )

@@ -23,6 +23,7 @@ from lsh_core.elastic.cluster import search
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LoadError
+from lsh_core.loading.node_stats import NodeStats
 from lsh_core.sources.source_file import Chunk, SourceFile
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class LedgerEntry:
         repeated id over all chunks, without the ids.
     samples
         A few rows as ``{"id", "row_number", "vector"}``, which verification reads back.
+    nodes
+        Load statistics of the chunk by node.
     rows_beyond_norm
         Rows beyond the trained norm, under metrics that have one.
     """
@@ -84,7 +87,7 @@ class LedgerEntry:
     offsets: npt.NDArray[np.int64]
     id_hashes: npt.NDArray[np.uint64]
     samples: tuple[dict[str, Any], ...] = ()
-    nodes: tuple[dict[str, Any], ...] = ()
+    nodes: Mapping[str, NodeStats] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     rows_beyond_norm: int = 0
 
@@ -113,7 +116,7 @@ class LedgerEntry:
             "row_mask": base64.b64encode(np.packbits(mask).tobytes()).decode("ascii"),
             "id_hashes": base64.b64encode(self.id_hashes.astype("<u8").tobytes()).decode("ascii"),
             "samples": list(self.samples),
-            "nodes": list(self.nodes),
+            "nodes": [{"node": node, **stats.to_document()} for node, stats in self.nodes.items()],
             "seconds": dict(self.seconds),
             "finished_at": datetime.now(UTC).isoformat(),
         }
@@ -135,7 +138,7 @@ class LedgerEntry:
             offsets=np.flatnonzero(np.unpackbits(packed, count=rows)),
             id_hashes=hashes.reshape(-1, 2),
             samples=tuple(document["samples"]),
-            nodes=tuple(document["nodes"]),
+            nodes={stats["node"]: NodeStats.from_document(stats) for stats in document["nodes"]},
             seconds=document["seconds"],
             rows_beyond_norm=document.get("rows_beyond_norm", 0),  # Entries of earlier versions have none.
         )

@@ -78,7 +78,7 @@ def test_a_run_balances_and_its_rows_are_found(
     assert report.state == "verified"
     assert report.rows_read == report.accepted == report.documents == ROWS
     assert report.repeated == report.dead_lettered == report.skipped == 0
-    assert sum(node["rows"] for node in report.nodes) == ROWS
+    assert sum(node.rows for node in report.nodes) == ROWS
     assert report.recall >= 0.95
     searcher = VectorIndex("balanced", services.connection)
     asked = [0, 500, 3_000, ROWS - 1]

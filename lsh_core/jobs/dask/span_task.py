@@ -117,7 +117,7 @@ def _answering(connection: Connection, entry: LedgerEntry) -> int:
 
     Such a node does not hang.
     """
-    took = [story["node"] for story in entry.nodes if story["rows"]]
+    took = [node for node, stats in entry.nodes.items() if stats.rows]
     return connection.urls.index(took[-1]) if took and took[-1] in connection.urls else 0
 
 

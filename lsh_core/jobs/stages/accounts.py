@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from lsh_core.builds.node_load import NodeLoad
 from lsh_core.loading.ledger import LedgerEntry
 from lsh_core.loading.node_stats import NodeStats
 
@@ -46,8 +47,8 @@ class Accounts:
             self.dead_lettered += entry.dead_lettered
             self.rows_beyond_norm += entry.rows_beyond_norm
             self._home_chunks[entry.node] += 1
-            for tally in entry.nodes:
-                self._nodes[tally["node"]].add(NodeStats.from_document(tally))
+            for node, tally in entry.nodes.items():
+                self._nodes[node].add(tally)
             self._seconds.update(entry.seconds)
             for sample in entry.samples:
                 self._keep(sample)
@@ -57,12 +58,11 @@ class Accounts:
         """Return some hundreds of samples, evenly spread over the entries."""
         return list(self._samples)
 
-    def nodes(self, urls: Iterable[str]) -> list[dict[str, Any]]:
+    def nodes(self, urls: Iterable[str]) -> tuple[NodeLoad, ...]:
         """Return the chunks and load statistics of each node."""
-        return [
-            {"node": node, "chunks": self._home_chunks[node], **self._nodes[node].to_report()}
-            for node in dict.fromkeys((*urls, *self._nodes))
-        ]
+        return tuple(
+            self._nodes[node].to_report(node, self._home_chunks[node]) for node in dict.fromkeys((*urls, *self._nodes))
+        )
 
     def work_seconds(self) -> dict[str, float]:
         """Return the seconds of all workers together, by type of work."""
