@@ -89,7 +89,7 @@ class WorkerLiveness:
         ------
         UnavailableError
             No worker has accepted a task for `PATIENCE_SECONDS`, or the scheduler is gone.
-        SystemExit
+        SystemExit, KeyboardInterrupt
             A signal should end this process: see `lsh_core.signals`.
         """
         raise_if_signalled()
