@@ -1,4 +1,4 @@
-"""Names of a build's index and of the private aliases of its loaders."""
+"""Names of a build's index and of its private aliases."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ class BuildRecords:
             self.record_state(build, state)
 
     def record_plan(self, build: str, plan: Mapping[str, Any], planned_at: JournalPosition) -> None:
-        """Record the plan, and the end of the journal before the files were listed."""
+        """Record the plan, and the end of the journal just before the source was listed."""
         self._update(build, plan=plan, planned_at=planned_at)
 
     def record_stage(self, build: str, stage: str, facts: StageFacts) -> None:

@@ -1,6 +1,6 @@
-"""Facts that the stages of an index run find.
+"""Facts that the stages of an index run report, such as rows, shards and seconds.
 
-The record of the build stores them.
+The record of the build stores the facts.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ServerError, SettingsError, UnavailableError
-from lsh_core.jobs.identity import build_id
+from lsh_core.jobs.build_ids import build_id
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.check import check

@@ -95,9 +95,9 @@ def repair_live(client: Elasticsearch, name: str, epoch: int) -> bool:
 
 
 def moving_actions(name: str, old: str | None, new: str, epoch: int) -> list[dict[str, Any]]:
-    """Return the alias actions that move the fence of `name` with the swap.
+    """Return the alias actions that move the fence of `name` to a new build.
 
-    `old` must be fenced by `epoch`; `new` becomes open.
+    They are part of the step that moves the alias of the name. `old` must be fenced by `epoch`; `new` becomes open.
     """
     actions = [_add(name, LiveFence(new, None))]
     if old is not None:

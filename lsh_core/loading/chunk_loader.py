@@ -1,6 +1,6 @@
 """Loads chunks: read, validate, hash, encode, send, record.
 
-A Dask worker runs it.
+A Dask worker runs the loader.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _FIRST_GUESS_BYTES = 700
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """Everything that all chunks of a build are loaded with.
+    """Columns, types and limits with which every chunk of a build is loaded.
 
-    It is small and pickles.
+    The plan is small and pickles.
 
     Attributes
     ----------
