@@ -1,6 +1,6 @@
 """Checks filters of searches by an allow-list with bounds. Pure: no I/O.
 
-`lsh_core.search.filter_fields` checks fields and values against the answering build.
+`lsh_core.search.filters.fields` checks fields and values against the answering build.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import orjson
 
 from lsh_core.choices import choice_of
 from lsh_core.errors import FilterError
-from lsh_core.search.filter_options import check_minimum, check_option
-from lsh_core.search.filter_values import is_field_name, why_not_json
+from lsh_core.search.filters.options import check_minimum, check_option
+from lsh_core.search.filters.values import is_field_name, why_not_json
 
 LEAF_QUERIES = frozenset({"term", "terms", "range", "exists", "ids", "match"})
 BOOL_CLAUSES = frozenset({"must", "filter", "should", "must_not"})

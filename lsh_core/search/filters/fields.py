@@ -14,8 +14,8 @@ from lsh_core.choices import did_you_mean, listed
 from lsh_core.elastic.text_values import MAX_ID_BYTES
 from lsh_core.errors import FilterError
 from lsh_core.redaction import quoted
-from lsh_core.search.filter_options import check_for_type
-from lsh_core.search.filter_values import DATES, NUMBERS, why_unfit
+from lsh_core.search.filters.options import check_for_type
+from lsh_core.search.filters.values import DATES, NUMBERS, why_unfit
 
 _OWN = "airlsh"
 _VALUELESS = ("object", "dense_vector")
@@ -38,7 +38,7 @@ def check_filter_fields(query: Mapping[str, Any], fields: Fields, index: str) ->
     Parameters
     ----------
     query
-        Filter that passed `lsh_core.search.filters.check_filter`.
+        Filter that passed `lsh_core.search.filters.grammar.check_filter`.
     fields
         Mapping of each field by its path, with multi-fields such as ``title.keyword``, without airlsh's own fields.
 
