@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lsh_core.errors import FilterError
-from lsh_core.search.filters.fields import leaves
+from lsh_core.search.filters.grammar import BOUNDS, leaves
 
 _NOISE = re.compile(r"^failed to create query: |(: |; )all shards failed$|^java\.[\w.]+: ")
 
@@ -89,7 +89,7 @@ def _is_of_format(value: _Value, found: re.Match[str]) -> bool:
 
 
 def _is_relative(value: _Value, _: re.Match[str]) -> bool:
-    return value.option in ("value", "gt", "gte", "lt", "lte") and "now" in str(value.value)
+    return value.option in ("value", *BOUNDS) and "now" in str(value.value)
 
 
 def _is_terms(value: _Value, found: re.Match[str]) -> bool:
