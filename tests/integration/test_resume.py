@@ -17,7 +17,6 @@ import pytest
 from lsh_core.builds.names import write_alias
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.write_fence import allow_writes, read_write_fence
-from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD, Caller, hold
 from lsh_core.elastic.system_indices import LEDGER
@@ -97,7 +96,7 @@ def _stop_load(services: Services, build: str) -> None:
 
 
 def _wait_for_build(services: Services, name: str) -> str:
-    runs = BuildRecords(services.connection.client())
+    runs = BuildRecords(services.cluster)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with suppress(NotFoundError):
@@ -113,7 +112,7 @@ def _wait_for_chunks(services: Services, build: str, minimum: int) -> int:
     while time.monotonic() < deadline:
         if client.indices.exists(index=LEDGER):
             client.indices.refresh(index=LEDGER)
-            if (found := count(client, LEDGER, {"term": {"build": build}})) >= minimum:
+            if (found := services.cluster.count(LEDGER, {"term": {"build": build}})) >= minimum:
                 return found
         time.sleep(0.05)
     raise TimeoutError(f"{build} has no {minimum} chunks in the ledger")
@@ -132,7 +131,7 @@ def test_a_job_whose_submitter_was_killed_is_adopted(services: Services, submitt
     own = replace(services, caller=Caller("the run", "the second try"))
     before = _entries(services, build)
     assert len(before) < ROWS // 200
-    another = hold(services.connection, settings.name, BUILD, Caller("another run", "another run"), outwait=False)
+    another = hold(services.cluster, settings.name, BUILD, Caller("another run", "another run"), outwait=False)
     with pytest.raises(LeaseHeldError, match="the first try"), another:
         pass
     assert stages.load(settings, build, own).adopted
@@ -167,7 +166,7 @@ def test_a_command_that_is_told_to_end_gives_its_leases_back_and_can_be_resumed(
     assert error.rstrip().splitlines()[-1].startswith("airlsh: ")
     assert said in error
     assert f"to resume it: airlsh index {name} --resume {build}" in error
-    with hold(services.connection, name, BUILD, Caller("next", "the next run"), outwait=False):
+    with hold(services.cluster, name, BUILD, Caller("next", "the next run"), outwait=False):
         pass  # Refused at once if the lease were still held.
     assert run_index(settings, services, build).documents == ROWS
 
@@ -178,8 +177,8 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     settings, build = submitter
     _stop_load(services, build)
     client = services.connection.client()
-    record = BuildRecords(client).get(settings.name, build)
-    fence = read_write_fence(client, record.index, build)
+    record = BuildRecords(services.cluster).get(settings.name, build)
+    fence = read_write_fence(services.cluster, record.index, build)
     assert fence.is_open, "nobody was left to close it"
     before = _entries(services, build)
 
@@ -237,12 +236,12 @@ def test_a_load_whose_fence_is_taken_stops_and_leaves_no_entry(services: Service
     own = replace(services, caller=Caller("the run", "the run"))
     for stage in (stages.check, stages.plan, stages.create):
         stage(settings, build, own)
-    index = BuildRecords(services.connection.client()).get(name, build).index
+    index = BuildRecords(services.cluster).get(name, build).index
     taken: list[dict[int, int]] = []
 
     def usurp() -> None:
         _wait_for_chunks(services, build, 3)
-        allow_writes(services.connection.client(), index, build, 1000)
+        allow_writes(services.cluster, index, build, 1000)
         taken.append(_entries(services, build))
 
     usurper = threading.Thread(target=usurp)
@@ -267,7 +266,7 @@ def test_of_two_runs_of_one_name_the_second_is_told_who_is_at_it(services: Servi
     train(TrainSettings(name="contended", source=source, metric="l2"), services)
     holder = Caller("somebody", "somebody on a machine, process 1")
     with (
-        hold(services.connection, "contended", BUILD, holder),
+        hold(services.cluster, "contended", BUILD, holder),
         pytest.raises(LeaseHeldError, match="somebody on a machine, process 1"),
     ):
         run_index(IndexSettings(name="contended", source=source), services)

@@ -13,6 +13,7 @@ import pytest
 
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.stage_facts import CheckFacts
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import BUILD, Caller, Lease
 from lsh_core.jobs import index
 from lsh_core.jobs.dask.worker_liveness import WorkerLiveness
@@ -40,7 +41,7 @@ def in_foreground() -> Iterator[None]:
 @pytest.fixture
 def server() -> Any:
     made: Any = MemoryServer()
-    BuildRecords(made).start("docs", "b1", index="airlsh-docs-b1", model_id="m")
+    BuildRecords(Cluster(made)).start("docs", "b1", index="airlsh-docs-b1", model_id="m")
     return made
 
 
@@ -79,8 +80,8 @@ def test_no_stage_follows_one_that_lost_a_signal(
     ended = run_stages(server, monkeypatch, losing, made_stage("promote", told))
     assert is_of(ended, number)
     assert told == ["check"]
-    assert holder_of(server, "docs", BUILD) is None
-    record = BuildRecords(server).get("docs", "b1")
+    assert holder_of(Cluster(server), "docs", BUILD) is None
+    record = BuildRecords(Cluster(server)).get("docs", "b1")
     assert (record.state, record.error) == ("failed", f"check: ended by {type(ended).__name__}")
 
 
@@ -111,7 +112,7 @@ def test_no_stage_begins_after_a_signal_that_was_lost_between_two(
     ended = run_stages(server, monkeypatch, made_stage("check", told), made_stage("promote", told))
     assert is_of(ended, number)
     assert told == ["check"]
-    assert holder_of(server, "docs", BUILD) is None
+    assert holder_of(Cluster(server), "docs", BUILD) is None
 
 
 @ENDINGS
