@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from elasticsearch import NotFoundError as Missing
+
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.mapping import META_KEY
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState, unknown_name
@@ -183,8 +185,6 @@ def _delete_index(cluster: Cluster, name: str, index: str, build: str, epoch: in
 
     The write fence is closed first, so late loaders also lose the alias of the ledger.
     """
-    from elasticsearch import NotFoundError as Missing
-
     try:
         meta = (
             cluster.run(lambda client: client.indices.get_mapping(index=index))[index]["mappings"]

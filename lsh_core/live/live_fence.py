@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from elasticsearch import NotFoundError
+
 from lsh_core.builds.aliases import change_aliases, live_index
 from lsh_core.builds.names import fence_alias, live_write_alias
 from lsh_core.elastic.cluster import Cluster
@@ -104,8 +106,6 @@ def moving_actions(name: str, old: str | None, new: str, epoch: int) -> list[dic
 
 
 def _swap_state(cluster: Cluster, name: str, found: LiveFence | None, wanted: LiveFence) -> bool:
-    from elasticsearch import NotFoundError
-
     if found == wanted:
         return True
     if found is None:

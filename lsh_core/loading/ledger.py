@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
+from elasticsearch import NotFoundError
 
 from lsh_core.builds.names import ledger_alias
 from lsh_core.elastic.cluster import Cluster
@@ -173,8 +174,6 @@ class Ledger:
         LoadError
             The write fence is no longer open for `epoch`.
         """
-        from elasticsearch import NotFoundError
-
         document = entry.to_document(self._key.build, self._key.index_uuid)
         try:
             self._cluster.run(
