@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,14 @@ class LedgerKey:
         return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
+class RowSample(TypedDict):
+    """Row of a chunk as its ledger entry stores it; `vector` is a text of `packed_vector`."""
+
+    id: str
+    row_number: int
+    vector: str
+
+
 @dataclass(frozen=True)
 class LedgerEntry:
     """Outcome of one chunk.
@@ -69,7 +77,7 @@ class LedgerEntry:
         128-bit hashes of their ids, (m, 2) uint64, in the same order. They suffice to find the winning row of a
         repeated id over all chunks, without the ids.
     samples
-        A few rows as ``{"id", "row_number", "vector"}``, which verification reads back.
+        A few rows, which verification reads back.
     nodes
         Load statistics of the chunk by node.
     rows_beyond_norm
@@ -85,7 +93,7 @@ class LedgerEntry:
     dead_lettered: int
     offsets: npt.NDArray[np.int64]
     id_hashes: npt.NDArray[np.uint64]
-    samples: tuple[dict[str, Any], ...] = ()
+    samples: tuple[RowSample, ...] = ()
     nodes: Mapping[str, NodeStats] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     rows_beyond_norm: int = 0

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from lsh_core.builds.node_load import NodeLoad
-from lsh_core.loading.ledger import LedgerEntry
+from lsh_core.loading.ledger import LedgerEntry, RowSample
 from lsh_core.loading.node_stats import NodeStats
 
 _MAX_SAMPLES = 400
@@ -29,7 +28,7 @@ class Accounts:
 
     def __init__(self) -> None:
         self.chunks = self.missing = self.rows_read = self.dead_lettered = self.rows_beyond_norm = 0
-        self._samples: list[dict[str, Any]] = []
+        self._samples: list[RowSample] = []
         self._seen = 0
         self._step = 1
         self._home_chunks: Counter[str] = Counter()
@@ -54,7 +53,7 @@ class Accounts:
                 self._keep(sample)
             yield entry
 
-    def samples(self) -> list[dict[str, Any]]:
+    def samples(self) -> list[RowSample]:
         """Return some hundreds of samples, evenly spread over the entries."""
         return list(self._samples)
 
@@ -68,7 +67,7 @@ class Accounts:
         """Return the seconds of all workers together, by type of work."""
         return {stage: round(seconds, 3) for stage, seconds in self._seconds.items()}
 
-    def _keep(self, sample: dict[str, Any]) -> None:
+    def _keep(self, sample: RowSample) -> None:
         """Keep every n-th sample.
 
         n doubles whenever there are twice as many samples as needed.
