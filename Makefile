@@ -6,7 +6,7 @@ CHAOS_ROUNDS ?= 10
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help setup lock demo up down test test-unit chaos check docs bench bench-models bench-load bench-frontier bench-filters bench-features clean
+.PHONY: help setup lock demo up down test test-unit chaos check docs bench bench-models bench-load bench-frontier bench-filters bench-features bench-scale clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-filters: setup ## Recall under filters; SOURCE=file METRIC=cosine COLUMN=s
 
 bench-features: setup ## Texts and images a second of `airlsh features` beside its encoder alone, by batch size; BATCHES="8 32"
 	$(BIN)/python tests/benchmarks/bench_features.py $(foreach size,$(BATCHES),--batch-size $(size))
+
+bench-scale: setup ## Seconds, CPU, memory and disk of train and index as the rows grow; ROWS="1000000 10000000" SOURCE=file QUERIES=file
+	$(BIN)/python tests/benchmarks/bench_scale.py --rows $(or $(filter-out 200000,$(ROWS)),1000000) $(if $(SOURCE),--source $(SOURCE) --queries $(QUERIES))
 
 clean: ## Remove the virtual environment and all caches
 	-$(BIN)/airlsh down

@@ -69,7 +69,7 @@ class Lists(TokenRetrieval):
         """
         return {
             **super().own_fields(),
-            "list": {"properties": {self.column.name: {"type": "integer"}}},
+            "list": {"properties": {self.column.name: {"type": "integer", "index": False}}},
             "near": {"type": "object", "enabled": False},
         }
 

@@ -15,17 +15,15 @@ import json
 import multiprocessing
 import os
 import sys
-import threading
-import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from own_servers import own_servers
+from processes import Processes
 
 from lsh_core.elastic.node_pool import NodePool
 from lsh_core.jobs.index import STAGES, summarise
@@ -193,59 +191,6 @@ def ready_made(settings: IndexSettings, build: str, services: Services) -> list[
         for _ in loader.load(file, chunks):
             pass
     return collector.bodies
-
-
-class Processes:
-    """CPU seconds of client and server processes over a block, and the peak memory of the clients.
-
-    Clients are this process and the Dask workers (memory: proportional set size, sampled ten times a second);
-    servers are the Elasticsearch nodes, if they run on this machine.
-    """
-
-    def __init__(self, services: Services) -> None:
-        from distributed import Client
-
-        with Client(services.dask, set_as_default=False) as client:
-            pids = client.run(os.getpid).values()
-        self._clients = [psutil.Process(), *(psutil.Process(pid) for pid in pids)]
-        ports = {int(url.rsplit(":", 1)[1]) for url in services.connection.urls}
-        self._servers = [
-            psutil.Process(connection.pid)
-            for connection in psutil.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port in ports and connection.pid
-        ]
-        self._peak = 0.0
-
-    def __enter__(self) -> Processes:
-        self._started = time.perf_counter()
-        self._client_cpu, self._server_cpu = cpu(self._clients), cpu(self._servers)
-        self._stopped = threading.Event()
-        self._sampler = threading.Thread(target=self._sample, daemon=True)
-        self._sampler.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._seconds = time.perf_counter() - self._started
-        self._stopped.set()
-        self._sampler.join()
-        self._client_cpu = cpu(self._clients) - self._client_cpu
-        self._server_cpu = cpu(self._servers) - self._server_cpu
-
-    def _sample(self) -> None:
-        while not self._stopped.wait(0.1):
-            self._peak = max(self._peak, sum(each.memory_full_info().pss for each in self._clients))
-
-    def figures(self) -> dict[str, float]:
-        return {
-            "seconds": round(self._seconds, 3),
-            "client_cpu_seconds": round(self._client_cpu, 3),
-            "server_cpu_seconds": round(self._server_cpu, 3),
-            "peak_client_megabytes": round(self._peak / 1e6, 1),
-        }
-
-
-def cpu(processes: list[psutil.Process]) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
 def show(result: dict[str, Any]) -> None:

@@ -39,10 +39,10 @@ def test_our_own_fields_lie_under_airlsh() -> None:
         "doc_values": False,
         "norms": False,
     }
-    assert own["list"]["properties"]["v"] == {"type": "integer"}
+    assert own["list"]["properties"]["v"] == {"type": "integer", "index": False}
     assert own["near"] == {"type": "object", "enabled": False}
-    assert own["chunk"] == {"type": "integer"}
-    assert own["row"] == {"type": "long"}
+    assert own["chunk"] == {"type": "integer", "index": False}
+    assert own["row"] == {"type": "long", "index": False}
 
 
 def test_settings_of_an_index_that_is_to_be_loaded() -> None:

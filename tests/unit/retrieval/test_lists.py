@@ -28,7 +28,7 @@ def test_the_index_is_sorted_by_list_and_looks_up_what_it_does_not_parse() -> No
         "tokens": {
             "properties": {"v": {"type": "keyword", "similarity": "boolean", "doc_values": False, "norms": False}}
         },
-        "list": {"properties": {"v": {"type": "integer"}}},
+        "list": {"properties": {"v": {"type": "integer", "index": False}}},
         "near": {"type": "object", "enabled": False},
     }
     assert LISTS.sort_fields() == ("airlsh.list.v",)
