@@ -28,7 +28,7 @@ class Answer:
     headers
         Values by lower-case names.
     is_whole
-        Whether the last byte has arrived.
+        True when the last byte has arrived.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Answer:
 
     @property
     def ends_connection(self) -> bool:
-        """Whether the server closes the connection."""
+        """True if the server closes the connection."""
         return b"close" in self.headers.get(b"connection", b"").lower()
 
     @property
