@@ -21,8 +21,9 @@ from lsh_core.models.kmeans import row_blocks
 MIN_NUMBERS = 2**22
 """Numbers of the centroids from which two levels are faster: 16 MB."""
 AXES_STEP = 16
-KEPT_SHARE = 0.85
+KEPT_SHARE = 0.9
 """Share of the differences between centroids that the kept axes explain."""
+MAX_AXES_SHARE = 0.6
 SAMPLE = 8192
 EXAMINED_PER_RESULT = 4
 MIN_EXAMINED = 64
@@ -119,13 +120,13 @@ class _Shortened:
 
 
 def principal_axes(centred: Float32Array) -> Float32Array | None:
-    """Return the axes that explain most of the lengths of vectors, (d, axes); None if a half would be needed."""
+    """Return the axes that explain most of the lengths of vectors, (d, axes); None if they are too many."""
     sample = centred[:: -(-len(centred) // SAMPLE)]
     shares, axes = np.linalg.eigh(sample.T @ sample)
     explained = np.cumsum(shares[::-1]) / max(float(shares.sum()), np.finfo(np.float32).tiny)
     needed = int(np.searchsorted(explained, KEPT_SHARE)) + 1
     kept = -(-needed // AXES_STEP) * AXES_STEP
-    return None if 2 * kept > len(axes) else np.ascontiguousarray(axes[:, ::-1][:, :kept], dtype=np.float32)
+    return None if kept > MAX_AXES_SHARE * len(axes) else np.ascontiguousarray(axes[:, ::-1][:, :kept], dtype=np.float32)
 
 
 def smallest(gaps: Float32Array, count: int) -> tuple[Int64Array, Float32Array]:

