@@ -1,7 +1,7 @@
 """CPU and wall milliseconds of the Python client for a search, beside the client of Elasticsearch on the same searches.
 
-    python tests/benchmarks/bench_client.py                            # against a server of ready bytes: the client alone
-    python tests/benchmarks/bench_client.py --es http://127.0.0.1:9200 # against a node: an index is made for the run
+    python tests/benchmarks/bench_client.py                            # a server of ready bytes: the client alone
+    python tests/benchmarks/bench_client.py --es http://127.0.0.1:9200 # a node: an index is made for the run
     python tests/benchmarks/bench_client.py --profile                  # and where the time goes
 
 The model has 16,000 lists of made centroids (clustered; 30 inner dimensions), 26 of which each search visits. `search`
