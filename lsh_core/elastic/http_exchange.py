@@ -116,6 +116,7 @@ def _exchange(pool: HTTPConnectionPool, request: bytes, seconds: float | None) -
         if connection.sock is None:
             connection.timeout = seconds
             connection.connect()
+            pool._validate_conn(connection)  # Compares fingerprints of certificates.
         connection.sock.settimeout(seconds)
         connection.sock.sendall(request)
         while not answer.is_whole:

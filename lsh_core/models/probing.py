@@ -126,7 +126,9 @@ def principal_axes(centred: Float32Array) -> Float32Array | None:
     explained = np.cumsum(shares[::-1]) / max(float(shares.sum()), np.finfo(np.float32).tiny)
     needed = int(np.searchsorted(explained, KEPT_SHARE)) + 1
     kept = -(-needed // AXES_STEP) * AXES_STEP
-    return None if kept > MAX_AXES_SHARE * len(axes) else np.ascontiguousarray(axes[:, ::-1][:, :kept], dtype=np.float32)
+    return (
+        None if kept > MAX_AXES_SHARE * len(axes) else np.ascontiguousarray(axes[:, ::-1][:, :kept], dtype=np.float32)
+    )
 
 
 def smallest(gaps: Float32Array, count: int) -> tuple[Int64Array, Float32Array]:
