@@ -9,6 +9,8 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.errors import ServerError
+
 MAX_RESULTS = 10_000
 """Maximum of rows that the server returns, rescores or keeps of a graph (``index.max_result_window``)."""
 
@@ -91,8 +93,20 @@ def request_body(query: Filter, k: int, fields: Sequence[str] | None) -> dict[st
 
 
 def id_of(hit: Mapping[str, Any]) -> str:
-    """Return the id of a hit of `request_body`."""
-    return str(hit["_id"] if "_id" in hit else hit["fields"][ID_PATH][0])
+    """Return the id of a hit of `request_body`.
+
+    Raises
+    ------
+    ServerError
+        Another program wrote the row.
+    """
+    if "_id" in hit:
+        return str(hit["_id"])
+    try:
+        return str(hit["fields"][ID_PATH][0])
+    except KeyError:
+        reason = f"a row of {hit.get('_index')} has no {ID_PATH}: another program wrote it; delete it, or index again"
+        raise ServerError(reason) from None
 
 
 def source_filter(fields: Sequence[str] | None) -> dict[str, Any] | bool:
