@@ -20,10 +20,10 @@ from lsh_core.retrieval.token_format import TokenFormat
 
 META_KEY = "airlsh"
 MAX_DIMS = 4096
-FORMAT = 3
-"""Format of ``_meta``; an index of another format is refused.
+FORMAT = 4
+"""Format of an index and its ``_meta``; an index of another format is refused.
 
-Format 1 had no fields for live changes. Format 2 had ``kind`` and ``has_lists``.
+Format 1 had no fields for live changes. Format 2 had ``kind`` and ``has_lists``. Format 3 had no ids in doc values.
 """
 _BYTES_PER_SHARD = 16 * 2**30
 _GC_DELETES = "1h"
@@ -175,6 +175,7 @@ def build_body(
     filters are used once and only pollute it.
     """
     own: dict[str, Any] = {
+        "id": {"type": "keyword", "index": False},
         "chunk": {"type": "integer", "index": False},
         "row": {"type": "long", "index": False},
         "change": {"type": "long"},

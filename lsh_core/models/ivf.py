@@ -18,12 +18,12 @@ from lsh_core import built_in
 from lsh_core.built_in import SPILL
 from lsh_core.errors import SettingsError
 from lsh_core.knobs import Knob
-from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.assignment import Groups, make_groups, nearest_lists
 from lsh_core.models.contract import LSHModel, RowCodes
-from lsh_core.models.distances import Distances, NumpyDistances, smallest_gaps
+from lsh_core.models.distances import Distances, NumpyDistances
 from lsh_core.models.hierarchical import fit_centroids
+from lsh_core.models.probing import Probing
 from lsh_core.models.tensorflow_hashing import TensorFlowDistances
 
 logger = logging.getLogger(__name__)
@@ -171,8 +171,8 @@ class IVF(LSHModel):
         return (TensorFlowDistances if self.backend_ == "tensorflow" else NumpyDistances)(self.centroids_)
 
     @cached_property
-    def _norms(self) -> Float32Array:
-        return squared_norms(self.centroids_)
+    def _probing(self) -> Probing:
+        return Probing(self.centroids_, by_product=self._metric.by_product)
 
     def _encode(self, vectors: Float32Array, near: int) -> RowCodes:
         groups = self._groups
@@ -191,5 +191,5 @@ class IVF(LSHModel):
         return RowCodes(tokens, np.ascontiguousarray(nearest[:, :near]) if near else None)
 
     def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        norms = None if self._metric.by_product else self._norms
-        return smallest_gaps(queries, self.centroids_, norms, min(effort, self.lists_))
+        lists, _ = self._probing.nearest(queries, min(effort, self.lists_))
+        return lists

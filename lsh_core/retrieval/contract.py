@@ -25,6 +25,7 @@ from lsh_core.retrieval.query import (
     Path,
     Query,
     Target,
+    Vector,
     by_stored_vector,
     request_body,
 )
@@ -144,7 +145,7 @@ class Retrieval(ABC):
     @abstractmethod
     def by_vector(
         self,
-        vector: Sequence[float],
+        vector: Vector,
         tokens: Sequence[str],
         *,
         k: int,

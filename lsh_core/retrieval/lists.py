@@ -12,7 +12,7 @@ import numpy.typing as npt
 import orjson
 
 from lsh_core.models.contract import LSHModel, RowCodes
-from lsh_core.retrieval.query import Filter, Query, all_of, by_vector, excluding
+from lsh_core.retrieval.query import Filter, Query, Vector, all_of, by_vector, excluding
 from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.retrieval.tokens import TokenRetrieval
 
@@ -95,7 +95,7 @@ class Lists(TokenRetrieval):
 
     def by_vector(
         self,
-        vector: Sequence[float],
+        vector: Vector,
         tokens: Sequence[str],
         *,
         k: int,

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from lsh_core.built_in import MAX_PARTS
 from lsh_core.metrics import metric_named
 from lsh_core.models.contract import LSHModel
-from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, by_vector, request_body
+from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, Vector, by_vector, request_body
 from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.retrieval.tokens import TokenRetrieval
 
@@ -47,7 +47,7 @@ class Tables(TokenRetrieval):
 
     def by_vector(
         self,
-        vector: Sequence[float],
+        vector: Vector,
         tokens: Sequence[str],
         *,
         k: int,
