@@ -11,18 +11,27 @@ from lsh_core.evaluation.curve import measure_curve
 from lsh_core.evaluation.ground_truth import true_neighbours
 from lsh_core.evaluation.measurement import measure
 from lsh_core.evaluation.query_set import default_queries, draw_unseen
+from lsh_core.evaluation.source_truth import SourceTruth
 from lsh_core.progress import progress
 from lsh_core.retrieval.contract import EXACT_ROWS
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.search.vector_index import VectorIndex
 
 K = 10
+_ENOUGH = 0.5
+"""Share of the wanted queries that measures recall as well: fewer only lower the bound."""
 _SKETCHED = 200
 """Queries of a rough curve: their standard error is .007, against .0025 for 2,000 queries."""
 
 
 def measure_build(
-    connection: Connection, searcher: VectorIndex, *, queries: int | None, target: float, seed: int = 0
+    connection: Connection,
+    searcher: VectorIndex,
+    *,
+    queries: int | None,
+    target: float,
+    known: SourceTruth | None = None,
+    seed: int = 0,
 ) -> RecallCurve | None:
     """Measure recall@10 of a build by effort, and choose the effort for `target`.
 
@@ -33,6 +42,9 @@ def measure_build(
     ----------
     queries
         Number of queries; default from the number of rows.
+    known
+        Queries and neighbours that are known from the load. Otherwise, or if few of its queries are left, queries are
+        drawn from the index and compared with all its rows.
 
     Returns
     -------
@@ -43,10 +55,13 @@ def measure_build(
     documents = count(answering_client(connection), index)
     if documents < 2:
         return None
-    asked = draw_unseen(
-        connection, index, field.column, field.dims, queries or default_queries(documents, target), seed=seed
-    )
-    truth = true_neighbours(connection, index, field, asked, min(K, documents - 1), rows=documents)
+    k, wanted = min(K, documents - 1), queries or default_queries(documents, target)
+    if known is not None and len(known.queries) >= min(wanted, documents) * _ENOUGH:
+        known = known.first(wanted)
+        asked, truth = known.queries, known.complete(connection, index, field, k, rows=documents)
+    else:
+        asked = draw_unseen(connection, index, field.column, field.dims, wanted, seed=seed)
+        truth = true_neighbours(connection, index, field, asked, k, rows=documents)
     least, most = field.strategy.measured_range(K, documents, field.effort)
     few = max(_SKETCHED, len(asked) // 4)
     with progress("recall", unit="queries") as meter:

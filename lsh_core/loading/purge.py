@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.elastic.cluster import search
-from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER
+from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, QUERIES
 from lsh_core.errors import LoadError
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ _PAGE = 2000
 
 
 def purge_build(client: Elasticsearch, build: str) -> None:
-    """Delete the ledger entries and the dead letters of `build`.
+    """Delete the ledger entries, the queries and the dead letters of `build`.
 
     The deletion uses search and bulk, because some distributions lack delete-by-query.
     """
-    for index in (LEDGER, DEAD_LETTERS):
+    for index in (LEDGER, QUERIES, DEAD_LETTERS):
         _delete(client, index, {"term": {"build": build}}, f"forgetting build {build}")
 
 

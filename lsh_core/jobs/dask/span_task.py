@@ -17,11 +17,13 @@ from lsh_core.elastic.cluster import on_any_node
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.node_pool import NodePool
 from lsh_core.elastic.refusals import errors_named
+from lsh_core.exact.row_comparison import RowComparison
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.bulk_transport import ElasticTransport
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
 from lsh_core.loading.dead_letters import write_dead_letters
 from lsh_core.loading.ledger import Ledger, LedgerEntry, LedgerKey
+from lsh_core.loading.source_queries import LISTED, read_queries
 from lsh_core.models.store import read_model
 from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.reading import check_unchanged
@@ -38,6 +40,11 @@ class SpanTask:
     """Everything that a worker needs to load a span.
 
     The task carries no vectors, and its result carries only counts.
+
+    Attributes
+    ----------
+    queries
+        Fingerprint of the stored queries that the rows are compared with.
     """
 
     connection: Connection
@@ -48,6 +55,7 @@ class SpanTask:
     key: LedgerKey
     span: Span
     wait_seconds: float
+    queries: str
 
 
 @errors_named()
@@ -66,6 +74,7 @@ def load_span(task: SpanTask) -> int:
         read_model(task.connection, task.name, task.plan.vector.model_id),
         build_sender(task.connection, write_alias(task.plan.build, task.epoch), task.index, task.wait_seconds),
         partial(_record, task),
+        comparison=_comparison(task.connection, task.plan.build, task.queries, task.plan.vector.metric),
     )
     for entry in loader.load(task.span.file, pending):
         rows += entry.rows_read
@@ -97,6 +106,16 @@ def build_sender(connection: Connection, alias: str, index: str, wait_seconds: f
         index,
         wait_seconds,
     )
+
+
+@lru_cache(maxsize=2)
+def _comparison(connection: Connection, build: str, fingerprint: str, metric: str) -> RowComparison:
+    """Return the comparison of this process for one build.
+
+    The next span uses its bounds.
+    """
+    queries = on_any_node(connection, partial(read_queries, build=build, fingerprint=fingerprint))
+    return RowComparison(queries.vectors, LISTED, metric, fingerprint)
 
 
 def _record(

@@ -26,6 +26,7 @@ from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.dead_letter_limit import all_dead_letters
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
+from lsh_core.jobs.stages.source_truth import known_truth, source_neighbours
 from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.journal import Journal
 from lsh_core.live.replay import changed_hashes
@@ -34,6 +35,7 @@ from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.expected_contents import ExpectedContents, expected_contents
 from lsh_core.loading.external_grouping import SpillingGroupBy
 from lsh_core.loading.ledger import Ledger
+from lsh_core.loading.source_neighbours import SourceNeighbours
 from lsh_core.loading.verification import verify_holdings, verify_samples
 from lsh_core.search.live_index import JOB_WAIT_SECONDS
 from lsh_core.search.recall_curve import RecallCurve
@@ -74,7 +76,8 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     for left in reversed(range(_TRIES)):
         live = live_index(client, settings.name)
         position, replaced = _replay(settings.name, plan.index, build, watermark, services)
-        accounts, expected = _balance(client, plan, build, replaced, services)
+        neighbours = source_neighbours(client, build, replaced)
+        accounts, expected = _balance(client, plan, build, replaced, neighbours, services)
         try:
             documents = verify_holdings(client, plan.index, expected, plan.vector, live=len(replaced))
             compared = verify_samples(client, plan.index, accounts.samples(), plan.vector, replaced)
@@ -101,6 +104,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         searcher,
         queries=settings.recall_queries,
         target=settings.recall_target,
+        known=None if neighbours is None else known_truth(neighbours, live=len(replaced)),
     )
     BuildRecords(client).record_verified(build, curve.to_json() if curve else None)
     point = None if curve is None else curve.at(curve.effort)
@@ -133,7 +137,12 @@ def _replay(
 
 
 def _balance(
-    client: Elasticsearch, plan: BuildPlan, build: str, replaced: IdHashes, services: Services
+    client: Elasticsearch,
+    plan: BuildPlan,
+    build: str,
+    replaced: IdHashes,
+    neighbours: SourceNeighbours | None,
+    services: Services,
 ) -> tuple[Accounts, ExpectedContents]:
     """Add the ledger up.
 
@@ -142,7 +151,13 @@ def _balance(
     chunks = plan.chunks()
     accounts = Accounts()
     entries = Ledger(client, ledger_key(client, plan, build)).entries(plan.files, chunks)
-    expected = expected_contents(accounts.follow(entries), replaced=replaced, group=SpillingGroupBy())
+    followed = accounts.follow(entries)
+    if neighbours is None:
+        expected = expected_contents(followed, replaced=replaced, group=SpillingGroupBy())
+    else:
+        expected = expected_contents(
+            neighbours.follow(followed), replaced=replaced, group=SpillingGroupBy(), superseded=neighbours.drop
+        )
     figures = _figures(accounts, expected, services)
     BuildRecords(client).record_accounts(build, figures)
     if accounts.missing:
