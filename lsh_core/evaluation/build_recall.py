@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from lsh_core.elastic.cluster import answering_client, count
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.evaluation.curve import measure_curve
 from lsh_core.evaluation.ground_truth import true_neighbours
 from lsh_core.evaluation.measurement import measure
@@ -25,7 +24,7 @@ _SKETCHED = 200
 
 
 def measure_build(
-    connection: Connection,
+    cluster: Cluster,
     searcher: VectorIndex,
     *,
     queries: int | None,
@@ -52,16 +51,16 @@ def measure_build(
         None: the build has fewer than two rows.
     """
     index, field = searcher.build.index, searcher.build.field
-    documents = count(answering_client(connection), index)
+    documents = cluster.count(index)
     if documents < 2:
         return None
     k, wanted = min(K, documents - 1), queries or default_queries(documents, target)
     if known is not None and len(known.queries) >= min(wanted, documents) * _ENOUGH:
         known = known.first(wanted)
-        asked, truth = known.queries, known.complete(connection, index, field, k, rows=documents)
+        asked, truth = known.queries, known.complete(cluster, index, field, k, rows=documents)
     else:
-        asked = draw_unseen(connection, index, field.column, field.dims, wanted, seed=seed)
-        truth = true_neighbours(connection, index, field, asked, k, rows=documents)
+        asked = draw_unseen(cluster, index, field.column, field.dims, wanted, seed=seed)
+        truth = true_neighbours(cluster, index, field, asked, k, rows=documents)
     least, most = field.strategy.measured_range(K, documents, field.effort)
     few = max(_SKETCHED, len(asked) // 4)
     with progress("recall", unit="queries") as meter:

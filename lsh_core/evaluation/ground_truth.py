@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.builds.mapping import VectorField
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.scan import Hit, scan
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.evaluation.query_set import QuerySet, page_rows
@@ -67,7 +67,7 @@ class GroundTruth:
 
 
 def true_neighbours(
-    connection: Connection, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int
+    cluster: Cluster, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int
 ) -> GroundTruth:
     """Find the `k` true neighbours of each query in `index`, without the query itself.
 
@@ -79,14 +79,14 @@ def true_neighbours(
     rows
         Number of rows of the index, for progress and the choice of a backend.
     """
-    found = nearest_in_index(connection, index, field, queries.vectors, k + queries.left_out, rows=rows)
+    found = nearest_in_index(cluster, index, field, queries.vectors, k + queries.left_out, rows=rows)
     measures, id_hashes = found if queries.ids is None else _without_themselves(*found, hash_ids(queries.ids))
     there = int(np.isfinite(measures).all(axis=0).sum())
     return GroundTruth.of_measures(measures[:, :there], id_hashes[:, :there], field.metric)
 
 
 def nearest_in_index(
-    connection: Connection,
+    cluster: Cluster,
     index: str,
     field: VectorField,
     queries: npt.NDArray[np.float32],
@@ -107,7 +107,7 @@ def nearest_in_index(
     hashes = np.empty((0, 2), np.uint64)
     numbers = np.empty(0, np.int64)
     with progress("exact neighbours", total=rows or None, unit="rows") as meter:
-        for hits in _blocks(connection, index, field, having):
+        for hits in _blocks(cluster, index, field, having):
             first = nearest.seen
             nearest.add(vectors_of(hits, field.column, field.dims))
             kept = nearest.rows
@@ -123,11 +123,11 @@ def nearest_in_index(
     return nearest.measures, hashes[np.minimum(np.searchsorted(numbers, nearest.rows), len(numbers) - 1)]
 
 
-def _blocks(connection: Connection, index: str, field: VectorField, having: Mapping[str, Any]) -> Iterator[list[Hit]]:
+def _blocks(cluster: Cluster, index: str, field: VectorField, having: Mapping[str, Any]) -> Iterator[list[Hit]]:
     """Yield all rows with a vector; short vectors in several pages at once, since small blocks cost as much."""
     page, block = page_rows(field.dims), []
     matching = {"bool": {"filter": [{"exists": {"field": field.column}}, having]}}
-    for hits in scan(connection, index, matching, page=page, docvalue_fields=asked_for(field.column)):
+    for hits in scan(cluster, index, matching, page=page, docvalue_fields=asked_for(field.column)):
         block += hits
         if (len(block) + page) * field.dims > _BLOCK_NUMBERS:
             yield block

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lsh_core.builds.mapping import VectorField
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.evaluation.ground_truth import GroundTruth, nearest_in_index, true_neighbours
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.exact.known_neighbours import KnownNeighbours
@@ -37,7 +37,7 @@ class SourceTruth:
         """Return the truth of the first `queries` queries."""
         return SourceTruth(self.queries.first(queries), self.known.first(queries), self.others)
 
-    def complete(self, connection: Connection, index: str, field: VectorField, k: int, *, rows: int) -> GroundTruth:
+    def complete(self, cluster: Cluster, index: str, field: VectorField, k: int, *, rows: int) -> GroundTruth:
         """Return the `k` true neighbours of each query, without the query itself.
 
         Parameters
@@ -47,10 +47,10 @@ class SourceTruth:
         """
         known = self.known
         for having in self.others:
-            known = known.with_rows(*nearest_in_index(connection, index, field, self.queries.vectors, k, having=having))
+            known = known.with_rows(*nearest_in_index(cluster, index, field, self.queries.vectors, k, having=having))
         truth = GroundTruth.of_measures(known.measures[:, :k], known.id_hashes[:, :k], field.metric)
         unknown = np.flatnonzero(~known.are_certain(k))
         if not len(unknown):
             return truth
-        found = true_neighbours(connection, index, field, self.queries.some(unknown), k, rows=rows)
+        found = true_neighbours(cluster, index, field, self.queries.some(unknown), k, rows=rows)
         return truth.replaced(unknown, found)

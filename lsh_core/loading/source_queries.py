@@ -10,18 +10,16 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import QUERIES
 from lsh_core.errors import LoadError
 from lsh_core.models.serialisation import Part, join_parts, split_parts
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 NEIGHBOURS = 10
 """Number of true neighbours of each query that recall is measured by."""
@@ -75,17 +73,17 @@ class SourceQueries:
         )
 
 
-def store_queries(client: Elasticsearch, build: str, queries: SourceQueries) -> None:
+def store_queries(cluster: Cluster, build: str, queries: SourceQueries) -> None:
     """Store the queries of `build`."""
     parts = list(split_parts(queries.to_bytes()))
     for part in parts:
         data = base64.b64encode(part.data).decode("ascii")
-        _put(client, _part_id(build, part.number), {"build": build, "sha256": part.sha256, "data": data})
+        _put(cluster, _part_id(build, part.number), {"build": build, "sha256": part.sha256, "data": data})
     head = {"build": build, "fingerprint": queries.fingerprint, "parts": len(parts)}
-    _put(client, build, {**head, "drawn_at": datetime.now(UTC).isoformat()})
+    _put(cluster, build, {**head, "drawn_at": datetime.now(UTC).isoformat()})
 
 
-def find_queries(client: Elasticsearch, build: str) -> SourceQueries | None:
+def find_queries(cluster: Cluster, build: str) -> SourceQueries | None:
     """Return the stored queries of `build`; None without queries.
 
     Raises
@@ -93,27 +91,32 @@ def find_queries(client: Elasticsearch, build: str) -> SourceQueries | None:
     ModelMismatchError
         The content differs from what was stored.
     """
-    found = client.options(ignore_status=404).get(index=QUERIES, id=build).body
-    if not found.get("found"):
+    from elasticsearch import NotFoundError
+
+    try:
+        head = _get(cluster, build)
+    except NotFoundError:
         return None
-    head = found["_source"]
-    parts = []
-    for number in range(head["parts"]):
-        each = client.get(index=QUERIES, id=_part_id(build, number))["_source"]
-        parts.append(Part(number, base64.b64decode(each["data"]), each["sha256"]))
+    stored = [_get(cluster, _part_id(build, number)) for number in range(head["parts"])]
+    parts = [Part(number, base64.b64decode(each["data"]), each["sha256"]) for number, each in enumerate(stored)]
     return SourceQueries.from_bytes(join_parts(parts))
 
 
-def read_queries(client: Elasticsearch, build: str, fingerprint: str) -> SourceQueries:
+def read_queries(cluster: Cluster, build: str, fingerprint: str) -> SourceQueries:
     """Return the stored queries of `build`; raise `LoadError` unless they have this fingerprint."""
-    queries = find_queries(client, build)
+    queries = find_queries(cluster, build)
     if queries is None or queries.fingerprint != fingerprint:
         raise LoadError(QUERIES, f"queries of build {build}", "they are gone: start a new run, without a build")
     return queries
 
 
-def _put(client: Elasticsearch, id: str, document: dict[str, Any]) -> None:
-    client.index(index=QUERIES, id=id, document=document)
+def _put(cluster: Cluster, id: str, document: dict[str, Any]) -> None:
+    cluster.run(lambda client: client.index(index=QUERIES, id=id, document=document))
+
+
+def _get(cluster: Cluster, id: str) -> dict[str, Any]:
+    found: dict[str, Any] = cluster.run(lambda client: client.get(index=QUERIES, id=id))["_source"]
+    return found
 
 
 def _part_id(build: str, number: int) -> str:

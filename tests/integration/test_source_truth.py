@@ -40,14 +40,14 @@ def services(one_node: Any, dask_cluster: Any) -> Services:
 
 def truth_of(settings: IndexSettings, build: str, services: Services) -> tuple[SourceTruth, np.ndarray]:
     """Return what verification knows of the truth, and which queries it is certain of."""
-    client = services.connection.client()
-    client.indices.refresh(index="airlsh-ledger")
+    cluster = services.cluster
+    cluster.refresh("airlsh-ledger")
     plan = read_plan(settings, build, services)
-    up_to = BuildRecords(client).get(settings.name, build).replayed_to
-    replaced = IdHashes(changed_hashes(services.connection, settings.name, up_to=up_to))
-    neighbours = source_neighbours(client, build, replaced)
+    up_to = BuildRecords(cluster).get(settings.name, build).replayed_to
+    replaced = IdHashes(changed_hashes(services.cluster, settings.name, up_to=up_to))
+    neighbours = source_neighbours(cluster, build, replaced)
     assert neighbours is not None
-    entries = Ledger(client, ledger_key(client, plan, build)).entries(plan.files, plan.chunks())
+    entries = Ledger(cluster, ledger_key(cluster, plan, build)).entries(plan.files, plan.chunks())
     expected_contents(
         neighbours.follow(entry for entry in entries if entry is not None),
         replaced=replaced,
@@ -65,7 +65,7 @@ def check(
     assert certain.mean() > least_certain
     index = VectorIndex(settings.name, services.connection, index=read_plan(settings, build, services).index)
     field = index.build.field
-    found = truth.complete(services.connection, index.build.index, field, K, rows=len(held))
+    found = truth.complete(services.cluster, index.build.index, field, K, rows=len(held))
     ids, vectors = list(held), np.array(list(held.values()))
     places = {id: place for place, id in enumerate(ids)}
     assert truth.queries.ids is not None

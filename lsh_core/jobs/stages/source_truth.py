@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.id_hashes import IdHashes
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.paging import pages
 from lsh_core.evaluation.query_set import QuerySet, default_queries
 from lsh_core.evaluation.source_truth import SourceTruth
@@ -18,7 +19,6 @@ from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
     from distributed import Client
-    from elasticsearch import Elasticsearch
 
 _SPARE = 1.05
 """Queries are drawn for rows that will be refused, or lose to a later row with the same id."""
@@ -29,23 +29,23 @@ def stored_queries(
     settings: IndexSettings,
     build: str,
     plan: BuildPlan,
-    client: Elasticsearch,
+    cluster: Cluster,
     dask: Client,
     check: Callable[[], None],
 ) -> str:
     """Return the fingerprint of the stored queries of `build`; draw and store them first if there are none."""
-    queries = find_queries(client, build)
+    queries = find_queries(cluster, build)
     if queries is None:
         wanted = settings.recall_queries or default_queries(plan.rows, settings.recall_target)
         size = math.ceil(wanted * _SPARE)
         queries = draw_queries(dask, plan.files, size, id_column=settings.id, field=plan.vector, check=check)
-        store_queries(client, build, queries)
+        store_queries(cluster, build, queries)
     return queries.fingerprint
 
 
-def source_neighbours(client: Elasticsearch, build: str, replaced: IdHashes) -> SourceNeighbours | None:
+def source_neighbours(cluster: Cluster, build: str, replaced: IdHashes) -> SourceNeighbours | None:
     """Return an empty merge of the near rows of `build`; None without stored queries."""
-    queries = find_queries(client, build)
+    queries = find_queries(cluster, build)
     return None if queries is None else SourceNeighbours(queries, 2 * LISTED, replaced)
 
 

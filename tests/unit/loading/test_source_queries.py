@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import QUERIES, ensure_system_index
 from lsh_core.errors import LoadError
 from lsh_core.loading.source_queries import SourceQueries, find_queries, read_queries, store_queries
@@ -19,7 +20,7 @@ def made(size: int, dims: int) -> SourceQueries:
 
 @pytest.mark.parametrize(("size", "dims"), [(0, 4), (3, 4), (2_000, 700)])
 def test_they_are_read_as_they_were_stored(size: int, dims: int) -> None:
-    server: Any = MemoryServer()
+    server = Cluster(cast(Any, MemoryServer()))
     ensure_system_index(server, QUERIES)
     assert find_queries(server, "b1") is None
     queries = made(size, dims)
@@ -33,7 +34,7 @@ def test_they_are_read_as_they_were_stored(size: int, dims: int) -> None:
 
 
 def test_other_queries_are_refused() -> None:
-    server: Any = MemoryServer()
+    server = Cluster(cast(Any, MemoryServer()))
     ensure_system_index(server, QUERIES)
     store_queries(server, "b1", made(3, 4))
     for build, queries in (("b1", made(4, 4)), ("b2", made(3, 4))):
