@@ -5,9 +5,9 @@ The server could scan its rows itself, but then its own results would judge it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.elastic.scan import Hit, scan
+from lsh_core.elastic.scan import Hit, View, open_view, scan_view
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.evaluation.query_set import QuerySet, page_rows
 from lsh_core.exact.nearest_rows import NearestRows
@@ -25,7 +25,7 @@ from lsh_core.progress import progress
 _HASHES_KEPT = 4
 _BLOCK_NUMBERS = 2**20
 """Bytes of the vectors that are compared at a time: 4 MiB."""
-_ALL: Mapping[str, Any] = {"match_all": {}}
+EVERY_ROW: Mapping[str, Any] = {"match_all": {}}
 
 Measures = npt.NDArray[np.float64]
 Hashes = npt.NDArray[np.uint64]
@@ -61,13 +61,38 @@ class GroundTruth:
 
     def replaced(self, places: npt.NDArray[np.int64], other: GroundTruth) -> GroundTruth:
         """Return the ground truth with that of `other` for the queries at `places`."""
-        id_hashes, distances = self.id_hashes.copy(), self.distances.copy()
-        id_hashes[places], distances[places] = other.id_hashes, other.distances
+        k = min(self.distances.shape[1], other.distances.shape[1])
+        id_hashes, distances = self.id_hashes[:, :k].copy(), self.distances[:, :k].copy()
+        id_hashes[places], distances[places] = other.id_hashes[:, :k], other.distances[:, :k]
         return GroundTruth(id_hashes, distances)
 
 
+class IndexScan(Protocol):
+    """Compares queries with the rows of an index."""
+
+    def __call__(
+        self,
+        cluster: Cluster,
+        index: str,
+        field: VectorField,
+        queries: npt.NDArray[np.float32],
+        k: int,
+        *,
+        having: Mapping[str, Any] = EVERY_ROW,
+        rows: int = 0,
+    ) -> tuple[Measures, Hashes]:
+        """Find the `k` nearest rows to each query among the rows that match `having`; see `nearest_in_index`."""
+
+
 def true_neighbours(
-    cluster: Cluster, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int
+    cluster: Cluster,
+    index: str,
+    field: VectorField,
+    queries: QuerySet,
+    k: int,
+    *,
+    rows: int,
+    scan: IndexScan | None = None,
 ) -> GroundTruth:
     """Find the `k` true neighbours of each query in `index`, without the query itself.
 
@@ -78,8 +103,11 @@ def true_neighbours(
     ----------
     rows
         Number of rows of the index, for progress and the choice of a backend.
+    scan
+        Scan of the index; default: `nearest_in_index`.
     """
-    found = nearest_in_index(cluster, index, field, queries.vectors, k + queries.left_out, rows=rows)
+    compare = scan or nearest_in_index
+    found = compare(cluster, index, field, queries.vectors, k + queries.left_out, rows=rows)
     measures, id_hashes = found if queries.ids is None else _without_themselves(*found, hash_ids(queries.ids))
     there = int(np.isfinite(measures).all(axis=0).sum())
     return GroundTruth.of_measures(measures[:, :there], id_hashes[:, :there], field.metric)
@@ -92,7 +120,7 @@ def nearest_in_index(
     queries: npt.NDArray[np.float32],
     k: int,
     *,
-    having: Mapping[str, Any] = _ALL,
+    having: Mapping[str, Any] = EVERY_ROW,
     rows: int = 0,
 ) -> tuple[Measures, Hashes]:
     """Find the `k` nearest rows to each query among the rows that match `having`.
@@ -103,11 +131,27 @@ def nearest_in_index(
         (q, k) float64, as the metric's `measure` returns them, and (q, k, 2) uint64. The measures are infinite where
         there are fewer rows.
     """
+    with open_view(cluster, index) as view:
+        return nearest_in_view(cluster, view, field, queries, k, having=having, rows=rows)
+
+
+def nearest_in_view(
+    cluster: Cluster,
+    view: View,
+    field: VectorField,
+    queries: npt.NDArray[np.float32],
+    k: int,
+    *,
+    having: Mapping[str, Any] = EVERY_ROW,
+    rows: int = 0,
+    part: tuple[int, int] | None = None,
+) -> tuple[Measures, Hashes]:
+    """Find the `k` nearest rows to each query in a point in time, or in one slice of it; see `nearest_in_index`."""
     nearest = NearestRows(queries, k, field.metric, expected=rows)
     hashes = np.empty((0, 2), np.uint64)
     numbers = np.empty(0, np.int64)
     with progress("exact neighbours", total=rows or None, unit="rows") as meter:
-        for hits in _blocks(cluster, index, field, having):
+        for hits in _blocks(_pages(cluster, view, field, having, part), field):
             first = nearest.seen
             nearest.add(vectors_of(hits, field.column, field.dims))
             kept = nearest.rows
@@ -123,13 +167,21 @@ def nearest_in_index(
     return nearest.measures, hashes[np.minimum(np.searchsorted(numbers, nearest.rows), len(numbers) - 1)]
 
 
-def _blocks(cluster: Cluster, index: str, field: VectorField, having: Mapping[str, Any]) -> Iterator[list[Hit]]:
-    """Yield all rows with a vector; short vectors in several pages at once, since small blocks cost as much."""
-    page, block = page_rows(field.dims), []
+def _pages(
+    cluster: Cluster, view: View, field: VectorField, having: Mapping[str, Any], part: tuple[int, int] | None
+) -> Iterator[list[Hit]]:
+    """Yield all rows with a vector."""
     matching = {"bool": {"filter": [{"exists": {"field": field.column}}, having]}}
-    for hits in scan(cluster, index, matching, page=page, docvalue_fields=asked_for(field.column)):
+    columns = asked_for(field.column)
+    return scan_view(cluster, view, matching, page=page_rows(field.dims), docvalue_fields=columns, part=part)
+
+
+def _blocks(pages: Iterable[list[Hit]], field: VectorField) -> Iterator[list[Hit]]:
+    """Join the pages of short vectors, since small blocks cost as much."""
+    block: list[Hit] = []
+    for hits in pages:
         block += hits
-        if (len(block) + page) * field.dims > _BLOCK_NUMBERS:
+        if (len(block) + page_rows(field.dims)) * field.dims > _BLOCK_NUMBERS:
             yield block
             block = []
     if block:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.evaluation.ground_truth import GroundTruth, nearest_in_index, true_neighbours
+from lsh_core.evaluation.ground_truth import GroundTruth, IndexScan, nearest_in_index, true_neighbours
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.exact.known_neighbours import KnownNeighbours
 
@@ -37,13 +37,17 @@ class SourceTruth:
         """Return the truth of the first `queries` queries."""
         return SourceTruth(self.queries.first(queries), self.known.first(queries), self.others)
 
-    def complete(self, cluster: Cluster, index: str, field: VectorField, k: int, *, rows: int) -> GroundTruth:
+    def complete(
+        self, cluster: Cluster, index: str, field: VectorField, k: int, *, rows: int, scan: IndexScan | None = None
+    ) -> GroundTruth:
         """Return the `k` true neighbours of each query, without the query itself.
 
         Parameters
         ----------
         rows
             Number of rows of the index, at least k + 1.
+        scan
+            Scan of the index; default: `nearest_in_index`.
         """
         known = self.known
         for having in self.others:
@@ -52,5 +56,5 @@ class SourceTruth:
         unknown = np.flatnonzero(~known.are_certain(k))
         if not len(unknown):
             return truth
-        found = true_neighbours(cluster, index, field, self.queries.some(unknown), k, rows=rows)
+        found = true_neighbours(cluster, index, field, self.queries.some(unknown), k, rows=rows, scan=scan)
         return truth.replaced(unknown, found)

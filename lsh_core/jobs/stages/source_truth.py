@@ -20,7 +20,7 @@ from lsh_core.settings import IndexSettings
 if TYPE_CHECKING:
     from distributed import Client
 
-_SPARE = 1.05
+_SPARE = 1.1
 """Queries are drawn for rows that will be refused, or lose to a later row with the same id."""
 _ROWS_PER_QUERY = 10_000
 

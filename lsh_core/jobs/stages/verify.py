@@ -19,6 +19,7 @@ from lsh_core.errors import DeadLetterLimitError, UnverifiedError, VerificationE
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.evaluation.build_recall import measure_build
 from lsh_core.evaluation.hash_warnings import FEW_ROWS
+from lsh_core.jobs.dask.sliced_scan import sliced_scan
 from lsh_core.jobs.promotion import catch_up
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.accounts import Accounts
@@ -100,6 +101,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         searcher,
         queries=settings.recall_queries,
         target=settings.recall_target,
+        scan=sliced_scan(services),
         known=None if neighbours is None else known_truth(neighbours, live=len(replaced)),
     )
     BuildRecords(cluster).record_verified(build, curve.to_json() if curve else None)
