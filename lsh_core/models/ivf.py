@@ -14,25 +14,24 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lsh_core import built_in
+from lsh_core.built_in import SPILL
 from lsh_core.errors import SettingsError
 from lsh_core.knobs import Knob
 from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.assignment import Groups, make_groups, nearest_lists
-from lsh_core.models.contract import HASH_BACKEND, LSHModel, RowCodes
+from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.models.distances import Distances, NumpyDistances, smallest_gaps
 from lsh_core.models.hierarchical import fit_centroids
 from lsh_core.models.tensorflow_hashing import TensorFlowDistances
 
 logger = logging.getLogger(__name__)
 
-MAX_LISTS = 2**20
-MAX_SPILL = 16
 ALL_EXAMINED = 4096
 """Maximum of lists up to which each row is compared with all."""
 MIN_EXAMINED = 2048
 EXAMINED_SHARE = 8
-SPILL = 4
 ROWS_PER_LIST = 12
 MAX_PROBES = 64
 PRODUCT_PROBES = 4
@@ -68,13 +67,9 @@ class IVF(LSHModel):
         models. It decides tokens, so it is part of the model.
     """
 
-    name: ClassVar[str] = "ivf"
-    summary: ClassVar[str] = "lists around k-means centres"
-    knobs: ClassVar[tuple[Knob, ...]] = (
-        Knob("lists", "number of inverted lists", minimum=1, maximum=MAX_LISTS, default="from rows"),
-        Knob("spill", "nearest lists that each row is put into", minimum=1, maximum=MAX_SPILL, default=f"{SPILL}"),
-        HASH_BACKEND,
-    )
+    name: ClassVar[str] = built_in.IVF.name
+    summary: ClassVar[str] = built_in.IVF.summary
+    knobs: ClassVar[tuple[Knob, ...]] = built_in.IVF.knobs
     effort_name: ClassVar[str] = "probes"
     retrieval: ClassVar[str] = "lists"
     code_noun: ClassVar[str] = "lists"
