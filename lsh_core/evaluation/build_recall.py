@@ -43,8 +43,8 @@ def measure_build(
     queries
         Number of queries; default from the number of rows.
     known
-        Queries and neighbours that are known from the load. Otherwise, or if too few of its queries are left, queries are
-        drawn from the index and compared with all its rows.
+        Queries and neighbours that are known from the load. Without them, or if too few of the queries are left,
+        queries are drawn from the index and compared with all its rows.
     scan
         Scan of the index; see `true_neighbours`.
 
