@@ -49,6 +49,11 @@ class QuerySet:
         """Return the first `size` queries."""
         return QuerySet(self.vectors[:size], None if self.ids is None else self.ids[:size])
 
+    def some(self, places: npt.NDArray[np.int64]) -> QuerySet:
+        """Return the queries at `places`."""
+        ids = None if self.ids is None else tuple(self.ids[place] for place in places.tolist())
+        return QuerySet(self.vectors[places], ids)
+
 
 def default_queries(rows: int, target: float) -> int:
     """Return the default number of queries: a tenth of the rows, from 200 to 2,000.
