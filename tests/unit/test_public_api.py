@@ -51,7 +51,7 @@ def test_every_settings_model_is_public() -> None:
 
 def test_every_verb_is_public() -> None:
     public = [getattr(lsh_core, name) for name in lsh_core.__all__]
-    missing = [verb.name for verb in VERBS if load(verb.function) not in public]
+    missing = [verb.name for verb in VERBS if verb.function and load(verb.function) not in public]
     assert len(VERBS) >= 19
     assert missing == []
 
