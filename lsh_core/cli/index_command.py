@@ -22,7 +22,8 @@ _VERB = verb("index")
 def index(es: str | None, dask: str | None, resume: str | None, as_json: bool, **values: Any) -> None:
     """Start a build, or resume one with the settings of its first run."""
     with session(as_json=as_json):
-        from lsh_core.jobs.index import resumed_settings, run_index
+        from lsh_core.jobs.index import index as run_index
+        from lsh_core.jobs.index import resumed_settings
 
         if resume is None:
             if values["source"] is None:

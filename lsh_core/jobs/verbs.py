@@ -189,7 +189,7 @@ VERBS = (
     Verb(
         name="index",
         settings=IndexSettings,
-        function="lsh_core.jobs.index:run_index",
+        function="lsh_core.jobs.index:index",
         summary="Load the source into a new build, verify it, and promote it.",
         details="The live build of NAME answers queries until the new build is verified. A run that fails leaves it "
         "as it is; --resume finishes the failed build.",
@@ -238,7 +238,7 @@ VERBS = (
     Verb(
         name="refresh",
         settings=RefreshSettings,
-        function="lsh_core.jobs.refresh:refresh_partition",
+        function="lsh_core.jobs.refresh:refresh",
         summary="Make one partition of the live build equal to its source.",
         details="Upserts the rows of the partition, and deletes its documents that are no longer in the source. "
         "Safe to repeat and to kill: each version of the files is applied once.",
@@ -295,7 +295,7 @@ VERBS = (
     Verb(
         name="builds promote",
         settings=PromoteSettings,
-        function="lsh_core.jobs.builds:promote_build",
+        function="lsh_core.jobs.builds:promote",
         summary="Move the alias to a verified build.",
         lines="lsh_core.jobs.report_lines:moved",
     ),
@@ -318,7 +318,7 @@ VERBS = (
         function="lsh_core.jobs.retention:retire",
         summary="Delete old builds.",
         details="Keeps the live build, the newest verified builds, and builds that changed a short while ago. "
-        "Models stay.",
+        "Models stay. Nothing deletes old builds on its own: run this command, or schedule the DAG retire_builds.",
         lines="lsh_core.jobs.report_lines:retired",
         dag=DagOffer(
             dag_id="retire_builds",
@@ -338,7 +338,7 @@ VERBS = (
     Verb(
         name="dead-letters list",
         settings=ListDeadLettersSettings,
-        function="lsh_core.jobs.dead_letters:build_dead_letters",
+        function="lsh_core.jobs.dead_letters:list_dead_letters",
         summary="List the rejected rows of a build with their reasons.",
         lines="lsh_core.jobs.report_lines:dead_letters",
         if_empty="this build has no dead letters",

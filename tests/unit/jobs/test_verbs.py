@@ -91,7 +91,7 @@ def test_a_verb_calls_its_job_with_the_settings_or_with_their_values() -> None:
 
 
 def test_a_verb_is_found_by_its_name() -> None:
-    assert verb("builds promote").function == "lsh_core.jobs.builds:promote_build"
+    assert verb("builds promote").function == "lsh_core.jobs.builds:promote"
     with pytest.raises(KeyError, match="nothing"):
         verb("nothing")
     with pytest.raises(KeyError, match="nothing"):
