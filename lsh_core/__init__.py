@@ -19,7 +19,7 @@ PyArrow nor the client of Elasticsearch.
 
 ===================================  ==============================================================================
 connect, Connection                  where Elasticsearch is
-find_services, Services              the servers that a verb works with
+find_services, Services              the services that a verb works with: Elasticsearch and Dask
 VectorIndex                          search, and live changes
 SearchRequest                        one search
 SearchResult, Neighbour              what a search found
@@ -36,40 +36,106 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_homes: dict[str, tuple[str, str]] = {}
-"""Module and attribute of each public name; empty until a name is used."""
+_NAMES = {
+    "lsh_core.elastic.connection": ("Connection",),
+    "lsh_core.errors": (
+        "AccessError",
+        "AirlshError",
+        "ArgumentError",
+        "BusyError",
+        "CapacityError",
+        "CertificateError",
+        "ChangesGoneError",
+        "DagRunError",
+        "DeadLetterLimitError",
+        "DeviceMemoryError",
+        "EncoderError",
+        "FeatureLimitError",
+        "FeaturesError",
+        "FilterError",
+        "ImageError",
+        "ImagesAwayError",
+        "IndexTemplateError",
+        "InputError",
+        "LeaseHeldError",
+        "LeaseLostError",
+        "LoadError",
+        "MissingPackageError",
+        "ModelMismatchError",
+        "NotFoundError",
+        "OutcomeError",
+        "PartialAnswerError",
+        "PluginError",
+        "PromotionConflictError",
+        "RequestRefusedError",
+        "RowNotFoundError",
+        "RunError",
+        "SchemaError",
+        "ServerError",
+        "SettingsError",
+        "ShardsMissingError",
+        "SourceChangedError",
+        "SourceError",
+        "SourceMissingError",
+        "SourceUnavailableError",
+        "StackError",
+        "StoppedEarlyError",
+        "UnavailableError",
+        "UnexpectedError",
+        "UnsupportedServerError",
+        "UnverifiedError",
+        "VectorError",
+        "VerificationError",
+        "WeightsError",
+    ),
+    "lsh_core.jobs.builds": ("list_builds", "promote", "rollback", "show_build"),
+    "lsh_core.jobs.changes": ("delete", "upsert"),
+    "lsh_core.jobs.dead_letters": ("list_dead_letters", "replay_dead_letters"),
+    "lsh_core.jobs.evaluate": ("evaluate",),
+    "lsh_core.jobs.features": ("compute_features",),
+    "lsh_core.jobs.index": ("index",),
+    "lsh_core.jobs.models": ("list_models", "show_model"),
+    "lsh_core.jobs.refresh": ("refresh",),
+    "lsh_core.jobs.report": ("report",),
+    "lsh_core.jobs.retention": ("abandon", "retire"),
+    "lsh_core.jobs.services": ("Services",),
+    "lsh_core.jobs.train": ("train",),
+    "lsh_core.local.connect": ("connect", "find_services"),
+    "lsh_core.search.query_encoder": ("QueryEncoder",),
+    "lsh_core.search.request": ("SearchRequest",),
+    "lsh_core.search.results": ("Neighbour", "SearchResult"),
+    "lsh_core.search.vector_index": ("VectorIndex",),
+    "lsh_core.settings": (
+        "AbandonSettings",
+        "DeleteSettings",
+        "EvaluateSettings",
+        "FeaturesSettings",
+        "IndexSettings",
+        "PromoteSettings",
+        "RefreshSettings",
+        "ReplaySettings",
+        "ReportSettings",
+        "RetireSettings",
+        "RollbackSettings",
+        "SearchSettings",
+        "TrainSettings",
+        "UpsertSettings",
+    ),
+    "lsh_core.version": ("__version__",),
+}
+"""Public names of each module. ``__init__.pyi`` repeats them for type checkers."""
 
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
-def _read_homes() -> dict[str, tuple[str, str]]:
-    """Return the public names of the stub beside this file, as type checkers read them.
-
-    A name is public if it is imported as itself (``from module import Name as Name``) or assigned (``name = Other``).
-    """
-    import ast
-
-    imported, public = {}, {}
-    for statement in ast.parse(__spec__.loader.get_data(f"{__file__}i")).body:
-        if isinstance(statement, ast.ImportFrom):
-            for each in statement.names:
-                imported[each.name] = (statement.module, each.name)
-                if each.asname:
-                    public[each.asname] = imported[each.name]
-        elif isinstance(statement, ast.Assign):
-            public[statement.targets[0].id] = imported[statement.value.id]
-    return public
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if not _homes:
-        _homes.update(_read_homes())
-    if name == "__all__":
-        return sorted(_homes)
-    if name not in _homes:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, own_name = _homes[name]
-    value = globals()[name] = getattr(import_module(module), own_name)
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return __getattr__("__all__")
+    return __all__

@@ -1,4 +1,4 @@
-"""Public names of airlsh, with the module of each: for type checkers, and for `lsh_core.__getattr__`."""
+"""Public names of airlsh, for type checkers. A test compares them with the table of ``__init__.py``."""
 
 from lsh_core.elastic.connection import Connection as Connection
 from lsh_core.errors import AccessError as AccessError
@@ -50,19 +50,19 @@ from lsh_core.errors import VectorError as VectorError
 from lsh_core.errors import VerificationError as VerificationError
 from lsh_core.errors import WeightsError as WeightsError
 from lsh_core.jobs.builds import list_builds as list_builds
-from lsh_core.jobs.builds import promote_build
+from lsh_core.jobs.builds import promote as promote
 from lsh_core.jobs.builds import rollback as rollback
 from lsh_core.jobs.builds import show_build as show_build
 from lsh_core.jobs.changes import delete as delete
 from lsh_core.jobs.changes import upsert as upsert
-from lsh_core.jobs.dead_letters import build_dead_letters
+from lsh_core.jobs.dead_letters import list_dead_letters as list_dead_letters
 from lsh_core.jobs.dead_letters import replay_dead_letters as replay_dead_letters
 from lsh_core.jobs.evaluate import evaluate as evaluate
 from lsh_core.jobs.features import compute_features as compute_features
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as index
 from lsh_core.jobs.models import list_models as list_models
 from lsh_core.jobs.models import show_model as show_model
-from lsh_core.jobs.refresh import refresh_partition
+from lsh_core.jobs.refresh import refresh as refresh
 from lsh_core.jobs.report import report as report
 from lsh_core.jobs.retention import abandon as abandon
 from lsh_core.jobs.retention import retire as retire
@@ -90,8 +90,3 @@ from lsh_core.settings import SearchSettings as SearchSettings
 from lsh_core.settings import TrainSettings as TrainSettings
 from lsh_core.settings import UpsertSettings as UpsertSettings
 from lsh_core.version import __version__ as __version__
-
-promote = promote_build
-list_dead_letters = build_dead_letters
-index = run_index
-refresh = refresh_partition

@@ -362,7 +362,8 @@ RecallTarget = Annotated[
         ge=0.5,
         le=0.999,
         description="Target recall@10 of searches that set no effort. Met if the one-sided 95 % lower bound of the "
-        "recall reaches it, measured on the finished build.",
+        "recall reaches it, measured on the finished build. A build that misses it goes live all the same: searches "
+        "scan a small build, and use the largest measured effort of a large one.",
     ),
 ]
 Promote = Annotated[bool, Field(description="Move the alias to the new build once it is verified.")]
@@ -835,7 +836,7 @@ class ReplaySettings(Settings):
 
 
 class PromoteSettings(Settings):
-    """Settings of `promote_build`: the build to make live."""
+    """Settings of `promote`: the build to make live."""
 
     name: IndexName = Field(description="Name of the index.")
     build: str = Field(min_length=1, description="Id of a verified build.")
@@ -862,7 +863,10 @@ class RollbackSettings(Settings):
 
 
 class RetireSettings(Settings):
-    """Settings of `retire`: the builds to keep."""
+    """Settings of `retire`: the builds to keep.
+
+    Nothing deletes old builds on its own: only `retire` does.
+    """
 
     name: IndexName = Field(description="Name of the index.")
     keep: int = Field(default=2, ge=1, le=100, description="Number of verified builds to keep besides the live build.")
@@ -914,7 +918,7 @@ class DeleteSettings(Settings):
 
 
 class RefreshSettings(Settings):
-    """Settings of `refresh_partition`: the partition and its source."""
+    """Settings of `refresh`: the partition and its source."""
 
     name: IndexName = Field(description="Name of the index.")
     source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(

@@ -18,11 +18,7 @@ import pyarrow as pa
 
 from lsh_core.builds.field_types import as_json_columns
 from lsh_core.builds.mapping import VectorField
-
-LIVE_VERSION = 2**62
-"""First version of live changes. Versions of a load are row numbers and stay below it, so a live change wins over a
-loaded row.
-"""
+from lsh_core.builds.row_versions import version_of_change
 
 
 def delete_line(id: str, position: int) -> bytes:
@@ -30,7 +26,7 @@ def delete_line(id: str, position: int) -> bytes:
 
     The version of the delete follows from `position`, the position of the change in the journal.
     """
-    version = LIVE_VERSION + position
+    version = version_of_change(position)
     return b'{"delete":{"_id":%b,"version":%d,"version_type":"external_gte"}}\n' % (orjson.dumps(id), version)
 
 
@@ -69,8 +65,8 @@ class BulkLineEncoder:
         Parameters
         ----------
         ids, vectors, row_numbers
-            Id, vector (n, d) and row number of each row. The row number is the version of the document: of the rows
-            with one id the last in source order wins, in any order of arrival.
+            Id, vector (n, d) and row number of each row. The row number is the version of the document; see
+            `lsh_core.builds.row_versions`.
         tokens
             Codes of the model, (n, t). For a model with lists, the primary list comes first.
         near
@@ -112,7 +108,7 @@ class BulkLineEncoder:
             b',"change":%d' % position + (b"" if partition is None else b',"partition":' + orjson.dumps(partition))
             for position, partition in zip(positions, partitions, strict=True)
         ]
-        versions = [LIVE_VERSION + position for position in positions]
+        versions = [version_of_change(position) for position in positions]
         return self._lines(ids, vectors, tokens, near, versions, owns, others)
 
     def _lines(

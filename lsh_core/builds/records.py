@@ -265,8 +265,8 @@ class BuildRecords:
         Parameters
         ----------
         as_acknowledged
-            Whether to read the record by a write. A node that rejoins after a partition may serve an old state, but
-            cannot acknowledge a write.
+            Whether to read the record by a write. A node that rejoins after a network split may serve an old state,
+            but cannot acknowledge a write.
 
         Raises
         ------
@@ -336,7 +336,7 @@ class BuildRecords:
 
         So a request that a hung node executes late changes nothing: the record has another version by then.
         """
-        for node in itertools.count():  # A node that rejoins after a partition may serve an old version.
+        for node in itertools.count():  # A node that rejoins after a network split may serve an old version.
             found = self._cluster.run(lambda client: client.get(index=RUNS, id=build), first=node)
             condition = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
             with suppress(ConflictError):

@@ -1,7 +1,9 @@
 """Write fence of a build: open for the loaders of one epoch, or closed.
 
-An index has exactly one state alias: ``airlsh-w-{build}-{epoch}`` (open) or ``airlsh-c-{build}-{epoch}`` (closed).
-While the state is open, ``airlsh-l-{build}-{epoch}`` leads to the ledger.
+The epoch is the number of the lease: each run that takes over the build gets a higher one.
+
+The state of the fence is the name of an alias. An index has exactly one such alias: ``airlsh-w-{build}-{epoch}`` (open)
+or ``airlsh-c-{build}-{epoch}`` (closed). While the fence is open, ``airlsh-l-{build}-{epoch}`` leads to the ledger.
 
 Loaders write documents and ledger entries through these aliases only, with ``require_alias``. So a loader with a stale
 epoch gets a 404 for both from the moment that the cluster state changes, however long the loader was suspended.

@@ -22,7 +22,8 @@ _VERB = verb("index")
 def index(es: str | None, dask: str | None, resume: str | None, as_json: bool, **values: Any) -> None:
     """Start a build, or resume one with the settings of its first run."""
     with session(as_json=as_json):
-        from lsh_core.jobs.index import resumed_settings, run_index
+        from lsh_core.jobs.index import index as run_index
+        from lsh_core.jobs.index import resumed_settings
 
         if resume is None:
             if values["source"] is None:
@@ -30,9 +31,9 @@ def index(es: str | None, dask: str | None, resume: str | None, as_json: bool, *
                     "Missing option '--source': what to index, such as --source rows.parquet. "
                     "(--resume BUILD finishes a build that was started before.)"
                 )
-            settings, servers = make_settings(IndexSettings, values), services(es, dask)
+            settings, needed = make_settings(IndexSettings, values), services(es, dask)
         else:
             name, given = checked(values["name"]), given_values(IndexSettings, values)
-            servers = services(es, dask)
-            settings = resumed_settings(name, resume, given, servers)
-        print_result(_VERB, run_index(settings, servers, resume), as_json=as_json)
+            needed = services(es, dask)
+            settings = resumed_settings(name, resume, given, needed)
+        print_result(_VERB, run_index(settings, needed, resume), as_json=as_json)

@@ -18,23 +18,20 @@ if TYPE_CHECKING:
     from lsh_core.search.vector_index import VectorIndex
 
 
-_TARGETS = ("id", "vector", "vectors", "text", "image")
+TARGETS = ("id", "vector", "vectors", "text", "image")
 
 
 @click.command()
 @settings_options(SearchSettings)
 @server_options()
 def search(es: str | None, as_json: bool, **values: Any) -> None:
-    """Find nearest neighbours in NAME.
-
-    The target is a stored row (--id), a vector, a text or an image.
-    """
+    """Search, and print the results or write them to a file."""
     with reported(as_json=as_json):
         from lsh_core.search.query_encoder import QueryEncoder
         from lsh_core.search.vector_index import VectorIndex
 
         settings = make_settings(SearchSettings, values)
-        if sum(getattr(settings, each) is not None for each in _TARGETS) != 1:
+        if sum(getattr(settings, each) is not None for each in TARGETS) != 1:
             raise InputError(_not_one_target(settings))
         index = VectorIndex(
             settings.name,
@@ -60,7 +57,7 @@ def search(es: str | None, as_json: bool, **values: Any) -> None:
 
 def _not_one_target(settings: SearchSettings) -> str:
     """Return the advice for a search without exactly one target."""
-    given = [f"--{each}" for each in _TARGETS if getattr(settings, each) is not None]
+    given = [f"--{each}" for each in TARGETS if getattr(settings, each) is not None]
     one = "give one of --id, --vector, --vectors, --text and --image"
     if given:
         return f"{', '.join(given)} are several targets: {one}"

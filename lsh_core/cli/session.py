@@ -26,7 +26,7 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def services(es: str | None, dask: str | None = None) -> Services:
-    """Return the servers to use; see `lsh_core.local.connect.find_services`."""
+    """Return the services to use; see `lsh_core.local.connect.find_services`."""
     from lsh_core.local.connect import find_services
 
     return find_services(es, dask)

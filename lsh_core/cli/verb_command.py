@@ -25,8 +25,8 @@ def command_of(verb: Verb) -> click.Command:
     def call(es: str | None = None, dask: str | None = None, as_json: bool = False, **values: Any) -> None:
         with session(as_json=as_json):
             settings = make_settings(verb.settings, values)
-            servers = dask_address(dask) if verb.needs is Needs.DASK else services(es, dask)
-            print_result(verb, verb.call(settings, servers, **verb.command_arguments), as_json=as_json)
+            needed = dask_address(dask) if verb.needs is Needs.DASK else services(es, dask)
+            print_result(verb, verb.call(settings, needed, **verb.command_arguments), as_json=as_json)
 
     options = settings_options(verb.settings)(_server_options(verb.needs)(call))
     return click.command(verb.name.rpartition(" ")[2], help=verb.help)(options)

@@ -8,12 +8,16 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-FIRST_OPEN_SECONDS = 2.0
-MAX_OPEN_SECONDS = 60.0
-MAX_OPEN_SECONDS_OF_ALL = 10.0
+FIRST_QUARANTINE_SECONDS = 2.0
+"""First quarantine of a node that does not answer; each further failure doubles it."""
+MAX_QUARANTINE_SECONDS = 60.0
+"""Longest quarantine."""
+MAX_QUARANTINE_SECONDS_OF_ALL = 10.0
 """Pause before a node is tried again if no node answers. Then there is no other node to use."""
 _TRIAL_SECONDS = 60.0
+"""Time limit of a trial. After it, another caller may try the node."""
 _LOOK_SECONDS = 0.5
+"""Pause before the pool is asked again while a trial is under way."""
 
 
 @dataclass
@@ -40,9 +44,10 @@ class Turn(NamedTuple):
 class NodePool:
     """Circuit breaker over nodes.
 
-    A node in quarantine is skipped for its neighbour. When the quarantine ends, one caller alone gets the node, as a
-    trial. The other callers skip the node until the trial has called `answered` or `failed`, or `release` if it got no
-    result. Threads may share the pool.
+    A node in quarantine is skipped for its neighbour. The quarantine takes 2 seconds after the first failure, and
+    doubles with each further failure, up to 60 seconds. When it ends, one caller alone gets the node, as a trial of at
+    most 60 seconds. The other callers skip the node until the trial has called `answered` or `failed`, or `release` if
+    it got no result. Threads may share the pool.
     """
 
     def __init__(self, nodes: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -127,7 +132,7 @@ class NodePool:
                 health.away_since = now - after
             elif health.trial_until is None and health.failed_at + health.seconds > now:
                 return now - health.away_since  # Another request that was under way failed too: both are one failure.
-            health.seconds = min(max(FIRST_OPEN_SECONDS, health.seconds * 2), MAX_OPEN_SECONDS)
+            health.seconds = min(max(FIRST_QUARANTINE_SECONDS, health.seconds * 2), MAX_QUARANTINE_SECONDS)
             health.failed_at, health.trial_until = now, None
             return now - health.away_since
 
@@ -164,4 +169,6 @@ class NodePool:
         if health.trial_until is not None:
             return health.trial_until  # So that a trial without an end does not exclude the node for ever.
         nobody_else = all(each.seconds for each in self._health)
-        return health.failed_at + (min(health.seconds, MAX_OPEN_SECONDS_OF_ALL) if nobody_else else health.seconds)
+        return health.failed_at + (
+            min(health.seconds, MAX_QUARANTINE_SECONDS_OF_ALL) if nobody_else else health.seconds
+        )

@@ -110,7 +110,7 @@ def show_build(name: str, build: str | None, services: Services) -> BuildDetails
 
 
 @errors_named()
-def promote_build(settings: PromoteSettings, services: Services) -> AliasMove:
+def promote(settings: PromoteSettings, services: Services) -> AliasMove:
     """Move the alias of a name to a verified build.
 
     Examples

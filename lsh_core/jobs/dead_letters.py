@@ -126,7 +126,7 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> ReplayR
 
 
 @errors_named()
-def build_dead_letters(name: str, build: str | None, services: Services) -> list[DeadLetter]:
+def list_dead_letters(name: str, build: str | None, services: Services) -> list[DeadLetter]:
     """Return the dead letters of `build`, in source order; default: the latest build.
 
     Examples

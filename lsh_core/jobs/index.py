@@ -66,19 +66,19 @@ __all__ = [
     "check",
     "create",
     "finalize",
+    "index",
     "load",
     "plan",
     "promote",
     "require_outcome",
     "resumed_settings",
-    "run_index",
     "summarise",
     "verify",
 ]
 
 
 @errors_named()
-def run_index(settings: IndexSettings, services: Services, build: str | None = None) -> IndexReport:
+def index(settings: IndexSettings, services: Services, build: str | None = None) -> IndexReport:
     """Run all stages and return the report.
 
     Parameters

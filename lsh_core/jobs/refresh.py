@@ -94,7 +94,7 @@ class RefreshReport(SourceFacts):
 
 
 @errors_named()
-def refresh_partition(settings: RefreshSettings, services: Services) -> RefreshReport:
+def refresh(settings: RefreshSettings, services: Services) -> RefreshReport:
     """Upsert the rows of the partition's source, and delete documents that left it.
 
     All rows are checked before the first is written. A refresh that was killed is resumed if the files are the same. A

@@ -1,4 +1,7 @@
-"""Deletes builds: old builds, or one named build."""
+"""Deletes builds: old builds, or one named build.
+
+Nothing deletes old builds on its own: only `airlsh builds retire` and the DAG ``retire_builds`` do.
+"""
 
 from __future__ import annotations
 

@@ -6,18 +6,37 @@ A row names its function and its renderer as ``module:attribute``, so that the r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib import import_module
 from typing import Any
 
-from lsh_core import settings as of
-from lsh_core.settings import Settings
+from lsh_core.settings import (
+    AbandonSettings,
+    DeleteSettings,
+    EvaluateSettings,
+    FeaturesSettings,
+    IndexSettings,
+    ListDeadLettersSettings,
+    ListSettings,
+    PromoteSettings,
+    RefreshSettings,
+    ReplaySettings,
+    ReportSettings,
+    RetireSettings,
+    RollbackSettings,
+    SearchSettings,
+    Settings,
+    ShowBuildSettings,
+    ShowModelSettings,
+    TrainSettings,
+    UpsertSettings,
+)
 
 
 class Needs(Enum):
-    """The servers that a verb works with."""
+    """Services that a verb works with."""
 
     ELASTICSEARCH = "Elasticsearch"
     ELASTICSEARCH_AND_DASK = "Elasticsearch and Dask"
@@ -55,7 +74,7 @@ class DagOffer:
 
 @dataclass(frozen=True, kw_only=True)
 class Verb:
-    """Verb: a function from settings and servers to a result, with its entry points.
+    """Verb: a function from settings and services to a result, with its entry points.
 
     Attributes
     ----------
@@ -64,18 +83,19 @@ class Verb:
     settings
         Model from which options and form are made.
     function
-        ``module:attribute`` of the job, called with the settings and the servers.
+        ``module:attribute`` of the job, called with the settings and the services; for a verb that needs Dask alone,
+        with the settings and the address of the scheduler. None: the verb has only its command.
     summary, details
         Help: one line, and the text after it in the help of the command.
     needs
-        Servers that the job works with.
+        Services that the job works with.
     lines
         ``module:attribute`` of the renderer, a function from the result to lines of text. Without one, the command
         prints JSON.
     if_empty
         Note on standard error where the renderer has no lines.
     takes_fields
-        The job takes the values of the settings one by one, in their order, in place of the model.
+        The job takes the values of the settings as keyword arguments, in place of the model.
     command
         ``module:attribute`` of a command written by hand, for a verb that does more than call its function.
     command_arguments
@@ -86,8 +106,8 @@ class Verb:
 
     name: str
     settings: type[Settings]
-    function: str
     summary: str
+    function: str | None = None
     details: str = ""
     needs: Needs = Needs.ELASTICSEARCH
     lines: str | None = None
@@ -102,10 +122,23 @@ class Verb:
         """Summary and details."""
         return f"{self.summary}\n\n{self.details}" if self.details else self.summary
 
-    def call(self, settings: Settings, servers: Any, **arguments: Any) -> Any:
+    def job(self, *, of_dag: bool = False) -> Callable[..., Any]:
+        """Return the function that the command calls, or the DAG.
+
+        A verb with a command alone has none: ``TypeError``.
+        """
+        function = (self.dag.function if of_dag and self.dag is not None else None) or self.function
+        if function is None:
+            raise TypeError(f"the verb {self.name} has no function, only a command")
+        job: Callable[..., Any] = load(function)
+        return job
+
+    def call(self, settings: Settings, services: Any, **arguments: Any) -> Any:
         """Call the job, and return its result."""
-        given = [getattr(settings, name) for name in type(settings).model_fields] if self.takes_fields else [settings]
-        return load(self.function)(*given, servers, **arguments)
+        if not self.takes_fields:
+            return self.job()(settings, services, **arguments)
+        values = {name: getattr(settings, name) for name in type(settings).model_fields}
+        return self.job()(**values, services=services, **arguments)
 
     def result_lines(self, result: Any) -> Iterable[str]:
         """Return the lines of a result; empty for a verb without a renderer."""
@@ -121,7 +154,7 @@ def load(dotted: str) -> Any:
 VERBS = (
     Verb(
         name="features",
-        settings=of.FeaturesSettings,
+        settings=FeaturesSettings,
         function="lsh_core.jobs.features:compute_features",
         summary="Encode texts or images into Parquet embeddings.",
         details="Needs no Elasticsearch. A repeated run resumes: it encodes only the rows that it has not encoded.\n\n"
@@ -140,7 +173,7 @@ VERBS = (
     ),
     Verb(
         name="train",
-        settings=of.TrainSettings,
+        settings=TrainSettings,
         function="lsh_core.jobs.train:train",
         summary="Train a model on a sample of the source.",
         details="Stores the model under NAME. `airlsh index` takes the newest model of its NAME.",
@@ -155,8 +188,8 @@ VERBS = (
     ),
     Verb(
         name="index",
-        settings=of.IndexSettings,
-        function="lsh_core.jobs.index:run_index",
+        settings=IndexSettings,
+        function="lsh_core.jobs.index:index",
         summary="Load the source into a new build, verify it, and promote it.",
         details="The live build of NAME answers queries until the new build is verified. A run that fails leaves it "
         "as it is; --resume finishes the failed build.",
@@ -166,16 +199,15 @@ VERBS = (
     ),
     Verb(
         name="search",
-        settings=of.SearchSettings,
-        function="lsh_core.search.vector_index:VectorIndex",
+        settings=SearchSettings,
         summary="Find the nearest neighbours of rows, vectors, texts or images.",
-        details="Give one query: --id, --vectors, --encode-text or --image. --text adds words that the rows should "
-        "contain.",
+        details="Give one target: --id, --vector, --vectors, --text or --image. --match adds words, which rank rows "
+        "that contain them higher.",
         command="lsh_core.cli.search_command:search",
     ),
     Verb(
         name="evaluate",
-        settings=of.EvaluateSettings,
+        settings=EvaluateSettings,
         function="lsh_core.jobs.evaluate:evaluate",
         summary="Measure recall and latency of the live build by effort.",
         details="Compares its answers with the true neighbours, which a scan of all rows finds.",
@@ -189,7 +221,7 @@ VERBS = (
     ),
     Verb(
         name="upsert",
-        settings=of.UpsertSettings,
+        settings=UpsertSettings,
         function="lsh_core.jobs.changes:upsert",
         summary="Insert or replace rows in the live build.",
         details="Later builds of NAME get the rows as well.",
@@ -197,7 +229,7 @@ VERBS = (
     ),
     Verb(
         name="delete",
-        settings=of.DeleteSettings,
+        settings=DeleteSettings,
         function="lsh_core.jobs.changes:delete",
         summary="Delete documents from the live build by id.",
         details="Later builds of NAME lose the documents as well.",
@@ -205,8 +237,8 @@ VERBS = (
     ),
     Verb(
         name="refresh",
-        settings=of.RefreshSettings,
-        function="lsh_core.jobs.refresh:refresh_partition",
+        settings=RefreshSettings,
+        function="lsh_core.jobs.refresh:refresh",
         summary="Make one partition of the live build equal to its source.",
         details="Upserts the rows of the partition, and deletes its documents that are no longer in the source. "
         "Safe to repeat and to kill: each version of the files is applied once.",
@@ -222,7 +254,7 @@ VERBS = (
     ),
     Verb(
         name="models list",
-        settings=of.ListSettings,
+        settings=ListSettings,
         function="lsh_core.jobs.models:list_models",
         summary="List models, newest first.",
         lines="lsh_core.jobs.report_lines:models",
@@ -231,7 +263,7 @@ VERBS = (
     ),
     Verb(
         name="models show",
-        settings=of.ShowModelSettings,
+        settings=ShowModelSettings,
         function="lsh_core.jobs.models:show_model",
         summary="Show the record of one model as JSON.",
         details="MODEL_ID is an id, or a name: then the newest model of this name is shown.",
@@ -239,7 +271,7 @@ VERBS = (
     ),
     Verb(
         name="builds list",
-        settings=of.ListSettings,
+        settings=ListSettings,
         function="lsh_core.jobs.builds:list_builds",
         summary="List builds, newest first.",
         lines="lsh_core.jobs.report_lines:builds",
@@ -248,28 +280,28 @@ VERBS = (
     ),
     Verb(
         name="builds show",
-        settings=of.ShowBuildSettings,
+        settings=ShowBuildSettings,
         function="lsh_core.jobs.builds:show_build",
         summary="Show the record of one build as JSON.",
         takes_fields=True,
     ),
     Verb(
         name="builds report",
-        settings=of.ReportSettings,
+        settings=ReportSettings,
         function="lsh_core.jobs.report:report",
         summary="Write the report of the last evaluation of a build.",
         lines="lsh_core.jobs.report_lines:report_written",
     ),
     Verb(
         name="builds promote",
-        settings=of.PromoteSettings,
-        function="lsh_core.jobs.builds:promote_build",
+        settings=PromoteSettings,
+        function="lsh_core.jobs.builds:promote",
         summary="Move the alias to a verified build.",
         lines="lsh_core.jobs.report_lines:moved",
     ),
     Verb(
         name="builds rollback",
-        settings=of.RollbackSettings,
+        settings=RollbackSettings,
         function="lsh_core.jobs.builds:rollback",
         summary="Move the alias back to an earlier build.",
         lines="lsh_core.jobs.report_lines:moved",
@@ -282,11 +314,11 @@ VERBS = (
     ),
     Verb(
         name="builds retire",
-        settings=of.RetireSettings,
+        settings=RetireSettings,
         function="lsh_core.jobs.retention:retire",
         summary="Delete old builds.",
         details="Keeps the live build, the newest verified builds, and builds that changed a short while ago. "
-        "Models stay.",
+        "Models stay. Nothing deletes old builds on its own: run this command, or schedule the DAG retire_builds.",
         lines="lsh_core.jobs.report_lines:retired",
         dag=DagOffer(
             dag_id="retire_builds",
@@ -298,15 +330,15 @@ VERBS = (
     ),
     Verb(
         name="builds abandon",
-        settings=of.AbandonSettings,
+        settings=AbandonSettings,
         function="lsh_core.jobs.retention:abandon",
         summary="Delete one build that is not live, and its records.",
         lines="lsh_core.jobs.report_lines:abandoned",
     ),
     Verb(
         name="dead-letters list",
-        settings=of.ListDeadLettersSettings,
-        function="lsh_core.jobs.dead_letters:build_dead_letters",
+        settings=ListDeadLettersSettings,
+        function="lsh_core.jobs.dead_letters:list_dead_letters",
         summary="List the rejected rows of a build with their reasons.",
         lines="lsh_core.jobs.report_lines:dead_letters",
         if_empty="this build has no dead letters",
@@ -314,7 +346,7 @@ VERBS = (
     ),
     Verb(
         name="dead-letters replay",
-        settings=of.ReplaySettings,
+        settings=ReplaySettings,
         function="lsh_core.jobs.dead_letters:replay_dead_letters",
         summary="Load corrected rows in place of dead letters.",
         details="Verifies the build again afterwards.",
@@ -332,10 +364,13 @@ GROUPS = {
 
 
 def verb(name: str) -> Verb:
-    """Return the verb whose command is `name`."""
-    return next(each for each in VERBS if each.name == name)
+    """Return the verb whose command is `name`; raise ``KeyError`` if there is none."""
+    return {each.name: each for each in VERBS}[name]
 
 
 def verb_of_dag(dag_id: str) -> tuple[Verb, DagOffer]:
-    """Return the verb that the single-task DAG `dag_id` runs, and its offer."""
-    return next((each, each.dag) for each in VERBS if each.dag is not None and each.dag.dag_id == dag_id)
+    """Return the verb that the single-task DAG `dag_id` runs, and its offer.
+
+    ``KeyError`` is raised if no verb offers `dag_id`.
+    """
+    return {each.dag.dag_id: (each, each.dag) for each in VERBS if each.dag is not None}[dag_id]

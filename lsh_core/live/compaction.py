@@ -1,7 +1,8 @@
 """Compaction of the journal: deletes superseded changes and changes that the source contains.
 
-The last change of each id stays, even a delete: a later build from an older source must not bring the document back. It
-is never moved, so concurrent readers and replays see it. A compaction may be killed and repeated at any time.
+Without a watermark the last change of each id stays, even a delete: a later build from an older source must not bring
+the document back. Up to the watermark the last change goes too, as no build will replay it. A change that stays keeps
+its position, so concurrent readers and replays see it. A compaction may be killed and repeated at any time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Complete reads of the journal, whichever node answers.
 
-A node that rejoins after a partition serves stale data for some seconds but cannot acknowledge writes. So the end of
-the journal is found by a write, and a shard copy is read only after it was seen to contain that write. Uses two marker
-documents per index name; they carry no ``name``, so change queries skip them.
+A node that rejoins after a network split serves stale data for some seconds but cannot acknowledge writes. So
+`barrier` writes twice. The first write, the document ``turn``, finds the end of the journal. Once every copy has
+reached this end, the second write, the document ``settled``, records it. `read_after_barrier` reads a shard copy only
+if it finds ``settled`` there. Each index name has one document of each kind; they carry no ``name``, so queries for
+changes skip them.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from elasticsearch import Elasticsearch
 
-from lsh_core.builds.bulk_lines import LIVE_VERSION
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.names import replay_alias
+from lsh_core.builds.row_versions import position_of_version, version_of_change
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.paging import pages
 from lsh_core.errors import UnavailableError, VerificationError
@@ -166,8 +166,8 @@ def _note(refused: dict[str, str], more: dict[str, str]) -> None:
 def _prove(journal: Journal, cluster: Cluster, index: str, changes: Sequence[Entry], refused: dict[str, str]) -> None:
     """Read changed ids back in real time; each must hold its change or a later one."""
     by_id = {entry.id: entry for entry in changes}
-    # A node that rejoins after a partition may answer from an old copy: ids missing on one node are read from the
-    # others.
+    # A node that rejoins after a network split may answer from an old copy: ids missing on one node are read from
+    # the others.
     for node in range(len(cluster.urls)):
         missing: list[tuple[Entry, dict[str, Any]]] = []
         for part in pages(list(by_id), _IDS_PER_PAGE):
@@ -192,7 +192,7 @@ def _versions(client: Elasticsearch, *, index: str, ids: Sequence[str]) -> list[
 
 
 def _holds(change: Entry, document: dict[str, Any]) -> bool:
-    wanted = LIVE_VERSION + change.effective_position
+    wanted = version_of_change(change.effective_position)
     if not document.get("found"):
         return change.kind == "delete"
     version = int(document["_version"])
@@ -201,7 +201,7 @@ def _holds(change: Entry, document: dict[str, Any]) -> bool:
 
 def _not_held(index: str, change: Entry, document: dict[str, Any], reason: str | None) -> VerificationError:
     why = f" ({reason})" if reason is not None else ""
-    state = f"version {int(document['_version']) - LIVE_VERSION}" if document.get("found") else "absent"
+    state = f"version {position_of_version(int(document['_version']))}" if document.get("found") else "absent"
     error = VerificationError(
         index, f"live change of {change.id!r}{why}", f"the {change.kind} at position {change.effective_position}", state
     )

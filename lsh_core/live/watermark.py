@@ -1,6 +1,7 @@
-"""Source watermark: the journal position up to which a build's source already contains every live change.
+"""Finds the source watermark of a new build, and the deletable part of the journal.
 
-Replay starts after it.
+The watermark is a journal position: the source of the build contains every change up to it, and replay starts after it.
+A build that depends on deleted changes is refused.
 """
 
 from __future__ import annotations

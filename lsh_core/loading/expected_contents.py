@@ -1,4 +1,8 @@
-"""Computes the contents that an index must have, from the ledger alone. Pure: no I/O."""
+"""Computes from the ledger which documents an index must hold. Pure: no I/O.
+
+For each chunk: the number of its documents, and the sum of their row numbers. Of the rows with one id the last counts,
+as in the index itself; `lsh_core.builds.row_versions` has the rule.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +72,7 @@ def expected_contents(
 ) -> ExpectedContents:
     """Compute the expected contents: for each id, the last row in source order wins.
 
-    The order of arrival does not matter, because the version of each write is its row number.
+    The order of arrival does not matter; see `lsh_core.builds.row_versions`.
 
     Parameters
     ----------
@@ -104,7 +108,7 @@ def expected_contents(
         documents=documents,
         repeated=counted["valid"] - counted["replaced"] - documents,
         replaced=counted["replaced"],
-        chunks=chunks.holdings(),
+        chunks=chunks.contents(),
     )
 
 
@@ -151,7 +155,7 @@ class _Chunks:
         self._documents += np.bincount(at, minlength=len(starts))
         np.add.at(self._sums, at, row_numbers)
 
-    def holdings(self) -> dict[int, ChunkContents]:
+    def contents(self) -> dict[int, ChunkContents]:
         """Return the contents by chunk number."""
         numbers, _ = self._in_order()
         return {

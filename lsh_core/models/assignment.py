@@ -1,9 +1,9 @@
-"""Finds the nearest lists of rows, exactly or through groups of lists.
+"""Finds, for each row, the lists nearest to it: exactly, or through groups of lists.
 
 Comparing a row with all of 16,000 lists costs 16,000 distances. In two levels the lists are grouped. Each group stores
 the `examined` lists nearest to its centre, and a row is compared only with the examined lists of its nearest group.
-Rows of one group share one block product, and the examined centroids fit the cache. Gathering centroids costs the same
-for one row of a group as for a thousand, so chunks of tens of thousands of rows should be encoded, not single rows.
+Rows of one group share one block product, and the examined centroids fit the cache. Encode tens of thousands of rows
+at once: the centroids of a group are gathered once per call.
 
 Figures: docs/decisions/models.md.
 """

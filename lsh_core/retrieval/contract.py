@@ -3,6 +3,8 @@
 For one vector column a strategy defines the mapped fields, the codes written with a row, the searches by vector and by
 stored id, and the unit of effort. A model names its strategy (`LSHModel.retrieval`). An index stores the name and the
 parameters in its ``_meta``.
+
+`lsh_core.search.effort` chooses the effort of a search. Under a filter, `Retrieval.effort_under_filter` scales it.
 """
 
 from __future__ import annotations

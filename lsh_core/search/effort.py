@@ -1,4 +1,7 @@
-"""Chooses the effort of a search: the caller's, or enough for a recall. Pure: no I/O."""
+"""Chooses the effort of a search: the caller's, or enough for a recall. Pure: no I/O.
+
+Under a filter the chosen effort is then scaled by `lsh_core.retrieval.contract.Retrieval.effort_under_filter`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Runs searches on the live build; repeats them if the alias moves."""
+"""Sends searches to the live build of a name, and repeats them if it disappears.
+
+The name is resolved at most once a second. A search is repeated if its index was deleted, if a shard is away, or if the
+alias moved while an encoder was loaded.
+"""
 
 from __future__ import annotations
 

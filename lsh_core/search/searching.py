@@ -1,8 +1,8 @@
 """Answers search requests on one build.
 
-The steps are: effort, target, queries, one Elasticsearch request, results. At most sixteen requests are answered at a
-time, all by the same build. Besides the queries only two kinds of request are sent: counts of the rows that pass a
-filter, and reads of a stored row's vector.
+The steps are: effort, target, queries, one Elasticsearch request, results. At most sixteen search requests are answered
+together, all by one build. Two more kinds of Elasticsearch request may come first: a count of the rows that pass a
+filter, and a read of a stored row's vector. A result with too few rows is replaced by a scan.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ class Searcher:
     def _vector_of_row(self, build: SearchableBuild, request: SearchRequest, effort: int | None) -> _Vector | None:
         """Return the vector of a stored row; None if the server looks it up.
 
-        The server looks it up for scans, and if the stored codes of the row lead to enough neighbours. Under a filter,
-        or with an effort of the caller, they do not.
+        A row stores the lists that its own query visits at the default effort. Another effort, or a filter, needs other
+        lists, so the vector is read first. A scan needs no lists.
         """
         plain = request.filter is None and not request.effort
         if (plain or effort is None) and build.field.strategy.can_look_up(effort):

@@ -35,7 +35,10 @@ class Identifiers:
 
 
 def check_id_type(type_: pa.DataType, *, where: str, column: str) -> None:
-    """Raise `SchemaError` unless values of the plain type `type_` can be ids."""
+    """Raise `SchemaError` unless values of the plain type `type_` can be ids.
+
+    `lsh_core.sources.plain_types` makes plain types of others: UUIDs come here as texts.
+    """
     if not (is_text(type_) or types.is_integer(type_) or types.is_decimal(type_)):
         raise SchemaError(where, column, f"is {type_}; ids must be strings, UUIDs, integers or whole decimals")
 

@@ -1,5 +1,7 @@
 """Draws a seeded training sample over all files, with bounded reads.
 
+The caller gives the size: the setting ``sample``, else the `default_sample` of the model.
+
 If the source has few more rows than the sample, all row groups are read. Otherwise a systematic sample [1]_ of row
 groups is read, spread evenly over the whole source. Within the row groups, one row is drawn from each stratum of equal
 size. The sample depends only on the rows of the files, the size and the seed, not on the workers.

@@ -1,4 +1,4 @@
-"""Finds the servers of a task's job in the connections of Airflow."""
+"""Finds the services of a task's job in the connections of Airflow."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def caller_id(context: Mapping[str, Any], part: str = "") -> str:
 
 
 def services_from_connections(context: Mapping[str, Any], part: str = "") -> Services:
-    """Return the servers of ``airlsh_elasticsearch_default`` and ``dask_default``.
+    """Return the services of ``airlsh_elasticsearch_default`` and ``dask_default``.
 
     Parameters
     ----------

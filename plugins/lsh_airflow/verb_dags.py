@@ -9,7 +9,7 @@ from airflow.sdk import dag, result, task
 from lsh_airflow.forms import form
 from lsh_airflow.job_tasks import run_dask_job, run_job, with_partition_key
 from lsh_airflow.retries import REPEATABLE
-from lsh_core.jobs.verbs import Needs, load, verb_of_dag
+from lsh_core.jobs.verbs import Needs, verb_of_dag
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -42,7 +42,7 @@ def verb_dag(dag_id: str, *, doc: str | None, file: str) -> DAG:
         @result
         @task(task_id=offer.task_id, doc_md=verb.help)
         def call(**context: Any) -> dict[str, Any]:
-            job = load(offer.function or verb.function)
+            job = verb.job(of_dag=True)
             run = run_dask_job if verb.needs is Needs.DASK else run_job
             given = context if offer.partition is None else with_partition_key(context, offer.partition)
             return run(job, verb.settings, given, lines=verb.result_lines)

@@ -28,7 +28,7 @@ from lsh_core.evaluation.ground_truth import true_neighbours
 from lsh_core.evaluation.measurement import lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.jobs.evaluate import evaluate
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.metrics import metric_names

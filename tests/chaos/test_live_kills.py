@@ -18,7 +18,7 @@ from lsh_core.builds.names import live_write_alias
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.local.cluster import ElasticsearchCluster

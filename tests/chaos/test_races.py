@@ -15,8 +15,8 @@ from lsh_core.builds.names import live_write_alias, physical_index
 from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import LeaseHeldError, PromotionConflictError
-from lsh_core.jobs.builds import promote_build, rollback
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.builds import promote, rollback
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.retention import retire
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -92,8 +92,7 @@ def test_promotion_beside(services: Services, racers: Racers, tmp_path: Path, ri
     with reading(READERS, services.connection.urls, name, VECTORS[:50]) as seen:
         for _ in range(RACES):
             one, other = (
-                Action(promote_build, PromoteSettings(name=name, build=build))
-                for build in not_live(services, name, builds)
+                Action(promote, PromoteSettings(name=name, build=build)) for build in not_live(services, name, builds)
             )
             outcomes = racers.race(
                 one, other if rival == "promotion" else Action(rollback, RollbackSettings(name=name))

@@ -75,7 +75,7 @@ def test_the_partition_of_the_form_reaches_the_job(
         )
 
     monkeypatch.setenv("AIRLSH_SOURCE_ROOTS", str(tmp_path))
-    monkeypatch.setattr(refresh, "refresh_partition", refreshed)
+    monkeypatch.setattr(refresh, "refresh", refreshed)
     conf = {"name": "docs", "source": str(tmp_path), "partition": "day=1"}
     assert dags["refresh_partition"].test(run_conf=conf).state == DagRunState.SUCCESS
     assert seen == ["day=1"]

@@ -15,8 +15,8 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SourceChangedError, SourceError, StoppedEarlyError
 from lsh_core.jobs import dead_letters as jobs_dead_letters
 from lsh_core.jobs import index as stages
-from lsh_core.jobs.dead_letters import build_dead_letters, replay_dead_letters
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.dead_letters import list_dead_letters, replay_dead_letters
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -121,7 +121,7 @@ def test_a_load_that_refuses_too_much_stops_early(services: Services, tmp_path: 
     assert stopped.value.dead_lettered * 2 == stopped.value.loaded
     assert "zero_vector" in str(stopped.value)
     assert live_index(services.cluster, "stopped") is None
-    letters = build_dead_letters("stopped", build, services)
+    letters = list_dead_letters("stopped", build, services)
     assert {letter.error for letter in letters} == {"zero_vector"}
 
     report = run_index(settings.model_copy(update={"max_dead_letters": rows}), services, build)
@@ -180,7 +180,7 @@ def test_corrected_rows_take_the_places_of_refused_ones(
         assert report.accepted == report.documents == len(winners) == 593
         assert report.repeated == rows - 3 - len(winners)
         assert held_rows(services, first.index) == winners
-    left = build_dead_letters("mended", None, services)
+    left = list_dead_letters("mended", None, services)
     assert {letter.row + 300 * (letter.source.count("day=1")): letter.error for letter in left} == {
         40: "null_id",
         333: "zero_vector",

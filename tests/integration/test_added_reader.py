@@ -17,9 +17,10 @@ from lsh_core.elastic.leases import Caller
 from lsh_core.errors import SourceChangedError
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.evaluate import evaluate
-from lsh_core.jobs.index import resumed_settings, run_index
+from lsh_core.jobs.index import index as run_index
+from lsh_core.jobs.index import resumed_settings
 from lsh_core.jobs.index_report import IndexReport
-from lsh_core.jobs.refresh import refresh_partition
+from lsh_core.jobs.refresh import refresh
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.local.dask_cluster import DaskCluster
@@ -114,7 +115,7 @@ def test_a_file_that_changed_after_planning_is_refused(services: Services, index
 def test_a_partition_becomes_what_its_arrays_are(services: Services, indexed: IndexReport, source: Path) -> None:
     assert indexed.promoted
     write_day(source, 1, ids=np.array([f"1-{row}" for row in range(ROWS - 1)] + ["fresh"]))
-    report = refresh_partition(RefreshSettings(name=NAME, source=str(source), partition="day=1"), services)
+    report = refresh(RefreshSettings(name=NAME, source=str(source), partition="day=1"), services)
     assert (report.upserted, report.deleted) == (ROWS, 1)
     vector = np.load(source / "day=1" / "rows.npy")[ROWS - 1]
     assert VectorIndex(NAME, services.connection).search(vector, k=1).ids == ["fresh"]

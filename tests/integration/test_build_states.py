@@ -16,10 +16,10 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import PromotionConflictError, SourceChangedError, SourceError, UnverifiedError, VerificationError
 from lsh_core.jobs import dead_letters as jobs_dead_letters
 from lsh_core.jobs import index as stages
-from lsh_core.jobs.builds import promote_build, rollback
+from lsh_core.jobs.builds import promote, rollback
 from lsh_core.jobs.dead_letters import ReplayReport, replay_dead_letters
-from lsh_core.jobs.index import run_index
-from lsh_core.jobs.refresh import refresh_partition
+from lsh_core.jobs.index import index as run_index
+from lsh_core.jobs.refresh import refresh
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages import verify as verify_stage
 from lsh_core.jobs.train import train
@@ -200,7 +200,7 @@ def test_a_corrected_row_does_not_bring_back_what_was_deleted_live(
     case.write("r7")
     case.delete("r7")
     if not is_live:
-        promote_build(PromoteSettings(name=case.name, build=case.index()), case.services)
+        promote(PromoteSettings(name=case.name, build=case.index()), case.services)
     stages.verify(case.settings, build, case.services)
     case.client.indices.refresh(index=index)
     time.sleep(1)  # The shard's clock for this moves in steps.
@@ -229,7 +229,7 @@ def test_a_corrected_row_does_not_come_back_into_a_partition_that_was_refreshed(
     settings = IndexSettings(name=name, source=source, max_dead_letters=2, recall_queries=40)
     build = run_index(settings, services).build
     less = write_source(tmp_path / "less.parquet", IDS[:7], VECTORS[:7])
-    refresh_partition(RefreshSettings(name=name, source=less, partition="day=0"), services)
+    refresh(RefreshSettings(name=name, source=less, partition="day=0"), services)
     corrected = write_source(tmp_path / "corrected.parquet", ["r7", "r37"], VECTORS[[7, 37]])
 
     replay = ReplaySettings(name=name, source=corrected, build=build)
@@ -239,6 +239,6 @@ def test_a_corrected_row_does_not_come_back_into_a_partition_that_was_refreshed(
     assert (result.report.state, result.report.documents) == (BuildState.VERIFIED, 7 + 30)
     client = services.connection.client()
     assert [bool(client.exists(index=name, id=each)) for each in ("r7", "r37")] == [False, True]
-    refresh_partition(RefreshSettings(name=name, source=less, partition="day=1"), services)
+    refresh(RefreshSettings(name=name, source=less, partition="day=1"), services)
     with pytest.raises(SourceError, match="day=0, day=1 were refreshed"):
         replay_dead_letters(replay, services)

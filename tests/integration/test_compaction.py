@@ -19,9 +19,9 @@ from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ChangesGoneError, SettingsError, VerificationError
 from lsh_core.jobs import index as stages
-from lsh_core.jobs.builds import promote_build, rollback
+from lsh_core.jobs.builds import promote, rollback
 from lsh_core.jobs.dead_letters import replay_dead_letters
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -184,7 +184,7 @@ def test_the_watermark_of_a_source_counts_in_later_builds_too(services: Services
 
     assert rollback(RollbackSettings(name="covered"), services).live == first.index
     assert held(services, first.index, list(state)) == state
-    promote_build(PromoteSettings(name="covered", build=second.build), services)
+    promote(PromoteSettings(name="covered", build=second.build), services)
     third = index(services, "covered", new)
     assert third.replaced == 3
     records = BuildRecords(services.cluster).of("covered")

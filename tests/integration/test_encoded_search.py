@@ -19,9 +19,9 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError
 from lsh_core.jobs.changes import upsert
 from lsh_core.jobs.features import compute_features
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.raw_to_index import train_or_reuse
-from lsh_core.jobs.refresh import refresh_partition
+from lsh_core.jobs.refresh import refresh
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.models.store import find_model
@@ -166,7 +166,7 @@ def test_a_model_of_other_vectors_is_refused(services: Services, encoded: str, t
     with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
         upsert(UpsertSettings(name=NAME, source=str(tmp_path)), services)
     with pytest.raises(ModelMismatchError, match="encoder text abababababab"):
-        refresh_partition(RefreshSettings(name=NAME, source=str(tmp_path), partition="day=1"), services)
+        refresh(RefreshSettings(name=NAME, source=str(tmp_path), partition="day=1"), services)
     assert live.search(text="anything", k=3, recall=1.0) == before
 
 

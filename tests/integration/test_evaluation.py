@@ -17,7 +17,7 @@ from lsh_core.evaluation.ground_truth import GroundTruth, true_neighbours
 from lsh_core.evaluation.query_set import QuerySet, draw_rows, draw_unseen
 from lsh_core.evaluation.remedies import diagnose
 from lsh_core.jobs.evaluate import evaluate
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.report import report
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

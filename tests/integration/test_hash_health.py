@@ -12,7 +12,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation import token_counts
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.evaluation.token_counts import count_tokens
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

@@ -28,9 +28,9 @@ from lsh_core.errors import (
     VerificationError,
 )
 from lsh_core.jobs import index as stages
-from lsh_core.jobs.builds import list_builds, promote_build, rollback
-from lsh_core.jobs.dead_letters import build_dead_letters
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.builds import list_builds, promote, rollback
+from lsh_core.jobs.dead_letters import list_dead_letters
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.models import list_models
 from lsh_core.jobs.retention import retire
@@ -172,7 +172,7 @@ def test_every_bad_row_is_a_dead_letter_with_its_place_and_reason(services: Serv
     report = run_index(settings.model_copy(update={"max_dead_letters": 9}), services)
 
     assert (report.rows_read, report.accepted, report.dead_lettered) == (1_000, 991, 9)
-    letters = build_dead_letters("spoiled", None, services)
+    letters = list_dead_letters("spoiled", None, services)
     assert {letter.row: letter.error for letter in letters} == expected
     assert {letter.row_group for letter in letters} == {0, 5}
     assert all(letter.source == str(path) and letter.reason for letter in letters)
@@ -273,7 +273,7 @@ def test_a_run_goes_on_from_its_ledger_and_notices_what_is_missing(services: Ser
     with pytest.raises(VerificationError, match="2 chunks"):
         stages.verify(settings, build, services)
     with pytest.raises(PromotionConflictError, match="is failed, not verified"):
-        promote_build(PromoteSettings(name="again", build=build), services)
+        promote(PromoteSettings(name="again", build=build), services)
     assert live_index(services.cluster, "again") is None
 
 
@@ -315,7 +315,7 @@ def test_builds_are_promoted_rolled_back_and_retired(
     assert not waiting.promoted
     assert live_index(services.cluster, "moving") == builds[2].index
 
-    promote_build(PromoteSettings(name="moving", build=waiting.build), services)
+    promote(PromoteSettings(name="moving", build=waiting.build), services)
     back = rollback(RollbackSettings(name="moving"), services)
     assert (back.previous_index, back.live) == (waiting.index, builds[2].index)
 

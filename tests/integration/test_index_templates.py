@@ -12,7 +12,7 @@ from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import ensure_system_index
 from lsh_core.errors import IndexTemplateError
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex

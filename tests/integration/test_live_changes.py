@@ -19,7 +19,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, Caller, hold
 from lsh_core.errors import NotFoundError, SourceError, UnavailableError, VerificationError
 from lsh_core.jobs.changes import delete, upsert
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.live.journal import Change, Journal

@@ -12,7 +12,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.jobs.builds import show_build
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.models import show_model
 from lsh_core.jobs.services import Services

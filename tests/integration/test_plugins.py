@@ -15,7 +15,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SettingsError
 from lsh_core.exact.nearest_rows import exact_neighbours
 from lsh_core.jobs.evaluate import evaluate
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.models import show_model
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

@@ -20,8 +20,9 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.errors import AirlshError, LeaseHeldError, NotFoundError, PromotionConflictError
 from lsh_core.jobs import promotion
-from lsh_core.jobs.builds import list_builds, promote_build, rollback
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.builds import list_builds, rollback
+from lsh_core.jobs.builds import promote as promote_build
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.promotion import catch_up, make_live
 from lsh_core.jobs.retention import abandon, retire
 from lsh_core.jobs.services import Services

@@ -25,7 +25,7 @@ from lsh_core.errors import (
     SourceError,
     VectorError,
 )
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.live_index import RESOLVE_SECONDS

@@ -16,7 +16,7 @@ from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.cli.main import main
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.red_indices import red_indices
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.local.readiness import Readiness

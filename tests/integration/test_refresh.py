@@ -24,10 +24,11 @@ from lsh_core.errors import (
     SourceError,
 )
 from lsh_core.jobs import refresh as refreshing
-from lsh_core.jobs.builds import promote_build, rollback
-from lsh_core.jobs.index import check, run_index
+from lsh_core.jobs.builds import promote, rollback
+from lsh_core.jobs.index import check
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.index_report import IndexReport
-from lsh_core.jobs.refresh import RefreshReport, refresh_partition
+from lsh_core.jobs.refresh import RefreshReport, refresh
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.live.journal import Journal
@@ -70,7 +71,7 @@ class Lake:
 
     def refresh(self, day: str, **options: Any) -> RefreshReport:
         settings = RefreshSettings(name=self.name, source=str(self.folder), partition=f"day={day}", **options)
-        return refresh_partition(settings, self.services)
+        return refresh(settings, self.services)
 
     def held(self) -> dict[str, tuple[str | None, int]]:
         """Return partition and stamp of every live document, by id."""
@@ -257,7 +258,7 @@ def test_a_refresh_during_a_rebuild_counts_in_the_new_build_and_after_a_rollback
     lake.write("1", {f"a{each}": each + 1000 for each in range(200)})
     assert lake.refresh("1").deleted == 100
 
-    promote_build(PromoteSettings(name=lake.name, build=built.build), lake.services)
+    promote(PromoteSettings(name=lake.name, build=built.build), lake.services)
     assert live_index(lake.services.cluster, lake.name) == built.index
     assert lake.held() == lake.wanted()
 
@@ -406,7 +407,7 @@ def test_ten_writers_and_three_partitions_during_a_reindex_a_promotion_and_a_rol
     wanted = {identity: kept for identity, kept in model.items() if kept is not None}
     wanted |= {each: (f"day={day}", turn) for day, rows in landed.items() for each, turn in rows.items()}
     assert lake.held() == wanted
-    promote_build(PromoteSettings(name=lake.name, build=second.build), lake.services)
+    promote(PromoteSettings(name=lake.name, build=second.build), lake.services)
     assert live_index(lake.services.cluster, lake.name) == second.index
     assert lake.held() == wanted
 
@@ -472,11 +473,11 @@ def test_what_cannot_be_refreshed_is_said_and_changes_nothing(lake: Lake, tmp_pa
     write_source(tmp_path / "empty.parquet", [], clustered(0, DIMS), stamp=[])
     empty = {"name": lake.name, "source": str(tmp_path / "empty.parquet"), "partition": "day=1"}
     with pytest.raises(SourceError, match="--allow-empty"):
-        refresh_partition(RefreshSettings(**empty), lake.services)
+        refresh(RefreshSettings(**empty), lake.services)
     assert not journal.has_any(after=before)
     assert len(lake.held()) == 600
 
-    gone = refresh_partition(RefreshSettings(**empty, allow_empty=True), lake.services)
+    gone = refresh(RefreshSettings(**empty, allow_empty=True), lake.services)
     assert gone.deleted == 300
     assert set(lake.held()) == {f"b{each}" for each in range(300)}
 
@@ -500,7 +501,7 @@ def test_only_the_types_of_the_partition_itself_must_be_those_of_the_build(lake:
 def test_a_file_of_its_own_is_given_the_partition_it_is_said_to_be(lake: Lake, tmp_path: Path) -> None:
     lake.index()
     landed = write_source(tmp_path / "landed.parquet", ["n1", "n2"], clustered(2, DIMS), stamp=[1, 2])
-    refresh_partition(RefreshSettings(name=lake.name, source=landed, partition="day=3"), lake.services)
+    refresh(RefreshSettings(name=lake.name, source=landed, partition="day=3"), lake.services)
     client = lake.services.connection.client()
     client.indices.refresh(index=lake.name)
     assert client.count(index=lake.name, query={"term": {"day": "3"}})["count"] == 2

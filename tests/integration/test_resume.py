@@ -23,7 +23,8 @@ from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LeaseHeldError, LoadError, NotFoundError, SettingsError, UnavailableError
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.dask import futures, load_job
-from lsh_core.jobs.index import resumed_settings, run_index
+from lsh_core.jobs.index import index as run_index
+from lsh_core.jobs.index import resumed_settings
 from lsh_core.jobs.services import Services, dask_client
 from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, TrainSettings

@@ -18,7 +18,7 @@ from lsh_core.elastic.search_posting import post_search
 from lsh_core.elastic.server_check import check_server
 from lsh_core.errors import AccessError, CertificateError, UnsupportedServerError
 from lsh_core.jobs.builds import rollback
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex

@@ -13,7 +13,7 @@ import pytest
 from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import CapacityError, RequestRefusedError, SchemaError, SourceError
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, TrainSettings

@@ -16,8 +16,8 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SchemaError
-from lsh_core.jobs.dead_letters import build_dead_letters
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.dead_letters import list_dead_letters
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -88,7 +88,7 @@ def test_dates_that_no_document_holds_are_dead_letters_in_plain_words(indexed: I
     at = pa.array([far.get(row, -62135596800) * 1000 for row in range(ROWS)], pa.timestamp("ms", "Asia/Kolkata"))
     days = pa.array([2932897 if row == 3 else 2932896 for row in range(ROWS)], pa.date32())
     report, documents = indexed(table(at=at, day=days), max_dead_letters=10)
-    letters = {each.id: each for each in build_dead_letters(NAME, report.build, services)}
+    letters = {each.id: each for each in list_dead_letters(NAME, report.build, services)}
     assert sorted(letters) == ["r0", "r1", "r2", "r3"]
     assert {each.error for each in letters.values()} == {"date_out_of_range"}
     assert (
@@ -156,7 +156,7 @@ def test_numbers_decimals_times_and_structs_of_two_files_lose_nothing(indexed: I
         late=pa.array(["only here"] * ROWS),
     )
     report, documents = indexed(first, second, max_dead_letters=1)
-    (letter,) = build_dead_letters(NAME, report.build, services)
+    (letter,) = list_dead_letters(NAME, report.build, services)
     assert (letter.id, letter.error) == ("r0", "value_not_exact")
     assert "column 'f' holds 9007199254740993, which double does not hold exactly" in letter.reason
     own = {"airlsh", "embedding"}
@@ -236,7 +236,7 @@ def test_ids_may_be_whole_decimals_and_differ_in_type(indexed: Indexed, services
     second = table(ROWS).set_column(0, "id", pa.array(range(ROWS, 2 * ROWS)))
     report, documents = indexed(first, second, max_dead_letters=1)
     assert set(documents) == set(map(str, range(1, 2 * ROWS)))
-    (letter,) = build_dead_letters(NAME, report.build, services)
+    (letter,) = list_dead_letters(NAME, report.build, services)
     assert letter.reason == "the id is 0.5; a number that is an id must be whole"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.jobs.dask.span_task import SpanTask, load_span
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import read_plan

@@ -17,9 +17,9 @@ from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.connection import Connection
 from lsh_core.jobs import index as stages
 from lsh_core.jobs import refresh as refreshing
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.index_report_lines import report_lines
-from lsh_core.jobs.refresh import refresh_partition
+from lsh_core.jobs.refresh import refresh
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.settings import IndexSettings, RefreshSettings, TrainSettings
@@ -100,7 +100,7 @@ def test_a_refresh_takes_the_partition_as_the_log_has_it(
 
     monkeypatch.setattr(refreshing, "_check_rows", meanwhile)
     settings = RefreshSettings(name=name, source=str(path), partition=f"day={NEXT}")
-    result = refresh_partition(settings, services)
+    result = refresh(settings, services)
     assert (result.rows, result.deleted, result.source_version) == (15, 10, "5")
     found = held(services, name)
     assert {identity for identity, day in found.items() if day == str(NEXT)} == {

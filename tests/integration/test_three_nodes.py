@@ -13,7 +13,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.copies import copies_missing
 from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ShardsMissingError
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

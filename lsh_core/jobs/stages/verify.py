@@ -54,6 +54,8 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     Live changes of the name are replayed into the build first; the rows of their ids count as replaced. Changes up to
     the source's watermark are skipped, and rows of their ids come from the source.
 
+    A recall below the target fails nothing. Searches then scan a small build, or use the largest measured effort.
+
     Raises
     ------
     VerificationError

@@ -35,7 +35,7 @@ from lsh_core.errors import (
     UnavailableError,
 )
 from lsh_core.jobs import promotion
-from lsh_core.jobs.builds import promote_build, rollback
+from lsh_core.jobs.builds import promote, rollback
 from lsh_core.jobs.services import Services
 from lsh_core.live import journal, live_writer, replay
 from lsh_core.live.journal import Change
@@ -260,7 +260,7 @@ class LiveChanges(RuleBasedStateMachine):
         return (others or self.builds)[number % len(others or self.builds)]
 
     def _promote(self, line: MemoryLine, build: str, identity: str | None = None) -> None:
-        self._move(lambda services: promote_build(PromoteSettings(name=NAME, build=build), services), line, identity)
+        self._move(lambda services: promote(PromoteSettings(name=NAME, build=build), services), line, identity)
 
     def _roll_back(self, line: MemoryLine) -> None:
         self._move(lambda services: rollback(RollbackSettings(name=NAME), services), line)

@@ -51,8 +51,8 @@ def test_ids_are_parted_at_commas_unless_they_are_exact(
     [
         (changes, "upsert", "upsert docs --source s"),
         (changes, "delete", "delete docs --ids a"),
-        (refresh, "refresh_partition", "refresh docs --source s --partition day=1"),
-        (builds, "promote_build", "builds promote docs --build b"),
+        (refresh, "refresh", "refresh docs --source s --partition day=1"),
+        (builds, "promote", "builds promote docs --build b"),
         (builds, "rollback", "builds rollback docs"),
         (retention, "retire", "builds retire docs"),
         (retention, "abandon", "builds abandon docs --build b"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -276,7 +277,7 @@ def test_with_json_bad_input_is_one_document(arguments: list[str], said: str) ->
 def test_a_search_of_a_server_that_is_down_waits_as_long_as_is_said() -> None:
     result = run("search", "docs", "--id", "a", "--es", NOWHERE, "--wait-seconds", "0")
     assert result.exit_code == 1
-    assert "did not answer; last" in result.stderr
+    assert re.search(r"did not answer( within 0\.\d s)?; last", result.stderr)  # A busy machine takes a moment.
     assert SearchSettings(name="docs").wait_seconds == WAIT_SECONDS == 3
 
 

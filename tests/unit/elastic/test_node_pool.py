@@ -3,9 +3,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 from lsh_core.elastic.node_pool import (
-    FIRST_OPEN_SECONDS,
-    MAX_OPEN_SECONDS,
-    MAX_OPEN_SECONDS_OF_ALL,
+    FIRST_QUARANTINE_SECONDS,
+    MAX_QUARANTINE_SECONDS,
+    MAX_QUARANTINE_SECONDS_OF_ALL,
     NodePool,
 )
 from tests.fakes.bulk_cluster import FakeClock
@@ -34,7 +34,7 @@ def test_a_failed_node_is_passed_over_for_its_neighbour_and_returns() -> None:
     ring.failed(2)
     assert ring.take(2) == 0
     assert ring.take(1) == 1
-    clock.sleep(FIRST_OPEN_SECONDS)
+    clock.sleep(FIRST_QUARANTINE_SECONDS)
     assert ring.take(2) == 2
 
 
@@ -49,18 +49,18 @@ def test_quarantine_doubles_up_to_a_limit() -> None:
             clock.sleep(1)
         lengths.append(clock() - started)
     assert lengths == [2, 4, 8, 16, 32, 60, 60, 60]
-    assert lengths[-1] == MAX_OPEN_SECONDS
+    assert lengths[-1] == MAX_QUARANTINE_SECONDS
 
 
 def test_one_caller_alone_tries_a_node_whose_quarantine_ended() -> None:
     clock = FakeClock()
     ring = NodePool(2, clock=clock)
     ring.failed(0)
-    clock.sleep(FIRST_OPEN_SECONDS)
+    clock.sleep(FIRST_QUARANTINE_SECONDS)
     assert [ring.take(0) for _ in range(4)] == [0, 1, 1, 1]
     ring.failed(0)
     assert ring.take(0) == 1
-    clock.sleep(2 * FIRST_OPEN_SECONDS)
+    clock.sleep(2 * FIRST_QUARANTINE_SECONDS)
     assert [ring.take(0) for _ in range(2)] == [0, 1]
     ring.answered(0)
     assert [ring.take(0) for _ in range(2)] == [0, 0]
@@ -70,7 +70,7 @@ def test_a_trial_that_came_to_no_answer_leaves_the_node_to_the_next() -> None:
     clock = FakeClock()
     ring = NodePool(2, clock=clock)
     ring.failed(0)
-    clock.sleep(FIRST_OPEN_SECONDS)
+    clock.sleep(FIRST_QUARANTINE_SECONDS)
     assert ring.take(0) == 0
     ring.release(0)
     assert [ring.take(0) for _ in range(2)] == [0, 1]
@@ -92,8 +92,8 @@ def test_where_no_node_answers_each_is_asked_every_few_seconds() -> None:
     for node in range(2):
         times = [at for each, at in asked if each == node]
         pauses = [after - before for before, after in pairwise(times)]
-        assert max(pauses) == MAX_OPEN_SECONDS_OF_ALL
-        assert min(pauses) == FIRST_OPEN_SECONDS
+        assert max(pauses) == MAX_QUARANTINE_SECONDS_OF_ALL
+        assert min(pauses) == FIRST_QUARANTINE_SECONDS
 
 
 def test_failures_of_requests_that_were_under_way_count_once() -> None:
@@ -101,7 +101,7 @@ def test_failures_of_requests_that_were_under_way_count_once() -> None:
     ring = NodePool(1, clock=clock)
     for _ in range(5):
         ring.failed(0)
-    assert ring.seconds_to_next() == FIRST_OPEN_SECONDS
+    assert ring.seconds_to_next() == FIRST_QUARANTINE_SECONDS
 
 
 def test_an_answer_forgets_earlier_failures() -> None:
@@ -109,11 +109,11 @@ def test_an_answer_forgets_earlier_failures() -> None:
     ring = NodePool(2, clock=clock)
     for _ in range(3):
         ring.failed(0)
-        clock.sleep(MAX_OPEN_SECONDS)
+        clock.sleep(MAX_QUARANTINE_SECONDS)
     ring.answered(0)
     ring.failed(0)
     ring.failed(1)
-    assert ring.seconds_to_next() == FIRST_OPEN_SECONDS
+    assert ring.seconds_to_next() == FIRST_QUARANTINE_SECONDS
 
 
 def test_how_long_a_node_was_away_counts_from_the_first_request_it_did_not_answer() -> None:
@@ -138,7 +138,7 @@ def test_no_node_is_free_while_all_are_in_quarantine_but_one_is_named_as_a_last_
     ring.failed(1)
     assert ring.take(0) is None
     assert ring.least_recently_failed(1) == 0
-    assert ring.seconds_to_next() == FIRST_OPEN_SECONDS - 0.5
+    assert ring.seconds_to_next() == FIRST_QUARANTINE_SECONDS - 0.5
     clock.sleep(ring.seconds_to_next())
     assert ring.take(1) == 0
     assert ring.take(1) is None
@@ -150,7 +150,7 @@ def test_every_node_has_its_turn_those_that_did_not_answer_last_and_briefly() ->
     ring = NodePool(3, clock=clock)
     ring.failed(0)
     assert list(ring.turns(0)) == [(1, False), (2, False), (0, True)]
-    clock.sleep(FIRST_OPEN_SECONDS)
+    clock.sleep(FIRST_QUARANTINE_SECONDS)
     assert list(ring.turns(0)) == [(0, True), (1, False), (2, False)]
     assert list(ring.turns(0)) == [(1, False), (2, False), (0, True)]  # Another caller has it on trial.
     for node in range(3):

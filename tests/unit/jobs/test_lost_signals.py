@@ -60,7 +60,7 @@ def run_stages(server: Any, monkeypatch: pytest.MonkeyPatch, *stages: Stage) -> 
     """Run `stages` as `airlsh index` does; return the exception that ends them."""
     monkeypatch.setattr(index, "STAGES", stages)
     with pytest.raises((SystemExit, KeyboardInterrupt)) as ended, signals_as_exceptions():
-        index.run_index(SETTINGS, Services(server, None, Caller("run", "a run")), "b1")
+        index.index(SETTINGS, Services(server, None, Caller("run", "a run")), "b1")
     return ended.value
 
 

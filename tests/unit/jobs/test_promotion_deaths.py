@@ -17,7 +17,8 @@ from lsh_core.elastic import leases
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Caller
 from lsh_core.jobs import promotion
-from lsh_core.jobs.builds import promote_build, rollback
+from lsh_core.jobs.builds import promote as promote_build
+from lsh_core.jobs.builds import rollback
 from lsh_core.jobs.services import Services
 from lsh_core.settings import PromoteSettings, RollbackSettings
 from tests.fakes.killed_caller import KilledError, MemoryLine

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lsh_core.elastic.node_pool import FIRST_OPEN_SECONDS, NodePool
+from lsh_core.elastic.node_pool import FIRST_QUARANTINE_SECONDS, NodePool
 from lsh_core.errors import AccessError, LoadError, ShardsMissingError, UnavailableError
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.bulk_transport import BulkAnswer
@@ -99,7 +99,7 @@ def test_hand_over_and_return_of_a_node() -> None:
     send(sender, lines(1), home=1)
     assert [request.node for request in cluster.requests] == [1, 2, 2]  # Asked once, then left alone.
     cluster.restart(1)
-    cluster.clock.sleep(FIRST_OPEN_SECONDS)
+    cluster.clock.sleep(FIRST_QUARANTINE_SECONDS)
     send(sender, lines(1), home=1)
     assert cluster.requests[-1].node == 1
 
@@ -231,7 +231,7 @@ def test_a_request_that_breaks_off_gives_the_trial_of_its_node_back() -> None:
 
     sender = make_sender(Broken(2))
     sender.ring.failed(0)
-    sender.clock.sleep(FIRST_OPEN_SECONDS)  # type: ignore[attr-defined]
+    sender.clock.sleep(FIRST_QUARANTINE_SECONDS)  # type: ignore[attr-defined]
     with pytest.raises(LoadError):
         send(sender, lines(1))
     assert sender.ring.take(0) == 0

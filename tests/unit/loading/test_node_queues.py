@@ -10,7 +10,7 @@ from lsh_core.loading.node_queues import NodeQueues
 
 
 class Sender:
-    """Notes which lane each request went through; a lane may be held."""
+    """Notes which queue each request went through; a queue may be held."""
 
     def __init__(self, *, held: int | None = None) -> None:
         self.sent: list[int] = []
@@ -24,43 +24,43 @@ class Sender:
         return SendReport()
 
 
-def test_requests_go_through_their_home_lane() -> None:
+def test_requests_go_through_their_home_queue() -> None:
     sender = Sender()
-    lanes = NodeQueues(sender, 3, 2)  # type: ignore[arg-type]
+    queues = NodeQueues(sender, 3, 2)  # type: ignore[arg-type]
     for home in (2, 0, 1, 2):
-        lanes.submit(home, [0], [b"x"]).result()
-    lanes.close()
+        queues.submit(home, [0], [b"x"]).result()
+    queues.close()
     assert sender.sent == [2, 0, 1, 2]
 
 
-def test_a_lane_that_stays_full_is_passed_over_and_keeps_no_other_waiting() -> None:
+def test_a_queue_that_stays_full_is_passed_over_and_keeps_no_other_waiting() -> None:
     sender = Sender(held=0)
-    lanes = NodeQueues(sender, 3, 2, patience_seconds=0.01)  # type: ignore[arg-type]
-    requests = [lanes.submit(0, [0], [b"x"]) for _ in range(20)]  # Returns although node 0 answers none of them.
+    queues = NodeQueues(sender, 3, 2, steal_after_seconds=0.01)  # type: ignore[arg-type]
+    requests = [queues.submit(0, [0], [b"x"]) for _ in range(20)]  # Returns although node 0 answers none of them.
     waiting = [request for request in requests if not request.done()]
     sender.go_on.set()
     for request in requests:
         request.result()
-    lanes.close()
-    assert sender.sent.count(0) == lanes.room // 3
-    assert len(waiting) >= lanes.room // 3
+    queues.close()
+    assert sender.sent.count(0) == queues.room // 3
+    assert len(waiting) >= queues.room // 3
     assert len(sender.sent) == 20
 
 
 @pytest.mark.parametrize(("nodes", "threads", "room"), [(1, 1, 2), (1, 3, 6), (3, 2, 12), (3, 9, 18), (20, 2, 80)])
 def test_room_is_bounded_by_node(nodes: int, threads: int, room: int) -> None:
-    lanes = NodeQueues(Sender(), nodes, threads)  # type: ignore[arg-type]
-    assert lanes.room == room
-    lanes.close()
+    queues = NodeQueues(Sender(), nodes, threads)  # type: ignore[arg-type]
+    assert queues.room == room
+    queues.close()
 
 
 def test_closing_drops_what_nobody_began() -> None:
     sender = Sender(held=0)
-    lanes = NodeQueues(sender, 1, 1)  # type: ignore[arg-type]
-    begun, waiting = lanes.submit(0, [0], [b"x"]), lanes.submit(0, [1], [b"y"])
+    queues = NodeQueues(sender, 1, 1)  # type: ignore[arg-type]
+    begun, waiting = queues.submit(0, [0], [b"x"]), queues.submit(0, [1], [b"y"])
     assert sender.begun.wait(60)
     threading.Timer(0.05, sender.go_on.set).start()
-    lanes.close()
+    queues.close()
     assert begun.done()
     assert not begun.cancelled()
     assert waiting.cancelled()
