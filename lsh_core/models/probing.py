@@ -18,8 +18,8 @@ from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.kmeans import row_blocks
 
-MIN_NUMBERS = 2**22
-"""Numbers of the centroids from which two levels are faster: 16 MB."""
+MIN_NUMBERS = 2**20
+"""Numbers of the centroids from which two levels are faster: 4 MB."""
 AXES_STEP = 16
 KEPT_SHARE = 0.9
 """Share of the differences between centroids that the kept axes explain."""
