@@ -3,8 +3,8 @@
 To compare a query with 16,000 centroids of 768 dimensions takes 49 MB from memory, and longer than the search. So many
 centroids are compared in two levels: all of them by their first principal axes, and the best of these by all
 dimensions. The first level ignores what the other axes add to a product, a small sum of numbers with both signs. (I.
-Jolliffe, "Principal Component Analysis", 2002, chapter 2.) The groups of the assignment would lose one nearest centroid
-in twenty for the same time. Figures: docs/decisions/client.md.
+Jolliffe, "Principal Component Analysis", 2002, chapter 2.) In the same time, the groups of the assignment would lose a
+tenth of the nearest centroids. Figures: docs/decisions/client.md.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.kmeans import row_blocks
 
-MIN_NUMBERS = 2**22
-"""Numbers of the centroids from which two levels are faster: 16 MB."""
+MIN_NUMBERS = 2**20
+"""Numbers of the centroids from which two levels are faster: 4 MB."""
 AXES_STEP = 16
 KEPT_SHARE = 0.9
 """Share of the differences between centroids that the kept axes explain."""
