@@ -1,4 +1,4 @@
-"""Compares queries with all rows of an index on Dask workers, a slice of the index each."""
+"""Compares queries with the rows of an index on Dask workers, in slices."""
 
 from __future__ import annotations
 
