@@ -70,8 +70,7 @@ class SlicedScan:
             ]
             with progress("exact neighbours", unit="slices", total=slices) as meter:
                 for future in follow_futures(dask, futures):
-                    best = best.with_rows(*future.result())
-                    best = KnownNeighbours(best.measures[:, :k], best.id_hashes[:, :k], best.limits)
+                    best = best.with_rows(*future.result()).nearest(k)
                     meter.advance(1)
         return best.measures, best.id_hashes
 
