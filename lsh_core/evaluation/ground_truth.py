@@ -146,7 +146,13 @@ def nearest_in_view(
     rows: int = 0,
     part: tuple[int, int] | None = None,
 ) -> tuple[Measures, Hashes]:
-    """Find the `k` nearest rows to each query in a point in time, or in one slice of it; see `nearest_in_index`."""
+    """Find the `k` nearest rows to each query in a point in time; see `nearest_in_index`.
+
+    Parameters
+    ----------
+    part
+        Slice to read; see `scan_view`.
+    """
     nearest = NearestRows(queries, k, field.metric, expected=rows)
     hashes = np.empty((0, 2), np.uint64)
     numbers = np.empty(0, np.int64)

@@ -51,7 +51,8 @@ class SourceTruth:
         """
         known = self.known
         for having in self.others:
-            known = known.with_rows(*nearest_in_index(cluster, index, field, self.queries.vectors, k, having=having))
+            added = nearest_in_index(cluster, index, field, self.queries.vectors, k, having=having)
+            known = known.with_rows(*added).nearest(self.known.measures.shape[1])
         truth = GroundTruth.of_measures(known.measures[:, :k], known.id_hashes[:, :k], field.metric)
         unknown = np.flatnonzero(~known.are_certain(k))
         if not len(unknown):

@@ -30,6 +30,11 @@ class KnownNeighbours:
         """Return the neighbours of the first `queries` queries."""
         return KnownNeighbours(self.measures[:queries], self.id_hashes[:queries], self.limits[:queries])
 
+    def nearest(self, k: int) -> KnownNeighbours:
+        """Return the `k` nearest known rows of each query; rows that are left out are no longer known."""
+        left_out = self.measures[:, k : k + 1].min(axis=1, initial=np.inf)
+        return KnownNeighbours(self.measures[:, :k], self.id_hashes[:, :k], np.minimum(self.limits, left_out))
+
     def with_rows(self, measures: npt.NDArray[np.float64], id_hashes: npt.NDArray[np.uint64]) -> KnownNeighbours:
         """Add other rows: (q, m) measures and (q, m, 2) hashes; all others of these rows are further away."""
         both = np.concatenate((self.measures, measures), axis=1)

@@ -155,7 +155,7 @@ class NearestRows:
             queries, rows, measures = self._queries[part], self.rows[part], self._measures[part]
             found, places = candidates.pairs(queries, measures[:, -1], self._k)
             measured = _measure(self._metric, prepared, queries, found, places)
-            near = measured <= measures[found, -1]
+            near = measured < measures[found, -1]  # A row at the same distance comes later, and loses.
             _merge(rows, measures, found[near], numbers[places[near]], measured[near])
         self.seen += len(block)
 
@@ -217,11 +217,12 @@ def _merge(
     if not len(query_numbers):
         return
     k = indices.shape[1]
-    touched, counts = np.unique(query_numbers, return_counts=True)
-    queries = np.concatenate((np.repeat(touched, k), query_numbers))
-    distances = np.concatenate((measures[touched].ravel(), measured))
-    numbers = np.concatenate((indices[touched].ravel(), row_numbers))
-    order = np.lexsort((numbers, distances, queries))
-    starts = np.cumsum(counts + k) - counts - k  # Each query has its k best so far, and its pairs.
-    best = order[starts[:, None] + np.arange(k)]
-    measures[touched], indices[touched] = distances[best], numbers[best]
+    touched, starts, counts = np.unique(query_numbers, return_index=True, return_counts=True)
+    shape = len(touched), k + int(counts.max())
+    distances, numbers = np.full(shape, np.inf), np.full(shape, _NO_ROW)
+    distances[:, :k], numbers[:, :k] = measures[touched], indices[touched]
+    places = np.repeat(np.arange(len(touched)), counts), k + np.arange(len(query_numbers)) - np.repeat(starts, counts)
+    distances[places], numbers[places] = measured, row_numbers
+    best = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    measures[touched] = np.take_along_axis(distances, best, axis=1)
+    indices[touched] = np.take_along_axis(numbers, best, axis=1)

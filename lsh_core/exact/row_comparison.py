@@ -14,6 +14,9 @@ import numpy.typing as npt
 from lsh_core.exact.near_rows import NearRows
 from lsh_core.exact.nearest_rows import FloatMatrix, NearestRows
 
+_BLOCK = 4_096
+"""Rows that are compared at a time: their products with 1,024 queries take 16 MiB in each thread."""
+
 
 class RowComparison:
     """Comparison of chunks with the same queries. Each thread has its own bounds.
@@ -58,7 +61,7 @@ class RowComparison:
         """
         nearest = self._nearest()
         nearest.forget(first, stop)
-        nearest.add(vectors, row_numbers=first + offsets)
+        nearest.add(vectors, _BLOCK, row_numbers=first + offsets)
         queries, ranks = np.nonzero((nearest.rows >= first) & (nearest.rows < stop))
         return NearRows(
             cutoffs=nearest.measures[:, -1].copy(),

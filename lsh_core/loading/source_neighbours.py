@@ -102,6 +102,9 @@ class SourceNeighbours:
         hashes: npt.NDArray[np.uint64],
     ) -> None:
         """Add rows, sorted by query; the nearest stay, and the limits sink to the others."""
+        near = measures < self._measures[queries, -1]
+        np.minimum.at(self._limits, queries[~near], measures[~near])
+        queries, measures, rows, hashes = queries[near], measures[near], rows[near], hashes[near]
         if not len(queries):
             return
         keep = self._rows.shape[1]

@@ -12,6 +12,7 @@ from lsh_core.jobs.dask.futures import follow_futures
 from lsh_core.loading.source_queries import SourceQueries
 from lsh_core.progress import progress
 from lsh_core.sources.query_rows import plan_query_rows
+from lsh_core.sources.reading import check_unchanged
 from lsh_core.sources.sampling import SamplePart, read_sampled_rows
 from lsh_core.sources.source_file import SourceFile
 from lsh_core.sources.validation import validate_rows
@@ -61,6 +62,7 @@ def draw_queries(
 
 def _read_part(file: SourceFile, part: SamplePart, id_column: str, vector: str, dims: int, metric: str) -> Drawn:
     """Read the valid rows of a part. Runs on a worker."""
+    check_unchanged(file)
     rows, ids, vectors = [np.empty(0, np.int64)], list[str](), [np.empty((0, dims), np.float32)]
     for offsets, table in read_sampled_rows(file, part, list(dict.fromkeys((id_column, vector)))):
         valid = validate_rows(table, id=id_column, vector=vector, dims=dims, metric=metric)

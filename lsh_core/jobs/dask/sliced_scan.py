@@ -1,4 +1,4 @@
-"""Compares queries with all rows of an index on Dask workers, a slice of the index each."""
+"""Compares queries with the rows of an index on Dask workers, in slices."""
 
 from __future__ import annotations
 
@@ -70,8 +70,7 @@ class SlicedScan:
             ]
             with progress("exact neighbours", unit="slices", total=slices) as meter:
                 for future in follow_futures(dask, futures):
-                    best = best.with_rows(*future.result())
-                    best = KnownNeighbours(best.measures[:, :k], best.id_hashes[:, :k], best.limits)
+                    best = best.with_rows(*future.result()).nearest(k)
                     meter.advance(1)
         return best.measures, best.id_hashes
 

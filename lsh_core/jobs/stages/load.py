@@ -40,7 +40,8 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     """Load the chunks that are not in the ledger.
 
     A job that an earlier try of this run left on Dask is adopted if it may still write. Otherwise it is cancelled, and
-    the write fence is opened for this try alone before the ledger is read.
+    the write fence is opened for this try alone before the ledger is read. The queries that the rows are compared with
+    are drawn by the first try.
     """
     cluster = services.cluster
     plan = read_plan(settings, build, services)

@@ -25,4 +25,7 @@ def test_other_rows_take_their_places() -> None:
     assert both.measures.tolist() == [[1.0, 2.5, 4.0], [2.0, 3.0, np.inf]]
     assert both.id_hashes[:, 1].tolist() == [[99, 99], [99, 99]]
     assert both.are_certain(2).tolist() == [True, True]
+    assert both.nearest(2).limits.tolist() == [3.0, np.inf]
+    assert both.nearest(1).limits.tolist() == [2.5, 3.0]
+    assert both.nearest(1).are_certain(1).all()
     assert both.first(1).measures.tolist() == [[1.0, 2.5, 4.0]]
