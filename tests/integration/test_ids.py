@@ -9,7 +9,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.search_posting import post_search
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.request import SearchRequest

@@ -13,7 +13,7 @@ from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation.ground_truth import nearest_in_index, true_neighbours
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.jobs.dask.sliced_scan import SlicedScan, sliced_scan
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
 from lsh_core.search.vector_index import VectorIndex

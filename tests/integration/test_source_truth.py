@@ -17,7 +17,7 @@ from lsh_core.evaluation.source_truth import SourceTruth
 from lsh_core.exact.nearest_rows import exact_neighbours
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.dead_letters import replay_dead_letters
-from lsh_core.jobs.index import run_index
+from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import read_plan
