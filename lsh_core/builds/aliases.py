@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from elasticsearch import NotFoundError
+from elastic_transport import ObjectApiResponse
+from elasticsearch import Elasticsearch, NotFoundError
 
 from lsh_core.builds.names import physical_index
 from lsh_core.elastic.cluster import Cluster
@@ -21,6 +22,7 @@ _HEALTH_SECONDS = 10
 _ANSWER_SECONDS = 20
 """Shorter than the request time-out, so that the server's answer names what it waited for."""
 _PAUSE_SECONDS = 0.1
+_KNOWN_PREFIX = "airlsh-known-"
 _KNOWN_SECONDS = 90.0
 """Longer than the cluster needs to drop a node that hangs: 33 s were measured, 66 s if the node is the master."""
 
@@ -78,9 +80,7 @@ def swap(
     if expected is not None:
         actions.insert(0, {"remove": {"index": expected, "alias": alias, "must_exist": True}})
     try:
-        answer = cluster.run(
-            lambda client: client.indices.update_aliases(actions=actions, timeout=f"{_ANSWER_SECONDS}s")
-        )
+        answer = cluster.run(lambda client: _update(client, *actions))
     except NotFoundError as error:
         # If the swap was done but its answer got lost, the repetition is refused although the alias has moved.
         if (found := live_index(cluster, alias)) == new:
@@ -113,12 +113,17 @@ def change_aliases(cluster: Cluster, actions: Sequence[Mapping[str, Any]], *, kn
     NotFoundError
         An alias to remove is missing, and the change was not made.
     """
+    tries = 0
+
+    def change(client: Elasticsearch) -> ObjectApiResponse[Any]:
+        nonlocal tries
+        tries += 1
+        return _update(client, *actions)
+
     try:
-        known = bool(
-            cluster.run(
-                lambda client: client.indices.update_aliases(actions=list(actions), timeout=f"{_ANSWER_SECONDS}s")
-            )["acknowledged"]
-        )
+        answer = cluster.run(change)
+        # A repetition may change nothing. Elasticsearch acknowledges that at once, without its nodes.
+        known = bool(answer["acknowledged"]) and tries == 1
     except NotFoundError:
         if not _are_made(cluster, actions):
             raise
@@ -146,27 +151,41 @@ def _aliases_of(cluster: Cluster, index: str) -> Collection[str]:
 def _all_nodes_follow(cluster: Cluster, index: str) -> bool:
     """Wait until every node knows of all alias changes so far; return whether that came in time.
 
-    Nodes apply changes in order. So the function adds and removes an alias of its own: a node that acknowledges this
-    change knows of the earlier ones. The master drops a node that hangs, and then does not count it.
+    The master drops a node that hangs, and then does not count it.
     """
     deadline = time.monotonic() + _KNOWN_SECONDS
-    sign = {"index": index, "alias": f"airlsh-known-{uuid.uuid4().hex}"}
-
-    def known(verb: str, **options: bool) -> bool:
-        answer = cluster.run(
-            lambda client: client.indices.update_aliases(
-                actions=[{verb: {**sign, **options}}], timeout=f"{_ANSWER_SECONDS}s"
-            )
-        )
-        return bool(answer["acknowledged"])
-
-    while True:
-        added, removed = known("add", is_hidden=True), known("remove", must_exist=False)
-        if added or removed:
-            return True
+    while not _is_acknowledged(cluster, index):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_PAUSE_SECONDS)  # The server does most of the waiting.
+    return True
+
+
+def _is_acknowledged(cluster: Cluster, index: str) -> bool:
+    """Add and remove an alias; return whether all nodes acknowledged one of the two changes.
+
+    Nodes apply changes in order, so a node that acknowledges this change knows of the earlier ones. Both requests
+    change something each time they are executed, because Elasticsearch acknowledges an unchanged state at once.
+    """
+    made: list[str] = []
+
+    def add(client: Elasticsearch) -> ObjectApiResponse[Any]:
+        made.append(f"{_KNOWN_PREFIX}{uuid.uuid4().hex}")
+        return _update(client, {"add": {"index": index, "alias": made[-1], "is_hidden": True}})
+
+    added = bool(cluster.run(add)["acknowledged"])
+    # Adds whose answers were lost, of this call and of others, leave aliases: they are removed along.
+    left = {alias for alias in _aliases_of(cluster, index) if alias.startswith(_KNOWN_PREFIX)} | set(made)
+    removals = [{"remove": {"index": index, "alias": alias, "must_exist": alias == made[-1]}} for alias in sorted(left)]
+    try:
+        removed = bool(cluster.run(lambda client: _update(client, *removals))["acknowledged"])
+    except NotFoundError:
+        removed = False  # An earlier try removed the alias, and its answer was lost.
+    return added or removed
+
+
+def _update(client: Elasticsearch, *actions: Mapping[str, Any]) -> ObjectApiResponse[Any]:
+    return client.indices.update_aliases(actions=actions, timeout=f"{_ANSWER_SECONDS}s")
 
 
 def require_live(cluster: Cluster, alias: str, expected: str | None) -> None:

@@ -42,6 +42,8 @@ class MemoryServer:
     ----------
     between
         Called once before the next write: what somebody else does between our read and our write.
+    lagging
+        Whether a node lags behind, and acknowledges no change of aliases. What changes nothing is acknowledged.
     """
 
     urls = ("http://memory:9200",)
@@ -52,6 +54,7 @@ class MemoryServer:
         self.aliases: dict[str, dict[str, dict[str, Any]]] = {}
         self._mappings: dict[str, dict[str, Any]] = {}
         self.between: Callable[[], None] | None = None
+        self.lagging = False
         self._views: dict[str, dict[tuple[str, str], Stored]] = {}
         self._opened = 0
         self._last_seq_no: dict[str, int] = {}
@@ -151,8 +154,8 @@ class MemoryServer:
         for alias in {alias for aliases in after.values() for alias in aliases}:
             if sum(bool(aliases.get(alias, {}).get("is_write_index")) for aliases in after.values()) > 1:
                 refuse(400, "illegal_state_exception")
-        self.aliases = after
-        return Answer({"acknowledged": True, "errors": False})
+        changed, self.aliases = after != self.aliases, after
+        return Answer({"acknowledged": not (changed and self.lagging), "errors": False})
 
     def health(self, **_: Any) -> Answer:
         """Every index is green."""
