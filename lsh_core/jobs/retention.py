@@ -16,7 +16,7 @@ from lsh_core.builds.write_fence import fence_writes
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.elastic.refusals import errors_named
-from lsh_core.errors import LeaseHeldError, LoadError, OutcomeError, PromotionConflictError, ServerError
+from lsh_core.errors import AliasError, LeaseHeldError, LoadError, OutcomeError, PromotionConflictError, ServerError
 from lsh_core.jobs.services import Services
 from lsh_core.json_form import JsonForm
 from lsh_core.loading.dead_letters import read_dead_letters
@@ -122,7 +122,7 @@ def _retire(settings: RetireSettings, services: Services) -> RetireReport:
             try:
                 with errors_named():
                     _delete(settings.name, record, services, lease.epoch)
-            except (PromotionConflictError, LeaseHeldError, LoadError, ServerError) as error:
+            except (AliasError, LeaseHeldError, LoadError, ServerError) as error:
                 # An index that does not match its record must not keep all others from being retired.
                 logger.warning("build %s is not retired: %s", build, error)
                 skipped[build] = str(error)
