@@ -6,13 +6,13 @@ A record holds the settings, the plan, the state and the facts of the stages.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from elasticsearch import ConflictError, Elasticsearch
 from elasticsearch import NotFoundError as Missing
@@ -29,7 +29,7 @@ from lsh_core.json_form import plain
 RECORD_FORMAT = 1
 """Format of the documents; a record of another format is refused."""
 
-_MAX_LISTED = 1000
+_PAGE = 1000
 
 
 class BuildState(StrEnum):
@@ -50,8 +50,8 @@ class BuildState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildRecord:
-    """Record of one build.
+class BuildEntry:
+    """Record of one build, without its plan.
 
     Attributes
     ----------
@@ -65,8 +65,6 @@ class BuildRecord:
         Live changes that the source contains.
     source_version
         Version of the table that the run reads; None for plain files.
-    plan
-        Plan as `BuildPlan` stores it; None before planning, and in lists of records.
     planned_at
         End of the journal before the files were listed.
     replayed_to
@@ -93,7 +91,6 @@ class BuildRecord:
     finished_at: str | None = None
     promoted_at: str | None = None
     demoted_at: str | None = None
-    plan: Mapping[str, Any] | None = None
     planned_at: JournalPosition = BEFORE_ALL
     replayed_to: JournalPosition = BEFORE_ALL
     stages: RecordedStages = field(default_factory=RecordedStages)
@@ -108,18 +105,13 @@ class BuildRecord:
         return self.state.was_verified
 
     @property
-    def source_files(self) -> list[str]:
-        """URLs of the files that the plan reads; empty before there is a plan."""
-        return [] if self.plan is None else [file["url"] for file in self.plan["files"]]
-
-    @property
     def last_touched(self) -> datetime:
         """Moment of the latest event of the build."""
         moments = (self.started_at, self.updated_at, self.finished_at, self.demoted_at)
         return max(datetime.fromisoformat(moment) for moment in moments if moment)
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> BuildRecord:
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Read a stored record.
 
         Raises
@@ -145,6 +137,24 @@ class BuildRecord:
         """Return the record as it is stored."""
         own = {each.name: plain(getattr(self, each.name)) for each in fields(self)}
         return {"format": RECORD_FORMAT, **own, "stages": self.stages.to_json()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRecord(BuildEntry):
+    """Record of one build.
+
+    Attributes
+    ----------
+    plan
+        Plan as `BuildPlan` stores it; None before planning.
+    """
+
+    plan: Mapping[str, Any] | None = None
+
+    @property
+    def source_files(self) -> list[str]:
+        """URLs of the files that the plan reads; empty before there is a plan."""
+        return [] if self.plan is None else [file["url"] for file in self.plan["files"]]
 
 
 class BuildRecords:
@@ -296,26 +306,43 @@ class BuildRecords:
             raise NotFoundError("build", build, f"`airlsh builds list {name}` shows those of {name}")
         return record
 
-    def of(self, name: str | None) -> list[BuildRecord]:
-        """Return the records of all builds of `name`, newest first, without plans.
+    def of(self, name: str | None) -> list[BuildEntry]:
+        """Return the records of all builds of `name`, newest first.
 
         None as `name` means every index name.
+
+        Raises
+        ------
+        SettingsError
+            Another version of airlsh wrote one of the records.
         """
         self._cluster.run(lambda client: client.indices.refresh(index=RUNS))
-        hits = self._cluster.search(
-            RUNS,
-            # Alias moves and watermarks are stored in the same index; only builds have a state.
-            query={"term": {"name": name}} if name is not None else {"exists": {"field": "state"}},
-            sort=[{"started_at": "desc"}],
-            size=_MAX_LISTED,
-            source_excludes=["plan"],
-        )["hits"]["hits"]
-        return [BuildRecord.from_document(hit["_source"]) for hit in hits]
+        found: list[BuildEntry] = []
+        after: Sequence[Any] | None = None
+        while True:
+            hits = self._cluster.search(
+                RUNS,
+                # Alias moves and watermarks are stored in the same index; only builds have a state.
+                query={"term": {"name": name}} if name is not None else {"exists": {"field": "state"}},
+                sort=[{"started_at": "desc"}, {"build": "asc"}],
+                size=_PAGE,
+                source_excludes=["plan"],
+                search_after=after,
+            )["hits"]["hits"]
+            found += [BuildEntry.from_document(hit["_source"]) for hit in hits]
+            if len(hits) < _PAGE:
+                return found
+            after = hits[-1]["sort"]
 
-    def latest(self, name: str) -> BuildRecord:
+    def latest(self, name: str) -> BuildEntry:
         """Return the record of the newest build of `name`.
 
-        If there is none, `NotFoundError` is raised.
+        Raises
+        ------
+        NotFoundError
+            There is no build of `name`.
+        SettingsError
+            Another version of airlsh wrote the record of some build.
         """
         records = self.of(name)
         if not records:

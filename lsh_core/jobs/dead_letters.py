@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.builds.names import write_alias
-from lsh_core.builds.records import BuildRecord, BuildRecords
+from lsh_core.builds.records import BuildEntry, BuildRecord, BuildRecords
 from lsh_core.builds.write_fence import allow_writes, fence_writes
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
@@ -140,7 +140,7 @@ def build_dead_letters(name: str, build: str | None, services: Services) -> list
     return list(read_dead_letters(cluster, _record(cluster, name, build).build))
 
 
-def _record(cluster: Cluster, name: str, build: str | None) -> BuildRecord:
+def _record(cluster: Cluster, name: str, build: str | None) -> BuildEntry:
     runs = BuildRecords(cluster)
     return runs.latest(name) if build is None else runs.get(name, build)
 

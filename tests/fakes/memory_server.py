@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
-from tests.fakes.memory_search import doc_values, matches, ordered
+from tests.fakes.memory_search import doc_values, matches, ordered, sort_values
 
 _SHARDS = {"successful": 1, "total": 1, "failed": 0}
 
@@ -264,6 +264,7 @@ class MemoryServer:
         query: Mapping[str, Any] | None = None,
         sort: Sequence[Any] = (),
         size: int = 10,
+        search_after: Sequence[Any] | None = None,
         docvalue_fields: Sequence[Any] = (),
         source: bool = True,
         **_: Any,
@@ -276,6 +277,8 @@ class MemoryServer:
         live = ((id, each) for (at, id), each in documents.items() if at == target)
         found = [(id, each.source, each.seq_no) for id, each in live if each.source is not None]
         hits = ordered([hit for hit in found if matches(query, hit[1], hit[2])], sort or ("_seq_no",))
+        places = [sort_values(hit, sort) for hit in hits]
+        first = 0 if search_after is None else places.index(list(search_after)) + 1
         return Answer(
             {
                 "_shards": _SHARDS,
@@ -285,10 +288,11 @@ class MemoryServer:
                             "_id": id,
                             "_seq_no": seq_no,
                             "_primary_term": 1,
+                            "sort": place,
                             **({"_source": dict(document)} if source else {}),
                             **({"fields": doc_values(document, docvalue_fields, seq_no)} if docvalue_fields else {}),
                         }
-                        for id, document, seq_no in hits[:size]
+                        for (id, document, seq_no), place in list(zip(hits, places, strict=True))[first:][:size]
                     ]
                 },
             }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds import records
 from lsh_core.builds.alias_moves import AliasMove, AliasMoves
 from lsh_core.builds.journal_position import JournalPosition, SourceWatermark
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
@@ -45,6 +46,17 @@ def test_a_build_is_found_by_its_name_only(server: Any) -> None:
     assert runs.get("docs", "b1").index == "b1"
     assert runs.find("other", "b1") is None
     assert runs.latest("docs").build == "b2"
+
+
+def test_all_builds_are_listed_page_by_page(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "_PAGE", 2)
+    runs = BuildRecords(Cluster(server))
+    for build in ("b1", "b2", "b3", "b4", "b5"):
+        runs.start("docs", build, index=build, model_id="m")
+        at = "2026-01-02T00:00:00+00:00" if build in ("b2", "b3", "b4") else f"2026-01-0{build[1]}T00:00:00+00:00"
+        server.update(index=RUNS, id=build, doc={"started_at": at})
+    assert [each.build for each in runs.of("docs")] == ["b5", "b2", "b3", "b4", "b1"]
+    assert not hasattr(runs.latest("docs"), "source_files")
 
 
 def test_an_evaluation_keeps_nothing_of_the_earlier_one(server: Any) -> None:
