@@ -3,6 +3,7 @@
 from lsh_core.elastic.connection import Connection as Connection
 from lsh_core.errors import AccessError as AccessError
 from lsh_core.errors import AirlshError as AirlshError
+from lsh_core.errors import AliasError as AliasError
 from lsh_core.errors import ArgumentError as ArgumentError
 from lsh_core.errors import BusyError as BusyError
 from lsh_core.errors import CapacityError as CapacityError

@@ -42,7 +42,8 @@
     │   │   └── FeatureLimitError     the features are not published
     │   │       └── ImagesAwayError   another try may fetch enough of the images
     │   ├── FeaturesError             a chunk whose features could not be made
-    │   ├── PromotionConflictError    the alias moved, or its index cannot be published
+    │   ├── AliasError                a name that is an index, or stands for several
+    │   │   └── PromotionConflictError    the alias moved, or its index cannot be published
     │   ├── OutcomeError              a run without its requested result
     │   ├── LeaseHeldError            another live run holds the lease of this name
     │   ├── LeaseLostError            another run has taken over the work on this name
@@ -509,14 +510,18 @@ def _shown(examples: tuple[str, ...], count: int) -> str:
     return "".join(f"\n  {example}" for example in examples) + more
 
 
-class PromotionConflictError(RunError):
-    """The alias moved, or its new index is not fit to be published."""
+class AliasError(RunError):
+    """The alias of an index name is itself an index, or stands for several indices."""
 
     final = True
 
     def __init__(self, alias: str, reason: str) -> None:
         self.alias, self.reason = alias, reason
         super().__init__(f"alias {alias}: {reason}")
+
+
+class PromotionConflictError(AliasError):
+    """The alias moved, or its new index is not fit to be published."""
 
 
 class OutcomeError(RunError):

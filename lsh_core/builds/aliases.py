@@ -9,39 +9,47 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from elasticsearch import NotFoundError
+from elastic_transport import ObjectApiResponse
+from elasticsearch import Elasticsearch, NotFoundError
 
 from lsh_core.builds.names import physical_index
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.copies import green_health
-from lsh_core.errors import PromotionConflictError, RequestRefusedError, UnavailableError
+from lsh_core.errors import AliasError, PromotionConflictError, RequestRefusedError, UnavailableError
 from lsh_core.signals import raise_if_signalled
 
 _HEALTH_SECONDS = 10
 _ANSWER_SECONDS = 20
 """Shorter than the request time-out, so that the server's answer names what it waited for."""
 _PAUSE_SECONDS = 0.1
+_LAG_SECONDS = 5.0
+_KNOWN_PREFIX = "airlsh-known-"
 _KNOWN_SECONDS = 90.0
 """Longer than the cluster needs to drop a node that hangs: 33 s were measured, 66 s if the node is the master."""
 
 
-def live_index(cluster: Cluster, alias: str) -> str | None:
+def live_index(cluster: Cluster, alias: str, *, first: int = 0) -> str | None:
     """Return the index behind `alias`, or None.
+
+    Parameters
+    ----------
+    first
+        Node to use first.
 
     Raises
     ------
-    PromotionConflictError
+    AliasError
         `alias` is itself an index, or stands for several.
     """
     try:
-        found = list(cluster.run(lambda client: client.indices.get_alias(name=alias)))
+        found = list(cluster.run(lambda client: client.indices.get_alias(name=alias), first=first))
     except NotFoundError:
         if cluster.run(lambda client: client.indices.exists(index=alias)):
             reason = "is the name of an index, not of an alias; airlsh leaves it alone"
-            raise PromotionConflictError(alias, reason) from None
+            raise AliasError(alias, reason) from None
         return None
     if len(found) != 1:
-        raise PromotionConflictError(alias, f"stands for {len(found)} indices ({', '.join(sorted(found))}), not one")
+        raise AliasError(alias, f"stands for {len(found)} indices ({', '.join(sorted(found))}), not one")
     return str(found[0])
 
 
@@ -67,7 +75,10 @@ def swap(
     Raises
     ------
     PromotionConflictError
-        `expected` is not what is live, or `new` is red or has a shard that does not answer.
+        `expected` is not what is live, or `new` is red.
+    UnavailableError
+        A shard of `new` does not answer, or a node does not know in time that the alias moved. In the second case, a
+        repetition finds the moved alias.
     """
     require_healthy(cluster, alias, new)
     require_live(cluster, alias, expected)
@@ -77,24 +88,40 @@ def swap(
     actions: list[Mapping[str, Any]] = [{"add": {"index": new, "alias": alias, "is_write_index": True}}, *along]
     if expected is not None:
         actions.insert(0, {"remove": {"index": expected, "alias": alias, "must_exist": True}})
+    refusal: NotFoundError | None = None
     try:
-        answer = cluster.run(
-            lambda client: client.indices.update_aliases(actions=actions, timeout=f"{_ANSWER_SECONDS}s")
-        )
+        answer = cluster.run(lambda client: _update(client, *actions))
     except NotFoundError as error:
-        # If the swap was done but its answer got lost, the repetition is refused although the alias has moved.
-        if (found := live_index(cluster, alias)) == new:
-            return True
-        if along and found == expected:
-            return False
-        raise moved_away(alias, expected, found) from error
+        refusal = error  # If the swap was done but its answer got lost, the repetition is refused.
     except RequestRefusedError as error:
         raise PromotionConflictError(alias, f"was not moved: {error}") from error
-    if answer.get("errors"):
-        raise PromotionConflictError(alias, f"was not moved cleanly: {answer}")
-    if (found := live_index(cluster, alias)) != new:
-        raise PromotionConflictError(alias, f"stands for {found} after the move to {new}")
-    return True
+    else:
+        if answer.get("errors"):
+            raise PromotionConflictError(alias, f"was not moved cleanly: {answer}")
+    found = _moved_from(cluster, alias, expected, seconds=0 if refusal and along else _LAG_SECONDS)
+    if found == new:
+        return True
+    if found != expected:
+        raise moved_away(alias, expected, found) from refusal
+    if refusal and along:
+        return False
+    what = f"it does not know that {alias} moved to {new}"
+    raise UnavailableError("a node of the cluster", _LAG_SECONDS, what) from refusal
+
+
+def _moved_from(cluster: Cluster, alias: str, expected: str | None, *, seconds: float) -> str | None:
+    """Read the index behind `alias` until it is no longer `expected`, for `seconds`.
+
+    A node that lags behind shows the earlier index, so each node is read at least once.
+    """
+    deadline, read = time.monotonic() + seconds, 0
+    while True:
+        found = live_index(cluster, alias, first=read)
+        read += 1
+        if found != expected or (read >= len(cluster.nodes) and time.monotonic() >= deadline):
+            return found
+        if read % len(cluster.nodes) == 0:
+            time.sleep(_PAUSE_SECONDS)
 
 
 def change_aliases(cluster: Cluster, actions: Sequence[Mapping[str, Any]], *, known_everywhere: bool) -> None:
@@ -113,12 +140,17 @@ def change_aliases(cluster: Cluster, actions: Sequence[Mapping[str, Any]], *, kn
     NotFoundError
         An alias to remove is missing, and the change was not made.
     """
+    tries = 0
+
+    def change(client: Elasticsearch) -> ObjectApiResponse[Any]:
+        nonlocal tries
+        tries += 1
+        return _update(client, *actions)
+
     try:
-        known = bool(
-            cluster.run(
-                lambda client: client.indices.update_aliases(actions=list(actions), timeout=f"{_ANSWER_SECONDS}s")
-            )["acknowledged"]
-        )
+        answer = cluster.run(change)
+        # A repetition may change nothing. Elasticsearch acknowledges that at once, without its nodes.
+        known = bool(answer["acknowledged"]) and tries == 1
     except NotFoundError:
         if not _are_made(cluster, actions):
             raise
@@ -146,27 +178,41 @@ def _aliases_of(cluster: Cluster, index: str) -> Collection[str]:
 def _all_nodes_follow(cluster: Cluster, index: str) -> bool:
     """Wait until every node knows of all alias changes so far; return whether that came in time.
 
-    Nodes apply changes in order. So the function adds and removes an alias of its own: a node that acknowledges this
-    change knows of the earlier ones. The master drops a node that hangs, and then does not count it.
+    The master drops a node that hangs, and then does not count it.
     """
     deadline = time.monotonic() + _KNOWN_SECONDS
-    sign = {"index": index, "alias": f"airlsh-known-{uuid.uuid4().hex}"}
-
-    def known(verb: str, **options: bool) -> bool:
-        answer = cluster.run(
-            lambda client: client.indices.update_aliases(
-                actions=[{verb: {**sign, **options}}], timeout=f"{_ANSWER_SECONDS}s"
-            )
-        )
-        return bool(answer["acknowledged"])
-
-    while True:
-        added, removed = known("add", is_hidden=True), known("remove", must_exist=False)
-        if added or removed:
-            return True
+    while not _is_acknowledged(cluster, index):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_PAUSE_SECONDS)  # The server does most of the waiting.
+    return True
+
+
+def _is_acknowledged(cluster: Cluster, index: str) -> bool:
+    """Add and remove an alias; return whether all nodes acknowledged one of the two changes.
+
+    Nodes apply changes in order, so a node that acknowledges this change knows of the earlier ones. Both requests
+    change something each time they are executed, because Elasticsearch acknowledges an unchanged state at once.
+    """
+    made: list[str] = []
+
+    def add(client: Elasticsearch) -> ObjectApiResponse[Any]:
+        made.append(f"{_KNOWN_PREFIX}{uuid.uuid4().hex}")
+        return _update(client, {"add": {"index": index, "alias": made[-1], "is_hidden": True}})
+
+    added = bool(cluster.run(add)["acknowledged"])
+    # Adds whose answers were lost, of this call and of others, leave aliases: they are removed along.
+    left = {alias for alias in _aliases_of(cluster, index) if alias.startswith(_KNOWN_PREFIX)} | set(made)
+    removals = [{"remove": {"index": index, "alias": alias, "must_exist": alias == made[-1]}} for alias in sorted(left)]
+    try:
+        removed = bool(cluster.run(lambda client: _update(client, *removals))["acknowledged"])
+    except NotFoundError:
+        removed = False  # An earlier try removed the alias, and its answer was lost.
+    return added or removed
+
+
+def _update(client: Elasticsearch, *actions: Mapping[str, Any]) -> ObjectApiResponse[Any]:
+    return client.indices.update_aliases(actions=actions, timeout=f"{_ANSWER_SECONDS}s")
 
 
 def require_live(cluster: Cluster, alias: str, expected: str | None) -> None:
@@ -209,18 +255,18 @@ def wait_green(cluster: Cluster, alias: str, index: str, seconds: float) -> None
 
 
 def require_healthy(cluster: Cluster, alias: str, index: str) -> None:
-    """Raise `PromotionConflictError` if `index` is red or a shard does not answer.
+    """Raise an error if `index` is red or a shard does not answer.
 
     Replicas may still be building.
+
+    Raises
+    ------
+    PromotionConflictError
+        The index is red.
+    UnavailableError
+        A shard did not answer in time. A search of all shards is refused then, and repeated.
     """
     status = cluster.run(lambda client: client.cluster.health(index=index, filter_path="status"))["status"]
     if status == "red":
         raise PromotionConflictError(alias, f"{index} is red: a primary shard is missing")
-    answer = cluster.run(
-        lambda client: client.search(index=index, size=0, track_total_hits=False, allow_partial_search_results=False)
-    )
-    shards = answer["_shards"]
-    if shards["successful"] != shards["total"]:
-        raise PromotionConflictError(
-            alias, f"only {shards['successful']} of {shards['total']} shards of {index} answer"
-        )
+    cluster.search(index, size=0, track_total_hits=False)

@@ -6,13 +6,13 @@ A record holds the settings, the plan, the state and the facts of the stages.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Self
 
 from elasticsearch import ConflictError, Elasticsearch
 from elasticsearch import NotFoundError as Missing
@@ -29,7 +29,7 @@ from lsh_core.json_form import plain
 RECORD_FORMAT = 1
 """Format of the documents; a record of another format is refused."""
 
-_MAX_LISTED = 1000
+_PAGE = 1000
 
 
 class BuildState(StrEnum):
@@ -50,8 +50,8 @@ class BuildState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildRecord:
-    """Record of one build.
+class BuildEntry:
+    """Record of one build, without its plan.
 
     Attributes
     ----------
@@ -65,8 +65,6 @@ class BuildRecord:
         Live changes that the source contains.
     source_version
         Version of the table that the run reads; None for plain files.
-    plan
-        Plan as `BuildPlan` stores it; None before planning, and in lists of records.
     planned_at
         End of the journal before the files were listed.
     replayed_to
@@ -93,7 +91,6 @@ class BuildRecord:
     finished_at: str | None = None
     promoted_at: str | None = None
     demoted_at: str | None = None
-    plan: Mapping[str, Any] | None = None
     planned_at: JournalPosition = BEFORE_ALL
     replayed_to: JournalPosition = BEFORE_ALL
     stages: RecordedStages = field(default_factory=RecordedStages)
@@ -108,18 +105,13 @@ class BuildRecord:
         return self.state.was_verified
 
     @property
-    def source_files(self) -> list[str]:
-        """URLs of the files that the plan reads; empty before there is a plan."""
-        return [] if self.plan is None else [file["url"] for file in self.plan["files"]]
-
-    @property
     def last_touched(self) -> datetime:
         """Moment of the latest event of the build."""
         moments = (self.started_at, self.updated_at, self.finished_at, self.demoted_at)
         return max(datetime.fromisoformat(moment) for moment in moments if moment)
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> BuildRecord:
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Read a stored record.
 
         Raises
@@ -147,11 +139,22 @@ class BuildRecord:
         return {"format": RECORD_FORMAT, **own, "stages": self.stages.to_json()}
 
 
-class _Write(Protocol):
-    """Writes a record from its present state, on a condition."""
+@dataclass(frozen=True, kw_only=True)
+class BuildRecord(BuildEntry):
+    """Record of one build.
 
-    def __call__(self, client: Elasticsearch, /, *, found: Mapping[str, Any], condition: Mapping[str, Any]) -> None:
-        """Send one request."""
+    Attributes
+    ----------
+    plan
+        Plan as `BuildPlan` stores it; None before planning.
+    """
+
+    plan: Mapping[str, Any] | None = None
+
+    @property
+    def source_files(self) -> list[str]:
+        """URLs of the files that the plan reads; empty before there is a plan."""
+        return [] if self.plan is None else [file["url"] for file in self.plan["files"]]
 
 
 class BuildRecords:
@@ -176,88 +179,99 @@ class BuildRecords:
     ) -> None:
         """Record a build when its run starts.
 
-        A retry of the run keeps the first start.
+        A retry of the run keeps what the first start recorded: `expected_live`, `watermark`, the version of the source,
+        and the state of a build that was verified.
         """
-        document = {
+        again = {
             "format": RECORD_FORMAT,
             "index": index,
             "model_id": model_id,
-            "state": state.value,
             "settings": dict(settings or {}),
+            "error": None,
+            "finished_at": None,
+        }
+        first = {
+            "name": name,
+            "build": build,
+            "started_at": now(),
+            "state": state.value,
             "expected_live": expected_live,
             "watermark": plain(watermark or SourceWatermark()),
             "source_version": source_version,
-            "error": None,
-            "finished_at": None,
-            "updated_at": now(),
         }
-        new = {"name": name, "build": build, "started_at": now(), **document}
+        new = {**first, **again, "updated_at": now()}
         try:
             self._cluster.run(lambda client: client.index(index=RUNS, id=build, document=new, op_type="create"))
         except ConflictError:
-            self._update(build, **document)
+            self._rewrite(build, lambda found: {**again, **_unverified(found, state)})
 
     def record_state(self, build: str, state: BuildState) -> None:
         """Record a state."""
-        self._update(build, state=state.value)
+        self._set(build, state=state.value)
 
-    def advance(self, name: str, build: str, state: BuildState) -> None:
+    def advance(self, build: str, state: BuildState) -> None:
         """Record the new state of a build, unless the build was verified before.
 
         A repeated run changes nothing in a verified build. Only loading more rows, or a failed verification, writes
         another state.
         """
-        if not self.get(name, build).was_verified:
-            self.record_state(build, state)
+        self._rewrite(build, lambda found: _unverified(found, state))
+
+    def record_corrected(self, build: str) -> None:
+        """Record that rows are loaded into the build, if it was verified before."""
+        state = {"state": BuildState.CORRECTED.value}
+        self._rewrite(build, lambda found: state if BuildState(found["state"]).was_verified else {})
 
     def record_plan(self, build: str, plan: Mapping[str, Any], planned_at: JournalPosition) -> None:
         """Record the plan, and the end of the journal just before the source was listed."""
-        self._update(build, plan=plan, planned_at=planned_at)
+        self._set(build, plan=plan, planned_at=planned_at)
 
     def record_stage(self, build: str, stage: str, facts: StageFacts) -> None:
         """Record the facts of a finished stage, and clear an earlier failure."""
-        self._update(build, stages={stage: facts.to_json()}, error=None)
+        self._set_stage(build, stage, facts.to_json(), error=None)
 
     def record_accounts(self, build: str, accounts: RowAccounts) -> None:
         """Record the row accounts before they are checked.
 
-        So the report of a failed verification contains them.
+        So the report of a failed verification contains them, and nothing of an earlier verification.
         """
-        self._update(build, stages={"verify": accounts.to_json()})
+        self._set_stage(build, "verify", accounts.to_json())
 
     def record_verified(self, build: str, recall_curve: Mapping[str, Any] | None) -> None:
         """Record that the build is verified, with its recall curve."""
-        self._update(build, state=BuildState.VERIFIED.value, recall_curve=recall_curve)
+        self._set(build, state=BuildState.VERIFIED.value, recall_curve=recall_curve)
 
-    def record_failure(self, build: str, error: str, *, keep_state: bool) -> None:
-        """Record the error that ended a run; the state becomes failed unless `keep_state`."""
-        state = {} if keep_state else {"state": BuildState.FAILED.value}
-        self._update(build, error=error, finished_at=now(), **state)
+    def record_failure(self, build: str, error: str, *, keep_verified: bool) -> None:
+        """Record the error that ended a run.
+
+        The state becomes failed, except that with `keep_verified` a build that was verified keeps its state.
+        """
+        ended = {"error": error, "finished_at": now()}
+        state = BuildState.FAILED
+        self._rewrite(
+            build,
+            lambda found: {**ended, **(_unverified(found, state) if keep_verified else {"state": state.value})},
+        )
 
     def record_replay(self, build: str, position: JournalPosition) -> None:
         """Record the position up to which the journal was replayed into the build."""
-        self._update(build, replayed_to=position)
+        self._set(build, replayed_to=position)
 
     def record_promotion(self, build: str) -> None:
         """Record that the build has become live."""
-        self._update(build, promoted_at=now())
+        self._set(build, promoted_at=now())
 
     def record_demotion(self, build: str) -> None:
         """Record that the build is no longer live."""
-        self._update(build, demoted_at=now())
+        self._set(build, demoted_at=now())
 
     def record_report(self, build: str, report: Mapping[str, Any]) -> None:
         """Record the report of a run that has ended."""
-        self._update(build, report=report, finished_at=now())
+        self._set(build, report=report, finished_at=now())
 
     def record_evaluation(self, build: str, evaluation: Mapping[str, Any]) -> None:
-        """Record an evaluation; it replaces the earlier evaluation completely."""
-
-        def request(client: Elasticsearch, *, found: Mapping[str, Any], condition: Mapping[str, Any]) -> None:
-            whole = {**found, "updated_at": now(), "evaluation": evaluation}
-            client.index(index=RUNS, id=build, document=whole, **condition)
-
-        self._rewrite(build, request)
+        """Record an evaluation."""
+        self._set(build, evaluation=evaluation)
 
     def find(self, name: str, build: str, *, as_acknowledged: bool = False) -> BuildRecord | None:
         """Return the record of `build`, or None if `name` has no such build.
@@ -292,26 +306,43 @@ class BuildRecords:
             raise NotFoundError("build", build, f"`airlsh builds list {name}` shows those of {name}")
         return record
 
-    def of(self, name: str | None) -> list[BuildRecord]:
-        """Return the records of all builds of `name`, newest first, without plans.
+    def of(self, name: str | None) -> list[BuildEntry]:
+        """Return the records of all builds of `name`, newest first.
 
         None as `name` means every index name.
+
+        Raises
+        ------
+        SettingsError
+            Another version of airlsh wrote one of the records.
         """
         self._cluster.run(lambda client: client.indices.refresh(index=RUNS))
-        hits = self._cluster.search(
-            RUNS,
-            # Alias moves and watermarks are stored in the same index; only builds have a state.
-            query={"term": {"name": name}} if name is not None else {"exists": {"field": "state"}},
-            sort=[{"started_at": "desc"}],
-            size=_MAX_LISTED,
-            source_excludes=["plan"],
-        )["hits"]["hits"]
-        return [BuildRecord.from_document(hit["_source"]) for hit in hits]
+        found: list[BuildEntry] = []
+        after: Sequence[Any] | None = None
+        while True:
+            hits = self._cluster.search(
+                RUNS,
+                # Alias moves and watermarks are stored in the same index; only builds have a state.
+                query={"term": {"name": name}} if name is not None else {"exists": {"field": "state"}},
+                sort=[{"started_at": "desc"}, {"build": "asc"}],
+                size=_PAGE,
+                source_excludes=["plan"],
+                search_after=after,
+            )["hits"]["hits"]
+            found += [BuildEntry.from_document(hit["_source"]) for hit in hits]
+            if len(hits) < _PAGE:
+                return found
+            after = hits[-1]["sort"]
 
-    def latest(self, name: str) -> BuildRecord:
+    def latest(self, name: str) -> BuildEntry:
         """Return the record of the newest build of `name`.
 
-        If there is none, `NotFoundError` is raised.
+        Raises
+        ------
+        NotFoundError
+            There is no build of `name`.
+        SettingsError
+            Another version of airlsh wrote the record of some build.
         """
         records = self.of(name)
         if not records:
@@ -322,25 +353,30 @@ class BuildRecords:
         """Delete the record of a retired build."""
         self._cluster.run(lambda client: client.options(ignore_status=404).delete(index=RUNS, id=build, refresh=True))
 
-    def _update(self, build: str, **changes: Any) -> None:
-        """Merge `changes` into the record of `build`; fields of nested objects are merged one by one."""
-        merged = {"updated_at": now(), **changes}
+    def _set(self, build: str, **fields: Any) -> None:
+        """Set fields of the record of `build`; nothing of an earlier value remains."""
+        self._rewrite(build, lambda _: fields)
 
-        def request(client: Elasticsearch, *, found: Mapping[str, Any], condition: Mapping[str, Any]) -> None:
-            client.update(index=RUNS, id=build, doc=merged, **condition)
+    def _set_stage(self, build: str, stage: str, facts: Mapping[str, Any], **fields: Any) -> None:
+        self._rewrite(build, lambda found: {**fields, "stages": {**(found.get("stages") or {}), stage: facts}})
 
-        self._rewrite(build, request)
-
-    def _rewrite(self, build: str, request: _Write) -> None:
-        """Write the record by compare-and-swap, until no other caller wrote in between.
+    def _rewrite(self, build: str, changes: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        """Change the record by compare-and-swap, until no other caller wrote in between.
 
         So a request that a hung node executes late changes nothing: the record has another version by then.
+
+        Parameters
+        ----------
+        changes
+            Returns the changed fields, from the record that they are written into.
         """
         for node in itertools.count():  # A node that rejoins after a network split may serve an old version.
             found = self._cluster.run(lambda client: client.get(index=RUNS, id=build), first=node)
             condition = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+            document = {**found["_source"], "updated_at": now(), **changes(found["_source"])}
+            write = partial(_write, build=build, document=document, **condition)
             with suppress(ConflictError):
-                self._cluster.run(partial(request, found=found["_source"], condition=condition))
+                self._cluster.run(write)
                 return
 
     def _read(self, build: str) -> Mapping[str, Any]:
@@ -361,6 +397,17 @@ class BuildRecords:
         )
         document: Mapping[str, Any] = answer["get"]["_source"]
         return document
+
+
+def _unverified(found: Mapping[str, Any], state: BuildState) -> dict[str, Any]:
+    """Return the change of a record to `state`, which is none if the build was verified."""
+    return {} if BuildState(found["state"]).was_verified else {"state": state.value}
+
+
+def _write(
+    client: Elasticsearch, *, build: str, document: Mapping[str, Any], if_seq_no: int, if_primary_term: int
+) -> None:
+    client.index(index=RUNS, id=build, document=document, if_seq_no=if_seq_no, if_primary_term=if_primary_term)
 
 
 def unknown_name(name: str) -> NotFoundError:

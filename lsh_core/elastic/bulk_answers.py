@@ -34,6 +34,25 @@ _DONE = ItemVerdict(Verdict.DONE)
 
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 """Status codes of a server that is overloaded, or that is losing or finding a node."""
+_NODE_STATUSES = frozenset({502, 503, 504})
+_SHARDS_AWAY = frozenset(
+    {
+        "search_phase_execution_exception",
+        "unavailable_shards_exception",
+        "no_shard_available_action_exception",
+        "primary_missing_action_exception",
+    }
+)
+
+
+def is_node_fault(status: int, body: object) -> bool:
+    """Return whether another node may answer better, such as after the loss of the master.
+
+    Every node refuses a request whose shards are away, and 429 is about the request.
+    """
+    return status in _NODE_STATUSES and _cause(body.get("error") if isinstance(body, Mapping) else None)[0] not in (
+        _SHARDS_AWAY
+    )
 
 
 def judge_item(item: Mapping[str, Any]) -> ItemVerdict:

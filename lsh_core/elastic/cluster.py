@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from elastic_transport import ConnectionTimeout, SerializationError
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
-from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
+from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES, is_node_fault
 from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.liveness import MAX_SECONDS, SilentNodeError, call_with_liveness_check
+from lsh_core.elastic.liveness import MAX_SECONDS, SilentNodeError, call_with_liveness_check, has_master
 from lsh_core.elastic.node_pool import NodePool
-from lsh_core.elastic.refusals import refusal_of, said_by
+from lsh_core.elastic.refusals import named_error, refusal_of, said_by
 from lsh_core.elastic.whole_answers import require_all_shards, require_primaries
 from lsh_core.errors import AccessError, UnavailableError
 
@@ -27,8 +28,8 @@ T = TypeVar("T")
 WAIT_SECONDS = 15.0
 """Seconds that a request waits for a node that answers."""
 _REFRESH_SECONDS = 600.0
-_BRIEF_SECONDS = 5.0
-_TRIAL_SECONDS = 10.0
+_PROBE_SECONDS = 5.0
+_HUNG_SECONDS = 10.0
 """Time-out of `Cluster.call_node` for a node that hung.
 
 Such a node answers pings right after waking, but real requests only once it has rejoined the cluster.
@@ -88,9 +89,9 @@ class Cluster:
         `action` may run more than once, and an abandoned run may still be executed later. So `action` is one request,
         and a second execution must do no harm.
 
-        A node that refuses the request is not skipped: its answer is raised. A node that is missing or overloaded is
-        skipped. It is used last for a while by all calls of this process, and then tried with a short time-out. If no
-        node answers, every call tries all nodes.
+        A node that refuses the request is not skipped: its answer is raised. A node that does not answer, or has lost
+        its master, is skipped. It is used last for a while by all calls of this process, and then probed before it gets
+        a request. A node that is too busy is skipped once. If no node answers, every call tries all nodes.
 
         Parameters
         ----------
@@ -102,59 +103,81 @@ class Cluster:
 
         Raises
         ------
+        UnexpectedError
+            A request or an answer is not valid JSON.
         UnavailableError
             No node answered within `wait_seconds`.
         """
         nodes, started = self.nodes, time.monotonic()
-        watched = longest_seconds is not None or (self.watch and len(nodes) > 1)
         while True:
             last: Exception | None = None
             answer: ApiError | None = None  # An answer says more than the silence of a neighbour.
-            for node, brief in nodes.turns(first):
-                client = self._client(node, brief=brief)
+            for node, trial in nodes.turns(first):
                 try:
-                    if watched and not brief:
-                        result = call_with_liveness_check(client, action, longest_seconds=longest_seconds)
-                    else:
-                        result = action(client)
+                    return self._run_on(node, action, trial=trial, longest_seconds=longest_seconds)
                 except ApiError as error:
-                    nodes.answered(node)
                     if error.status_code not in RETRYABLE_STATUSES:
                         raise _named(error) from error
                     answer = error
                 except (TransportError, SilentNodeError) as error:
-                    nodes.failed(node)
                     last = error
-                except BaseException:
-                    nodes.release(node)
-                    raise
-                else:
-                    nodes.answered(node)
-                    return result
             self._require_time(time.monotonic() - started, answer or last)
             time.sleep(_PAUSE_SECONDS)
+
+    def _run_on(
+        self, node: int, action: Callable[[Elasticsearch], T], *, trial: bool, longest_seconds: float | None
+    ) -> T:
+        """Run `action` once on node number `node`, and report the outcome to `nodes`."""
+        nodes, client, started = self.nodes, self._client(node), time.monotonic()
+        try:
+            result = self._call(client, action, trial=trial, longest_seconds=longest_seconds)
+        except SerializationError as error:
+            nodes.release(node)
+            raise named_error(error) or error from error
+        except (TransportError, SilentNodeError) as error:
+            nodes.failed(node, after=time.monotonic() - started, hung=isinstance(error, SilentNodeError))
+            raise
+        except BaseException as error:
+            if not isinstance(error, ApiError):
+                nodes.release(node)
+            elif is_node_fault(error.status_code, error.body):
+                nodes.failed(node)
+            else:
+                nodes.answered(node)
+            raise
+        nodes.answered(node)
+        return result
+
+    def _call(
+        self,
+        client: Elasticsearch,
+        action: Callable[[Elasticsearch], T],
+        *,
+        trial: bool,
+        longest_seconds: float | None,
+    ) -> T:
+        if trial and not has_master(client, min(_PROBE_SECONDS, self.request_seconds or _PROBE_SECONDS)):
+            raise ConnectionTimeout("no answer to a probe")
+        if longest_seconds is not None or (self.watch and len(self.nodes) > 1):
+            return call_with_liveness_check(client, action, longest_seconds=longest_seconds)
+        return action(client)
 
     def call_node(self, node: int, action: Callable[[Elasticsearch], T]) -> T:
         """Run `action` once on node number `node`, for as long as the node answers pings.
 
-        The caller reports the outcome to `nodes`, except that a hung node is noted here.
+        The caller reports the outcome to `nodes`.
 
         Raises
         ------
         SilentNodeError
             The node answers neither the request nor a ping.
         """
-        longest = _TRIAL_SECONDS if self.nodes.hung(node) else MAX_SECONDS
-        started = time.monotonic()
-        try:
-            return call_with_liveness_check(self.connection.client(node), action, longest_seconds=longest)
-        except SilentNodeError:
-            self.nodes.failed(node, after=time.monotonic() - started, hung=True)
-            raise
+        longest = _HUNG_SECONDS if self.nodes.hung(node) else MAX_SECONDS
+        return call_with_liveness_check(self.connection.client(node), action, longest_seconds=longest)
 
     def require_answer(self) -> None:
         """Raise `UnavailableError` unless a node answers."""
-        replace(self, request_seconds=_BRIEF_SECONDS, watch=False).run(_ask)
+        replace(self, request_seconds=_PROBE_SECONDS, watch=False).run(_ask)
 
     def search(self, index: str, **body: Any) -> dict[str, Any]:
         """Search `index`; raise an error unless the answer covers every shard."""
@@ -181,10 +204,8 @@ class Cluster:
         settings = self.run(lambda client: client.indices.get_settings(index=index, flat_settings=True))
         require_primaries(action, index, answer, settings.body)
 
-    def _client(self, node: int, *, brief: bool) -> Elasticsearch:
+    def _client(self, node: int) -> Elasticsearch:
         client = self.connection.client(node)
-        if brief:
-            return client.options(request_timeout=min(_BRIEF_SECONDS, self.request_seconds or _BRIEF_SECONDS))
         return client if self.request_seconds is None else client.options(request_timeout=self.request_seconds)
 
     def _require_time(self, waited: float, last: Exception | None) -> None:

@@ -26,6 +26,8 @@ MAX_SECONDS = 120.0
 """Time-out of a request whose node answers pings. It is longer than any server holds a write."""
 
 _PING = "/_cluster/health?local=true&filter_path=status"
+_MASTER_PING = "/_cluster/health?filter_path=status"
+_JSON = {"accept": "application/json"}
 
 
 class SilentNodeError(Exception):
@@ -78,8 +80,24 @@ def call_with_liveness_check(
 def is_alive(client: Elasticsearch, seconds: float = PING_SECONDS) -> bool:
     """Return whether the node of `client` gives any answer within `seconds`."""
     try:
-        client.options(request_timeout=seconds).perform_request("GET", _PING, headers={"accept": "application/json"})
+        client.options(request_timeout=seconds).perform_request("GET", _PING, headers=_JSON)
     except (ApiError, ServerError):
+        return True
+    except TransportError:
+        return False
+    return True
+
+
+def has_master(client: Elasticsearch, seconds: float) -> bool:
+    """Return whether the node of `client` answers within `seconds` what it must ask the master.
+
+    A node that was hung answers a ping right after waking, but this question only once it has rejoined the cluster.
+    """
+    try:
+        client.options(request_timeout=seconds).perform_request("GET", _MASTER_PING, headers=_JSON)
+    except ApiError as error:
+        return error.status_code < 500  # A user without the privilege may have all others.
+    except ServerError:
         return True
     except TransportError:
         return False

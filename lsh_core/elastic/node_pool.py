@@ -34,11 +34,11 @@ class _Health:
 class Turn(NamedTuple):
     """Node to use next.
 
-    `brief` asks for a short time-out: the node failed before, and others answer.
+    `trial` asks for a probe before the request: the node failed before, and others answer.
     """
 
     node: int
-    brief: bool
+    trial: bool
 
 
 class NodePool:
@@ -94,9 +94,9 @@ class NodePool:
                 node = self._take(left)
                 if node is None:
                     node = min(left, key=lambda each: self._health[each].failed_at)
-                brief = bool(self._health[node].seconds) and not all(each.seconds for each in self._health)
+                trial = bool(self._health[node].seconds) and not all(each.seconds for each in self._health)
             asked.add(node)
-            yield Turn(node, brief)
+            yield Turn(node, trial)
 
     def seconds_to_next(self) -> float:
         """Return the seconds until a node may be available."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from elastic_transport import TransportError
+from elastic_transport import SerializationError, TransportError
 from elasticsearch import ApiError
 
 from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
@@ -54,6 +54,8 @@ def named_error(error: BaseException) -> AirlshError | None:
 
     if isinstance(error, ApiError):
         return refusal_of(error)
+    if isinstance(error, SerializationError):
+        return UnexpectedError(type(error).__name__, said_by(error))
     if isinstance(error, TransportError):
         request = f"{asked}: " if (asked := getattr(error, REQUEST, "")) else ""
         return UnavailableError("Elasticsearch", 0, request + said_by(error))

@@ -8,7 +8,7 @@ from typing import Any
 
 from lsh_core.builds.alias_moves import AliasMove, AliasMoves
 from lsh_core.builds.aliases import live_index
-from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState, unknown_name
+from lsh_core.builds.records import BuildEntry, BuildRecord, BuildRecords, BuildState, unknown_name
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError, PromotionConflictError
@@ -204,7 +204,7 @@ def _build_before(cluster: Cluster, name: str, live: str | None) -> str:
     return max(demoted, key=lambda record: str(record.demoted_at)).build
 
 
-def _summary(record: BuildRecord, live: str | None) -> BuildSummary:
+def _summary(record: BuildEntry, live: str | None) -> BuildSummary:
     verified = record.stages.verify
     return BuildSummary(
         name=record.name,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.builds.names import write_alias
-from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
+from lsh_core.builds.records import BuildEntry, BuildRecord, BuildRecords
 from lsh_core.builds.write_fence import allow_writes, fence_writes
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
@@ -140,7 +140,7 @@ def list_dead_letters(name: str, build: str | None, services: Services) -> list[
     return list(read_dead_letters(cluster, _record(cluster, name, build).build))
 
 
-def _record(cluster: Cluster, name: str, build: str | None) -> BuildRecord:
+def _record(cluster: Cluster, name: str, build: str | None) -> BuildEntry:
     runs = BuildRecords(cluster)
     return runs.latest(name) if build is None else runs.get(name, build)
 
@@ -216,8 +216,7 @@ def _unverify(cluster: Cluster, record: BuildRecord) -> None:
     So a replay that is killed leaves an unverified build. The build is not failed either: a repeated replay, or a
     resumed run, verifies it again.
     """
-    if record.was_verified:
-        BuildRecords(cluster).record_state(record.build, BuildState.CORRECTED)
+    BuildRecords(cluster).record_corrected(record.build)
 
 
 def _require_loaded(plan: BuildPlan, build: str, services: Services) -> None:

@@ -14,12 +14,12 @@ from elasticsearch import NotFoundError as Missing
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.mapping import META_KEY
-from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState, unknown_name
+from lsh_core.builds.records import BuildEntry, BuildRecords, BuildState, unknown_name
 from lsh_core.builds.write_fence import fence_writes
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.elastic.refusals import errors_named
-from lsh_core.errors import LeaseHeldError, LoadError, OutcomeError, PromotionConflictError, ServerError
+from lsh_core.errors import AliasError, LeaseHeldError, LoadError, OutcomeError, PromotionConflictError, ServerError
 from lsh_core.jobs.services import Services
 from lsh_core.json_form import JsonForm
 from lsh_core.loading.dead_letters import read_dead_letters
@@ -125,7 +125,7 @@ def _retire(settings: RetireSettings, services: Services) -> RetireReport:
             try:
                 with errors_named():
                     _delete(settings.name, record, services, lease.epoch)
-            except (PromotionConflictError, LeaseHeldError, LoadError, ServerError) as error:
+            except (AliasError, LeaseHeldError, LoadError, ServerError) as error:
                 # An index that does not match its record must not keep all others from being retired.
                 logger.warning("build %s is not retired: %s", build, error)
                 skipped[build] = str(error)
@@ -164,7 +164,7 @@ def abandon(settings: AbandonSettings, services: Services) -> AbandonReport:
     return AbandonReport(name=settings.name, abandoned=settings.build, index=record.index)
 
 
-def _delete(name: str, record: BuildRecord, services: Services, epoch: int) -> None:
+def _delete(name: str, record: BuildEntry, services: Services, epoch: int) -> None:
     """Delete a build under the lease of the alias.
 
     So no promotion can make it live meanwhile.
@@ -178,7 +178,7 @@ def _delete(name: str, record: BuildRecord, services: Services, epoch: int) -> N
         BuildRecords(cluster).forget(build)
 
 
-def _require_not_live(cluster: Cluster, name: str, record: BuildRecord) -> None:
+def _require_not_live(cluster: Cluster, name: str, record: BuildEntry) -> None:
     if live_index(cluster, name) == record.index:
         raise PromotionConflictError(name, f"build {record.build} is live; promote another one, or roll back, first")
 
@@ -203,7 +203,7 @@ def _delete_index(cluster: Cluster, name: str, index: str, build: str, epoch: in
         return
 
 
-def _is_young(cluster: Cluster, record: BuildRecord, settings: RetireSettings) -> bool:
+def _is_young(cluster: Cluster, record: BuildEntry, settings: RetireSettings) -> bool:
     """Return whether a build is too young to delete.
 
     Another run may still load it: its record may be older than its last chunk.
@@ -216,6 +216,6 @@ def _is_young(cluster: Cluster, record: BuildRecord, settings: RetireSettings) -
     return record.last_touched > since or (loaded_at is not None and loaded_at > since)
 
 
-def _is_correctable(cluster: Cluster, record: BuildRecord) -> bool:
+def _is_correctable(cluster: Cluster, record: BuildEntry) -> bool:
     """Return whether a build is unverified and has dead letters to replay."""
     return record.state is not BuildState.VERIFIED and any(read_dead_letters(cluster, record.build, limit=1))

@@ -13,7 +13,7 @@ from typing import Any
 from elasticsearch import ConflictError, NotFoundError
 
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition, SourceWatermark
-from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
+from lsh_core.builds.records import BuildEntry, BuildRecords, BuildState
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.errors import ChangesGoneError, SettingsError
@@ -51,12 +51,12 @@ def source_watermark(
     return SourceWatermark(time, position)
 
 
-def watermark_of(records: Iterable[BuildRecord], live: str | None) -> SourceWatermark:
+def watermark_of(records: Iterable[BuildEntry], live: str | None) -> SourceWatermark:
     """Return the watermark of the live build, or the position before all changes."""
     return next((record.watermark for record in records if record.index == live), SourceWatermark())
 
 
-def deletable_position(records: Sequence[BuildRecord], live: str | None) -> JournalPosition:
+def deletable_position(records: Sequence[BuildEntry], live: str | None) -> JournalPosition:
     """Return the position up to which journal entries may be deleted. Pure.
 
     It is the live build's watermark, lowered to the oldest position that some other build still needs: its own
@@ -81,7 +81,7 @@ def changed_ids(cluster: Cluster, name: str, ids: Sequence[str], *, watermark: J
     return {id for id, position in last.items() if position > held.get(id, BEFORE_ALL)}
 
 
-def require_changes(cluster: Cluster, record: BuildRecord) -> None:
+def require_changes(cluster: Cluster, record: BuildEntry) -> None:
     """Raise `ChangesGoneError` if the journal lacks changes that a build depends on.
 
     These changes tell which documents of the build were written live. A build that was verified before the changes were

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import orjson
 
-from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict, judge_item, judge_request
+from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict, is_node_fault, judge_item, judge_request
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.elastic.node_pool import NodePool
 from lsh_core.errors import AirlshError, LoadError, ShardsMissingError, UnavailableError
@@ -133,7 +133,7 @@ class BulkSender:
             except NodeUnreachableError as error:
                 last = str(error)
                 logger.warning("%s; requests go to the next node for now", last)
-                tally.was_away(self.ring.failed(node, after=self.clock() - asked_at))
+                tally.was_away(self.ring.failed(node, after=self.clock() - asked_at, hung=error.hung))
                 tally.unreachable += 1
                 tally.retried += len(part)
                 parts.append(part)
@@ -142,7 +142,7 @@ class BulkSender:
             except BaseException:
                 self.ring.release(node)
                 raise
-            if answer.status in _NODE_IN_TROUBLE:
+            if is_node_fault(answer.status, answer.body):
                 self.ring.failed(node)  # The node may have lost its master while its neighbours have not.
             else:
                 tally.was_away(self.ring.answered(node))
@@ -275,7 +275,6 @@ class BulkSender:
             self._wait_lock.release()
 
 
-_NODE_IN_TROUBLE = frozenset({502, 503, 504})
 _DONE = ItemVerdict(Verdict.DONE)
 _PATIENCE = (Verdict.DONE, Verdict.RETRY, Verdict.NO_PRIMARY, Verdict.BLOCKED)
 

@@ -26,7 +26,16 @@ class NodeUnreachableError(Exception):
     """The node did not answer: refused, reset or timed out.
 
     The request may have been executed nevertheless.
+
+    Attributes
+    ----------
+    hung
+        Whether the node answered no ping either.
     """
+
+    def __init__(self, reason: str, *, hung: bool = False) -> None:
+        self.hung = hung
+        super().__init__(reason)
 
 
 class BulkAnswer(NamedTuple):
@@ -75,7 +84,8 @@ class ElasticTransport:
         try:
             answer = self._cluster.call_node(node, ask)
         except (Unreachable, ConnectionTimeout, SerializationError, SilentNodeError) as error:
-            raise NodeUnreachableError(f"{self._cluster.urls[node]}: {error}") from error
+            hung = isinstance(error, SilentNodeError)
+            raise NodeUnreachableError(f"{self._cluster.urls[node]}: {error}", hung=hung) from error
         except ApiError as error:
             return BulkAnswer(error.status_code, error.body)
         return BulkAnswer(answer.meta.status, answer.body)

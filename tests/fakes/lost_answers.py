@@ -14,7 +14,14 @@ from tests.fakes.memory_server import Answer, MemoryServer
 
 
 class LossyLine:
-    """A connection of two nodes; the next answer to `method` of the first node is lost.
+    """A connection of two nodes; an answer to `method` of the first node is lost.
+
+    Parameters
+    ----------
+    late
+        Whether the request is executed only when the node wakes.
+    at
+        Number of the request whose answer is lost, from 1. Requests that the second node gets meanwhile do not count.
 
     Attributes
     ----------
@@ -24,8 +31,8 @@ class LossyLine:
 
     urls = ("http://lossy:9200", "http://memory:9200")
 
-    def __init__(self, server: MemoryServer, method: str, *, late: bool = False) -> None:
-        self.server, self._method, self._late = server, method, late
+    def __init__(self, server: MemoryServer, method: str, *, late: bool = False, at: int = 1) -> None:
+        self.server, self._method, self._late, self._before = server, method, late, at - 1
         self.lost = 0
         self._held: list[Callable[[], Any]] = []
 
@@ -49,6 +56,9 @@ class LossyLine:
     def answer(self, name: str, request: Callable[[], Any]) -> Any:
         """Return the answer to a request of the first node, or lose it."""
         if name != self._method or self.lost:
+            return request()
+        if self._before:
+            self._before -= 1
             return request()
         self.lost += 1
         if self._late:

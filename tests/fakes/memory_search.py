@@ -40,6 +40,11 @@ def ordered(hits: Iterable[tuple[str, Document, int]], sort: Iterable[Any]) -> l
     return found
 
 
+def sort_values(hit: tuple[str, Document, int], sort: Iterable[Any]) -> list[Any]:
+    """Return the values that place a hit in its order."""
+    return [field(hit[1], key if isinstance(key, str) else next(iter(key)), hit[2]) for key in sort]
+
+
 def doc_values(source: Document, wanted: Iterable[Any], seq_no: int) -> dict[str, list[Any]]:
     """Return the fields asked for, as ``docvalue_fields`` gives them."""
     values: dict[str, list[Any]] = {}

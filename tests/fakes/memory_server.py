@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
-from tests.fakes.memory_search import doc_values, matches, ordered
+from tests.fakes.memory_search import doc_values, matches, ordered, sort_values
 
 _SHARDS = {"successful": 1, "total": 1, "failed": 0}
 
@@ -42,6 +42,8 @@ class MemoryServer:
     ----------
     between
         Called once before the next write: what somebody else does between our read and our write.
+    lagging
+        Whether a node lags behind, and acknowledges no change of aliases. What changes nothing is acknowledged.
     """
 
     urls = ("http://memory:9200",)
@@ -52,6 +54,7 @@ class MemoryServer:
         self.aliases: dict[str, dict[str, dict[str, Any]]] = {}
         self._mappings: dict[str, dict[str, Any]] = {}
         self.between: Callable[[], None] | None = None
+        self.lagging = False
         self._views: dict[str, dict[tuple[str, str], Stored]] = {}
         self._opened = 0
         self._last_seq_no: dict[str, int] = {}
@@ -151,8 +154,8 @@ class MemoryServer:
         for alias in {alias for aliases in after.values() for alias in aliases}:
             if sum(bool(aliases.get(alias, {}).get("is_write_index")) for aliases in after.values()) > 1:
                 refuse(400, "illegal_state_exception")
-        self.aliases = after
-        return Answer({"acknowledged": True, "errors": False})
+        changed, self.aliases = after != self.aliases, after
+        return Answer({"acknowledged": not (changed and self.lagging), "errors": False})
 
     def health(self, **_: Any) -> Answer:
         """Every index is green."""
@@ -261,6 +264,7 @@ class MemoryServer:
         query: Mapping[str, Any] | None = None,
         sort: Sequence[Any] = (),
         size: int = 10,
+        search_after: Sequence[Any] | None = None,
         docvalue_fields: Sequence[Any] = (),
         source: bool = True,
         **_: Any,
@@ -273,6 +277,8 @@ class MemoryServer:
         live = ((id, each) for (at, id), each in documents.items() if at == target)
         found = [(id, each.source, each.seq_no) for id, each in live if each.source is not None]
         hits = ordered([hit for hit in found if matches(query, hit[1], hit[2])], sort or ("_seq_no",))
+        places = [sort_values(hit, sort) for hit in hits]
+        first = 0 if search_after is None else places.index(list(search_after)) + 1
         return Answer(
             {
                 "_shards": _SHARDS,
@@ -282,10 +288,11 @@ class MemoryServer:
                             "_id": id,
                             "_seq_no": seq_no,
                             "_primary_term": 1,
+                            "sort": place,
                             **({"_source": dict(document)} if source else {}),
                             **({"fields": doc_values(document, docvalue_fields, seq_no)} if docvalue_fields else {}),
                         }
-                        for id, document, seq_no in hits[:size]
+                        for (id, document, seq_no), place in list(zip(hits, places, strict=True))[first:][:size]
                     ]
                 },
             }

@@ -53,6 +53,7 @@ EXAMPLES: list[AirlshError] = [
     errors.FeatureLimitError("s3://b/features", 3, 0, ("a.parquet row 1: null_text",)),
     errors.ImagesAwayError("s3://b/features", 3, 0, ("a.parquet row 1: image_unavailable",), 2),
     errors.FeaturesError("s3://b/features", "encode", "its worker died each time"),
+    errors.AliasError("docs", "stands for 2 indices"),
     errors.PromotionConflictError("docs", "moved"),
     errors.OutcomeError("docs", "build b1", "is loaded, not verified"),
     errors.LeaseHeldError("docs", "build", "airlsh by me on here", "2026-01-01T00:00", "2026-01-01T00:01"),

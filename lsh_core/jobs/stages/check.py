@@ -11,7 +11,7 @@ from lsh_core.builds.field_limits import check_nested_names
 from lsh_core.builds.field_types import fields_for, parse_overrides
 from lsh_core.builds.mapping import check_vector_column
 from lsh_core.builds.names import physical_index
-from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
+from lsh_core.builds.records import BuildRecord, BuildRecords
 from lsh_core.builds.stage_facts import CheckFacts
 from lsh_core.choices import listed
 from lsh_core.elastic.cluster import Cluster
@@ -84,11 +84,10 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
         settings.name,
         build,
         index=physical_index(settings.name, build),
-        state=record.state if record is not None and record.was_verified else BuildState.PLANNED,
         model_id=stored.model_id,
         settings=settings.model_dump(mode="json"),
-        # A retry or a resumed run keeps the index that was live when the run first started.
-        expected_live=live if record is None else record.expected_live,
+        # A retry or a resumed run keeps what was live when the run first started, whatever this process read.
+        expected_live=live,
         watermark=watermark,
         # A table may get new commits: a retry, and every later stage, reads this version.
         source_version=dataset.version,

@@ -47,7 +47,7 @@ def create(settings: IndexSettings, build: str, services: Services, lease: Lease
         if "_meta" not in mapping or BuildMeta.from_json(mapping["_meta"]) != meta:
             raise LoadError(plan.index, "create", "an index of this name exists and belongs to another run")
     _wait_for_copies(cluster, plan)
-    BuildRecords(cluster).advance(settings.name, build, BuildState.LOADING)
+    BuildRecords(cluster).advance(build, BuildState.LOADING)
     return CreateFacts(index=plan.index, created=created, shards=plan.shards, replicas=plan.replicas)
 
 

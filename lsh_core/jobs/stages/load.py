@@ -78,7 +78,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     except BaseException as error:
         _close(services, plan, build, lease, error)
         raise
-    BuildRecords(services.cluster).advance(settings.name, build, BuildState.LOADED)
+    BuildRecords(services.cluster).advance(build, BuildState.LOADED)
     return LoadFacts(
         rows_read=job.rows,
         skipped=plan.rows - job.rows,

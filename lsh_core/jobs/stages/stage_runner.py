@@ -96,9 +96,8 @@ def _record_failure(stage: str, name: str, build: str, services: Services, error
     found_wrong = stage == "verify" and isinstance(error, VerificationError)
     try:
         runs = BuildRecords(services.cluster.waiting(5))
-        record = runs.find(name, build)
-        verified = record is not None and record.was_verified
-        runs.record_failure(build, what, keep_state=verified and not found_wrong)
+        if runs.find(name, build) is not None:
+            runs.record_failure(build, what, keep_verified=not found_wrong)
     except Exception:
         logger.debug("the failure of build %s could not be recorded", build, exc_info=True)
 

@@ -100,7 +100,7 @@ def test_a_retry_of_a_run_keeps_its_first_start(server: Any) -> None:
 
 def test_a_state_is_recorded_where_the_answer_got_lost(server: Any) -> None:
     recorded(server)
-    line = LossyLine(server, "update")
+    line = LossyLine(server, "index")
     recorded_by(line).record_state("b1", BuildState.LOADED)
     assert line.lost == 1
     assert recorded_by(server).get(NAME, "b1").state is BuildState.LOADED
@@ -108,7 +108,7 @@ def test_a_state_is_recorded_where_the_answer_got_lost(server: Any) -> None:
 
 def test_a_state_that_a_hung_node_writes_late_is_refused(server: Any) -> None:
     records = recorded(server)
-    line = LossyLine(server, "update", late=True)
+    line = LossyLine(server, "index", late=True)
     recorded_by(line).record_state("b1", BuildState.LOADED)
     records.record_state("b1", BuildState.VERIFIED)
     line.wake()

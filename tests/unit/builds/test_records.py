@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds import records
 from lsh_core.builds.alias_moves import AliasMove, AliasMoves
 from lsh_core.builds.journal_position import JournalPosition, SourceWatermark
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
-from lsh_core.builds.stage_facts import LoadFacts, RowAccounts
+from lsh_core.builds.stage_facts import LoadFacts, RowAccounts, VerifyFacts
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import RUNS
 from lsh_core.errors import NotFoundError, SettingsError
 from lsh_core.live.watermark import record_deleted
 from tests.fakes.memory_server import MemoryServer
+from tests.fakes.stale_node import StaleNode
 
 
 @pytest.fixture
@@ -46,6 +48,17 @@ def test_a_build_is_found_by_its_name_only(server: Any) -> None:
     assert runs.latest("docs").build == "b2"
 
 
+def test_all_builds_are_listed_page_by_page(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "_PAGE", 2)
+    runs = BuildRecords(Cluster(server))
+    for build in ("b1", "b2", "b3", "b4", "b5"):
+        runs.start("docs", build, index=build, model_id="m")
+        at = "2026-01-02T00:00:00+00:00" if build in ("b2", "b3", "b4") else f"2026-01-0{build[1]}T00:00:00+00:00"
+        server.update(index=RUNS, id=build, doc={"started_at": at})
+    assert [each.build for each in runs.of("docs")] == ["b5", "b2", "b3", "b4", "b1"]
+    assert not hasattr(runs.latest("docs"), "source_files")
+
+
 def test_an_evaluation_keeps_nothing_of_the_earlier_one(server: Any) -> None:
     runs = BuildRecords(Cluster(server))
     runs.start("docs", "b1", index="b1", model_id="m")
@@ -65,7 +78,7 @@ def test_a_record_is_read_as_it_was_written(server: Any) -> None:
     runs.record_accounts("b1", RowAccounts(rows_read=4, accepted=4))
     runs.record_plan("b1", {"files": [{"url": "a"}, {"url": "b"}]}, JournalPosition(5))
     runs.record_replay("b1", JournalPosition(9))
-    runs.record_failure("b1", "it broke", keep_state=False)
+    runs.record_failure("b1", "it broke", keep_verified=False)
     record = runs.get("docs", "b1")
     assert (record.state, record.error, record.expected_live) == (BuildState.FAILED, "it broke", "before")
     assert (record.watermark, record.planned_at, record.replayed_to) == (watermark, 5, 9)
@@ -75,18 +88,80 @@ def test_a_record_is_read_as_it_was_written(server: Any) -> None:
     assert record.stages.seconds == {"load": 1.5}
     assert record.source_files == ["a", "b"]
     assert BuildRecord.from_document(record.to_document()).to_document() == record.to_document()
-    runs.record_failure("b1", "it broke again", keep_state=True)
+    runs.record_failure("b1", "it broke again", keep_verified=True)
     assert runs.get("docs", "b1").state is BuildState.FAILED
 
 
 def test_a_verified_build_keeps_its_state_while_a_run_repeats_its_stages(server: Any) -> None:
     runs = BuildRecords(Cluster(server))
     runs.start("docs", "b1", index="i", model_id="m")
-    runs.advance("docs", "b1", BuildState.LOADING)
+    runs.advance("b1", BuildState.LOADING)
     assert runs.get("docs", "b1").state is BuildState.LOADING
     runs.record_verified("b1", None)
-    runs.advance("docs", "b1", BuildState.LOADED)
+    runs.advance("b1", BuildState.LOADED)
     assert runs.get("docs", "b1").state is BuildState.VERIFIED
+
+
+class StaleOnce:
+    """A connection whose first node reads what was stored when it was made."""
+
+    urls = ("http://stale:9200", "http://memory:9200")
+
+    def __init__(self, server: MemoryServer) -> None:
+        self._server, self._stale = server, StaleNode(server)
+
+    @property
+    def cluster(self) -> Cluster:
+        connection: Any = self
+        return Cluster(connection)
+
+    def client(self, node: int = 0) -> Any:
+        return self if node == 0 else self._server
+
+    def options(self, **_: Any) -> StaleOnce:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stale.frozen if name == "get" else self._server, name)
+
+
+@pytest.mark.parametrize("state", [BuildState.VERIFIED, BuildState.CORRECTED])
+def test_a_node_that_lags_behind_makes_no_verified_build_unverified(server: Any, state: BuildState) -> None:
+    runs = BuildRecords(Cluster(server))
+    runs.start("docs", "b1", index="i", model_id="m")
+    stale = BuildRecords(StaleOnce(server).cluster)
+    runs.record_state("b1", state)
+    stale.advance("b1", BuildState.LOADING)
+    stale.start("docs", "b1", index="i", model_id="m")
+    stale.record_failure("b1", "it broke", keep_verified=True)
+    assert runs.get("docs", "b1").state is state
+    stale.record_corrected("b1")
+    assert runs.get("docs", "b1").state is BuildState.CORRECTED
+
+
+def test_a_retry_keeps_what_the_first_start_recorded(server: Any) -> None:
+    runs = BuildRecords(Cluster(server))
+    first, later = (SourceWatermark(f"2026-01-0{n}T00:00:00.000+00:00", JournalPosition(n)) for n in (1, 2))
+    runs.start("docs", "b1", index="i", model_id="m", expected_live="before", watermark=first, source_version="3")
+    runs.start("docs", "b1", index="i", model_id="m", expected_live="after", watermark=later, source_version="4")
+    record = runs.get("docs", "b1")
+    assert (record.expected_live, record.watermark, record.source_version) == ("before", first, "3")
+
+
+def test_a_second_verification_keeps_nothing_of_the_first(server: Any) -> None:
+    runs = BuildRecords(Cluster(server))
+    runs.start("docs", "b1", index="i", model_id="m")
+    runs.record_stage("b1", "load", LoadFacts(rows_read=3, skipped=1, chunks=2, adopted=False, seconds=1.5))
+    runs.record_stage("b1", "verify", VerifyFacts(accepted=3, documents=3, recall=0.9, seconds=2.0))
+    runs.record_verified("b1", {"points": {"1": 0.5, "2": 0.9}})
+    runs.record_report("b1", {"warnings": {"a": "b"}})
+    runs.record_accounts("b1", RowAccounts(rows_read=4, accepted=4))
+    runs.record_verified("b1", {"points": {"1": 0.6}})
+    runs.record_report("b1", {"warnings": {}})
+    record = runs.get("docs", "b1")
+    assert record.stages.verify == VerifyFacts(rows_read=4, accepted=4)
+    assert record.stages.load is not None
+    assert (record.recall_curve, record.report) == ({"points": {"1": 0.6}}, {"warnings": {}})
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
-from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, SerializationError
 from elastic_transport.client_utils import DEFAULT
 
+from lsh_core.elastic import cluster as cluster_module
 from lsh_core.elastic.cluster import Cluster, _pool_of
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.copies import copies_missing
+from lsh_core.elastic.liveness import call_with_liveness_check
 from lsh_core.elastic.whole_answers import require_all_shards
-from lsh_core.errors import PartialAnswerError, RequestRefusedError, UnavailableError
+from lsh_core.errors import PartialAnswerError, RequestRefusedError, UnavailableError, UnexpectedError
 from tests.fakes.one_client import cluster_of
+from tests.fakes.silent_node import QUICK, Node, serving
 
 THREE_NODES = Connection(urls=("http://a:1", "http://b:2", "http://c:3"))
 
@@ -22,12 +27,12 @@ def forget_the_nodes() -> None:
     _pool_of.cache_clear()
 
 
-def api_error(status: int) -> Exception:
+def api_error(status: int, kind: str = "no_master") -> Exception:
     from elasticsearch import ApiError
 
     node = NodeConfig("http", "a", 1)
     meta = ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, node)
-    return ApiError("said so", meta, {})
+    return ApiError("said so", meta, {"error": {"type": kind}})
 
 
 def refused() -> Exception:
@@ -110,25 +115,97 @@ def test_the_time_out_of_a_request(cluster: Cluster, options: dict[str, Any], se
     assert cluster.run(lambda client: client._request_timeout, **options) == seconds
 
 
-def test_a_node_on_trial_gets_a_short_time_out_even_for_a_long_request() -> None:
-    nodes = Cluster(THREE_NODES).nodes
-    nodes.failed(0)
-    nodes._health[0].failed_at -= 10  # Its quarantine is over.
-    assert Cluster(THREE_NODES).run(lambda client: client._request_timeout, longest_seconds=600) == 5
+@pytest.fixture
+def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Node, Node, Cluster]]:
+    """Two nodes on sockets, which answer, and a cluster with little patience."""
+    monkeypatch.setattr(cluster_module, "call_with_liveness_check", partial(call_with_liveness_check, **QUICK))
+    monkeypatch.setattr(cluster_module, "_PROBE_SECONDS", 0.3)
+    with serving() as one, serving() as other:
+        one.done.set()
+        other.done.set()
+        yield one, other, Cluster(Connection(one.connection.urls + other.connection.urls))
 
 
-def test_a_node_that_answers_with_an_error_is_not_away() -> None:
+def ask(client: Any) -> tuple[str, object]:
+    client.perform_request("GET", "/_alias", headers={"accept": "application/json"})
+    return url_of(client), client._request_timeout
+
+
+def end_quarantine(cluster: Cluster, node: int) -> None:
+    cluster.nodes.failed(node)
+    cluster.nodes._health[node].failed_at -= 100
+
+
+@pytest.mark.parametrize(("options", "seconds"), [({}, DEFAULT), ({"longest_seconds": 600}, 600)])
+def test_a_node_on_trial_gets_the_whole_time_once_it_answers_a_probe(
+    two_nodes: tuple[Node, Node, Cluster], options: dict[str, Any], seconds: object
+) -> None:
+    one, _other, cluster = two_nodes
+    end_quarantine(cluster, 0)
+    assert cluster.run(ask, **options) == (cluster.urls[0], seconds)
+    assert one.pings >= 1
+    assert cluster.nodes.away() == []
+
+
+@pytest.mark.parametrize("status", [None, 503])
+def test_a_node_that_answers_no_probe_gets_no_request(
+    two_nodes: tuple[Node, Node, Cluster], status: int | None
+) -> None:
+    one, _other, cluster = two_nodes
+    if status is None:
+        one.alive.clear()
+    else:
+        one.ping_status = status
+    asked: list[str] = []
+    end_quarantine(cluster, 0)
+    assert cluster.run(lambda client: asked.append(url_of(client)) or ask(client))[0] == cluster.urls[1]
+    assert asked == [cluster.urls[1]]
+    assert cluster.nodes.away() == [0]
+
+
+def test_a_silent_node_is_noted_as_hung(two_nodes: tuple[Node, Node, Cluster]) -> None:
+    one, _other, cluster = two_nodes
+    one.alive.clear()
+    one.done.clear()
+    assert cluster.run(ask)[0] == cluster.urls[1]
+    assert cluster.nodes.hung(0)
+    assert cluster.nodes.answered(0) >= QUICK["ping_seconds"], "it was away since it was asked"
+
+
+def test_a_body_that_cannot_be_sent_is_no_fault_of_the_nodes() -> None:
+    asked: list[str] = []
+
+    def send(client: Any) -> None:
+        asked.append(url_of(client))
+        raise SerializationError("Unable to serialize to JSON")
+
+    with pytest.raises(UnexpectedError, match="Unable to serialize to JSON"):
+        Cluster(THREE_NODES).run(send)
+    assert asked == ["http://a:1"]
+    assert Cluster(THREE_NODES).nodes.away() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "home"),
+    [
+        (503, "search_phase_execution_exception", "a"),  # A shard is away: any node would say so.
+        (429, "circuit_breaking_exception", "a"),
+        (503, "master_not_discovered_exception", "b"),
+        (502, "", "b"),
+    ],
+)
+def test_a_node_without_its_master_is_used_last(status: int, kind: str, home: str) -> None:
     asked: list[str] = []
 
     def action(client: Any) -> str:
-        asked.append(url_of(client))
+        asked.append(url_of(client)[7])
         if len(asked) == 1:
-            raise api_error(503)  # As a search does whose shard is away: any node would say so.
+            raise api_error(status, kind)
         return "answer"
 
     Cluster(THREE_NODES).run(action)
     Cluster(THREE_NODES).run(action)
-    assert asked == ["http://a:1", "http://b:2", "http://a:1"]
+    assert asked == ["a", "b", home]
 
 
 def test_all_nodes_are_tried_although_none_answered_a_moment_ago() -> None:
@@ -145,8 +222,9 @@ def test_all_nodes_are_tried_although_none_answered_a_moment_ago() -> None:
     assert Cluster(THREE_NODES, 0).run(action) == "answer"
 
 
-def test_a_call_that_breaks_off_leaves_the_node_to_others() -> None:
+def test_a_call_that_breaks_off_leaves_the_node_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
+    monkeypatch.setattr(cluster_module, "has_master", lambda _, seconds: True)
     Cluster(THREE_NODES).nodes.failed(0)
 
     def action(client: Any) -> str:

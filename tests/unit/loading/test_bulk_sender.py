@@ -9,7 +9,7 @@ import pytest
 from lsh_core.elastic.node_pool import FIRST_QUARANTINE_SECONDS, NodePool
 from lsh_core.errors import AccessError, LoadError, ShardsMissingError, UnavailableError
 from lsh_core.loading.bulk_sender import BulkSender
-from lsh_core.loading.bulk_transport import BulkAnswer
+from lsh_core.loading.bulk_transport import BulkAnswer, NodeUnreachableError
 from tests.fakes.bulk_cluster import (
     NO_ALIAS,
     NO_PERMISSION,
@@ -58,6 +58,19 @@ def test_only_the_rows_that_failed_are_sent_again() -> None:
     report = send(make_sender(cluster), lines(4))
     assert [request.ids for request in cluster.requests] == [("r0", "r1", "r2", "r3"), ("r1", "r3")]
     assert (report.nodes[0].rows, report.nodes[0].retried) == (4, 2)
+
+
+def test_a_node_that_answers_no_ping_either_is_noted_as_hung() -> None:
+    cluster = FakeCluster(2)
+
+    def hang(node: int, _: bytes) -> None:
+        if node == 0:
+            raise NodeUnreachableError("none to a ping", hung=True)
+
+    cluster.before_answer = hang
+    sender = make_sender(cluster)
+    assert send(sender, lines(1)).nodes[1].rows == 1
+    assert [sender.ring.hung(node) for node in (0, 1)] == [True, False]
 
 
 def test_pauses_grow_and_have_jitter() -> None:

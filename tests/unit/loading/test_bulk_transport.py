@@ -18,7 +18,7 @@ from tests.fakes.silent_node import QUICK, Node, serving
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     monkeypatch.setattr(cluster_module, "call_with_liveness_check", partial(call_with_liveness_check, **QUICK))
-    monkeypatch.setattr(cluster_module, "_TRIAL_SECONDS", 0.3)
+    monkeypatch.setattr(cluster_module, "_HUNG_SECONDS", 0.3)
     with serving() as server:
         yield server
 
@@ -27,8 +27,9 @@ def test_a_node_that_was_silent_is_waited_for_briefly_until_it_answers(node: Nod
     cluster = Cluster(node.connection)
     transport = ElasticTransport(cluster, "docs")
     node.alive.clear()
-    with pytest.raises(NodeUnreachableError, match="none to a ping"):
+    with pytest.raises(NodeUnreachableError, match="none to a ping") as silent:
         transport.post(0, b"{}\n")
+    cluster.nodes.failed(0, hung=silent.value.hung)  # As its sender notes.
     assert cluster.nodes.away() == [0], "other requests use it last"
     node.alive.set()  # It says that it lives, and answers nothing else.
     with pytest.raises(NodeUnreachableError, match="timed out"):
