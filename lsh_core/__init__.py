@@ -41,6 +41,7 @@ _NAMES = {
     "lsh_core.errors": (
         "AccessError",
         "AirlshError",
+        "AliasError",
         "ArgumentError",
         "BusyError",
         "CapacityError",

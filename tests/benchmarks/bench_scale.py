@@ -29,10 +29,10 @@ import pyarrow.parquet as pq
 from own_servers import own_servers
 from processes import Processes
 
-from lsh_core.evaluation.exact import NearestRows
 from lsh_core.evaluation.ground_truth import GroundTruth
 from lsh_core.evaluation.measurement import lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
+from lsh_core.exact.nearest_rows import NearestRows
 from lsh_core.jobs.index import STAGES, summarise
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
