@@ -9,8 +9,8 @@ from lsh_core.elastic.cluster import answering_client, count
 from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation.curve import measure_curve
 from lsh_core.evaluation.ground_truth import true_neighbours
-from lsh_core.evaluation.measurement import measure
 from lsh_core.evaluation.query_set import default_queries, draw_unseen
+from lsh_core.evaluation.rising_recall import RisingRecall
 from lsh_core.progress import progress
 from lsh_core.retrieval.contract import EXACT_ROWS
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
@@ -49,17 +49,18 @@ def measure_build(
     truth = true_neighbours(connection, index, field, asked, min(K, documents - 1), rows=documents)
     least, most = field.strategy.measured_range(K, documents, field.effort)
     few = max(_SKETCHED, len(asked) // 4)
+    recall = RisingRecall(searcher, asked, truth)
     with progress("recall", unit="queries") as meter:
 
-        def at(effort: int, queries: int | None = None) -> CurvePoint:
-            some = asked.first(queries or len(asked))
-            point = measure(searcher, some, truth.for_first(len(some)), effort).point(effort)
-            meter.advance(len(some))
+        def at(effort: float, queries: int | None = None) -> CurvePoint:
+            point = recall.at(effort, queries)
+            meter.advance(point.queries)
             return point
 
         curve = measure_curve(
             partial(at, queries=few),
             at,
+            scale=field.strategy.effort_scale,
             least=least,
             most=most,
             guess=field.effort,

@@ -43,9 +43,9 @@ class GroundTruth:
         """Return the `k` nearest rows to each query."""
         return GroundTruth([row[:k] for row in self.ids], self.distances[:, :k])
 
-    def for_first(self, queries: int) -> GroundTruth:
-        """Return the ground truth of the first `queries` queries."""
-        return GroundTruth(self.ids[:queries], self.distances[:queries])
+    def take(self, places: npt.NDArray[np.intp]) -> GroundTruth:
+        """Return the ground truth of the queries at `places`."""
+        return GroundTruth([self.ids[place] for place in places], self.distances[places])
 
 
 def true_neighbours(

@@ -16,12 +16,12 @@ import numpy as np
 
 from lsh_core.errors import SettingsError
 from lsh_core.knobs import Knob
-from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.assignment import Groups, make_groups, nearest_lists
-from lsh_core.models.contract import HASH_BACKEND, LSHModel, RowCodes
-from lsh_core.models.distances import Distances, NumpyDistances, smallest_gaps
+from lsh_core.models.contract import HASH_BACKEND, RowCodes
+from lsh_core.models.distances import Distances, NumpyDistances
 from lsh_core.models.hierarchical import fit_centroids
+from lsh_core.models.list_model import ListModel
 from lsh_core.models.soar import CANDIDATES
 from lsh_core.models.tensorflow_hashing import TensorFlowDistances
 
@@ -37,9 +37,7 @@ SPILL = 3
 SOAR = 1.5
 MAX_SOAR = 100.0
 ROWS_PER_LIST = 12
-MAX_PROBES = 64
-PRODUCT_PROBES = 4
-SCORED_ROWS = 1000
+REACH, PRODUCT_REACH = 1.08, 1.02
 # 400,000 rows of 128 dimensions. With a unit-length copy and three copies of the centroids, a fit takes less than 700
 # MB.
 SAMPLE_BYTES = 400_000 * 128 * 4
@@ -48,7 +46,7 @@ SAMPLE_ROWS_PER_LIST = 25
 MIN_SAMPLE = 20_000
 
 
-class IVF(LSHModel):
+class IVF(ListModel):
     """Inverted lists over a k-means partition of space.
 
     Parameters
@@ -94,12 +92,6 @@ class IVF(LSHModel):
         ),
         HASH_BACKEND,
     )
-    effort_name: ClassVar[str] = "probes"
-    retrieval: ClassVar[str] = "lists"
-    code_noun: ClassVar[str] = "lists"
-    max_touched: ClassVar[float] = 0.25
-
-    centroids_: Float32Array
     lists_: int
     spill_: int
     soar_: float
@@ -130,18 +122,10 @@ class IVF(LSHModel):
         root = math.sqrt(rows)
         return max(1, min(rows, round(max(4 * root, min(16 * root, rows / ROWS_PER_LIST)))))
 
-    def default_effort(self, rows: int) -> int:
-        """Return the lists to visit for a recall@10 of about .97.
-
-        With a spill of 4 the default is √lists, at most 64; with a smaller spill it is larger. The visited lists hold
-        at least about a thousand rows, which cost next to nothing to score. Under ``dot`` four times as many are
-        visited, as the best rows are not close to the query. (Figures: docs/decisions/models.md.)
-        """
+    def default_effort(self, rows: int) -> float:
+        """Return the reach for a recall@10 of about .97; see docs/decisions/models.md."""
         self._check_fitted()
-        by_lists = min(MAX_PROBES, math.sqrt(self.lists_)) * SPILL / self.spill_
-        by_lists *= PRODUCT_PROBES if self._metric.by_product else 1
-        by_rows = self.lists_ * SCORED_ROWS / (max(1, rows) * self.spill_)
-        return min(self.lists_, math.ceil(max(by_lists, by_rows)))
+        return PRODUCT_REACH if self._metric.by_product else REACH
 
     def resized(self, way: int) -> tuple[str, int]:
         """See :class:`LSHModel`."""
@@ -158,12 +142,6 @@ class IVF(LSHModel):
         """The spill: lists that each row is in."""
         self._check_fitted()
         return self.spill_
-
-    @property
-    def token_count(self) -> int:
-        """One token for each list."""
-        self._check_fitted()
-        return self.lists_
 
     def _check_settings(self) -> None:
         super()._check_settings()
@@ -198,10 +176,6 @@ class IVF(LSHModel):
     def _distances(self) -> Distances:
         return (TensorFlowDistances if self.backend_ == "tensorflow" else NumpyDistances)(self.centroids_)
 
-    @cached_property
-    def _norms(self) -> Float32Array:
-        return squared_norms(self.centroids_)
-
     def _encode(self, vectors: Float32Array, near: int) -> RowCodes:
         groups = self._groups
         examined = self.lists_ if groups is None else groups.examined.shape[1]
@@ -224,7 +198,3 @@ class IVF(LSHModel):
             return np.ascontiguousarray(nearest[:, : self.spill_])
         directed = vectors.shape[1] - self._metric.by_product
         return self._distances.spilled(vectors, nearest, count=self.spill_, weight=self.soar_, dims=directed)
-
-    def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        norms = None if self._metric.by_product else self._norms
-        return smallest_gaps(queries, self.centroids_, norms, min(effort, self.lists_))

@@ -37,17 +37,6 @@ def test_tiny_indices_have_no_more_lists_than_rows(rows):
     assert 1 <= IVF.default_lists(rows) <= rows
 
 
-def test_default_probes_grow_where_less_is_spilled(clustered):
-    sample = clustered(3000)
-    probes = {spill: IVF(lists=400, spill=spill).fit(sample).default_effort(10**6) for spill in (1, 2, 4)}
-    assert probes == {1: 60, 2: 30, 4: 15}
-
-
-def test_small_indices_are_probed_whole(clustered):
-    model = IVF().fit(clustered(200))
-    assert model.default_effort(200) == model.lists_
-
-
 def test_lists_come_in_the_order_of_distance(clustered):
     sample, queries = clustered(2000), clustered(30, seed=2)
     model = IVF(lists=50).fit(sample)
@@ -84,12 +73,6 @@ def test_under_dot_the_near_lists_are_those_that_a_query_visits(lists, clustered
     codes = model.encode(rows[:200], near=16)
     assert (codes.near == model.probe(rows[:200], 16)).all()
     assert not np.isin(codes.tokens[:, :1], codes.near).all()
-
-
-def test_under_dot_more_lists_are_probed(clustered):
-    sample = clustered(3000)
-    probes = [IVF(metric=metric, lists=400, spill=4).fit(sample).default_effort(10**6) for metric in ("l2", "dot")]
-    assert probes == [15, 60]
 
 
 def test_near_is_bounded_by_the_lists(clustered):
