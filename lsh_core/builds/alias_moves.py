@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.json_form import JsonForm
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 
 @dataclass(frozen=True)
@@ -37,23 +34,24 @@ class AliasMoves:
     Their documents are not builds and carry no ``name``.
     """
 
-    def __init__(self, client: Elasticsearch) -> None:
-        self._client = client
-        ensure_system_index(client, RUNS)
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        ensure_system_index(cluster, RUNS)
 
     def find(self, name: str, id: str) -> AliasMove | None:
         """Return the alias move of `name` that the run `id` began, or None."""
         from elasticsearch import NotFoundError
 
         try:
-            return AliasMove.from_json(self._client.get(index=RUNS, id=_document_id(name, id))["_source"]["move"])
+            found = self._cluster.run(lambda client: client.get(index=RUNS, id=_document_id(name, id)))
         except NotFoundError:
             return None
+        return AliasMove.from_json(found["_source"]["move"])
 
     def write(self, id: str, move: AliasMove) -> None:
         """Record the progress of the alias move that the run `id` began."""
         document = {"move": move.to_json()}
-        self._client.index(index=RUNS, id=_document_id(move.alias, id), document=document)
+        self._cluster.run(lambda client: client.index(index=RUNS, id=_document_id(move.alias, id), document=document))
 
 
 def _document_id(name: str, id: str) -> str:

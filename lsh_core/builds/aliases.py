@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from lsh_core.builds.names import physical_index
-from lsh_core.errors import PromotionConflictError, UnavailableError
+from lsh_core.elastic.cluster import Cluster
+from lsh_core.elastic.copies import green_health
+from lsh_core.errors import PromotionConflictError, RequestRefusedError, UnavailableError
 from lsh_core.signals import raise_if_signalled
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _HEALTH_SECONDS = 10
 _ANSWER_SECONDS = 20
@@ -23,7 +23,7 @@ _KNOWN_SECONDS = 90.0
 """Longer than the cluster needs to drop a node that hangs: 33 s were measured, 66 s if the node is the master."""
 
 
-def live_index(client: Elasticsearch, alias: str) -> str | None:
+def live_index(cluster: Cluster, alias: str) -> str | None:
     """Return the index behind `alias`, or None.
 
     Raises
@@ -34,9 +34,9 @@ def live_index(client: Elasticsearch, alias: str) -> str | None:
     from elasticsearch import NotFoundError
 
     try:
-        found = list(client.indices.get_alias(name=alias))
+        found = list(cluster.run(lambda client: client.indices.get_alias(name=alias)))
     except NotFoundError:
-        if client.indices.exists(index=alias):
+        if cluster.run(lambda client: client.indices.exists(index=alias)):
             reason = "is the name of an index, not of an alias; airlsh leaves it alone"
             raise PromotionConflictError(alias, reason) from None
         return None
@@ -46,7 +46,7 @@ def live_index(client: Elasticsearch, alias: str) -> str | None:
 
 
 def swap(
-    client: Elasticsearch,
+    cluster: Cluster,
     alias: str,
     *,
     expected: str | None,
@@ -69,10 +69,10 @@ def swap(
     PromotionConflictError
         `expected` is not what is live, or `new` is red or has a shard that does not answer.
     """
-    from elasticsearch import ApiError, NotFoundError
+    from elasticsearch import NotFoundError
 
-    require_healthy(client, alias, new)
-    require_live(client, alias, expected)
+    require_healthy(cluster, alias, new)
+    require_live(cluster, alias, expected)
     if expected == new:
         return False
     # An alias has at most one write index. The server enforces this: of two concurrent first promotions one is refused.
@@ -80,24 +80,26 @@ def swap(
     if expected is not None:
         actions.insert(0, {"remove": {"index": expected, "alias": alias, "must_exist": True}})
     try:
-        answer = client.indices.update_aliases(actions=actions, timeout=f"{_ANSWER_SECONDS}s")
+        answer = cluster.run(
+            lambda client: client.indices.update_aliases(actions=actions, timeout=f"{_ANSWER_SECONDS}s")
+        )
     except NotFoundError as error:
         # If the swap was done but its answer got lost, the repetition is refused although the alias has moved.
-        if (found := live_index(client, alias)) == new:
+        if (found := live_index(cluster, alias)) == new:
             return True
         if along and found == expected:
             return False
         raise moved_away(alias, expected, found) from error
-    except ApiError as error:
+    except RequestRefusedError as error:
         raise PromotionConflictError(alias, f"was not moved: {error}") from error
     if answer.get("errors"):
         raise PromotionConflictError(alias, f"was not moved cleanly: {answer}")
-    if (found := live_index(client, alias)) != new:
+    if (found := live_index(cluster, alias)) != new:
         raise PromotionConflictError(alias, f"stands for {found} after the move to {new}")
     return True
 
 
-def change_aliases(client: Elasticsearch, actions: Sequence[Mapping[str, Any]], *, known_everywhere: bool) -> None:
+def change_aliases(cluster: Cluster, actions: Sequence[Mapping[str, Any]], *, known_everywhere: bool) -> None:
     """Carry out alias actions in one step.
 
     Parameters
@@ -110,15 +112,42 @@ def change_aliases(client: Elasticsearch, actions: Sequence[Mapping[str, Any]], 
     ------
     UnavailableError
         A node does not know of the change in time. The change was made nevertheless.
+    NotFoundError
+        An alias to remove is missing, and the change was not made.
     """
-    answer = client.indices.update_aliases(actions=list(actions), timeout=f"{_ANSWER_SECONDS}s")
+    from elasticsearch import NotFoundError
+
+    try:
+        known = bool(
+            cluster.run(
+                lambda client: client.indices.update_aliases(actions=list(actions), timeout=f"{_ANSWER_SECONDS}s")
+            )["acknowledged"]
+        )
+    except NotFoundError:
+        if not _are_made(cluster, actions):
+            raise
+        known = False  # An earlier try made them, and its answer was lost.
     changed = [what for action in actions for what in action.values()]
-    if known_everywhere and not answer["acknowledged"] and not _all_nodes_follow(client, str(changed[0]["index"])):
+    if known_everywhere and not known and not _all_nodes_follow(cluster, str(changed[0]["index"])):
         aliases = ", ".join(str(what["alias"]) for what in changed)
         raise UnavailableError("a node of the cluster", _KNOWN_SECONDS, f"it does not know how {aliases} changed")
 
 
-def _all_nodes_follow(client: Elasticsearch, index: str) -> bool:
+def _are_made(cluster: Cluster, actions: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether all aliases are as `actions` leave them."""
+    wanted = {
+        (str(what["index"]), str(what["alias"])): verb == "add" for action in actions for verb, what in action.items()
+    }
+    found = {index: _aliases_of(cluster, index) for index, _ in wanted}
+    return all((alias in found[index]) == is_there for (index, alias), is_there in wanted.items())
+
+
+def _aliases_of(cluster: Cluster, index: str) -> Collection[str]:
+    aliases: Collection[str] = cluster.run(lambda client: client.indices.get_alias(index=index))[index]["aliases"]
+    return aliases
+
+
+def _all_nodes_follow(cluster: Cluster, index: str) -> bool:
     """Wait until every node knows of all alias changes so far; return whether that came in time.
 
     Nodes apply changes in order. So the function adds and removes an alias of its own: a node that acknowledges this
@@ -128,7 +157,11 @@ def _all_nodes_follow(client: Elasticsearch, index: str) -> bool:
     sign = {"index": index, "alias": f"airlsh-known-{uuid.uuid4().hex}"}
 
     def known(verb: str, **options: bool) -> bool:
-        answer = client.indices.update_aliases(actions=[{verb: {**sign, **options}}], timeout=f"{_ANSWER_SECONDS}s")
+        answer = cluster.run(
+            lambda client: client.indices.update_aliases(
+                actions=[{verb: {**sign, **options}}], timeout=f"{_ANSWER_SECONDS}s"
+            )
+        )
         return bool(answer["acknowledged"])
 
     while True:
@@ -140,9 +173,9 @@ def _all_nodes_follow(client: Elasticsearch, index: str) -> bool:
         time.sleep(_PAUSE_SECONDS)  # The server does most of the waiting.
 
 
-def require_live(client: Elasticsearch, alias: str, expected: str | None) -> None:
+def require_live(cluster: Cluster, alias: str, expected: str | None) -> None:
     """Raise `PromotionConflictError` unless `alias` leads to `expected` (None: the alias must not exist)."""
-    if (found := live_index(client, alias)) != expected:
+    if (found := live_index(cluster, alias)) != expected:
         raise moved_away(alias, expected, found)
 
 
@@ -154,7 +187,7 @@ def moved_away(alias: str, expected: str | None, found: str | None) -> Promotion
     return PromotionConflictError(alias, f"leads to {now}; this run was planned when it led to {before}")
 
 
-def wait_green(client: Elasticsearch, alias: str, index: str, seconds: float) -> None:
+def wait_green(cluster: Cluster, alias: str, index: str, seconds: float) -> None:
     """Wait until every replica of `index` is assigned.
 
     Raises
@@ -167,9 +200,7 @@ def wait_green(client: Elasticsearch, alias: str, index: str, seconds: float) ->
         raise_if_signalled()
         # In short requests: a proxy, or the node that serves the request, may go away during a long one.
         left = min(_HEALTH_SECONDS, max(1, math.ceil(deadline - time.monotonic())))
-        health = client.options(ignore_status=408).cluster.health(
-            index=index, wait_for_status="green", timeout=f"{left}s"
-        )
+        health = cluster.run(partial(green_health, index=index, seconds=left))
         if health["status"] == "green" and not health["timed_out"]:
             return
         if time.monotonic() >= deadline:
@@ -181,15 +212,17 @@ def wait_green(client: Elasticsearch, alias: str, index: str, seconds: float) ->
             )
 
 
-def require_healthy(client: Elasticsearch, alias: str, index: str) -> None:
+def require_healthy(cluster: Cluster, alias: str, index: str) -> None:
     """Raise `PromotionConflictError` if `index` is red or a shard does not answer.
 
     Replicas may still be building.
     """
-    status = client.cluster.health(index=index, filter_path="status")["status"]
+    status = cluster.run(lambda client: client.cluster.health(index=index, filter_path="status"))["status"]
     if status == "red":
         raise PromotionConflictError(alias, f"{index} is red: a primary shard is missing")
-    answer = client.search(index=index, size=0, track_total_hits=False, allow_partial_search_results=False)
+    answer = cluster.run(
+        lambda client: client.search(index=index, size=0, track_total_hits=False, allow_partial_search_results=False)
+    )
     shards = answer["_shards"]
     if shards["successful"] != shards["total"]:
         raise PromotionConflictError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.elastic.cluster import refresh, require_primaries
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.errors import UnavailableError, VerificationError
 from lsh_core.signals import raise_if_signalled
 
@@ -22,7 +23,7 @@ _LOST_SECONDS = 30.0
 """Time after which the outcome of a merge counts as lost if it cannot be read."""
 
 
-def finalize_index(client: Elasticsearch, index: str, *, replicas: int) -> None:
+def finalize_index(cluster: Cluster, index: str, *, replicas: int) -> None:
     """Restore the default refresh interval, read it back, refresh, and merge.
 
     A write with ``refresh=wait_for`` would hang on an index whose refresh interval is still -1.
@@ -34,26 +35,31 @@ def finalize_index(client: Elasticsearch, index: str, *, replicas: int) -> None:
     PartialAnswerError
         A shard did not take part in the refresh or the merge.
     """
-    client.indices.put_settings(
-        index=index, settings={"index.refresh_interval": None, "index.number_of_replicas": replicas}
+    cluster.run(
+        lambda client: client.indices.put_settings(
+            index=index, settings={"index.refresh_interval": None, "index.number_of_replicas": replicas}
+        )
     )
-    settings = client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
+    found = cluster.run(lambda client: client.indices.get_settings(index=index, flat_settings=True))
+    settings = found[index]["settings"]
     if "index.refresh_interval" in settings:
         raise VerificationError(index, "refresh interval", "the default", settings["index.refresh_interval"])
-    refresh(client, index)
-    _merge(client, index)
-    refresh(client, index)
+    cluster.refresh(index)
+    _merge(cluster, index)
+    cluster.refresh(index)
 
 
-def _merge(client: Elasticsearch, index: str) -> None:
+def _merge(cluster: Cluster, index: str) -> None:
     """Merge every shard to one segment.
 
     The merge runs as a server task that is polled, so no connection stays open during the whole merge.
     """
     started = said = time.monotonic()
-    task = client.indices.forcemerge(index=index, max_num_segments=1, wait_for_completion=False)["task"]
+    task = cluster.run(
+        lambda client: client.indices.forcemerge(index=index, max_num_segments=1, wait_for_completion=False)
+    )["task"]
     pause = 0.05
-    outcome = _Outcome(client, task)
+    outcome = _Outcome(cluster, task)
     while not (state := outcome.read())["completed"]:
         now = time.monotonic()
         if now - started > _MAX_MERGE_SECONDS:
@@ -69,9 +75,11 @@ def _merge(client: Elasticsearch, index: str) -> None:
     response = state.get("response")
     # The task has ended. If its outcome was not kept, a second merge, which has nothing to do, reports failures.
     if response is None:
-        patient = client.options(request_timeout=_MAX_MERGE_SECONDS)
-        response = patient.indices.forcemerge(index=index, max_num_segments=1).body
-    require_primaries(client, "merge", index, response)
+        response = cluster.run(
+            lambda client: client.indices.forcemerge(index=index, max_num_segments=1),
+            longest_seconds=_MAX_MERGE_SECONDS,
+        ).body
+    cluster.require_primaries("merge", index, response)
 
 
 class _Outcome:
@@ -81,21 +89,28 @@ class _Outcome:
     answers 503 every time. It also answers 503 while a shard or the master moves, and the task may still be running.
     """
 
-    def __init__(self, client: Elasticsearch, task: str) -> None:
-        self._client, self._task = client, task
+    def __init__(self, cluster: Cluster, task: str) -> None:
+        self._cluster, self._task = cluster, task
         self._unread_since: float | None = None
 
     def read(self) -> dict[str, Any]:
-        from elasticsearch import ApiError
+        state = self._cluster.run(partial(_state, task=self._task))
+        if state is not None:
+            self._unread_since = None
+            return state
+        now = time.monotonic()
+        since = self._unread_since = self._unread_since or now
+        return {"completed": now - since >= _LOST_SECONDS}
 
-        try:
-            # Not `client.tasks.get`: it warns on each call that the task API may change.
-            state = dict(self._client.perform_request("GET", f"/_tasks/{self._task}", headers=_JSON).body)
-        except ApiError as error:
-            if error.status_code not in (404, 503):
-                raise
-            now = time.monotonic()
-            since = self._unread_since = self._unread_since or now
-            return {"completed": error.status_code == 404 or now - since >= _LOST_SECONDS}
-        self._unread_since = None
-        return state
+
+def _state(client: Elasticsearch, *, task: str) -> dict[str, Any] | None:
+    """Return the state of a task; None if it cannot be read now."""
+    from elasticsearch import ApiError
+
+    try:
+        # Not `client.tasks.get`: it warns on each call that the task API may change.
+        return dict(client.perform_request("GET", f"/_tasks/{task}", headers=_JSON).body)
+    except ApiError as error:
+        if error.status_code not in (404, 503):
+            raise
+        return {"completed": True} if error.status_code == 404 else None

@@ -5,18 +5,19 @@ A record holds the settings, the plan, the state and the facts of the stages.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition, SourceWatermark
 from lsh_core.builds.stage_facts import RecordedStages, RowAccounts, StageFacts
 from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
-from lsh_core.elastic.cluster import on_any_node, search
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import NotFoundError, SettingsError
@@ -146,12 +147,19 @@ class BuildRecord:
         return {"format": RECORD_FORMAT, **own, "stages": self.stages.to_json()}
 
 
+class _Write(Protocol):
+    """Writes a record from its present state, on a condition."""
+
+    def __call__(self, client: Elasticsearch, /, *, found: Mapping[str, Any], condition: Mapping[str, Any]) -> None:
+        """Send one request."""
+
+
 class BuildRecords:
     """Build records in ``airlsh-runs``, one document per build."""
 
-    def __init__(self, client: Elasticsearch) -> None:
-        self._client = client
-        ensure_system_index(client, RUNS)
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        ensure_system_index(cluster, RUNS)
 
     def start(
         self,
@@ -170,6 +178,8 @@ class BuildRecords:
 
         A retry of the run keeps the first start.
         """
+        from elasticsearch import ConflictError
+
         document = {
             "format": RECORD_FORMAT,
             "index": index,
@@ -183,13 +193,11 @@ class BuildRecords:
             "finished_at": None,
             "updated_at": now(),
         }
-        self._client.update(
-            index=RUNS,
-            id=build,
-            doc=document,
-            upsert={"name": name, "build": build, "started_at": now(), **document},
-            retry_on_conflict=5,
-        )
+        new = {"name": name, "build": build, "started_at": now(), **document}
+        try:
+            self._cluster.run(lambda client: client.index(index=RUNS, id=build, document=new, op_type="create"))
+        except ConflictError:
+            self._update(build, **document)
 
     def record_state(self, build: str, state: BuildState) -> None:
         """Record a state."""
@@ -246,15 +254,12 @@ class BuildRecords:
 
     def record_evaluation(self, build: str, evaluation: Mapping[str, Any]) -> None:
         """Record an evaluation; it replaces the earlier evaluation completely."""
-        from elasticsearch import ConflictError
 
-        while True:
-            found = self._client.get(index=RUNS, id=build)
-            whole = {**found["_source"], "updated_at": now(), "evaluation": evaluation}
-            condition = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
-            with suppress(ConflictError):  # Another caller wrote the record meanwhile.
-                self._client.index(index=RUNS, id=build, document=whole, **condition)
-                return
+        def request(client: Elasticsearch, *, found: Mapping[str, Any], condition: Mapping[str, Any]) -> None:
+            whole = {**found, "updated_at": now(), "evaluation": evaluation}
+            client.index(index=RUNS, id=build, document=whole, **condition)
+
+        self._rewrite(build, request)
 
     def find(self, name: str, build: str, *, as_acknowledged: bool = False) -> BuildRecord | None:
         """Return the record of `build`, or None if `name` has no such build.
@@ -275,7 +280,7 @@ class BuildRecords:
         if not is_document_id(build):
             return None
         try:
-            document = self._touched(build) if as_acknowledged else self._client.get(index=RUNS, id=build)["_source"]
+            document = self._touched(build) if as_acknowledged else self._read(build)
         except Missing:
             return None
         # Alias moves and watermarks are stored in the same index, without a name.
@@ -296,9 +301,8 @@ class BuildRecords:
 
         None as `name` means every index name.
         """
-        self._client.indices.refresh(index=RUNS)
-        hits = search(
-            self._client,
+        self._cluster.run(lambda client: client.indices.refresh(index=RUNS))
+        hits = self._cluster.search(
             RUNS,
             # Alias moves and watermarks are stored in the same index; only builds have a state.
             query={"term": {"name": name}} if name is not None else {"exists": {"field": "state"}},
@@ -320,21 +324,46 @@ class BuildRecords:
 
     def forget(self, build: str) -> None:
         """Delete the record of a retired build."""
-        self._client.delete(index=RUNS, id=build, refresh=True)
+        self._cluster.run(lambda client: client.options(ignore_status=404).delete(index=RUNS, id=build, refresh=True))
 
     def _update(self, build: str, **changes: Any) -> None:
         """Merge `changes` into the record of `build`; fields of nested objects are merged one by one."""
-        self._client.update(index=RUNS, id=build, doc={"updated_at": now(), **changes}, retry_on_conflict=5)
+        merged = {"updated_at": now(), **changes}
+
+        def request(client: Elasticsearch, *, found: Mapping[str, Any], condition: Mapping[str, Any]) -> None:
+            client.update(index=RUNS, id=build, doc=merged, **condition)
+
+        self._rewrite(build, request)
+
+    def _rewrite(self, build: str, request: _Write) -> None:
+        """Write the record by compare-and-swap, until no other caller wrote in between.
+
+        So a request that a hung node executes late changes nothing: the record has another version by then.
+        """
+        from elasticsearch import ConflictError
+
+        for node in itertools.count():  # A node that rejoins after a partition may serve an old version.
+            found = self._cluster.run(lambda client: client.get(index=RUNS, id=build), first=node)
+            condition = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+            with suppress(ConflictError):
+                self._cluster.run(partial(request, found=found["_source"], condition=condition))
+                return
+
+    def _read(self, build: str) -> Mapping[str, Any]:
+        document: Mapping[str, Any] = self._cluster.run(lambda client: client.get(index=RUNS, id=build))["_source"]
+        return document
 
     def _touched(self, build: str) -> Mapping[str, Any]:
-        answer = self._client.update(
-            index=RUNS,
-            id=build,
-            doc={"updated_at": now()},
-            detect_noop=False,
-            source=True,
-            retry_on_conflict=5,
-            timeout=SERVER_TIMEOUT,
+        answer = self._cluster.run(
+            lambda client: client.update(
+                index=RUNS,
+                id=build,
+                doc={"updated_at": now()},
+                detect_noop=False,
+                source=True,
+                retry_on_conflict=5,
+                timeout=SERVER_TIMEOUT,
+            )
         )
         document: Mapping[str, Any] = answer["get"]["_source"]
         return document
@@ -348,11 +377,6 @@ def unknown_name(name: str) -> NotFoundError:
 def nothing_live(name: str) -> NotFoundError:
     """Return the error for an index name without a live build."""
     return NotFoundError("live index", name, f"build one: airlsh index {name} --source ...")
-
-
-def acknowledged_record(connection: Connection, name: str, build: str) -> BuildRecord:
-    """Return the last acknowledged record of `build`, whichever node answers."""
-    return on_any_node(connection, lambda client: BuildRecords(client).get(name, build, as_acknowledged=True))
 
 
 def now() -> str:

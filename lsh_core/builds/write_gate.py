@@ -13,15 +13,13 @@ compare-and-swap.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from lsh_core.builds.aliases import change_aliases
 from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LoadError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _STATE = re.compile(r"airlsh-(?P<kind>[wc])-(?P<build>.+)-(?P<epoch>\d+)")
 _TRIES = 10
@@ -38,7 +36,7 @@ class WriteFence(NamedTuple):
         return (write_alias if self.is_open else closed_alias)(build, self.epoch)
 
 
-def read_write_fence(client: Elasticsearch, index: str, build: str) -> WriteFence:
+def read_write_fence(cluster: Cluster, index: str, build: str) -> WriteFence:
     """Return the state of the write fence of `build`.
 
     Raises
@@ -46,7 +44,7 @@ def read_write_fence(client: Elasticsearch, index: str, build: str) -> WriteFenc
     LoadError
         `index` has no fence, or several; airlsh creates exactly one.
     """
-    aliases = client.indices.get_alias(index=index)[index]["aliases"]
+    aliases = cluster.run(lambda client: client.indices.get_alias(index=index))[index]["aliases"]
     states = [
         WriteFence(match["kind"] == "w", int(match["epoch"]))
         for match in map(_STATE.fullmatch, aliases)
@@ -57,7 +55,7 @@ def read_write_fence(client: Elasticsearch, index: str, build: str) -> WriteFenc
     return states[0]
 
 
-def allow_writes(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
+def allow_writes(cluster: Cluster, index: str, build: str, epoch: int) -> None:
     """Allow writes by the loaders of `epoch` alone.
 
     Raises
@@ -67,26 +65,26 @@ def allow_writes(client: Elasticsearch, index: str, build: str, epoch: int) -> N
     UnavailableError
         A node does not know of the change in time. Loaders of earlier epochs may still write through this node.
     """
-    _move(client, index, build, WriteFence(True, epoch))
+    _move(cluster, index, build, WriteFence(True, epoch))
 
 
-def fence_writes(client: Elasticsearch, index: str, build: str, epoch: int) -> None:
+def fence_writes(cluster: Cluster, index: str, build: str, epoch: int) -> None:
     """Refuse the writes of all loaders; raises the errors of `allow_writes`."""
-    _move(client, index, build, WriteFence(False, epoch))
+    _move(cluster, index, build, WriteFence(False, epoch))
 
 
-def _move(client: Elasticsearch, index: str, build: str, wanted: WriteFence) -> None:
+def _move(cluster: Cluster, index: str, build: str, wanted: WriteFence) -> None:
     from elasticsearch import NotFoundError
 
     for _ in range(_TRIES):
-        found = read_write_fence(client, index, build)
+        found = read_write_fence(cluster, index, build)
         if found == wanted:
             return
         if found.epoch > wanted.epoch:
             reason = f"epoch {wanted.epoch} is over: epoch {found.epoch} works on this build"
             raise LoadError(index, "write fence", reason)
         try:
-            change_aliases(client, _actions(index, build, found, wanted), known_everywhere=True)
+            change_aliases(cluster, _actions(index, build, found, wanted), known_everywhere=True)
         except NotFoundError:
             continue  # Another caller changed the state since it was read.
         return

@@ -112,17 +112,17 @@ def _check_server(es: str | None) -> list[Check]:
     from lsh_core.local.doctor import Check
 
     try:
-        connection = services(es).connection
+        cluster = services(es).cluster
     except SettingsError as error:
         return [Check("elasticsearch", True, f"not checked: {error.reason}")]
     try:
-        facts = check_server(connection)
+        facts = check_server(cluster)
     except AirlshError as error:
         remedy = "Start one with `airlsh up`, or name another with --es URL."
         return [Check("elasticsearch", False, str(error), remedy)]
     nodes = "1 data node" if facts.data_nodes == 1 else f"{facts.data_nodes} data nodes"
-    found = f"{', '.join(facts.versions)} at {', '.join(connection.urls)}, {nodes}"
-    red = red_indices_if_told(connection)
+    found = f"{', '.join(facts.versions)} at {', '.join(cluster.urls)}, {nodes}"
+    red = red_indices_if_told(cluster)
     # A warning: airlsh does not wait for red indices.
     warnings = [Check("red index", True, str(each), f"To remove it: {each.command}") for each in red]
     return [Check("elasticsearch", True, f"{found}, semantics proved"), *warnings]
@@ -132,10 +132,11 @@ def _red(urls: Sequence[str]) -> list[dict[str, str]]:
     """Return the red indices of the local cluster; empty if it does not answer."""
     from dataclasses import asdict
 
+    from lsh_core.elastic.cluster import Cluster
     from lsh_core.elastic.connection import Connection
     from lsh_core.elastic.red_indices import red_indices_if_told
 
-    return [asdict(each) for each in red_indices_if_told(Connection(tuple(urls)))] if urls else []
+    return [asdict(each) for each in red_indices_if_told(Cluster(Connection(tuple(urls))))] if urls else []
 
 
 def _print_status(found: dict[str, Any], *, as_json: bool) -> None:

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from elasticsearch import Elasticsearch
-
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.errors import CapacityError
 
 SHARDS_REMEDY = "Delete indices that are no longer needed (`airlsh builds retire` for builds), or raise the limit."
@@ -32,7 +31,7 @@ class NodeDisk:
     available: int
 
 
-def require_room(client: Elasticsearch, *, shards: int, stored_bytes: int) -> None:
+def require_room(cluster: Cluster, *, shards: int, stored_bytes: int) -> None:
     """Raise `CapacityError` if the cluster has no room for an index.
 
     Parameters
@@ -42,10 +41,10 @@ def require_room(client: Elasticsearch, *, shards: int, stored_bytes: int) -> No
     stored_bytes
         Lower bound of the disk space of all copies.
     """
-    settings = _settings(client)
-    _require_shards(client, settings, shards)
+    settings = _settings(cluster)
+    _require_shards(cluster, settings, shards)
     if str(settings.get(f"{_DISK}.threshold_enabled", "true")) == "true":
-        require_disks(_disks(client), settings, stored_bytes)
+        require_disks(_disks(cluster), settings, stored_bytes)
 
 
 def require_disks(disks: tuple[NodeDisk, ...], settings: Mapping[str, str], stored_bytes: int) -> None:
@@ -83,10 +82,10 @@ def bytes_to_keep(watermark: str, settings: Mapping[str, str], total: int) -> in
     return keep if headroom is None else min(keep, headroom)
 
 
-def _require_shards(client: Elasticsearch, settings: Mapping[str, str], shards: int) -> None:
+def _require_shards(cluster: Cluster, settings: Mapping[str, str], shards: int) -> None:
     if SHARDS not in settings:
         return
-    health = client.cluster.health()
+    health = cluster.run(lambda client: client.cluster.health())
     limit = int(settings[SHARDS]) * int(health["number_of_data_nodes"])
     is_open = sum(int(health[f"{state}_shards"]) for state in ("active", "initializing", "unassigned"))
     if is_open + shards > limit:
@@ -97,13 +96,15 @@ def _require_shards(client: Elasticsearch, settings: Mapping[str, str], shards: 
         )
 
 
-def _settings(client: Elasticsearch) -> dict[str, str]:
+def _settings(cluster: Cluster) -> dict[str, str]:
     """Return the cluster's settings about room, flat.
 
     Transient settings win over persistent settings, and these over defaults.
     """
-    found = client.cluster.get_settings(
-        include_defaults=True, filter_path=f"*.{SHARDS}*,*.{_DISK}.*", flat_settings=False
+    found = cluster.run(
+        lambda client: client.cluster.get_settings(
+            include_defaults=True, filter_path=f"*.{SHARDS}*,*.{_DISK}.*", flat_settings=False
+        )
     )
     flat: dict[str, str] = {}
     for level in ("defaults", "persistent", "transient"):
@@ -121,8 +122,10 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _disks(client: Elasticsearch) -> tuple[NodeDisk, ...]:
-    nodes = client.nodes.stats(metric="fs", filter_path="nodes.*.name,nodes.*.roles,nodes.*.fs.total")["nodes"]
+def _disks(cluster: Cluster) -> tuple[NodeDisk, ...]:
+    nodes = cluster.run(
+        lambda client: client.nodes.stats(metric="fs", filter_path="nodes.*.name,nodes.*.roles,nodes.*.fs.total")
+    )["nodes"]
     return tuple(
         NodeDisk(node["name"], node["fs"]["total"]["total_in_bytes"], node["fs"]["total"]["available_in_bytes"])
         for node in nodes.values()

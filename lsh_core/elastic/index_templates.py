@@ -10,34 +10,35 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from elasticsearch import Elasticsearch
-
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.inheritance import Inherited, flat_settings
 
 
-def read_inherited(client: Elasticsearch, index: str) -> Inherited:
+def read_inherited(cluster: Cluster, index: str) -> Inherited:
     """Return everything that an index named `index` would inherit if created now.
 
     The composable template of the highest priority applies alone. Legacy templates apply only if no composable template
     matches.
     """
-    found = client.indices.get_index_template(flat_settings=True)["index_templates"]
+    found = cluster.run(lambda client: client.indices.get_index_template(flat_settings=True))["index_templates"]
     matching = [each for each in found if _matches(each["index_template"]["index_patterns"], index)]
     if matching:
-        return _composed(client, max(matching, key=lambda each: each["index_template"].get("priority", 0)))
+        return _composed(cluster, max(matching, key=lambda each: each["index_template"].get("priority", 0)))
     with warnings.catch_warnings():
         # The server warns that legacy templates are deprecated; they are only read here.
         warnings.simplefilter("ignore")
-        legacy = client.indices.get_template(flat_settings=True).body
+        legacy = cluster.run(lambda client: client.indices.get_template(flat_settings=True)).body
     return _legacy({name: each for name, each in legacy.items() if _matches(each["index_patterns"], index)})
 
 
-def _composed(client: Elasticsearch, winner: Mapping[str, Any]) -> Inherited:
+def _composed(cluster: Cluster, winner: Mapping[str, Any]) -> Inherited:
     template = winner["index_template"]
     parts: list[Mapping[str, Any]] = []
     wanted = template.get("composed_of", [])
     if wanted:
-        known = client.cluster.get_component_template(flat_settings=True)["component_templates"]
+        known = cluster.run(lambda client: client.cluster.get_component_template(flat_settings=True))[
+            "component_templates"
+        ]
         components = {each["name"]: each["component_template"]["template"] for each in known}
         parts = [components[name] for name in wanted if name in components]
     return _merged(

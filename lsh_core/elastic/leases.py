@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from elasticsearch import ConflictError, Elasticsearch, NotFoundError
+from elasticsearch import ConflictError, NotFoundError
 
-from lsh_core.elastic.cluster import on_any_node
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
+from lsh_core.elastic.liveness import MAX_SECONDS
 from lsh_core.elastic.system_indices import LEASES, ensure_system_index
 from lsh_core.errors import LeaseHeldError, LeaseLostError
 from lsh_core.signals import raise_if_signalled
@@ -109,13 +109,13 @@ class LeaseStore:
     Every read is real time, and every write is a compare-and-swap.
     """
 
-    def __init__(self, client: Elasticsearch) -> None:
-        self._client = client
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     def read(self, name: str, scope: str) -> LeaseRecord | None:
         """Return the current lease, or None if there never was one."""
         try:
-            answer = self._client.get(index=LEASES, id=_document_id(name, scope))
+            answer = self._cluster.run(lambda client: client.get(index=LEASES, id=_document_id(name, scope)))
         except NotFoundError:
             return None
         return LeaseRecord(**answer["_source"], seq_no=answer["_seq_no"], primary_term=answer["_primary_term"])
@@ -129,8 +129,11 @@ class LeaseStore:
         if before is not None:
             condition = {"if_seq_no": before.seq_no, "if_primary_term": before.primary_term}
         try:
-            answer = self._client.index(
-                index=LEASES, id=_document_id(after["name"], after["scope"]), document=dict(after), **condition
+            answer = self._cluster.run(
+                lambda client: client.index(
+                    index=LEASES, id=_document_id(after["name"], after["scope"]), document=dict(after), **condition
+                ),
+                longest_seconds=MAX_SECONDS,
             )
         except ConflictError:
             return None
@@ -148,8 +151,8 @@ class Lease:
         Whether the lease is released at the end of its block.
     """
 
-    def __init__(self, connection: Connection, record: LeaseRecord, *, release: bool = True) -> None:
-        self._connection, self._record, self.release = connection, record, release
+    def __init__(self, cluster: Cluster, record: LeaseRecord, *, release: bool = True) -> None:
+        self._cluster, self._record, self.release = cluster, record, release
         self._stopped, self._lost = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"lease-{record.name}-{record.scope}", daemon=True)
         self._thread.start()
@@ -193,20 +196,15 @@ class Lease:
         If its answer got lost, the written heartbeat is recognised by its epoch.
         """
 
-        def write(client: Elasticsearch) -> LeaseRecord | None:
-            store = LeaseStore(client)
-            document = {**self._record.to_document(), "heartbeat_at": _now(), "released": released}
-            written = store.replace(self._record, document)
-            if written is not None:
-                return written
+        store = LeaseStore(self._cluster.waiting(HEARTBEAT_SECONDS))
+        document = {**self._record.to_document(), "heartbeat_at": _now(), "released": released}
+        written = store.replace(self._record, document)
+        while written is None:
             found = store.read(self._record.name, self._record.scope)
             if found is None or (found.epoch, found.identity) != (self._record.epoch, self._record.identity):
-                return None
-            if found.released and not released:
-                return found  # A heartbeat was long under way to a hung node, and the block is over.
-            return store.replace(found, document)
-
-        written = on_any_node(self._connection, write, wait_seconds=HEARTBEAT_SECONDS, watch=True)
+                break
+            # Released already: a heartbeat was long under way to a hung node, and the block is over.
+            written = found if found.released and not released else store.replace(found, document)
         if written is None:
             self._lost.set()
         else:
@@ -215,7 +213,7 @@ class Lease:
 
 @contextmanager
 def hold(
-    connection: Connection,
+    cluster: Cluster,
     name: str,
     scope: str,
     caller: Caller,
@@ -252,7 +250,7 @@ def hold(
         Another caller holds the lease and is alive.
     """
     wish = _Wish(name, scope, caller, build, wait_seconds=wait_seconds, watch=watch, outwait=outwait)
-    lease = Lease(connection, _acquire(connection, wish), release=release)
+    lease = Lease(cluster, _acquire(cluster, wish), release=release)
     try:
         yield lease
     except BaseException:
@@ -261,19 +259,15 @@ def hold(
     lease.stop()
 
 
-def release(connection: Connection, name: str, scope: str, caller: Caller) -> None:
+def release(cluster: Cluster, name: str, scope: str, caller: Caller) -> None:
     """Release a lease of `caller` that an earlier block kept.
 
     The lease of another holder is not changed.
     """
-
-    def give_back(client: Elasticsearch) -> None:
-        store = LeaseStore(client)
-        found = store.read(name, scope)
-        if found is not None and found.identity == caller.identity and not found.released:
-            store.replace(found, {**found.to_document(), "released": True})
-
-    on_any_node(connection, give_back)
+    store = LeaseStore(cluster)
+    found = store.read(name, scope)
+    if found is not None and found.identity == caller.identity and not found.released:
+        store.replace(found, {**found.to_document(), "released": True})
 
 
 @dataclass(frozen=True)
@@ -293,17 +287,18 @@ class _Wish:
         return self.watch or found.overdue or (self.build is not None and found.build == self.build)
 
 
-def _acquire(connection: Connection, wish: _Wish) -> LeaseRecord:
-    on_any_node(connection, lambda client: ensure_system_index(client, LEASES))
+def _acquire(cluster: Cluster, wish: _Wish) -> LeaseRecord:
+    ensure_system_index(cluster, LEASES)
+    store = LeaseStore(cluster)
     id = wish.caller.identity or uuid.uuid4().hex
     deadline = time.monotonic() + wish.wait_seconds
     seen, log = _Watch(), _WaitLog()
     while True:
-        found = on_any_node(connection, lambda client: LeaseStore(client).read(wish.name, wish.scope))
+        found = store.read(wish.name, wish.scope)
         seen.see(found)
         if found is None or found.released or found.identity == id or seen.took_its_end(found, wish):
             after = _document(wish, id, found)
-            record = on_any_node(connection, lambda client, found=found, after=after: _take(client, found, after))  # type: ignore[misc]
+            record = _take(store, found, after)
             if record is not None:
                 return record
             continue  # Another caller was faster: read the lease again.
@@ -371,12 +366,11 @@ class _Watch:
         return wish.outwait and silent > found.ttl_seconds
 
 
-def _take(client: Elasticsearch, before: LeaseRecord | None, after: Mapping[str, Any]) -> LeaseRecord | None:
+def _take(store: LeaseStore, before: LeaseRecord | None, after: Mapping[str, Any]) -> LeaseRecord | None:
     """Replace a lease.
 
     If the answer got lost, the written lease is recognised by its id and epoch.
     """
-    store = LeaseStore(client)
     taken = store.replace(before, after)
     if taken is None and (found := store.read(after["name"], after["scope"])) is not None:
         same = (found.identity, found.epoch, found.acquired_at) == (

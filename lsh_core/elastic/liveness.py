@@ -41,19 +41,24 @@ def call_with_liveness_check(
     *,
     patience_seconds: float = PATIENCE_SECONDS,
     ping_seconds: float = PING_SECONDS,
-    longest_seconds: float = MAX_SECONDS,
+    longest_seconds: float | None = MAX_SECONDS,
 ) -> T:
     """Run `action` on one node for as long as the node answers pings.
 
     `action` runs on its own thread. If the node is silent, the thread is abandoned: it ends with the time-out of its
     request, or when the node wakes.
 
+    Parameters
+    ----------
+    longest_seconds
+        Time-out of the requests of `action`; None: as `client` has it.
+
     Raises
     ------
     SilentNodeError
         The node answers neither the request nor a ping.
     """
-    patient = client.options(request_timeout=longest_seconds)
+    patient = client if longest_seconds is None else client.options(request_timeout=longest_seconds)
     result: Future[T] = Future()
 
     def run() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError
 
-from lsh_core.errors import AccessError
+from lsh_core.elastic.cluster import Cluster
+from lsh_core.errors import AirlshError
 
 
 @dataclass(frozen=True)
@@ -29,22 +30,23 @@ class MissingShard:
         return f"shard {self.number} of {self.shards} (from 0)" + (f": {self.reason}" if self.reason else "")
 
 
-def missing_shards(client: Elasticsearch, index: str) -> tuple[MissingShard, ...]:
+def missing_shards(cluster: Cluster, index: str) -> tuple[MissingShard, ...]:
     """Return the shards of `index`, a name or an alias, without an active primary."""
-    indices = client.cluster.health(index=index, level="shards", timeout="5s").get("indices", {})
+    health = cluster.run(lambda client: client.cluster.health(index=index, level="shards", timeout="5s"))
     return tuple(
-        MissingShard(name, int(number), len(health["shards"]), _reason(client, name, int(number)))
-        for name, health in indices.items()
-        for number, shard in sorted(health["shards"].items(), key=lambda each: int(each[0]))
+        MissingShard(name, int(number), len(found["shards"]), _reason(cluster, name, int(number)))
+        for name, found in health.get("indices", {}).items()
+        for number, shard in sorted(found["shards"].items(), key=lambda each: int(each[0]))
         if not shard["primary_active"]
     )
 
 
-def _reason(client: Elasticsearch, index: str, shard: int) -> str:
+def _reason(cluster: Cluster, index: str, shard: int) -> str:
     """Return why the primary of a shard is not assigned; "" if unknown."""
     try:
-        found = client.cluster.allocation_explain(index=index, shard=shard, primary=True).get("unassigned_info", {})
-    except (AccessError, ApiError, TransportError):  # Assigned meanwhile, or the user lacks the privilege.
+        answer = cluster.run(lambda client: client.cluster.allocation_explain(index=index, shard=shard, primary=True))
+    except (AirlshError, ApiError):  # Assigned meanwhile, or the user lacks the privilege.
         return ""
+    found = answer.get("unassigned_info", {})
     why = f"{found['reason']} at {found['at']}" if "reason" in found and "at" in found else ""
     return ", ".join(filter(None, (why, found.get("details", "").partition("\n")[0][:200])))

@@ -24,6 +24,7 @@ class _Health:
     away_since: float = 0.0
     failed_at: float = 0.0
     trial_until: float | None = None
+    hung: bool = False
 
 
 class Turn(NamedTuple):
@@ -37,21 +38,32 @@ class Turn(NamedTuple):
 
 
 class NodePool:
-    """Circuit breaker over nodes; chunk i belongs to node (i + offset) mod n.
+    """Circuit breaker over nodes.
 
     A node in quarantine is skipped for its neighbour. When the quarantine ends, one caller alone gets the node, as a
     trial. The other callers skip the node until the trial has called `answered` or `failed`, or `release` if it got no
     result. Threads may share the pool.
     """
 
-    def __init__(self, nodes: int, *, offset: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, nodes: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._health = [_Health() for _ in range(nodes)]
-        self._offset, self._clock = offset, clock
+        self._clock = clock
         self._lock = threading.Lock()
+        self._last_home = -1
 
-    def home(self, chunk: int) -> int:
-        """Return the node that chunk number `chunk` belongs to."""
-        return (chunk + self._offset) % len(self._health)
+    def __len__(self) -> int:
+        return len(self._health)
+
+    def next_home(self) -> int:
+        """Return the next node: callers that use it go round robin."""
+        with self._lock:
+            self._last_home = (self._last_home + 1) % len(self._health)
+            return self._last_home
+
+    def hung(self, node: int) -> bool:
+        """Return whether `node` hung, and has not answered since."""
+        with self._lock:
+            return self._health[node].hung
 
     def take(self, home: int) -> int | None:
         """Return the first available node from `home` on, or None."""
@@ -93,13 +105,15 @@ class NodePool:
                 ),
             )
 
-    def failed(self, node: int, *, after: float = 0.0) -> float:
+    def failed(self, node: int, *, after: float = 0.0, hung: bool = False) -> float:
         """Put `node` into quarantine, each time for twice as long as the last.
 
         Parameters
         ----------
         after
             Duration of the failed request, in seconds.
+        hung
+            Whether the node answered no ping either.
 
         Returns
         -------
@@ -108,6 +122,7 @@ class NodePool:
         """
         with self._lock:
             now, health = self._clock(), self._health[node]
+            health.hung |= hung
             if not health.seconds:
                 health.away_since = now - after
             elif health.trial_until is None and health.failed_at + health.seconds > now:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError
 
-from lsh_core.elastic.cluster import on_any_node
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import MAPPINGS, RUNS
 from lsh_core.errors import AirlshError
 
@@ -44,7 +43,7 @@ class RedIndex:
         return f"index {self.index} is red: {self.reason}"
 
 
-def red_indices(client: Elasticsearch, url: str) -> tuple[RedIndex, ...]:
+def red_indices(cluster: Cluster, url: str) -> tuple[RedIndex, ...]:
     """Return the red indices of a cluster at once, without waiting.
 
     Parameters
@@ -52,26 +51,26 @@ def red_indices(client: Elasticsearch, url: str) -> tuple[RedIndex, ...]:
     url
         Address of the cluster, for the commands.
     """
-    health = client.cluster.health(level="shards", filter_path="indices.*.status,indices.*.shards.*.primary_active")
+    health = cluster.run(
+        lambda client: client.cluster.health(
+            level="shards", filter_path="indices.*.status,indices.*.shards.*.primary_active"
+        )
+    )
     red = {name: facts for name, facts in health.get("indices", {}).items() if facts["status"] == "red"}
     return tuple(
-        RedIndex(name, _reason(client, name, facts.get("shards", {})), _command(client, name, url))
+        RedIndex(name, _reason(cluster, name, facts.get("shards", {})), _command(cluster, name, url))
         for name, facts in sorted(red.items())
     )
 
 
-def red_indices_if_told(connection: Connection) -> tuple[RedIndex, ...]:
+def red_indices_if_told(cluster: Cluster) -> tuple[RedIndex, ...]:
     """Return the red indices of a cluster; empty without a prompt answer.
 
     The caller uses them for warnings only.
     """
     try:
-        return on_any_node(
-            connection,
-            lambda client: red_indices(client.options(request_timeout=_SECONDS), connection.urls[0]),
-            wait_seconds=0,
-        )
-    except (AirlshError, ApiError, TransportError) as error:
+        return red_indices(replace(cluster, wait_seconds=0, request_seconds=_SECONDS), cluster.urls[0])
+    except (AirlshError, ApiError) as error:
         logger.info("red indices were not checked: %s", error)
         return ()
 
@@ -98,11 +97,11 @@ def unassignable(health: dict[str, Any]) -> Collection[str] | None:
     return None if red and moving else red
 
 
-def _reason(client: Elasticsearch, index: str, shards: dict[str, Any]) -> str:
+def _reason(cluster: Cluster, index: str, shards: dict[str, Any]) -> str:
     missing = next((int(number) for number, shard in shards.items() if not shard["primary_active"]), 0)
     try:
-        found = client.cluster.allocation_explain(index=index, shard=missing, primary=True)
-    except (AirlshError, ApiError, TransportError):  # Assigned meanwhile, or the user lacks the privilege.
+        found = cluster.run(lambda client: client.cluster.allocation_explain(index=index, shard=missing, primary=True))
+    except (AirlshError, ApiError):  # Assigned meanwhile, or the user lacks the privilege.
         return f"shard {missing} has no primary"
     deciders = (
         decider["explanation"]
@@ -114,17 +113,17 @@ def _reason(client: Elasticsearch, index: str, shards: dict[str, Any]) -> str:
     return f"no node takes shard {missing}: {said}"[:_MAX_REASON]
 
 
-def _command(client: Elasticsearch, index: str, url: str) -> str:
+def _command(cluster: Cluster, index: str, url: str) -> str:
     """Return the command that deletes an index.
 
     For a recorded build that is not live, it is a command of airlsh.
     """
     try:
-        mapping = client.indices.get_mapping(index=index)[index]["mappings"]
+        mapping = cluster.run(lambda client: client.indices.get_mapping(index=index))[index]["mappings"]
         own = mapping.get("_meta", {}).get(_OWN, {})
-        recorded = bool(own) and bool(client.exists(index=RUNS, id=own["build"]))
-        if recorded and not client.indices.exists_alias(name=own["name"], index=index):
+        recorded = bool(own) and bool(cluster.run(lambda client: client.exists(index=RUNS, id=own["build"])))
+        if recorded and not cluster.run(lambda client: client.indices.exists_alias(name=own["name"], index=index)):
             return f"airlsh builds abandon {own['name']} --build {own['build']} --es {url}"
-    except (AirlshError, ApiError, TransportError):  # Deleted meanwhile, or the records are red as well.
+    except (AirlshError, ApiError):  # Deleted meanwhile, or the records are red as well.
         pass
     return f"curl -X DELETE {url}/{index}"

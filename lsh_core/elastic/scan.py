@@ -10,8 +10,8 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from lsh_core.elastic.cluster import on_any_node, require_all_shards
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
+from lsh_core.elastic.whole_answers import require_all_shards
 from lsh_core.errors import AirlshError
 
 _KEEP_ALIVE = "5m"
@@ -20,7 +20,7 @@ Hit = dict[str, Any]
 
 
 def scan(
-    connection: Connection,
+    cluster: Cluster,
     index: str,
     query: Mapping[str, Any],
     *,
@@ -42,12 +42,12 @@ def scan(
     PartialAnswerError
         A shard does not answer.
     """
-    opened = on_any_node(connection, lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE))
+    opened = cluster.run(lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE))
     view = opened["id"]
 
     def ask(after: list[Any] | None) -> dict[str, Any]:
         page_after = partial(_page, view=view, query=query, after=after, size=page, fields=docvalue_fields)
-        return on_any_node(connection, page_after)
+        return cluster.run(page_after)
 
     try:
         with ThreadPoolExecutor(1) as ahead:  # The server prepares the next page while the caller works on this page.
@@ -64,7 +64,7 @@ def scan(
     finally:
         # A point in time expires by itself. An error here must not hide how the scan ended.
         with suppress(AirlshError):
-            on_any_node(connection, lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
+            cluster.run(lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
 
 
 def _page(

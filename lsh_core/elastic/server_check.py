@@ -6,10 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from elasticsearch import Elasticsearch
-
-from lsh_core.elastic.cluster import answering_client, search
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.index_creation import create_index
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.elastic.supported import OLDEST, is_supported
@@ -36,12 +33,12 @@ class ServerFacts:
     data_nodes: int
 
 
-def server_facts(client: Elasticsearch) -> ServerFacts:
+def server_facts(cluster: Cluster) -> ServerFacts:
     """Return the versions of all nodes; an older node raises an error.
 
     ``GET /`` is not used: a distribution without the root endpoint answers 405.
     """
-    nodes = client.nodes.info(filter_path="nodes.*.version,nodes.*.roles")["nodes"].values()
+    nodes = cluster.run(lambda client: client.nodes.info(filter_path="nodes.*.version,nodes.*.roles"))["nodes"].values()
     versions = tuple(sorted({node["version"] for node in nodes}))
     for version in versions:
         if not is_supported(version):
@@ -50,8 +47,8 @@ def server_facts(client: Elasticsearch) -> ServerFacts:
     return ServerFacts(versions, holding)
 
 
-def check_server(connection: Connection) -> ServerFacts:
-    """Check the version and the query semantics of the server behind `connection`.
+def check_server(cluster: Cluster) -> ServerFacts:
+    """Check the version and the query semantics of the server behind `cluster`.
 
     The test index has twenty rows on a line, vector ``[i, 0]`` for row i, even rows tagged. The check proves four
     facts:
@@ -66,26 +63,25 @@ def check_server(connection: Connection) -> ServerFacts:
     UnsupportedServerError
         The server is too old, or a fact does not hold.
     """
-    client = answering_client(connection)
-    facts = server_facts(client)
+    facts = server_facts(cluster)
     index = f"airlsh-probe-{secrets.token_hex(6)}"
-    create_index(client, index, _BODY, wait_for_active_shards=1)
+    create_index(cluster, index, _BODY, wait_for_active_shards=1)
     try:
         rows: list[dict[str, Any]] = []
         for row in range(20):
             tag = "even" if row % 2 == 0 else "odd"
             rows += [{"index": {"_id": str(row)}}, {"vector": [float(row), 0.0], "tag": [tag]}]
-        client.bulk(index=index, operations=rows, refresh=True)
+        cluster.run(lambda client: client.bulk(index=index, operations=rows, refresh=True))
         name = f"Elasticsearch {', '.join(facts.versions)}"
-        for fact, (found, expected) in _facts(client, index).items():
+        for fact, (found, expected) in _facts(cluster, index).items():
             if found != expected:
                 raise UnsupportedServerError(name, f"{fact}: expected {expected}, got {found}")
     finally:
-        client.indices.delete(index=index, ignore_unavailable=True)
+        cluster.run(lambda client: client.indices.delete(index=index, ignore_unavailable=True))
     return facts
 
 
-def _facts(client: Elasticsearch, index: str) -> dict[str, tuple[list[str], list[str]]]:
+def _facts(cluster: Cluster, index: str) -> dict[str, tuple[list[str], list[str]]]:
     """Return the found and the expected answer of each fact."""
     even = {"term": {"tag": "even"}}
     near_nine = {"field": "vector", "query_vector": [9.2, 0.0], "k": 3, "num_candidates": 3}
@@ -106,31 +102,31 @@ def _facts(client: Elasticsearch, index: str) -> dict[str, tuple[list[str], list
     }
     return {
         "knn with a filter is exact over the rows that pass it": (
-            _ids(client, index, query={"knn": {**near_nine, "filter": even}}, size=3),
+            _ids(cluster, index, query={"knn": {**near_nine, "filter": even}}, size=3),
             ["10", "8", "12"],
         ),
         "a knn rescore reranks its window": (
-            _ids(client, index, query={"bool": {"should": [even]}}, rescore=rescored, size=3),
+            _ids(cluster, index, query={"bool": {"should": [even]}}, rescore=rescored, size=3),
             ["18", "16", "14"],
         ),
         "a stored vector can be looked up by id": (
-            _ids(client, index, query={"knn": looked_up}, size=1),
+            _ids(cluster, index, query={"knn": looked_up}, size=1),
             ["4"],
         ),
         "a stored vector is read back as base64": (
-            [str(each) for each in vectors_of(_read(client, index, "4"), "vector", 2).tolist()],
+            [str(each) for each in vectors_of(_read(cluster, index, "4"), "vector", 2).tolist()],
             ["[4.0, 0.0]"],
         ),
     }
 
 
-def _read(client: Elasticsearch, index: str, id: str) -> list[dict[str, Any]]:
+def _read(cluster: Cluster, index: str, id: str) -> list[dict[str, Any]]:
     query = {"ids": {"values": [id]}}
-    hits: list[dict[str, Any]] = search(
-        client, index, query=query, source=False, docvalue_fields=asked_for("vector"), size=1
+    hits: list[dict[str, Any]] = cluster.search(
+        index, query=query, source=False, docvalue_fields=asked_for("vector"), size=1
     )["hits"]["hits"]
     return hits
 
 
-def _ids(client: Elasticsearch, index: str, **body: Any) -> list[str]:
-    return [hit["_id"] for hit in search(client, index, source=False, **body)["hits"]["hits"]]
+def _ids(cluster: Cluster, index: str, **body: Any) -> list[str]:
+    return [hit["_id"] for hit in cluster.search(index, source=False, **body)["hits"]["hits"]]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.index_creation import create_index
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 MODELS = "airlsh-models"
 LEDGER = "airlsh-ledger"
@@ -145,22 +143,19 @@ def system_body(index: str) -> dict[str, Any]:
     }
 
 
-def ensure_system_index(client: Elasticsearch, index: str) -> None:
+def ensure_system_index(cluster: Cluster, index: str) -> None:
     """Create the system index `index` if it is missing; concurrent calls are harmless.
 
     An index of an earlier version gets its missing fields.
     """
-    from elasticsearch import BadRequestError, NotFoundError
+    from elasticsearch import NotFoundError
 
     try:
-        found = client.indices.get_mapping(index=index)[index]["mappings"].get("properties", {})
+        mapping = cluster.run(lambda client: client.indices.get_mapping(index=index))[index]["mappings"]
     except NotFoundError:
-        try:
-            create_index(client, index, system_body(index))
-        except BadRequestError as error:
-            if error.error != "resource_already_exists_exception":
-                raise
+        create_index(cluster, index, system_body(index))
         return
+    found = mapping.get("properties", {})
     missing = {field: mapping for field, mapping in MAPPINGS[index].items() if field not in found}
     if missing:
-        client.indices.put_mapping(index=index, properties=missing)
+        cluster.run(lambda client: client.indices.put_mapping(index=index, properties=missing))

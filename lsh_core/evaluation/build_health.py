@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.elastic.cluster import answering_client, count
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.evaluation.hash_health import HashHealth, TokenCounts, assess
 from lsh_core.evaluation.hash_warnings import hash_warnings, is_heavy
 from lsh_core.evaluation.query_set import draw_rows
@@ -18,16 +16,13 @@ from lsh_core.evaluation.token_counts import count_matches, count_tokens, under_
 from lsh_core.models.effort import Effort
 from lsh_core.search.searchable_build import SearchableBuild
 
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-
 _QUERIES = 64
 _LOOKED_AT = 200
 """Sampled rows of the largest token, compared with each other."""
 
 
 def measure_health(
-    connection: Connection,
+    cluster: Cluster,
     build: SearchableBuild,
     *,
     effort: Effort | None,
@@ -48,36 +43,34 @@ def measure_health(
     HashHealth or None
         None: the model has no tokens, or the index no rows.
     """
-    client = answering_client(connection)
-    rows = count(client, build.index)
+    rows = cluster.count(build.index)
     if not rows or not build.model.token_count:
         return None
-    counts = count_tokens(client, build, rows, seed=seed)
+    counts = count_tokens(cluster, build, rows, seed=seed)
     touched = 1.0
     if effort is not None:
         if queries is None:
             field = build.field
-            queries = draw_rows(connection, build.index, field.column, field.dims, _QUERIES, seed=seed).vectors
-        touched = _touched(client, build, queries[:_QUERIES], effort) / rows
+            queries = draw_rows(cluster, build.index, field.column, field.dims, _QUERIES, seed=seed).vectors
+        touched = _touched(cluster, build, queries[:_QUERIES], effort) / rows
     health = assess(counts, touched)
-    repeated = _repeated(connection, build, counts, seed) if is_heavy(counts) else 0
+    repeated = _repeated(cluster, build, counts, seed) if is_heavy(counts) else 0
     warnings = hash_warnings(build.meta.name, build.model, counts, health, scans_all=effort is None, repeated=repeated)
     return replace(health, warnings=list(warnings))
 
 
-def _touched(client: Elasticsearch, build: SearchableBuild, queries: npt.NDArray[np.float32], effort: Effort) -> float:
+def _touched(cluster: Cluster, build: SearchableBuild, queries: npt.NDArray[np.float32], effort: Effort) -> float:
     """Return the mean number of rows that share a token with a query."""
     tokens = build.field.tokens
-    probed = build.model.tokens_for(queries, effort)
-    asked = [under_any(build.field, tokens.words(codes)) for codes in probed]
-    return float(np.mean(count_matches(client, build.index, asked)))
+    asked = [under_any(build.field, tokens.words(codes)) for codes in build.model.tokens_for(queries, effort)]
+    return float(np.mean(count_matches(cluster, build.index, asked)))
 
 
-def _repeated(connection: Connection, build: SearchableBuild, counts: TokenCounts, seed: int) -> int:
+def _repeated(cluster: Cluster, build: SearchableBuild, counts: TokenCounts, seed: int) -> int:
     """Return an estimate, from a sample, of the rows of the largest token with the same vector."""
     largest = int(counts.sizes.argmax())
     among = under_any(build.field, [counts.words[largest]])
     field = build.field
-    drawn = draw_rows(connection, build.index, field.column, field.dims, _LOOKED_AT, seed=seed, among=among).vectors
+    drawn = draw_rows(cluster, build.index, field.column, field.dims, _LOOKED_AT, seed=seed, among=among).vectors
     most = max(Counter(vector.tobytes() for vector in drawn).values(), default=0)
     return round(most / len(drawn) * int(counts.sizes[largest])) if most > 1 else 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from lsh_core.elastic.cluster import answering_client, count
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.evaluation.curve import measure_curve
 from lsh_core.evaluation.ground_truth import true_neighbours
 from lsh_core.evaluation.query_set import default_queries, draw_unseen
@@ -22,7 +21,7 @@ _SKETCHED = 200
 
 
 def measure_build(
-    connection: Connection, searcher: VectorIndex, *, queries: int | None, target: float, seed: int = 0
+    cluster: Cluster, searcher: VectorIndex, *, queries: int | None, target: float, seed: int = 0
 ) -> RecallCurve | None:
     """Measure recall@10 of a build by effort, and choose the effort for `target`.
 
@@ -40,13 +39,13 @@ def measure_build(
         None: the build has fewer than two rows.
     """
     index, field = searcher.build.index, searcher.build.field
-    documents = count(answering_client(connection), index)
+    documents = cluster.count(index)
     if documents < 2:
         return None
     asked = draw_unseen(
-        connection, index, field.column, field.dims, queries or default_queries(documents, target), seed=seed
+        cluster, index, field.column, field.dims, queries or default_queries(documents, target), seed=seed
     )
-    truth = true_neighbours(connection, index, field, asked, min(K, documents - 1), rows=documents)
+    truth = true_neighbours(cluster, index, field, asked, min(K, documents - 1), rows=documents)
     least, most = field.strategy.measured_range(K, documents, field.effort)
     few = max(_SKETCHED, len(asked) // 4)
     recall = RisingRecall(searcher, asked, truth)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.evaluation.ground_truth import GroundTruth, true_neighbours
 from lsh_core.evaluation.latency import Latency, measure_latency
 from lsh_core.evaluation.measurement import Measured, lower_bound, measure
@@ -104,11 +104,11 @@ class Frontier(Speed):
     curve: list[FrontierPoint]
 
 
-def measure_frontier(connection: Connection, searcher: VectorIndex, queries: QuerySet, k: int, rows: int) -> Frontier:
+def measure_frontier(cluster: Cluster, searcher: VectorIndex, queries: QuerySet, k: int, rows: int) -> Frontier:
     """Measure rising efforts, up to nearly full recall."""
     build = searcher.build
     depths = sorted({min(depth, rows - queries.left_out) for depth in (*DEPTHS, k)})
-    truth = true_neighbours(connection, build.index, build.field, queries, depths[-1], rows=rows)
+    truth = true_neighbours(cluster, build.index, build.field, queries, depths[-1], rows=rows)
     own = {depth: measure(searcher, queries, truth.nearest(depth), None) for depth in depths}
     k = min(k, depths[-1])
     metric = metric_named(build.field.metric)

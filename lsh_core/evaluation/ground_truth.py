@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.builds.mapping import VectorField
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.scan import Hit, scan
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.evaluation.exact import NearestRows
@@ -49,7 +49,7 @@ class GroundTruth:
 
 
 def true_neighbours(
-    connection: Connection, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int
+    cluster: Cluster, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int
 ) -> GroundTruth:
     """Find the `k` true neighbours of each query in `index`, without the query itself.
 
@@ -64,7 +64,7 @@ def true_neighbours(
     nearest = NearestRows(queries.vectors, k + queries.left_out, field.metric, expected=rows)
     names: dict[int, str] = {}
     with progress("exact neighbours", total=rows) as meter:
-        for hits in _blocks(connection, index, field):
+        for hits in _blocks(cluster, index, field):
             first = nearest.seen
             nearest.add(vectors_of(hits, field.column, field.dims))
             kept = nearest.rows
@@ -76,11 +76,11 @@ def true_neighbours(
     return _without_themselves(nearest, names, queries, k)
 
 
-def _blocks(connection: Connection, index: str, field: VectorField) -> Iterator[list[Hit]]:
+def _blocks(cluster: Cluster, index: str, field: VectorField) -> Iterator[list[Hit]]:
     """Yield all rows with a vector; short vectors in several pages at once, since small blocks cost as much."""
     page, block = page_rows(field.dims), []
     having = {"exists": {"field": field.column}}
-    for hits in scan(connection, index, having, page=page, docvalue_fields=asked_for(field.column)):
+    for hits in scan(cluster, index, having, page=page, docvalue_fields=asked_for(field.column)):
         block += hits
         if (len(block) + page) * field.dims > _BLOCK_NUMBERS:
             yield block

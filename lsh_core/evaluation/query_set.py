@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.elastic.cluster import answering_client, search
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.stored_vectors import asked_for, has_vector, vectors_of
 from lsh_core.settings import queries_to_show
 from lsh_core.sources.holdout import MIN_HELD_OUT, are_held_out
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _MAX_HITS = 10_000
 _ROW_NUMBER = "airlsh.row"
@@ -69,7 +65,7 @@ def page_rows(dims: int) -> int:
 
 
 def draw_rows(
-    connection: Connection,
+    cluster: Cluster,
     index: str,
     column: str,
     dims: int,
@@ -85,38 +81,34 @@ def draw_rows(
     among
         Query that the rows match; default: all rows.
     """
-    client = answering_client(connection)
-    return _read(client, index, column, dims, random_ids(client, index, size, seed, among))
+    return _read(cluster, index, column, dims, random_ids(cluster, index, size, seed, among))
 
 
-def draw_unseen(connection: Connection, index: str, column: str, dims: int, size: int, *, seed: int) -> QuerySet:
+def draw_unseen(cluster: Cluster, index: str, column: str, dims: int, size: int, *, seed: int) -> QuerySet:
     """Draw up to `size` held-out rows at random; from all rows if few are held out.
 
     Rows that were written live count as held out, as no source has them.
     """
-    client = answering_client(connection)
     drawn: list[str] = []
     unseen: list[str] = []
     after: list[Any] | None = None
-    while len(unseen) < size and (hits := _random_hits(client, index, _MAX_HITS, seed, after=after)):
+    while len(unseen) < size and (hits := _random_hits(cluster, index, _MAX_HITS, seed, after=after)):
         row_numbers = np.array([hit.get("fields", {}).get(_ROW_NUMBER, [-1])[0] for hit in hits], dtype=np.int64)
         fresh = are_held_out(row_numbers) | (row_numbers < 0)
         drawn += [hit["_id"] for hit in hits]
         unseen += [hit["_id"] for hit, each in zip(hits, fresh.tolist(), strict=True) if each]
         after = hits[-1]["sort"]
     ids = unseen if len(unseen) >= min(size, MIN_HELD_OUT) else drawn
-    return _read(client, index, column, dims, ids[:size])
+    return _read(cluster, index, column, dims, ids[:size])
 
 
-def random_ids(
-    client: Elasticsearch, index: str, size: int, seed: int, among: Mapping[str, Any] | None = None
-) -> list[str]:
+def random_ids(cluster: Cluster, index: str, size: int, seed: int, among: Mapping[str, Any] | None = None) -> list[str]:
     """Return up to `size` random ids, in the same order from every shard copy."""
-    return [hit["_id"] for hit in _random_hits(client, index, size, seed, among)]
+    return [hit["_id"] for hit in _random_hits(cluster, index, size, seed, among)]
 
 
 def _random_hits(
-    client: Elasticsearch,
+    cluster: Cluster,
     index: str,
     size: int,
     seed: int,
@@ -126,8 +118,7 @@ def _random_hits(
 ) -> list[dict[str, Any]]:
     """Return rows in a random order by sequence numbers, which all shard copies share and live rows have as well."""
     score = {"random_score": {"seed": seed, "field": "_seq_no"}, "boost_mode": "replace"}
-    hits: list[dict[str, Any]] = search(
-        client,
+    hits: list[dict[str, Any]] = cluster.search(
         index,
         query={"function_score": {"query": among or {"match_all": {}}, **score}},
         sort=["_score", "_seq_no"],
@@ -140,11 +131,10 @@ def _random_hits(
     return hits
 
 
-def _read(client: Elasticsearch, index: str, column: str, dims: int, ids: Sequence[str]) -> QuerySet:
+def _read(cluster: Cluster, index: str, column: str, dims: int, ids: Sequence[str]) -> QuerySet:
     found: dict[str, npt.NDArray[np.float32]] = {}
     for page in pages(ids, page_rows(dims)):
-        hits = search(
-            client,
+        hits = cluster.search(
             index,
             query={"ids": {"values": list(page)}},
             size=len(page),

@@ -7,8 +7,7 @@ import time
 import numpy as np
 
 from lsh_core.builds.mapping import VectorField
-from lsh_core.elastic.cluster import answering_client, search
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.stored_vectors import asked_for, has_vector, vectors_of
 from lsh_core.search.live_index import JOB_WAIT_SECONDS
 from lsh_core.search.vector_index import VectorIndex
@@ -17,7 +16,7 @@ QUERIES = 48
 SECONDS = 5.0
 
 
-def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUERIES, seconds: float = SECONDS) -> int:
+def warm_up(cluster: Cluster, name: str, index: str, *, queries: int = QUERIES, seconds: float = SECONDS) -> int:
     """Search `index` for some of its rows; return the number of searches.
 
     The searches take the production path, and show that the build answers. No search begins after `seconds`.
@@ -28,8 +27,8 @@ def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUE
         The build cannot be searched: its model is missing, or a shard does not answer.
     """
     started = time.monotonic()
-    searcher = VectorIndex(name, connection, index=index, wait_seconds=JOB_WAIT_SECONDS)
-    vectors = _some_vectors(connection, index, searcher.build.field, queries)
+    searcher = VectorIndex(name, cluster.connection, index=index, wait_seconds=JOB_WAIT_SECONDS)
+    vectors = _some_vectors(cluster, index, searcher.build.field, queries)
     asked = 0
     if len(vectors):
         for _ in searcher.search_many(vectors, fields=()):
@@ -39,14 +38,13 @@ def warm_up(connection: Connection, name: str, index: str, *, queries: int = QUE
     return asked
 
 
-def _some_vectors(connection: Connection, index: str, field: VectorField, size: int) -> np.ndarray:
+def _some_vectors(cluster: Cluster, index: str, field: VectorField, size: int) -> np.ndarray:
     """Return vectors of up to `size` rows, (m, d) float32, by random row numbers, without a scan."""
     column = field.column
-    client = answering_client(connection)
-    last = search(client, index, size=0, aggs={"last": {"max": {"field": "airlsh.row"}}})["aggregations"]["last"]
+    last = cluster.search(index, size=0, aggs={"last": {"max": {"field": "airlsh.row"}}})["aggregations"]["last"]
     row_numbers = np.random.default_rng(0).integers(int(last["value"] or 0) + 1, size=2 * size).tolist()
     body = {"source": False, "docvalue_fields": asked_for(column), "size": size, "track_total_hits": False}
-    hits = search(client, index, query={"terms": {"airlsh.row": row_numbers}}, **body)["hits"]["hits"]
+    hits = cluster.search(index, query={"terms": {"airlsh.row": row_numbers}}, **body)["hits"]["hits"]
     if not hits:
-        hits = search(client, index, query={"exists": {"field": column}}, **body)["hits"]["hits"]
+        hits = cluster.search(index, query={"exists": {"field": column}}, **body)["hits"]["hits"]
     return vectors_of([hit for hit in hits if has_vector(hit, column)], column, field.dims)

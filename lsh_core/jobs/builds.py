@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lsh_core.builds.alias_moves import AliasMove, AliasMoves
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState, unknown_name
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError, PromotionConflictError
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
 from lsh_core.json_form import JsonForm
 from lsh_core.settings import PromoteSettings, RollbackSettings
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _LEASE_SECONDS = 5.0
 """Seconds to wait for the lease. A writer that repairs the fence of a dead promotion holds it for a moment."""
@@ -78,11 +75,11 @@ def list_builds(name: str | None, services: Services) -> list[BuildSummary]:
     >>> len(list_builds("packages", services)) > 0
     True
     """
-    client = answering_client(services.connection)
-    records = BuildRecords(client).of(name)
+    cluster = services.cluster
+    records = BuildRecords(cluster).of(name)
     if name is not None and not records:
         raise unknown_name(name)
-    live = {each: live_index(client, each) for each in {record.name for record in records}}
+    live = {each: live_index(cluster, each) for each in {record.name for record in records}}
     return [_summary(record, live[record.name]) for record in records]
 
 
@@ -105,10 +102,10 @@ def show_build(name: str, build: str | None, services: Services) -> BuildDetails
     >>> services = find_services("http://127.0.0.1:9200")
     >>> live = show_build("packages", None, services)
     """
-    client = answering_client(services.connection)
-    live = live_index(client, name)
+    cluster = services.cluster
+    live = live_index(cluster, name)
     build = live_build(name, services) if build is None else build
-    record = BuildRecords(client).get(name, build)
+    record = BuildRecords(cluster).get(name, build)
     return BuildDetails(_summary(record, live), record, record.source_files)
 
 
@@ -145,10 +142,10 @@ def rollback(settings: RollbackSettings, services: Services) -> AliasMove:
     >>> services = find_services("http://127.0.0.1:9200")
     >>> moved = rollback(RollbackSettings(name="packages"), services)
     """
-    client = answering_client(services.connection)
+    cluster = services.cluster
 
     def choose(live: str | None) -> str:
-        return settings.build or _build_before(client, settings.name, live)
+        return settings.build or _build_before(cluster, settings.name, live)
 
     return _move(settings, services, choose)
 
@@ -160,16 +157,16 @@ def _move(
 
     The alias moves only from the index that was live at the decision.
     """
-    client = answering_client(services.connection)
-    moves, name, id = AliasMoves(client), settings.name, services.caller.identity
+    cluster = services.cluster
+    moves, name, id = AliasMoves(cluster), settings.name, services.caller.identity
     move = moves.find(name, id) if id else None
     if move is None:
-        live = live_index(client, name)
+        live = live_index(cluster, name)
         move = AliasMove(name, choose(live), live)
         if id:
             moves.write(id, move)
     if move.is_done:
-        _require_there(client, name, move)
+        _require_there(cluster, name, move)
     else:
         seconds = settings.wait_green_seconds if settings.wait_green else None
         live = make_live(
@@ -186,9 +183,9 @@ def _move(
     return move
 
 
-def _require_there(client: Elasticsearch, name: str, move: AliasMove) -> None:
+def _require_there(cluster: Cluster, name: str, move: AliasMove) -> None:
     """Raise `PromotionConflictError` if the alias has left the target of this run's move."""
-    live = live_index(client, name)
+    live = live_index(cluster, name)
     if live != move.live:
         raise PromotionConflictError(
             name,
@@ -197,8 +194,8 @@ def _require_there(client: Elasticsearch, name: str, move: AliasMove) -> None:
         )
 
 
-def _build_before(client: Elasticsearch, name: str, live: str | None) -> str:
-    records = BuildRecords(client).of(name)
+def _build_before(cluster: Cluster, name: str, live: str | None) -> str:
+    records = BuildRecords(cluster).of(name)
     if not records:
         raise unknown_name(name)
     demoted = [record for record in records if record.demoted_at and record.index != live and record.was_verified]

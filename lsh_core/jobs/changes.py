@@ -84,7 +84,7 @@ def upsert(settings: UpsertSettings, services: Services) -> UpsertReport:
     from lsh_core.sources.dataset import open_dataset
     from lsh_core.sources.encoder_info import require_encoder
 
-    writer = LiveWriter(services.connection, settings.name)
+    writer = LiveWriter(services.cluster, settings.name)
     build = writer.live_build()
     id_column, vector = settings.id or build.meta.id_column, settings.vector or build.field.column
     dataset = open_dataset(settings.source, settings.source_version)
@@ -141,7 +141,7 @@ def delete(settings: DeleteSettings, services: Services) -> DeleteReport:
         raise SettingsError("ids", given, f"give either ids (--ids, --exact-id) or --ids-from, {both}")
     if settings.source_version is not None and not settings.ids_from:
         raise SettingsError("source_version", settings.source_version, "is of --ids-from, which is not given")
-    writer = LiveWriter(services.connection, settings.name)
+    writer = LiveWriter(services.cluster, settings.name)
     deleted = missing = 0
     live = writer.live_build().meta.build
     column = settings.id or writer.live_build().meta.id_column

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from lsh_core.builds.names import write_alias
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
 from lsh_core.builds.write_gate import allow_writes, fence_writes
-from lsh_core.elastic.cluster import answering_client, on_any_node, refresh
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import LoadError, SourceError
@@ -37,9 +36,6 @@ from lsh_core.loading.ledger import Ledger
 from lsh_core.models.store import read_model
 from lsh_core.settings import IndexSettings, ReplaySettings, validated
 from lsh_core.sources.dead_letter import DeadLetter
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +104,8 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> ReplayR
     ...
     lsh_core.errors.SourceError: corrected.parquet: none of its 3 rows has the id of a dead letter of this build...
     """
-    client = answering_client(services.connection)
-    record = _record(client, settings.name, settings.build)
+    cluster = services.cluster
+    record = _record(cluster, settings.name, settings.build)
     build = record.build
     planned = validated(IndexSettings, record.settings)
     settings = settings.model_copy(
@@ -118,14 +114,14 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> ReplayR
     caller = replace(services.caller, identity=services.caller.identity or secrets.token_hex(16))
     services = replace(services, caller=caller)
     try:
-        with hold(services.connection, settings.name, BUILD, caller, build=build, release=False) as lease:
+        with hold(services.cluster, settings.name, BUILD, caller, build=build, release=False) as lease:
             replayed = _replay(settings, planned, build, services, lease)
         try:
             verify(planned, build, services)
         finally:
             report = summarise(planned, build, services)
     finally:
-        release(services.connection, settings.name, BUILD, caller)
+        release(services.cluster, settings.name, BUILD, caller)
     return ReplayReport(**asdict(replayed), build=build, report=report)
 
 
@@ -140,12 +136,12 @@ def build_dead_letters(name: str, build: str | None, services: Services) -> list
     >>> list_dead_letters("packages", None, services)
     []
     """
-    client = answering_client(services.connection)
-    return list(read_dead_letters(client, _record(client, name, build).build))
+    cluster = services.cluster
+    return list(read_dead_letters(cluster, _record(cluster, name, build).build))
 
 
-def _record(client: Elasticsearch, name: str, build: str | None) -> BuildRecord:
-    runs = BuildRecords(client)
+def _record(cluster: Cluster, name: str, build: str | None) -> BuildRecord:
+    runs = BuildRecords(cluster)
     return runs.latest(name) if build is None else runs.get(name, build)
 
 
@@ -153,30 +149,30 @@ def _replay(
     settings: ReplaySettings, planned: IndexSettings, build: str, services: Services, lease: Lease
 ) -> ReplayedDeadLetters:
     """Load the corrected rows under the write fence of this call's epoch."""
-    client = answering_client(services.connection)
-    record = BuildRecords(client).get(settings.name, build)
-    require_changes(client, record)
+    cluster = services.cluster
+    record = BuildRecords(cluster).get(settings.name, build)
+    require_changes(cluster, record)
     plan = read_plan(planned, build, services)
     _require_loaded(plan, build, services)
-    dead_letters = list(read_dead_letters(client, build, replayed=True))
+    dead_letters = list(read_dead_letters(cluster, build, replayed=True))
     unmatched = {dead_letter.key for dead_letter in dead_letters if dead_letter.replayed_at is None}
-    by_id = _by_id(client, settings, record, dead_letters, plan)
+    by_id = _by_id(cluster, settings, record, dead_letters, plan)
     source = CorrectedSource(settings, plan)
     rows, passed_over = source.last_rows(by_id)
-    _unverify(client, record)
-    allow_writes(client, plan.index, build, lease.epoch)
+    _unverify(cluster, record)
+    allow_writes(cluster, plan.index, build, lease.epoch)
     try:
         loader = _loader(settings, planned, plan, record, services, lease.epoch)
         replayed = refused = 0
         for table in source.tables(rows, by_id):
             lease.require()
             corrected = loader.load(table, by_id)
-            write_dead_letters(client, corrected.dead_letters)
+            write_dead_letters(cluster, corrected.dead_letters)
             replayed, refused = replayed + corrected.replayed, refused + corrected.refused
             unmatched -= {dead_letter.key for dead_letter in corrected.dead_letters}
     finally:
-        fence_writes(answering_client(services.connection), plan.index, build, lease.epoch)
-    refresh(client, plan.index)
+        fence_writes(services.cluster, plan.index, build, lease.epoch)
+    cluster.refresh(plan.index)
     logger.info("replay: %d dead letters replayed, %d refused again, %d had no row", replayed, refused, len(unmatched))
     return ReplayedDeadLetters(
         replayed=replayed, still_refused=refused, unmatched=len(unmatched), passed_over=passed_over
@@ -184,7 +180,7 @@ def _replay(
 
 
 def _by_id(
-    client: Elasticsearch,
+    cluster: Cluster,
     settings: ReplaySettings,
     record: BuildRecord,
     dead_letters: Sequence[DeadLetter],
@@ -199,7 +195,7 @@ def _by_id(
         dead_letter.key: plan.partition_of(dead_letter.source) for dead_letter in dead_letters if dead_letter.id
     }
     refreshed = refreshed_partitions(
-        client, settings.name, {each for each in partitions.values() if each is not None}, after=record.planned_at
+        cluster, settings.name, {each for each in partitions.values() if each is not None}, after=record.planned_at
     )
     by_id: defaultdict[str, list[DeadLetter]] = defaultdict(list)
     for dead_letter in dead_letters:
@@ -214,21 +210,21 @@ def _by_id(
     return by_id
 
 
-def _unverify(client: Elasticsearch, record: BuildRecord) -> None:
+def _unverify(cluster: Cluster, record: BuildRecord) -> None:
     """Clear the verification of a build before rows are added.
 
     So a replay that is killed leaves an unverified build. The build is not failed either: a repeated replay, or a
     resumed run, verifies it again.
     """
     if record.was_verified:
-        BuildRecords(client).record_state(record.build, BuildState.CORRECTED)
+        BuildRecords(cluster).record_state(record.build, BuildState.CORRECTED)
 
 
 def _require_loaded(plan: BuildPlan, build: str, services: Services) -> None:
     """Raise `LoadError` unless every chunk of the build is in the ledger."""
-    client = answering_client(services.connection)
+    cluster = services.cluster
     chunks = plan.chunks()
-    missing = len(chunks) - len(Ledger(client, ledger_key(client, plan, build)).done(plan.files, chunks))
+    missing = len(chunks) - len(Ledger(cluster, ledger_key(cluster, plan, build)).done(plan.files, chunks))
     if missing:
         raise LoadError(plan.index, "replay", f"{missing} of {len(chunks)} chunks are not loaded yet: resume it first")
 
@@ -241,28 +237,23 @@ def _loader(
     services: Services,
     epoch: int,
 ) -> CorrectionLoader:
-    connection, build = services.connection, record.build
-    key = ledger_key(answering_client(connection), plan, build)
-    chunks = plan.chunks()
+    cluster, build = services.cluster.waiting(planned.node_wait_seconds), record.build
+    ledger, chunks = Ledger(cluster, ledger_key(cluster, plan, build)), plan.chunks()
 
     def update(number: int, row_numbers: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64]) -> None:
         chunk = chunks[number]
 
-        def write(client: Any) -> None:
-            ledger = Ledger(client, key)
-            (entry,) = ledger.entries(plan.files, [chunk])
-            if entry is None:
-                raise LoadError(plan.index, f"chunk {number}", "its ledger entry is gone")
-            ledger.write(plan.files[chunk.file], with_rows(entry, row_numbers, hashes), chunk, epoch=epoch)
-
-        on_any_node(connection, write, wait_seconds=planned.node_wait_seconds)
+        (entry,) = ledger.entries(plan.files, [chunk])
+        if entry is None:
+            raise LoadError(plan.index, f"chunk {number}", "its ledger entry is gone")
+        ledger.write(plan.files[chunk.file], with_rows(entry, row_numbers, hashes), chunk, epoch=epoch)
 
     return CorrectionLoader(
-        replace(plan.load_plan(planned, build, connection.urls), id_column=str(settings.id)),
+        replace(plan.load_plan(planned, build, cluster.urls), id_column=str(settings.id)),
         str(settings.vector),
-        read_model(connection, settings.name, plan.vector.model_id),
-        build_sender(connection, write_alias(build, epoch), plan.index, planned.node_wait_seconds),
+        read_model(services.cluster, settings.name, plan.vector.model_id),
+        build_sender(services.cluster, write_alias(build, epoch), plan.index, planned.node_wait_seconds),
         update,
-        partial(changed_ids, connection, settings.name, watermark=record.watermark.position),
+        partial(changed_ids, services.cluster, settings.name, watermark=record.watermark.position),
         plan.partition_of,
     )

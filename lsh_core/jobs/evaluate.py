@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from lsh_core.builds.records import BuildRecords, now
-from lsh_core.elastic.cluster import answering_client, count
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ModelMismatchError, SettingsError, SourceError, VectorError
 from lsh_core.jobs.services import Services
@@ -14,8 +14,6 @@ from lsh_core.settings import EvaluateSettings
 from lsh_core.sources.writable_folders import check_writable
 
 if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-
     from lsh_core.evaluation.evaluation_report import EvaluationReport
     from lsh_core.evaluation.query_set import QuerySet
     from lsh_core.search.searchable_build import SearchableBuild
@@ -52,23 +50,23 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
     from lsh_core.search.live_index import JOB_WAIT_SECONDS
     from lsh_core.search.vector_index import VectorIndex
 
-    client = answering_client(services.connection)
+    cluster = services.cluster
     build = VectorIndex(settings.name, services.connection, wait_seconds=JOB_WAIT_SECONDS).build
     if settings.output is not None:
         check_writable(settings.output)
-    rows, before = count(client, build.index), _operations(client, build.index)
+    rows, before = cluster.count(build.index), _operations(cluster, build.index)
     queries = _queries(settings, build, services)
     if rows - queries.left_out < 1:
         raise SettingsError("name", settings.name, f"{build.index} has {rows} rows: there is nothing to be found")
     frontier = measure_frontier(
-        services.connection,
+        services.cluster,
         VectorIndex(settings.name, services.connection, index=build.index, wait_seconds=JOB_WAIT_SECONDS),
         queries,
         settings.k,
         rows,
     )
     health = measure_health(
-        services.connection, build, effort=effort_for_recall(build, None), queries=queries.vectors, seed=_SEED
+        services.cluster, build, effort=effort_for_recall(build, None), queries=queries.vectors, seed=_SEED
     )
     report = EvaluationReport(
         **{each.name: getattr(frontier, each.name) for each in fields(frontier)},
@@ -83,10 +81,10 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
         favours_own_rows=build.field.strategy.favours_own_rows,
         target=None if build.curve is None else build.curve.target,
         health=health,
-        changes=_operations(client, build.index) - before,
+        changes=_operations(cluster, build.index) - before,
         evaluated_at=now(),
     )
-    BuildRecords(client).record_evaluation(build.meta.build, report.to_json())
+    BuildRecords(cluster).record_evaluation(build.meta.build, report.to_json())
     if settings.output is None:
         return report
     try:
@@ -96,9 +94,11 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
         raise error.with_note(note) from None
 
 
-def _operations(client: Elasticsearch, index: str) -> int:
+def _operations(cluster: Cluster, index: str) -> int:
     """Return the number of writes and deletes in the shards of `index` so far."""
-    shards = client.indices.stats(index=index, metric="docs", level="shards")["indices"][index]["shards"]
+    shards = cluster.run(lambda client: client.indices.stats(index=index, metric="docs", level="shards"))["indices"][
+        index
+    ]["shards"]
     return sum(max(int(copy["seq_no"]["max_seq_no"]) + 1 for copy in copies) for copies in shards.values())
 
 
@@ -109,7 +109,7 @@ def _queries(settings: EvaluateSettings, build: SearchableBuild, services: Servi
 
     field = build.field
     if settings.queries is None:
-        return draw_unseen(services.connection, build.index, field.column, field.dims, settings.rows, seed=_SEED)
+        return draw_unseen(services.cluster, build.index, field.column, field.dims, settings.rows, seed=_SEED)
     vectors = read_query_vectors(settings.queries)
     if vectors.shape[1] != field.dims:
         raise ModelMismatchError(f"vectors of {field.dims} numbers", f"{vectors.shape[1]}", settings.queries)

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lsh_core.builds.records import BuildRecords
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ServerError, SettingsError, UnavailableError
@@ -134,7 +133,7 @@ def resumed_settings(name: str, build: str, given: Mapping[str, Any], services: 
     SettingsError
         `given` changes a setting that the plan of the build depends on.
     """
-    stored = BuildRecords(answering_client(services.connection)).get(name, build).settings
+    stored = BuildRecords(services.cluster).get(name, build).settings
     merged = validated(IndexSettings, {**stored, **given})
     planned = validated(IndexSettings, stored)
     for setting in given:
@@ -152,7 +151,7 @@ def _give_back(name: str, services: Services) -> None:
     If the cluster is gone, the lease expires by itself.
     """
     try:
-        release(services.connection, name, BUILD, services.caller)
+        release(services.cluster, name, BUILD, services.caller)
     except Exception as error:
         logger.warning("the lease of %s could not be given back (%s); it ends by itself", name, error)
 

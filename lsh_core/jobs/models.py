@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError
 from lsh_core.jobs.services import Services
@@ -26,7 +25,7 @@ def list_models(name: str | None, services: Services) -> list[StoredModel]:
     >>> len(list_models("packages", services)) > 0
     True
     """
-    found = store.list_models(answering_client(services.connection), name)
+    found = store.list_models(services.cluster, name)
     if name is not None and not found:
         raise store.no_model(name)
     return found
@@ -49,11 +48,11 @@ def show_model(model_id: str, services: Services) -> StoredModel:
     >>> show_model(model_id, services).metric
     'cosine'
     """
-    client = answering_client(services.connection)
+    cluster = services.cluster
     try:
-        return store.find_model(client, model_id.rpartition("-")[0], model_id)
+        return store.find_model(cluster, model_id.rpartition("-")[0], model_id)
     except NotFoundError:
-        of_name = store.list_models(client, model_id)
+        of_name = store.list_models(cluster, model_id)
         if not of_name:
             raise
     return of_name[0]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import ModelMismatchError, NotFoundError
 from lsh_core.jobs.services import Services
@@ -56,7 +55,7 @@ def train_or_reuse(settings: RawToIndexSettings, services: Services, *, fingerpr
         raise NotFoundError("encoder", settings.output, "its files do not say what made their vectors")
     if encoder.fingerprint != fingerprint:
         raise ModelMismatchError(f"encoder {encoder.name} {fingerprint[:12]}", f"encoder {encoder}", settings.output)
-    newest = next(iter(list_models(answering_client(services.connection), settings.name)), None)
+    newest = next(iter(list_models(services.cluster, settings.name)), None)
     fits = newest is not None and (newest.facts.get("encoder") or {}).get("fingerprint") == encoder.fingerprint
     if newest is not None and fits and settings.train != "always":
         return ChosenModel(_facts(newest), reused=True)

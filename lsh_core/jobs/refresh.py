@@ -9,14 +9,11 @@ import hashlib
 import logging
 import time
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING
 
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.records import BuildRecord, BuildRecords
 from lsh_core.choices import choice_of
-from lsh_core.elastic.cluster import answering_client, on_any_node
-from lsh_core.elastic.cluster import refresh as make_searchable
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Lease, hold
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SourceChangedError, SourceError, SourceMissingError, VerificationError
@@ -34,9 +31,6 @@ from lsh_core.settings import RefreshSettings
 from lsh_core.sources.reading import check_unchanged
 from lsh_core.sources.source_facts import SourceFacts
 from lsh_core.sources.source_file import SourceFile
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -123,19 +117,19 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> RefreshR
     >>> report = refresh(RefreshSettings(name="packages", source="partitions", partition="section=web"), services)
     """
     started = time.monotonic()
-    writer = LiveWriter(services.connection, settings.name)
+    writer = LiveWriter(services.cluster, settings.name)
     live = writer.live_build()
     source = _open(settings, live)
     scope = f"partition:{settings.partition}"
-    with hold(services.connection, settings.name, scope, services.caller, watch=True) as lease:
-        store = PartitionStore(services.connection, settings.name, settings.partition, epoch=lease.epoch)
+    with hold(services.cluster, settings.name, scope, services.caller, watch=True) as lease:
+        store = PartitionStore(services.cluster, settings.name, settings.partition, epoch=lease.epoch)
         known = store.last is not None and store.last.done and store.last.fingerprint == source.fingerprint
         unchanged = known and not settings.again
         upserted = deleted = 0
         if not unchanged:
             _check_rows(settings, source, writer)
-            with fenced_journal_alias(services.connection, store.digest, lease.epoch) as alias:
-                writer = LiveWriter(services.connection, settings.name, through=alias)
+            with fenced_journal_alias(services.cluster, store.digest, lease.epoch) as alias:
+                writer = LiveWriter(services.cluster, settings.name, through=alias)
                 state = _begin(store, source, writer)
                 for _ in range(_MOVES):
                     if not source.is_table or (now := _open(settings, live)).fingerprint == source.fingerprint:
@@ -148,7 +142,7 @@ def refresh_partition(settings: RefreshSettings, services: Services) -> RefreshR
                 deleted = _delete_departed(state, services, writer, lease)
                 store.update(done=True, rows=source.rows)
     build = writer.live_build()
-    on_any_node(services.connection, lambda client: make_searchable(client, build.index))
+    services.cluster.refresh(build.index)
     return RefreshReport(
         **asdict(source.facts),
         name=settings.name,
@@ -270,27 +264,27 @@ def _delete_departed(state: PartitionState, services: Services, writer: LiveWrit
     with progress("delete", unit="documents") as meter:
         while True:
             build = writer.live_build()
-            record = on_any_node(services.connection, partial(_record, build=build))
+            record = _record(services.cluster, build)
             planned_at = BEFORE_ALL if record is None else record.planned_at
             position, sweeps = _catch_up(record, writer, lease)
             missed = [entry for entry in sweeps if entry.effective_position > planned_at and entry != own]
             for entry in (own, *missed):
-                for deletes in sweep(services.connection, writer.journal, build.index, entry, planned_at=planned_at):
+                for deletes in sweep(services.cluster, writer.journal, build.index, entry, planned_at=planned_at):
                     lease.require()
                     writer.apply(deletes)
                     deleted += len(deletes) if entry == own else 0
                     meter.advance(len(deletes))
             if writer.live_build().index == build.index:
-                BuildRecords(answering_client(services.connection)).record_replay(build.meta.build, position)
+                BuildRecords(services.cluster).record_replay(build.meta.build, position)
                 return deleted
 
 
-def _record(client: Elasticsearch, *, build: WritableBuild) -> BuildRecord | None:
+def _record(cluster: Cluster, build: WritableBuild) -> BuildRecord | None:
     """Return the last acknowledged record of `build`.
 
     An old state would hide finished replays.
     """
-    return BuildRecords(client).find(build.meta.name, build.meta.build, as_acknowledged=True)
+    return BuildRecords(cluster).find(build.meta.name, build.meta.build, as_acknowledged=True)
 
 
 def _catch_up(record: BuildRecord | None, writer: LiveWriter, lease: Lease) -> tuple[JournalPosition, list[Entry]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lsh_core.builds.records import BuildRecords
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import NotFoundError
 from lsh_core.evaluation.evaluation_report import EvaluationReport
@@ -44,7 +43,7 @@ def report(settings: ReportSettings, services: Services) -> WrittenReport:
     """
     name = settings.name
     build = settings.build or live_build(name, services)
-    evaluation = BuildRecords(answering_client(services.connection)).get(name, build).evaluation
+    evaluation = BuildRecords(services.cluster).get(name, build).evaluation
     if evaluation is None:
         raise NotFoundError("evaluation of build", build, f"`airlsh evaluate {name}` makes one of the live build")
     page = write_report(EvaluationReport.from_json(evaluation), settings.output)

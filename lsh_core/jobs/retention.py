@@ -6,13 +6,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.mapping import META_KEY
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState, unknown_name
 from lsh_core.builds.write_gate import fence_writes
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import LeaseHeldError, LoadError, OutcomeError, PromotionConflictError, ServerError
@@ -22,9 +21,6 @@ from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.ledger import last_entry_at
 from lsh_core.loading.purge import purge_build, purge_expired_dead_letters
 from lsh_core.settings import AbandonSettings, RetireSettings
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -100,13 +96,13 @@ def retire_all(settings: RetireSettings, services: Services) -> RetireReport:
 
 
 def _retire(settings: RetireSettings, services: Services) -> RetireReport:
-    client = answering_client(services.connection)
-    with hold(services.connection, settings.name, BUILD, services.caller) as lease:
-        purge_expired_dead_letters(client)
-        records = BuildRecords(client).of(settings.name)
+    cluster = services.cluster
+    with hold(services.cluster, settings.name, BUILD, services.caller) as lease:
+        purge_expired_dead_letters(cluster)
+        records = BuildRecords(cluster).of(settings.name)
         if not records:
             raise unknown_name(settings.name)
-        live = live_index(client, settings.name)
+        live = live_index(cluster, settings.name)
         newest = [each.build for each in records if each.state is BuildState.VERIFIED and each.index != live]
         spared = set(newest[: settings.keep])
         retired, kept, skipped = [], [], dict[str, str]()
@@ -115,8 +111,8 @@ def _retire(settings: RetireSettings, services: Services) -> RetireReport:
             if (
                 record.index == live
                 or build in spared
-                or _is_young(client, record, settings)
-                or (number == 0 and _is_correctable(client, record))
+                or _is_young(cluster, record, settings)
+                or (number == 0 and _is_correctable(cluster, record))
             ):
                 kept.append(build)
                 continue
@@ -155,10 +151,10 @@ def abandon(settings: AbandonSettings, services: Services) -> AbandonReport:
     >>> services = find_services("http://127.0.0.1:9200")
     >>> report = abandon(AbandonSettings(name="packages", build="20261120t225340-1f0c3a"), services)
     """
-    client = answering_client(services.connection)
-    record = BuildRecords(client).get(settings.name, settings.build)
-    _require_not_live(client, settings.name, record)
-    with hold(services.connection, settings.name, BUILD, services.caller, build=settings.build) as lease:
+    cluster = services.cluster
+    record = BuildRecords(cluster).get(settings.name, settings.build)
+    _require_not_live(cluster, settings.name, record)
+    with hold(services.cluster, settings.name, BUILD, services.caller, build=settings.build) as lease:
         _delete(settings.name, record, services, lease.epoch)
     return AbandonReport(name=settings.name, abandoned=settings.build, index=record.index)
 
@@ -168,21 +164,21 @@ def _delete(name: str, record: BuildRecord, services: Services, epoch: int) -> N
 
     So no promotion can make it live meanwhile.
     """
-    client = answering_client(services.connection)
+    cluster = services.cluster
     build, index = record.build, record.index
-    with hold(services.connection, name, ALIAS, services.caller, wait_seconds=_LEASE_SECONDS):
-        _require_not_live(client, name, record)
-        _delete_index(client, name, index, build, epoch)
-        purge_build(client, build)
-        BuildRecords(client).forget(build)
+    with hold(services.cluster, name, ALIAS, services.caller, wait_seconds=_LEASE_SECONDS):
+        _require_not_live(cluster, name, record)
+        _delete_index(cluster, name, index, build, epoch)
+        purge_build(cluster, build)
+        BuildRecords(cluster).forget(build)
 
 
-def _require_not_live(client: Elasticsearch, name: str, record: BuildRecord) -> None:
-    if live_index(client, name) == record.index:
+def _require_not_live(cluster: Cluster, name: str, record: BuildRecord) -> None:
+    if live_index(cluster, name) == record.index:
         raise PromotionConflictError(name, f"build {record.build} is live; promote another one, or roll back, first")
 
 
-def _delete_index(client: Elasticsearch, name: str, index: str, build: str, epoch: int) -> None:
+def _delete_index(cluster: Cluster, name: str, index: str, build: str, epoch: int) -> None:
     """Delete `index` if its ``_meta`` names this build; never by pattern.
 
     The write fence is closed first, so late loaders also lose the alias of the ledger.
@@ -190,17 +186,21 @@ def _delete_index(client: Elasticsearch, name: str, index: str, build: str, epoc
     from elasticsearch import NotFoundError as Missing
 
     try:
-        meta = client.indices.get_mapping(index=index)[index]["mappings"].get("_meta", {}).get(META_KEY, {})
+        meta = (
+            cluster.run(lambda client: client.indices.get_mapping(index=index))[index]["mappings"]
+            .get("_meta", {})
+            .get(META_KEY, {})
+        )
         if (meta.get("name"), meta.get("build")) != (name, build):
             reason = f"{index} does not say that it is build {build} of {name}; it is left alone"
             raise PromotionConflictError(name, reason)
-        fence_writes(client, index, build, epoch)
-        client.indices.delete(index=index)
+        fence_writes(cluster, index, build, epoch)
+        cluster.run(lambda client: client.indices.delete(index=index))
     except Missing:
         return
 
 
-def _is_young(client: Elasticsearch, record: BuildRecord, settings: RetireSettings) -> bool:
+def _is_young(cluster: Cluster, record: BuildRecord, settings: RetireSettings) -> bool:
     """Return whether a build is too young to delete.
 
     Another run may still load it: its record may be older than its last chunk.
@@ -209,10 +209,10 @@ def _is_young(client: Elasticsearch, record: BuildRecord, settings: RetireSettin
     if record.state is BuildState.VERIFIED:
         return record.last_touched > now - timedelta(seconds=settings.grace_seconds)
     since = now - timedelta(seconds=settings.unfinished_grace_seconds)
-    loaded_at = last_entry_at(client, record.build)
+    loaded_at = last_entry_at(cluster, record.build)
     return record.last_touched > since or (loaded_at is not None and loaded_at > since)
 
 
-def _is_correctable(client: Elasticsearch, record: BuildRecord) -> bool:
+def _is_correctable(cluster: Cluster, record: BuildRecord) -> bool:
     """Return whether a build is unverified and has dead letters to replay."""
-    return record.state is not BuildState.VERIFIED and any(read_dead_letters(client, record.build, limit=1))
+    return record.state is not BuildState.VERIFIED and any(read_dead_letters(cluster, record.build, limit=1))

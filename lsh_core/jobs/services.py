@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import Caller
 from lsh_core.errors import ArgumentError
@@ -57,6 +58,11 @@ class Services:
                 "connection", type(given).__name__, "must be a Connection: Connection.from_urls(URL) makes one"
             )
         check_address(self.dask)
+
+    @property
+    def cluster(self) -> Cluster:
+        """Nodes behind the connection."""
+        return Cluster(self.connection)
 
 
 def dask_client(services: Services) -> AbstractContextManager[Client]:

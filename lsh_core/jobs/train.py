@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError, SourceError
 from lsh_core.jobs.dask.futures import follow_futures
@@ -24,7 +24,6 @@ from lsh_core.sources.source_facts import SourceFacts
 if TYPE_CHECKING:
     import numpy as np
 
-    from lsh_core.elastic.connection import Connection
     from lsh_core.sources.dataset import Dataset
     from lsh_core.sources.encoder_info import EncoderInfo
     from lsh_core.sources.sampling import SamplePart
@@ -115,7 +114,7 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
     check_vector_column(settings.source, settings.vector, columns.dims)
     settings = with_metric(settings, columns.encoder)
     strategy.check_metric(settings.metric)
-    answering_client(services.connection)
+    services.cluster.require_answer()
     size = settings.sample or default_sample(settings.model, dataset.rows, columns.dims)
     parts = _plan(dataset, size, settings.seed)
     read = time.perf_counter()
@@ -139,7 +138,7 @@ def train(settings: TrainSettings, services: Services) -> TrainReport:
                 dataset.rows,
                 dataset.version,
                 columns.encoder,
-                services.connection,
+                services.cluster,
                 pure=False,
             )
             fitted_model: FittedModel = next(follow_futures(client, [fitted])).result()
@@ -219,7 +218,7 @@ def _fit_and_store(
     rows: int,
     source_version: str | None,
     encoder: EncoderInfo | None,
-    connection: Connection,
+    cluster: Cluster,
 ) -> FittedModel:
     """Fit on the joined sample and store the model. Runs on a worker."""
     import numpy as np
@@ -243,7 +242,7 @@ def _fit_and_store(
         "sample_rows": len(sample),
         "encoder": None if encoder is None else asdict(encoder),
     }
-    stored = store_model(answering_client(connection), settings.name, model, facts)
+    stored = store_model(cluster, settings.name, model, facts)
     return FittedModel(
         model_id=stored.model_id,
         fingerprint=stored.fingerprint,

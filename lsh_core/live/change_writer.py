@@ -14,8 +14,7 @@ from lsh_core.builds.field_types import field_paths
 from lsh_core.builds.mapping import META_KEY, BuildMeta, VectorField
 from lsh_core.elastic.bulk_answers import Verdict, judge_item
 from lsh_core.elastic.bulk_requests import post_bulk, requests
-from lsh_core.elastic.cluster import on_any_node
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.errors import LoadError, NotFoundError
 from lsh_core.live.journal import Entry
@@ -75,7 +74,7 @@ class Outcome:
     absent: set[str] = field(default_factory=set)
 
 
-def read_writable(connection: Connection, index: str) -> WritableBuild:
+def read_writable(cluster: Cluster, index: str) -> WritableBuild:
     """Read the metadata of `index` that changes need.
 
     An index of an older format gets the fields for live changes.
@@ -91,7 +90,7 @@ def read_writable(connection: Connection, index: str) -> WritableBuild:
         return dict(client.indices.get_mapping(index=index)[index]["mappings"])
 
     try:
-        mapping = on_any_node(connection, read)
+        mapping = cluster.run(read)
     except Missing:
         raise NotFoundError("index", index) from None
     if META_KEY not in mapping.get("_meta", {}):
@@ -101,7 +100,7 @@ def read_writable(connection: Connection, index: str) -> WritableBuild:
     columns = {name: kind for name, kind in properties.items() if name != META_KEY}
     vectors = {vector.column for vector in meta.vectors}
     fields = {path: kind for path, kind in field_paths(columns).items() if path not in vectors}
-    return WritableBuild(index, meta, fields, read_model(connection, meta.name, meta.vectors[0].model_id))
+    return WritableBuild(index, meta, fields, read_model(cluster, meta.name, meta.vectors[0].model_id))
 
 
 class ChangeWriter:
@@ -110,8 +109,8 @@ class ChangeWriter:
     The version of each write follows from the position of the change.
     """
 
-    def __init__(self, connection: Connection, build: WritableBuild, alias: str) -> None:
-        self._connection, self._build, self._alias = connection, build, alias
+    def __init__(self, cluster: Cluster, build: WritableBuild, alias: str) -> None:
+        self._cluster, self._build, self._alias = cluster, build, alias
         self._writer = BulkLineEncoder(build.field, build.fields)
 
     def write(self, entries: Sequence[Entry]) -> Outcome:
@@ -165,9 +164,7 @@ class ChangeWriter:
 
     def _send(self, entries: Sequence[Entry], lines: Sequence[bytes], outcome: Outcome) -> None:
         body = b"".join(lines)
-        answer = on_any_node(
-            self._connection, lambda client: post_bulk(client, self._alias, body), wait_seconds=_WAIT_SECONDS
-        )
+        answer = self._cluster.waiting(_WAIT_SECONDS).run(lambda client: post_bulk(client, self._alias, body))
         for entry, item in zip(entries, answer.body["items"], strict=True):
             self._judge(entry, next(iter(item.values())), outcome)
 

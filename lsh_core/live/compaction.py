@@ -10,17 +10,12 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
-from lsh_core.elastic.cluster import on_any_node, search
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.live.journal import Entry, Journal, is_repeatable
 from lsh_core.live.latest_changes import LatestChangeIndex
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 YOUNG_SECONDS = 3_600.0
 """Younger changes are kept and supersede none: their writer may withdraw them after a build refused them."""
@@ -101,7 +96,7 @@ class Redundant:
 
 
 def compact_journal(
-    connection: Connection,
+    cluster: Cluster,
     name: str,
     *,
     watermark: JournalPosition = BEFORE_ALL,
@@ -124,11 +119,11 @@ def compact_journal(
     before
         Called once before anything is deleted.
     """
-    journal = Journal(connection, name)
+    journal = Journal(cluster, name)
     up_to = journal.barrier()
     now = time.time()
     young, repeatable = int((now - young_seconds) * 1000), int((now - REPEATABLE_SECONDS) * 1000)
-    changes, ids = on_any_node(connection, lambda client: _estimate(client, name, young, watermark))
+    changes, ids = _estimate(cluster, name, young, watermark)
     if changes - ids <= share * changes:
         return Compacted(changes, 0)
     before()
@@ -159,13 +154,12 @@ def _pages(journal: Journal, up_to: JournalPosition, number: int, rounds: int) -
             ]
 
 
-def _estimate(client: Elasticsearch, name: str, young: int, watermark: JournalPosition) -> tuple[int, int]:
+def _estimate(cluster: Cluster, name: str, young: int, watermark: JournalPosition) -> tuple[int, int]:
     """Return the number of changes, and an estimate of the changes that stay."""
     old = {"bool": {"filter": [{"range": {"at": {"lt": young, "format": "epoch_millis"}}}]}}
     kept = {"bool": {"filter": [*old["bool"]["filter"], {"range": {"_seq_no": {"gt": watermark}}}]}}
     ids = {"ids": {"cardinality": {"field": "id", "precision_threshold": 40_000}}}
-    answer = search(
-        client,
+    answer = cluster.search(
         CHANGES,
         query={"term": {"name": name}},
         size=0,

@@ -20,8 +20,7 @@ from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.records import now
 from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
 from lsh_core.elastic.bulk_requests import post_bulk, requests
-from lsh_core.elastic.cluster import on_any_node
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import CHANGES, ensure_system_index
 from lsh_core.errors import LoadError, ServerError, UnavailableError
@@ -114,9 +113,9 @@ class Journal:
         Alias to append through. Once it is removed, appends fail.
     """
 
-    def __init__(self, connection: Connection, name: str, *, through: str = CHANGES) -> None:
-        self._connection, self._name, self._through = connection, name, through
-        on_any_node(connection, lambda client: ensure_system_index(client, CHANGES))
+    def __init__(self, cluster: Cluster, name: str, *, through: str = CHANGES) -> None:
+        self._cluster, self._name, self._through = cluster, name, through
+        ensure_system_index(cluster, CHANGES)
 
     def append(self, changes: Sequence[Change]) -> list[Entry]:
         """Append `changes` in order.
@@ -227,7 +226,7 @@ class Journal:
         UnavailableError
             The journal's shard did not answer in time.
         """
-        return barrier(self._connection, self._name)
+        return barrier(self._cluster, self._name)
 
     def forget(self, keys: Sequence[str]) -> None:
         """Delete changes by their keys."""
@@ -249,7 +248,7 @@ class Journal:
         lines = [orjson.dumps({"delete": each}) + b"\n" for each in wanted]
         deleted = 0
         for part in requests(lines):
-            for item in _bulk(self._connection, b"".join(lines[part])):
+            for item in _bulk(self._cluster, b"".join(lines[part])):
                 status = item["delete"]["status"]
                 if status not in (200, 404, 409):
                     raise ServerError(f"{CHANGES}: a change could not be taken out: {item['delete'].get('error')}")
@@ -285,7 +284,7 @@ class Journal:
         taken: dict[int, JournalPosition] = {}
         there: list[int] = []
         reason = ""
-        items = _bulk(self._connection, b"".join(lines), through=self._through)
+        items = _bulk(self._cluster, b"".join(lines), through=self._through)
         for number, each in zip(numbers, items, strict=True):
             item = each["create"]
             if item["status"] == 201:
@@ -300,9 +299,7 @@ class Journal:
                 raise ServerError(f"{CHANGES}: a change was refused: {item.get('error')}")
         if there:
             ids = [keys[number] for number in there]
-            found = on_any_node(
-                self._connection, lambda client: client.mget(index=CHANGES, ids=ids, source=False)["docs"]
-            )
+            found = self._cluster.run(lambda client: client.mget(index=CHANGES, ids=ids, source=False)["docs"])
             for number, each in zip(there, found, strict=True):
                 if each.get("found"):
                     taken[number] = JournalPosition(int(each["_seq_no"]))
@@ -326,7 +323,7 @@ class Journal:
         if more is not None:
             wanted.append(more)
         hits = read_after_barrier(
-            self._connection,
+            self._cluster,
             self._name,
             up_to,
             query={"bool": {"filter": wanted}},
@@ -359,11 +356,9 @@ def _entry(hit: dict[str, Any]) -> Entry:
     )
 
 
-def _bulk(connection: Connection, body: bytes, *, through: str = CHANGES) -> list[dict[str, Any]]:
-    answer = on_any_node(
-        connection,
-        lambda client: post_bulk(client, through, body, require_alias=through != CHANGES, more=["items.*._seq_no"]),
-        wait_seconds=_WAIT_SECONDS,
+def _bulk(cluster: Cluster, body: bytes, *, through: str = CHANGES) -> list[dict[str, Any]]:
+    answer = cluster.waiting(_WAIT_SECONDS).run(
+        lambda client: post_bulk(client, through, body, require_alias=through != CHANGES, more=["items.*._seq_no"])
     )
     items: list[dict[str, Any]] = answer.body["items"]
     return items

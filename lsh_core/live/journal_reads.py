@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.records import now
 from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
-from lsh_core.elastic.cluster import on_any_node, require_all_shards
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import CHANGES
+from lsh_core.elastic.whole_answers import require_all_shards
 from lsh_core.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ No other copy replaces it.
 _TURN, _PROOF = "turn", "settled"
 
 
-def barrier(connection: Connection, name: str) -> JournalPosition:
+def barrier(cluster: Cluster, name: str) -> JournalPosition:
     """Return a position after every change that was acknowledged before the call.
 
     When the function returns, `read_after_barrier` can read up to the position. Positions are assigned before their
@@ -50,20 +50,20 @@ def barrier(connection: Connection, name: str) -> JournalPosition:
         The journal's shard did not answer in time.
     """
     deadline = time.monotonic() + _WAIT_SECONDS
-    position = on_any_node(connection, partial(_take_turn, name=name), wait_seconds=_WAIT_SECONDS)
+    position = cluster.waiting(_WAIT_SECONDS).run(partial(_take_turn, name=name))
     node = 0
-    while (reached := on_any_node(connection, _on_every_copy, first=node)) < position:
+    while (reached := cluster.run(_on_every_copy, first=node)) < position:
         if time.monotonic() > deadline:
             reason = f"positions up to {reached} of {position} are on every copy"
             raise UnavailableError("the journal", _WAIT_SECONDS, reason)
         time.sleep(_PAUSE_SECONDS)
         node += 1
     # Any copy that holds the proof was among the copies that hold everything up to `position`.
-    on_any_node(connection, partial(_prove, name=name, position=position), wait_seconds=_WAIT_SECONDS)
+    cluster.waiting(_WAIT_SECONDS).run(partial(_prove, name=name, position=position))
     return position
 
 
-def read_after_barrier(connection: Connection, name: str, up_to: JournalPosition, **body: Any) -> list[dict[str, Any]]:
+def read_after_barrier(cluster: Cluster, name: str, up_to: JournalPosition, **body: Any) -> list[dict[str, Any]]:
     """Search one copy of the journal with every change up to `up_to`; return the hits.
 
     Each call searches anew: a change that its writer has withdrawn since is not found.
@@ -80,12 +80,12 @@ def read_after_barrier(connection: Connection, name: str, up_to: JournalPosition
     """
     deadline, pause = time.monotonic() + _READ_SECONDS, _PAUSE_SECONDS
     search, node = partial(_search, name=name, up_to=up_to, body=body), 0
-    while (hits := on_any_node(connection, search, first=node)) is None:
+    while (hits := cluster.run(search, first=node)) is None:
         if time.monotonic() > deadline:
             reason = f"no node reads from a copy that is known to hold all up to position {up_to}"
             raise UnavailableError("the journal", _READ_SECONDS, reason)
         node += 1
-        if not node % len(connection.urls):
+        if not node % len(cluster.urls):
             time.sleep(pause)
             pause = min(2 * pause, _MAX_PAUSE_SECONDS)
     return hits

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lsh_core.builds.aliases import change_aliases, live_index
 from lsh_core.builds.names import fence_alias, live_write_alias
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
+from lsh_core.elastic.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,9 @@ class LiveFence:
         return live_write_alias(self.index) if self.epoch is None else fence_alias(name, self.epoch)
 
 
-def read_live_fence(client: Elasticsearch, name: str, index: str) -> LiveFence | None:
+def read_live_fence(cluster: Cluster, name: str, index: str) -> LiveFence | None:
     """Return the state of the fence on `index`; None if the index was never live."""
-    aliases = client.indices.get_alias(index=index)[index]["aliases"]
+    aliases = cluster.run(lambda client: client.indices.get_alias(index=index))[index]["aliases"]
     if live_write_alias(index) in aliases:
         return LiveFence(index, None)
     fence = re.compile(re.escape(fence_alias(name, 0)).removesuffix("0") + r"(\d+)")
@@ -43,7 +41,7 @@ def read_live_fence(client: Elasticsearch, name: str, index: str) -> LiveFence |
     return LiveFence(index, max(epochs)) if epochs else None
 
 
-def fence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
+def fence_live(cluster: Cluster, name: str, index: str, epoch: int) -> bool:
     """Fence `index` against live changes; return whether it is fenced now.
 
     The result is False if the state changed since it was read, if `index` has no state alias, or if a later epoch holds
@@ -54,44 +52,44 @@ def fence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool
     UnavailableError
         The fence is set, but a node does not know of it yet and may let changes through.
     """
-    gate = read_live_fence(client, name, index)
+    gate = read_live_fence(cluster, name, index)
     if gate is None or (gate.epoch or 0) > epoch:
         return False
-    return _swap_state(client, name, gate, LiveFence(index, epoch))
+    return _swap_state(cluster, name, gate, LiveFence(index, epoch))
 
 
-def unfence_live(client: Elasticsearch, name: str, index: str, epoch: int) -> bool:
+def unfence_live(cluster: Cluster, name: str, index: str, epoch: int) -> bool:
     """Open `index` for live changes again; return whether it is open.
 
     If the fence is no longer that of `epoch`, nothing is changed.
     """
-    gate = read_live_fence(client, name, index)
-    return gate == LiveFence(index, epoch) and _swap_state(client, name, gate, LiveFence(index, None))
+    gate = read_live_fence(cluster, name, index)
+    return gate == LiveFence(index, epoch) and _swap_state(cluster, name, gate, LiveFence(index, None))
 
 
-def is_fenced(client: Elasticsearch, name: str) -> bool:
+def is_fenced(cluster: Cluster, name: str) -> bool:
     """Return whether the live build is fenced, or lacks a state alias."""
-    live = live_index(client, name)
+    live = live_index(cluster, name)
     if live is None:
         return False
-    gate = read_live_fence(client, name, live)
+    gate = read_live_fence(cluster, name, live)
     return gate is None or gate.epoch is not None
 
 
-def repair_live(client: Elasticsearch, name: str, epoch: int) -> bool:
+def repair_live(cluster: Cluster, name: str, epoch: int) -> bool:
     """Open the live build for changes after a promotion died behind its fence.
 
     Returns whether the build was opened. The caller must hold the lease ``alias`` with `epoch`, so fences of earlier
     epochs belong to dead promotions. A live build without a state alias, which was promoted before fences existed, gets
     one.
     """
-    live = live_index(client, name)
+    live = live_index(cluster, name)
     if live is None:
         return False
-    gate = read_live_fence(client, name, live)
+    gate = read_live_fence(cluster, name, live)
     if gate is not None and (gate.epoch is None or gate.epoch >= epoch):
         return False
-    return _swap_state(client, name, gate, LiveFence(live, None))
+    return _swap_state(cluster, name, gate, LiveFence(live, None))
 
 
 def moving_actions(name: str, old: str | None, new: str, epoch: int) -> list[dict[str, Any]]:
@@ -105,7 +103,7 @@ def moving_actions(name: str, old: str | None, new: str, epoch: int) -> list[dic
     return actions
 
 
-def _swap_state(client: Elasticsearch, name: str, found: LiveFence | None, wanted: LiveFence) -> bool:
+def _swap_state(cluster: Cluster, name: str, found: LiveFence | None, wanted: LiveFence) -> bool:
     from elasticsearch import NotFoundError
 
     if found == wanted:
@@ -123,7 +121,7 @@ def _swap_state(client: Elasticsearch, name: str, found: LiveFence | None, wante
     actions = [*condition, _add(name, wanted)]
     try:
         # An alias that opens late on some node does no harm.
-        change_aliases(client, actions, known_everywhere=wanted.epoch is not None)
+        change_aliases(cluster, actions, known_everywhere=wanted.epoch is not None)
     except NotFoundError:
         return False
     return True

@@ -16,8 +16,7 @@ import pyarrow as pa
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.names import live_write_alias
 from lsh_core.builds.records import nothing_live
-from lsh_core.elastic.cluster import on_any_node, refresh
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import ALIAS, Caller, hold
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.elastic.text_values import MAX_ID_BYTES
@@ -80,9 +79,9 @@ class LiveWriter:
     """
 
     def __init__(
-        self, connection: Connection, name: str, *, wait_seconds: float = WAIT_SECONDS, through: str = CHANGES
+        self, cluster: Cluster, name: str, *, wait_seconds: float = WAIT_SECONDS, through: str = CHANGES
     ) -> None:
-        self._connection, self._name, self._wait_seconds, self._through = connection, name, wait_seconds, through
+        self._cluster, self._name, self._wait_seconds, self._through = cluster, name, wait_seconds, through
         self._journal: Journal | None = None
         self._known: WritableBuild | None = None
         self._lock = threading.Lock()
@@ -92,7 +91,7 @@ class LiveWriter:
         """Journal of the name."""
         with self._lock:
             if self._journal is None:
-                self._journal = Journal(self._connection, self._name, through=self._through)
+                self._journal = Journal(self._cluster, self._name, through=self._through)
             return self._journal
 
     def live_build(self) -> WritableBuild:
@@ -103,12 +102,12 @@ class LiveWriter:
         NotFoundError
             No build of this name is live.
         """
-        index = on_any_node(self._connection, lambda client: live_index(client, self._name))
+        index = live_index(self._cluster, self._name)
         if index is None:
             raise nothing_live(self._name)
         with self._lock:
             if self._known is None or self._known.index != index:
-                self._known = read_writable(self._connection, index)
+                self._known = read_writable(self._cluster, index)
             return self._known
 
     def upsert(
@@ -215,7 +214,7 @@ class LiveWriter:
             where = f"{len(refused)} of {len(entries)} rows were refused by {build.index}, the others are written"
             raise SourceError(f"id {entry.id!r}", f"{plain_refusal(reason)}; {where}")
         if refreshed:
-            on_any_node(self._connection, lambda client: refresh(client, build.index))
+            self._cluster.refresh(build.index)
         return build.meta.build, absent
 
     def _still_due(self, entries: Sequence[Entry]) -> list[Entry]:
@@ -264,7 +263,7 @@ class LiveWriter:
         absent: set[str] = set()
         while True:
             build = self.live_build()
-            outcome = ChangeWriter(self._connection, build, live_write_alias(build.index)).write(waiting)
+            outcome = ChangeWriter(self._cluster, build, live_write_alias(build.index)).write(waiting)
             refused |= {entry.key: (entry, reason) for entry, reason in outcome.refused}
             absent |= outcome.absent
             waiting = outcome.waiting
@@ -284,11 +283,11 @@ class LiveWriter:
         The lease is requested only if there is a fence, because it would keep another promotion out. A promotion that
         is alive holds the lease, and its fence stays.
         """
-        if not on_any_node(self._connection, lambda client: is_fenced(client, self._name)):
+        if not is_fenced(self._cluster, self._name):
             return
         try:
-            with hold(self._connection, self._name, ALIAS, _WRITER, outwait=False) as lease:
-                repaired = on_any_node(self._connection, lambda client: repair_live(client, self._name, lease.epoch))
+            with hold(self._cluster, self._name, ALIAS, _WRITER, outwait=False) as lease:
+                repaired = repair_live(self._cluster, self._name, lease.epoch)
         except (LeaseHeldError, LeaseLostError):
             return
         if repaired:

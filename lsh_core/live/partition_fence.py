@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lsh_core.elastic.cluster import on_any_node
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import CHANGES
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 
 @contextmanager
-def fenced_journal_alias(connection: Connection, digest: str, epoch: int) -> Iterator[str]:
+def fenced_journal_alias(cluster: Cluster, digest: str, epoch: int) -> Iterator[str]:
     """Add the alias of `epoch` and remove all others; yield the alias for appends.
 
     Parameters
@@ -29,21 +25,25 @@ def fenced_journal_alias(connection: Connection, digest: str, epoch: int) -> Ite
         Hash of index name and partition, used in the alias.
     """
     alias = _alias(digest, epoch)
-    on_any_node(connection, lambda client: _open(client, digest, alias))
+    _open(cluster, digest, alias)
     try:
         yield alias
     finally:
         drop = {"remove": {"index": CHANGES, "alias": alias, "must_exist": False}}
-        on_any_node(connection, lambda client: client.options(ignore_status=404).indices.update_aliases(actions=[drop]))
+        cluster.run(lambda client: client.options(ignore_status=404).indices.update_aliases(actions=[drop]))
 
 
-def _open(client: Elasticsearch, digest: str, alias: str) -> None:
-    found = client.options(ignore_status=404).indices.get_alias(name=_alias(digest, "*"))
+def _open(cluster: Cluster, digest: str, alias: str) -> None:
+    found = cluster.run(lambda client: client.options(ignore_status=404).indices.get_alias(name=_alias(digest, "*")))
     others = set(found.body.get(CHANGES, {}).get("aliases", {})) - {alias}
     actions: list[dict[str, Any]] = [
         {"remove": {"index": CHANGES, "alias": other, "must_exist": False}} for other in sorted(others)
     ]
-    client.indices.update_aliases(actions=[*actions, {"add": {"index": CHANGES, "alias": alias, "is_hidden": True}}])
+    cluster.run(
+        lambda client: client.indices.update_aliases(
+            actions=[*actions, {"add": {"index": CHANGES, "alias": alias, "is_hidden": True}}]
+        )
+    )
 
 
 def _alias(digest: str, epoch: int | str) -> str:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from lsh_core.builds.journal_position import JournalPosition
 from lsh_core.builds.records import now
-from lsh_core.elastic.cluster import on_any_node, search
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import PARTITIONS, ensure_system_index
 from lsh_core.errors import LeaseLostError
 
 if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
+    pass
 
 _PARTITIONS_PER_PAGE = 500
 
@@ -70,12 +69,12 @@ class PartitionStore:
         State that was last read or written.
     """
 
-    def __init__(self, connection: Connection, name: str, partition: str, *, epoch: int) -> None:
-        self._connection, self._name, self._partition, self._epoch = connection, name, partition, epoch
+    def __init__(self, cluster: Cluster, name: str, partition: str, *, epoch: int) -> None:
+        self._cluster, self._name, self._partition, self._epoch = cluster, name, partition, epoch
         self.digest = hashlib.sha256(f"{name}\x00{partition}".encode()).hexdigest()[:40]
-        on_any_node(connection, lambda client: ensure_system_index(client, PARTITIONS))
+        ensure_system_index(cluster, PARTITIONS)
         self._condition: dict[str, Any] = {}
-        self.last = on_any_node(connection, self._read)
+        self.last = self._read()
 
     def begin(self, fingerprint: str) -> PartitionState:
         """Write the state of the refresh to run: an unfinished one is resumed.
@@ -105,24 +104,23 @@ class PartitionStore:
 
         document = {**asdict(state), "updated_at": now()}
         try:
-            answer = on_any_node(
-                self._connection,
-                lambda client: client.index(index=PARTITIONS, id=self.digest, document=document, **self._condition),
+            answer = self._cluster.run(
+                lambda client: client.index(index=PARTITIONS, id=self.digest, document=document, **self._condition)
             )
         except ConflictError:
             # Equal: the state was written, and only the answer was lost.
-            if on_any_node(self._connection, self._read) != state:
+            if self._read() != state:
                 raise LeaseLostError(self._name, f"partition:{self._partition}", self._epoch) from None
         else:
             self._remember(answer.body)
         self.last = state
         return state
 
-    def _read(self, client: Elasticsearch) -> PartitionState | None:
+    def _read(self) -> PartitionState | None:
         from elasticsearch import NotFoundError
 
         try:
-            answer = client.get(index=PARTITIONS, id=self.digest)
+            answer = self._cluster.run(lambda client: client.get(index=PARTITIONS, id=self.digest))
         except NotFoundError:
             self._condition = {"op_type": "create"}
             return None
@@ -133,15 +131,13 @@ class PartitionStore:
         self._condition = {"if_seq_no": answer["_seq_no"], "if_primary_term": answer["_primary_term"]}
 
 
-def refreshed_partitions(
-    client: Elasticsearch, name: str, partitions: Iterable[str], *, after: JournalPosition
-) -> set[str]:
+def refreshed_partitions(cluster: Cluster, name: str, partitions: Iterable[str], *, after: JournalPosition) -> set[str]:
     """Return the `partitions` of `name` whose refresh began after the position `after`.
 
     A refresh that is about to write its beginning counts as well.
     """
-    ensure_system_index(client, PARTITIONS)
-    client.indices.refresh(index=PARTITIONS)
+    ensure_system_index(cluster, PARTITIONS)
+    cluster.run(lambda client: client.indices.refresh(index=PARTITIONS))
     found: set[str] = set()
     for page in pages(sorted(partitions), _PARTITIONS_PER_PAGE):
         query = {
@@ -150,6 +146,6 @@ def refreshed_partitions(
                 "must_not": [{"range": {"begin": {"lte": after}}}],
             }
         }
-        hits = search(client, PARTITIONS, query=query, size=len(page), source_includes=["partition"])["hits"]["hits"]
+        hits = cluster.search(PARTITIONS, query=query, size=len(page), source_includes=["partition"])["hits"]["hits"]
         found |= {hit["_source"]["partition"] for hit in hits}
     return found

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
-from lsh_core.elastic.cluster import on_any_node, refresh
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.scan import scan
 from lsh_core.live.journal import Change, Entry, Journal
 
@@ -21,7 +20,7 @@ _PAGE = 2_000
 
 
 def sweep(
-    connection: Connection, journal: Journal, index: str, entry: Entry, *, planned_at: JournalPosition
+    cluster: Cluster, journal: Journal, index: str, entry: Entry, *, planned_at: JournalPosition
 ) -> Iterator[list[Entry]]:
     """Append the deletes of the sweep `entry` for `index`; yield them in pages.
 
@@ -35,7 +34,7 @@ def sweep(
         belong to the partition, and only documents that were written live can have left it.
     """
     partition, loaded = str(entry.partition), entry.effective_position > planned_at
-    for ids in departed(connection, index, partition, before=entry.effective_position, loaded=loaded):
+    for ids in departed(cluster, index, partition, before=entry.effective_position, loaded=loaded):
         # A source that contains live changes gives its documents no position, so the journal tells which have later
         # changes.
         later = journal.last_positions(ids, up_to=entry.position)
@@ -55,7 +54,7 @@ def sweep(
 
 
 def departed(
-    connection: Connection, index: str, partition: str, *, before: JournalPosition, loaded: bool
+    cluster: Cluster, index: str, partition: str, *, before: JournalPosition, loaded: bool
 ) -> Iterator[list[str]]:
     """Yield the ids of older documents of `partition`, in pages.
 
@@ -70,8 +69,8 @@ def departed(
     if loaded:
         older.append({"bool": {"must_not": [{"exists": {"field": "airlsh.change"}}]}})
     query = {"bool": {"filter": [{"term": {"airlsh.partition": partition}}, {"bool": {"should": older}}]}}
-    on_any_node(connection, lambda client: refresh(client, index))
-    for hits in scan(connection, index, query, page=_PAGE):
+    cluster.refresh(index)
+    for hits in scan(cluster, index, query, page=_PAGE):
         yield [hit["_id"] for hit in hits]
 
 

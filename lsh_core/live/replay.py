@@ -16,8 +16,7 @@ import numpy.typing as npt
 from lsh_core.builds.bulk_lines import LIVE_VERSION
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.names import replay_alias
-from lsh_core.elastic.cluster import on_any_node
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.paging import pages
 from lsh_core.errors import UnavailableError, VerificationError
 from lsh_core.live.change_writer import ChangeWriter, read_writable
@@ -44,7 +43,7 @@ class Replayed:
 
 
 def replay_changes(
-    connection: Connection,
+    cluster: Cluster,
     name: str,
     index: str,
     *,
@@ -75,11 +74,11 @@ def replay_changes(
     UnavailableError
         A shard was missing for too long.
     """
-    journal = Journal(connection, name)
+    journal = Journal(cluster, name)
     last = LatestChangeIndex()
     refused: dict[str, str] = {}
     applied, reached = 0, after
-    with closing(ReplayTarget(connection, index)) as target:
+    with closing(ReplayTarget(cluster, index)) as target:
         while True:
             up_to = journal.barrier()
             sweeps: list[Entry] = []
@@ -91,9 +90,9 @@ def replay_changes(
             reached = max(up_to, reached)
             swept = 0
             for entry in sweeps:
-                for deletes in sweep(connection, journal, index, entry, planned_at=planned_at):
+                for deletes in sweep(cluster, journal, index, entry, planned_at=planned_at):
                     target.apply(deletes)
-                    _prove(journal, connection, index, deletes, refused)
+                    _prove(journal, cluster, index, deletes, refused)
                     swept += len(deletes)
             if not swept:
                 break  # Otherwise the deletes of the sweeps are in the journal, after the part that was read.
@@ -103,19 +102,19 @@ def replay_changes(
             for _, changes in uncovered_changes(journal, after, reached, watermark, rows=False):
                 is_last = last.are_last(changes)
                 proven = [entry for entry, each in zip(changes, is_last, strict=True) if each]
-                _prove(journal, connection, index, proven, refused)
+                _prove(journal, cluster, index, proven, refused)
     return Replayed(reached, applied)
 
 
 def changed_hashes(
-    connection: Connection, name: str, *, up_to: JournalPosition, watermark: JournalPosition = BEFORE_ALL
+    cluster: Cluster, name: str, *, up_to: JournalPosition, watermark: JournalPosition = BEFORE_ALL
 ) -> npt.NDArray[np.uint64]:
     """Return the 128-bit hashes, (n, 2) uint64, of distinct ids that a replay changes.
 
     The replay goes up to `up_to`.
     """
     changed = LatestChangeIndex()
-    for _, changes in uncovered_changes(Journal(connection, name), BEFORE_ALL, up_to, watermark, rows=False):
+    for _, changes in uncovered_changes(Journal(cluster, name), BEFORE_ALL, up_to, watermark, rows=False):
         changed.add(changes)
     return changed.hashes()
 
@@ -126,8 +125,8 @@ class ReplayTarget:
     The alias is added at the first change.
     """
 
-    def __init__(self, connection: Connection, index: str) -> None:
-        self._connection, self._index, self._alias = connection, index, replay_alias(index)
+    def __init__(self, cluster: Cluster, index: str) -> None:
+        self._cluster, self._index, self._alias = cluster, index, replay_alias(index)
         self._writer: ChangeWriter | None = None
 
     def apply(self, changes: Sequence[Entry]) -> dict[str, str]:
@@ -135,9 +134,9 @@ class ReplayTarget:
         if not changes:
             return {}
         if self._writer is None:
-            build = read_writable(self._connection, self._index)
-            _put_alias(self._connection, self._index, self._alias)
-            self._writer = ChangeWriter(self._connection, build, self._alias)
+            build = read_writable(self._cluster, self._index)
+            _put_alias(self._cluster, self._index, self._alias)
+            self._writer = ChangeWriter(self._cluster, build, self._alias)
         deadline = time.monotonic() + _WAIT_SECONDS
         refused: dict[str, str] = {}
         waiting, pause = list(changes), 0.05
@@ -151,13 +150,13 @@ class ReplayTarget:
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
                 # Another replay into the same build may have removed the alias at its end.
-                _put_alias(self._connection, self._index, self._alias)
+                _put_alias(self._cluster, self._index, self._alias)
         return refused
 
     def close(self) -> None:
         """Remove the alias."""
         if self._writer is not None:
-            _drop_alias(self._connection, self._index, self._alias)
+            _drop_alias(self._cluster, self._index, self._alias)
 
 
 def _note(refused: dict[str, str], more: dict[str, str]) -> None:
@@ -166,17 +165,15 @@ def _note(refused: dict[str, str], more: dict[str, str]) -> None:
         refused |= more
 
 
-def _prove(
-    journal: Journal, connection: Connection, index: str, changes: Sequence[Entry], refused: dict[str, str]
-) -> None:
+def _prove(journal: Journal, cluster: Cluster, index: str, changes: Sequence[Entry], refused: dict[str, str]) -> None:
     """Read changed ids back in real time; each must hold its change or a later one."""
     by_id = {entry.id: entry for entry in changes}
     # A node that rejoins after a partition may answer from an old copy: ids missing on one node are read from the
     # others.
-    for node in range(len(connection.urls)):
+    for node in range(len(cluster.urls)):
         missing: list[tuple[Entry, dict[str, Any]]] = []
         for part in pages(list(by_id), _IDS_PER_PAGE):
-            found = on_any_node(connection, partial(_versions, index=index, ids=part), first=node)
+            found = cluster.run(partial(_versions, index=index, ids=part), first=node)
             missing += [(by_id[each["_id"]], each) for each in found if not _holds(by_id[each["_id"]], each)]
         if not missing:
             return
@@ -220,11 +217,11 @@ def _not_held(index: str, change: Entry, document: dict[str, Any], reason: str |
     )
 
 
-def _put_alias(connection: Connection, index: str, alias: str) -> None:
+def _put_alias(cluster: Cluster, index: str, alias: str) -> None:
     action = {"add": {"index": index, "alias": alias, "is_hidden": True}}
-    on_any_node(connection, lambda client: client.indices.update_aliases(actions=[action]))
+    cluster.run(lambda client: client.indices.update_aliases(actions=[action]))
 
 
-def _drop_alias(connection: Connection, index: str, alias: str) -> None:
+def _drop_alias(cluster: Cluster, index: str, alias: str) -> None:
     action = {"remove": {"index": index, "alias": alias, "must_exist": False}}
-    on_any_node(connection, lambda client: client.options(ignore_status=404).indices.update_aliases(actions=[action]))
+    cluster.run(lambda client: client.options(ignore_status=404).indices.update_aliases(actions=[action]))

@@ -6,23 +6,20 @@ Replay starts after it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import Any
 
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition, SourceWatermark
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
-from lsh_core.elastic.cluster import answering_client
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.errors import ChangesGoneError, SettingsError
 from lsh_core.json_form import plain
 from lsh_core.live.journal import Journal
 
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-
 
 def source_watermark(
-    connection: Connection, name: str, time: str | None, live: str | None, up_to: JournalPosition
+    cluster: Cluster, name: str, time: str | None, live: str | None, up_to: JournalPosition
 ) -> SourceWatermark:
     """Return the source watermark of a build that starts now.
 
@@ -40,12 +37,11 @@ def source_watermark(
     SettingsError
         `time` is earlier than an earlier watermark whose changes were deleted from the journal since.
     """
-    client = answering_client(connection)
-    deleted = _deleted(client, name)
+    deleted = _deleted(cluster, name)
     if time is None:
-        kept = watermark_of(BuildRecords(client).of(name), live)
+        kept = watermark_of(BuildRecords(cluster).of(name), live)
         return max(kept, deleted, key=lambda each: each.position)
-    position = Journal(connection, name).position_before(time, up_to=up_to)
+    position = Journal(cluster, name).position_before(time, up_to=up_to)
     if position < deleted.position:
         reason = f"is before {deleted.time}, the watermark of an earlier source: older changes have left the journal"
         raise SettingsError("source_as_of", time, f"{reason}. Set that time or a later one")
@@ -70,47 +66,55 @@ def deletable_position(records: Sequence[BuildRecord], live: str | None) -> Jour
     return min(needed)
 
 
-def changed_ids(connection: Connection, name: str, ids: Sequence[str], *, watermark: JournalPosition) -> set[str]:
+def changed_ids(cluster: Cluster, name: str, ids: Sequence[str], *, watermark: JournalPosition) -> set[str]:
     """Return the ids that have live changes after `watermark`.
 
     Rows of the source must not be written under these ids. Once a shard has forgotten a deleted document, an older
     version would bring it back.
     """
-    journal = Journal(connection, name)
+    journal = Journal(cluster, name)
     last = journal.last_positions(ids, up_to=journal.barrier())
     held = journal.last_positions(list(last), up_to=watermark) if watermark > BEFORE_ALL else {}
     return {id for id, position in last.items() if position > held.get(id, BEFORE_ALL)}
 
 
-def require_changes(client: Elasticsearch, record: BuildRecord) -> None:
+def require_changes(cluster: Cluster, record: BuildRecord) -> None:
     """Raise `ChangesGoneError` if the journal lacks changes that a build depends on.
 
     These changes tell which documents of the build were written live. A build that was verified before the changes were
     deleted can be promoted, but not verified again.
     """
-    deleted = _deleted(client, record.name)
+    deleted = _deleted(cluster, record.name)
     if record.watermark.position < deleted.position:
         raise ChangesGoneError(record.index, str(deleted.time))
 
 
-def record_deleted(client: Elasticsearch, name: str, watermark: SourceWatermark) -> None:
+def record_deleted(cluster: Cluster, name: str, watermark: SourceWatermark) -> None:
     """Record that changes up to `watermark` are deleted from the journal.
 
     The caller records this before it deletes them.
     """
-    if watermark.position > _deleted(client, name).position:
-        client.index(index=RUNS, id=_document_id(name), document={"watermark": plain(watermark)})
+    from elasticsearch import ConflictError
+
+    if watermark.position <= _deleted(cluster, name).position:
+        return
+    # The position is the version, so a request that a hung node executes late replaces no later position.
+    version: dict[str, Any] = {"version": watermark.position, "version_type": "external_gte"}
+    document = {"watermark": plain(watermark)}
+    with suppress(ConflictError):  # Another caller has recorded a later position.
+        cluster.run(lambda client: client.index(index=RUNS, id=_document_id(name), document=document, **version))
 
 
-def _deleted(client: Elasticsearch, name: str) -> SourceWatermark:
+def _deleted(cluster: Cluster, name: str) -> SourceWatermark:
     """Return the recorded watermark of deleted changes."""
     from elasticsearch import NotFoundError
 
-    ensure_system_index(client, RUNS)
+    ensure_system_index(cluster, RUNS)
     try:
-        return SourceWatermark(**client.get(index=RUNS, id=_document_id(name))["_source"]["watermark"])
+        found = cluster.run(lambda client: client.get(index=RUNS, id=_document_id(name)))
     except NotFoundError:
         return SourceWatermark()
+    return SourceWatermark(**found["_source"]["watermark"])
 
 
 def _document_id(name: str) -> str:

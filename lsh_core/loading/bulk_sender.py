@@ -81,16 +81,23 @@ class BulkSender:
         Seconds after which a request fails in which no further row was acknowledged or refused. Once one request has
         failed, all others of this sender fail at their next error: the build cannot be finished without the failed
         request.
+    offset
+        Node of chunk 0.
     """
 
     transport: BulkTransport
     ring: NodePool
     index: str
     wait_seconds: float
+    offset: int = 0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     _gate: threading.Lock = field(default_factory=threading.Lock, init=False)
     _over: UnavailableError | None = field(default=None, init=False)
+
+    def home(self, chunk: int) -> int:
+        """Return the node that chunk number `chunk` belongs to: (chunk + offset) mod n."""
+        return (chunk + self.offset) % len(self.ring)
 
     def send(self, home: int, offsets: Sequence[int], lines: Sequence[bytes]) -> SendReport:
         """Send rows to node `home`, or to a neighbour if `home` does not answer.

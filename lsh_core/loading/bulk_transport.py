@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from lsh_core.elastic.bulk_requests import post_bulk
-from lsh_core.elastic.cluster import on_any_node, ring_of
-from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.liveness import MAX_SECONDS, SilentNodeError, call_with_liveness_check
+from lsh_core.elastic.cluster import Cluster
+from lsh_core.elastic.liveness import SilentNodeError
 from lsh_core.elastic.missing_shards import MissingShard, missing_shards
 from lsh_core.errors import AirlshError
 
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TRIAL_SECONDS = 10.0
-"""Shorter time-out for a node that hung.
-
-Such a node answers pings right after waking, but real requests only once it has rejoined the cluster.
-"""
+_ASK_SECONDS = 10.0
+"""Time-out of questions about shards."""
 
 
 class NodeUnreachableError(Exception):
@@ -67,9 +64,9 @@ class BulkTransport(Protocol):
 class ElasticTransport:
     """Posts to a real cluster through the write alias of one build."""
 
-    def __init__(self, connection: Connection, alias: str) -> None:
-        self._connection, self._alias = connection, alias
-        self._silent: set[int] = set()
+    def __init__(self, cluster: Cluster, alias: str) -> None:
+        self._cluster, self._alias = cluster, alias
+        self._quick = replace(cluster, wait_seconds=0, request_seconds=_ASK_SECONDS)
 
     def post(self, node: int, body: bytes) -> BulkAnswer:
         from elastic_transport import ConnectionError as Unreachable
@@ -80,42 +77,34 @@ class ElasticTransport:
             return post_bulk(client, self._alias, body, more=["errors"])
 
         try:
-            longest = _TRIAL_SECONDS if node in self._silent else MAX_SECONDS
-            answer = call_with_liveness_check(self._connection.client(node), ask, longest_seconds=longest)
-        except SilentNodeError as error:
-            self._silent.add(node)
-            ring_of(self._connection).failed(node)  # So that calls for the ledger do not wait for this node as well.
-            raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
-        except (Unreachable, ConnectionTimeout, SerializationError) as error:
-            raise NodeUnreachableError(f"{self._connection.urls[node]}: {error}") from error
+            answer = self._cluster.call_node(node, ask)
+        except (Unreachable, ConnectionTimeout, SerializationError, SilentNodeError) as error:
+            raise NodeUnreachableError(f"{self._cluster.urls[node]}: {error}") from error
         except ApiError as error:
-            self._silent.discard(node)
             return BulkAnswer(error.status_code, error.body)
-        self._silent.discard(node)
         return BulkAnswer(answer.meta.status, answer.body)
 
     def primaries_ready(self) -> bool:
-        def ask(client: Elasticsearch) -> bool:
-            health = client.cluster.health(
-                index=self._alias, wait_for_status="yellow", timeout="5s", filter_path="status"
-            )
-            return health["status"] in ("yellow", "green")
-
-        return self._ask(ask, False)
+        return self._ask(lambda: _has_primaries(self._quick, self._alias), False)
 
     def missing_shards(self) -> tuple[MissingShard, ...]:
-        return self._ask(lambda client: missing_shards(client, self._alias), ())
+        return self._ask(lambda: missing_shards(self._quick, self._alias), ())
 
     def address(self, node: int) -> str:
-        return self._connection.urls[node]
+        return self._cluster.urls[node]
 
-    def _ask(self, action: Callable[[Elasticsearch], T], otherwise: T) -> T:
-        """Return the result of the first node that answers, else `otherwise`."""
+    def _ask(self, question: Callable[[], T], otherwise: T) -> T:
+        """Return the answer to `question`, or `otherwise` if no node answers."""
         from elasticsearch import ApiError
 
         try:
-            return on_any_node(
-                self._connection, lambda client: action(client.options(request_timeout=10)), wait_seconds=0
-            )
+            return question()
         except (ApiError, AirlshError):
             return otherwise
+
+
+def _has_primaries(cluster: Cluster, alias: str) -> bool:
+    health = cluster.run(
+        lambda client: client.cluster.health(index=alias, wait_for_status="yellow", timeout="5s", filter_path="status")
+    )
+    return health["status"] in ("yellow", "green")

@@ -181,7 +181,7 @@ class ChunkLoader:
                 others = others.take(some) if plan.fields else others.slice(0, len(some))
         with watch("hash"):
             codes = plan.vector.strategy.encode(self._model, valid.vectors)
-        home = self._sender.ring.home(chunk.number)
+        home = self._sender.home(chunk.number)
         requests = []
         for offsets, lines in self._requests(file, chunk, valid, codes, others, watch):
             with watch("wait"):
@@ -253,7 +253,7 @@ class ChunkLoader:
             start=chunk.start,
             stop=chunk.stop,
             first_row_number=chunk.first_row_number,
-            node=self._plan.nodes[self._sender.ring.home(chunk.number)],
+            node=self._plan.nodes[self._sender.home(chunk.number)],
             dead_lettered=len(refusals) + len(opened.refused),
             offsets=opened.offsets[taken],
             id_hashes=opened.id_hashes[taken],

@@ -161,7 +161,7 @@ class CorrectionLoader:
             others=table.take(pa.array(valid.offsets[rows], pa.int64())).select(list(self._plan.fields)),
             partition=self._partition(replaced[0].source),  # All rows of a chunk come from one file.
         )
-        home = self._sender.ring.home(chunk)
+        home = self._sender.home(chunk)
         refused: list[tuple[int, str, str]] = []
         for part in requests(lines, self._plan.request_bytes):
             report = self._sender.send(home, rows[part], lines[part])

@@ -11,17 +11,15 @@ import base64
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lsh_core.elastic.bulk_answers import Verdict, judge_item
-from lsh_core.elastic.cluster import search
+from lsh_core.elastic.cluster import Cluster
+from lsh_core.elastic.liveness import MAX_SECONDS
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import DEAD_LETTERS
 from lsh_core.errors import LoadError, UnavailableError
 from lsh_core.sources.dead_letter import DeadLetter
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _PAGE = 1000
 _TRIES = 8
@@ -61,19 +59,23 @@ def from_document(document: Mapping[str, Any]) -> DeadLetter:
     return DeadLetter(**known, row_bytes=base64.b64decode(data) if data is not None else None)
 
 
-def write_dead_letters(client: Elasticsearch, dead_letters: Sequence[DeadLetter]) -> None:
-    """Store `dead_letters`; repeating the call changes nothing."""
+def write_dead_letters(cluster: Cluster, dead_letters: Sequence[DeadLetter], *, first: int = 0) -> None:
+    """Store `dead_letters`, through node `first` if it answers; repeating the call changes nothing."""
     for page in pages(dead_letters, _PAGE):
         operations: list[dict[str, Any]] = []
         for dead_letter in page:
             operations += [{"index": {"_id": dead_letter.key}}, to_document(dead_letter)]
-        _write_all(client, operations)
+        _write_all(cluster, operations, first)
 
 
-def _write_all(client: Elasticsearch, operations: list[dict[str, Any]]) -> None:
+def _write_all(cluster: Cluster, operations: list[dict[str, Any]], first: int) -> None:
     """Repeat the bulk request until every item is accepted; the writes are idempotent."""
     for attempt in range(_TRIES):
-        answer = client.bulk(index=DEAD_LETTERS, operations=operations, timeout="30s")
+        answer = cluster.run(
+            lambda client: client.bulk(index=DEAD_LETTERS, operations=operations, timeout="30s"),
+            first=first,
+            longest_seconds=MAX_SECONDS,
+        )
         if not answer["errors"]:
             return
         verdicts = [(item["index"], judge_item(item["index"])) for item in answer["items"]]
@@ -85,7 +87,7 @@ def _write_all(client: Elasticsearch, operations: list[dict[str, Any]]) -> None:
 
 
 def read_dead_letters(
-    client: Elasticsearch, build: str, *, limit: int | None = None, replayed: bool = False, rows: bool = False
+    cluster: Cluster, build: str, *, limit: int | None = None, replayed: bool = False, rows: bool = False
 ) -> Iterator[DeadLetter]:
     """Yield the dead letters of `build` in source order.
 
@@ -96,7 +98,7 @@ def read_dead_letters(
     rows
         Whether to read the rows themselves.
     """
-    client.indices.refresh(index=DEAD_LETTERS)
+    cluster.run(lambda client: client.indices.refresh(index=DEAD_LETTERS))
     query: dict[str, Any] = {"bool": {"filter": [{"term": {"build": build}}]}}
     if not replayed:
         query["bool"]["must_not"] = [{"exists": {"field": "replayed_at"}}]
@@ -104,8 +106,7 @@ def read_dead_letters(
     left = limit if limit is not None else float("inf")
     while left > 0:
         size = int(min(_PAGE, left))
-        hits = search(
-            client,
+        hits = cluster.search(
             DEAD_LETTERS,
             query=query,
             sort=[{"row_number": "asc"}],

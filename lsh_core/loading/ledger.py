@@ -12,21 +12,19 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 from lsh_core.builds.names import ledger_alias
-from lsh_core.elastic.cluster import search
+from lsh_core.elastic.cluster import Cluster
+from lsh_core.elastic.liveness import MAX_SECONDS
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LoadError
 from lsh_core.sources.source_file import Chunk, SourceFile
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _ROWS_PER_PAGE = 500_000  # An entry holds about 22 bytes per row.
 
@@ -154,13 +152,18 @@ def unpacked_vector(text: str) -> npt.NDArray[np.float32]:
 class Ledger:
     """Entries of one build in ``airlsh-ledger``."""
 
-    def __init__(self, client: Elasticsearch, key: LedgerKey) -> None:
-        self._client, self._key = client, key
+    def __init__(self, cluster: Cluster, key: LedgerKey) -> None:
+        self._cluster, self._key = cluster, key
 
-    def write(self, file: SourceFile, entry: LedgerEntry, chunk: Chunk, *, epoch: int) -> None:
+    def write(self, file: SourceFile, entry: LedgerEntry, chunk: Chunk, *, epoch: int, first: int = 0) -> None:
         """Write the entry of a chunk with the epoch of the loader.
 
         Every row of the chunk must be acknowledged.
+
+        Parameters
+        ----------
+        first
+            Node to use first.
 
         Raises
         ------
@@ -169,13 +172,18 @@ class Ledger:
         """
         from elasticsearch import NotFoundError
 
+        document = entry.to_document(self._key.build, self._key.index_uuid)
         try:
-            self._client.index(
-                index=ledger_alias(self._key.build, epoch),
-                id=self._key.of(file, chunk),
-                document=entry.to_document(self._key.build, self._key.index_uuid),
-                require_alias=True,
-                timeout="20s",
+            self._cluster.run(
+                lambda client: client.index(
+                    index=ledger_alias(self._key.build, epoch),
+                    id=self._key.of(file, chunk),
+                    document=document,
+                    require_alias=True,
+                    timeout="20s",
+                ),
+                first=first,
+                longest_seconds=MAX_SECONDS,
             )
         except NotFoundError as error:
             reason = f"the write fence of build {self._key.build} is closed for epoch {epoch}: another run took over"
@@ -188,33 +196,37 @@ class Ledger:
         """
         found = set()
         for page in pages(chunks, 1000):
-            answer = self._client.mget(
-                index=LEDGER, ids=[self._key.of(files[chunk.file], chunk) for chunk in page], source=False
-            )
-            found |= {chunk.number for chunk, each in zip(page, answer["docs"], strict=True) if each.get("found")}
+            answer = self._get([self._key.of(files[chunk.file], chunk) for chunk in page], source=False)
+            found |= {chunk.number for chunk, each in zip(page, answer, strict=True) if each.get("found")}
         return found
 
     def entries(self, files: Sequence[SourceFile], chunks: Sequence[Chunk]) -> Iterator[LedgerEntry | None]:
         """Yield the entry of each chunk, in order; None for a missing entry."""
         for page in pages(chunks, max(1, _ROWS_PER_PAGE // max((chunk.rows for chunk in chunks), default=1))):
             ids = [self._key.of(files[chunk.file], chunk) for chunk in page]
-            for each in self._client.mget(index=LEDGER, ids=ids)["docs"]:
+            for each in self._get(ids):
                 yield LedgerEntry.from_document(each["_source"]) if each.get("found") else None
 
+    def _get(self, ids: Sequence[str], *, source: bool = True) -> list[dict[str, Any]]:
+        answer = self._cluster.run(
+            lambda client: client.mget(index=LEDGER, ids=list(ids), source=source), longest_seconds=MAX_SECONDS
+        )
+        documents: list[dict[str, Any]] = answer["docs"]
+        return documents
 
-def ledger_totals(client: Elasticsearch, build: str) -> tuple[int, int]:
+
+def ledger_totals(cluster: Cluster, build: str) -> tuple[int, int]:
     """Return the rows of all finished chunks of `build`, and how many were refused."""
-    client.indices.refresh(index=LEDGER)
+    cluster.run(lambda client: client.indices.refresh(index=LEDGER))
     sums = {field: {"sum": {"field": field}} for field in ("rows_read", "dead_lettered")}
-    found = search(client, LEDGER, query={"term": {"build": build}}, size=0, aggs=sums)["aggregations"]
+    found = cluster.search(LEDGER, query={"term": {"build": build}}, size=0, aggs=sums)["aggregations"]
     return round(found["rows_read"]["value"]), round(found["dead_lettered"]["value"])
 
 
-def last_entry_at(client: Elasticsearch, build: str) -> datetime | None:
+def last_entry_at(cluster: Cluster, build: str) -> datetime | None:
     """Return the time of the last entry of `build`, or None without entries."""
-    client.indices.refresh(index=LEDGER)
-    newest = search(
-        client,
+    cluster.run(lambda client: client.indices.refresh(index=LEDGER))
+    newest = cluster.search(
         LEDGER,
         query={"term": {"build": build}},
         sort=[{"finished_at": "desc"}],

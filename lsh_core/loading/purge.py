@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from lsh_core.elastic.cluster import search
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER
 from lsh_core.errors import LoadError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _PAGE = 2000
 
 
-def purge_build(client: Elasticsearch, build: str) -> None:
+def purge_build(cluster: Cluster, build: str) -> None:
     """Delete the ledger entries and the dead letters of `build`.
 
     The deletion uses search and bulk, because some distributions lack delete-by-query.
     """
     for index in (LEDGER, DEAD_LETTERS):
-        _delete(client, index, {"term": {"build": build}}, f"forgetting build {build}")
+        _delete(cluster, index, {"term": {"build": build}}, f"forgetting build {build}")
 
 
-def purge_expired_dead_letters(client: Elasticsearch) -> int:
+def purge_expired_dead_letters(cluster: Cluster) -> int:
     """Delete the expired dead letters of all builds; return their number."""
-    return _delete(client, DEAD_LETTERS, {"range": {"expires_at": {"lt": "now"}}}, "forgetting expired dead letters")
+    return _delete(cluster, DEAD_LETTERS, {"range": {"expires_at": {"lt": "now"}}}, "forgetting expired dead letters")
 
 
-def _delete(client: Elasticsearch, index: str, query: dict[str, Any], why: str) -> int:
-    client.indices.refresh(index=index)
+def _delete(cluster: Cluster, index: str, query: dict[str, Any], why: str) -> int:
+    cluster.run(lambda client: client.indices.refresh(index=index))
     deleted = 0
-    while hits := search(client, index, query=query, source=False, size=_PAGE)["hits"]["hits"]:
-        operations: list[dict[str, Any]] = [{"delete": {"_id": hit["_id"]}} for hit in hits]
-        answer = client.bulk(index=index, operations=operations, refresh=True)
+
+    def delete(ids: Sequence[str]) -> Any:
+        operations: list[dict[str, Any]] = [{"delete": {"_id": id}} for id in ids]
+        return cluster.run(lambda client: client.bulk(index=index, operations=operations, refresh=True))
+
+    while hits := cluster.search(index, query=query, source=False, size=_PAGE)["hits"]["hits"]:
+        answer = delete([hit["_id"] for hit in hits])
         # Another caller may have deleted the document already.
         if any(item["delete"]["status"] not in (200, 404) for item in answer["items"]):
             raise LoadError(index, why, "some documents could not be deleted")

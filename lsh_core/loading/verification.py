@@ -6,13 +6,13 @@ Counts are compared chunk by chunk, and vectors by samples.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lsh_core.builds.id_hashes import IdHashes, hash_ids
 from lsh_core.builds.mapping import VectorField
-from lsh_core.elastic.cluster import count, search
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.errors import VerificationError
@@ -20,16 +20,13 @@ from lsh_core.loading.expected_contents import ChunkContents, ExpectedContents
 from lsh_core.loading.ledger import unpacked_vector
 from lsh_core.metrics import metric_named
 
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-
 _CHUNKS_PER_PAGE = 5000
 _SAMPLES_PER_PAGE = 100
 _MAX_LISTED = 5
 
 
 def verify_holdings(
-    client: Elasticsearch, index: str, expected: ExpectedContents, field: VectorField, *, live: int = 0
+    cluster: Cluster, index: str, expected: ExpectedContents, field: VectorField, *, live: int = 0
 ) -> int:
     """Compare the contents of `index` with the expected contents.
 
@@ -54,16 +51,16 @@ def verify_holdings(
     PartialAnswerError
         A shard did not answer.
     """
-    found, of_source = count(client, index), count(client, index, {"exists": {"field": "airlsh.chunk"}})
+    found, of_source = cluster.count(index), cluster.count(index, {"exists": {"field": "airlsh.chunk"}})
     if of_source != expected.documents:
         raise VerificationError(index, "documents", expected.documents, of_source)
     if found - of_source > live:
         raise VerificationError(index, "documents of no chunk", f"at most {live}", found - of_source)
     for path in field.vector_paths:
-        with_vector = count(client, index, {"exists": {"field": path}})
+        with_vector = cluster.count(index, {"exists": {"field": path}})
         if with_vector != found:
             raise VerificationError(index, f"documents with a vector in {path!r}", found, with_vector)
-    held = dict(_holdings(client, index))
+    held = dict(_holdings(cluster, index))
     wrong = sorted(
         chunk for chunk in expected.chunks.keys() | held.keys() if expected.chunks.get(chunk) != held.get(chunk)
     )
@@ -79,7 +76,7 @@ def verify_holdings(
 
 
 def verify_samples(
-    client: Elasticsearch,
+    cluster: Cluster,
     index: str,
     samples: Sequence[dict[str, Any]],
     field: VectorField,
@@ -108,8 +105,7 @@ def verify_samples(
     for page in pages(samples, _SAMPLES_PER_PAGE):
         found = {
             hit["_id"]: hit
-            for hit in search(
-                client,
+            for hit in cluster.search(
                 index,
                 query={"ids": {"values": [sample["id"] for sample in page]}},
                 size=len(page),
@@ -130,7 +126,7 @@ def verify_samples(
     return compared
 
 
-def _holdings(client: Elasticsearch, index: str) -> Iterator[tuple[int, ChunkContents]]:
+def _holdings(cluster: Cluster, index: str) -> Iterator[tuple[int, ChunkContents]]:
     """Yield the contents of the index by chunk."""
     after: Mapping[str, Any] | None = None
     while True:
@@ -140,8 +136,7 @@ def _holdings(client: Elasticsearch, index: str) -> Iterator[tuple[int, ChunkCon
         }
         if after is not None:
             composite["after"] = after
-        answer = search(
-            client,
+        answer = cluster.search(
             index,
             size=0,
             track_total_hits=False,

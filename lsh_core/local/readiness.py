@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.red_indices import missing_state, red_indices_if_told, unassignable
 from lsh_core.local.http_probe import get_json
@@ -56,5 +57,5 @@ class Readiness:
 
 def warn_of_red(urls: Sequence[str]) -> None:
     """Log each red index of the local cluster, and the command that removes it."""
-    for each in red_indices_if_told(Connection(tuple(urls))):
+    for each in red_indices_if_told(Cluster(Connection(tuple(urls)))):
         logger.warning("%s; to remove it: %s", each, each.command)

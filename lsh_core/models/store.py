@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lsh_core.elastic.cluster import answering_client, search
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import MODELS, ensure_system_index
 from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import ModelMismatchError, NotFoundError
@@ -24,9 +23,6 @@ from lsh_core.models.contract import LSHModel
 from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.registry import load_model
 from lsh_core.models.serialisation import Part, dump_array, join_parts, load_array, split_parts
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 FORMAT = 3
 """Format of a stored model; a model of another format is refused.
@@ -61,7 +57,7 @@ class StoredModel:
     facts: Mapping[str, Any]
 
 
-def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mapping[str, Any]) -> StoredModel:
+def store_model(cluster: Cluster, name: str, model: LSHModel, facts: Mapping[str, Any]) -> StoredModel:
     """Store a fitted model under `name`; storing it again makes it the newest.
 
     Parameters
@@ -69,62 +65,54 @@ def store_model(client: Elasticsearch, name: str, model: LSHModel, facts: Mappin
     facts
         Facts of the training; ``encoder`` holds the encoder of the vectors.
     """
-    ensure_system_index(client, MODELS)
+    ensure_system_index(cluster, MODELS)
     digest = fingerprint(model)
     model_id = f"{name}-{_own_digest(digest, facts)[:_ID_CHARACTERS]}"
     params, arrays = model.state()
-    if client.exists(index=MODELS, id=model_id):
-        client.update(index=MODELS, id=model_id, doc={"created_at": _now()}, refresh=True)
-        return find_model(client, name, model_id)
+    if cluster.run(lambda client: client.exists(index=MODELS, id=model_id)):
+        cluster.run(lambda client: client.update(index=MODELS, id=model_id, doc={"created_at": _now()}, refresh=True))
+        return find_model(cluster, name, model_id)
     for array_name, array in arrays.items():
         for part in split_parts(dump_array(array)):
-            client.index(
-                index=MODELS,
-                id=_part_id(model_id, array_name, part.number),
-                document={
-                    "model_id": model_id,
-                    "array": array_name,
-                    "part": part.number,
-                    "sha256": part.sha256,
-                    "data": base64.b64encode(part.data).decode("ascii"),
-                },
-            )
+            _write_part(cluster, model_id, array_name, part)
     header = {
         "params": params,
         "arrays": {array_name: len(list(split_parts(dump_array(array)))) for array_name, array in arrays.items()},
         "facts": dict(facts),
     }
-    client.index(
-        index=MODELS,
-        id=model_id,
-        document={
-            "model_id": model_id,
-            "name": name,
-            "fingerprint": digest,
-            "model": model.name,
-            "format": FORMAT,
-            "created_at": _now(),
-            "header": header,
-        },
-        refresh=True,
+    cluster.run(
+        lambda client: client.index(
+            index=MODELS,
+            id=model_id,
+            document={
+                "model_id": model_id,
+                "name": name,
+                "fingerprint": digest,
+                "model": model.name,
+                "format": FORMAT,
+                "created_at": _now(),
+                "header": header,
+            },
+            refresh=True,
+        )
     )
-    return find_model(client, name, model_id)
+    return find_model(cluster, name, model_id)
 
 
-def list_models(client: Elasticsearch, name: str | None = None) -> list[StoredModel]:
+def list_models(cluster: Cluster, name: str | None = None) -> list[StoredModel]:
     """Return the models of `name`, or all, newest first, without other formats."""
-    ensure_system_index(client, MODELS)
-    client.indices.refresh(index=MODELS)
+    ensure_system_index(cluster, MODELS)
+    cluster.run(lambda client: client.indices.refresh(index=MODELS))
     wanted: list[dict[str, Any]] = [{"exists": {"field": "name"}}, {"term": {"format": FORMAT}}]
     if name is not None:
         wanted.append({"term": {"name": name}})
-    hits = search(client, MODELS, query={"bool": {"filter": wanted}}, sort=[{"created_at": "desc"}], size=_MAX_LISTED)[
+    hits = cluster.search(MODELS, query={"bool": {"filter": wanted}}, sort=[{"created_at": "desc"}], size=_MAX_LISTED)[
         "hits"
     ]["hits"]
     return [_stored(hit["_source"]) for hit in hits]
 
 
-def find_model(client: Elasticsearch, name: str, model_id: str | None = None) -> StoredModel:
+def find_model(cluster: Cluster, name: str, model_id: str | None = None) -> StoredModel:
     """Return the model `model_id` of `name`, or its newest.
 
     Raises
@@ -133,13 +121,13 @@ def find_model(client: Elasticsearch, name: str, model_id: str | None = None) ->
         No such model exists; the message says how to train one.
     """
     if model_id is None:
-        newest = list_models(client, name)
+        newest = list_models(cluster, name)
         if not newest:
             raise no_model(name)
         return newest[0]
     found: Mapping[str, Any] = {}
     if is_document_id(model_id):
-        found = client.options(ignore_status=404).get(index=MODELS, id=model_id).body
+        found = cluster.run(lambda client: client.options(ignore_status=404).get(index=MODELS, id=model_id)).body
     if not found.get("found") or "header" not in found["_source"]:
         raise NotFoundError("model", model_id, "`airlsh models list` shows those that there are")
     if (format_ := found["_source"].get("format", 1)) != FORMAT:
@@ -158,7 +146,7 @@ def no_model(name: str) -> NotFoundError:
 
 
 @lru_cache(maxsize=4)
-def read_model(connection: Connection, name: str, model_id: str) -> LSHModel:
+def read_model(cluster: Cluster, name: str, model_id: str) -> LSHModel:
     """Read a whole model, and cache it in this process: stored models never change.
 
     Raises
@@ -168,20 +156,34 @@ def read_model(connection: Connection, name: str, model_id: str) -> LSHModel:
     ModelMismatchError
         The content differs from what was stored.
     """
-    client = answering_client(connection)
-    stored = find_model(client, name, model_id)
-    header = client.get(index=MODELS, id=model_id)["_source"]["header"]
+    stored = find_model(cluster, name, model_id)
+    header = cluster.run(lambda client: client.get(index=MODELS, id=model_id))["_source"]["header"]
     arrays = {}
     for array_name, count in header["arrays"].items():
-        parts = []
-        for number in range(count):
-            each = client.get(index=MODELS, id=_part_id(model_id, array_name, number))["_source"]
-            parts.append(Part(number, base64.b64decode(each["data"]), each["sha256"]))
+        parts = [_read_part(cluster, model_id, array_name, number) for number in range(count)]
         arrays[array_name] = load_array(join_parts(parts))
     model = load_model(stored.model, header["params"], arrays)
     if (found := fingerprint(model)) != stored.fingerprint:
         raise ModelMismatchError(stored.fingerprint, found, f"model {model_id} as read from {MODELS}")
     return model
+
+
+def _write_part(cluster: Cluster, model_id: str, array: str, part: Part) -> None:
+    document = {
+        "model_id": model_id,
+        "array": array,
+        "part": part.number,
+        "sha256": part.sha256,
+        "data": base64.b64encode(part.data).decode("ascii"),
+    }
+    id = _part_id(model_id, array, part.number)
+    cluster.run(lambda client: client.index(index=MODELS, id=id, document=document))
+
+
+def _read_part(cluster: Cluster, model_id: str, array: str, number: int) -> Part:
+    id = _part_id(model_id, array, number)
+    found = cluster.run(lambda client: client.get(index=MODELS, id=id))["_source"]
+    return Part(number, base64.b64decode(found["data"]), found["sha256"])
 
 
 def _own_digest(digest: str, facts: Mapping[str, Any]) -> str:

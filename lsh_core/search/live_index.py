@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.records import nothing_live
 from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
-from lsh_core.elastic.cluster import on_any_node, require_all_shards
-from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
+from lsh_core.elastic.whole_answers import require_all_shards
 from lsh_core.errors import (
     AirlshError,
     NotFoundError,
@@ -83,14 +82,18 @@ class LiveIndex:
         Seconds that a request waits for a node that answers.
     """
 
-    def __init__(
-        self, connection: Connection, name: str, index: str | None, *, wait_seconds: float = WAIT_SECONDS
-    ) -> None:
-        self._connection, self._name, self._index, self._wait_seconds = connection, name, index, wait_seconds
+    def __init__(self, cluster: Cluster, name: str, index: str | None, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._cluster, self._name, self._index, self._wait_seconds = (
+            cluster.waiting(wait_seconds),
+            name,
+            index,
+            wait_seconds,
+        )
+        # A hung node, or an address without a server, gets less time than a search may take.
+        self._brief = replace(self._cluster, request_seconds=max(wait_seconds, _BRIEFEST_SECONDS))
         self._resolved: SearchableBuild | None = None
         self._resolved_at = 0.0
         self._lock = threading.Lock()
-        self._turn = itertools.count()
 
     def build(self) -> SearchableBuild:
         """Return the current build.
@@ -157,7 +160,7 @@ class LiveIndex:
             return client.msearch(searches=searches, include_named_queries_score=hybrid or None)["responses"]
 
         try:
-            answer = on_any_node(self._connection, search, first=self._next_node(), wait_seconds=self._wait_seconds)
+            answer = self._cluster.run(search, first=self._cluster.nodes.next_home())
         except RequestRefusedError as error:
             filtered = next((ask for ask in asks if ask.filter is not None), asks[0])
             raise _refused(error.status, error.reason, build, filtered) from error
@@ -180,21 +183,12 @@ class LiveIndex:
         if self._index is not None and known is not None:
             return known  # A physical index does not move.
 
-        def find(client: Elasticsearch) -> SearchableBuild:
-            # A hung node, or an address without a server, gets less time than a search may take.
-            brief = client.options(request_timeout=max(self._wait_seconds, _BRIEFEST_SECONDS))
-            index = self._index or live_index(brief, self._name)
-            if index is None:
-                raise nothing_live(self._name)
-            if known is not None and known.index == index:
-                return known
-            return read_build(self._connection, client, self._name, index)
-
-        return on_any_node(self._connection, find, first=self._next_node(), wait_seconds=self._wait_seconds)
-
-    def _next_node(self) -> int:
-        """Return the next node: queries go round robin."""
-        return next(self._turn) % len(self._connection.urls)
+        index = self._index or live_index(self._brief, self._name)
+        if index is None:
+            raise nothing_live(self._name)
+        if known is not None and known.index == index:
+            return known
+        return read_build(self._cluster, self._name, index)
 
 
 def _search_error(response: Mapping[str, Any], build: SearchableBuild, ask: Ask) -> Exception:

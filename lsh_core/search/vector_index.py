@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ArgumentError, SettingsError
 from lsh_core.live.live_writer import LiveWriter, Written
@@ -80,10 +81,11 @@ class VectorIndex:
             raise ArgumentError("encoder", encoder, "must be a QueryEncoder: QueryEncoder(weights=...)")
         self._name, self._index = name, index
         self._connection, self._owned = found, not isinstance(connection, Connection)
-        self._live = LiveIndex(found, name, index, wait_seconds=wait_seconds)
+        cluster = Cluster(found, watch=False)
+        self._live = LiveIndex(cluster, name, index, wait_seconds=wait_seconds)
         self._encoder = encoder or QueryEncoder()
         self._searcher = Searcher(self._live, self._encoder)
-        self._writer = LiveWriter(found, name)
+        self._writer = LiveWriter(cluster, name)
         self._closed = False
 
     def __enter__(self) -> Self:

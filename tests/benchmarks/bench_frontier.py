@@ -119,7 +119,7 @@ def promises(searcher: VectorIndex, queries: str, services: Services) -> list[di
     build = searcher.build
     asked = QuerySet(np.load(queries))
     rows = services.connection.client().count(index=build.index)["count"]
-    truth = true_neighbours(services.connection, build.index, build.field, asked, K, rows=rows)
+    truth = true_neighbours(services.cluster, build.index, build.field, asked, K, rows=rows)
     kept = []
     for target in TARGETS:
         effort = build.curve.effort_for(target) if build.curve else None

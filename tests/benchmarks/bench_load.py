@@ -183,7 +183,7 @@ class Collector:
 def ready_made(settings: IndexSettings, build: str, services: Services) -> list[bytes]:
     """The very bodies that the load of `build` sent."""
     plan = read_plan(settings, build, services)
-    model = read_model(services.connection, settings.name, plan.vector.model_id)
+    model = read_model(services.cluster, settings.name, plan.vector.model_id)
     collector = Collector()
     load_plan = plan.load_plan(settings, build, services.connection.urls)
     sender = BulkSender(collector, NodePool(1), plan.index, wait_seconds=60)

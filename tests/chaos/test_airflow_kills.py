@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, BUILD
 from lsh_core.local.airflow_standalone import AirflowStandalone
@@ -81,6 +82,6 @@ def test_killed_task_is_tried_again_or_cleared(airflow: AirflowTasks, arena: Are
     arena.assert_exact(report)
     assert builds_of(arena.client, arena.name) == [report["build"]], f"seed {seed}: {stage}"
     assert_not_sent_again(arena.client, report["index"], report["build"], entries, documents, seed=seed)
-    assert holder_of(arena.client, arena.name, BUILD) is None
-    assert holder_of(arena.client, arena.name, ALIAS) is None
+    assert holder_of(Cluster(arena.connection), arena.name, BUILD) is None
+    assert holder_of(Cluster(arena.connection), arena.name, ALIAS) is None
     print(f"seed {seed}: {stage} {'killed' if killed else 'was over'}, {'cleared' if clears else 'tried again'}")

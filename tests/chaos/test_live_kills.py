@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lsh_core.builds.names import live_write_alias
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS
 from lsh_core.jobs.index import run_index
@@ -43,14 +44,15 @@ class Changed:
     def __init__(self, seed: int, folder: Path, node: ElasticsearchCluster, dask: DaskCluster) -> None:
         self.name, self.random, self.folder = f"changed-{seed}", random.Random(f"changed {seed}"), folder
         self._urls, self._dask, self._seed = node.urls, dask.address, seed
-        self.client: Elasticsearch = Connection(node.urls).client()
+        self.connection = Connection(node.urls)
+        self.client: Elasticsearch = self.connection.client()
         self.source = write_source(
             folder / "rows.parquet",
             [f"r{row}" for row in range(ROWS)],
             clustered(ROWS, DIMS, seed=seed),
             mark=list(range(ROWS)),
         )
-        services = Services(Connection(node.urls), dask.address)
+        services = Services(self.connection, dask.address)
         train(TrainSettings(name=self.name, source=self.source, metric="l2"), services)
         self.first = str(
             run_index(IndexSettings(name=self.name, source=self.source, recall_queries=40), services).index
@@ -128,7 +130,7 @@ def kill_in_its_move(changed: Changed, command: Command) -> str:
     client, name, before = changed.client, changed.name, index_behind(changed.client, changed.name)
 
     def holds() -> bool:
-        holder = holder_of(client, name, ALIAS)
+        holder = holder_of(Cluster(changed.connection), name, ALIAS)
         return holder is not None and holder.holder.endswith(f"process {command.pid}")
 
     moments: dict[str, Callable[[], bool]] = {

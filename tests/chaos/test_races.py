@@ -78,7 +78,7 @@ def assert_told(loser: Outcome, winner: Outcome) -> None:
 def not_live(services: Services, name: str, builds: list[str]) -> list[str]:
     """Return the builds that are not live, the one that a rollback goes to last."""
     client = services.connection.client()
-    demoted = {record.build: record.demoted_at or "" for record in BuildRecords(client).of(name)}
+    demoted = {record.build: record.demoted_at or "" for record in BuildRecords(services.cluster).of(name)}
     away = [build for build in builds if physical_index(name, build) != index_behind(client, name)]
     return sorted(away, key=lambda build: demoted[build])
 

@@ -51,6 +51,8 @@ class MemoryLine:
         method = getattr(self._server, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
+            if arguments[:1] == ("GET",):  # A ping is no call: a slow machine decides when one is sent.
+                return method(*arguments, **named)
             if self.before is not None:
                 self.before(name)
             if self.dead:

@@ -10,6 +10,7 @@ import numpy as np
 from lsh_core.builds.mapping import BuildMeta, build_body
 from lsh_core.builds.names import closed_alias, physical_index
 from lsh_core.builds.records import BuildRecords, BuildState
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.hyperplane import Hyperplane
@@ -32,7 +33,7 @@ def make_build(
 ) -> str:
     """Make a verified build of `rows`, ids with what their column `value` holds; return its index."""
     digest = fingerprint(model)
-    store_model(server, name, model, {})  # type: ignore[arg-type]
+    store_model(Cluster(server), name, model, {})  # type: ignore[arg-type]
     field = table_field(
         dims=DIMS, model_id=f"{name}-{digest[:12]}", fingerprint=digest, token_width=2, column="v", metric="l2"
     )
@@ -42,7 +43,7 @@ def make_build(
     server.create(index=index, aliases=[closed_alias(build, 1), *aliases], mappings=body["mappings"])
     for place, id in enumerate(sorted(rows)):
         server._write(index, id, {"value": rows[id], "airlsh": {"chunk": 0, "row": place}}, place)
-    BuildRecords(server).start(name, build, index=index, state=BuildState.VERIFIED, model_id=field.model_id)  # type: ignore[arg-type]
+    BuildRecords(Cluster(server)).start(name, build, index=index, state=BuildState.VERIFIED, model_id=field.model_id)  # type: ignore[arg-type]
     return index
 
 

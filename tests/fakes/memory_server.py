@@ -204,14 +204,23 @@ class MemoryServer:
         return Answer(_places(self._write(target, id, dict(document), version)))
 
     def update(
-        self, *, index: str, id: str, doc: Mapping[str, Any], upsert: Mapping[str, Any] | None = None, **_: Any
+        self,
+        *,
+        index: str,
+        id: str,
+        doc: Mapping[str, Any],
+        if_seq_no: int | None = None,
+        if_primary_term: int | None = None,
+        **_: Any,
     ) -> Answer:
-        """Merge `doc` into a document, or write `upsert` where there is none."""
+        """Merge `doc` into a document where the condition holds."""
         self._somebody_else()
         found = self._found(index, id)
-        if found is None and upsert is None:
+        if found is None:
             refuse(404, "document_missing_exception")
-        merged = dict(upsert or {}) if found is None else _merged(found.source or {}, doc)
+        if if_seq_no is not None and (found.seq_no, 1) != (if_seq_no, if_primary_term):
+            refuse(409, "version_conflict_engine_exception")
+        merged = _merged(found.source or {}, doc)
         return Answer({**_places(self._write(index, id, merged)), "get": {"_source": dict(merged)}})
 
     def bulk(self, *, index: str, operations: Sequence[Mapping[str, Any]], **_: Any) -> Answer:
@@ -220,8 +229,10 @@ class MemoryServer:
         items = list(self._bulk(index, lines, require_alias=False))
         return Answer({"items": items, "errors": any("error" in item for each in items for item in each.values())})
 
-    def perform_request(self, method: str, path: str, *, body: bytes, **_: Any) -> Answer:
-        """Answer a bulk request as it is on the wire."""
+    def perform_request(self, method: str, path: str, *, body: bytes = b"", **_: Any) -> Answer:
+        """Answer a ping, or a bulk request as it is on the wire."""
+        if method == "GET":
+            return Answer({"status": "green"})
         target, action = urlsplit(path).path.strip("/").split("/")
         if (method, action) != ("POST", "_bulk"):
             raise NotImplementedError(f"{method} {path}")

@@ -82,7 +82,7 @@ def test_repeated_ids_loaded_twice_and_resumed_once(services: Services, tmp_path
         stages.load(settings, build, services)
     away.rename(folder / "2.parquet")
     client = services.connection.client()
-    before, _ = ledger_totals(client, build)
+    before, _ = ledger_totals(services.cluster, build)
     assert before < ROWS
 
     report = run_index(settings, services, build)
@@ -120,7 +120,7 @@ def test_a_load_that_refuses_too_much_stops_early(services: Services, tmp_path: 
     assert 300 < stopped.value.dead_lettered < rows // 2
     assert stopped.value.dead_lettered * 2 == stopped.value.loaded
     assert "zero_vector" in str(stopped.value)
-    assert live_index(services.connection.client(), "stopped") is None
+    assert live_index(services.cluster, "stopped") is None
     letters = build_dead_letters("stopped", build, services)
     assert {letter.error for letter in letters} == {"zero_vector"}
 
@@ -236,7 +236,7 @@ def test_rows_of_ids_that_were_changed_live_count_as_replaced(services: Services
     source = write_source(tmp_path / "rows.parquet", ids, vectors)
     train(TrainSettings(name="changed-live", source=source, metric="l2"), services)
     new = pa.table({ID_COLUMN: ["id-7", "new"], VECTOR_COLUMN: vectors[:2].tolist()})
-    Journal(services.connection, "changed-live").append(
+    Journal(services.cluster, "changed-live").append(
         [
             Change("id-3", "delete"),
             Change("id-7", "upsert", pack_row(new, 0)),

@@ -14,7 +14,6 @@ import pytest
 
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.write_gate import read_write_fence
-from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD
 from lsh_core.elastic.system_indices import LEDGER
@@ -65,10 +64,9 @@ def _start(airflow: AirflowRest, services: Services, name: str, source: str) -> 
     """Trigger a run and wait until a few chunks are loaded; return the run, its build and its load's process."""
     conf = {"name": name, "source": source, "chunk_rows": CHUNK, "request_bytes": 1024, "posting_threads": 1}
     run = airflow.trigger(DAG, conf)
-    client = services.connection.client()
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        holder = holder_of(client, name, BUILD)
+        holder = holder_of(services.cluster, name, BUILD)
         if holder is not None and holder.build is not None and _chunks(services, holder.build) >= 5:
             process = re.search(r"process (\d+)", holder.holder)
             assert process is not None
@@ -89,7 +87,7 @@ def _chunks(services: Services, build: str) -> int:
     if not client.indices.exists(index=LEDGER):
         return 0
     client.indices.refresh(index=LEDGER)
-    return count(client, LEDGER, {"term": {"build": build}})
+    return services.cluster.count(LEDGER, {"term": {"build": build}})
 
 
 def test_a_load_survives_the_death_of_its_task_process(airflow: AirflowRest, services: Services, source: str) -> None:
@@ -107,19 +105,19 @@ def test_a_load_survives_the_death_of_its_task_process(airflow: AirflowRest, ser
     report = airflow.result(DAG, run, "summarise")
     assert report["promoted"]
     assert report["documents"] == ROWS
-    assert holder_of(services.connection.client(), "orphaned", BUILD) is None
+    assert holder_of(services.cluster, "orphaned", BUILD) is None
 
 
 def test_a_load_that_is_marked_failed_is_cancelled(airflow: AirflowRest, services: Services, source: str) -> None:
     run, build, _ = _start(airflow, services, "marked", source)
     client = services.connection.client()
-    index = BuildRecords(client).get("marked", build).index
+    index = BuildRecords(services.cluster).get("marked", build).index
     airflow.mark_failed(DAG, run)
-    _wait_until(lambda: not read_write_fence(client, index, build).is_open)
+    _wait_until(lambda: not read_write_fence(services.cluster, index, build).is_open)
     with dask_client(services) as dask:
         _wait_until(lambda: load_job.find(dask, build) is None)
     assert _chunks(services, build) < ROWS // CHUNK
-    _wait_until(lambda: BuildRecords(client).get("marked", build).state == "failed")
+    _wait_until(lambda: BuildRecords(services.cluster).get("marked", build).state == "failed")
     assert not client.indices.exists_alias(name="marked")
 
 
@@ -144,7 +142,7 @@ def test_a_run_whose_failed_tasks_alone_are_cleared_is_no_success_before_it_has_
     with pytest.raises(DagRunError):
         airflow.wait(DAG, run, lambda _: None)
     assert _states(airflow, run)["promote"] == "skipped"
-    assert holder_of(client, "cleared", BUILD) is None, "a run that was marked failed holds its name"
+    assert holder_of(services.cluster, "cleared", BUILD) is None, "a run that was marked failed holds its name"
 
     _clear(airflow, run, only_failed=True, include_downstream=False)
     with pytest.raises(DagRunError, match="clear promote with the option Downstream"):

@@ -50,7 +50,7 @@ class Case:
     def __init__(self, name: str, services: Services, folder: Path) -> None:
         self.name, self.services, self._folder = name, services, folder
         self.client = services.connection.client()
-        self.runs = BuildRecords(self.client)
+        self.runs = BuildRecords(services.cluster)
         spoiled = VECTORS.copy()
         spoiled[7] = 0
         self.source = write_source(folder / "rows.parquet", IDS, spoiled)
@@ -74,10 +74,10 @@ class Case:
 
     def write(self, identity: str) -> None:
         row = {"id": identity, "embedding": VECTORS[int(identity[1:])].tolist()}
-        LiveWriter(self.services.connection, self.name).upsert([row])
+        LiveWriter(self.services.cluster, self.name).upsert([row])
 
     def delete(self, identity: str) -> None:
-        LiveWriter(self.services.connection, self.name).delete([identity])
+        LiveWriter(self.services.cluster, self.name).delete([identity])
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_a_corrected_row_does_not_bring_back_what_was_deleted_live(
     case: Case, seen: Callable[[Callable[[], bool]], list[bool]], is_live: bool
 ) -> None:
     build = case.index()
-    index = str(live_index(case.client, case.name))
+    index = str(live_index(case.services.cluster, case.name))
     # Deletes are forgotten at once: a shard does so after an hour.
     case.client.indices.put_settings(index=index, settings={"index.gc_deletes": "0ms"})
     case.write("r7")

@@ -60,7 +60,7 @@ def held(services: Services, where: str, ids: list[str]) -> dict[str, bool]:
 
 
 def entries(services: Services, name: str) -> list[Entry]:
-    journal = Journal(services.connection, name)
+    journal = Journal(services.cluster, name)
     return [entry for page in journal.read(after=BEFORE_ALL, up_to=journal.barrier()) for entry in page]
 
 
@@ -93,7 +93,7 @@ def test_compaction_beside_writers_and_replays_loses_nothing(services: Services,
     taken_out: list[int] = []
 
     def write(number: int) -> None:
-        generator, writer = np.random.default_rng(number), LiveWriter(services.connection, "small")
+        generator, writer = np.random.default_rng(number), LiveWriter(services.cluster, "small")
         while not stopped.is_set():
             identity = f"r{number}" if generator.random() < 0.2 else f"w{number}-{generator.integers(6)}"
             gone = bool(generator.random() < 0.4)
@@ -111,7 +111,7 @@ def test_compaction_beside_writers_and_replays_loses_nothing(services: Services,
         try:
             while not stopped.is_set():
                 # Long enough for a replay and the count of what it changed: elsewhere it is an hour.
-                done = compact_journal(services.connection, "small", share=0, young_seconds=5)
+                done = compact_journal(services.cluster, "small", share=0, young_seconds=5)
                 taken_out.append(done.taken_out)
         except Exception as error:
             troubles.append(error)
@@ -123,7 +123,7 @@ def test_compaction_beside_writers_and_replays_loses_nothing(services: Services,
 
     assert not troubles
     assert held(services, report.index, list(model)) == model
-    compact_journal(services.connection, "small", share=0, young_seconds=0)
+    compact_journal(services.cluster, "small", share=0, young_seconds=0)
     left = entries(services, "small")
     assert sorted(entry.id for entry in left) == sorted(model)
     assert {entry.id: entry.kind == "upsert" for entry in left} == model
@@ -132,12 +132,12 @@ def test_compaction_beside_writers_and_replays_loses_nothing(services: Services,
 
 
 def test_what_is_young_or_of_use_stays(services: Services) -> None:
-    journal = Journal(services.connection, "young")
+    journal = Journal(services.cluster, "young")
     changes = [Change(each, "delete") for each in "aaab"]
     journal.append([*changes, Change("a", "delete", key="own"), Change("day=1", "mark"), Change("a", "delete")])
-    assert compact_journal(services.connection, "young", share=0).taken_out == 0
-    assert compact_journal(services.connection, "young", share=0.6, young_seconds=0).taken_out == 0
-    done = compact_journal(services.connection, "young", share=0.3, young_seconds=0)
+    assert compact_journal(services.cluster, "young", share=0).taken_out == 0
+    assert compact_journal(services.cluster, "young", share=0.6, young_seconds=0).taken_out == 0
+    done = compact_journal(services.cluster, "young", share=0.3, young_seconds=0)
     assert (done.changes, done.taken_out) == (7, 3)
     left = entries(services, "young")
     assert [(entry.id, entry.kind) for entry in left] == [
@@ -159,7 +159,7 @@ def test_the_watermark_of_a_source_counts_in_later_builds_too(services: Services
     new = write_source(tmp_path / "new.parquet", [*(each for each in IDS if each != "r2"), "new"], vectors)
     trained(services, "covered", old)
     first = index(services, "covered", old)
-    writer = LiveWriter(services.connection, "covered")
+    writer = LiveWriter(services.cluster, "covered")
     writer.upsert([row("new", vectors[0]), row("r1", vectors[1] + 9)])
     writer.delete(["r2"])
     covers = now()
@@ -167,7 +167,7 @@ def test_the_watermark_of_a_source_counts_in_later_builds_too(services: Services
     writer.delete(["r4"])
     # As old as the second change, and written only now: the source has a later word on r2, and none on r5.
     older = entries(services, "covered")[1].effective_position
-    written = Journal(services.connection, "covered").append(
+    written = Journal(services.cluster, "covered").append(
         [Change("r1", "delete", effective_position=older - 1), Change("r5", "delete", effective_position=older)]
     )
     writer.apply(written)
@@ -187,15 +187,15 @@ def test_the_watermark_of_a_source_counts_in_later_builds_too(services: Services
     promote_build(PromoteSettings(name="covered", build=second.build), services)
     third = index(services, "covered", new)
     assert third.replaced == 3
-    records = BuildRecords(client).of("covered")
+    records = BuildRecords(services.cluster).of("covered")
     watermark_of = {record.build: record.watermark for record in records}
     assert watermark_of[third.build] == watermark_of[second.build]
     assert watermark_of[first.build] == SourceWatermark()
 
     covered = deletable_position(records, third.index)
     assert covered == watermark_of[third.build].position
-    record_deleted(client, "covered", watermark_of[third.build])
-    compact_journal(services.connection, "covered", watermark=covered, share=0, young_seconds=0)
+    record_deleted(services.cluster, "covered", watermark_of[third.build])
+    compact_journal(services.cluster, "covered", watermark=covered, share=0, young_seconds=0)
     # Of r1 there is a change that is not covered: what it loses against stays.
     assert sorted(entry.id for entry in entries(services, "covered")) == ["late", "r1", "r3", "r4", "r5"]
     with pytest.raises(SettingsError, match=r"source_as_of.*the watermark of an earlier source"):
@@ -205,7 +205,7 @@ def test_the_watermark_of_a_source_counts_in_later_builds_too(services: Services
     # The live build's source covered nothing, but what was taken out cannot be replayed.
     fourth = index(services, "covered", new, promote=False)
     assert held(services, fourth.index, list(state)) == state
-    assert replay_changes(services.connection, "covered", first.index).changes == 5
+    assert replay_changes(services.cluster, "covered", first.index).changes == 5
     # What the live build holds of those that were taken out, nothing tells any more.
     assert rollback(RollbackSettings(name="covered", build=first.build), services).live == first.index
     settings = IndexSettings(name="covered", source=old)
@@ -215,7 +215,7 @@ def test_the_watermark_of_a_source_counts_in_later_builds_too(services: Services
     ):
         with pytest.raises(ChangesGoneError, match="have left the journal"):
             attempt()
-        assert BuildRecords(client).get("covered", first.build).state == "verified"
+        assert BuildRecords(services.cluster).get("covered", first.build).state == "verified"
     assert stages.verify(settings, third.build, services).replaced == 3
 
 
@@ -223,7 +223,7 @@ def test_live_changes_that_no_longer_fit_have_a_way_out(services: Services, tmp_
     source = write_source(tmp_path / "short.parquet", IDS, clustered(ROWS, DIMS))
     trained(services, "wider", source)
     index(services, "wider", source)
-    LiveWriter(services.connection, "wider").upsert([row("r7", clustered(1, DIMS)[0])])
+    LiveWriter(services.cluster, "wider").upsert([row("r7", clustered(1, DIMS)[0])])
     covers = now()
     wide = write_source(tmp_path / "wide.parquet", IDS, clustered(ROWS, 24))
     trained(services, "wider", wide)

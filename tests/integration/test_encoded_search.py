@@ -15,7 +15,6 @@ import pytest
 from click.testing import CliRunner
 
 from lsh_core.cli.main import main
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError
 from lsh_core.jobs.changes import upsert
@@ -200,10 +199,9 @@ def test_a_model_of_another_encoder_is_not_taken(services: Services, encoded: st
     trained = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
     assert not trained.reused
     assert trained.model.fingerprint == older.model.fingerprint
-    client = answering_client(services.connection)
-    kept = find_model(client, name, older.model.model_id).facts["encoder"]
+    kept = find_model(services.cluster, name, older.model.model_id).facts["encoder"]
     assert kept["fingerprint"] == made_by.fingerprint, "a build of the older one is gone on with"
-    facts = find_model(client, name).facts
+    facts = find_model(services.cluster, name).facts
     assert facts["source"] == str(tmp_path)
     assert facts["encoder"] == asdict(replace(made_by, fingerprint=other, spec=spec))
     again = train_or_reuse(raw_to_index(name, str(tmp_path)), services, fingerprint=other)
@@ -220,7 +218,7 @@ def test_no_model_is_made_of_vectors_that_are_not_of_the_encoder_that_was_asked_
     with pytest.raises(NotFoundError, match="its files do not say what made their vectors"):
         train_or_reuse(raw_to_index("of-no-encoder", str(tmp_path)), services, fingerprint="ab" * 32)
     with pytest.raises(NotFoundError, match="train one: airlsh train"):
-        find_model(answering_client(services.connection), "of-no-encoder")
+        find_model(services.cluster, "of-no-encoder")
 
 
 def test_an_index_of_plain_vectors_takes_no_text(services: Services, packages: pa.Table, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, m
 
     def check() -> tuple[GroundTruth, GroundTruth]:
         index, field = searcher.build.index, searcher.build.field
-        strangers = true_neighbours(services.connection, index, field, QuerySet(STRANGERS), K, rows=ROWS)
+        strangers = true_neighbours(services.cluster, index, field, QuerySet(STRANGERS), K, rows=ROWS)
         distances = brute_force(STRANGERS, metric)
         np.testing.assert_allclose(strangers.distances, np.sort(distances)[:, :K], rtol=1e-5, atol=1e-6)
         for query, ids in enumerate(strangers.ids):
@@ -79,7 +79,7 @@ def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, m
         np.testing.assert_allclose(
             [[each.distance for each in answer] for answer in scanned], strangers.distances, rtol=1e-4, atol=2e-3
         )
-        others = true_neighbours(services.connection, index, field, own, K, rows=ROWS)
+        others = true_neighbours(services.cluster, index, field, own, K, rows=ROWS)
         distances = brute_force(own.vectors, metric)
         distances[np.arange(60), np.arange(60)] = np.inf
         np.testing.assert_allclose(others.distances, np.sort(distances)[:, :K], rtol=1e-5, atol=1e-6)
@@ -103,7 +103,7 @@ def test_drawn_rows_are_the_same_for_the_same_seed(services: Services, tmp_path:
     build = VectorIndex(name, services.connection).build
 
     def draw(seed: int) -> QuerySet:
-        return draw_rows(services.connection, build.index, build.field.column, DIMS, 200, seed=seed)
+        return draw_rows(services.cluster, build.index, build.field.column, DIMS, 200, seed=seed)
 
     one, again, other = draw(1), draw(1), draw(2)
     assert one.ids == again.ids != other.ids
@@ -118,7 +118,7 @@ def test_recall_is_measured_with_rows_that_the_model_has_not_seen(services: Serv
 
     def draw(size: int) -> list[str]:
         field = searcher.build.field
-        return list(draw_unseen(services.connection, searcher.build.index, field.column, DIMS, size, seed=1).ids or ())
+        return list(draw_unseen(services.cluster, searcher.build.index, field.column, DIMS, size, seed=1).ids or ())
 
     held_out = {f"r{row}" for row in np.flatnonzero(are_held_out(np.arange(ROWS)))}
     assert len(draw(300)) == len(set(draw(300))) == 300

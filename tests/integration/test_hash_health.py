@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lsh_core.elastic.cluster import answering_client, count, refresh
 from lsh_core.elastic.connection import Connection
 from lsh_core.evaluation import token_counts
 from lsh_core.evaluation.build_health import measure_health
@@ -52,10 +51,10 @@ def test_every_list_is_counted_in_what_is_live_now(services: Services, tmp_path:
     moved = clustered(50, DIMS, seed=5)
     index.upsert([{"id": f"r{SAME + row}", "embedding": moved[row].tolist()} for row in range(50)])
     index.delete([f"r{row}" for row in range(SAME + 50, SAME + 350)])
-    client = answering_client(services.connection)
-    refresh(client, index.build.index)
+    client = services.connection.client()
+    services.cluster.refresh(index.build.index)
     left = np.concatenate([VECTORS[:SAME], moved, VECTORS[SAME + 350 :]])
-    assert count(client, index.build.index) == len(left)
+    assert services.cluster.count(index.build.index) == len(left)
 
     model = index.build.model
     words = index.build.field.tokens.words(np.arange(60))
@@ -67,12 +66,12 @@ def test_every_list_is_counted_in_what_is_live_now(services: Services, tmp_path:
     # Lists that are as near as each other to repeated rows may change places where rows are hashed together.
     differ = np.abs(np.bincount(model.encode(left).tokens.ravel(), minlength=60) - rows_of).sum()
     assert differ <= 0.02 * rows_of.sum()
-    counts = count_tokens(client, index.build, len(left))
+    counts = count_tokens(services.cluster, index.build, len(left))
     assert dict(zip(counts.words, counts.sizes.tolist(), strict=True)) == {
         word: rows for word, rows in zip(words, rows_of.tolist(), strict=True) if rows
     }
 
-    health = measure_health(services.connection, index.build, effort=5, queries=moved)
+    health = measure_health(services.cluster, index.build, effort=5, queries=moved)
     assert health is not None
     shares = rows_of[rows_of > 0] / rows_of.sum()
     assert (health.possible, health.used, health.sampled_rows) == (60, len(shares), None)
@@ -82,7 +81,7 @@ def test_every_list_is_counted_in_what_is_live_now(services: Services, tmp_path:
     assert len(health.hot) == 2
     met = [np.isin(tokens, probed).any(axis=1).mean() for probed in model.probe(moved, 5)]
     assert health.touched == pytest.approx(np.mean(met), abs=1e-5)
-    assert measure_health(services.connection, index.build, effort=None).touched == 1.0  # type: ignore[union-attr]
+    assert measure_health(services.cluster, index.build, effort=None).touched == 1.0  # type: ignore[union-attr]
 
 
 def test_rows_tell_of_more_tokens_than_are_counted(
@@ -91,13 +90,12 @@ def test_rows_tell_of_more_tokens_than_are_counted(
     indexed(services, tmp_path, "hyperplane", tables=20, bits=6)
     index = VectorIndex("healthy-hyperplane", services.connection)
     rows_of = np.bincount(index.build.model.encode(VECTORS).tokens.ravel(), minlength=20 << 6)
-    client = answering_client(services.connection)
-    whole = count_tokens(client, index.build, ROWS)
+    whole = count_tokens(services.cluster, index.build, ROWS)
     assert whole.sizes.tolist() == rows_of[rows_of > 0].tolist()
 
     monkeypatch.setattr(token_counts, "MAX_COUNTED", 1_000)
     monkeypatch.setattr(token_counts, "_SAMPLED_ENTRIES", 20 * 400)
-    some = count_tokens(client, index.build, ROWS)
+    some = count_tokens(services.cluster, index.build, ROWS)
     assert some.sampled_rows == 400
     assert 100 < len(some.words) < len(whole.words)
     exact = dict(zip(whole.words, whole.sizes.tolist(), strict=True))

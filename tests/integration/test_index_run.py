@@ -18,7 +18,6 @@ from lsh_core.builds.aliases import live_index, swap
 from lsh_core.builds.names import write_alias
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.write_gate import read_write_fence
-from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import (
     DeadLetterLimitError,
@@ -132,7 +131,7 @@ def test_a_model_of_another_name_or_length_is_refused(services: Services, tmp_pa
         run_index(IndexSettings(name="yours", source=source, model_id=mine.model_id), services)
     with pytest.raises(ModelMismatchError, match=f"{DIMS} numbers .*{mine.model_id}.*, given .*{DIMS + 1} numbers"):
         run_index(IndexSettings(name="mine", source=wider), services)
-    assert live_index(services.connection.client(), "yours") is None
+    assert live_index(services.cluster, "yours") is None
 
 
 def test_every_bad_row_is_a_dead_letter_with_its_place_and_reason(services: Services, tmp_path: Path) -> None:
@@ -167,7 +166,7 @@ def test_every_bad_row_is_a_dead_letter_with_its_place_and_reason(services: Serv
     with pytest.raises(DeadLetterLimitError, match="9 rows were refused, 0 are allowed") as caught:
         run_index(settings, services)
     assert "row 12: null_vector" in str(caught.value)
-    assert live_index(services.connection.client(), "spoiled") == before.index
+    assert live_index(services.cluster, "spoiled") == before.index
     assert list_builds("spoiled", services)[0].state == "failed"
 
     report = run_index(settings.model_copy(update={"max_dead_letters": 9}), services)
@@ -275,7 +274,7 @@ def test_a_run_goes_on_from_its_ledger_and_notices_what_is_missing(services: Ser
         stages.verify(settings, build, services)
     with pytest.raises(PromotionConflictError, match="is failed, not verified"):
         promote_build(PromoteSettings(name="again", build=build), services)
-    assert live_index(client, "again") is None
+    assert live_index(services.cluster, "again") is None
 
 
 def test_late_writers_are_fenced_off(services: Services, tmp_path: Path) -> None:
@@ -283,14 +282,14 @@ def test_late_writers_are_fenced_off(services: Services, tmp_path: Path) -> None
     train(TrainSettings(name="fenced", source=source, metric="l2"), services)
     report = run_index(IndexSettings(name="fenced", source=source), services)
     client = services.connection.client()
-    gate = read_write_fence(client, report.index, report.build)
+    gate = read_write_fence(services.cluster, report.index, report.build)
     assert not gate.is_open
     for epoch in range(gate.epoch + 1):
         alias = write_alias(report.build, epoch)
         answer = client.bulk(index=alias, operations=[{"index": {"_id": "late"}}, {"a": 1}], require_alias=True)
         assert answer["items"][0]["index"]["status"] == 404
         assert not client.indices.exists(index=alias)
-    assert count(client, report.index) == 500
+    assert services.cluster.count(report.index) == 500
 
 
 def test_a_source_that_changes_after_planning_fails_the_run(services: Services, tmp_path: Path) -> None:
@@ -303,7 +302,7 @@ def test_a_source_that_changes_after_planning_fails_the_run(services: Services, 
     write_source(path, list(range(700)), clustered(700, DIMS))
     with pytest.raises(SourceChangedError, match=r"rows\.parquet: changed after the run was planned"):
         stages.load(settings, build, services)
-    assert BuildRecords(services.connection.client()).get("changed", build).state == "failed"
+    assert BuildRecords(services.cluster).get("changed", build).state == "failed"
 
 
 def test_builds_are_promoted_rolled_back_and_retired(
@@ -314,14 +313,14 @@ def test_builds_are_promoted_rolled_back_and_retired(
     builds = [indexed("moving", source) for _ in range(3)]
     waiting = run_index(IndexSettings(name="moving", source=source, promote=False), services)
     assert not waiting.promoted
-    assert live_index(client, "moving") == builds[2].index
+    assert live_index(services.cluster, "moving") == builds[2].index
 
     promote_build(PromoteSettings(name="moving", build=waiting.build), services)
     back = rollback(RollbackSettings(name="moving"), services)
     assert (back.previous_index, back.live) == (waiting.index, builds[2].index)
 
     with pytest.raises(PromotionConflictError, match="was promoted after this run was planned"):
-        swap(client, "moving", expected=builds[0].index, new=builds[1].index)
+        swap(services.cluster, "moving", expected=builds[0].index, new=builds[1].index)
     assert list(client.indices.get_alias(name="moving")) == [builds[2].index]
     other = indexed("moving-2024", source)
     spared = retire(RetireSettings(name="moving", keep=1), services)
@@ -343,7 +342,7 @@ def test_of_two_first_promotions_at_once_one_wins(
     def promote(index: str, together: threading.Barrier) -> PromotionConflictError | None:
         together.wait(10)
         try:
-            swap(client, "rivals", expected=None, new=index)
+            swap(services.cluster, "rivals", expected=None, new=index)
         except PromotionConflictError as refused:
             return refused
         return None
@@ -353,7 +352,7 @@ def test_of_two_first_promotions_at_once_one_wins(
         with ThreadPoolExecutor(2) as pool:
             outcomes = list(pool.map(promote, rivals, [together, together]))
         assert sum(outcome is None for outcome in outcomes) == 1
-        assert live_index(client, "rivals") == rivals[outcomes.index(None)]
+        assert live_index(services.cluster, "rivals") == rivals[outcomes.index(None)]
         client.indices.delete_alias(index="_all", name="rivals")
 
 

@@ -150,7 +150,7 @@ def test_a_build_is_right_under_a_template_that_can_be_overridden(
     index = VectorIndex(NAME, services.connection)
     found = index.search(VECTORS[3], k=5, fields=["price"], probes=4)
     assert {hit.id for hit in found.neighbours} == exact_ids(IDS, VECTORS, VECTORS[3], 5)
-    live = live_index(client, NAME)
+    live = live_index(services.cluster, NAME)
     assert client.cluster.health(index=live)["unassigned_primary_shards"] == 0
     assert client.count(index=live, query={"term": {"price": 3.0}})["count"] == 1
     assert client.count(index=live, query={"exists": {"field": "price"}})["count"] == ROWS - 1
@@ -181,10 +181,10 @@ def test_a_state_index_is_right_under_a_template_or_refused(hostile: Hostile, se
     client.indices.delete(index=index, ignore_unavailable=True)
     if hostile.refused and "price" not in hostile.refused:
         with pytest.raises(IndexTemplateError, match="index template hostile"):
-            ensure_system_index(client, index)
+            ensure_system_index(services.cluster, index)
         assert not client.indices.exists(index=index)
         return
-    ensure_system_index(client, index)
+    ensure_system_index(services.cluster, index)
     client.index(index=index, id="one", document={"name": "one", "rows": 3}, refresh=True, timeout="5s")
     assert client.get(index=index, id="one")["_source"] == {"name": "one", "rows": 3}
     assert client.count(index=index, query={"term": {"rows": 3}})["count"] == 1

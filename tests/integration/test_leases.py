@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lsh_core.elastic import leases
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD, Caller, Lease, LeaseStore, hold, release
 from lsh_core.errors import LeaseHeldError, LeaseLostError
@@ -34,7 +35,7 @@ def test_of_twenty_callers_at_once_one_holds_and_the_others_are_told_who(connect
     def ask(number: int) -> None:
         start.wait()
         try:
-            with hold(connection, "crowd", BUILD, Caller(None, f"caller {number}")):
+            with hold(Cluster(connection), "crowd", BUILD, Caller(None, f"caller {number}")):
                 outcome["held"] += 1
                 holder.add(f"caller {number}")
                 done.wait(20)
@@ -56,27 +57,27 @@ def test_of_twenty_callers_at_once_one_holds_and_the_others_are_told_who(connect
 def test_epochs_grow_with_every_holder(connection: Connection) -> None:
     epochs = []
     for number in range(3):
-        with hold(connection, "growing", BUILD, _caller(str(number))) as lease:
+        with hold(Cluster(connection), "growing", BUILD, _caller(str(number))) as lease:
             epochs.append(lease.epoch)
     assert epochs == sorted(set(epochs))
 
 
 def test_a_kept_lease_is_its_callers_own_and_refuses_others_until_released(connection: Connection) -> None:
     one, other = _caller("one"), _caller("other")
-    with hold(connection, "kept", BUILD, one, build="b1", release=False) as first:
+    with hold(Cluster(connection), "kept", BUILD, one, build="b1", release=False) as first:
         pass
-    with pytest.raises(LeaseHeldError, match="run one"), hold(connection, "kept", BUILD, other, outwait=False):
+    with pytest.raises(LeaseHeldError, match="run one"), hold(Cluster(connection), "kept", BUILD, other, outwait=False):
         pass
-    with hold(connection, "kept", BUILD, one, build="b1", release=False) as second:
+    with hold(Cluster(connection), "kept", BUILD, one, build="b1", release=False) as second:
         assert second.epoch == first.epoch + 1
-        found = holder_of(connection.client(), "kept", BUILD)
+        found = holder_of(Cluster(connection), "kept", BUILD)
         assert found is not None
         assert (found.holder, found.build) == ("run one", "b1")
-    release(connection, "kept", BUILD, other)
-    assert holder_of(connection.client(), "kept", BUILD) is not None, "only its holder gives a lease back"
-    release(connection, "kept", BUILD, one)
-    assert holder_of(connection.client(), "kept", BUILD) is None
-    with hold(connection, "kept", BUILD, other) as third:
+    release(Cluster(connection), "kept", BUILD, other)
+    assert holder_of(Cluster(connection), "kept", BUILD) is not None, "only its holder gives a lease back"
+    release(Cluster(connection), "kept", BUILD, one)
+    assert holder_of(Cluster(connection), "kept", BUILD) is None
+    with hold(Cluster(connection), "kept", BUILD, other) as third:
         assert third.epoch > second.epoch
 
 
@@ -84,13 +85,16 @@ def test_who_watches_need_not_wait_for_the_end_of_a_dead_holders_minute(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.4)
-    with hold(connection, "watched", BUILD, _caller("dead")) as lease:
-        with pytest.raises(LeaseHeldError), hold(connection, "watched", BUILD, _caller("early"), watch=True):
+    with hold(Cluster(connection), "watched", BUILD, _caller("dead")) as lease:
+        with pytest.raises(LeaseHeldError), hold(Cluster(connection), "watched", BUILD, _caller("early"), watch=True):
             pass
         lease._stopped.set()  # As if killed: no heartbeat any more, and nothing given back.
-        with pytest.raises(LeaseHeldError), hold(connection, "watched", BUILD, _caller("other"), outwait=False):
+        with (
+            pytest.raises(LeaseHeldError),
+            hold(Cluster(connection), "watched", BUILD, _caller("other"), outwait=False),
+        ):
             pass
-        with hold(connection, "watched", BUILD, _caller("again"), watch=True) as taken:
+        with hold(Cluster(connection), "watched", BUILD, _caller("again"), watch=True) as taken:
             assert taken.epoch == lease.epoch + 1
 
 
@@ -100,14 +104,14 @@ def test_the_lease_of_a_dead_holder_is_waited_for_and_the_log_says_whose_it_is_a
     monkeypatch.setattr(leases, "TTL_SECONDS", 4.0)
     monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.4)
     monkeypatch.setattr(leases, "_QUIET_SECONDS", 0.5)
-    with hold(connection, "waited-for", BUILD, _caller("dead")) as lease:
+    with hold(Cluster(connection), "waited-for", BUILD, _caller("dead")) as lease:
         lease._stopped.set()
         lease._thread.join()
-        stored = LeaseStore(connection.client()).read("waited-for", BUILD)
+        stored = LeaseStore(Cluster(connection)).read("waited-for", BUILD)
         assert stored is not None
         with (
             caplog.at_level("WARNING", "lsh_core.elastic.leases"),
-            hold(connection, "waited-for", BUILD, _caller("next")) as taken,
+            hold(Cluster(connection), "waited-for", BUILD, _caller("next")) as taken,
         ):
             assert taken.epoch == lease.epoch + 1
             assert datetime.now(UTC) > stored.free_at
@@ -121,18 +125,18 @@ def test_a_holder_that_is_alive_is_named_with_the_time_when_its_name_is_free(
 ) -> None:
     monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.4)
     with (
-        hold(connection, "busy", BUILD, _caller("first")),
+        hold(Cluster(connection), "busy", BUILD, _caller("first")),
         pytest.raises(LeaseHeldError, match=r"run first holds the lease 'build' since .* is running .* is killed"),
-        hold(connection, "busy", BUILD, _caller("second")),
+        hold(Cluster(connection), "busy", BUILD, _caller("second")),
     ):
         pass
     assert not LeaseHeldError.final, "another try may find it free"
 
 
 def test_a_block_may_decide_at_its_end_whether_its_lease_is_kept(connection: Connection) -> None:
-    with hold(connection, "decided", BUILD, _caller("one"), release=False) as lease:
+    with hold(Cluster(connection), "decided", BUILD, _caller("one"), release=False) as lease:
         lease.release = True
-    assert holder_of(connection.client(), "decided", BUILD) is None
+    assert holder_of(Cluster(connection), "decided", BUILD) is None
 
 
 def test_the_lease_of_a_dead_holder_is_taken_over_and_the_dead_one_finds_out(
@@ -147,19 +151,19 @@ def test_the_lease_of_a_dead_holder_is_taken_over_and_the_dead_one_finds_out(
         if not silenced.is_set():
             beat(self, released=released)
 
-    with hold(connection, "dead", BUILD, _caller("dead")) as lease:
-        with pytest.raises(LeaseHeldError), hold(connection, "dead", BUILD, _caller("early")):
+    with hold(Cluster(connection), "dead", BUILD, _caller("dead")) as lease:
+        with pytest.raises(LeaseHeldError), hold(Cluster(connection), "dead", BUILD, _caller("early")):
             pass  # It beats.
         with monkeypatch.context() as patch:
             patch.setattr(Lease, "_write", silent)
             silenced.set()
-            with hold(connection, "dead", BUILD, _caller("next"), wait_seconds=10) as taken:
+            with hold(Cluster(connection), "dead", BUILD, _caller("next"), wait_seconds=10) as taken:
                 assert taken.epoch == lease.epoch + 1
                 patch.undo()
                 assert lease._lost.wait(10)
                 with pytest.raises(LeaseLostError):
                     lease.require()
                 taken.require()
-    found = LeaseStore(connection.client()).read("dead", BUILD)
+    found = LeaseStore(Cluster(connection)).read("dead", BUILD)
     assert found is not None
     assert found.identity == "next", "the one who lost it must not give it back"

@@ -84,10 +84,10 @@ def test_changes_are_found_at_once_and_survive_a_reindex_with_another_model(
     assert "r8" not in index.search(old[8], k=3).ids
 
     second = built("fresh", seed=5, promote=False)
-    replayed = replay_changes(services.connection, "fresh", second)
+    replayed = replay_changes(services.cluster, "fresh", second)
 
     assert replayed.changes == 4
-    assert len(changed_hashes(services.connection, "fresh", up_to=replayed.position)) == 4
+    assert len(changed_hashes(services.cluster, "fresh", up_to=replayed.position)) == 4
     assert versions(services, second, ["new", "r7", "r8"]) == versions(services, first, ["new", "r7", "r8"])
     services.connection.client().indices.refresh(index=second)
     later = VectorIndex("fresh", services.connection, index=second)
@@ -95,7 +95,7 @@ def test_changes_are_found_at_once_and_survive_a_reindex_with_another_model(
     assert later.search(added[2], k=1).ids == ["new"]
     assert "r8" not in later.search(old[8], k=3).ids
     # Nothing is left to do, and the way in is closed again.
-    assert replay_changes(services.connection, "fresh", second, after=replayed.position).changes == 0
+    assert replay_changes(services.cluster, "fresh", second, after=replayed.position).changes == 0
     aliases = services.connection.client().indices.get_alias(index=second)[second]["aliases"]
     assert replay_alias(second) not in aliases
 
@@ -139,7 +139,7 @@ def test_upsert_and_delete_read_parquet_files(services: Services, built: Build, 
 
     vectors[1, 3] = np.nan
     bad = write_source(tmp_path / "bad.parquet", ["fine", "broken"], vectors[:2])
-    journal = Journal(services.connection, "files")
+    journal = Journal(services.cluster, "files")
     before = journal.barrier()
     with pytest.raises(SourceError, match=r"bad\.parquet: row 1: nan: .*number 3"):
         upsert(UpsertSettings(name="files", source=bad), services)
@@ -163,7 +163,7 @@ def test_what_the_mapping_refuses_is_said_and_leaves_no_trace_in_the_journal(
     with pytest.raises(SourceError, match=r"row 1: column 'amount' holds 1.5, which int64 .*; nothing of it written"):
         index.upsert([row("d", vectors[1], amount=2.0), row("e", vectors[1], amount=1.5)])
     fresh = run_index(IndexSettings(name="typed", source=source, promote=False), services)
-    replayed = replay_changes(services.connection, "typed", fresh.index)
+    replayed = replay_changes(services.cluster, "typed", fresh.index)
     held = versions(services, fresh.index, ["a", "b", "c", "d", "e"])
     assert [identity for identity, version in held.items() if version is not None] == ["a", "c"]
     assert replayed.changes == 2
@@ -171,12 +171,12 @@ def test_what_the_mapping_refuses_is_said_and_leaves_no_trace_in_the_journal(
 
 def test_an_older_write_never_undoes_a_newer_delete(services: Services, built: Build) -> None:
     index = built("order")
-    journal, writer = Journal(services.connection, "order"), LiveWriter(services.connection, "order")
+    journal, writer = Journal(services.cluster, "order"), LiveWriter(services.cluster, "order")
     writer.upsert([row("a", clustered(1, DIMS)[0])])
     page = next(journal.read(after=-1, up_to=journal.barrier()))
     writer.delete(["a"])
     writer.apply(page)
-    replay_changes(services.connection, "order", index)
+    replay_changes(services.cluster, "order", index)
     assert versions(services, index, ["a"]) == {"a": None}
 
     again = [Change("x", "delete", key="once")]
@@ -193,30 +193,30 @@ def test_a_closed_way_in_is_waited_for_and_no_index_is_made_in_its_place(service
         lambda writer: writer.upsert([row("q", clustered(1, DIMS)[0])]),
     ):
         with pytest.raises(UnavailableError, match="live build of closed"):
-            call(LiveWriter(services.connection, "closed", wait_seconds=0.2))
+            call(LiveWriter(services.cluster, "closed", wait_seconds=0.2))
     assert not client.indices.exists(index=alias.lower())
     written: list[Any] = []
-    waiting = threading.Thread(target=lambda: written.append(LiveWriter(services.connection, "closed").delete(["r2"])))
+    waiting = threading.Thread(target=lambda: written.append(LiveWriter(services.cluster, "closed").delete(["r2"])))
     waiting.start()
     client.indices.update_aliases(actions=[{"add": {"index": index, "alias": alias, "is_hidden": True}}])
     waiting.join()
     assert written[0].changed == 1
     assert versions(services, index, ["r2"]) == {"r2": None}
     # What was journalled while the way was closed is in the journal, and replay brings it.
-    replay_changes(services.connection, "closed", index)
+    replay_changes(services.cluster, "closed", index)
     assert versions(services, index, ["r1"]) == {"r1": None}
 
 
 def test_a_build_that_is_closed_is_waited_for_and_its_changes_stay(services: Services, built: Build) -> None:
     index = built("shut")
-    client, journal = services.connection.client(), Journal(services.connection, "shut")
+    client, journal = services.connection.client(), Journal(services.cluster, "shut")
     new = {"id": "new", "embedding": clustered(1, DIMS)[0], "title": "added"}
     client.indices.close(index=index)
     with pytest.raises(UnavailableError, match="index_closed_exception"):
-        LiveWriter(services.connection, "shut", wait_seconds=0.2).upsert([row("r1", clustered(1, DIMS)[0]), new])
+        LiveWriter(services.cluster, "shut", wait_seconds=0.2).upsert([row("r1", clustered(1, DIMS)[0]), new])
     client.indices.open(index=index)
     (page,) = journal.read(after=-1, up_to=journal.barrier())
-    LiveWriter(services.connection, "shut").apply(page)
+    LiveWriter(services.cluster, "shut").apply(page)
     assert None not in versions(services, index, ["r1", "new"]).values()
 
 
@@ -235,22 +235,22 @@ def test_texts_of_every_kind_are_written_live(services: Services, built: Build, 
 def test_a_fence_whose_promotion_died_is_opened_by_a_writer_that_waits(services: Services, built: Build) -> None:
     index = built("deserted")
     client = services.connection.client()
-    with hold(services.connection, "deserted", ALIAS, Caller("dead", "a promotion that dies")) as lease:
-        assert fence_live(client, "deserted", index, lease.epoch)
-    assert LiveWriter(services.connection, "deserted").delete(["r1"]).changed == 1
+    with hold(services.cluster, "deserted", ALIAS, Caller("dead", "a promotion that dies")) as lease:
+        assert fence_live(services.cluster, "deserted", index, lease.epoch)
+    assert LiveWriter(services.cluster, "deserted").delete(["r1"]).changed == 1
     assert versions(services, index, ["r1"]) == {"r1": None}
     assert client.indices.exists_alias(index=index, name=live_write_alias(index))
 
 
 def test_a_build_that_does_not_take_a_change_is_not_to_be_published(services: Services, built: Build) -> None:
     index = built("proof")
-    LiveWriter(services.connection, "proof").upsert([row("a", clustered(1, DIMS)[0])])
-    journal = Journal(services.connection, "proof")
+    LiveWriter(services.cluster, "proof").upsert([row("a", clustered(1, DIMS)[0])])
+    journal = Journal(services.cluster, "proof")
     entry = next(journal.read(after=-1, up_to=journal.barrier()))[0]
     short = pa.table({"airlsh.id": ["short"], "airlsh.vector": [[1.0, 2.0]]})
     journal.append([Change("short", "upsert", pack_row(short, 0))])
     with pytest.raises(VerificationError, match=r"change of 'short' \(the vector has 2 numbers, 16 are wanted\)"):
-        replay_changes(services.connection, "proof", index)
+        replay_changes(services.cluster, "proof", index)
     journal.append([Change("short", "delete")])
-    assert replay_changes(services.connection, "proof", index, after=entry.position).changes == 2
-    assert live_index(services.connection.client(), "proof") == index
+    assert replay_changes(services.cluster, "proof", index, after=entry.position).changes == 2
+    assert live_index(services.cluster, "proof") == index

@@ -65,7 +65,7 @@ def test_the_build_is_verified_and_live(kind: str, report: IndexReport, services
     if kind == "hnsw":  # Rows of the graph are found more easily than other queries: no reason to do less for these.
         assert report.effort >= 150
         build = VectorIndex(f"kind-{kind}", services.connection).build
-        assert measure_health(services.connection, build, effort=150) is None  # There are no tokens.
+        assert measure_health(services.cluster, build, effort=150) is None  # There are no tokens.
     shown = show_build(f"kind-{kind}", None, services)
     assert shown.summary.model_id == report.model_id
     assert show_model(report.model_id, services).model == kind

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SettingsError
 from lsh_core.evaluation.exact import exact_neighbours
@@ -102,7 +101,7 @@ def test_a_metric_of_a_package(services: Services, tmp_path: Path) -> None:
 def test_the_server_scores_by_each_metric(name: str, one_node: Any) -> None:
     """The query of a metric scores all rows that pass a filter; its distances are those that are measured here."""
     metric, rows, column = metric_named(name), VECTORS[:300], "an 'odd' column"
-    client, index = answering_client(Connection(tuple(one_node.urls))), f"scored-{name}"
+    client, index = Connection(tuple(one_node.urls)).client(), f"scored-{name}"
     vector = {"type": "dense_vector", "dims": DIMS, "similarity": metric.similarity, "index_options": {"type": "flat"}}
     client.indices.create(index=index, mappings={"properties": {column: vector, "even": {"type": "boolean"}}})
     lines: list[Any] = []

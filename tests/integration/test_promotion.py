@@ -75,7 +75,7 @@ def make(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Make:
             aliases={f"airlsh-c-{build}-0": {"is_hidden": True}},
         )
         client.index(index=index, id="7", document=row, refresh=True)
-        BuildRecords(client).start(NAME, build, index=index, state=state, model_id=first.model_id)
+        BuildRecords(services.cluster).start(NAME, build, index=index, state=state, model_id=first.model_id)
         return build
 
     return made
@@ -178,11 +178,11 @@ def test_whoever_is_refused_is_told_who_holds_the_lease(services: Services, make
     build = make()
     ann = Caller("ann", "Ann on laptop")
     with (
-        hold(services.connection, NAME, ALIAS, ann),
+        hold(services.cluster, NAME, ALIAS, ann),
         pytest.raises(LeaseHeldError, match="Ann on laptop holds the lease 'alias'"),
     ):
         promote_build(PromoteSettings(name=NAME, build=build), services)
-    with hold(services.connection, NAME, BUILD, ann):
+    with hold(services.cluster, NAME, BUILD, ann):
         told = retire(RetireSettings(name=NAME), services)
         assert told.retired == ()
         assert "Ann on laptop holds the lease 'build'" in told.skipped["*"]
@@ -213,31 +213,30 @@ def test_a_build_that_cannot_be_searched_is_not_promoted(services: Services, mak
 
 
 def test_a_swap_whose_fence_was_taken_away_is_refused(services: Services, make: Make, live: str) -> None:
-    client = services.connection.client()
     old, new = physical_index(NAME, live), physical_index(NAME, make())
-    with hold(services.connection, NAME, ALIAS, Caller("dead", "a promoter that sleeps")) as lease:
+    with hold(services.cluster, NAME, ALIAS, Caller("dead", "a promoter that sleeps")) as lease:
         epoch = lease.epoch
-        assert fence_live(client, NAME, old, epoch)
+        assert fence_live(services.cluster, NAME, old, epoch)
         assert not behind(services, LIVE_WAYS)
-    with hold(services.connection, NAME, ALIAS, Caller("writer", "a writer that waited")) as lease:
-        assert repair_live(client, NAME, lease.epoch)
+    with hold(services.cluster, NAME, ALIAS, Caller("writer", "a writer that waited")) as lease:
+        assert repair_live(services.cluster, NAME, lease.epoch)
     assert behind(services, LIVE_WAYS) == [old]
 
-    assert not swap(client, NAME, expected=old, new=new, along=moving_actions(NAME, old, new, epoch))
+    assert not swap(services.cluster, NAME, expected=old, new=new, along=moving_actions(NAME, old, new, epoch))
     assert behind(services, NAME) == behind(services, LIVE_WAYS) == [old]
 
 
 def test_a_live_build_without_a_gate_is_given_one(services: Services, live: str) -> None:
     client, index = services.connection.client(), physical_index(NAME, live)
     client.indices.delete_alias(index=index, name=live_write_alias(index))
-    assert repair_live(client, NAME, 1)
+    assert repair_live(services.cluster, NAME, 1)
     assert behind(services, NAME) == behind(services, LIVE_WAYS) == [index]
 
 
 def test_a_promotion_that_fails_takes_its_fence_along(
     services: Services, make: Make, live: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, old, build = services.connection.client(), physical_index(NAME, live), make()
+    old, build = physical_index(NAME, live), make()
     calls: list[bool] = []
 
     def broken_tail(name: str, build: str, services: Services) -> int:
@@ -250,7 +249,7 @@ def test_a_promotion_that_fails_takes_its_fence_along(
     with pytest.raises(PromotionConflictError, match="the tail was not taken"):
         make_live(NAME, build, services, expected=old)
     assert calls == [True, False]  # The bulk before the fence, the tail behind it.
-    gate = read_live_fence(client, NAME, old)
+    gate = read_live_fence(services.cluster, NAME, old)
     assert gate is not None
     assert gate.epoch is None
 
@@ -284,7 +283,7 @@ def test_an_abandoned_build_is_gone_with_all_that_led_to_it(services: Services, 
     client = services.connection.client()
     build = make(state=BuildState.LOADING)
     index = physical_index(NAME, build)
-    allow_writes(client, index, build, 1)
+    allow_writes(services.cluster, index, build, 1)
     with pytest.raises(PromotionConflictError, match=f"build {live} is live"):
         abandon(AbandonSettings(name=NAME, build=live), services)
 
@@ -294,7 +293,7 @@ def test_an_abandoned_build_is_gone_with_all_that_led_to_it(services: Services, 
     assert not client.indices.exists_alias(name=ledger_alias(build, 1))
     with pytest.raises(NotFoundError):
         abandon(AbandonSettings(name=NAME, build=build), services)
-    assert live_index(client, NAME) == physical_index(NAME, live)
+    assert live_index(services.cluster, NAME) == physical_index(NAME, live)
 
 
 def test_a_killed_runs_build_is_retired_after_the_grace_time(services: Services, make: Make, live: str) -> None:

@@ -50,7 +50,6 @@ def red(services: Services) -> Iterator[tuple[str, ...]]:
 def test_a_red_index_stops_neither_a_run_nor_a_start_nor_the_doctor(
     services: Services, red: tuple[str, ...], tmp_path: Path
 ) -> None:
-    client = services.connection.client()
     (url,) = services.connection.urls
     source = write_source(tmp_path / "rows.parquet", [f"r{row}" for row in range(60)], clustered(60, 4))
     train(TrainSettings(name="beside-red", source=source, metric="l2", lists=4), services)
@@ -66,10 +65,12 @@ def test_a_red_index_stops_neither_a_run_nor_a_start_nor_the_doctor(
         assert f"index {index} is red: no node takes shard 0: node does not match index setting" in told.output
     assert "FAIL  red index" not in told.output
 
-    BuildRecords(client).start("forgotten", BUILD, index=OWN, state=BuildState.FAILED, model_id="m", settings={})
-    commands = {each.index: each.command for each in red_indices(client, url)}
+    BuildRecords(services.cluster).start(
+        "forgotten", BUILD, index=OWN, state=BuildState.FAILED, model_id="m", settings={}
+    )
+    commands = {each.index: each.command for each in red_indices(services.cluster, url)}
     assert commands["foreign"] == f"curl -X DELETE {url}/foreign"
     subprocess.run(shlex.split(commands["foreign"]), check=True, capture_output=True)
     ended = CliRunner().invoke(main, shlex.split(commands[OWN])[1:])
     assert ended.exit_code == 0, ended.output
-    assert red_indices(client, url) == ()
+    assert red_indices(services.cluster, url) == ()

@@ -113,13 +113,13 @@ def test_a_partition_becomes_what_its_source_is_once(lake: Lake) -> None:
     }
     assert len(held) == 700
 
-    journal = Journal(lake.services.connection, lake.name)
+    journal = Journal(lake.services.cluster, lake.name)
     before = journal.barrier()
     again = lake.refresh("1")
     assert (again.upserted, again.deleted, again.unchanged, again.generation) == (0, 0, True, 1)
     assert not journal.has_any(after=before)
 
-    writer = LiveWriter(lake.services.connection, lake.name)
+    writer = LiveWriter(lake.services.cluster, lake.name)
     writer.delete(["a100"])
     writer.upsert([{"id": "a101", "embedding": [1.0] * DIMS, "stamp": 1}])
     assert lake.refresh("1").unchanged
@@ -183,7 +183,7 @@ def test_an_id_that_moves_belongs_to_its_new_partition(lake: Lake, order: str) -
 def test_a_write_that_is_newer_than_the_refresh_stays(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.index()
     lake.write("1", {"a0": 50, "a1": 51})
-    writer = LiveWriter(lake.services.connection, lake.name)
+    writer = LiveWriter(lake.services.cluster, lake.name)
     upserted = refreshing._upsert
 
     def meanwhile(*arguments: Any) -> int:
@@ -235,7 +235,7 @@ def test_a_killed_refresh_goes_on_and_others_know_what_it_did(
             patch.setattr(PartitionStore, "update", dies_after(1, PartitionStore.update))
         with pytest.raises(Killed):
             lake.refresh("1")
-    journal = Journal(lake.services.connection, lake.name)
+    journal = Journal(lake.services.cluster, lake.name)
     between = journal.barrier()
 
     result = lake.refresh("1")
@@ -258,7 +258,7 @@ def test_a_refresh_during_a_rebuild_counts_in_the_new_build_and_after_a_rollback
     assert lake.refresh("1").deleted == 100
 
     promote_build(PromoteSettings(name=lake.name, build=built.build), lake.services)
-    assert live_index(lake.services.connection.client(), lake.name) == built.index
+    assert live_index(lake.services.cluster, lake.name) == built.index
     assert lake.held() == lake.wanted()
 
     rollback(RollbackSettings(name=lake.name, build=older.build), lake.services)
@@ -357,7 +357,7 @@ def test_ten_writers_and_three_partitions_during_a_reindex_a_promotion_and_a_rol
 
     def write(number: int) -> None:
         generator = np.random.default_rng(number)
-        writer = LiveWriter(lake.services.connection, lake.name)
+        writer = LiveWriter(lake.services.cluster, lake.name)
         for turn in takewhile(lambda _: not stopped.is_set(), count()):
             identity = f"w{number}-{generator.integers(20)}"
             if generator.random() < 0.4:
@@ -407,19 +407,19 @@ def test_ten_writers_and_three_partitions_during_a_reindex_a_promotion_and_a_rol
     wanted |= {each: (f"day={day}", turn) for day, rows in landed.items() for each, turn in rows.items()}
     assert lake.held() == wanted
     promote_build(PromoteSettings(name=lake.name, build=second.build), lake.services)
-    assert live_index(lake.services.connection.client(), lake.name) == second.index
+    assert live_index(lake.services.cluster, lake.name) == second.index
     assert lake.held() == wanted
 
 
 def test_two_at_one_partition_and_two_at_two(lake: Lake) -> None:
     lake.index()
     somebody = Caller("somebody", "somebody on a machine, process 1")
-    with hold(lake.services.connection, lake.name, "partition:day=1", somebody) as lease:
+    with hold(lake.services.cluster, lake.name, "partition:day=1", somebody) as lease:
         with pytest.raises(LeaseHeldError, match="somebody on a machine, process 1"):
             lake.refresh("1")
         assert lake.refresh("2").upserted == 300
-        store = PartitionStore(lake.services.connection, lake.name, "day=1", epoch=lease.epoch)
-        late = PartitionStore(lake.services.connection, lake.name, "day=1", epoch=lease.epoch)
+        store = PartitionStore(lake.services.cluster, lake.name, "day=1", epoch=lease.epoch)
+        late = PartitionStore(lake.services.cluster, lake.name, "day=1", epoch=lease.epoch)
         assert store.begin("one").generation == 1
         with pytest.raises(LeaseLostError):
             late.begin("another")
@@ -433,15 +433,15 @@ def test_a_refresh_that_wakes_up_after_another_took_over_appends_nothing(
     monkeypatch.setattr("lsh_core.sources.batches.ROWS_AT_ONCE", 50)
     lake.index()
     lake.write("1", {f"a{each}": 1000 for each in range(200)})
-    journal = Journal(lake.services.connection, lake.name)
+    journal = Journal(lake.services.cluster, lake.name)
     upsert = LiveWriter.upsert
     calls: list[int] = []
 
     def asleep(self: LiveWriter, *arguments: Any, **options: Any) -> Any:
         calls.append(len(calls))
         if len(calls) == 3:
-            store = PartitionStore(lake.services.connection, lake.name, "day=1", epoch=1000)
-            with fenced_journal_alias(lake.services.connection, store.digest, 1000):
+            store = PartitionStore(lake.services.cluster, lake.name, "day=1", epoch=1000)
+            with fenced_journal_alias(lake.services.cluster, store.digest, 1000):
                 store.begin("of other files")
             calls.append(journal.barrier())
         return upsert(self, *arguments, **options)
@@ -459,7 +459,7 @@ def test_a_refresh_that_wakes_up_after_another_took_over_appends_nothing(
 
 def test_what_cannot_be_refreshed_is_said_and_changes_nothing(lake: Lake, tmp_path: Path) -> None:
     lake.index()
-    journal = Journal(lake.services.connection, lake.name)
+    journal = Journal(lake.services.cluster, lake.name)
     before = journal.barrier()
     with pytest.raises(SourceError, match=r"has no partition 'day=3': did you mean day=.\? there are day=1, day=2"):
         lake.refresh("3")
@@ -488,7 +488,7 @@ def test_only_the_types_of_the_partition_itself_must_be_those_of_the_build(lake:
         shutil.rmtree(lake.folder / f"day={day}", ignore_errors=True)
         (lake.folder / f"day={day}").mkdir()
         write_source(lake.folder / f"day={day}" / "part.parquet", ["c1", "c2"], clustered(2, DIMS), stamp=stamps)
-    journal = Journal(lake.services.connection, lake.name)
+    journal = Journal(lake.services.cluster, lake.name)
     before = journal.barrier()
     with pytest.raises(InputError, match="stamp"):
         lake.refresh("2")

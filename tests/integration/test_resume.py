@@ -15,7 +15,6 @@ import pytest
 from lsh_core.builds.names import write_alias
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.write_gate import allow_writes, read_write_fence
-from lsh_core.elastic.cluster import count
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD, Caller, hold
 from lsh_core.elastic.system_indices import LEDGER
@@ -92,7 +91,7 @@ def _wait_for_chunks(services: Services, build: str, least: int) -> int:
     while time.monotonic() < deadline:
         if client.indices.exists(index=LEDGER):
             client.indices.refresh(index=LEDGER)
-            if (found := count(client, LEDGER, {"term": {"build": build}})) >= least:
+            if (found := services.cluster.count(LEDGER, {"term": {"build": build}})) >= least:
                 return found
         time.sleep(0.05)
     raise TimeoutError(f"{build} has no {least} chunks in the ledger")
@@ -111,7 +110,7 @@ def test_a_job_whose_submitter_was_killed_is_adopted(services: Services, submitt
     own = replace(services, caller=Caller("the run", "the second try"))
     before = _entries(services, build)
     assert len(before) < ROWS // 200
-    another = hold(services.connection, settings.name, BUILD, Caller("another run", "another run"), outwait=False)
+    another = hold(services.cluster, settings.name, BUILD, Caller("another run", "another run"), outwait=False)
     with pytest.raises(LeaseHeldError, match="the first try"), another:
         pass
     assert stages.load(settings, build, own).adopted
@@ -128,8 +127,8 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     settings, build = submitter
     _stop_load(services, build)
     client = services.connection.client()
-    record = BuildRecords(client).get(settings.name, build)
-    gate = read_write_fence(client, record.index, build)
+    record = BuildRecords(services.cluster).get(settings.name, build)
+    gate = read_write_fence(services.cluster, record.index, build)
     assert gate.is_open, "nobody was left to close it"
     before = _entries(services, build)
 
@@ -187,12 +186,12 @@ def test_a_load_whose_gate_is_taken_stops_and_leaves_no_entry(services: Services
     own = replace(services, caller=Caller("the run", "the run"))
     for stage in (stages.check, stages.plan, stages.create):
         stage(settings, build, own)
-    index = BuildRecords(services.connection.client()).get(name, build).index
+    index = BuildRecords(services.cluster).get(name, build).index
     taken: list[dict[int, int]] = []
 
     def usurp() -> None:
         _wait_for_chunks(services, build, 3)
-        allow_writes(services.connection.client(), index, build, 1000)
+        allow_writes(services.cluster, index, build, 1000)
         taken.append(_entries(services, build))
 
     usurper = threading.Thread(target=usurp)
@@ -217,7 +216,7 @@ def test_of_two_runs_of_one_name_the_second_is_told_who_is_at_it(services: Servi
     train(TrainSettings(name="contended", source=source, metric="l2"), services)
     holder = Caller("somebody", "somebody on a machine, process 1")
     with (
-        hold(services.connection, "contended", BUILD, holder),
+        hold(services.cluster, "contended", BUILD, holder),
         pytest.raises(LeaseHeldError, match="somebody on a machine, process 1"),
     ):
         run_index(IndexSettings(name="contended", source=source), services)

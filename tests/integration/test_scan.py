@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.scan import scan
 from lsh_core.errors import RequestRefusedError
@@ -35,7 +36,7 @@ def open_views(connection: Connection) -> int:
 def test_each_document_is_seen_once_as_it_was(connection: Connection, page: int) -> None:
     before = open_views(connection)
     seen = []
-    pages = scan(connection, INDEX, {"match_all": {}}, page=page, docvalue_fields=[{"field": "number"}])
+    pages = scan(Cluster(connection), INDEX, {"match_all": {}}, page=page, docvalue_fields=[{"field": "number"}])
     for number, hits in enumerate(pages):
         assert len(hits) <= page
         seen += [(hit["_id"], hit["fields"]["number"][0]) for hit in hits]
@@ -48,7 +49,7 @@ def test_each_document_is_seen_once_as_it_was(connection: Connection, page: int)
 
 def test_a_scan_that_is_left_early_closes_its_view(connection: Connection) -> None:
     before = open_views(connection)
-    pages = scan(connection, INDEX, {"match_all": {}}, page=5)
+    pages = scan(Cluster(connection), INDEX, {"match_all": {}}, page=5)
     assert len(next(pages)) == 5
     assert open_views(connection) > before
     pages.close()  # type: ignore[attr-defined]
@@ -58,5 +59,5 @@ def test_a_scan_that_is_left_early_closes_its_view(connection: Connection) -> No
 def test_a_page_that_fails_ends_the_scan(connection: Connection) -> None:
     before = open_views(connection)
     with pytest.raises(RequestRefusedError, match="no_such_query"):
-        list(scan(connection, INDEX, {"no_such_query": {}}, page=5))
+        list(scan(Cluster(connection), INDEX, {"no_such_query": {}}, page=5))
     assert open_views(connection) == before

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.aliases import live_index
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.server_check import check_server
 from lsh_core.errors import AccessError, CertificateError, UnsupportedServerError
@@ -42,14 +42,14 @@ def indexed(node: SecuredNode, dask_cluster: Any, tmp_path_factory: pytest.TempP
     path = tmp_path_factory.mktemp("security") / "rows.parquet"
     source = write_source(path, [f"r{row}" for row in range(ROWS)], clustered(ROWS, DIMS))
     services = Services(node.connection("airlsh_builder"), dask_cluster.address)
-    check_server(services.connection)
+    check_server(services.cluster)
     train(TrainSettings(name=NAME, source=source, metric="l2"), services)
     indices = [
         run_index(IndexSettings(name=NAME, source=source, promote=True, recall_queries=40), services).index
         for _ in range(2)
     ]
     rollback(RollbackSettings(name=NAME), services)
-    assert live_index(answering_client(services.connection), NAME) == indices[0]
+    assert live_index(services.cluster, NAME) == indices[0]
     return node
 
 
@@ -67,7 +67,7 @@ def test_nobody_may_do_more_than_their_role(indexed: SecuredNode) -> None:
     admin = indexed.connection().client()
     admin.index(index="other", id="1", document={"a": 1}, refresh=True)
     searcher = indexed.connection("airlsh_searcher")
-    live = live_index(admin, NAME)
+    live = live_index(Cluster(indexed.connection()), NAME)
     assert live is not None
     refused: list[Callable[[], object]] = [
         lambda: VectorIndex(NAME, searcher).upsert([NEW]),
@@ -95,7 +95,7 @@ def test_nobody_may_do_more_than_their_role(indexed: SecuredNode) -> None:
 )
 def test_wrong_credentials_are_said_without_being_shown(node: SecuredNode, fields: dict[str, Any], said: str) -> None:
     with pytest.raises(AccessError, match=said) as raised:
-        answering_client(node.connection(**fields), wait_seconds=0)
+        Cluster(node.connection(**fields), 0).require_answer()
     assert "wr0ng" not in str(raised.value)
 
 
@@ -103,7 +103,7 @@ def test_a_fingerprint_and_a_client_certificate_let_in(node: SecuredNode) -> Non
     mine = node.authority.sign("mine", password="k3y")
     shown = {"client_cert": str(mine.certificate), "client_key": str(mine.key), "client_key_password": "k3y"}
     for fields in (shown, {"ca_fingerprint": node.authority.fingerprint}, {"http_compress": True}):
-        answering_client(node.connection(**fields), wait_seconds=0)
+        Cluster(node.connection(**fields), 0).require_answer()
 
 
 def test_certificates_that_do_not_fit_are_named_with_a_remedy(node: SecuredNode, open_folder: Path) -> None:
@@ -122,13 +122,13 @@ def test_certificates_that_do_not_fit_are_named_with_a_remedy(node: SecuredNode,
     }
     for said, connection in refused.items():
         with pytest.raises(CertificateError, match=said):
-            answering_client(connection, wait_seconds=0)
+            Cluster(connection, 0).require_answer()
 
 
 def test_http_to_a_server_with_tls_says_so_and_sends_no_password(node: SecuredNode) -> None:
     plain = Connection((node.url.replace("https:", "http:"),), username="admin", password=PASSWORD)
     with pytest.raises(UnsupportedServerError, match=r"wants TLS.*write https") as raised:
-        answering_client(plain, wait_seconds=0)
+        Cluster(plain, 0).require_answer()
     assert PASSWORD not in str(raised.value)
 
 
@@ -194,6 +194,6 @@ def test_a_search_through_a_proxy_with_a_path_and_a_client_certificate(
     shown = {"client_cert": str(mine.certificate), "client_key": str(mine.key), "client_key_password": "k3y"}
     assert VectorIndex(NAME, Connection(**trusting, **shown)).search(id="r2").neighbours
     with pytest.raises(CertificateError, match=r"wants a client certificate.* Give AIRLSH_ES_CLIENT_CERT"):
-        answering_client(Connection(**trusting), wait_seconds=0)
+        Cluster(Connection(**trusting), 0).require_answer()
     with pytest.raises(CertificateError, match="expired"):
-        answering_client(Connection(**{**trusting, "urls": (proxy(days=-1),)}, **shown), wait_seconds=0)
+        Cluster(Connection(**{**trusting, "urls": (proxy(days=-1),)}, **shown), 0).require_answer()

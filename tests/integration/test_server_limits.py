@@ -71,7 +71,7 @@ def test_more_than_a_thousand_columns_are_indexed(services: Services, tmp_path: 
     report = run_index(settings_of(tmp_path, **columns), services)
     assert (report.documents, report.dead_lettered) == (ROWS, 0)
     client = services.connection.client()
-    assert client.count(index=live_index(client, NAME), query={"term": {"f1099": 7}})["count"] == 1
+    assert client.count(index=live_index(services.cluster, NAME), query={"term": {"f1099": 7}})["count"] == 1
 
 
 def test_twenty_levels_and_dotted_names_that_collide_with_nothing_are_indexed(
@@ -80,7 +80,7 @@ def test_twenty_levels_and_dotted_names_that_collide_with_nothing_are_indexed(
     report = run_index(settings_of(tmp_path, deep=nested(19), m=structs("a.b", "c", "a.d")), services)
     assert (report.documents, report.dead_lettered) == (ROWS, 0)
     client = services.connection.client()
-    assert client.count(index=live_index(client, NAME), query={"term": {"m.a.b": 7}})["count"] == 1
+    assert client.count(index=live_index(services.cluster, NAME), query={"term": {"m.a.b": 7}})["count"] == 1
 
 
 @pytest.mark.parametrize(

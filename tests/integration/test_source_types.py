@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsh_core.elastic.cluster import answering_client, count, search
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import SchemaError
 from lsh_core.jobs.dead_letters import build_dead_letters
@@ -58,8 +57,7 @@ def indexed(services: Services, tmp_path: Path) -> Indexed:
         for number, each in enumerate(tables):
             pq.write_table(each, tmp_path / f"{number}.parquet", **(written or {}))
         report = run_index(IndexSettings(name=NAME, source=str(tmp_path), promote=False, **settings), services)
-        client = answering_client(services.connection)
-        answer = search(client, report.index, size=1_000, source_exclude_vectors=False)
+        answer = services.cluster.search(report.index, size=1_000, source_exclude_vectors=False)
         return report, {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
 
     return run
@@ -81,9 +79,8 @@ def test_int96_dates_are_the_dates_that_were_written(indexed: Indexed, services:
         None,
     ]
     assert documents["r1"]["nested"] == ["0001-01-01T00:00:00.000000Z"]
-    client = answering_client(services.connection)
     for limits in ({"lt": "0001-01-02"}, {"gt": "9999-12-30"}, {"gte": "1969-12-31", "lt": "1970-01-01"}):
-        assert count(client, report.index, {"range": {"at": limits}}) == ROWS // 4
+        assert services.cluster.count(report.index, {"range": {"at": limits}}) == ROWS // 4
 
 
 def test_dates_that_no_document_holds_are_dead_letters_in_plain_words(indexed: Indexed, services: Services) -> None:

@@ -37,12 +37,12 @@ def test_a_span_that_runs_again_counts_what_is_done_and_sends_nothing(services: 
     client.indices.refresh(index="airlsh-ledger")
     before = client.search(**ledger, size=100, seq_no_primary_term=True, sort="chunk")["hits"]["hits"]
     span = SpanTask(
-        connection=services.connection,
+        cluster=services.cluster,
         name=settings.name,
         index=plan.index,
         epoch=1_000_000,  # Never opened: any request of the loader would be refused, and raise.
         plan=plan.load_plan(settings, build, services.connection.urls),
-        key=ledger_key(client, plan, build),
+        key=ledger_key(services.cluster, plan, build),
         span=Span(plan.files[0], tuple(plan.chunks())),
         wait_seconds=30,
     )

@@ -14,7 +14,6 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from lsh_core.builds.records import BuildRecords
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.jobs import index as stages
 from lsh_core.jobs import refresh as refreshing
@@ -43,7 +42,7 @@ def rows(first: int, count: int, day: dt.date) -> pa.Table:
 
 
 def held(services: Services, name: str) -> dict[str, str]:
-    client = answering_client(services.connection)
+    client = services.connection.client()
     client.indices.refresh(index=name)
     hits = client.search(index=name, size=2_000, source=["day"])["hits"]["hits"]
     return {hit["_id"]: hit["_source"]["day"] for hit in hits}
@@ -68,11 +67,11 @@ def test_a_run_reads_the_version_that_it_began_with(services: Services, tmp_path
     assert (report.documents, report.source_format, report.source_version) == (300, "delta", "2")
     assert held(services, name) == {f"r{row}": str(NEXT) for row in range(300, 600)}
     assert "  source     delta table, version 2" in list(report_lines(report))
-    client = answering_client(services.connection)
+    client = services.connection.client()
     mapping = client.indices.get_mapping(index=report.index)[report.index]["mappings"]
     assert mapping["_meta"]["airlsh"]["source_version"] == "2"
     assert mapping["properties"]["day"]["type"] == "date"
-    assert BuildRecords(client).get(name, "b1").source_version == "2"
+    assert BuildRecords(services.cluster).get(name, "b1").source_version == "2"
 
     named = run_index(IndexSettings(name=name, source=source, source_version="0"), services)
     assert (named.documents, named.source_version) == (300, "0")
@@ -129,7 +128,7 @@ def test_what_is_left_out_is_in_every_report(services: Services, tmp_path: Path)
     report = run_index(IndexSettings(name=name, source=source, columns=("day",)), services)
     assert report.documents == 600
     assert expected.items() <= report.to_json().items()
-    record = BuildRecords(answering_client(services.connection)).get(name, report.build)
+    record = BuildRecords(services.cluster).get(name, report.build)
     assert all(expected.items() <= record.stages.to_json()[stage].items() for stage in ("check", "plan"))
     (line,) = (each for each in report_lines(report) if each.startswith("  left out"))
     assert "1 file is not read" in line

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import MissingPackageError
 from lsh_core.jobs.builds import list_builds, show_build
@@ -52,7 +51,7 @@ def test_a_worker_without_tensorflow_is_found_before_there_is_an_index(
     needs = rf"^model {model_id}, on each Dask worker, needs the package tensorflow, .*pip install 'airlsh\[features\]'"
     with one_without_tensorflow(dask_cluster.address), pytest.raises(MissingPackageError, match=needs):
         run_index(IndexSettings(name=name, source=source), services)
-    assert answering_client(services.connection).indices.get(index=f"airlsh-{name}-*").body == {}
+    assert services.connection.client().indices.get(index=f"airlsh-{name}-*").body == {}
     (build,) = list_builds(name, services)
     assert build.state == "failed"
     record = show_build(name, build.build, services).record

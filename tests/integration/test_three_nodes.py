@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lsh_core.elastic.cluster import copies_missing
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.copies import copies_missing
 from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
 from lsh_core.errors import ShardsMissingError
 from lsh_core.jobs.index import run_index
@@ -100,10 +100,9 @@ def prepared(
     model = make_source(tmp_path / "source", rows=ROWS, dims=16, seed=len(name), bad=0)
     source = str(tmp_path / "source")
     train(TrainSettings(name=name, source=source, metric="l2", sample=2_000), services)
-    client = services.connection.client(looking)
     for index in MAPPINGS:
-        ensure_system_index(client, index)
-    assert copies_missing(client, ["airlsh-*"], seconds=60) == 0
+        ensure_system_index(services.cluster, index)
+    assert copies_missing(services.cluster, ["airlsh-*"], seconds=60) == 0
     slow = {"chunk_rows": 100, "request_bytes": 8192}
     return IndexSettings(name=name, source=source, shards=3, **{**slow, **options}), model
 
@@ -159,7 +158,7 @@ def test_without_replicas_a_node_that_is_gone_fails_the_run_and_one_that_is_back
     settings, model = prepared(services, tmp_path, "gone", looking, replicas=1)
     client = services.connection.client(looking)
     old = run_index(settings, services)
-    assert copies_missing(client, [old.index], seconds=60) == 0
+    assert copies_missing(services.cluster, [old.index], seconds=60) == 0
     settings = settings.model_copy(update={"replicas": 0, "node_wait_seconds": 5})
     try:
         with (

@@ -10,6 +10,7 @@ import pytest
 
 from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
 from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import LEDGER, ensure_system_index
 from lsh_core.errors import LoadError
@@ -21,9 +22,14 @@ INDEX, BUILD = "airlsh-gated-b1", "b1"
 
 
 @pytest.fixture
-def client(one_node: Any) -> Iterator[Elasticsearch]:
-    client = Connection(tuple(one_node.urls)).client()
-    ensure_system_index(client, LEDGER)
+def cluster(one_node: Any) -> Cluster:
+    return Cluster(Connection(tuple(one_node.urls)))
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Elasticsearch]:
+    client = cluster.connection.client()
+    ensure_system_index(cluster, LEDGER)
     client.indices.create(index=INDEX, aliases={closed_alias(BUILD, 0): {"is_hidden": True}})
     yield client
     client.indices.delete(index=INDEX)
@@ -46,32 +52,32 @@ def _refused(client: Elasticsearch, epoch: int) -> bool:
     return refused == 2
 
 
-def test_only_the_epoch_that_opened_the_gate_writes(client: Elasticsearch) -> None:
-    assert read_write_fence(client, INDEX, BUILD) == WriteFence(False, 0)
+def test_only_the_epoch_that_opened_the_gate_writes(cluster: Cluster, client: Elasticsearch) -> None:
+    assert read_write_fence(cluster, INDEX, BUILD) == WriteFence(False, 0)
     assert _refused(client, 0)
-    allow_writes(client, INDEX, BUILD, 3)
+    allow_writes(cluster, INDEX, BUILD, 3)
     _write(client, 3)
-    allow_writes(client, INDEX, BUILD, 5)
+    allow_writes(cluster, INDEX, BUILD, 5)
     _write(client, 5)
     assert _refused(client, 3)
     with pytest.raises(LoadError, match="epoch 5 works"):
-        allow_writes(client, INDEX, BUILD, 3)
+        allow_writes(cluster, INDEX, BUILD, 3)
     with pytest.raises(LoadError, match="epoch 5 works"):
-        fence_writes(client, INDEX, BUILD, 4)
+        fence_writes(cluster, INDEX, BUILD, 4)
     _write(client, 5)
-    fence_writes(client, INDEX, BUILD, 6)
+    fence_writes(cluster, INDEX, BUILD, 6)
     assert _refused(client, 5)
-    assert read_write_fence(client, INDEX, BUILD) == WriteFence(False, 6)
+    assert read_write_fence(cluster, INDEX, BUILD) == WriteFence(False, 6)
 
 
-def test_of_many_at_once_the_highest_epoch_stays(client: Elasticsearch) -> None:
+def test_of_many_at_once_the_highest_epoch_stays(cluster: Cluster, client: Elasticsearch) -> None:
     start = threading.Barrier(8)
     late: list[int] = []
 
     def move(epoch: int) -> None:
         start.wait()
         try:
-            (allow_writes if epoch % 2 else fence_writes)(client, INDEX, BUILD, epoch)
+            (allow_writes if epoch % 2 else fence_writes)(cluster, INDEX, BUILD, epoch)
         except LoadError:
             late.append(epoch)
 
@@ -81,5 +87,5 @@ def test_of_many_at_once_the_highest_epoch_stays(client: Elasticsearch) -> None:
     for thread in threads:
         thread.join()
     assert 8 not in late
-    assert read_write_fence(client, INDEX, BUILD) == WriteFence(False, 8)
+    assert read_write_fence(cluster, INDEX, BUILD) == WriteFence(False, 8)
     assert list(client.indices.get_alias(index=INDEX)[INDEX]["aliases"]) == [closed_alias(BUILD, 8)]

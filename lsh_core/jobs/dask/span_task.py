@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from lsh_core.builds.names import write_alias
-from lsh_core.elastic.cluster import on_any_node
-from lsh_core.elastic.connection import Connection
-from lsh_core.elastic.node_pool import NodePool
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.bulk_transport import ElasticTransport
@@ -28,7 +26,7 @@ from lsh_core.sources.reading import check_unchanged
 from lsh_core.sources.source_file import Chunk, SourceFile, Span
 
 if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +38,7 @@ class SpanTask:
     The task carries no vectors, and its result carries only counts.
     """
 
-    connection: Connection
+    cluster: Cluster
     name: str
     index: str
     epoch: int
@@ -63,8 +61,8 @@ def load_span(task: SpanTask) -> int:
         return rows
     loader = ChunkLoader(
         task.plan,
-        read_model(task.connection, task.name, task.plan.vector.model_id),
-        build_sender(task.connection, write_alias(task.plan.build, task.epoch), task.index, task.wait_seconds),
+        read_model(task.cluster, task.name, task.plan.vector.model_id),
+        build_sender(task.cluster, write_alias(task.plan.build, task.epoch), task.index, task.wait_seconds),
         partial(_record, task),
     )
     for entry in loader.load(task.span.file, pending):
@@ -76,26 +74,22 @@ def load_span(task: SpanTask) -> int:
 def _pending(task: SpanTask) -> list[Chunk]:
     """Return the chunks of `task` without a ledger entry."""
     files = {chunk.file: task.span.file for chunk in task.span.chunks}
-    done = on_any_node(
-        task.connection,
-        lambda client: Ledger(client, task.key).done(files, task.span.chunks),
-        wait_seconds=task.wait_seconds,
-        watch=True,
-    )
+    done = Ledger(task.cluster.waiting(task.wait_seconds), task.key).done(files, task.span.chunks)
     return [chunk for chunk in task.span.chunks if chunk.number not in done]
 
 
 @lru_cache(maxsize=2)
-def build_sender(connection: Connection, alias: str, index: str, wait_seconds: float) -> BulkSender:
+def build_sender(cluster: Cluster, alias: str, index: str, wait_seconds: float) -> BulkSender:
     """Return the sender of this process for one build.
 
     The next span uses its knowledge of the nodes.
     """
     return BulkSender(
-        ElasticTransport(connection, alias),
-        NodePool(len(connection.urls), offset=crc32(alias.encode())),
+        ElasticTransport(cluster, alias),
+        cluster.nodes,
         index,
         wait_seconds,
+        offset=crc32(alias.encode()),
     )
 
 
@@ -104,21 +98,18 @@ def _record(
 ) -> None:
     check_unchanged(file)  # Checked between the read of the rows and the claim that they are loaded.
 
-    def write(client: Elasticsearch) -> None:
-        write_dead_letters(client, dead_letters)
-        Ledger(client, task.key).write(file, entry, chunk, epoch=task.epoch)
-
-    first = _answering(task.connection, entry)
-    on_any_node(task.connection, write, first=first, wait_seconds=task.wait_seconds, watch=True)
+    cluster, first = task.cluster.waiting(task.wait_seconds), _answering(task.cluster, entry)
+    write_dead_letters(cluster, dead_letters, first=first)
+    Ledger(cluster, task.key).write(file, entry, chunk, epoch=task.epoch, first=first)
 
 
-def _answering(connection: Connection, entry: LedgerEntry) -> int:
+def _answering(cluster: Cluster, entry: LedgerEntry) -> int:
     """Return the number of a node that has just accepted rows of this chunk.
 
     Such a node does not hang.
     """
     took = [story["node"] for story in entry.nodes if story["rows"]]
-    return connection.urls.index(took[-1]) if took and took[-1] in connection.urls else 0
+    return cluster.urls.index(took[-1]) if took and took[-1] in cluster.urls else 0
 
 
 def _announce(build: str, entry: LedgerEntry) -> None:

@@ -14,7 +14,7 @@ from lsh_core.builds.names import physical_index
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
 from lsh_core.builds.stage_facts import CheckFacts
 from lsh_core.choices import listed
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Lease
 from lsh_core.elastic.server_check import check_server
 from lsh_core.elastic.system_indices import MAPPINGS, ensure_system_index
@@ -29,8 +29,6 @@ from lsh_core.models.store import find_model
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-
     from lsh_core.models.store import StoredModel
     from lsh_core.sources.columns import SourceColumns
     from lsh_core.sources.dataset import Dataset
@@ -51,14 +49,14 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     PromotionConflictError
         The build is resumed with promotion, and another build was promoted since it was planned.
     """
-    client = answering_client(services.connection)
-    runs = BuildRecords(client)
+    cluster = services.cluster
+    runs = BuildRecords(cluster)
     record = runs.find(settings.name, build)
     if record is None:
         _warn_of_unfinished(runs, settings.name)
     elif settings.promote:
-        _require_promotable(client, record)
-    up_to = Journal(services.connection, settings.name).barrier()  # Before the source is looked at.
+        _require_promotable(cluster, record)
+    up_to = Journal(services.cluster, settings.name).barrier()  # Before the source is looked at.
     dataset, columns = read_source(settings, record)
     if not dataset.rows:
         raise SourceError(settings.source, "has no rows")
@@ -67,16 +65,16 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     fields = fields_for(
         settings.source, columns.others, vector=settings.vector, text=settings.text_field, overrides=overrides
     )
-    facts = check_server(services.connection)
+    facts = check_server(services.cluster)
     for index in MAPPINGS:
-        ensure_system_index(client, index)
-    purge_expired_dead_letters(client)
-    live = live_index(client, settings.name)
-    stored = find_model(client, settings.name, _planned_model(settings, build, record))
+        ensure_system_index(cluster, index)
+    purge_expired_dead_letters(cluster)
+    live = live_index(cluster, settings.name)
+    stored = find_model(cluster, settings.name, _planned_model(settings, build, record))
     require_same_space(settings, columns, stored)
-    check_index(client, settings, build, stored, fields, rows=dataset.rows, nodes=facts.data_nodes)
+    check_index(cluster, settings, build, stored, fields, rows=dataset.rows, nodes=facts.data_nodes)
     watermark = (
-        source_watermark(services.connection, settings.name, settings.source_as_of, live, up_to)
+        source_watermark(services.cluster, settings.name, settings.source_as_of, live, up_to)
         if record is None
         else record.watermark
     )
@@ -111,10 +109,10 @@ def check(settings: IndexSettings, build: str, services: Services, lease: Lease)
     )
 
 
-def _require_promotable(client: Elasticsearch, record: BuildRecord) -> None:
+def _require_promotable(cluster: Cluster, record: BuildRecord) -> None:
     """Raise `PromotionConflictError` if the promotion of a resumed build would be refused at the end of its run."""
     name, build = record.name, record.build
-    live = live_index(client, name)
+    live = live_index(cluster, name)
     if live in (record.expected_live, record.index):
         return
     promote = f"airlsh builds promote {name} --build {build}"

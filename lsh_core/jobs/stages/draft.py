@@ -9,6 +9,7 @@ from lsh_core.builds.field_limits import check_field_count
 from lsh_core.builds.mapping import BuildMeta, VectorField, build_body, default_shards
 from lsh_core.builds.names import physical_index
 from lsh_core.elastic.capacity import require_room
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.index_creation import creatable, try_body
 from lsh_core.metrics import metric_named
 from lsh_core.models.registry import load_model, model_class
@@ -16,15 +17,13 @@ from lsh_core.retrieval.registry import retrieval_of
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-
     from lsh_core.models.store import StoredModel
 
 _NUMBER_BYTES = 4
 
 
 def check_index(
-    client: Elasticsearch,
+    cluster: Cluster,
     settings: IndexSettings,
     build: str,
     stored: StoredModel,
@@ -47,7 +46,7 @@ def check_index(
         The server refuses it for another reason.
     """
     index = physical_index(settings.name, build)
-    if client.indices.exists(index=index):  # From an earlier try of the same run.
+    if cluster.run(lambda client: client.indices.exists(index=index)):  # From an earlier try of the same run.
         return
     vector = _draft_vector(settings, stored)
     shards, replicas = shape(settings, vector, rows=rows, nodes=nodes)
@@ -56,8 +55,8 @@ def check_index(
     check_field_count(settings.source, body["mappings"])
     copies = 1 + replicas
     stored_bytes = rows * vector.dims * _NUMBER_BYTES * len(vector.vector_paths) * min(copies, nodes)
-    require_room(client, shards=shards * copies, stored_bytes=stored_bytes)
-    try_body(client, index, creatable(client, index, body))
+    require_room(cluster, shards=shards * copies, stored_bytes=stored_bytes)
+    try_body(cluster, index, creatable(cluster, index, body))
 
 
 def shape(settings: IndexSettings, vector: VectorField, *, rows: int, nodes: int) -> tuple[int, int]:

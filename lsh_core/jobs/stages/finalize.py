@@ -5,7 +5,6 @@ from __future__ import annotations
 from lsh_core.builds.finalize import finalize_index
 from lsh_core.builds.stage_facts import FinalizeFacts
 from lsh_core.builds.write_gate import fence_writes
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import Lease
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import read_plan
@@ -16,9 +15,13 @@ from lsh_core.settings import IndexSettings
 @stage
 def finalize(settings: IndexSettings, build: str, services: Services, lease: Lease) -> FinalizeFacts:
     """Fence the loaders, and make the index ready for searches."""
-    client = answering_client(services.connection)
+    cluster = services.cluster
     plan = read_plan(settings, build, services)
-    fence_writes(client, plan.index, build, lease.epoch)
-    finalize_index(client, plan.index, replicas=plan.replicas)
-    size = client.indices.stats(index=plan.index, metric="store", filter_path="_all.primaries.store.size_in_bytes")
+    fence_writes(cluster, plan.index, build, lease.epoch)
+    finalize_index(cluster, plan.index, replicas=plan.replicas)
+    size = cluster.run(
+        lambda client: client.indices.stats(
+            index=plan.index, metric="store", filter_path="_all.primaries.store.size_in_bytes"
+        )
+    )
     return FinalizeFacts(bytes=size["_all"]["primaries"]["store"]["size_in_bytes"])

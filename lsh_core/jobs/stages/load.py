@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.builds.stage_facts import LoadFacts
 from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LeaseLostError
 from lsh_core.jobs.dask import load_job
@@ -28,7 +28,6 @@ from lsh_core.sources.spans import plan_spans
 
 if TYPE_CHECKING:
     from distributed import Client
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +41,11 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     A job that an earlier try of this run left on Dask is adopted if it may still write. Otherwise it is cancelled, and
     the write fence is opened for this try alone before the ledger is read.
     """
-    client = answering_client(services.connection)
+    cluster = services.cluster
     plan = read_plan(settings, build, services)
-    key = ledger_key(client, plan, build)
+    key = ledger_key(cluster, plan, build)
     chunks = plan.chunks()
-    refusals = _refusal_limit(settings, build, services, client)
+    refusals = _refusal_limit(settings, build, services, cluster)
 
     def check() -> None:
         lease.require()
@@ -54,15 +53,15 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
 
     try:
         with dask_client(services) as dask:
-            job = _running_job(dask, build, read_write_fence(client, plan.index, build))
+            job = _running_job(dask, build, read_write_fence(cluster, plan.index, build))
             adopted = job is not None
             if job is None:
                 load_job.cancel(dask, build)
-                allow_writes(client, plan.index, build, lease.epoch)
-                done = Ledger(client, key).done(plan.files, chunks)
+                allow_writes(cluster, plan.index, build, lease.epoch)
+                done = Ledger(cluster, key).done(plan.files, chunks)
                 pending = [chunk for chunk in chunks if chunk.number not in done]
                 if pending:
-                    BuildRecords(client).record_state(build, BuildState.LOADING)
+                    BuildRecords(cluster).record_state(build, BuildState.LOADING)
                 tasks = _tasks(settings, build, services, plan, key, lease.epoch, pending, dask)
                 job = load_job.submit(dask, build, lease.epoch, tasks)
             else:
@@ -76,7 +75,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     except BaseException as error:
         _close(services, plan, build, lease, error)
         raise
-    BuildRecords(answering_client(services.connection)).advance(settings.name, build, BuildState.LOADED)
+    BuildRecords(services.cluster).advance(settings.name, build, BuildState.LOADED)
     return LoadFacts(
         rows_read=job.rows,
         skipped=plan.rows - job.rows,
@@ -85,17 +84,18 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     )
 
 
-def ledger_key(client: Elasticsearch, plan: BuildPlan, build: str) -> LedgerKey:
+def ledger_key(cluster: Cluster, plan: BuildPlan, build: str) -> LedgerKey:
     """Return the ledger key that the entries of this build share."""
-    settings = client.indices.get_settings(index=plan.index, flat_settings=True)[plan.index]["settings"]
+    found = cluster.run(lambda client: client.indices.get_settings(index=plan.index, flat_settings=True))
+    settings = found[plan.index]["settings"]
     return LedgerKey(build, settings["index.uuid"], plan.vector.fingerprint, plan.settings_fingerprint)
 
 
-def _refusal_limit(settings: IndexSettings, build: str, services: Services, client: Elasticsearch) -> DeadLetterLimit:
-    rows, dead_lettered = ledger_totals(client, build)
+def _refusal_limit(settings: IndexSettings, build: str, services: Services, cluster: Cluster) -> DeadLetterLimit:
+    rows, dead_lettered = ledger_totals(cluster, build)
 
     def examples() -> tuple[str, ...]:
-        dead_letters = read_dead_letters(answering_client(services.connection), build, limit=_EXAMPLES)
+        dead_letters = read_dead_letters(services.cluster, build, limit=_EXAMPLES)
         return tuple(str(dead_letter) for dead_letter in dead_letters)
 
     return DeadLetterLimit(settings, build, rows=rows, dead_lettered=dead_lettered, examples=examples)
@@ -126,7 +126,7 @@ def _close(services: Services, plan: BuildPlan, build: str, lease: Lease, cause:
     if isinstance(cause, LeaseLostError):
         return  # The fence belongs to another run.
     try:
-        fence_writes(answering_client(services.connection, wait_seconds=5), plan.index, build, lease.epoch)
+        fence_writes(services.cluster.waiting(5), plan.index, build, lease.epoch)
     except Exception as error:
         cause.add_note(f"late writers could not be kept from {plan.index}: {error}")
 
@@ -142,10 +142,10 @@ def _tasks(
     dask: Client,
 ) -> list[SpanTask]:
     _, threads = worker_threads(dask)
-    load_plan = plan.load_plan(settings, build, services.connection.urls)
+    load_plan = plan.load_plan(settings, build, services.cluster.urls)
     return [
         SpanTask(
-            connection=services.connection,
+            cluster=services.cluster,
             name=settings.name,
             index=plan.index,
             epoch=epoch,

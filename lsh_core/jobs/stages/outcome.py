@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
-from lsh_core.elastic.cluster import answering_client, on_any_node
 from lsh_core.errors import OutcomeError
 from lsh_core.jobs.services import Services
 from lsh_core.json_form import JsonForm
@@ -32,10 +31,8 @@ def require_outcome(settings: IndexSettings, build: str, services: Services) -> 
     OutcomeError
         The build does not meet the settings, whatever the stages returned.
     """
-    record = on_any_node(
-        services.connection, lambda client: BuildRecords(client).find(settings.name, build, as_acknowledged=True)
-    )
-    live = live_index(answering_client(services.connection), settings.name)
+    record = BuildRecords(services.cluster).find(settings.name, build, as_acknowledged=True)
+    live = live_index(services.cluster, settings.name)
     missing = _missing(record, live, promote=settings.promote)
     if missing is not None:
         raise OutcomeError(settings.name, f"build {build}", missing)

@@ -21,7 +21,7 @@ from lsh_core.builds.mapping import BuildMeta, VectorField, pack_types, unpack_t
 from lsh_core.builds.names import physical_index
 from lsh_core.builds.records import BuildRecord, BuildRecords
 from lsh_core.builds.stage_facts import PlanFacts
-from lsh_core.elastic.cluster import answering_client, data_nodes
+from lsh_core.elastic.copies import data_nodes
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import SettingsError, SourceChangedError
 from lsh_core.jobs.services import Services, dask_client, worker_threads
@@ -172,11 +172,11 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     SourceChangedError
         The build was planned before with other files.
     """
-    client = answering_client(services.connection)
-    runs = BuildRecords(client)
+    cluster = services.cluster
+    runs = BuildRecords(cluster)
     record = runs.get(settings.name, build)
     # Before the files are listed: a partition whose refresh begins later may lose rows that are loaded.
-    planned_at = Journal(services.connection, settings.name).barrier()
+    planned_at = Journal(services.cluster, settings.name).barrier()
     made, source = _make_plan(settings, build, services, record)
     if record.plan is not None:
         kept = BuildPlan.from_json(record.plan)
@@ -200,7 +200,7 @@ def plan(settings: IndexSettings, build: str, services: Services, lease: Lease) 
 
 def read_plan(settings: IndexSettings, build: str, services: Services) -> BuildPlan:
     """Return the stored plan of `build`."""
-    record = BuildRecords(answering_client(services.connection)).get(settings.name, build)
+    record = BuildRecords(services.cluster).get(settings.name, build)
     return BuildPlan.from_json(record.plan or {})
 
 
@@ -208,12 +208,12 @@ def _make_plan(
     settings: IndexSettings, build: str, services: Services, record: BuildRecord
 ) -> tuple[BuildPlan, SourceFacts]:
     """Return the plan, and the facts of the source."""
-    client = answering_client(services.connection)
+    cluster = services.cluster
     model_id = record.model_id
     dataset, columns = read_source(settings, record)
-    stored = find_model(client, settings.name, model_id)
+    stored = find_model(cluster, settings.name, model_id)
     require_same_space(settings, columns, stored)
-    model = read_model(services.connection, settings.name, model_id)
+    model = read_model(services.cluster, settings.name, model_id)
     strategy = retrieval_of(type(model))
     field = VectorField(
         column=settings.vector,
@@ -239,14 +239,14 @@ def _make_plan(
         _, threads = worker_threads(dask)
         if model.backend_ != "numpy":  # Checked here, before there is an index.
             dask.run(require_backend, model.backend_, f"model {model_id}, on each Dask worker,")
-            if Journal(services.connection, settings.name).has_any(after=BEFORE_ALL):
+            if Journal(services.cluster, settings.name).has_any(after=BEFORE_ALL):
                 model.check_backend()  # Live changes are hashed in this process, after the load.
-    nodes = data_nodes(client)
+    nodes = data_nodes(cluster)
     row_bytes = 4 * columns.dims
     chunk_rows = chunk_rows_for(
         dataset.rows,
         row_bytes=row_bytes,
-        nodes=len(services.connection.urls),
+        nodes=len(services.cluster.urls),
         workers=threads,
         chunk_bytes=settings.chunk_bytes,
     )

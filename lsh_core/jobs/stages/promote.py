@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.journal_position import SourceWatermark
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.stage_facts import PromoteFacts
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Lease
 from lsh_core.jobs.promotion import make_live
 from lsh_core.jobs.services import Services
@@ -17,9 +16,6 @@ from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.compaction import compact_journal
 from lsh_core.live.watermark import deletable_position, record_deleted, watermark_of
 from lsh_core.settings import IndexSettings
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +36,8 @@ def promote(settings: IndexSettings, build: str, services: Services, lease: Leas
     LeaseHeldError
         Another promotion, or a rollback, does not end.
     """
-    client = answering_client(services.connection)
-    live = live_index(client, settings.name)
+    cluster = services.cluster
+    live = live_index(cluster, settings.name)
     if not settings.promote:
         return PromoteFacts(promoted=False, live=live)
     lease.require()
@@ -49,27 +45,27 @@ def promote(settings: IndexSettings, build: str, services: Services, lease: Leas
         settings.name,
         build,
         services,
-        expected=BuildRecords(client).get(settings.name, build).expected_live,
+        expected=BuildRecords(cluster).get(settings.name, build).expected_live,
         green_seconds=settings.wait_green_seconds if settings.wait_green else None,
         lease_seconds=_LEASE_SECONDS,
     )
-    _compact(client, settings.name, now_live, services)
+    _compact(cluster, settings.name, now_live, services)
     return PromoteFacts(promoted=True, live=now_live)
 
 
-def _compact(client: Elasticsearch, name: str, live: str, services: Services) -> None:
+def _compact(cluster: Cluster, name: str, live: str, services: Services) -> None:
     """Compact the journal of live changes; a failure does not fail the run.
 
     The lease of this stage keeps new builds from starting meanwhile.
     """
     try:
-        records = BuildRecords(client).of(name)
+        records = BuildRecords(cluster).of(name)
         deletable = SourceWatermark(watermark_of(records, live).time, deletable_position(records, live))
         done = compact_journal(
-            services.connection,
+            services.cluster,
             name,
             watermark=deletable.position,
-            before=lambda: record_deleted(client, name, deletable),
+            before=lambda: record_deleted(cluster, name, deletable),
         )
     except Exception as error:
         logger.warning("the journal of %s was not compacted (%s); the next run retries", name, error)

@@ -11,7 +11,6 @@ from typing import Protocol, TypeVar
 
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.stage_facts import StageFacts
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, Caller, Lease, hold
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, LeaseLostError, VerificationError
@@ -48,7 +47,7 @@ def stage(stage: StageWork[Facts]) -> Callable[[IndexSettings, str, Services], F
     @errors_named()
     def run(settings: IndexSettings, build: str, services: Services) -> Facts:
         caller = run_caller(services, build)
-        with hold(services.connection, settings.name, BUILD, caller, build=build, release=False) as lease:
+        with hold(services.cluster, settings.name, BUILD, caller, build=build, release=False) as lease:
             started = time.perf_counter()
             try:
                 lease.require()
@@ -62,7 +61,7 @@ def stage(stage: StageWork[Facts]) -> Callable[[IndexSettings, str, Services], F
                 _record_failure(name, settings.name, build, services, error)
                 raise
             facts = replace(facts, seconds=round(time.perf_counter() - started, 3))
-            BuildRecords(answering_client(services.connection)).record_stage(build, name, facts)
+            BuildRecords(services.cluster).record_stage(build, name, facts)
         logger.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in facts.to_json().items()))
         return facts
 
@@ -96,7 +95,7 @@ def _record_failure(stage: str, name: str, build: str, services: Services, error
     what = f"{stage}: {cause}"[:_MAX_ERROR_CHARACTERS]
     found_wrong = stage == "verify" and isinstance(error, VerificationError)
     try:
-        runs = BuildRecords(answering_client(services.connection, wait_seconds=5))
+        runs = BuildRecords(services.cluster.waiting(5))
         record = runs.find(name, build)
         verified = record is not None and record.was_verified
         runs.record_failure(build, what, keep_state=verified and not found_wrong)

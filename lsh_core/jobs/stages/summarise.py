@@ -7,7 +7,6 @@ from dataclasses import fields
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.stage_facts import DefaultRecall, RowAccounts, VerifyFacts
-from lsh_core.elastic.cluster import answering_client
 from lsh_core.elastic.leases import BUILD, release
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
@@ -21,12 +20,12 @@ def summarise(settings: IndexSettings, build: str, services: Services) -> IndexR
     try:
         return _report(settings, build, services)
     finally:
-        release(services.connection, settings.name, BUILD, run_caller(services, build))
+        release(services.cluster, settings.name, BUILD, run_caller(services, build))
 
 
 def _report(settings: IndexSettings, build: str, services: Services) -> IndexReport:
-    client = answering_client(services.connection)
-    runs = BuildRecords(client)
+    cluster = services.cluster
+    runs = BuildRecords(cluster)
     record = runs.get(settings.name, build)
     stages = record.stages
     verified = stages.verify or VerifyFacts()
@@ -40,7 +39,7 @@ def _report(settings: IndexSettings, build: str, services: Services) -> IndexRep
         alias=settings.name,
         model_id=record.model_id,
         state=record.state,
-        promoted=live_index(client, settings.name) == record.index,
+        promoted=live_index(cluster, settings.name) == record.index,
         skipped=None if stages.load is None else stages.load.skipped,
         documents=verified.documents,
         seconds=stages.seconds,

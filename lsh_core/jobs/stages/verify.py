@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.id_hashes import IdHashes
 from lsh_core.builds.journal_position import JournalPosition
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.stage_facts import DefaultRecall, RowAccounts, VerifyFacts
-from lsh_core.elastic.cluster import answering_client, refresh
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import DeadLetterLimitError, UnverifiedError, VerificationError
 from lsh_core.evaluation.build_health import measure_health
@@ -41,9 +40,6 @@ from lsh_core.search.searchable_build import SearchableBuild
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings
 
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-
 _EXAMPLES = 10
 _TRIES = 5
 
@@ -66,43 +62,43 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     ChangesGoneError
         The journal no longer has changes that the build holds.
     """
-    client = answering_client(services.connection)
+    cluster = services.cluster
     plan = read_plan(settings, build, services)
-    record = BuildRecords(client).get(settings.name, build)
-    require_changes(client, record)
+    record = BuildRecords(cluster).get(settings.name, build)
+    require_changes(cluster, record)
     watermark = record.watermark.position
     for left in reversed(range(_TRIES)):
-        live = live_index(client, settings.name)
+        live = live_index(cluster, settings.name)
         position, replaced = _replay(settings.name, plan.index, build, watermark, services)
-        accounts, expected = _balance(client, plan, build, replaced, services)
+        accounts, expected = _balance(cluster, plan, build, replaced, services)
         try:
-            documents = verify_holdings(client, plan.index, expected, plan.vector, live=len(replaced))
-            compared = verify_samples(client, plan.index, accounts.samples(), plan.vector, replaced)
+            documents = verify_holdings(cluster, plan.index, expected, plan.vector, live=len(replaced))
+            compared = verify_samples(cluster, plan.index, accounts.samples(), plan.vector, replaced)
         except VerificationError as error:
             # A live build receives writes during the comparison.
-            if not Journal(services.connection, settings.name).has_any(after=position):
+            if not Journal(services.cluster, settings.name).has_any(after=position):
                 raise
             if not left:
-                if plan.index not in (live, live_index(client, settings.name)):
+                if plan.index not in (live, live_index(cluster, settings.name)):
                     raise
                 reason = f"it is live, and was written to each of the {_TRIES} times that it was looked at ({error})"
                 raise UnverifiedError(plan.index, reason) from error
         else:
             break
     if accounts.dead_lettered > settings.max_dead_letters:
-        examples = tuple(map(str, read_dead_letters(client, build, limit=_EXAMPLES)))
+        examples = tuple(map(str, read_dead_letters(cluster, build, limit=_EXAMPLES)))
         refused = DeadLetterLimitError(build, accounts.dead_lettered, settings.max_dead_letters, examples)
         raise refused.with_note(all_dead_letters(settings.name, build))
     if not documents:
         raise VerificationError(plan.index, "documents", "at least one", 0)
     searcher = VectorIndex(settings.name, services.connection, index=plan.index, wait_seconds=JOB_WAIT_SECONDS)
     curve = measure_build(
-        services.connection,
+        services.cluster,
         searcher,
         queries=settings.recall_queries,
         target=settings.recall_target,
     )
-    BuildRecords(client).record_verified(build, curve.to_json() if curve else None)
+    BuildRecords(cluster).record_verified(build, curve.to_json() if curve else None)
     point = None if curve is None else curve.at(curve.effort)
     return VerifyFacts(
         **asdict(_figures(accounts, expected, services)),
@@ -120,7 +116,7 @@ def _warnings(
     if curve is None or documents < FEW_ROWS:
         return []
     effort = None if curve.effort is None else build.field.strategy.effort(curve.effort)
-    health = measure_health(services.connection, build, effort=effort)
+    health = measure_health(services.cluster, build, effort=effort)
     return [] if health is None else [asdict(warning) for warning in health.warnings]
 
 
@@ -129,12 +125,12 @@ def _replay(
 ) -> tuple[JournalPosition, IdHashes]:
     """Replay changes into the build; return the reached position and the changed ids."""
     position = catch_up(name, build, services)
-    refresh(answering_client(services.connection), index)
-    return position, IdHashes(changed_hashes(services.connection, name, up_to=position, watermark=watermark))
+    services.cluster.refresh(index)
+    return position, IdHashes(changed_hashes(services.cluster, name, up_to=position, watermark=watermark))
 
 
 def _balance(
-    client: Elasticsearch, plan: BuildPlan, build: str, replaced: IdHashes, services: Services
+    cluster: Cluster, plan: BuildPlan, build: str, replaced: IdHashes, services: Services
 ) -> tuple[Accounts, ExpectedContents]:
     """Add the ledger up.
 
@@ -142,10 +138,10 @@ def _balance(
     """
     chunks = plan.chunks()
     accounts = Accounts()
-    entries = Ledger(client, ledger_key(client, plan, build)).entries(plan.files, chunks)
+    entries = Ledger(cluster, ledger_key(cluster, plan, build)).entries(plan.files, chunks)
     expected = expected_contents(accounts.follow(entries), replaced=replaced, group=SpillingGroupBy())
     figures = _figures(accounts, expected, services)
-    BuildRecords(client).record_accounts(build, figures)
+    BuildRecords(cluster).record_accounts(build, figures)
     if accounts.missing:
         raise VerificationError(plan.index, "chunks in the ledger", len(chunks), accounts.chunks)
     outcomes = figures.outcomes
@@ -184,6 +180,6 @@ def _figures(accounts: Accounts, expected: ExpectedContents, services: Services)
         replaced=expected.replaced,
         dead_lettered=accounts.dead_lettered,
         rows_beyond_norm=accounts.rows_beyond_norm,
-        nodes=accounts.nodes(services.connection.urls),
+        nodes=accounts.nodes(services.cluster.urls),
         work_seconds=accounts.work_seconds(),
     )

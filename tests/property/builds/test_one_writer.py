@@ -19,6 +19,7 @@ from lsh_core.builds.aliases import swap
 from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
 from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic import leases
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import BUILD, HEARTBEAT_SECONDS, TTL_SECONDS, Caller, Lease, LeaseStore, hold
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LeaseHeldError, LoadError, PromotionConflictError
@@ -94,7 +95,7 @@ class OneWriter(RuleBasedStateMachine):
     def _acquire(self, actor: Actor) -> bool:
         if actor.lease is not None:
             return False
-        context = hold(self.server, NAME, BUILD, actor.caller, build=actor.build)  # type: ignore[arg-type]
+        context = hold(Cluster(self.server), NAME, BUILD, actor.caller, build=actor.build)  # type: ignore[arg-type]
         try:
             lease = context.__enter__()
         except LeaseHeldError as refused:
@@ -175,7 +176,7 @@ class OneWriter(RuleBasedStateMachine):
     def _move_gate(self, wanted: WriteFence) -> None:
         move = allow_writes if wanted.is_open else fence_writes
         try:
-            move(self.server, INDEX, BUILD_ID, wanted.epoch)  # type: ignore[arg-type]
+            move(Cluster(self.server), INDEX, BUILD_ID, wanted.epoch)  # type: ignore[arg-type]
         except LoadError:
             assert self.gate.epoch > wanted.epoch, "an epoch that was not over was refused"
         else:
@@ -215,7 +216,7 @@ class OneWriter(RuleBasedStateMachine):
 
     def _swap(self, expected: str | None, new: str) -> None:
         try:
-            swap(self.server, NAME, expected=expected, new=new)  # type: ignore[arg-type]
+            swap(Cluster(self.server), NAME, expected=expected, new=new)  # type: ignore[arg-type]
         except PromotionConflictError:
             assert self.live != expected, "a swap from what is live was refused"
         else:
@@ -232,7 +233,7 @@ class OneWriter(RuleBasedStateMachine):
 
     @invariant()
     def epochs_only_grow(self) -> None:
-        record = LeaseStore(self.server).read(NAME, BUILD)  # type: ignore[arg-type]
+        record = LeaseStore(Cluster(self.server)).read(NAME, BUILD)  # type: ignore[arg-type]
         assert (record.epoch if record else 0) == self.epoch
 
     @invariant()
@@ -241,7 +242,7 @@ class OneWriter(RuleBasedStateMachine):
 
     @invariant()
     def one_gate_and_one_way_to_the_ledger(self) -> None:
-        assert read_write_fence(self.server, INDEX, BUILD_ID) == self.gate  # type: ignore[arg-type]
+        assert read_write_fence(Cluster(self.server), INDEX, BUILD_ID) == self.gate  # type: ignore[arg-type]
         ways = [ledger_alias(BUILD_ID, self.gate.epoch)] if self.gate.is_open else []
         assert list(self.server.aliases[LEDGER]) == ways
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.builds.journal_position import JournalPosition
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.live.journal import Change, Journal
 from lsh_core.live.replay import changed_hashes
 from lsh_core.live.watermark import changed_ids
@@ -25,15 +26,15 @@ CHANGES = st.lists(
 @given(CHANGES, st.integers(-1, 12))
 def test_verification_takes_the_same_ids_for_changed(changes: list[tuple[str, Any, int]], watermark: int) -> None:
     server: Any = MemoryServer()
-    journal = Journal(server, "docs")
+    journal = Journal(Cluster(server), "docs")
     for place, (each, kind, older) in enumerate(changes):
         position = older if 0 <= older < place else None
         journal.append([Change(each, kind, b"row" if kind == "upsert" else None, effective_position=position)])
-    Journal(server, "other").append([Change("d", "delete")])
+    Journal(Cluster(server), "other").append([Change("d", "delete")])
 
     up_to = journal.barrier()
     below = JournalPosition(min(watermark, up_to))
-    found = changed_ids(server, "docs", IDS, watermark=below)
+    found = changed_ids(Cluster(server), "docs", IDS, watermark=below)
 
-    wanted = changed_hashes(server, "docs", up_to=up_to, watermark=below)
+    wanted = changed_hashes(Cluster(server), "docs", up_to=up_to, watermark=below)
     assert np.array_equal(np.sort(hash_ids(sorted(found)), axis=0), np.sort(wanted, axis=0))

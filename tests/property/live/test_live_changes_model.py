@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from lsh_core.builds.names import fence_alias, live_write_alias, physical_index
 from lsh_core.elastic import leases
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import TTL_SECONDS, Caller
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.errors import (
@@ -187,7 +188,7 @@ class LiveChanges(RuleBasedStateMachine):
         """The build that is live is verified again, as after dead letters; that begins where it became live."""
         live = self._live()
         assert live is not None
-        self._with(script, lambda line: void(replay.replay_changes(line, NAME, live)))  # type: ignore[arg-type]
+        self._with(script, lambda line: void(replay.replay_changes(Cluster(line), NAME, live)))  # type: ignore[arg-type]
 
     @rule(away=st.booleans())
     def a_node_is_cut_off(self, away: bool) -> None:
@@ -244,7 +245,7 @@ class LiveChanges(RuleBasedStateMachine):
 
     def _write(self, line: MemoryLine, id: str, value: int | None, key: str | None = None) -> None:
         """Write as a caller does; what returns is acknowledged."""
-        writer = LiveWriter(line, NAME, wait_seconds=PATIENCE_SECONDS)  # type: ignore[arg-type]
+        writer = LiveWriter(Cluster(line), NAME, wait_seconds=PATIENCE_SECONDS)  # type: ignore[arg-type]
         key = key or f"change {next(self.counter)}"
         self.changes[key] = (id, value)
         if value is None:

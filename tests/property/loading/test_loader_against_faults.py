@@ -116,8 +116,8 @@ def spoils(row: Row) -> bool:
 
 
 def make_sender(cluster: FakeCluster, *, wait_seconds: float = LONG, offset: int = 0) -> BulkSender:
-    ring = NodePool(cluster.nodes, offset=offset, clock=cluster.clock)
-    return BulkSender(cluster, ring, "idx", wait_seconds, sleep=cluster.clock.sleep, clock=cluster.clock)
+    ring = NodePool(cluster.nodes, clock=cluster.clock)
+    return BulkSender(cluster, ring, "idx", wait_seconds, offset, sleep=cluster.clock.sleep, clock=cluster.clock)
 
 
 def send(sender: BulkSender, sent: list[Sent], home: int = 0) -> SendReport:

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 from lsh_core.builds.alias_moves import AliasMove, AliasMoves
 from lsh_core.builds.records import BuildRecords
+from lsh_core.elastic.cluster import Cluster
 from tests.fakes.memory_server import MemoryServer
 
 MOVE = AliasMove("docs", "b2", "airlsh-docs-b1")
 
 
 def test_a_move_is_found_by_its_name_and_run_only() -> None:
-    moves = AliasMoves(MemoryServer())  # type: ignore[arg-type]
+    moves = AliasMoves(Cluster(MemoryServer()))  # type: ignore[arg-type]
     moves.write("run 1", MOVE)
     assert moves.find("docs", "run 1") == MOVE
     assert moves.find("docs", "run 2") is None
@@ -18,7 +19,7 @@ def test_a_move_is_found_by_its_name_and_run_only() -> None:
 
 
 def test_a_move_is_done_once_its_answer_is_written() -> None:
-    moves = AliasMoves(MemoryServer())  # type: ignore[arg-type]
+    moves = AliasMoves(Cluster(MemoryServer()))  # type: ignore[arg-type]
     moves.write("run 1", MOVE)
     assert not MOVE.is_done
     moves.write("run 1", replace(MOVE, live="airlsh-docs-b2"))
@@ -30,5 +31,5 @@ def test_a_move_is_done_once_its_answer_is_written() -> None:
 
 def test_a_move_is_no_build() -> None:
     server = MemoryServer()
-    AliasMoves(server).write("run 1", MOVE)  # type: ignore[arg-type]
-    assert BuildRecords(server).of("docs") == []  # type: ignore[arg-type]
+    AliasMoves(Cluster(server)).write("run 1", MOVE)  # type: ignore[arg-type]
+    assert BuildRecords(Cluster(server)).of("docs") == []  # type: ignore[arg-type]

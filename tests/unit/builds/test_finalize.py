@@ -10,6 +10,7 @@ from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
 from lsh_core.builds import finalize
 from tests.fakes.bulk_cluster import FakeClock
+from tests.fakes.one_client import cluster_of
 
 DONE = {"completed": True, "response": {"_shards": {"successful": 1, "total": 1, "failed": 0}}}
 
@@ -27,8 +28,8 @@ class Merging:
         self.merges += 1
         return {"task": "n:1"} if "wait_for_completion" in options else SimpleNamespace(body=DONE["response"])
 
-    def get_settings(self, **_: Any) -> dict[str, Any]:
-        return {"idx": {"settings": {"index.number_of_shards": "1"}}}
+    def get_settings(self, **_: Any) -> Any:
+        return SimpleNamespace(body={"idx": {"settings": {"index.number_of_shards": "1"}}})
 
     def perform_request(self, *_: Any, **__: Any) -> Any:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -48,6 +49,6 @@ def test_a_passing_503_is_no_end_of_a_merge(
 ) -> None:
     clock = FakeClock()
     monkeypatch.setattr(finalize, "time", SimpleNamespace(monotonic=clock, sleep=clock.sleep))
-    client: Any = Merging(*answers)
-    finalize._merge(client, "idx")
+    client = Merging(*answers)
+    finalize._merge(cluster_of(client), "idx")
     assert client.merges == merges

@@ -11,6 +11,7 @@ from lsh_core.builds.alias_moves import AliasMove, AliasMoves
 from lsh_core.builds.journal_position import JournalPosition, SourceWatermark
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
 from lsh_core.builds.stage_facts import LoadFacts, RowAccounts
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import RUNS
 from lsh_core.errors import NotFoundError, SettingsError
 from lsh_core.live.watermark import record_deleted
@@ -23,9 +24,9 @@ def server() -> Any:
 
 
 def test_what_is_kept_beside_the_builds_is_none(server: Any) -> None:
-    runs = BuildRecords(server)
-    record_deleted(server, "docs", SourceWatermark("2026-01-01T00:00:00.000+00:00", JournalPosition(7)))
-    AliasMoves(server).write("run 1", replace(AliasMove("docs", "b1", None), live="airlsh-docs-b1"))
+    runs = BuildRecords(Cluster(server))
+    record_deleted(Cluster(server), "docs", SourceWatermark("2026-01-01T00:00:00.000+00:00", JournalPosition(7)))
+    AliasMoves(Cluster(server)).write("run 1", replace(AliasMove("docs", "b1", None), live="airlsh-docs-b1"))
     others = {id for _, id in server.documents}
     assert {id.partition("/")[0] for id in others} == {"watermark", "move"}
     for each in [*others, "", "b1"]:
@@ -36,7 +37,7 @@ def test_what_is_kept_beside_the_builds_is_none(server: Any) -> None:
 
 
 def test_a_build_is_found_by_its_name_only(server: Any) -> None:
-    runs = BuildRecords(server)
+    runs = BuildRecords(Cluster(server))
     for build in ("b1", "b2"):
         runs.start("docs", build, index=build, model_id="m")
         server.update(index=RUNS, id=build, doc={"started_at": f"2026-01-0{build[1]}T00:00:00+00:00"})
@@ -46,7 +47,7 @@ def test_a_build_is_found_by_its_name_only(server: Any) -> None:
 
 
 def test_an_evaluation_keeps_nothing_of_the_earlier_one(server: Any) -> None:
-    runs = BuildRecords(server)
+    runs = BuildRecords(Cluster(server))
     runs.start("docs", "b1", index="b1", model_id="m")
     runs.record_evaluation("b1", {"recall_at": {"1": 1.0, "7": 0.9}})
     runs.record_evaluation("b1", {"recall_at": {"1": 0.8}})
@@ -54,7 +55,7 @@ def test_an_evaluation_keeps_nothing_of_the_earlier_one(server: Any) -> None:
 
 
 def test_a_record_is_read_as_it_was_written(server: Any) -> None:
-    runs = BuildRecords(server)
+    runs = BuildRecords(Cluster(server))
     watermark = SourceWatermark("2026-01-01T00:00:00.000+00:00", JournalPosition(7))
     runs.start(
         "docs", "b1", index="i", model_id="m", expected_live="before", watermark=watermark, settings={"name": "docs"}
@@ -79,7 +80,7 @@ def test_a_record_is_read_as_it_was_written(server: Any) -> None:
 
 
 def test_a_verified_build_keeps_its_state_while_a_run_repeats_its_stages(server: Any) -> None:
-    runs = BuildRecords(server)
+    runs = BuildRecords(Cluster(server))
     runs.start("docs", "b1", index="i", model_id="m")
     runs.advance("docs", "b1", BuildState.LOADING)
     assert runs.get("docs", "b1").state is BuildState.LOADING
@@ -93,7 +94,7 @@ def test_a_verified_build_keeps_its_state_while_a_run_repeats_its_stages(server:
     [{"format": 0}, {"state": "settled"}, {"watermark": {"upto": 3}}, {"stages": {"load": {"rows_read": 1}}}],
 )
 def test_a_record_of_another_version_is_refused_in_a_sentence(server: Any, change: dict[str, Any]) -> None:
-    runs = BuildRecords(server)
+    runs = BuildRecords(Cluster(server))
     runs.start("docs", "b1", index="airlsh-docs-b1", model_id="m")
     server.update(index=RUNS, id="b1", doc=change)
     for read in (lambda: runs.get("docs", "b1"), lambda: runs.of("docs")):

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from lsh_core.cli.main import main
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.server_check import check_server
 from lsh_core.errors import (
@@ -102,8 +102,8 @@ UNSUPPORTED = {
 def ways_in(url: str) -> list[Callable[[], object]]:
     connection = Connection((url,), username="someone", password="s3cret")
     return [
-        lambda: answering_client(connection, wait_seconds=0),
-        lambda: check_server(connection),
+        lambda: Cluster(connection, 0).require_answer(),
+        lambda: check_server(Cluster(connection)),
         lambda: VectorIndex("packages", connection).search([1.0, 2.0]),
     ]
 
@@ -143,7 +143,7 @@ def test_a_login_page_is_a_refusal(status: int) -> None:
 def test_a_proxy_that_reaches_nobody_is_waited_for(status: int) -> None:
     with canned_server(lambda _: page(status, "Bad")) as (url, requests):
         with pytest.raises(UnavailableError, match=f"status {status}.*a proxy that cannot reach Elasticsearch"):
-            answering_client(Connection((url,)), wait_seconds=0.6)
+            Cluster(Connection((url,)), 0.6).require_answer()
         assert len(requests) > 1
 
 
@@ -172,7 +172,7 @@ def plain_server(greeting: bytes) -> Iterator[str]:
 )
 def test_what_speaks_no_http_is_named(greeting: bytes) -> None:
     with plain_server(greeting) as place, pytest.raises(UnsupportedServerError, match="does not speak HTTP") as raised:
-        answering_client(Connection((f"http://{place}",)), wait_seconds=0)
+        Cluster(Connection((f"http://{place}",)), 0).require_answer()
     assert greeting.decode().strip()[:8] in str(raised.value)
 
 
@@ -180,14 +180,14 @@ def test_a_path_that_leads_to_no_elasticsearch_is_named() -> None:
     body = {"error": "no handler found for uri [/packages/_cluster/health] and method [GET]", "status": 400}
     with canned_server(lambda _: Canned(400, ELASTIC, body)) as (url, _):
         with pytest.raises(SettingsError, match=f"has the path /packages, .* give {url} alone"):
-            answering_client(Connection((f"{url}/packages",)), wait_seconds=0)
+            Cluster(Connection((f"{url}/packages",)), 0).require_answer()
         with pytest.raises(RequestRefusedError, match="no handler found"):
-            answering_client(Connection((url,)), wait_seconds=0)
+            Cluster(Connection((url,)), 0).require_answer()
 
 
 def test_https_to_a_server_without_tls_says_so() -> None:
     with canned_server(lambda _: page(200)) as (url, _), pytest.raises(UnsupportedServerError, match="not speak TLS"):
-        answering_client(Connection((url.replace("http:", "https:"),)), wait_seconds=0)
+        Cluster(Connection((url.replace("http:", "https:"),)), 0).require_answer()
 
 
 def test_what_elasticsearch_says_of_an_action_is_told_by_its_parts() -> None:
@@ -199,7 +199,7 @@ def test_what_elasticsearch_says_of_an_action_is_told_by_its_parts() -> None:
     with canned_server(lambda _: Canned(403, ELASTIC, body)) as (url, _):
         with pytest.raises(AccessError, match=r"security\.md") as raised:
             Connection((url,)).client().cluster.health()
-        answering_client(Connection((url,)), wait_seconds=0)  # Who may not see the health may be allowed the rest.
+        Cluster(Connection((url,)), 0).require_answer()  # Who may not see the health may be allowed the rest.
     assert raised.value.user == "loader"
     assert raised.value.action == "indices:admin/create"
     assert raised.value.indices == ("airlsh-models", "airlsh-runs")
@@ -210,7 +210,7 @@ def test_what_elasticsearch_says_of_an_action_is_told_by_its_parts() -> None:
 def test_a_block_is_no_refusal_of_who_asks() -> None:
     body = {"error": {"type": "cluster_block_exception", "reason": "blocked by: [FORBIDDEN/6/...]"}, "status": 403}
     with canned_server(lambda _: Canned(403, ELASTIC, body)) as (url, _), pytest.raises(RequestRefusedError):
-        answering_client(Connection((url,)), wait_seconds=0)
+        Cluster(Connection((url,)), 0).require_answer()
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_block_is_no_refusal_of_who_asks() -> None:
 )
 def test_credentials_and_path_prefix_reach_the_server(fields: dict[str, str], header: str) -> None:
     with canned_server(lambda _: Canned(200, ELASTIC, {"status": "green"})) as (url, requests):
-        answering_client(Connection((f"{url}/proxy/es",), **fields))  # type: ignore[arg-type]
+        Cluster(Connection((f"{url}/proxy/es",), **fields)).require_answer()  # type: ignore[arg-type]
     assert requests[0].path.startswith("/proxy/es/_cluster/health")
     assert requests[0].headers["authorization"] == header
 
@@ -243,7 +243,7 @@ def test_a_proxys_own_page_before_a_supported_server_is_tried_again() -> None:
     for status in (404, 500, 200):
         with canned_server(by_path(GENUINE, page(status, "Not here"))) as (url, _):
             with pytest.raises(UnavailableError, match=r"Not here.*a proxy answered in the place") as raised:
-                answering_client(Connection((url,)), wait_seconds=0)
+                Cluster(Connection((url,)), 0).require_answer()
             assert not raised.value.final
 
 
@@ -252,7 +252,7 @@ def test_the_pages_of_one_proxy_do_not_hide_the_next_node() -> None:
         canned_server(by_path(GENUINE, page(500))) as (bad, _),
         canned_server(lambda _: Canned(200, ELASTIC, {"status": "green"})) as (good, asked),
     ):
-        answering_client(Connection((bad, good)), wait_seconds=0)
+        Cluster(Connection((bad, good)), 0).require_answer()
         assert len(asked) == 1
 
 
@@ -260,18 +260,18 @@ def test_the_pages_of_one_proxy_do_not_hide_the_next_node() -> None:
 def test_an_error_that_quotes_a_user_is_no_unsupported_server(quoted: str) -> None:
     body = {"error": {"type": "parsing_exception", "reason": f"unknown query [{quoted}]"}, "status": 400}
     with canned_server(lambda _: Canned(400, ELASTIC, body)) as (url, _), pytest.raises(RequestRefusedError) as raised:
-        answering_client(Connection((url,)), wait_seconds=0)
+        Cluster(Connection((url,)), 0).require_answer()
     assert quoted in str(raised.value)
 
 
 def test_an_error_page_of_another_framework_is_no_answer_of_elasticsearch() -> None:
     page = {"timestamp": "2026-11-29T08:00:00Z", "status": 500, "error": "Internal Server Error", "path": "/"}
     with canned_server(lambda _: Canned(500, JSON, page)) as (url, _), pytest.raises(UnsupportedServerError):
-        answering_client(Connection((url,)), wait_seconds=0)
+        Cluster(Connection((url,)), 0).require_answer()
 
 
 @pytest.mark.parametrize("answer", [b"", b"\x16\x03\x03\x00\x7a\x02\x00\x00"])
 def test_a_tls_handshake_that_breaks_off_is_tried_again(answer: bytes) -> None:
     with plain_server(answer) as place, pytest.raises(UnavailableError, match="broke the TLS handshake off") as raised:
-        answering_client(Connection((f"https://{place}",)), wait_seconds=0)
+        Cluster(Connection((f"https://{place}",)), 0).require_answer()
     assert not raised.value.final

@@ -8,6 +8,7 @@ import pytest
 
 from lsh_core.elastic.index_templates import read_inherited
 from lsh_core.elastic.inheritance import Inherited, additions, conflicts, shielded
+from tests.fakes.one_client import cluster_of
 
 BODY: dict[str, Any] = {
     "settings": {"index.number_of_replicas": 1, "priority": 5},
@@ -132,7 +133,7 @@ def test_the_template_of_the_highest_priority_wins_alone() -> None:
         ],
         legacy={"old": {"index_patterns": ["*"], "settings": {"index.priority": 1}}},
     )
-    found = read_inherited(client, "airlsh-runs")
+    found = read_inherited(cluster_of(client), "airlsh-runs")
     assert (found.templates, found.data_stream, found.settings) == (("high",), False, {})
     assert found.shield_priority == 10
 
@@ -152,7 +153,7 @@ def test_parts_of_a_template_are_merged_in_their_order() -> None:
             },
         ],
     )
-    assert read_inherited(client, "airlsh-runs").settings == {
+    assert read_inherited(cluster_of(client), "airlsh-runs").settings == {
         "index.priority": "3",
         "index.codec": "best_compression",
     }
@@ -165,6 +166,6 @@ def test_legacy_templates_are_merged_by_their_order_where_no_composable_one_matc
         "no": {"order": 3, "index_patterns": ["logs?"], "settings": {"index.priority": "9"}},
     }
     client: Any = Templates(legacy=legacy)
-    found = read_inherited(client, "airlsh-runs")
+    found = read_inherited(cluster_of(client), "airlsh-runs")
     assert (found.templates, found.legacy) == (("first", "second"), True)
     assert (found.settings, found.aliases) == ({"index.priority": "2"}, {"all": {}})

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lsh_core.elastic.cluster import on_any_node, ring_of
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.liveness import SilentNodeError, call_with_liveness_check, is_alive
 from tests.fakes.silent_node import QUICK, Node, serving
@@ -64,7 +64,7 @@ def test_a_refusal_is_a_sign_of_life(node: Node) -> None:
 def test_the_next_node_is_asked_when_one_is_silent(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "lsh_core.elastic.cluster.call_with_liveness_check",
-        lambda client, action: call_with_liveness_check(client, action, **QUICK),
+        lambda client, action, **_: call_with_liveness_check(client, action, **QUICK),
     )
     node.alive.clear()
     both = Connection((*node.connection.urls, "http://127.0.0.1:1"))
@@ -72,8 +72,8 @@ def test_the_next_node_is_asked_when_one_is_silent(node: Node, monkeypatch: pyte
     def act(client: Any) -> int:
         return 7 if port_of(client) == 1 else slow(client)
 
-    assert on_any_node(both, act, watch=True) == 7
-    assert ring_of(both).away() == [0]
+    assert Cluster(both).run(act) == 7
+    assert Cluster(both).nodes.away() == [0]
 
 
 def port_of(client: Any) -> int:

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-from collections import Counter
 from itertools import pairwise
-
-import pytest
 
 from lsh_core.elastic.node_pool import (
     FIRST_OPEN_SECONDS,
@@ -14,19 +11,21 @@ from lsh_core.elastic.node_pool import (
 from tests.fakes.bulk_cluster import FakeClock
 
 
-def test_chunks_go_round_from_the_offset() -> None:
-    ring = NodePool(3, offset=2)
-    assert [ring.home(chunk) for chunk in range(7)] == [2, 0, 1, 2, 0, 1, 2]
+def test_homes_go_round() -> None:
+    ring = NodePool(3)
+    assert [ring.next_home() for _ in range(7)] == [0, 1, 2, 0, 1, 2, 0]
 
 
-@pytest.mark.parametrize("nodes", [1, 2, 3, 7])
-@pytest.mark.parametrize("chunks", [1, 6, 100])
-def test_nodes_differ_by_one_chunk_at_most(nodes: int, chunks: int) -> None:
-    ring = NodePool(nodes, offset=5)
-    counts = Counter(ring.home(chunk) for chunk in range(chunks))
-    shares = [counts[node] for node in range(nodes)]
-    assert sum(shares) == chunks
-    assert max(shares) - min(shares) <= 1
+def test_a_node_hung_until_it_answers() -> None:
+    ring = NodePool(2, clock=FakeClock())
+    ring.failed(0)
+    assert not ring.hung(0)
+    ring.failed(0, hung=True)
+    ring.failed(0)
+    assert ring.hung(0)
+    assert not ring.hung(1)
+    ring.answered(0)
+    assert not ring.hung(0)
 
 
 def test_a_failed_node_is_passed_over_for_its_neighbour_and_returns() -> None:

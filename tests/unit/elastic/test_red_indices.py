@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lsh_core.cli.stack_commands import _red
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.red_indices import red_indices_if_told
 from lsh_core.local.readiness import warn_of_red
@@ -24,7 +25,7 @@ RED = {"indices": {"lost": {"status": "red", "shards": {"0": {"primary_active": 
 )
 def test_a_server_that_does_not_tell_has_none(answer: Canned) -> None:
     with canned_server(lambda _: answer) as (url, _):
-        assert red_indices_if_told(Connection((url,))) == ()
+        assert red_indices_if_told(Cluster(Connection((url,)))) == ()
         assert _red([url]) == []
         warn_of_red([url])
 
@@ -33,6 +34,6 @@ def test_a_red_index_is_found_although_its_reason_is_not_told() -> None:
     with canned_server(
         lambda request: Canned(200, ELASTIC, RED) if "health" in request.path else Canned(502, HTML, b"")
     ) as (url, _):
-        (found,) = red_indices_if_told(Connection((url,)))
+        (found,) = red_indices_if_told(Cluster(Connection((url,))))
     assert (found.index, found.reason) == ("lost", "shard 0 has no primary")
     assert found.command == f"curl -X DELETE {url}/lost"

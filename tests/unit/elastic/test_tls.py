@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from elastic_transport import ConnectionError as Unreachable
 
-from lsh_core.elastic.cluster import answering_client
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.tls import tls_error
 from lsh_core.errors import CertificateError, UnsupportedServerError
@@ -72,10 +72,9 @@ def test_a_client_certificate_that_is_wanted_is_always_named(tmp_path: Path) -> 
     try:
         for _ in range(10):  # The alert and the end of the connection race each other.
             with pytest.raises(CertificateError, match="wants a client certificate"):
-                answering_client(
-                    Connection((f"https://127.0.0.1:{server.server_address[1]}",), ca_certs=str(authority.ca)),
-                    wait_seconds=0,
-                )
+                Cluster(
+                    Connection((f"https://127.0.0.1:{server.server_address[1]}",), ca_certs=str(authority.ca)), 0
+                ).require_answer()
     finally:
         server.shutdown()
         server.server_close()

@@ -16,7 +16,7 @@ from lsh_core.jobs import changes
 from lsh_core.settings import DeleteSettings, UpsertSettings
 from tests.fakes.vector_fields import list_field
 
-SERVICES: Any = SimpleNamespace(connection=None)
+SERVICES: Any = SimpleNamespace(cluster=None)
 
 
 class Writer:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.records import BuildRecords, BuildState
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Caller
 from lsh_core.errors import PromotionConflictError, SourceError
 from lsh_core.jobs.services import Services
@@ -43,7 +44,7 @@ def server() -> Any:
     ],
 )
 def test_a_promotion_that_would_be_refused_is_refused_at_once(server: Any, state: BuildState, remedy: str) -> None:
-    BuildRecords(server).record_state("b1", state)
+    BuildRecords(Cluster(server)).record_state("b1", state)
     with pytest.raises(PromotionConflictError) as refused:
         run_check(server, "b1")
     assert str(refused.value) == (
@@ -60,7 +61,7 @@ def test_other_runs_go_on_to_their_source(server: Any, build: str, promote: bool
 
 
 def test_a_new_build_names_those_that_were_not_finished(server: Any, caplog: pytest.LogCaptureFixture) -> None:
-    BuildRecords(server).record_state("b1", BuildState.FAILED)
+    BuildRecords(Cluster(server)).record_state("b1", BuildState.FAILED)
     with caplog.at_level(logging.WARNING), pytest.raises(SourceError):
         run_check(server, "b3")
     (told,) = (each.getMessage() for each in caplog.records if "unfinished" in each.getMessage())

@@ -12,6 +12,7 @@ import pytest
 
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.stage_facts import CheckFacts
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import BUILD, Caller, Lease
 from lsh_core.jobs import index
 from lsh_core.jobs.dask.worker_liveness import WorkerLiveness
@@ -31,7 +32,7 @@ TERMINATED = 128 + signal.SIGTERM
 @pytest.fixture
 def server() -> Any:
     made: Any = MemoryServer()
-    BuildRecords(made).start("docs", "b1", index="airlsh-docs-b1", model_id="m")
+    BuildRecords(Cluster(made)).start("docs", "b1", index="airlsh-docs-b1", model_id="m")
     return made
 
 
@@ -58,8 +59,8 @@ def test_no_stage_follows_one_that_lost_a_signal(server: Any, monkeypatch: pytes
     told: list[str] = []
     code = run_stages(server, monkeypatch, made_stage("check", told, lose_a_signal), made_stage("promote", told))
     assert (code, told) == (TERMINATED, ["check"])
-    assert holder_of(server, "docs", BUILD) is None
-    record = BuildRecords(server).get("docs", "b1")
+    assert holder_of(Cluster(server), "docs", BUILD) is None
+    record = BuildRecords(Cluster(server)).get("docs", "b1")
     assert (record.state, record.error) == ("failed", "check: ended by SystemExit")
 
 
@@ -83,7 +84,7 @@ def test_no_stage_begins_after_a_signal_that_was_lost_between_two(server: Any, m
     monkeypatch.setattr(BuildRecords, "record_stage", noted)
     code = run_stages(server, monkeypatch, made_stage("check", told), made_stage("promote", told))
     assert (code, told) == (TERMINATED, ["check"])
-    assert holder_of(server, "docs", BUILD) is None
+    assert holder_of(Cluster(server), "docs", BUILD) is None
 
 
 def test_a_wait_for_workers_ends_by_a_signal_that_was_lost() -> None:

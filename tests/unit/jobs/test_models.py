@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Caller
 from lsh_core.errors import NotFoundError
 from lsh_core.jobs import models
@@ -27,7 +28,9 @@ def test_a_model_is_shown_by_its_id_and_the_newest_by_its_name(monkeypatch: pyte
     server: Any = Forgiving()
     services = Services(server, None, Caller(None, "a test"))
     first, second = (
-        store_model(server, "two-words", Hyperplane(tables=2, bits=bits).fit(np.eye(8, 3, dtype=np.float32)), {})
+        store_model(
+            Cluster(server), "two-words", Hyperplane(tables=2, bits=bits).fit(np.eye(8, 3, dtype=np.float32)), {}
+        )
         for bits in (2, 3)
     )
     newest = {"two-words": [second, first]}

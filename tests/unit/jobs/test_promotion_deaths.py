@@ -14,6 +14,7 @@ from lsh_core.builds.aliases import live_index
 from lsh_core.builds.names import closed_alias, physical_index
 from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.elastic import leases
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Caller
 from lsh_core.jobs import promotion
 from lsh_core.jobs.builds import promote_build, rollback
@@ -41,7 +42,7 @@ def made() -> Any:
     for build in "abc":
         index = physical_index(NAME, build)
         server.create(index=index, aliases=[closed_alias(build, 1)])
-        BuildRecords(server).start(NAME, build, index=index, state=BuildState.VERIFIED, model_id="m")
+        BuildRecords(Cluster(server)).start(NAME, build, index=index, state=BuildState.VERIFIED, model_id="m")
     for build in "ab":
         promote(server, build)
     return server
@@ -84,7 +85,7 @@ def test_a_rollback_after_a_death_goes_back_to_what_was_live(retried: str) -> No
             promote(server, "c")
         elif retried == "by a person":
             promote(server, "c", identity=None)
-        wanted = {"b": "a", "c": "b"}[str(live_index(server, NAME))[-1]]
+        wanted = {"b": "a", "c": "b"}[str(live_index(Cluster(server), NAME))[-1]]
         moved += wanted == "b"
         answer = rollback(RollbackSettings(name=NAME), Services(server, None, Caller(None, "somebody")))
         assert answer.build == wanted, f"dead after {calls} calls"

@@ -11,6 +11,7 @@ from lsh_core.builds.mapping import META_KEY
 from lsh_core.builds.names import closed_alias, physical_index
 from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.builds.write_gate import allow_writes, fence_writes
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, RUNS, ensure_system_index
 from lsh_core.errors import LeaseHeldError, NotFoundError, OutcomeError, PromotionConflictError
@@ -46,7 +47,7 @@ class Made:
     def __init__(self) -> None:
         self.server: Any = MemoryServer()
         for index in (LEDGER, DEAD_LETTERS):
-            ensure_system_index(self.server, index)
+            ensure_system_index(Cluster(self.server), index)
         self.services = Services(self.server, None, Caller(None, "the tests"))
 
     def build(
@@ -57,9 +58,9 @@ class Made:
         aliases = [closed_alias(build, 0), *([NAME] if live else [])]
         self.server.create(index=index, aliases=aliases, mappings={"_meta": {META_KEY: meta}})
         letter = dead_letter(build, 1, "2999-01-01T00:00:00+00:00", AGES_AGO)
-        write_dead_letters(self.server, [letter])
+        write_dead_letters(Cluster(self.server), [letter])
         self.server.index(index=LEDGER, id=f"{build}:1", document={"build": build, "finished_at": AGES_AGO})
-        runs = BuildRecords(self.server)
+        runs = BuildRecords(Cluster(self.server))
         runs.start(NAME, build, index=index, state=state, model_id="m")
         old = {"started_at": f"2020-01-01T00:00:0{build}+00:00", "updated_at": AGES_AGO}
         self.server.update(index=RUNS, id=build, doc=old)
@@ -67,14 +68,14 @@ class Made:
 
     def refuse_a_row(self, build: str, expires_at: str = "2999-01-01T00:00:00+00:00") -> None:
         letter = dead_letter(build, 2, expires_at)
-        write_dead_letters(self.server, [letter])
+        write_dead_letters(Cluster(self.server), [letter])
 
     def retire(self, **settings: Any) -> RetireReport:
         return retire(RetireSettings(name=NAME, keep=1, **settings), self.services)
 
     def left(self) -> set[str]:
         """Return the builds of which there is an index, a record, a ledger entry and a dead letter."""
-        records = {record.build for record in BuildRecords(self.server).of(NAME)}
+        records = {record.build for record in BuildRecords(Cluster(self.server)).of(NAME)}
         kept = {
             index: {
                 stored.source["build"]
@@ -104,7 +105,7 @@ def test_the_live_build_and_the_newest_verified_are_kept(made: Made) -> None:
 def test_what_was_touched_a_short_while_ago_is_kept(made: Made) -> None:
     for build in "123":
         made.build(build, live=build == "3")
-    BuildRecords(made.server).record_state("1", BuildState.VERIFIED)  # Notes the time.
+    BuildRecords(Cluster(made.server)).record_state("1", BuildState.VERIFIED)  # Notes the time.
     assert made.retire().kept == ["3", "2", "1"]
     assert made.retire(grace_seconds=0).retired == ["1"]
 
@@ -118,7 +119,7 @@ def test_an_unfinished_build_is_kept_for_a_day_after_the_last_sign_of_its_run(ma
     ):
         made.build(build, state=state, live=build == "4")
     an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    BuildRecords(made.server).record_state("1", BuildState.LOADING)
+    BuildRecords(Cluster(made.server)).record_state("1", BuildState.LOADING)
     made.server.index(index=LEDGER, id="2:2", document={"build": "2", "finished_at": an_hour_ago})  # By a worker.
     assert made.retire(grace_seconds=0).kept == ["4", "2", "1"]
     assert made.retire(unfinished_grace_seconds=3_000).retired == ["2"]
@@ -144,7 +145,7 @@ def test_one_index_that_is_not_what_its_record_says_is_skipped(made: Made, troub
     if trouble == "no gate":
         made.server.aliases[index] = {}
     elif trouble == "a later epoch":
-        fence_writes(made.server, index, "2", 1000)
+        fence_writes(Cluster(made.server), index, "2", 1000)
     result = made.retire()
     assert (result.retired, result.kept, list(result.skipped)) == (["1"], ["4", "3"], ["2"])
     assert index in result.skipped["2"]
@@ -156,11 +157,11 @@ def test_one_index_that_is_not_what_its_record_says_is_skipped(made: Made, troub
 def test_nothing_is_retired_while_an_index_run_is_at_work_and_that_is_no_failure(made: Made) -> None:
     for build in "123":
         made.build(build, live=build == "3")
-    with hold(made.server, NAME, BUILD, Caller("run", "an index run")):
+    with hold(Cluster(made.server), NAME, BUILD, Caller("run", "an index run")):
         result = made.retire()
     assert not result.retired
     assert "an index run holds the lease 'build'" in result.skipped["*"]
-    with hold(made.server, NAME, BUILD, Caller("run", "an index run")), pytest.raises(LeaseHeldError):
+    with hold(Cluster(made.server), NAME, BUILD, Caller("run", "an index run")), pytest.raises(LeaseHeldError):
         retire_all(RetireSettings(name=NAME), made.services)
     assert made.left() == {"1", "2", "3"}
 
@@ -169,7 +170,7 @@ def test_builds_are_left_while_a_promotion_does_not_end(made: Made, monkeypatch:
     monkeypatch.setattr(retention, "_LEASE_SECONDS", 0.0)
     for build in "123":
         made.build(build, live=build == "3")
-    with hold(made.server, NAME, ALIAS, Caller("run", "a promotion")):
+    with hold(Cluster(made.server), NAME, ALIAS, Caller("run", "a promotion")):
         assert "a promotion holds the lease 'alias'" in made.retire().skipped["1"]
     assert made.retire().retired == ["1"]
 
@@ -177,7 +178,7 @@ def test_builds_are_left_while_a_promotion_does_not_end(made: Made, monkeypatch:
 def test_an_abandoned_build_leaves_nothing_and_its_loaders_no_way(made: Made) -> None:
     index = made.build("1", state=BuildState.FAILED)
     made.build("2", live=True)
-    allow_writes(made.server, index, "1", 0)
+    allow_writes(Cluster(made.server), index, "1", 0)
     answer = abandon(AbandonSettings(name=NAME, build="1"), made.services)
     assert answer.to_json() == {"name": NAME, "abandoned": "1", "index": index}
     assert made.left() == {"2"}

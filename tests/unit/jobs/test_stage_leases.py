@@ -8,6 +8,7 @@ import pytest
 
 from lsh_core.builds.records import BuildRecords
 from lsh_core.builds.stage_facts import CheckFacts
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import BUILD, Caller, Lease
 from lsh_core.errors import (
     AirlshError,
@@ -32,7 +33,7 @@ SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 @pytest.fixture
 def server() -> Any:
     made: Any = MemoryServer()
-    BuildRecords(made).start("docs", "b1", index="airlsh-docs-b1", model_id="m")
+    BuildRecords(Cluster(made)).start("docs", "b1", index="airlsh-docs-b1", model_id="m")
     return made
 
 
@@ -59,7 +60,7 @@ def run_stage(server: Any, error: BaseException | None, identity: str | None = "
 def test_a_stage_that_is_not_tried_again_gives_the_lease_back(server: Any, error: BaseException) -> None:
     with pytest.raises(type(error)):
         run_stage(server, error)
-    assert holder_of(server, "docs", BUILD) is None
+    assert holder_of(Cluster(server), "docs", BUILD) is None
 
 
 @pytest.mark.parametrize(
@@ -70,27 +71,27 @@ def test_a_stage_that_is_not_tried_again_gives_the_lease_back(server: Any, error
 def test_a_stage_that_may_be_tried_again_keeps_the_lease(server: Any, error: Exception) -> None:
     with pytest.raises(type(error)):
         run_stage(server, error)
-    assert holder_of(server, "docs", BUILD) is not None
+    assert holder_of(Cluster(server), "docs", BUILD) is not None
 
 
 def test_a_fault_that_nobody_foresaw_is_not_tried_again(server: Any) -> None:
     with pytest.raises(UnexpectedError):
         run_stage(server, ValueError("?"))
-    assert holder_of(server, "docs", BUILD) is None
+    assert holder_of(Cluster(server), "docs", BUILD) is None
 
 
 @pytest.mark.parametrize("identity", ["run", None])
 def test_the_summary_gives_the_lease_back_whoever_ran_the_stages(server: Any, identity: str | None) -> None:
     run_stage(server, None, identity)
-    assert holder_of(server, "docs", BUILD) is not None
+    assert holder_of(Cluster(server), "docs", BUILD) is not None
     summarise(SETTINGS, "b1", Services(server, None, Caller(identity, "a run")))
-    assert holder_of(server, "docs", BUILD) is None
+    assert holder_of(Cluster(server), "docs", BUILD) is None
 
 
 def test_the_summary_gives_the_lease_back_of_a_run_without_a_record(server: Any) -> None:
     with pytest.raises(AirlshError):
         run_stage(server, UnavailableError("Dask", 10, "no worker"))
-    BuildRecords(server).forget("b1")
+    BuildRecords(Cluster(server)).forget("b1")
     with pytest.raises(NotFoundError):
         summarise(SETTINGS, "b1", Services(server, None, Caller("run", "a run")))
-    assert holder_of(server, "docs", BUILD) is None
+    assert holder_of(Cluster(server), "docs", BUILD) is None

@@ -13,6 +13,7 @@ import pytest
 
 from lsh_core.builds.journal_position import BEFORE_ALL
 from lsh_core.builds.names import live_write_alias, physical_index
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import ALIAS
 from lsh_core.elastic.system_indices import CHANGES, LEASES
 from lsh_core.errors import MissingPackageError, SourceError, UnavailableError, VerificationError
@@ -68,7 +69,7 @@ class FakeTime:
 
 
 def writer(server: MemoryServer, wait_seconds: float = 0) -> LiveWriter:
-    return LiveWriter(server, NAME, wait_seconds=wait_seconds)  # type: ignore[arg-type]
+    return LiveWriter(Cluster(server), NAME, wait_seconds=wait_seconds)  # type: ignore[arg-type]
 
 
 def leases(server: MemoryServer) -> list[str]:
@@ -81,7 +82,7 @@ def held(server: MemoryServer) -> dict[str, int]:
 
 
 def journal(server: MemoryServer) -> list[Entry]:
-    read = Journal(server, NAME)  # type: ignore[arg-type]
+    read = Journal(Cluster(server), NAME)  # type: ignore[arg-type]
     return [entry for page in read.read(after=BEFORE_ALL, up_to=read.barrier()) for entry in page]
 
 
@@ -147,7 +148,7 @@ def test_a_change_of_another_writer_that_is_refused_stays_in_the_journal(server:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Dies(server, NAME).upsert([row("b", -1), row("c", 3)])  # type: ignore[arg-type]
+        Dies(Cluster(server), NAME).upsert([row("b", -1), row("c", 3)])  # type: ignore[arg-type]
     with pytest.raises(VerificationError, match=r"'b'.*position 0.*1 of 2 changes were refused"):
         writer(server).apply(journal(server))
     assert [entry.id for entry in journal(server)] == ["b", "c"]
@@ -174,7 +175,7 @@ def test_a_writer_that_waits_for_the_build_keeps_nobody_from_promoting(
     assert leases(server) == []
 
     server.is_busy = False
-    fence_live(server, NAME, INDEX, 1)  # type: ignore[arg-type]
+    fence_live(Cluster(server), NAME, INDEX, 1)  # type: ignore[arg-type]
     assert writer(server, wait_seconds=30).upsert([row("c", 3)]).changed == 1
     assert leases(server) == [f"{NAME}/{ALIAS}"]
 
@@ -227,6 +228,6 @@ def test_a_refresh_brings_back_nothing_that_was_deleted_and_takes_back_nothing_o
 def test_a_repeated_delete_stays_done(server: MemoryServer) -> None:
     again = [Change("a", "delete", key="once")]
     for _ in range(2):
-        writer(server).apply(Journal(server, NAME).append(again))  # type: ignore[arg-type]
+        writer(server).apply(Journal(Cluster(server), NAME).append(again))  # type: ignore[arg-type]
     assert held(server) == {}
     assert len(journal(server)) == 1

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lsh_core.builds.journal_position import BEFORE_ALL
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.live import journal as journals
 from lsh_core.live.journal import Change, Entry, Journal
@@ -16,7 +17,7 @@ from tests.fakes.memory_server import MemoryServer
 
 def append(server: MemoryServer, age: float, *changes: Change) -> list[Entry]:
     """Append changes to the journal as they were so many seconds ago."""
-    entries = Journal(server, "docs").append(changes)  # type: ignore[arg-type]
+    entries = Journal(Cluster(server), "docs").append(changes)  # type: ignore[arg-type]
     for entry in entries:
         source = server.documents[CHANGES, entry.key].source
         assert source is not None
@@ -35,7 +36,7 @@ def test_only_what_is_not_replaced_is_due(monkeypatch: pytest.MonkeyPatch, page:
     # As old as a sweep's beginning: of the two it is the first, although it was written last.
     append(server, 0, Change("alone", "delete", effective_position=1))
 
-    journal = Journal(server, "docs")  # type: ignore[arg-type]
+    journal = Journal(Cluster(server), "docs")  # type: ignore[arg-type]
     found = list(pending_changes(journal, BEFORE_ALL, journal.barrier()))
 
     assert [(entry.id, entry.kind) for _, changes in found for entry in changes] == [

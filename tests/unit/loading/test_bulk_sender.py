@@ -111,7 +111,7 @@ def test_one_dead_node_of_three_holds_nobody_up() -> None:
     started = cluster.clock()
     for chunk in range(30):
         row = bulk_row(f"c{chunk}", chunk)
-        sender.send(sender.ring.home(chunk), [0], [row])
+        sender.send(sender.home(chunk), [0], [row])
     assert len(cluster.documents) == 30
     assert cluster.clock() == started  # No pause: a neighbour took over at once.
 

@@ -76,8 +76,8 @@ def load(
     plan = LoadPlan(
         "b1", "id", FIELD, fields, nodes, request_bytes, posting_threads=2, dead_letters_per_chunk=dead_letters
     )
-    ring = NodePool(cluster.nodes, offset=offset, clock=cluster.clock)
-    sender = BulkSender(cluster, ring, "idx", 10**9, sleep=cluster.clock.sleep, clock=cluster.clock)
+    ring = NodePool(cluster.nodes, clock=cluster.clock)
+    sender = BulkSender(cluster, ring, "idx", 10**9, offset, sleep=cluster.clock.sleep, clock=cluster.clock)
     recorder = Recorder()
     yielded = list(ChunkLoader(plan, RowNumberModel(), sender, recorder).load(file, chunks))  # type: ignore[arg-type]
     assert yielded == recorder.entries

@@ -12,6 +12,7 @@ from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.store import find_model, store_model
 from tests.fakes.memory_server import MemoryServer
+from tests.fakes.one_client import cluster_of
 
 MODEL = Hyperplane(metric="l2", tables=2, bits=2).fit(np.eye(8, 3, dtype=np.float32))
 
@@ -22,19 +23,21 @@ def facts(source: str, encoder: str | None) -> dict[str, Any]:
 
 def test_the_same_model_of_two_encoders_is_two_and_neither_is_overwritten() -> None:
     client: Any = MemoryServer()
-    plain, first, second = (store_model(client, "docs", MODEL, facts("a", each)) for each in (None, "f" * 64, "g" * 64))
+    plain, first, second = (
+        store_model(cluster_of(client), "docs", MODEL, facts("a", each)) for each in (None, "f" * 64, "g" * 64)
+    )
     assert plain.model_id == f"docs-{fingerprint(MODEL)[:12]}"
     assert len({plain.model_id, first.model_id, second.model_id}) == 3
     assert {plain.fingerprint, first.fingerprint, second.fingerprint} == {fingerprint(MODEL)}
-    again = store_model(client, "docs", MODEL, facts("b", "f" * 64))
+    again = store_model(cluster_of(client), "docs", MODEL, facts("b", "f" * 64))
     assert again.model_id == first.model_id
     for each, encoder in ((plain, None), (first, "f" * 64), (second, "g" * 64)):
-        assert find_model(client, "docs", each.model_id).facts == facts("a", encoder)
+        assert find_model(cluster_of(client), "docs", each.model_id).facts == facts("a", encoder)
 
 
 def test_a_model_of_an_older_format_is_refused() -> None:
     client: Any = MemoryServer()
-    stored = store_model(client, "docs", MODEL, facts("a", None))
+    stored = store_model(cluster_of(client), "docs", MODEL, facts("a", None))
     client.update(index="airlsh-models", id=stored.model_id, doc={"format": 1})
     with pytest.raises(ModelMismatchError, match="stored by another version of airlsh: train it again"):
-        find_model(client, "docs", stored.model_id)
+        find_model(cluster_of(client), "docs", stored.model_id)

@@ -78,6 +78,7 @@ def test_an_address_may_lack_its_scheme(text: str, url: str) -> None:
 def _impatient(index: VectorIndex) -> VectorIndex:
     live: Any = index._live
     live._wait_seconds = 0.0
+    live._brief = live._brief.waiting(0.0)
     return index
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import (
     FilterError,
@@ -27,7 +28,7 @@ OLD, NEW = (SimpleNamespace(index=f"airlsh-docs-{name}", meta=SimpleNamespace(na
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A live index whose alias leads to the builds in turn, each time that it is resolved."""
-    index: Any = LiveIndex(Connection(("http://127.0.0.1:9",)), "docs", None)
+    index: Any = LiveIndex(Cluster(Connection(("http://127.0.0.1:9",))), "docs", None)
     builds: Iterator[Any] = iter([OLD, NEW])
     monkeypatch.setattr(index, "_resolve", lambda: next(builds))
     monkeypatch.setattr(live_index, "_AWAY_SECONDS", 0.0)
@@ -71,7 +72,7 @@ def test_an_index_that_stays_away_is_not_waited_for_for_ever(live: Any, monkeypa
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *responses: dict[str, Any]) -> None:
-    monkeypatch.setattr(live_index, "on_any_node", lambda *_, **__: list(responses))
+    monkeypatch.setattr(Cluster, "run", lambda *_, **__: list(responses))
 
 
 def failed(kind: str, status: int, reason: str = "why") -> dict[str, Any]:
@@ -103,7 +104,7 @@ def test_errors_inside_a_response(
 
 
 def test_one_physical_index_that_is_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    index = LiveIndex(Connection(("http://127.0.0.1:9",)), "docs", "airlsh-docs-old")
+    index = LiveIndex(Cluster(Connection(("http://127.0.0.1:9",))), "docs", "airlsh-docs-old")
     answers(monkeypatch, GONE)
     with pytest.raises(NotFoundError, match="airlsh builds list docs"):
         index.send(OLD, [PLAIN])
@@ -121,7 +122,7 @@ def test_a_refused_request_is_laid_to_the_filter_in_it(live: Any, monkeypatch: p
     def refuse(*_: Any, **__: Any) -> None:
         raise RequestRefusedError("POST /_msearch", 400, "Unknown time-zone ID: Mars/X")
 
-    monkeypatch.setattr(live_index, "on_any_node", refuse)
+    monkeypatch.setattr(Cluster, "run", refuse)
     with pytest.raises(FilterError, match="no time zone of the server"):
         live.send(OLD, [PLAIN, FILTERED])
     with pytest.raises(RequestRefusedError):
