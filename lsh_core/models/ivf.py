@@ -36,7 +36,8 @@ EXAMINED_SHARE = 8
 SPILL = 3
 SOAR = 1.5
 MAX_SOAR = 100.0
-ROWS_PER_LIST = 12
+ROWS_PER_LIST = 8
+MIN_LISTS_PER_ROOT, MAX_LISTS_PER_ROOT = 4, 32
 REACH, PRODUCT_REACH = 1.08, 1.02
 # 400,000 rows of 128 dimensions. With a unit-length copy and three copies of the centroids, a fit takes less than 700
 # MB.
@@ -114,13 +115,13 @@ class IVF(ListModel):
 
     @staticmethod
     def default_lists(rows: int) -> int:
-        """Return the number of lists: one per 12 rows, from 4·√rows to 16·√rows.
+        """Return the number of lists: one per 8 rows, from 4·√rows to 32·√rows.
 
-        With a spill of 4 a list has about 48 entries or more. Up to this number, more lists score fewer rows for the
-        same recall.
+        Up to this number, more lists score fewer rows for the same recall (figures: docs/decisions/models.md).
         """
         root = math.sqrt(rows)
-        return max(1, min(rows, round(max(4 * root, min(16 * root, rows / ROWS_PER_LIST)))))
+        most = min(MAX_LISTS_PER_ROOT * root, rows / ROWS_PER_LIST)
+        return max(1, min(rows, round(max(MIN_LISTS_PER_ROOT * root, most))))
 
     def default_effort(self, rows: int) -> float:
         """Return the reach for a recall@10 of about .97; see docs/decisions/models.md."""

@@ -28,8 +28,8 @@ def test_impossible_knobs(knobs, setting, clustered):
 
 
 @pytest.mark.parametrize("rows", [64, 1000, 10_000, 63_666, 1_000_000, 50_000_000])
-def test_default_lists_stay_between_four_and_sixteen_roots(rows):
-    assert round(4 * math.sqrt(rows)) <= IVF.default_lists(rows) <= round(16 * math.sqrt(rows))
+def test_default_lists_stay_between_four_and_32_roots(rows):
+    assert round(4 * math.sqrt(rows)) <= IVF.default_lists(rows) <= round(32 * math.sqrt(rows))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 20])
