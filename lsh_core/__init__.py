@@ -34,314 +34,42 @@ The packages inside and the one direction in which they import each other are in
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lsh_core.version import __version__
+_homes: dict[str, tuple[str, str]] = {}
+"""Module and attribute of each public name; empty until a name is used."""
 
-if TYPE_CHECKING:
-    from lsh_core.elastic.connection import Connection
-    from lsh_core.errors import (
-        AccessError,
-        AirlshError,
-        ArgumentError,
-        BusyError,
-        CapacityError,
-        CertificateError,
-        ChangesGoneError,
-        DagRunError,
-        DeadLetterLimitError,
-        DeviceMemoryError,
-        EncoderError,
-        FeatureLimitError,
-        FeaturesError,
-        FilterError,
-        ImageError,
-        ImagesAwayError,
-        IndexTemplateError,
-        InputError,
-        LeaseHeldError,
-        LeaseLostError,
-        LoadError,
-        MissingPackageError,
-        ModelMismatchError,
-        NotFoundError,
-        OutcomeError,
-        PartialAnswerError,
-        PluginError,
-        PromotionConflictError,
-        RequestRefusedError,
-        RowNotFoundError,
-        RunError,
-        SchemaError,
-        ServerError,
-        SettingsError,
-        ShardsMissingError,
-        SourceChangedError,
-        SourceError,
-        SourceMissingError,
-        SourceUnavailableError,
-        StackError,
-        StoppedEarlyError,
-        UnavailableError,
-        UnexpectedError,
-        UnsupportedServerError,
-        UnverifiedError,
-        VectorError,
-        VerificationError,
-        WeightsError,
-    )
-    from lsh_core.jobs.builds import list_builds, rollback, show_build
-    from lsh_core.jobs.builds import promote_build as promote
-    from lsh_core.jobs.changes import delete, upsert
-    from lsh_core.jobs.dead_letters import build_dead_letters as list_dead_letters
-    from lsh_core.jobs.dead_letters import replay_dead_letters
-    from lsh_core.jobs.evaluate import evaluate
-    from lsh_core.jobs.features import compute_features
-    from lsh_core.jobs.index import run_index as index
-    from lsh_core.jobs.models import list_models, show_model
-    from lsh_core.jobs.refresh import refresh_partition as refresh
-    from lsh_core.jobs.report import report
-    from lsh_core.jobs.retention import abandon, retire
-    from lsh_core.jobs.services import Services
-    from lsh_core.jobs.train import train
-    from lsh_core.local.connect import connect, find_services
-    from lsh_core.search.query_encoder import QueryEncoder
-    from lsh_core.search.request import SearchRequest
-    from lsh_core.search.results import Neighbour, SearchResult
-    from lsh_core.search.vector_index import VectorIndex
-    from lsh_core.settings import (
-        AbandonSettings,
-        DeleteSettings,
-        EvaluateSettings,
-        FeaturesSettings,
-        IndexSettings,
-        PromoteSettings,
-        RefreshSettings,
-        ReplaySettings,
-        ReportSettings,
-        RetireSettings,
-        RollbackSettings,
-        SearchSettings,
-        TrainSettings,
-        UpsertSettings,
-    )
 
-__all__ = [
-    "AbandonSettings",
-    "AccessError",
-    "AirlshError",
-    "ArgumentError",
-    "BusyError",
-    "CapacityError",
-    "CertificateError",
-    "ChangesGoneError",
-    "Connection",
-    "DagRunError",
-    "DeadLetterLimitError",
-    "DeleteSettings",
-    "DeviceMemoryError",
-    "EncoderError",
-    "EvaluateSettings",
-    "FeatureLimitError",
-    "FeaturesError",
-    "FeaturesSettings",
-    "FilterError",
-    "ImageError",
-    "ImagesAwayError",
-    "IndexSettings",
-    "IndexTemplateError",
-    "InputError",
-    "LeaseHeldError",
-    "LeaseLostError",
-    "LoadError",
-    "MissingPackageError",
-    "ModelMismatchError",
-    "Neighbour",
-    "NotFoundError",
-    "OutcomeError",
-    "PartialAnswerError",
-    "PluginError",
-    "PromoteSettings",
-    "PromotionConflictError",
-    "QueryEncoder",
-    "RefreshSettings",
-    "ReplaySettings",
-    "ReportSettings",
-    "RequestRefusedError",
-    "RetireSettings",
-    "RollbackSettings",
-    "RowNotFoundError",
-    "RunError",
-    "SchemaError",
-    "SearchRequest",
-    "SearchResult",
-    "SearchSettings",
-    "ServerError",
-    "Services",
-    "SettingsError",
-    "ShardsMissingError",
-    "SourceChangedError",
-    "SourceError",
-    "SourceMissingError",
-    "SourceUnavailableError",
-    "StackError",
-    "StoppedEarlyError",
-    "TrainSettings",
-    "UnavailableError",
-    "UnexpectedError",
-    "UnsupportedServerError",
-    "UnverifiedError",
-    "UpsertSettings",
-    "VectorError",
-    "VectorIndex",
-    "VerificationError",
-    "WeightsError",
-    "__version__",
-    "abandon",
-    "compute_features",
-    "connect",
-    "delete",
-    "evaluate",
-    "find_services",
-    "index",
-    "list_builds",
-    "list_dead_letters",
-    "list_models",
-    "promote",
-    "refresh",
-    "replay_dead_letters",
-    "report",
-    "retire",
-    "rollback",
-    "show_build",
-    "show_model",
-    "train",
-    "upsert",
-]
+def _read_homes() -> dict[str, tuple[str, str]]:
+    """Return the public names of the stub beside this file, as type checkers read them.
 
-_NAMES_OF = {
-    "lsh_core.elastic.connection": ("Connection",),
-    "lsh_core.errors": (
-        "AccessError",
-        "AirlshError",
-        "ArgumentError",
-        "BusyError",
-        "CapacityError",
-        "CertificateError",
-        "ChangesGoneError",
-        "DagRunError",
-        "DeadLetterLimitError",
-        "DeviceMemoryError",
-        "EncoderError",
-        "FeatureLimitError",
-        "FeaturesError",
-        "FilterError",
-        "ImageError",
-        "ImagesAwayError",
-        "IndexTemplateError",
-        "InputError",
-        "LeaseHeldError",
-        "LeaseLostError",
-        "LoadError",
-        "MissingPackageError",
-        "ModelMismatchError",
-        "NotFoundError",
-        "OutcomeError",
-        "PartialAnswerError",
-        "PluginError",
-        "PromotionConflictError",
-        "RequestRefusedError",
-        "RowNotFoundError",
-        "RunError",
-        "SchemaError",
-        "ServerError",
-        "SettingsError",
-        "ShardsMissingError",
-        "SourceChangedError",
-        "SourceError",
-        "SourceMissingError",
-        "SourceUnavailableError",
-        "StackError",
-        "StoppedEarlyError",
-        "UnavailableError",
-        "UnexpectedError",
-        "UnsupportedServerError",
-        "UnverifiedError",
-        "VectorError",
-        "VerificationError",
-        "WeightsError",
-    ),
-    "lsh_core.jobs.builds": (
-        "list_builds",
-        "promote=promote_build",
-        "rollback",
-        "show_build",
-    ),
-    "lsh_core.jobs.changes": (
-        "delete",
-        "upsert",
-    ),
-    "lsh_core.jobs.dead_letters": (
-        "list_dead_letters=build_dead_letters",
-        "replay_dead_letters",
-    ),
-    "lsh_core.jobs.evaluate": ("evaluate",),
-    "lsh_core.jobs.features": ("compute_features",),
-    "lsh_core.jobs.index": ("index=run_index",),
-    "lsh_core.jobs.models": (
-        "list_models",
-        "show_model",
-    ),
-    "lsh_core.jobs.refresh": ("refresh=refresh_partition",),
-    "lsh_core.jobs.report": ("report",),
-    "lsh_core.jobs.retention": (
-        "abandon",
-        "retire",
-    ),
-    "lsh_core.jobs.services": ("Services",),
-    "lsh_core.jobs.train": ("train",),
-    "lsh_core.local.connect": (
-        "connect",
-        "find_services",
-    ),
-    "lsh_core.search.query_encoder": ("QueryEncoder",),
-    "lsh_core.search.request": ("SearchRequest",),
-    "lsh_core.search.results": (
-        "Neighbour",
-        "SearchResult",
-    ),
-    "lsh_core.search.vector_index": ("VectorIndex",),
-    "lsh_core.settings": (
-        "AbandonSettings",
-        "DeleteSettings",
-        "EvaluateSettings",
-        "FeaturesSettings",
-        "IndexSettings",
-        "PromoteSettings",
-        "RefreshSettings",
-        "ReplaySettings",
-        "ReportSettings",
-        "RetireSettings",
-        "RollbackSettings",
-        "SearchSettings",
-        "TrainSettings",
-        "UpsertSettings",
-    ),
-}
+    A name is public if it is imported as itself (``from module import Name as Name``) or assigned (``name = Other``).
+    """
+    import ast
 
-_HOME_OF = {
-    name.partition("=")[0]: (module, name.rpartition("=")[2]) for module, names in _NAMES_OF.items() for name in names
-}
-"""Module and attribute of each public name."""
+    imported, public = {}, {}
+    for statement in ast.parse(__spec__.loader.get_data(f"{__file__}i")).body:
+        if isinstance(statement, ast.ImportFrom):
+            for each in statement.names:
+                imported[each.name] = (statement.module, each.name)
+                if each.asname:
+                    public[each.asname] = imported[each.name]
+        elif isinstance(statement, ast.Assign):
+            public[statement.targets[0].id] = imported[statement.value.id]
+    return public
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
+    if not _homes:
+        _homes.update(_read_homes())
+    if name == "__all__":
+        return sorted(_homes)
+    if name not in _homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, own_name = _HOME_OF[name]
+    module, own_name = _homes[name]
     value = globals()[name] = getattr(import_module(module), own_name)
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return __getattr__("__all__")

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 MAX_NAMED = 20
 
 
-def near_names(name: str, names: Iterable[str], most: int = 1) -> list[str]:
+def near_names(name: str, names: Iterable[str], limit: int = 1) -> list[str]:
     """Return the names most similar to `name`.
 
     Names that end with `name` after a dot come first, then names with similar letters.
@@ -19,13 +19,13 @@ def near_names(name: str, names: Iterable[str], most: int = 1) -> list[str]:
     known = list(names)
     inner = [each for each in known if each.endswith(f".{name}")]
     lowered = {each.lower(): each for each in known}
-    alike = [lowered[each] for each in get_close_matches(name.lower(), lowered, n=most, cutoff=0.6)]
-    return list(dict.fromkeys([*inner, *alike]))[:most]
+    alike = [lowered[each] for each in get_close_matches(name.lower(), lowered, n=limit, cutoff=0.6)]
+    return list(dict.fromkeys([*inner, *alike]))[:limit]
 
 
-def did_you_mean(name: str, names: Iterable[str], most: int = 1) -> str:
+def did_you_mean(name: str, names: Iterable[str], limit: int = 1) -> str:
     """Return ``did you mean NAME? `` for the most similar names, or ""."""
-    near = near_names(name, names, most)
+    near = near_names(name, names, limit)
     return f"did you mean {' or '.join(near)}? " if near else ""
 
 

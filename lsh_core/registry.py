@@ -1,4 +1,4 @@
-"""Registry of models and metrics: built-in classes, and classes of installed packages.
+"""Registry of classes by name: built-in classes, and classes of installed packages.
 
 A package adds a class by an entry point::
 
@@ -8,22 +8,45 @@ A package adds a class by an entry point::
     [project.entry-points."airlsh.metrics"]
     l1 = "our_package.l1:L1"
 
-A class is imported when it is first used. Listing names imports nothing.
+A class is imported when it is first used. Listing names imports nothing. `lsh_core.built_in` declares the built-in
+classes, so that forms and options import none of them.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import Any, TypeVar
 
 from lsh_core.errors import PluginError, SettingsError
+from lsh_core.knobs import Knob
 
 logger = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Class by name, and what forms and options show of it.
+
+    Attributes
+    ----------
+    target
+        ``module:Class``.
+    summary
+        Description in a few words.
+    """
+
+    name: str
+    target: str
+    summary: str
+    knobs: tuple[Knob, ...] = ()
 
 
 class Registry:
@@ -36,12 +59,12 @@ class Registry:
     setting
         Setting that holds a name.
     built_in
-        ``module:Class`` by name.
+        Declarations of the built-in classes.
     """
 
-    def __init__(self, group: str, setting: str, built_in: Mapping[str, str]) -> None:
+    def __init__(self, group: str, setting: str, built_in: Iterable[Declaration]) -> None:
         self.group, self.setting = group, setting
-        self._built_in = dict(built_in)
+        self._built_in = {each.name: each for each in built_in}
         self._loaded: dict[str, Any] = {}
 
     def names(self) -> tuple[str, ...]:
@@ -70,19 +93,40 @@ class Registry:
         self.check(name)
         if name in self._built_in:
             if name not in self._loaded:
-                module, _, attribute = self._built_in[name].partition(":")
+                module, _, attribute = self._built_in[name].target.partition(":")
                 self._loaded[name] = getattr(import_module(module), attribute)
             return self._loaded[name]
         return self._load_entry_point(name)
+
+    def declared(self, name: str) -> Declaration:
+        """Return the declaration of `name`; a class of another package is imported for it.
+
+        Raises as `load` does.
+        """
+        if name in self._built_in:
+            return self._built_in[name]
+        found = self.load(name)
+        target = f"{found.__module__}:{found.__qualname__}"
+        return Declaration(name, target, str(getattr(found, "summary", "")), getattr(found, "knobs", ()))
+
+    def all_declared(self) -> Iterator[Declaration]:
+        """Yield all declarations.
+
+        The class of another package that cannot be loaded is logged and omitted.
+        """
+        return self._available(self.declared)
 
     def load_all(self) -> Iterator[tuple[str, Any]]:
         """Yield each name with its class.
 
         A class that cannot be loaded is logged and omitted.
         """
+        return self._available(lambda name: (name, self.load(name)))
+
+    def _available(self, read: Callable[[str], Found]) -> Iterator[Found]:
         for name in self.names():
             try:
-                yield name, self.load(name)
+                yield read(name)
             except PluginError as error:
                 logger.warning("%s", error)
 
@@ -124,24 +168,3 @@ def _entry_points(group: str, path: tuple[str, ...]) -> Mapping[str, tuple[Entry
 
 def _distribution(entry: EntryPoint) -> str:
     return "an unknown package" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
-
-
-METRICS: Final = Registry(
-    "airlsh.metrics",
-    "metric",
-    {
-        "l2": "lsh_core.metrics.l2:L2",
-        "cosine": "lsh_core.metrics.cosine:Cosine",
-        "dot": "lsh_core.metrics.dot:Dot",
-    },
-)
-MODELS: Final = Registry(
-    "airlsh.models",
-    "model",
-    {
-        "ivf": "lsh_core.models.ivf:IVF",
-        "hyperplane": "lsh_core.models.hyperplane:Hyperplane",
-        "subspace": "lsh_core.models.subspace:Subspace",
-        "hnsw": "lsh_core.models.hnsw:HNSW",
-    },
-)

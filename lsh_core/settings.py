@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -35,12 +35,13 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from lsh_core.built_in import METRICS, MODELS
 from lsh_core.choices import choice_of
 from lsh_core.errors import SettingsError
 from lsh_core.knobs import Knob
 from lsh_core.partitions import levels_of, partition_name
 from lsh_core.redaction import quoted
-from lsh_core.registry import METRICS, MODELS, Registry
+from lsh_core.registry import Registry
 
 logger = logging.getLogger(__name__)
 
@@ -69,14 +70,12 @@ class Registered:
     ----------
     registry
         Registry of the names.
-    meaning
-        Attribute of the classes with a short meaning of the name.
     others
         Further allowed names, with their meanings.
     """
 
-    def __init__(self, registry: Registry, meaning: str, others: Mapping[str, str] | None = None) -> None:
-        self._registry, self._meaning, self._others = registry, meaning, dict(others or {})
+    def __init__(self, registry: Registry, others: Mapping[str, str] | None = None) -> None:
+        self._registry, self._others = registry, dict(others or {})
 
     def names(self) -> tuple[str, ...]:
         """Return the allowed names."""
@@ -84,8 +83,7 @@ class Registered:
 
     def labels(self) -> dict[str, str]:
         """Return the meanings of the allowed names; classes that cannot be loaded are omitted."""
-        registered = {name: str(getattr(found, self._meaning)) for name, found in self._registry.load_all()}
-        return self._others | registered
+        return self._others | {each.name: each.summary for each in self._registry.all_declared()}
 
     def check(self, name: str) -> str:
         """Return `name` if it is allowed.
@@ -107,9 +105,9 @@ class Registered:
 
 
 TrainedMetric = Annotated[
-    str, Registered(METRICS, "label", {"auto": "metric of the encoder that made the vectors, else cosine"})
+    str, Registered(METRICS, {"auto": "metric of the encoder that made the vectors, else cosine"})
 ]
-ModelName = Annotated[str, Registered(MODELS, "summary")]
+ModelName = Annotated[str, Registered(MODELS)]
 Fusion = Literal["weighted", "rrf"]
 Device = Annotated[
     Literal["auto", "cpu", "gpu"],
@@ -275,19 +273,15 @@ def knob_fields() -> dict[str, Any]:
 @lru_cache(maxsize=8)
 def _knob_fields(_: tuple[str, ...]) -> dict[str, Any]:
     shared: dict[str, dict[str, Knob]] = {}
-    for model, knobs in _declared():
-        for knob in knobs:
+    for model in MODELS.all_declared():
+        for knob in model.knobs:
             others = shared.setdefault(knob.name, {})
             if knob.name in TrainSettings.model_fields or any(other.type is not knob.type for other in others.values()):
-                logger.warning("knob %s of %s models is an option of another type: use model_options", knob.name, model)
+                said = "knob %s of %s models is an option of another type: use model_options"
+                logger.warning(said, knob.name, model.name)
             else:
-                others[model] = knob
+                others[model.name] = knob
     return {name: _field(tuple(owners.values()), _owned(owners)) for name, owners in shared.items() if owners}
-
-
-def _declared() -> Iterator[tuple[str, tuple[Knob, ...]]]:
-    for name, model in MODELS.load_all():
-        yield name, getattr(model, "knobs", ())
 
 
 def _owned(owners: Mapping[str, Knob]) -> str:
@@ -314,7 +308,7 @@ def _field(knobs: tuple[Knob, ...], description: str) -> tuple[Any, Any]:
 
 def _knobs_of(model: str) -> type[BaseModel]:
     """Return a pydantic model with the knobs of one model."""
-    fields: dict[str, Any] = {knob.name: _field((knob,), knob.description) for knob in MODELS.load(model).knobs}
+    fields: dict[str, Any] = {knob.name: _field((knob,), knob.description) for knob in MODELS.declared(model).knobs}
     made: type[BaseModel] = create_model(f"{model} options", **fields)
     return made
 

@@ -1,7 +1,8 @@
 """Raises signals that end a process as exceptions, and remembers them.
 
 A signal handler raises wherever the main thread is. Inside a library's callback or a finalizer the exception is
-dropped, and the work continues. The remembered signal ends the work at its next safe point, `raise_if_signalled`.
+dropped, and the work continues. The remembered signal ends the work at its next safe point, `raise_if_signalled`. That
+holds for Ctrl-C (SIGINT), SIGTERM and SIGHUP.
 """
 
 from __future__ import annotations
@@ -18,26 +19,32 @@ _received: int | None = None
 
 
 def raise_if_signalled() -> None:
-    """Raise ``SystemExit`` if an ending signal was received.
+    """Raise ``KeyboardInterrupt`` after a Ctrl-C, ``SystemExit`` after another ending signal.
 
     Outside the main thread this does nothing. Work calls this at points where it may stop. Cleanup does not call it.
     """
     if _received is not None and _is_main_thread():
-        raise _exit_for(_received)
+        raise _exception_of(_received)
 
 
 @contextmanager
 def signals_as_exceptions() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into ``SystemExit``, so that ``finally`` blocks run.
+    """Turn ending signals into exceptions that `raise_if_signalled` raises again.
 
-    The exit code is 128 plus the signal's number. The outermost block forgets the signal when it ends. Outside the main
-    thread this does nothing, as Python delivers signals there alone.
+    SIGTERM and SIGHUP become ``SystemExit`` with 128 plus the signal's number, so that ``finally`` blocks run. Ctrl-C
+    becomes ``KeyboardInterrupt``, and a second Ctrl-C ends the process at once, without cleanup. Ctrl-C is left alone
+    if it has another handler than Python's own, as in a background process.
+
+    The outermost block forgets the signal when it ends. Outside the main thread this does nothing, as Python delivers
+    signals there alone.
     """
     global _received
     if not _is_main_thread():
         yield
         return
     before = {number: signal.signal(number, _raise) for number in _ENDING}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:
@@ -45,23 +52,6 @@ def signals_as_exceptions() -> Iterator[None]:
             signal.signal(number, handler)
         if _raise not in before.values():
             _received = None
-
-
-@contextmanager
-def first_interrupt_only() -> Iterator[None]:
-    """Raise ``KeyboardInterrupt`` for the first Ctrl-C, and ignore later ones.
-
-    Dask needs ten seconds to clean up. Nothing is changed if Ctrl-C has another handler, as in a background process.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    if not _is_main_thread() or before is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, _interrupt_once)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -81,16 +71,16 @@ def signals_ignored() -> Iterator[None]:
 def _raise(number: int, frame: FrameType | None) -> None:
     global _received
     _received = number
-    raise _exit_for(number)
+    raise _exception_of(number)
 
 
-def _exit_for(number: int) -> SystemExit:
-    return SystemExit(128 + number)
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _raise(number, frame)
 
 
-def _interrupt_once(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _exception_of(number: int) -> BaseException:
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _is_main_thread() -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from elasticsearch import NotFoundError
+
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.json_form import JsonForm
@@ -40,8 +42,6 @@ class AliasMoves:
 
     def find(self, name: str, id: str) -> AliasMove | None:
         """Return the alias move of `name` that the run `id` began, or None."""
-        from elasticsearch import NotFoundError
-
         try:
             found = self._cluster.run(lambda client: client.get(index=RUNS, id=_document_id(name, id)))
         except NotFoundError:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from elasticsearch import NotFoundError
+
 from lsh_core.builds.names import physical_index
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.copies import green_health
@@ -31,8 +33,6 @@ def live_index(cluster: Cluster, alias: str) -> str | None:
     PromotionConflictError
         `alias` is itself an index, or stands for several.
     """
-    from elasticsearch import NotFoundError
-
     try:
         found = list(cluster.run(lambda client: client.indices.get_alias(name=alias)))
     except NotFoundError:
@@ -69,8 +69,6 @@ def swap(
     PromotionConflictError
         `expected` is not what is live, or `new` is red or has a shard that does not answer.
     """
-    from elasticsearch import NotFoundError
-
     require_healthy(cluster, alias, new)
     require_live(cluster, alias, expected)
     if expected == new:
@@ -115,8 +113,6 @@ def change_aliases(cluster: Cluster, actions: Sequence[Mapping[str, Any]], *, kn
     NotFoundError
         An alias to remove is missing, and the change was not made.
     """
-    from elasticsearch import NotFoundError
-
     try:
         known = bool(
             cluster.run(

@@ -1,6 +1,6 @@
 """Encodes rows as lines of a bulk request. Pure: no I/O.
 
-Input are ids, vectors, codes and the other columns.
+The input is ids, vectors, tokens and the other columns.
 """
 
 from __future__ import annotations

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import ApiError, Elasticsearch
 
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.errors import UnavailableError, VerificationError
 from lsh_core.signals import raise_if_signalled
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +104,6 @@ class _Outcome:
 
 def _state(client: Elasticsearch, *, task: str) -> dict[str, Any] | None:
     """Return the state of a task; None if it cannot be read now."""
-    from elasticsearch import ApiError
-
     try:
         # Not `client.tasks.get`: it warns on each call that the task API may change.
         return dict(client.perform_request("GET", f"/_tasks/{task}", headers=_JSON).body)

@@ -1,4 +1,4 @@
-"""Names of a build's index and of the private aliases of its loaders."""
+"""Names of a build's index and of its private aliases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def physical_index(name: str, build: str) -> str:
 
 
 def write_alias(build: str, epoch: int) -> str:
-    """Return the alias through which loaders of `epoch` write documents; see `lsh_core.builds.write_gate`."""
+    """Return the alias through which loaders of `epoch` write documents; see `lsh_core.builds.write_fence`."""
     return f"airlsh-w-{build}-{epoch}"
 
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+from elasticsearch import ConflictError, Elasticsearch
+from elasticsearch import NotFoundError as Missing
 
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition, SourceWatermark
 from lsh_core.builds.stage_facts import RecordedStages, RowAccounts, StageFacts
@@ -22,9 +25,6 @@ from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import NotFoundError, SettingsError
 from lsh_core.json_form import plain
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 RECORD_FORMAT = 1
 """Format of the documents; a record of another format is refused."""
@@ -178,8 +178,6 @@ class BuildRecords:
 
         A retry of the run keeps the first start.
         """
-        from elasticsearch import ConflictError
-
         document = {
             "format": RECORD_FORMAT,
             "index": index,
@@ -213,7 +211,7 @@ class BuildRecords:
             self.record_state(build, state)
 
     def record_plan(self, build: str, plan: Mapping[str, Any], planned_at: JournalPosition) -> None:
-        """Record the plan, and the end of the journal before the files were listed."""
+        """Record the plan, and the end of the journal just before the source was listed."""
         self._update(build, plan=plan, planned_at=planned_at)
 
     def record_stage(self, build: str, stage: str, facts: StageFacts) -> None:
@@ -275,8 +273,6 @@ class BuildRecords:
         SettingsError
             Another version of airlsh wrote the record.
         """
-        from elasticsearch import NotFoundError as Missing
-
         if not is_document_id(build):
             return None
         try:
@@ -340,8 +336,6 @@ class BuildRecords:
 
         So a request that a hung node executes late changes nothing: the record has another version by then.
         """
-        from elasticsearch import ConflictError
-
         for node in itertools.count():  # A node that rejoins after a partition may serve an old version.
             found = self._cluster.run(lambda client: client.get(index=RUNS, id=build), first=node)
             condition = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}

@@ -1,14 +1,15 @@
-"""Facts that the stages of an index run find.
+"""Facts that the stages of an index run report, such as rows, shards and seconds.
 
-The record of the build stores them.
+The record of the build stores the facts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
+from lsh_core.builds.node_load import NodeLoad
 from lsh_core.json_form import JsonForm
 from lsh_core.sources.source_facts import SourceFacts
 
@@ -119,8 +120,14 @@ class RowAccounts(JsonForm):
     replaced: int | None = None
     dead_lettered: int | None = None
     rows_beyond_norm: int | None = None
-    nodes: Sequence[Mapping[str, Any]] = ()
+    nodes: Sequence[NodeLoad] = ()
     work_seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read the JSON form that `to_json` returned."""
+        nodes = tuple(NodeLoad.from_json(node) for node in document.get("nodes", ()))
+        return super().from_json({**document, "nodes": nodes})
 
     @property
     def outcomes(self) -> tuple[int, int, int, int]:

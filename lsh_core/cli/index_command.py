@@ -21,7 +21,7 @@ _VERB = verb("index")
 @server_options(dask=True)
 def index(es: str | None, dask: str | None, resume: str | None, as_json: bool, **values: Any) -> None:
     """Start a build, or resume one with the settings of its first run."""
-    with session(_VERB, as_json=as_json):
+    with session(as_json=as_json):
         from lsh_core.jobs.index import resumed_settings, run_index
 
         if resume is None:

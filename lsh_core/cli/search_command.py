@@ -71,7 +71,7 @@ def _not_one_target(settings: SearchSettings) -> str:
 
 def _results(index: VectorIndex, settings: SearchSettings) -> Iterable[SearchResult]:
     from lsh_core.progress import progress
-    from lsh_core.search.filters import parse_filter
+    from lsh_core.search.filters.grammar import parse_filter
     from lsh_core.search.query_file import read_query_vectors
 
     options: dict[str, Any] = {

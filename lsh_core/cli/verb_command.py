@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -12,7 +12,7 @@ from lsh_core.cli.options import dask_option, json_option, make_settings, server
 from lsh_core.cli.session import dask_address, print_json, reported, services
 from lsh_core.jobs.verbs import Needs, Verb, load
 from lsh_core.json_form import plain
-from lsh_core.signals import first_interrupt_only, signals_as_exceptions
+from lsh_core.signals import signals_as_exceptions
 
 
 def command_of(verb: Verb) -> click.Command:
@@ -23,7 +23,7 @@ def command_of(verb: Verb) -> click.Command:
         return written
 
     def call(es: str | None = None, dask: str | None = None, as_json: bool = False, **values: Any) -> None:
-        with session(verb, as_json=as_json):
+        with session(as_json=as_json):
             settings = make_settings(verb.settings, values)
             servers = dask_address(dask) if verb.needs is Needs.DASK else services(es, dask)
             print_result(verb, verb.call(settings, servers, **verb.command_arguments), as_json=as_json)
@@ -33,16 +33,12 @@ def command_of(verb: Verb) -> click.Command:
 
 
 @contextmanager
-def session(verb: Verb, *, as_json: bool) -> Iterator[None]:
+def session(*, as_json: bool) -> Iterator[None]:
     """Run the body of a command.
 
     Logs go to standard error, signals let it clean up, and an error becomes a message and an exit code.
     """
-    with ExitStack() as stack:
-        stack.enter_context(reported(as_json=as_json))
-        stack.enter_context(signals_as_exceptions())
-        if verb.needs is Needs.DASK:
-            stack.enter_context(first_interrupt_only())
+    with reported(as_json=as_json), signals_as_exceptions():
         yield
 
 

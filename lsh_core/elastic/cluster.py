@@ -52,9 +52,9 @@ class Cluster:
     request_seconds
         Time-out of a request, in seconds; default: the time-out of the connection.
     watch
-        Whether to ping a slow node while its answer is awaited (`call_with_liveness_check`). A hung node is abandoned
-        after seconds; a node that waits for another node is not. Costs a thread per request, so searches and single
-        live changes go without.
+        Whether to ping a slow node while its answer is awaited (`call_with_liveness_check`), if there is another one. A
+        hung node is abandoned after seconds; a node that waits for another node is not. Costs a thread per request, so
+        searches and single live changes go without.
     """
 
     connection: Connection
@@ -106,7 +106,7 @@ class Cluster:
             No node answered within `wait_seconds`.
         """
         nodes, started = self.nodes, time.monotonic()
-        watched = self.watch or longest_seconds is not None
+        watched = longest_seconds is not None or (self.watch and len(nodes) > 1)
         while True:
             last: Exception | None = None
             answer: ApiError | None = None  # An answer says more than the silence of a neighbour.

@@ -4,7 +4,7 @@ Only one of many callers can create a document, or replace the version of it tha
 compare-and-swap on the ``_seq_no`` of its document; a search for a lock followed by a write would let all callers in.
 
 The epoch grows with every holder. It fences a holder that was thought dead: a run writes through an alias with the
-epoch in its name (`lsh_core.builds.write_gate`).
+epoch in its name (`lsh_core.builds.write_fence`).
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ class Caller:
 
     Attributes
     ----------
-    identity
+    id
         Id of the run, the same for all its processes: a retry takes over its own lease at once. None: an id for this
         call alone.
     description
         Name of the run in the errors of refused callers.
     """
 
-    identity: str | None
+    id: str | None
     description: str
 
     def __post_init__(self) -> None:
-        if self.identity == "":
-            raise ValueError("an empty identity would be shared by all callers")
+        if self.id == "":
+            raise ValueError("an empty id would be shared by all callers")
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ def release(cluster: Cluster, name: str, scope: str, caller: Caller) -> None:
     """
     store = LeaseStore(cluster)
     found = store.read(name, scope)
-    if found is not None and found.identity == caller.identity and not found.released:
+    if found is not None and found.identity == caller.id and not found.released:
         store.replace(found, {**found.to_document(), "released": True})
 
 
@@ -290,7 +290,7 @@ class _Wish:
 def _acquire(cluster: Cluster, wish: _Wish) -> LeaseRecord:
     ensure_system_index(cluster, LEASES)
     store = LeaseStore(cluster)
-    id = wish.caller.identity or uuid.uuid4().hex
+    id = wish.caller.id or uuid.uuid4().hex
     deadline = time.monotonic() + wish.wait_seconds
     seen, log = _Watch(), _WaitLog()
     while True:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from elasticsearch import NotFoundError
+
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.index_creation import create_index
 
@@ -148,8 +150,6 @@ def ensure_system_index(cluster: Cluster, index: str) -> None:
 
     An index of an earlier version gets its missing fields.
     """
-    from elasticsearch import NotFoundError
-
     try:
         mapping = cluster.run(lambda client: client.indices.get_mapping(index=index))[index]["mappings"]
     except NotFoundError:

@@ -77,12 +77,12 @@ def by_misses(axes: Axes, recall: Sequence[float], judged: int) -> list[float]:
 
     places = [place(each) for each in recall]
     margin = 0.06 * (max(places) - min(places)) or 0.1
-    least, most = min(places) - margin, max(places) + margin
-    axes.set_xlim(least, most)
+    left, right = min(places) - margin, max(places) + margin
+    axes.set_xlim(left, right)
     shown: list[float] = []
     for each in _RECALLS if max(recall) == 1 else _RECALLS[1:]:
-        fits = least <= place(each) <= most
-        if fits and all(abs(place(each) - place(other)) > _CLOSEST_TICKS * (most - least) for other in shown):
+        fits = left <= place(each) <= right
+        if fits and all(abs(place(each) - place(other)) > _CLOSEST_TICKS * (right - left) for other in shown):
             shown.append(each)
     axes.set_xticks([place(each) for each in shown], [f"{each:g}" for each in shown])
     return places

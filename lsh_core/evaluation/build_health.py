@@ -72,5 +72,5 @@ def _repeated(cluster: Cluster, build: SearchableBuild, counts: TokenCounts, see
     among = under_any(build.field, [counts.words[largest]])
     field = build.field
     drawn = draw_rows(cluster, build.index, field.column, field.dims, _LOOKED_AT, seed=seed, among=among).vectors
-    most = max(Counter(vector.tobytes() for vector in drawn).values(), default=0)
-    return round(most / len(drawn) * int(counts.sizes[largest])) if most > 1 else 0
+    repeats = max(Counter(vector.tobytes() for vector in drawn).values(), default=0)
+    return round(repeats / len(drawn) * int(counts.sizes[largest])) if repeats > 1 else 0

@@ -30,8 +30,8 @@ def is_heavy(counts: TokenCounts) -> bool:
     With few tokens, the limit is half of the rows beyond that share.
     """
     even = counts.even_share
-    least = max(_HEAVY_SHARE, min(_HEAVY_MULTIPLE * even, (1 + even) / 2))
-    return counts.rows >= FEW_ROWS and int(counts.sizes.max(initial=0)) >= least * counts.rows
+    share = max(_HEAVY_SHARE, min(_HEAVY_MULTIPLE * even, (1 + even) / 2))
+    return counts.rows >= FEW_ROWS and int(counts.sizes.max(initial=0)) >= share * counts.rows
 
 
 def hash_warnings(

@@ -14,7 +14,7 @@ _COLUMNS = ("recall", "at least", "scored", "p50 ms", "p95 ms", "p99 ms", "8 cli
 
 def report_lines(result: EvaluationReport) -> Iterator[str]:
     """Yield the lines of an evaluation."""
-    kind = "own queries" if result.own_queries else "indexed rows, each left out of its own answer"
+    kind = "own queries" if result.own_queries else "indexed rows, each excluded from its own result"
     yield f"{result.name}: build {result.build}, {result.model}, {result.metric}, {result.rows:,} rows"
     yield f"{result.queries:,} {kind}; {result.k} neighbours; at least: 95 % lower bound of the mean"
     yield ""

@@ -45,9 +45,9 @@ def histogram_rows(counts: Sequence[int]) -> Iterator[tuple[str, int]]:
 
     Many neighbours are grouped in about ten ranges.
     """
-    most = len(counts) - 1
-    width = 1 if most <= _MAX_HISTOGRAM_ROWS else math.ceil(most / 10)
-    for upper in range(most, -1, -width):
+    maximum = len(counts) - 1
+    width = 1 if maximum <= _MAX_HISTOGRAM_ROWS else math.ceil(maximum / 10)
+    for upper in range(maximum, -1, -width):
         lower = max(0, upper - width + 1)
         if queries := sum(counts[lower : upper + 1]):
             yield f"{upper}" if lower == upper else f"{lower} to {upper}", queries

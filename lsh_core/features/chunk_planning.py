@@ -88,13 +88,13 @@ def chunks_of_images(
     return chunks
 
 
-def _cut_by_names(images: Sequence[Listed], most: int, base: str) -> Iterator[list[Listed]]:
+def _cut_by_names(images: Sequence[Listed], max_rows: int, base: str) -> Iterator[list[Listed]]:
     part: list[Listed] = []
     for image in images:
         part.append(image)
         name = escape_non_utf8(image.url.removeprefix(base))
-        is_border = xxhash.xxh3_64_intdigest(name.encode()) % max(1, most // _SHARE_FOR_BORDERS) == 0
-        if len(part) == most or (is_border and len(part) * _MIN_SHARE >= most):
+        is_border = xxhash.xxh3_64_intdigest(name.encode()) % max(1, max_rows // _SHARE_FOR_BORDERS) == 0
+        if len(part) == max_rows or (is_border and len(part) * _MIN_SHARE >= max_rows):
             yield part
             part = []
     if part:

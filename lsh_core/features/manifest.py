@@ -36,6 +36,7 @@ import orjson
 from lsh_core.errors import SourceError
 from lsh_core.features.chunk_files import FORMAT, ChunkRecord
 from lsh_core.features.output_folder import OutputFolder
+from lsh_core.sources.encoder_info import EncoderDescription
 from lsh_core.sources.feature_folders import MANIFEST, OLD_MANIFEST, is_old
 from lsh_core.version import __version__
 
@@ -52,7 +53,7 @@ class Manifest:
     state
         "complete", or "incomplete" until the first run of the folder ends.
     encoder
-        ``name, fingerprint, dims, metric, spec`` of the encoder.
+        Description of the encoder.
     source, id, text, image, vector
         Encoded source, without passwords, and names of its columns.
     input_fingerprint
@@ -64,7 +65,7 @@ class Manifest:
     """
 
     state: str
-    encoder: dict[str, Any]
+    encoder: EncoderDescription
     source: str
     id: str
     text: str | None
@@ -124,7 +125,8 @@ class Manifest:
         for chunk in document.pop("chunks"):
             known = {name: value for name, value in chunk.items() if name not in ("file", "dead_letters_file")}
             chunks.append(ChunkRecord(**known))
-        return cls(**document, chunks=tuple(chunks))
+        encoder = EncoderDescription(**document.pop("encoder"))
+        return cls(**document, encoder=encoder, chunks=tuple(chunks))
 
 
 def read_manifest(folder: OutputFolder) -> Manifest | None:

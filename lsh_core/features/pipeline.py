@@ -213,8 +213,8 @@ class Pipeline:
             if found is None:
                 break
             row, given = found
-            most = self._rows_per_block if isinstance(given, str) else self._images_per_block
-            if len(block.inputs) >= most or size >= BLOCK_BYTES:
+            max_rows = self._rows_per_block if isinstance(given, str) else self._images_per_block
+            if len(block.inputs) >= max_rows or size >= BLOCK_BYTES:
                 yield block
                 block, size = _Block(chunk, [], last=False), 0
             if isinstance(given, str | tuple):

@@ -67,8 +67,8 @@ class EncoderSpec:
             allowed, value = _CHOICES[name], getattr(self, name)
             if value not in allowed and not (name == "pixels" and value is None):
                 raise SettingsError(name, value, f"must be one of {', '.join(allowed)}")
-        least = {"max_tokens": 3, "batch_size": 1}
-        for name, bound in least.items():
+        minima = {"max_tokens": 3, "batch_size": 1}
+        for name, bound in minima.items():
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < bound):
                 raise SettingsError(name, value, f"must be a number from {bound} on")

@@ -113,9 +113,9 @@ def make_text_encoder(spec: EncoderSpec) -> TextEncoder:
     template = TextTemplate.parse(spec.template).canonical if spec.template is not None else None
     with calculating_in(spec.precision), tensorflow().device(device), loading("text", weights, CHOICES):
         backbone, tokenizer = _loaded(weights)
-        most = _max_tokens(spec.max_tokens, weights, int(backbone.max_sequence_length))
+        max_tokens = _max_tokens(spec.max_tokens, weights, int(backbone.max_sequence_length))
         pooling = pooling_of(weights)
-    tokens = Tokens(tokenizer, most)
+    tokens = Tokens(tokenizer, max_tokens)
     facts = {
         "family": "text",
         "version": 1,

@@ -23,15 +23,15 @@ class Tokens:
     ----------
     tokenizer
         Tokenizer of keras_hub.
-    most
+    max_tokens
         Maximum of tokens of a text, marks included; the rest is left out.
     lowercase
         Whether texts are lower-cased first, if the tokenizer does not.
     """
 
-    def __init__(self, tokenizer: Any, most: int, *, lowercase: bool = False) -> None:
+    def __init__(self, tokenizer: Any, max_tokens: int, *, lowercase: bool = False) -> None:
         self._tokenizer, self._lowercase = tokenizer, lowercase
-        self.most = most
+        self.max_tokens = max_tokens
         self.padding = int(tokenizer.pad_token_id)
         self._first, self._last = int(tokenizer.start_token_id), int(tokenizer.end_token_id)
 
@@ -40,7 +40,7 @@ class Tokens:
         if not texts:
             return []
         given = [text.lower() for text in texts] if self._lowercase else list(texts)
-        inside = self.most - 2
+        inside = self.max_tokens - 2
         return [[self._first, *_as_list(found)[:inside], self._last] for found in self._tokenizer(given)]
 
     def padded(self, rows: Sequence[list[int]], width: int | None = None) -> TokenIds:
@@ -65,7 +65,7 @@ class Tokens:
             "tokenizer": type(self._tokenizer).__name__,
             "config": deciding(self._tokenizer.get_config()),
             "assets": assets,
-            "most": self.most,
+            "most": self.max_tokens,  # A new key would change the fingerprint of every text encoder.
             "lowercase": self._lowercase,
         }
 

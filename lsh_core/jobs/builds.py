@@ -158,7 +158,7 @@ def _move(
     The alias moves only from the index that was live at the decision.
     """
     cluster = services.cluster
-    moves, name, id = AliasMoves(cluster), settings.name, services.caller.identity
+    moves, name, id = AliasMoves(cluster), settings.name, services.caller.id
     move = moves.find(name, id) if id else None
     if move is None:
         live = live_index(cluster, name)

@@ -1,4 +1,4 @@
-"""Source of a replay: matches its rows with dead letters, and reads them."""
+"""Source of corrected rows: matches rows with dead letters by id, and reads them."""
 
 from __future__ import annotations
 

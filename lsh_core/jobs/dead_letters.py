@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lsh_core.builds.names import write_alias
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
-from lsh_core.builds.write_gate import allow_writes, fence_writes
+from lsh_core.builds.write_fence import allow_writes, fence_writes
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import BUILD, Lease, hold, release
 from lsh_core.elastic.refusals import errors_named
@@ -111,7 +111,7 @@ def replay_dead_letters(settings: ReplaySettings, services: Services) -> ReplayR
     settings = settings.model_copy(
         update={"id": settings.id or planned.id, "vector": settings.vector or planned.vector}
     )
-    caller = replace(services.caller, identity=services.caller.identity or secrets.token_hex(16))
+    caller = replace(services.caller, id=services.caller.id or secrets.token_hex(16))
     services = replace(services, caller=caller)
     try:
         with hold(services.cluster, settings.name, BUILD, caller, build=build, release=False) as lease:

@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from lsh_core.errors import EncoderError, FeatureLimitError, FeaturesError, ImagesAwayError
 from lsh_core.features.chunk_files import ChunkRecord, chunk_file, read_dead_letters, read_record
@@ -21,6 +20,7 @@ from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, 
 from lsh_core.jobs.dask.feature_workers import FeatureWorkers
 from lsh_core.redaction import redact
 from lsh_core.settings import FeaturesSettings
+from lsh_core.sources.encoder_info import EncoderDescription
 from lsh_core.sources.feature_folders import CHUNKS, COMPLETE
 from lsh_core.sources.source_file import Chunk
 
@@ -69,7 +69,7 @@ class FeatureRun:
         """
         encoder = self._describe()
         chunks = self._source.chunks(
-            encoder["fingerprint"], chunk_rows=self._settings.chunk_rows, chunk_bytes=self._settings.chunk_bytes
+            encoder.fingerprint, chunk_rows=self._settings.chunk_rows, chunk_bytes=self._settings.chunk_bytes
         )
         begin(self._folder, self._manifest(encoder, (), INCOMPLETE))
         self._find_done(chunks)
@@ -93,17 +93,16 @@ class FeatureRun:
         )
         raise FeaturesError(self._settings.output, "manifest", reason)
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> EncoderDescription:
         started = time.perf_counter()
         about = self._workers.describe_encoder()
         self.work_seconds["start"] += time.perf_counter() - started
-        encodes = about.pop("modalities")
-        if self._source.modality not in encodes:
-            reason = f"encodes {' and '.join(encodes)}, the source is {self._source.modality}"
-            raise EncoderError(about["name"], reason)
-        return about
+        if self._source.modality not in about.modalities:
+            reason = f"encodes {' and '.join(about.modalities)}, the source is {self._source.modality}"
+            raise EncoderError(about.description.name, reason)
+        return about.description
 
-    def _manifest(self, encoder: dict[str, Any], chunks: Sequence[Chunk], state: str) -> Manifest:
+    def _manifest(self, encoder: EncoderDescription, chunks: Sequence[Chunk], state: str) -> Manifest:
         settings, source = self._settings, self._source
         files = [(file.url, file.size, file.version) for file in source.listed]
         return Manifest(
@@ -134,7 +133,7 @@ class FeatureRun:
         self.found = set(self._records)
         logger.info("features: %d of %d chunks exist already", len(self._records), len(chunks))
 
-    def _encode(self, pending: Sequence[Chunk], encoder: dict[str, Any]) -> None:
+    def _encode(self, pending: Sequence[Chunk], encoder: EncoderDescription) -> None:
         if not pending:
             return
         spans = self._source.spans(pending, parallelism=self._workers.threads)

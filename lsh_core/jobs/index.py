@@ -17,7 +17,7 @@ from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.leases import BUILD, release
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import AirlshError, ServerError, SettingsError, UnavailableError
-from lsh_core.jobs.identity import build_id
+from lsh_core.jobs.build_ids import build_id
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.check import check
@@ -100,7 +100,7 @@ def run_index(settings: IndexSettings, services: Services, build: str | None = N
     """
     recorded = build is not None
     build = build or build_id(secrets.token_hex(16), datetime.now(UTC))
-    caller = replace(services.caller, identity=services.caller.identity or secrets.token_hex(16))
+    caller = replace(services.caller, id=services.caller.id or secrets.token_hex(16))
     services = replace(services, caller=caller)
     resume = f"airlsh index {settings.name} --resume {build}"
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from lsh_core.builds.node_load import NodeLoad
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.sources.source_facts import source_lines
 
@@ -34,8 +34,8 @@ def report_lines(report: IndexReport) -> Iterator[str]:
         yield f"  warning    {warning['what']} {warning['remedy']}"
     for node in report.nodes:
         yield (
-            f"  node       {node['node']}: {node['chunks']} chunks, {node['requests']} requests, "
-            f"{node['rows']:,} rows, {node['retried']} sent again" + "".join(_troubles(node))
+            f"  node       {node.node}: {node.chunks} chunks, {node.requests} requests, "
+            f"{node.rows:,} rows, {node.retried} sent again" + "".join(_troubles(node))
         )
     yield "  seconds    " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.seconds.items())
     if report.error:
@@ -57,15 +57,15 @@ def _recall(report: IndexReport) -> str:
     )
 
 
-def _troubles(node: Mapping[str, Any]) -> Iterator[str]:
+def _troubles(node: NodeLoad) -> Iterator[str]:
     """Yield the problems of a node."""
-    if node.get("unreachable"):
-        yield f"; {node['unreachable']} requests without an answer"
-    if node.get("away_seconds"):
-        yield f"; away for {node['away_seconds']:.1f} s"
-    if node.get("waited_for_primary"):
-        yield f"; {node['waited_for_primary']:,} rows waited for a primary shard"
-    if node.get("too_busy"):
-        yield f"; too busy for {node['too_busy']} requests"
-    if node.get("blocked"):
-        yield f"; {node['blocked']} requests met a block on writes"
+    if node.unreachable:
+        yield f"; {node.unreachable} requests without an answer"
+    if node.away_seconds:
+        yield f"; away for {node.away_seconds:.1f} s"
+    if node.waited_for_primary:
+        yield f"; {node.waited_for_primary:,} rows waited for a primary shard"
+    if node.too_busy:
+        yield f"; too busy for {node.too_busy} requests"
+    if node.blocked:
+        yield f"; {node.blocked} requests met a block on writes"

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from elasticsearch import NotFoundError as Missing
+
 from lsh_core.builds.aliases import live_index
 from lsh_core.builds.mapping import META_KEY
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState, unknown_name
-from lsh_core.builds.write_gate import fence_writes
+from lsh_core.builds.write_fence import fence_writes
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import ALIAS, BUILD, hold
 from lsh_core.elastic.refusals import errors_named
@@ -183,8 +185,6 @@ def _delete_index(cluster: Cluster, name: str, index: str, build: str, epoch: in
 
     The write fence is closed first, so late loaders also lose the alias of the ledger.
     """
-    from elasticsearch import NotFoundError as Missing
-
     try:
         meta = (
             cluster.run(lambda client: client.indices.get_mapping(index=index))[index]["mappings"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from lsh_core.built_in import METRICS
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import SettingsError, SourceError
@@ -17,7 +18,6 @@ from lsh_core.jobs.services import Services, dask_client
 from lsh_core.json_form import JsonForm
 from lsh_core.progress import progress
 from lsh_core.redaction import redact
-from lsh_core.registry import METRICS
 from lsh_core.settings import TrainSettings
 from lsh_core.sources.source_facts import SourceFacts
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from elasticsearch import Elasticsearch
+from elasticsearch import NotFoundError as Missing
 
 from lsh_core.builds.bulk_lines import BulkLineEncoder, delete_line
 from lsh_core.builds.field_types import field_paths
@@ -22,9 +24,6 @@ from lsh_core.models.contract import LSHModel
 from lsh_core.models.store import read_model
 from lsh_core.sources.row_ipc import unpack_groups
 from lsh_core.sources.validation import validate_rows
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 ID_COLUMN, VECTOR_COLUMN = "airlsh.id", "airlsh.vector"
 """Columns of a row in the journal; users' columns cannot have such names."""
@@ -84,7 +83,6 @@ def read_writable(cluster: Cluster, index: str) -> WritableBuild:
     NotFoundError
         The index does not exist, or airlsh did not build it.
     """
-    from elasticsearch import NotFoundError as Missing
 
     def read(client: Elasticsearch) -> dict[str, Any]:
         return dict(client.indices.get_mapping(index=index)[index]["mappings"])

@@ -38,7 +38,7 @@ Kind = Literal["upsert", "delete", "mark", "sweep"]
 
 @dataclass(frozen=True)
 class Change:
-    """Change before it is appended to the journal.
+    """Upsert, delete, mark or sweep, before it is appended to the journal.
 
     Attributes
     ----------
@@ -97,9 +97,9 @@ class Entry:
 
 
 def is_repeatable(key: str) -> bool:
-    """Return whether the appender chose the key of a change.
+    """Return whether a change may be appended again under the same key.
 
-    Such a change may be appended again.
+    That holds if its appender chose the key.
     """
     return not key.startswith(_OWN_KEY)
 
@@ -193,7 +193,7 @@ class Journal:
         return any(True for _ in self.read(after=after, up_to=self.barrier(), rows=False))
 
     def last_positions(self, ids: Sequence[str], *, up_to: JournalPosition) -> dict[str, JournalPosition]:
-        """Return each id's greatest effective position among changes with ``position <= up_to``."""
+        """Return the last effective position of each id among changes up to `up_to`."""
         found: dict[str, JournalPosition] = {}
         for some in pages(ids, _PAGE):
             after = BEFORE_ALL

@@ -10,7 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elasticsearch import ApiError, ConflictError, Elasticsearch, NotFoundError, TransportError
 
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
 from lsh_core.builds.records import now
@@ -19,9 +21,6 @@ from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import CHANGES
 from lsh_core.elastic.whole_answers import require_all_shards
 from lsh_core.errors import UnavailableError
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _WAIT_SECONDS = 60.0
 _READ_SECONDS = 30.0
@@ -110,8 +109,6 @@ def _on_every_copy(client: Elasticsearch) -> JournalPosition:
 
 def _prove(client: Elasticsearch, *, name: str, position: JournalPosition) -> None:
     """Record on every copy, visible to searches, that every copy holds the journal up to `position`."""
-    from elasticsearch import ConflictError
-
     try:
         client.index(
             index=CHANGES,
@@ -137,8 +134,6 @@ def _search(
 
     The journal has one shard, so a point in time belongs to one copy. Its proof and its hits are from the same moment.
     """
-    from elasticsearch import ApiError, NotFoundError
-
     try:
         view = client.open_point_in_time(index=CHANGES, keep_alive=_KEEP_ALIVE)["id"]
     except NotFoundError:
@@ -174,8 +169,6 @@ def _hits(client: Elasticsearch, view: str, **body: Any) -> list[dict[str, Any]]
 
 def _close(client: Elasticsearch, view: str) -> None:
     """Close a point in time; if that fails, it expires by itself."""
-    from elasticsearch import ApiError, TransportError
-
     try:
         client.options(request_timeout=_CLOSE_SECONDS).close_point_in_time(id=view)
     except (ApiError, TransportError):

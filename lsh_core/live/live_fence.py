@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from elasticsearch import NotFoundError
+
 from lsh_core.builds.aliases import change_aliases, live_index
 from lsh_core.builds.names import fence_alias, live_write_alias
 from lsh_core.elastic.cluster import Cluster
@@ -52,10 +54,10 @@ def fence_live(cluster: Cluster, name: str, index: str, epoch: int) -> bool:
     UnavailableError
         The fence is set, but a node does not know of it yet and may let changes through.
     """
-    gate = read_live_fence(cluster, name, index)
-    if gate is None or (gate.epoch or 0) > epoch:
+    state = read_live_fence(cluster, name, index)
+    if state is None or (state.epoch or 0) > epoch:
         return False
-    return _swap_state(cluster, name, gate, LiveFence(index, epoch))
+    return _swap_state(cluster, name, state, LiveFence(index, epoch))
 
 
 def unfence_live(cluster: Cluster, name: str, index: str, epoch: int) -> bool:
@@ -63,8 +65,8 @@ def unfence_live(cluster: Cluster, name: str, index: str, epoch: int) -> bool:
 
     If the fence is no longer that of `epoch`, nothing is changed.
     """
-    gate = read_live_fence(cluster, name, index)
-    return gate == LiveFence(index, epoch) and _swap_state(cluster, name, gate, LiveFence(index, None))
+    state = read_live_fence(cluster, name, index)
+    return state == LiveFence(index, epoch) and _swap_state(cluster, name, state, LiveFence(index, None))
 
 
 def is_fenced(cluster: Cluster, name: str) -> bool:
@@ -72,8 +74,8 @@ def is_fenced(cluster: Cluster, name: str) -> bool:
     live = live_index(cluster, name)
     if live is None:
         return False
-    gate = read_live_fence(cluster, name, live)
-    return gate is None or gate.epoch is not None
+    state = read_live_fence(cluster, name, live)
+    return state is None or state.epoch is not None
 
 
 def repair_live(cluster: Cluster, name: str, epoch: int) -> bool:
@@ -86,16 +88,16 @@ def repair_live(cluster: Cluster, name: str, epoch: int) -> bool:
     live = live_index(cluster, name)
     if live is None:
         return False
-    gate = read_live_fence(cluster, name, live)
-    if gate is not None and (gate.epoch is None or gate.epoch >= epoch):
+    state = read_live_fence(cluster, name, live)
+    if state is not None and (state.epoch is None or state.epoch >= epoch):
         return False
-    return _swap_state(cluster, name, gate, LiveFence(live, None))
+    return _swap_state(cluster, name, state, LiveFence(live, None))
 
 
 def moving_actions(name: str, old: str | None, new: str, epoch: int) -> list[dict[str, Any]]:
-    """Return the alias actions that move the fence of `name` with the swap.
+    """Return the alias actions that move the fence of `name` to a new build.
 
-    `old` must be fenced by `epoch`; `new` becomes open.
+    They are part of the step that moves the alias of the name. `old` must be fenced by `epoch`; `new` becomes open.
     """
     actions = [_add(name, LiveFence(new, None))]
     if old is not None:
@@ -104,8 +106,6 @@ def moving_actions(name: str, old: str | None, new: str, epoch: int) -> list[dic
 
 
 def _swap_state(cluster: Cluster, name: str, found: LiveFence | None, wanted: LiveFence) -> bool:
-    from elasticsearch import NotFoundError
-
     if found == wanted:
         return True
     if found is None:
@@ -127,9 +127,9 @@ def _swap_state(cluster: Cluster, name: str, found: LiveFence | None, wanted: Li
     return True
 
 
-def _add(name: str, gate: LiveFence) -> dict[str, Any]:
-    return {"add": {"index": gate.index, "alias": gate.alias(name), "is_write_index": True, "is_hidden": True}}
+def _add(name: str, fence: LiveFence) -> dict[str, Any]:
+    return {"add": {"index": fence.index, "alias": fence.alias(name), "is_write_index": True, "is_hidden": True}}
 
 
-def _remove(name: str, gate: LiveFence) -> dict[str, Any]:
-    return {"remove": {"index": gate.index, "alias": gate.alias(name), "must_exist": True}}
+def _remove(name: str, fence: LiveFence) -> dict[str, Any]:
+    return {"remove": {"index": fence.index, "alias": fence.alias(name), "must_exist": True}}

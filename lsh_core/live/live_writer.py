@@ -44,7 +44,7 @@ _MAX_PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Written:
-    """Outcome of a call.
+    """Outcome of an upsert or a delete.
 
     Attributes
     ----------

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from elasticsearch import ConflictError, NotFoundError
+
 from lsh_core.builds.journal_position import JournalPosition
 from lsh_core.builds.records import now
 from lsh_core.elastic.cluster import Cluster
@@ -100,8 +102,6 @@ class PartitionStore:
 
     def write(self, state: PartitionState) -> PartitionState:
         """Write `state` if the last state read or written is unchanged."""
-        from elasticsearch import ConflictError
-
         document = {**asdict(state), "updated_at": now()}
         try:
             answer = self._cluster.run(
@@ -117,8 +117,6 @@ class PartitionStore:
         return state
 
     def _read(self) -> PartitionState | None:
-        from elasticsearch import NotFoundError
-
         try:
             answer = self._cluster.run(lambda client: client.get(index=PARTITIONS, id=self.digest))
         except NotFoundError:

@@ -8,10 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from elasticsearch import Elasticsearch
 
 from lsh_core.builds.bulk_lines import LIVE_VERSION
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition
@@ -24,9 +25,6 @@ from lsh_core.live.journal import Entry, Journal
 from lsh_core.live.latest_changes import LatestChangeIndex
 from lsh_core.live.partition_sweep import sweep
 from lsh_core.live.pending_changes import pending_changes, uncovered_changes
-
-if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
 
 _WAIT_SECONDS = 300.0
 _IDS_PER_PAGE = 1000

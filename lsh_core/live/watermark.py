@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from elasticsearch import ConflictError, NotFoundError
+
 from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition, SourceWatermark
 from lsh_core.builds.records import BuildRecord, BuildRecords, BuildState
 from lsh_core.elastic.cluster import Cluster
@@ -94,8 +96,6 @@ def record_deleted(cluster: Cluster, name: str, watermark: SourceWatermark) -> N
 
     The caller records this before it deletes them.
     """
-    from elasticsearch import ConflictError
-
     if watermark.position <= _deleted(cluster, name).position:
         return
     # The position is the version, so a request that a hung node executes late replaces no later position.
@@ -107,8 +107,6 @@ def record_deleted(cluster: Cluster, name: str, watermark: SourceWatermark) -> N
 
 def _deleted(cluster: Cluster, name: str) -> SourceWatermark:
     """Return the recorded watermark of deleted changes."""
-    from elasticsearch import NotFoundError
-
     ensure_system_index(cluster, RUNS)
     try:
         found = cluster.run(lambda client: client.get(index=RUNS, id=_document_id(name)))

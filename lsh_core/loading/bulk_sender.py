@@ -92,7 +92,7 @@ class BulkSender:
     offset: int = 0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
-    _gate: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _wait_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _over: UnavailableError | None = field(default=None, init=False)
 
     def home(self, chunk: int) -> int:
@@ -186,7 +186,7 @@ class BulkSender:
 
         A request makes a last attempt before it fails, however long the quarantines are.
         """
-        with self._gate:  # A thread that waits for primaries holds this lock, so all senders wait with it.
+        with self._wait_lock:  # A thread that waits for primaries holds this lock, so all senders wait with it.
             pass
         node = self.ring.take(home)
         if node is not None:
@@ -263,7 +263,7 @@ class BulkSender:
 
     def _wait_for_primaries(self, deadline: float) -> None:
         """Hold all senders of this worker until the index has its primaries, or until the deadline."""
-        if not self._gate.acquire(blocking=False):
+        if not self._wait_lock.acquire(blocking=False):
             return  # Another thread waits already; `_choose` waits for it.
         try:
             logger.warning("%s: a primary shard is missing; waiting for it", self.index)
@@ -272,7 +272,7 @@ class BulkSender:
             while self.clock() < deadline and not self.transport.primaries_ready():
                 self.sleep(_PRIMARY_PAUSE_SECONDS)
         finally:
-            self._gate.release()
+            self._wait_lock.release()
 
 
 _NODE_IN_TROUBLE = frozenset({502, 503, 504})

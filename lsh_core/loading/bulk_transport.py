@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from elastic_transport import ApiResponse, ConnectionTimeout, SerializationError
+from elastic_transport import ConnectionError as Unreachable
+from elasticsearch import ApiError, Elasticsearch
 
 from lsh_core.elastic.bulk_requests import post_bulk
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.liveness import SilentNodeError
 from lsh_core.elastic.missing_shards import MissingShard, missing_shards
 from lsh_core.errors import AirlshError
-
-if TYPE_CHECKING:
-    from elastic_transport import ApiResponse
-    from elasticsearch import Elasticsearch
 
 T = TypeVar("T")
 
@@ -69,10 +69,6 @@ class ElasticTransport:
         self._quick = replace(cluster, wait_seconds=0, request_seconds=_ASK_SECONDS)
 
     def post(self, node: int, body: bytes) -> BulkAnswer:
-        from elastic_transport import ConnectionError as Unreachable
-        from elastic_transport import ConnectionTimeout, SerializationError
-        from elasticsearch import ApiError
-
         def ask(client: Elasticsearch) -> ApiResponse[Any]:
             return post_bulk(client, self._alias, body, more=["errors"])
 
@@ -95,8 +91,6 @@ class ElasticTransport:
 
     def _ask(self, question: Callable[[], T], otherwise: T) -> T:
         """Return the answer to `question`, or `otherwise` if no node answers."""
-        from elasticsearch import ApiError
-
         try:
             return question()
         except (ApiError, AirlshError):

@@ -1,6 +1,6 @@
 """Loads chunks: read, validate, hash, encode, send, record.
 
-A Dask worker runs it.
+A Dask worker runs the loader.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.bulk_requests import request_sizes
 from lsh_core.loading.bulk_sender import BulkSender, Refusal, SendReport
 from lsh_core.loading.dead_letters import dead_letters_kept, expiry
-from lsh_core.loading.ledger import LedgerEntry, packed_vector
+from lsh_core.loading.ledger import LedgerEntry, RowSample, packed_vector
 from lsh_core.loading.node_queues import STEAL_AFTER_SECONDS, NodeQueues
 from lsh_core.loading.node_stats import NodeStats
 from lsh_core.models.contract import LSHModel, RowCodes
@@ -39,9 +39,9 @@ _FIRST_GUESS_BYTES = 700
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """Everything that all chunks of a build are loaded with.
+    """Columns, types and limits with which every chunk of a build is loaded.
 
-    It is small and pickles.
+    The plan is small and pickles.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class _OpenChunk:
     id_hashes: npt.NDArray[np.uint64]
     refused: tuple[RefusedRow, ...]
     refused_bytes: dict[int, bytes]
-    candidates: dict[int, dict[str, Any]]
+    candidates: dict[int, RowSample]
     rows_beyond_norm: int
     requests: list[Future[SendReport]]
 
@@ -115,7 +115,7 @@ class _OpenChunk:
         ended = [request for request in self.requests if request.done()]
         return len(ended) == len(self.requests) or any(request.exception() is not None for request in ended)
 
-    def samples(self, refusals: Container[int]) -> tuple[dict[str, Any], ...]:
+    def samples(self, refusals: Container[int]) -> tuple[RowSample, ...]:
         """Return the first and the last sampled row that was indexed; verification reads them back."""
         taken = [sample for offset, sample in self.candidates.items() if offset not in refusals]
         return (*taken[:1], *taken[1:][-1:])
@@ -258,9 +258,7 @@ class ChunkLoader:
             offsets=opened.offsets[taken],
             id_hashes=opened.id_hashes[taken],
             samples=opened.samples(refusals),
-            nodes=tuple(
-                {"node": self._plan.nodes[node], **tally.to_document()} for node, tally in sorted(nodes.items())
-            ),
+            nodes={self._plan.nodes[node]: tally for node, tally in sorted(nodes.items())},
             seconds=watch.take(),
             rows_beyond_norm=opened.rows_beyond_norm,
         )
@@ -311,7 +309,7 @@ class ChunkLoader:
         return {row: pack_row(table, row) for row in rows}
 
 
-def _sample_rows(valid: ValidRows, chunk: Chunk) -> dict[int, dict[str, Any]]:
+def _sample_rows(valid: ValidRows, chunk: Chunk) -> dict[int, RowSample]:
     """Return candidate sample rows of a chunk, by offset.
 
     They are spread over the chunk and include its first and last row. They are picked before the server has answered,

@@ -50,9 +50,9 @@ class Corrected:
 
     @property
     def replayed(self) -> int:
-        """Number of dead letters whose rows are now settled.
+        """Number of dead letters whose rows need no further replay.
 
-        The row is in the index, or lost to a later row or a live change with the same id.
+        Such a row is in the index, or lost to a later row or a live change with the same id.
         """
         return sum(dead_letter.replayed_at is not None for dead_letter in self.dead_letters)
 

@@ -12,11 +12,12 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import orjson
+from elasticsearch import NotFoundError
 
 from lsh_core.builds.names import ledger_alias
 from lsh_core.elastic.cluster import Cluster
@@ -24,6 +25,7 @@ from lsh_core.elastic.liveness import MAX_SECONDS
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import LEDGER
 from lsh_core.errors import LoadError
+from lsh_core.loading.node_stats import NodeStats
 from lsh_core.sources.source_file import Chunk, SourceFile
 
 _ROWS_PER_PAGE = 500_000  # An entry holds about 22 bytes per row.
@@ -55,6 +57,14 @@ class LedgerKey:
         return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
+class RowSample(TypedDict):
+    """Row of a chunk as its ledger entry stores it; `vector` is a text of `packed_vector`."""
+
+    id: str
+    row_number: int
+    vector: str
+
+
 @dataclass(frozen=True)
 class LedgerEntry:
     """Outcome of one chunk.
@@ -67,7 +77,9 @@ class LedgerEntry:
         128-bit hashes of their ids, (m, 2) uint64, in the same order. They suffice to find the winning row of a
         repeated id over all chunks, without the ids.
     samples
-        A few rows as ``{"id", "row_number", "vector"}``, which verification reads back.
+        A few rows, which verification reads back.
+    nodes
+        Load statistics of the chunk by node.
     rows_beyond_norm
         Rows beyond the trained norm, under metrics that have one.
     """
@@ -81,8 +93,8 @@ class LedgerEntry:
     dead_lettered: int
     offsets: npt.NDArray[np.int64]
     id_hashes: npt.NDArray[np.uint64]
-    samples: tuple[dict[str, Any], ...] = ()
-    nodes: tuple[dict[str, Any], ...] = ()
+    samples: tuple[RowSample, ...] = ()
+    nodes: Mapping[str, NodeStats] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     rows_beyond_norm: int = 0
 
@@ -111,7 +123,7 @@ class LedgerEntry:
             "row_mask": base64.b64encode(np.packbits(mask).tobytes()).decode("ascii"),
             "id_hashes": base64.b64encode(self.id_hashes.astype("<u8").tobytes()).decode("ascii"),
             "samples": list(self.samples),
-            "nodes": list(self.nodes),
+            "nodes": [{"node": node, **stats.to_document()} for node, stats in self.nodes.items()],
             "seconds": dict(self.seconds),
             "finished_at": datetime.now(UTC).isoformat(),
         }
@@ -133,7 +145,7 @@ class LedgerEntry:
             offsets=np.flatnonzero(np.unpackbits(packed, count=rows)),
             id_hashes=hashes.reshape(-1, 2),
             samples=tuple(document["samples"]),
-            nodes=tuple(document["nodes"]),
+            nodes={stats["node"]: NodeStats.from_document(stats) for stats in document["nodes"]},
             seconds=document["seconds"],
             rows_beyond_norm=document.get("rows_beyond_norm", 0),  # Entries of earlier versions have none.
         )
@@ -170,8 +182,6 @@ class Ledger:
         LoadError
             The write fence is no longer open for `epoch`.
         """
-        from elasticsearch import NotFoundError
-
         document = entry.to_document(self._key.build, self._key.index_uuid)
         try:
             self._cluster.run(

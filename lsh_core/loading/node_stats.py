@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from lsh_core.builds.node_load import NodeLoad
 from lsh_core.elastic.bulk_answers import ItemVerdict, Verdict
 
 COUNTS = ("requests", "rows", "retried", "unreachable", "too_busy", "waited_for_primary", "blocked")
@@ -81,12 +82,10 @@ class NodeStats:
         """
         return {**self._counts(), "away": [list(each) for each in self.away]} if self.away else self._counts()
 
-    def to_report(self) -> dict[str, Any]:
-        """Return the statistics for a report.
-
-        It has ``away_seconds`` in place of ``away`` of `to_document`.
-        """
-        return {**self._counts(), "away_seconds": self.away_seconds} if self.away else self._counts()
+    def to_report(self, node: str, chunks: int) -> NodeLoad:
+        """Return the statistics of `node`, the home of `chunks` chunks, for a report."""
+        counts = {key: getattr(self, key) for key in COUNTS}
+        return NodeLoad(node=node, chunks=chunks, **counts, away_seconds=self.away_seconds)
 
     def _counts(self) -> dict[str, int]:
         return {key: count for key in COUNTS if (count := getattr(self, key)) or key in COUNTS[:3]}

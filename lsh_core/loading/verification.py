@@ -17,7 +17,7 @@ from lsh_core.elastic.paging import pages
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.errors import VerificationError
 from lsh_core.loading.expected_contents import ChunkContents, ExpectedContents
-from lsh_core.loading.ledger import unpacked_vector
+from lsh_core.loading.ledger import RowSample, unpacked_vector
 from lsh_core.metrics import metric_named
 
 _CHUNKS_PER_PAGE = 5000
@@ -78,7 +78,7 @@ def verify_holdings(
 def verify_samples(
     cluster: Cluster,
     index: str,
-    samples: Sequence[dict[str, Any]],
+    samples: Sequence[RowSample],
     field: VectorField,
     replaced: IdHashes | None = None,
 ) -> int:

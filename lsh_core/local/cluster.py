@@ -89,7 +89,7 @@ class ElasticsearchCluster(StartablePart):
         heap = shared_memory_bytes(
             self.name,
             wanted=ONE_NODE_HEAP_BYTES if self.count == 1 else EACH_NODE_HEAP_BYTES,
-            least=MIN_HEAP_BYTES,
+            minimum=MIN_HEAP_BYTES,
             takers=self.count,
             share=MEMORY_SHARE,
         )

@@ -85,7 +85,7 @@ class DaskCluster(StartablePart):
     def prepare(self) -> None:
         """Pick the ports and divide the memory, before any start."""
         self._worker_bytes = shared_memory_bytes(
-            self.name, wanted=WORKER_BYTES, least=MIN_WORKER_BYTES, takers=self.workers, share=MEMORY_SHARE
+            self.name, wanted=WORKER_BYTES, minimum=MIN_WORKER_BYTES, takers=self.workers, share=MEMORY_SHARE
         )
         preferred = (PREFERRED_PORT, PREFERRED_DASHBOARD_PORT) if self._prefer else (None, None)
         port = self._reservation.pick(self.name, exact=self._port, preferred=preferred[0])

@@ -100,7 +100,7 @@ def _finding_lines(connection: Connection) -> Iterator[str]:
     packages, index = Packages.read(SOURCE), VectorIndex(NAME, connection)
     recall = measured_recall(index, packages, queries=RECALL_QUERIES)
     yield ""
-    yield f"recall@10 against exact: {recall:.3f} ({RECALL_QUERIES} packages, each left out of its own answer)"
+    yield f"recall@10 against exact: {recall:.3f} ({RECALL_QUERIES} packages, each excluded from its own result)"
     yield from neighbour_lines(index, packages, WELL_KNOWN, k=NEIGHBOURS)
     yield from _typed_lines(connection)
 

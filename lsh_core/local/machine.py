@@ -67,22 +67,22 @@ def check_disk(part: str, path: Path, needed: int) -> None:
         )
 
 
-def shared_memory_bytes(part: str, *, wanted: int, least: int, takers: int, share: float) -> int:
+def shared_memory_bytes(part: str, *, wanted: int, minimum: int, takers: int, share: float) -> int:
     """Return the memory for each of `takers`: `wanted`, or less on a small machine.
 
     Parameters
     ----------
-    wanted, least
+    wanted, minimum
         Wanted and minimum bytes for each.
     share
         Share of the available memory for all of them together, from 0 to 1.
     """
     available = available_memory_bytes()
     each = min(wanted, int(available * share / takers))
-    if each < least:
+    if each < minimum:
         raise StackError(
             part,
-            f"{available // MEBIBYTE:,} MiB of memory are available; {takers} x {least // MEBIBYTE:,} MiB, "
+            f"{available // MEBIBYTE:,} MiB of memory are available; {takers} x {minimum // MEBIBYTE:,} MiB, "
             f"with room to spare for the rest, are needed",
             remedy="End other programs, or start fewer nodes or workers.",
         )

@@ -37,8 +37,8 @@ class Metric(ABC):
     ----------
     name
         Name in settings, on the command line and in stored models and builds.
-    label
-        Description in a few words, for forms and reports: "Euclidean distance".
+    summary
+        Description in a few words, for forms and help: "Euclidean distance".
     similarity
         ``similarity`` of the server's ``dense_vector`` field. A metric that the server lacks takes a similarity that
         refuses none of its vectors.
@@ -60,7 +60,7 @@ class Metric(ABC):
     """
 
     name: ClassVar[str]
-    label: ClassVar[str]
+    summary: ClassVar[str]
     similarity: ClassVar[str]
     server_scores: ClassVar[bool] = True
     needs_direction: ClassVar[bool] = False

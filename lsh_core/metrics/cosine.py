@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lsh_core import built_in
 from lsh_core.errors import VectorError
 from lsh_core.metrics.contract import Metric
 from lsh_core.metrics.vectors import Float32Array, Float64Array, finite_norms
@@ -21,8 +22,8 @@ class Cosine(Metric):
     server's score is ``(1 + cos) / 2``.
     """
 
-    name: ClassVar[str] = "cosine"
-    label: ClassVar[str] = "angle between vectors"
+    name: ClassVar[str] = built_in.COSINE.name
+    summary: ClassVar[str] = built_in.COSINE.summary
     similarity: ClassVar[str] = "cosine"
     needs_direction: ClassVar[bool] = True
     by_angle: ClassVar[bool] = True

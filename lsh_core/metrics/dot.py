@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lsh_core import built_in
 from lsh_core.metrics.contract import Metric
 from lsh_core.metrics.vectors import (
     MIN_SQUARED_LENGTH,
@@ -32,8 +33,8 @@ class Dot(Metric):
     The server's score is ``1 + x·q`` where the product is not negative, else ``1 / (1 - x·q)``.
     """
 
-    name: ClassVar[str] = "dot"
-    label: ClassVar[str] = "largest inner product"
+    name: ClassVar[str] = built_in.DOT.name
+    summary: ClassVar[str] = built_in.DOT.summary
     similarity: ClassVar[str] = "max_inner_product"
     by_product: ClassVar[bool] = True
     by_angle: ClassVar[bool] = True

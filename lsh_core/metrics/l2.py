@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lsh_core import built_in
 from lsh_core.metrics.contract import SCORE_ERROR, SCORE_ROUNDING, Metric
 from lsh_core.metrics.vectors import Float64Array
 
@@ -17,8 +18,8 @@ class L2(Metric):
     The server's score is ``1 / (1 + d²)`` in float32, in which small distances are lost: 2e-4 comes back as 0.
     """
 
-    name: ClassVar[str] = "l2"
-    label: ClassVar[str] = "Euclidean distance"
+    name: ClassVar[str] = built_in.L2.name
+    summary: ClassVar[str] = built_in.L2.summary
     similarity: ClassVar[str] = "l2_norm"
     exact_filter: ClassVar[Literal["gap", "product"] | None] = "gap"
 

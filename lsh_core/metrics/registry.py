@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from lsh_core.registry import METRICS
+from lsh_core.built_in import METRICS
 
 if TYPE_CHECKING:
     from lsh_core.metrics.contract import Metric

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from lsh_core.backends import BACKENDS, Backend, choose_backend, require_backend
+from lsh_core.built_in import HASH_BACKEND
 from lsh_core.errors import ModelMismatchError, SettingsError, VectorError
 from lsh_core.knobs import Knob
 from lsh_core.metrics import metric_named
@@ -24,18 +25,6 @@ DTYPE = "float32"
 SAMPLE_ROWS = 20_000
 SAMPLE_BYTES = 64 * 2**20
 MIN_SEED, MAX_SEED = 0, 2**32 - 1
-HASH_BACKEND = Knob(
-    "hash_backend",
-    "library that computes the tokens of rows, wherever they are indexed or upserted with this model",
-    type=str,
-    choices={
-        "numpy": "runs on any worker",
-        "tensorflow": "runs on workers that have it, on their GPU if there is one",
-        "auto": "tensorflow if the worker that trains has it and a GPU",
-    },
-    default="numpy",
-)
-"""Knob of the models that can encode with TensorFlow."""
 
 
 class RowCodes(NamedTuple):

@@ -10,15 +10,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lsh_core import built_in
+from lsh_core.built_in import EF_CONSTRUCTION, NEIGHBOURS
 from lsh_core.errors import SettingsError
 from lsh_core.knobs import Knob
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.contract import LSHModel, RowCodes
 
-MAX_NEIGHBOURS = 512
-MAX_EF_CONSTRUCTION = 3200
-NEIGHBOURS = 16
-EF_CONSTRUCTION = 100
 SAMPLE_ROWS = 1_000
 NUM_CANDIDATES = 150
 
@@ -41,20 +39,9 @@ class HNSW(LSHModel):
         Options that were used.
     """
 
-    name: ClassVar[str] = "hnsw"
-    summary: ClassVar[str] = "the server's own graph"
-    knobs: ClassVar[tuple[Knob, ...]] = (
-        Knob(
-            "m", "neighbours of a row in the server's graph", minimum=2, maximum=MAX_NEIGHBOURS, default=f"{NEIGHBOURS}"
-        ),
-        Knob(
-            "ef_construction",
-            "rows that are looked at for the neighbours of a new one",
-            minimum=2,
-            maximum=MAX_EF_CONSTRUCTION,
-            default=f"{EF_CONSTRUCTION}",
-        ),
-    )
+    name: ClassVar[str] = built_in.HNSW.name
+    summary: ClassVar[str] = built_in.HNSW.summary
+    knobs: ClassVar[tuple[Knob, ...]] = built_in.HNSW.knobs
     effort_name: ClassVar[str] = "num_candidates"
     retrieval: ClassVar[str] = "graph"
 

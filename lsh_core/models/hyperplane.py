@@ -16,22 +16,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lsh_core import built_in
+from lsh_core.built_in import MULTIPROBE, TABLES
 from lsh_core.errors import SettingsError
 from lsh_core.knobs import Knob
 from lsh_core.metrics import metric_named
 from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
-from lsh_core.models.contract import HASH_BACKEND, LSHModel, RowCodes
+from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.models.kmeans import distinct_rows, row_blocks
 from lsh_core.models.multiprobe import nearest_buckets
 from lsh_core.models.tensorflow_hashing import TensorFlowPlanes
 
-MAX_TABLES = 512
-MAX_BITS = 32
-MAX_MULTIPROBE = 64
-TABLES = 100
 PRODUCT_FEWER_BITS = 5
-MULTIPROBE = 4
 # Clauses of one query that the server accepts with any heap.
 MAX_QUERY_TOKENS = 1024
 BLOCK_BITS = 2**18
@@ -61,20 +58,9 @@ class Hyperplane(LSHModel):
         A row's bit is set where ``row · normal > offset``.
     """
 
-    name: ClassVar[str] = "hyperplane"
-    summary: ClassVar[str] = "hash tables of random hyperplanes"
-    knobs: ClassVar[tuple[Knob, ...]] = (
-        Knob("tables", "hash tables", minimum=1, maximum=MAX_TABLES, default=f"{TABLES}"),
-        Knob("bits", "bits per table", minimum=1, maximum=MAX_BITS, default="from rows"),
-        Knob(
-            "multiprobe",
-            "buckets of each table that a query looks into beside its own",
-            minimum=0,
-            maximum=MAX_MULTIPROBE,
-            default=f"{MULTIPROBE}",
-        ),
-        HASH_BACKEND,
-    )
+    name: ClassVar[str] = built_in.HYPERPLANE.name
+    summary: ClassVar[str] = built_in.HYPERPLANE.summary
+    knobs: ClassVar[tuple[Knob, ...]] = built_in.HYPERPLANE.knobs
     effort_name: ClassVar[str] = "candidates"
     retrieval: ClassVar[str] = "tables"
     code_noun: ClassVar[str] = "buckets"

@@ -14,11 +14,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lsh_core import built_in
+from lsh_core.built_in import SOAR, SPILL
 from lsh_core.errors import SettingsError
 from lsh_core.knobs import Knob
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.assignment import Groups, make_groups, nearest_lists
-from lsh_core.models.contract import HASH_BACKEND, RowCodes
+from lsh_core.models.contract import RowCodes
 from lsh_core.models.distances import Distances, NumpyDistances
 from lsh_core.models.hierarchical import fit_centroids
 from lsh_core.models.list_model import ListModel
@@ -27,15 +29,10 @@ from lsh_core.models.tensorflow_hashing import TensorFlowDistances
 
 logger = logging.getLogger(__name__)
 
-MAX_LISTS = 2**20
-MAX_SPILL = 16
 ALL_EXAMINED = 4096
 """Maximum of lists up to which each row is compared with all."""
 MIN_EXAMINED = 2048
 EXAMINED_SHARE = 8
-SPILL = 3
-SOAR = 1.5
-MAX_SOAR = 100.0
 ROWS_PER_LIST = 8
 MIN_LISTS_PER_ROOT, MAX_LISTS_PER_ROOT = 4, 32
 REACH, PRODUCT_REACH = 1.08, 1.02
@@ -78,21 +75,10 @@ class IVF(ListModel):
     fitted, but not in the direction in which queries miss the list.
     """
 
-    name: ClassVar[str] = "ivf"
-    summary: ClassVar[str] = "lists around k-means centres"
-    knobs: ClassVar[tuple[Knob, ...]] = (
-        Knob("lists", "number of inverted lists", minimum=1, maximum=MAX_LISTS, default="from rows"),
-        Knob("spill", "lists that each row is put into", minimum=1, maximum=MAX_SPILL, default=f"{SPILL}"),
-        Knob(
-            "soar",
-            "weight of SOAR in the choice of a row's further lists; 0 takes the nearest",
-            type=float,
-            minimum=0,
-            maximum=MAX_SOAR,
-            default=f"{SOAR}",
-        ),
-        HASH_BACKEND,
-    )
+    name: ClassVar[str] = built_in.IVF.name
+    summary: ClassVar[str] = built_in.IVF.summary
+    knobs: ClassVar[tuple[Knob, ...]] = built_in.IVF.knobs
+
     lists_: int
     spill_: int
     soar_: float

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lsh_core.built_in import MODELS
 from lsh_core.choices import choice_of
 from lsh_core.errors import PluginError, SettingsError
 from lsh_core.models.arrays import Array
 from lsh_core.models.contract import LSHModel
-from lsh_core.registry import MODELS
 
 
 def model_names() -> tuple[str, ...]:

@@ -13,15 +13,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lsh_core import built_in
+from lsh_core.built_in import CLUSTERS
 from lsh_core.errors import SettingsError
 from lsh_core.knobs import Knob
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.models.kmeans import distinct_rows, kmeans, row_blocks
 
-MAX_PARTS = 512
-MAX_CLUSTERS = 4096
-CLUSTERS = 8
 ITERATIONS = 10
 BLOCK_DISTANCES = 2**18
 
@@ -46,12 +45,9 @@ class Subspace(LSHModel):
         Values that were used.
     """
 
-    name: ClassVar[str] = "subspace"
-    summary: ClassVar[str] = "words of a product quantiser"
-    knobs: ClassVar[tuple[Knob, ...]] = (
-        Knob("parts", "parts of the dimensions", minimum=1, maximum=MAX_PARTS, default="from dimensions"),
-        Knob("clusters", "clusters of each part", minimum=2, maximum=MAX_CLUSTERS, default=f"{CLUSTERS}"),
-    )
+    name: ClassVar[str] = built_in.SUBSPACE.name
+    summary: ClassVar[str] = built_in.SUBSPACE.summary
+    knobs: ClassVar[tuple[Knob, ...]] = built_in.SUBSPACE.knobs
     effort_name: ClassVar[str] = "candidates"
     retrieval: ClassVar[str] = "tables"
     code_noun: ClassVar[str] = "clusters"

@@ -120,8 +120,8 @@ class Graph(Retrieval):
         Neighbours of indexed rows are easier to find: over 63,166 text embeddings, 12 candidates found .95 of the
         neighbours of indexed rows, but .90 of those of held-out queries. So no smaller effort is chosen.
         """
-        _, most = self.effort_range(k, rows)
-        return min(most, default), most
+        _, maximum = self.effort_range(k, rows)
+        return min(maximum, default), maximum
 
     def _search(
         self, target: Target, among: Filter | None, *, k: int, effort: Effort, fields: Sequence[str] | None

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from lsh_core.built_in import MAX_PARTS
 from lsh_core.metrics import metric_named
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.effort import Effort
-from lsh_core.models.subspace import MAX_PARTS
 from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, by_vector, request_body
 from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.retrieval.tokens import TokenRetrieval

@@ -23,7 +23,7 @@ from lsh_core.errors import (
     UnavailableError,
 )
 from lsh_core.retrieval.query import Filter, Query
-from lsh_core.search.filter_refusals import filter_refused, plain_reason
+from lsh_core.search.filters.refusals import filter_refused, plain_reason
 from lsh_core.search.results import Response
 from lsh_core.search.searchable_build import SearchableBuild, read_build
 

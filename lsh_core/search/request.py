@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from lsh_core.errors import ArgumentError, SettingsError
 from lsh_core.retrieval.query import Filter, all_of, excluding
-from lsh_core.search.filters import check_filter
+from lsh_core.search.filters.grammar import check_filter
 from lsh_core.search.query_images import Image, image_bytes
 from lsh_core.search.query_vectors import one_vector
 from lsh_core.search.request_checks import (
@@ -64,7 +64,7 @@ class SearchRequest:
     k
         Number of neighbours, 1 to 10,000.
     filter
-        Elasticsearch query that every neighbour must match; see `lsh_core.search.filters`.
+        Elasticsearch query that every neighbour must match; see `lsh_core.search.filters.grammar`.
     recall
         Recall@10 to reach by the measured curve of the build; default: the target of the build.
     exact

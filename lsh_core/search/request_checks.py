@@ -11,7 +11,7 @@ from lsh_core.choices import choice_of
 from lsh_core.errors import ArgumentError, SettingsError
 from lsh_core.redaction import quoted
 from lsh_core.retrieval.query import MAX_RESULTS
-from lsh_core.search.filter_values import is_unicode
+from lsh_core.search.filters.values import is_unicode
 from lsh_core.settings import EFFORT_UNITS, REACH
 
 MAX_MATCH_CHARACTERS = 10_000

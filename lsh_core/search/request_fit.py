@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from lsh_core.choices import choice_of
 from lsh_core.errors import SettingsError
-from lsh_core.search.filter_fields import check_filter_fields, type_of
+from lsh_core.search.filters.fields import check_filter_fields, type_of
 from lsh_core.search.request import SearchRequest
 from lsh_core.search.searchable_build import SearchableBuild
 

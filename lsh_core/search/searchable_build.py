@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from elasticsearch import NotFoundError as Missing
+
 from lsh_core.builds.field_types import field_paths, multi_fields, text_fields
 from lsh_core.builds.mapping import META_KEY, BuildMeta, VectorField
 from lsh_core.builds.records import BuildRecords
@@ -56,8 +58,6 @@ def read_build(cluster: Cluster, name: str, index: str) -> SearchableBuild:
     ModelMismatchError
         The stored model differs from the model of the index.
     """
-    from elasticsearch import NotFoundError as Missing
-
     try:
         mapping = cluster.run(lambda client: client.indices.get_mapping(index=index))[index]["mappings"]
         found = cluster.run(lambda client: client.indices.get_settings(index=index, flat_settings=True))

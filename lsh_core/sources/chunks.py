@@ -59,16 +59,16 @@ def plan_chunks(files: Sequence[SourceFile], *, chunk_rows: int) -> list[Chunk]:
 
 def _blocks(row_group_rows: Sequence[int], chunk_rows: int) -> Iterator[int]:
     """Yield the rows of each block of row groups: at least half a chunk, but for the last block."""
-    least = -(-chunk_rows // 2)
+    min_rows = -(-chunk_rows // 2)
     closed: int | None = None  # held back by one, so that a small rest can join it
     block = 0
     for rows in row_group_rows:
-        if block >= least and block + rows > chunk_rows:
+        if block >= min_rows and block + rows > chunk_rows:
             if closed is not None:
                 yield closed
             closed, block = block, 0
         block += rows
-    if closed is not None and block < least:
+    if closed is not None and block < min_rows:
         closed, block = closed + block, 0
     if closed is not None:
         yield closed

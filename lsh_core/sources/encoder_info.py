@@ -18,6 +18,21 @@ METADATA_KEY = b"airlsh.encoder"
 
 
 @dataclass(frozen=True)
+class EncoderDescription:
+    """Identity and settings of an encoder; see `EncoderInfo` for its attributes."""
+
+    name: str
+    fingerprint: str
+    dims: int
+    metric: str
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+    def in_column(self, column: str) -> EncoderInfo:
+        """Return the encoder as that of the vectors in `column`."""
+        return EncoderInfo(column=column, **vars(self))
+
+
+@dataclass(frozen=True)
 class EncoderInfo:
     """The encoder of a column of vectors.
 

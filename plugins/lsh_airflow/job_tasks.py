@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from lsh_airflow.allowed_roots import check_image_root, check_output, check_source, check_weights
 from lsh_airflow.forms import settings_from_params
-from lsh_airflow.services import dask_from_connection, run_identity, services_from_connections
+from lsh_airflow.services import caller_id, dask_from_connection, services_from_connections
 from lsh_core.errors import AirlshError, InputError
 from lsh_core.settings import AnySettings, FeaturesSettings, IndexSettings, RawToIndexSettings
 from lsh_core.signals import signals_as_exceptions
@@ -105,9 +105,9 @@ def run_stage(
     index_run
         Name of the index run, where one DAG run has several.
     """
-    from lsh_core.jobs.identity import build_id
+    from lsh_core.jobs.build_ids import build_id
 
-    build = build_id(run_identity(context, index_run), context["dag_run"].run_after)
+    build = build_id(caller_id(context, index_run), context["dag_run"].run_after)
     of_form = {name: value for name, value in context["params"].items() if name not in own_params}
     with _readable_log():
         settings = _settings(model, {**context, "params": {**of_form, **(given or {})}})

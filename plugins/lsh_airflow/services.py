@@ -29,10 +29,10 @@ def dask_from_connection() -> str:
         raise _missing(error) from None
 
 
-def run_identity(context: Mapping[str, Any], part: str = "") -> str:
-    """Return the identity of `part` of a DAG run.
+def caller_id(context: Mapping[str, Any], part: str = "") -> str:
+    """Return the id of `part` of a DAG run as a caller.
 
-    The identity is equal in all tries, and differs between mapped copies.
+    The id is equal in all tries, and differs between mapped copies.
     """
     run = context["dag_run"]
     copy = getattr(context.get("ti"), "map_index", None)
@@ -61,7 +61,7 @@ def services_from_connections(context: Mapping[str, Any], part: str = "") -> Ser
     run = context["dag_run"]
     where = this_process().description
     whose = f"DAG {run.dag_id}, run {run.run_id}" + (f", {part}" if part else "")
-    caller = Caller(run_identity(context, part), f"{whose} ({where})")
+    caller = Caller(caller_id(context, part), f"{whose} ({where})")
     try:
         return Services(connection=ElasticsearchHook().connection, dask=DaskHook().address, caller=caller)
     except AirflowNotFoundException as error:

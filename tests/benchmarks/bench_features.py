@@ -150,7 +150,7 @@ def encode_alone(done: str, knobs: dict[str, Any], dask: str) -> dict[str, float
     from distributed import Client
 
     with Client(dask, set_as_default=False) as client:
-        workers = [worker["id"] for worker in workers_of(client)]
+        workers = [worker.id for worker in workers_of(client)]
         answers = client.gather(
             [
                 client.submit(encode_share, spec, knobs, share, workers=[worker], pure=False)

@@ -63,9 +63,11 @@ class Arena:
         self._started.append(command)
         return command
 
-    def wait_for_a_random_moment(self, running: Callable[[], bool], least: int = 0, most: int = LATEST_KILL) -> str:
+    def wait_for_a_random_moment(
+        self, running: Callable[[], bool], minimum: int = 0, maximum: int = LATEST_KILL
+    ) -> str:
         """Wait for a number of chunks that the seed says, and a little longer; return the build."""
-        chunks = self.random.randint(least, most)
+        chunks = self.random.randint(minimum, maximum)
         build = wait_for_chunks(self.client, self.name, chunks, running)
         time.sleep(self.random.uniform(0, MAX_DELAY_SECONDS))  # The moment is what is random here.
         return build

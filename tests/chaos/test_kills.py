@@ -53,7 +53,7 @@ def test_killed_scheduler_is_restarted(arena: Arena, seed: int) -> None:
 
 def test_acknowledged_chunks_survive_their_node(arena: Arena, seed: int) -> None:
     command = arena.index("--replicas", "0", "--shards", "3")  # What the node held is nowhere else.
-    build = arena.wait_for_a_random_moment(lambda: command.runs, least=1)
+    build = arena.wait_for_a_random_moment(lambda: command.runs, minimum=1)
     entries, documents = read_ledger(arena.client, build), arena.documents(build)
     arena.nodes.kill_node(0)
     assert command.kill(), f"seed {seed}: the run was over before the kill"

@@ -8,10 +8,10 @@ from tests.chaos.contents import assert_ledger_is_covered, assert_not_sent_again
 
 def test_everything_is_killed_in_one_run(arena: Arena, seed: int) -> None:
     command = arena.index()
-    arena.wait_for_a_random_moment(lambda: command.runs, most=30)
+    arena.wait_for_a_random_moment(lambda: command.runs, maximum=30)
     arena.dask.kill_worker(arena.random.randrange(2))
 
-    build = arena.wait_for_a_random_moment(lambda: command.runs, least=31, most=60)
+    build = arena.wait_for_a_random_moment(lambda: command.runs, minimum=31, maximum=60)
     first, held = read_ledger(arena.client, build), arena.documents(build)
     arena.nodes.kill_node(0)
     assert command.kill(), f"seed {seed}: the run was over before the kill"
@@ -20,7 +20,7 @@ def test_everything_is_killed_in_one_run(arena: Arena, seed: int) -> None:
     assert assert_ledger_is_covered(arena.client, index, build, arena.model, seed=seed) >= len(first) > 30
 
     command = arena.resume(build)
-    arena.wait_for_a_random_moment(lambda: command.runs, least=len(first), most=LATEST_KILL)
+    arena.wait_for_a_random_moment(lambda: command.runs, minimum=len(first), maximum=LATEST_KILL)
     arena.dask.kill_scheduler()
     second, documents = read_ledger(arena.client, build), arena.documents(build)
     arena.dask.restart()

@@ -277,7 +277,7 @@ def test_a_dask_connection_without_a_host_is_refused(monkeypatch: pytest.MonkeyP
 
 def test_the_services_of_a_task_come_from_both(connections: None) -> None:
     services = services_from_connections(CONTEXT)
-    assert services.caller.identity == "index_vectors/manual__1"
+    assert services.caller.id == "index_vectors/manual__1"
     assert "run manual__1" in services.caller.description
     assert services.connection.urls == ("http://127.0.0.1:9",)
     assert services.dask == "tcp://127.0.0.1:9"

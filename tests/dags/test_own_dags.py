@@ -30,7 +30,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: None, air
     def pretend(name: str) -> Any:
         def stage(settings: IndexSettings, build: str, services: Any) -> FakeReport:
             seen[build]["names"].add(settings.name)
-            seen[build]["callers"].add(services.caller.identity)
+            seen[build]["callers"].add(services.caller.id)
             seen[build]["stages"].append(name)
             return FakeReport({})
 

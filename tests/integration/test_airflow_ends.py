@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lsh_core.builds.records import BuildRecords
-from lsh_core.builds.write_gate import read_write_fence
+from lsh_core.builds.write_fence import read_write_fence
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD
 from lsh_core.elastic.system_indices import LEDGER

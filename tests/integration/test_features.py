@@ -103,13 +103,13 @@ def expected(source: Path) -> pa.Table:
     return table.append_column("embedding", pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), DIMS))
 
 
-def wait_for_chunks(output: Path, least: int) -> int:
+def wait_for_chunks(output: Path, minimum: int) -> int:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if (found := len(list((output / "_airlsh" / "chunks").glob("*.pq"))) if output.exists() else 0) >= least:
+        if (found := len(list((output / "_airlsh" / "chunks").glob("*.pq"))) if output.exists() else 0) >= minimum:
             return found
         time.sleep(0.02)
-    raise TimeoutError(f"{output} has no {least} chunks")
+    raise TimeoutError(f"{output} has no {minimum} chunks")
 
 
 def settled_chunks(output: Path) -> int:
@@ -152,9 +152,9 @@ def test_a_worker_that_is_killed_loses_nothing(
     killed = []
 
     def kill() -> None:
-        for least in (4, 12):
-            wait_for_chunks(output, least)
-            killed.append(dask_cluster.kill_worker(least))
+        for chunks in (4, 12):
+            wait_for_chunks(output, chunks)
+            killed.append(dask_cluster.kill_worker(chunks))
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -223,7 +223,7 @@ def test_two_runs_at_once_leave_one_of_the_two(features: Any, texts: Path, tmp_p
     manifest = manifest_of(tmp_path / "out")
     assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
     assert len(set(outcomes)) == 2
-    assert manifest.encoder["fingerprint"] in outcomes
+    assert manifest.encoder.fingerprint in outcomes
     found = pa.concat_tables([pq.read_table(tmp_path / "out" / name) for name in manifest.files])
     assert found.column("id").to_pylist() == [f"p{row}" for row in range(ROWS)]
 

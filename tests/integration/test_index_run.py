@@ -17,7 +17,7 @@ import pytest
 from lsh_core.builds.aliases import live_index, swap
 from lsh_core.builds.names import write_alias
 from lsh_core.builds.records import BuildRecords
-from lsh_core.builds.write_gate import read_write_fence
+from lsh_core.builds.write_fence import read_write_fence
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import (
     DeadLetterLimitError,
@@ -77,7 +77,7 @@ def test_a_run_balances_and_its_rows_are_found(
     assert report.state == "verified"
     assert report.rows_read == report.accepted == report.documents == ROWS
     assert report.repeated == report.dead_lettered == report.skipped == 0
-    assert sum(node["rows"] for node in report.nodes) == ROWS
+    assert sum(node.rows for node in report.nodes) == ROWS
     assert report.recall >= 0.95
     searcher = VectorIndex("balanced", services.connection)
     asked = [0, 500, 3_000, ROWS - 1]
@@ -282,9 +282,9 @@ def test_late_writers_are_fenced_off(services: Services, tmp_path: Path) -> None
     train(TrainSettings(name="fenced", source=source, metric="l2"), services)
     report = run_index(IndexSettings(name="fenced", source=source), services)
     client = services.connection.client()
-    gate = read_write_fence(services.cluster, report.index, report.build)
-    assert not gate.is_open
-    for epoch in range(gate.epoch + 1):
+    fence = read_write_fence(services.cluster, report.index, report.build)
+    assert not fence.is_open
+    for epoch in range(fence.epoch + 1):
         alias = write_alias(report.build, epoch)
         answer = client.bulk(index=alias, operations=[{"index": {"_id": "late"}}, {"a": 1}], require_alias=True)
         assert answer["items"][0]["index"]["status"] == 404

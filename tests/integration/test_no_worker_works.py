@@ -55,7 +55,7 @@ def allow(client: Client, memory: int, state: str) -> None:
 
     client.run(limit)
     deadline = time.monotonic() + 30
-    while [worker["status"] for worker in workers_of(client)] != [state]:
+    while [worker.status for worker in workers_of(client)] != [state]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -96,7 +96,7 @@ def test_a_paused_worker_may_end_what_it_has_begun(
     monkeypatch.setattr(WorkerLiveness, "PATIENCE_SECONDS", 1.0)
     with dask_at(address) as client:
         begun = client.submit(time.sleep, 4, pure=False)
-        while not any(worker["metrics"].get("task_counts", {}).get("executing") for worker in workers_of(client)):
+        while not any(worker.executing for worker in workers_of(client)):
             time.sleep(0.05)
         allow(one_worker, 10**6, "paused")
         assert [task.status for task in follow_futures(client, [begun])] == ["finished"]

@@ -15,7 +15,7 @@ import pytest
 from lsh_core.builds.aliases import live_index, swap
 from lsh_core.builds.names import ledger_alias, live_write_alias, physical_index
 from lsh_core.builds.records import BuildRecords, BuildState
-from lsh_core.builds.write_gate import allow_writes
+from lsh_core.builds.write_fence import allow_writes
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.errors import AirlshError, LeaseHeldError, NotFoundError, PromotionConflictError
@@ -226,7 +226,7 @@ def test_a_swap_whose_fence_was_taken_away_is_refused(services: Services, make: 
     assert behind(services, NAME) == behind(services, LIVE_WAYS) == [old]
 
 
-def test_a_live_build_without_a_gate_is_given_one(services: Services, live: str) -> None:
+def test_a_live_build_without_a_fence_is_given_one(services: Services, live: str) -> None:
     client, index = services.connection.client(), physical_index(NAME, live)
     client.indices.delete_alias(index=index, name=live_write_alias(index))
     assert repair_live(services.cluster, NAME, 1)
@@ -249,9 +249,9 @@ def test_a_promotion_that_fails_takes_its_fence_along(
     with pytest.raises(PromotionConflictError, match="the tail was not taken"):
         make_live(NAME, build, services, expected=old)
     assert calls == [True, False]  # The bulk before the fence, the tail behind it.
-    gate = read_live_fence(services.cluster, NAME, old)
-    assert gate is not None
-    assert gate.epoch is None
+    fence = read_live_fence(services.cluster, NAME, old)
+    assert fence is not None
+    assert fence.epoch is None
 
 
 def test_readers_go_on_while_builds_are_promoted_and_retired(services: Services, make: Make, live: str) -> None:

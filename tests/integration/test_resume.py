@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +16,11 @@ import pytest
 
 from lsh_core.builds.names import write_alias
 from lsh_core.builds.records import BuildRecords
-from lsh_core.builds.write_gate import allow_writes, read_write_fence
+from lsh_core.builds.write_fence import allow_writes, read_write_fence
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import BUILD, Caller, hold
 from lsh_core.elastic.system_indices import LEDGER
-from lsh_core.errors import LeaseHeldError, LoadError, SettingsError, UnavailableError
+from lsh_core.errors import LeaseHeldError, LoadError, NotFoundError, SettingsError, UnavailableError
 from lsh_core.jobs import index as stages
 from lsh_core.jobs.dask import futures, load_job
 from lsh_core.jobs.index import resumed_settings, run_index
@@ -40,6 +42,14 @@ services = Services(Connection((es,)), dask, Caller("the run", "the first try"))
 for stage in (stages.check, stages.plan, stages.create, stages.load):
     stage(IndexSettings.model_validate_json(settings), build, services)
 """
+
+FOREGROUND = """
+import signal
+from lsh_core.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+"""The command line, with Ctrl-C as in the foreground."""
 
 
 @pytest.fixture(scope="module")
@@ -85,16 +95,27 @@ def _stop_load(services: Services, build: str) -> None:
         load_job.cancel(dask, build)
 
 
-def _wait_for_chunks(services: Services, build: str, least: int) -> int:
+def _wait_for_build(services: Services, name: str) -> str:
+    runs = BuildRecords(services.cluster)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(NotFoundError):
+            if builds := runs.of(name):
+                return builds[0].build
+        time.sleep(0.05)
+    raise TimeoutError(f"{name} has no build")
+
+
+def _wait_for_chunks(services: Services, build: str, minimum: int) -> int:
     client = services.connection.client()
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if client.indices.exists(index=LEDGER):
             client.indices.refresh(index=LEDGER)
-            if (found := services.cluster.count(LEDGER, {"term": {"build": build}})) >= least:
+            if (found := services.cluster.count(LEDGER, {"term": {"build": build}})) >= minimum:
                 return found
         time.sleep(0.05)
-    raise TimeoutError(f"{build} has no {least} chunks in the ledger")
+    raise TimeoutError(f"{build} has no {minimum} chunks in the ledger")
 
 
 def _entries(services: Services, build: str) -> dict[int, int]:
@@ -121,6 +142,35 @@ def test_a_job_whose_submitter_was_killed_is_adopted(services: Services, submitt
     assert stages.summarise(settings, build, own).documents == ROWS
 
 
+@pytest.mark.parametrize(
+    ("number", "code", "said"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "signal")]
+)
+def test_a_command_that_is_told_to_end_gives_its_leases_back_and_can_be_resumed(
+    services: Services, source: str, number: signal.Signals, code: int, said: str
+) -> None:
+    name = f"told-to-end-{code}"
+    train(TrainSettings(name=name, source=source, metric="l2"), services)
+    settings = IndexSettings(name=name, source=source, chunk_rows=100, request_bytes=1024)
+    servers = ("--es", services.connection.urls[0], "--dask", str(services.dask))
+    sizes = ("--chunk-rows", "100", "--request-bytes", "1024")
+    command = subprocess.Popen(
+        [sys.executable, "-c", FOREGROUND, "index", name, "--source", source, *sizes, *servers],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    build = _wait_for_build(services, name)
+    _wait_for_chunks(services, build, 2)
+    command.send_signal(number)
+    _, error = command.communicate(timeout=60)
+    assert command.returncode == code, error
+    assert error.rstrip().splitlines()[-1].startswith("airlsh: ")
+    assert said in error
+    assert f"to resume it: airlsh index {name} --resume {build}" in error
+    with hold(services.cluster, name, BUILD, Caller("next", "the next run"), outwait=False):
+        pass  # Refused at once if the lease were still held.
+    assert run_index(settings, services, build).documents == ROWS
+
+
 def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     services: Services, submitter: tuple[IndexSettings, str]
 ) -> None:
@@ -128,8 +178,8 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     _stop_load(services, build)
     client = services.connection.client()
     record = BuildRecords(services.cluster).get(settings.name, build)
-    gate = read_write_fence(services.cluster, record.index, build)
-    assert gate.is_open, "nobody was left to close it"
+    fence = read_write_fence(services.cluster, record.index, build)
+    assert fence.is_open, "nobody was left to close it"
     before = _entries(services, build)
 
     report = run_index(resumed_settings(settings.name, build, {}, services), services, build)
@@ -140,7 +190,7 @@ def test_a_job_that_was_cancelled_is_started_anew_without_what_is_done(
     after = _entries(services, build)
     assert {chunk: after[chunk] for chunk in before} == before, "a chunk in the ledger was sent again"
     late = client.bulk(
-        index=write_alias(build, gate.epoch), operations=[{"index": {"_id": "late"}}, {"a": 1}], require_alias=True
+        index=write_alias(build, fence.epoch), operations=[{"index": {"_id": "late"}}, {"a": 1}], require_alias=True
     )
     assert late["items"][0]["index"]["status"] == 404
 
@@ -179,7 +229,7 @@ def test_a_job_that_the_scheduler_does_not_know_is_not_followed_for_ever(
             load_job.follow(dask, job, build, lambda: None, lambda *_: None)
 
 
-def test_a_load_whose_gate_is_taken_stops_and_leaves_no_entry(services: Services, source: str) -> None:
+def test_a_load_whose_fence_is_taken_stops_and_leaves_no_entry(services: Services, source: str) -> None:
     name, build = "usurped", "usurped-1"
     train(TrainSettings(name=name, source=source, metric="l2"), services)
     settings = IndexSettings(name=name, source=source, chunk_rows=200, request_bytes=1024)

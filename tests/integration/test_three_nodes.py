@@ -45,10 +45,10 @@ def test_one_giant_row_group_goes_evenly_over_all_nodes(services: Services, tmp_
 
     report = run_index(IndexSettings(name="giant", source=source, shards=3), services)
 
-    chunks = [node["chunks"] for node in report.nodes]
+    chunks = [node.chunks for node in report.nodes]
     assert sum(chunks) >= 8 * 3 * 2
     assert max(chunks) - min(chunks) <= 1
-    assert all(node["requests"] > 0 for node in report.nodes)
+    assert all(node.requests > 0 for node in report.nodes)
     assert report.rows_read == report.accepted == report.documents == GIANT_ROWS
     assert report.recall >= 0.95
     answers = VectorIndex("giant", services.connection).search_many(vectors[:50], k=1)
@@ -145,8 +145,8 @@ def test_a_run_completes_when_the_master_dies_in_the_middle(
             three_nodes.restart_node(victim)
 
     assert meddler.acted.is_set()
-    stories = {story["node"]: story for story in report.nodes}
-    assert stories[services.connection.urls[victim]]["unreachable"] > 0
+    stories = {story.node: story for story in report.nodes}
+    assert stories[services.connection.urls[victim]].unreachable > 0
     assert_exact(client, report, model)
 
 

@@ -23,6 +23,13 @@ def test_names_are_sorted_and_each_is_found() -> None:
         value = getattr(lsh_core, name)
         assert inspect.getdoc(value), f"{name} has no docstring"
     assert not hasattr(lsh_core, "nothing")
+    assert not hasattr(lsh_core, "run_index"), "its public name is index"
+
+
+def test_star_imports_give_the_public_names() -> None:
+    names: dict[str, object] = {}
+    exec("from lsh_core import *", names)
+    assert names.keys() >= set(lsh_core.__all__)
 
 
 def test_every_error_is_public() -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from lsh_core.built_in import METRICS, MODELS
 from lsh_core.errors import PluginError, SettingsError
-from lsh_core.registry import METRICS, MODELS, Registry
+from lsh_core.registry import Declaration, Registry
 from tests.fakes.example_plugins import write_metadata
 
-CODE = "class Mine:\n    name = 'mine'\n"
+CODE = "class Mine:\n    name = 'mine'\n    summary = 'my own'\n"
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def registry() -> Registry:
-    return Registry("airlsh.tests", "thing", {"built": "lsh_core.metrics.l2:L2"})
+    return Registry("airlsh.tests", "thing", (Declaration("built", "lsh_core.metrics.l2:L2", "built in"),))
 
 
 def test_names_of_packages_come_after_the_built_in_ones(site: Path) -> None:
@@ -75,6 +76,15 @@ def test_a_package_cannot_replace_a_built_in_name(site: Path) -> None:
     assert registry().load("built").__module__ == "lsh_core.metrics.l2"
 
 
+def test_classes_of_packages_declare_themselves(site: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_metadata(site, "ours", "1.0", {"airlsh.tests": {"mine": "own_names:Mine", "another": "nowhere:Another"}})
+    built, mine = registry().all_declared()
+    assert built == Declaration("built", "lsh_core.metrics.l2:L2", "built in")
+    assert mine == Declaration("mine", "own_names:Mine", "my own")
+    assert "nowhere" in caplog.text or not caplog.records  # The command line turns propagation off.
+
+
 @pytest.mark.parametrize("found", [METRICS, MODELS])
 def test_built_in_classes_have_their_names(found: Registry) -> None:
     assert [each.name for _, each in found.load_all()] == list(found.names())
+    assert [each.summary for _, each in found.load_all()] == [each.summary for each in found.all_declared()]

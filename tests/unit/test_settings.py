@@ -35,7 +35,7 @@ MODELS: list[type[Settings]] = [
 SOURCE = {"name": "docs", "source": "a.parquet"}
 
 
-def least(model: type[Settings]) -> dict[str, Any]:
+def minimal(model: type[Settings]) -> dict[str, Any]:
     return {name: {**SOURCE, "build": "b"}[name] for name, field in model.model_fields.items() if field.is_required()}
 
 
@@ -82,7 +82,7 @@ def test_names_that_are_refused(name: str) -> None:
 @pytest.mark.parametrize("model", [PromoteSettings, AbandonSettings, RollbackSettings, ReplaySettings])
 def test_no_build_is_the_empty_text(model: type[Settings]) -> None:
     with pytest.raises(SettingsError, match="at least 1 character"):
-        model(**{**least(model), "build": ""})
+        model(**{**minimal(model), "build": ""})
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -95,19 +95,19 @@ def test_every_field_is_described(model: type[Settings]) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_unknown_keys_are_refused(model: type[Settings]) -> None:
     with pytest.raises(SettingsError, match=r"colour='blue': is not a setting: (did you mean .* )?there are "):
-        model(**least(model), colour="blue")
+        model(**minimal(model), colour="blue")
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_settings_are_frozen(model: type[Settings]) -> None:
-    settings = model(**least(model))
+    settings = model(**minimal(model))
     with pytest.raises(ValidationError, match="frozen"):
         settings.name = "other"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_settings_survive_json(model: type[Settings]) -> None:
-    settings = model(**least(model))
+    settings = model(**minimal(model))
     assert model.model_validate_json(settings.model_dump_json()) == settings
 
 
@@ -140,10 +140,10 @@ def test_settings_survive_json(model: type[Settings]) -> None:
 )
 def test_bounds(model: type[Settings], field: str, good: list[Any], bad: list[Any]) -> None:
     for value in good:
-        assert getattr(model(**{**least(model), field: value}), field) == value
+        assert getattr(model(**{**minimal(model), field: value}), field) == value
     for value in bad:
         with pytest.raises(SettingsError) as raised:
-            model(**{**least(model), field: value})
+            model(**{**minimal(model), field: value})
         assert raised.value.setting == field
 
 

@@ -17,7 +17,7 @@ class L1(Metric):
     """
 
     name: ClassVar[str] = "l1"
-    label: ClassVar[str] = "sum of absolute differences"
+    summary: ClassVar[str] = "sum of absolute differences"
     similarity: ClassVar[str] = "l2_norm"
     server_scores: ClassVar[bool] = False
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsh_core.errors import EncoderError, ImageError
 from lsh_core.features.chunk_files import ChunkRecord, read_record, write_chunk
@@ -22,7 +22,7 @@ from lsh_core.features.specification import EncoderSpec
 from lsh_core.jobs.dask.picklable_errors import picklable_errors
 from lsh_core.jobs.dask.thread_budget import limit_to_share, threads_of_a_task
 from lsh_core.sources.dead_letter import DeadLetter
-from lsh_core.sources.encoder_info import EncoderInfo
+from lsh_core.sources.encoder_info import EncoderDescription, EncoderInfo
 from lsh_core.sources.reading import check_unchanged
 from lsh_core.sources.source_file import Chunk, Span
 
@@ -63,7 +63,7 @@ class FeatureTask:
     output: str
     spec: EncoderSpec
     trusted: bool
-    encoder: dict[str, Any]
+    encoder: EncoderDescription
     columns: RowColumns
     span: Span
     topic: str
@@ -79,14 +79,19 @@ class Finished:
     seconds: dict[str, float]
 
 
-@picklable_errors
-def describe_encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) -> dict[str, Any]:
-    """Make the encoder of this process; return its description.
+@dataclass(frozen=True)
+class WorkerEncoder:
+    """Encoder of a worker: its description, and the modalities that it encodes, sorted."""
 
-    The keys are ``name, fingerprint, dims, metric, spec, modalities``.
-    """
+    description: EncoderDescription
+    modalities: tuple[str, ...]
+
+
+@picklable_errors
+def describe_encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) -> WorkerEncoder:
+    """Make the encoder of this process; return its description."""
     made = _encoder(spec, trusted, workers_on)
-    return {**_told(made, spec), "modalities": sorted(made.modalities)}
+    return WorkerEncoder(_described(made, spec), tuple(sorted(made.modalities)))
 
 
 @picklable_errors
@@ -121,8 +126,8 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: Span) -> Iterator[Fin
     started = time.perf_counter()
     encoder = _encoder(task.spec, task.trusted, task.workers_on)
     starting = time.perf_counter() - started
-    told = _told(encoder, task.spec)
-    found, planned = told["fingerprint"], task.encoder["fingerprint"]
+    described = _described(encoder, task.spec)
+    found, planned = described.fingerprint, task.encoder.fingerprint
     if found != planned:
         raise EncoderError(
             encoder.name,
@@ -132,7 +137,7 @@ def _encode(task: FeatureTask, folder: OutputFolder, span: Span) -> Iterator[Fin
     pipeline = Pipeline(
         encoder,
         _decoder(task.columns, encoder),
-        partial(_write, folder, span, EncoderInfo(column=task.columns.vector, **told)),
+        partial(_write, folder, span, described.in_column(task.columns.vector)),
         vector=task.columns.vector,
         threads=threads_of_a_task(task.workers_on, task.resources),
         rows_per_block=_rows_per_block(task.spec, encoder, texts=task.columns.template is not None),
@@ -151,8 +156,8 @@ def _rows_per_block(spec: EncoderSpec, encoder: Encoder, *, texts: bool) -> int:
     than a batch, and chunks of images have `IMAGES_PER_CHUNK` rows.
     """
     batch = spec.batch_size or getattr(encoder, "batch_size", None) or 1
-    least = max(TEXTS_PER_BLOCK, BATCHES_OF_TEXTS * batch) if texts else IMAGES_PER_BLOCK
-    return -(-least // batch) * batch
+    min_rows = max(TEXTS_PER_BLOCK, BATCHES_OF_TEXTS * batch) if texts else IMAGES_PER_BLOCK
+    return -(-min_rows // batch) * batch
 
 
 def _write(
@@ -182,14 +187,8 @@ def _decoder(columns: RowColumns, encoder: Encoder) -> Callable[[Payload], Pixel
     return decode
 
 
-def _told(encoder: Encoder, spec: EncoderSpec) -> dict[str, Any]:
-    return {
-        "name": encoder.name,
-        "fingerprint": encoder.fingerprint,
-        "dims": encoder.dims,
-        "metric": encoder.metric,
-        "spec": spec.to_record(),
-    }
+def _described(encoder: Encoder, spec: EncoderSpec) -> EncoderDescription:
+    return EncoderDescription(encoder.name, encoder.fingerprint, encoder.dims, encoder.metric, spec.to_record())
 
 
 def _encoder(spec: EncoderSpec, trusted: bool, workers_on: Mapping[str, int]) -> Encoder:

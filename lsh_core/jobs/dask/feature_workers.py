@@ -6,18 +6,26 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsh_core.errors import FeaturesError, UnavailableError
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.row_columns import RowColumns
 from lsh_core.features.specification import EncoderSpec
-from lsh_core.jobs.dask.feature_task import FeatureTask, Finished, UnwantedError, describe_encoder, encode_span
+from lsh_core.jobs.dask.feature_task import (
+    FeatureTask,
+    Finished,
+    UnwantedError,
+    WorkerEncoder,
+    describe_encoder,
+    encode_span,
+)
 from lsh_core.jobs.dask.futures import follow_futures
 from lsh_core.jobs.dask.thread_budget import tasks_at_a_time
 from lsh_core.jobs.dask.worker_liveness import why_nobody_works, workers_of
 from lsh_core.progress import progress
 from lsh_core.settings import FeaturesSettings
+from lsh_core.sources.encoder_info import EncoderDescription
 from lsh_core.sources.source_file import Span
 
 if TYPE_CHECKING:
@@ -46,13 +54,13 @@ class FeatureWorkers:
         workers = workers_of(client)
         if not workers:
             raise UnavailableError("Dask workers", 0, why_nobody_works(workers, {}))
-        on_gpus = [worker for worker in workers if worker["resources"].get("GPU")]
+        on_gpus = [worker for worker in workers if worker.resources.get("GPU")]
         self._resources = {"GPU": 1} if on_gpus and settings.device != "cpu" else None
-        encoding = [(worker["nthreads"], worker["resources"]) for worker in (on_gpus if self._resources else workers)]
+        encoding = [(worker.threads, worker.resources) for worker in (on_gpus if self._resources else workers)]
         self.threads = sum(tasks_at_a_time(threads, offered, self._resources) for threads, offered in encoding)
-        self._workers_on = dict(Counter(str(worker["host"]) for worker in workers))
+        self._workers_on = dict(Counter(worker.host for worker in workers))
 
-    def describe_encoder(self) -> dict[str, Any]:
+    def describe_encoder(self) -> WorkerEncoder:
         """Make the encoder on a worker, where its weights must be.
 
         See `feature_task.describe_encoder`.
@@ -65,11 +73,11 @@ class FeatureWorkers:
         arguments = (self._spec, self._trusted, self._workers_on)
         described = self._client.submit(describe_encoder, *arguments, pure=False, resources=self._resources)
         with self._told_of_deaths():
-            about: dict[str, Any] = next(follow_futures(self._client, [described], resources=self._resources)).result()
+            about: WorkerEncoder = next(follow_futures(self._client, [described], resources=self._resources)).result()
         return about
 
     def encode(
-        self, spans: Iterable[Span], columns: RowColumns, encoder: dict[str, Any], rows: int
+        self, spans: Iterable[Span], columns: RowColumns, encoder: EncoderDescription, rows: int
     ) -> Iterator[Finished]:
         """Encode `spans` in order, a bounded number at a time.
 

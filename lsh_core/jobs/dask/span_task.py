@@ -108,7 +108,7 @@ def _answering(cluster: Cluster, entry: LedgerEntry) -> int:
 
     Such a node does not hang.
     """
-    took = [story["node"] for story in entry.nodes if story["rows"]]
+    took = [node for node, stats in entry.nodes.items() if stats.rows]
     return cluster.urls.index(took[-1]) if took and took[-1] in cluster.urls else 0
 
 

@@ -12,9 +12,9 @@ logger = logging.getLogger(__name__)
 
 
 def limit_to_share(workers_on: Mapping[str, int]) -> None:
-    """Limit the network of this process to the worker's share of the cores.
+    """Limit the encoder of this process to the worker's share of the cores.
 
-    A network that already runs with another number of threads is not changed.
+    An encoder that already runs with another number of threads is not changed.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lsh_core.errors import UnavailableError
@@ -21,6 +22,42 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
 _TELL_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class DaskWorker:
+    """The scheduler's current description of a worker.
+
+    Attributes
+    ----------
+    status
+        ``running``, ``paused``, or another status of Dask.
+    executing
+        Whether the worker runs a task.
+    """
+
+    id: str
+    host: str
+    status: str
+    threads: int
+    resources: Mapping[str, float]
+    executing: bool
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> DaskWorker:
+        """Read the form in which the scheduler describes a worker."""
+        return cls(
+            id=str(described["id"]),
+            host=str(described["host"]),
+            status=str(described["status"]),
+            threads=described["nthreads"],
+            resources=described["resources"],
+            executing=bool(described["metrics"].get("task_counts", {}).get("executing")),
+        )
+
+    def offers(self, resources: Mapping[str, float]) -> bool:
+        """Return whether the worker has at least these resources."""
+        return all(self.resources.get(name, 0) >= count for name, count in resources.items())
 
 
 class WorkerLiveness:
@@ -52,7 +89,7 @@ class WorkerLiveness:
         ------
         UnavailableError
             No worker has accepted a task for `PATIENCE_SECONDS`, or the scheduler is gone.
-        SystemExit
+        SystemExit, KeyboardInterrupt
             A signal should end this process: see `lsh_core.signals`.
         """
         raise_if_signalled()
@@ -63,7 +100,7 @@ class WorkerLiveness:
             return
         self._next_look = now + _LOOK_SECONDS
         workers = workers_of(self._client)
-        if any(_works(worker) for worker in workers if _offers(worker, self._resources)):
+        if any(_works(worker) for worker in workers if worker.offers(self._resources)):
             self._running_at, self._told = now, False
             return
         waited, reason = now - self._running_at, why_nobody_works(workers, self._resources)
@@ -74,16 +111,16 @@ class WorkerLiveness:
             logger.warning("no Dask worker accepts tasks, waiting %.0f s for one: %s", self.PATIENCE_SECONDS, reason)
 
 
-def workers_of(client: Client) -> list[dict[str, Any]]:
-    """Return the scheduler's current description of each worker."""
+def workers_of(client: Client) -> list[DaskWorker]:
+    """Return the workers of the scheduler."""
     # `scheduler_info` is replaced every two seconds by an answer without workers.
     answer = client.sync(client.scheduler.identity, n_workers=-1) if client.scheduler else {"workers": {}}
-    return list(answer["workers"].values())
+    return [DaskWorker.of(each) for each in answer["workers"].values()]
 
 
-def why_nobody_works(workers: Iterable[Mapping[str, Any]], resources: Mapping[str, float]) -> str:
-    """Return the reason and a remedy, from the scheduler's description of its workers."""
-    states = Counter(str(worker["status"]) for worker in workers if _offers(worker, resources))
+def why_nobody_works(workers: Iterable[DaskWorker], resources: Mapping[str, float]) -> str:
+    """Return the reason and a remedy, from the status of the workers."""
+    states = Counter(worker.status for worker in workers if worker.offers(resources))
     if not states:
         return f"there is none{' with ' + ', '.join(resources) if resources else ''}"
     told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
@@ -92,9 +129,5 @@ def why_nobody_works(workers: Iterable[Mapping[str, Any]], resources: Mapping[st
     return told
 
 
-def _works(worker: Mapping[str, Any]) -> bool:
-    return worker["status"] == "running" or bool(worker["metrics"].get("task_counts", {}).get("executing"))
-
-
-def _offers(worker: Mapping[str, Any], resources: Mapping[str, float]) -> bool:
-    return all(worker["resources"].get(name, 0) >= count for name, count in resources.items())
+def _works(worker: DaskWorker) -> bool:
+    return worker.status == "running" or worker.executing

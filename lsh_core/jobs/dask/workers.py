@@ -118,7 +118,7 @@ def _wait_for_a_worker(client: Client, what: str, seconds: float) -> None:
     """
     started = told_at = time.monotonic()
     asked = None
-    while not any(worker["status"] == "running" for worker in workers_of(client)):
+    while not any(worker.status == "running" for worker in workers_of(client)):
         asked = client.submit(int, pure=False) if asked is None else asked
         now = time.monotonic()
         reason = why_nobody_works(workers_of(client), {})
@@ -156,4 +156,4 @@ def worker_threads(client: Client) -> tuple[int, int]:
     """Return the number of workers, and their total number of threads, at least one."""
     workers = workers_of(client)
     # An adaptive cluster may have stopped its last worker meanwhile, and starts a worker for the next task.
-    return len(workers), max(1, sum(worker["nthreads"] for worker in workers))
+    return len(workers), max(1, sum(worker.threads for worker in workers))

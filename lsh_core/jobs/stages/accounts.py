@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from lsh_core.loading.ledger import LedgerEntry
+from lsh_core.builds.node_load import NodeLoad
+from lsh_core.loading.ledger import LedgerEntry, RowSample
 from lsh_core.loading.node_stats import NodeStats
 
 _MAX_SAMPLES = 400
@@ -28,7 +28,7 @@ class Accounts:
 
     def __init__(self) -> None:
         self.chunks = self.missing = self.rows_read = self.dead_lettered = self.rows_beyond_norm = 0
-        self._samples: list[dict[str, Any]] = []
+        self._samples: list[RowSample] = []
         self._seen = 0
         self._step = 1
         self._home_chunks: Counter[str] = Counter()
@@ -46,29 +46,28 @@ class Accounts:
             self.dead_lettered += entry.dead_lettered
             self.rows_beyond_norm += entry.rows_beyond_norm
             self._home_chunks[entry.node] += 1
-            for tally in entry.nodes:
-                self._nodes[tally["node"]].add(NodeStats.from_document(tally))
+            for node, tally in entry.nodes.items():
+                self._nodes[node].add(tally)
             self._seconds.update(entry.seconds)
             for sample in entry.samples:
                 self._keep(sample)
             yield entry
 
-    def samples(self) -> list[dict[str, Any]]:
+    def samples(self) -> list[RowSample]:
         """Return some hundreds of samples, evenly spread over the entries."""
         return list(self._samples)
 
-    def nodes(self, urls: Iterable[str]) -> list[dict[str, Any]]:
+    def nodes(self, urls: Iterable[str]) -> tuple[NodeLoad, ...]:
         """Return the chunks and load statistics of each node."""
-        return [
-            {"node": node, "chunks": self._home_chunks[node], **self._nodes[node].to_report()}
-            for node in dict.fromkeys((*urls, *self._nodes))
-        ]
+        return tuple(
+            self._nodes[node].to_report(node, self._home_chunks[node]) for node in dict.fromkeys((*urls, *self._nodes))
+        )
 
     def work_seconds(self) -> dict[str, float]:
         """Return the seconds of all workers together, by type of work."""
         return {stage: round(seconds, 3) for stage, seconds in self._seconds.items()}
 
-    def _keep(self, sample: dict[str, Any]) -> None:
+    def _keep(self, sample: RowSample) -> None:
         """Keep every n-th sample.
 
         n doubles whenever there are twice as many samples as needed.

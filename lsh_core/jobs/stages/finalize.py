@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lsh_core.builds.finalize import finalize_index
 from lsh_core.builds.stage_facts import FinalizeFacts
-from lsh_core.builds.write_gate import fence_writes
+from lsh_core.builds.write_fence import fence_writes
 from lsh_core.elastic.leases import Lease
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.plan import read_plan

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.builds.stage_facts import LoadFacts
-from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
+from lsh_core.builds.write_fence import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Lease
 from lsh_core.errors import LeaseLostError
@@ -101,13 +101,13 @@ def _refusal_limit(settings: IndexSettings, build: str, services: Services, clus
     return DeadLetterLimit(settings, build, rows=rows, dead_lettered=dead_lettered, examples=examples)
 
 
-def _running_job(dask: Client, build: str, gate: WriteFence) -> LoadJob | None:
+def _running_job(dask: Client, build: str, fence: WriteFence) -> LoadJob | None:
     """Return the job of an earlier try that is still usable, or None.
 
     Its loaders may still write, and none of its spans failed or was forgotten.
     """
     job = load_job.find(dask, build)
-    if job is None or not gate.is_open or gate.epoch != job.epoch:
+    if job is None or not fence.is_open or fence.epoch != job.epoch:
         return None
     if forgotten(dask, job.futures):
         return None

@@ -1,4 +1,4 @@
-"""Outcome: facts that an index run must have achieved to be a success."""
+"""Outcome: checks that an index run has left a verified and, if wanted, live build."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def run_caller(services: Services, build: str) -> Caller:
 
     A stage that is called alone uses its build as the run.
     """
-    return replace(services.caller, identity=services.caller.identity or f"build {build}")
+    return replace(services.caller, id=services.caller.id or f"build {build}")
 
 
 def _is_repeated(error: BaseException) -> bool:

@@ -101,7 +101,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     BuildRecords(cluster).record_verified(build, curve.to_json() if curve else None)
     point = None if curve is None else curve.at(curve.effort)
     return VerifyFacts(
-        **asdict(_figures(accounts, expected, services)),
+        **vars(_figures(accounts, expected, services)),
         **asdict(_recall(curve)),
         documents=documents,
         vectors_compared=compared,

@@ -1,4 +1,4 @@
-"""Lease, gate, ledger and alias against a simple model, whatever order things happen in, races included.
+"""Lease, fence, ledger and alias against a simple model, whatever order things happen in, races included.
 
 The code is the real one; the server is in memory, and time passes only when a rule says so.
 """
@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from lsh_core.builds.aliases import swap
 from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
-from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
+from lsh_core.builds.write_fence import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic import leases
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import BUILD, HEARTBEAT_SECONDS, TTL_SECONDS, Caller, Lease, LeaseStore, hold
@@ -57,7 +57,7 @@ class OneWriter(RuleBasedStateMachine):
             Actor(Caller(f"run-{number}", f"run {number}"), BUILD_ID if number < 2 else "another")
             for number in ACTORS
         ]
-        self.gate, self.live, self.epoch, self.landed = WriteFence(False, 0), None, 0, [0]
+        self.fence, self.live, self.epoch, self.landed = WriteFence(False, 0), None, 0, [0]
         self.patches = mock.patch.multiple(leases, time=self, datetime=_Clock(self))
         self.patches.start()
 
@@ -158,30 +158,30 @@ class OneWriter(RuleBasedStateMachine):
         for _ in range(int(seconds)):
             self.sleep(1.0)
 
-    # The gate of the build, and writes through it.
+    # The fence of the build, and writes through it.
 
     @rule(number=actors, opened=st.booleans())
-    def move_gate(self, number: int, opened: bool) -> None:
+    def move_fence(self, number: int, opened: bool) -> None:
         if self.actors[number].epochs:
-            self._move_gate(WriteFence(opened, self.actors[number].epochs[-1]))
+            self._move_fence(WriteFence(opened, self.actors[number].epochs[-1]))
 
     @rule(first=actors, second=actors, opened=st.booleans())
-    def move_gate_at_once(self, first: int, second: int, opened: bool) -> None:
-        """Another one moves the gate between the read and the write."""
+    def move_fence_at_once(self, first: int, second: int, opened: bool) -> None:
+        """Another one moves the fence between the read and the write."""
         if self.actors[first].epochs and self.actors[second].epochs:
-            self.server.between = lambda: self._move_gate(WriteFence(True, self.actors[second].epochs[-1]))
-            self._move_gate(WriteFence(opened, self.actors[first].epochs[-1]))
+            self.server.between = lambda: self._move_fence(WriteFence(True, self.actors[second].epochs[-1]))
+            self._move_fence(WriteFence(opened, self.actors[first].epochs[-1]))
             self.server.between = None
 
-    def _move_gate(self, wanted: WriteFence) -> None:
+    def _move_fence(self, wanted: WriteFence) -> None:
         move = allow_writes if wanted.is_open else fence_writes
         try:
             move(Cluster(self.server), INDEX, BUILD_ID, wanted.epoch)  # type: ignore[arg-type]
         except LoadError:
-            assert self.gate.epoch > wanted.epoch, "an epoch that was not over was refused"
+            assert self.fence.epoch > wanted.epoch, "an epoch that was not over was refused"
         else:
-            assert self.gate.epoch <= wanted.epoch, "a stale epoch moved the gate"
-            self.gate = wanted
+            assert self.fence.epoch <= wanted.epoch, "a stale epoch moved the fence"
+            self.fence = wanted
 
     @rule(number=actors, old=st.integers(0, 3))
     def write(self, number: int, old: int) -> None:
@@ -194,9 +194,9 @@ class OneWriter(RuleBasedStateMachine):
             try:
                 self.server.index(index=alias, id=f"{epoch}", document={"epoch": epoch}, require_alias=True)
             except Exception:
-                assert self.gate != WriteFence(True, epoch), "the epoch that may write could not"
+                assert self.fence != WriteFence(True, epoch), "the epoch that may write could not"
             else:
-                assert self.gate == WriteFence(True, epoch), "a write with a stale epoch landed"
+                assert self.fence == WriteFence(True, epoch), "a write with a stale epoch landed"
                 self.landed.append(epoch)
 
     # The alias.
@@ -241,9 +241,9 @@ class OneWriter(RuleBasedStateMachine):
         assert self.landed == sorted(self.landed)
 
     @invariant()
-    def one_gate_and_one_way_to_the_ledger(self) -> None:
-        assert read_write_fence(Cluster(self.server), INDEX, BUILD_ID) == self.gate  # type: ignore[arg-type]
-        ways = [ledger_alias(BUILD_ID, self.gate.epoch)] if self.gate.is_open else []
+    def one_fence_and_one_way_to_the_ledger(self) -> None:
+        assert read_write_fence(Cluster(self.server), INDEX, BUILD_ID) == self.fence  # type: ignore[arg-type]
+        ways = [ledger_alias(BUILD_ID, self.fence.epoch)] if self.fence.is_open else []
         assert list(self.server.aliases[LEDGER]) == ways
 
     @invariant()

@@ -1,4 +1,4 @@
-"""Journal, live gate and alias against a simple model: writers and promotions that come between each other, and die.
+"""Journal, live fence and alias against a simple model: writers and promotions that come between each other, and die.
 
 The code is the real one; the server is in memory. Between any two calls of an operation another one may happen from
 its beginning to its end, a minute may pass, or the operation's process may die. The node that is asked first may have

@@ -362,7 +362,7 @@ def check_load(load: Load, file: SourceFile, chunks: list[Chunk], fates: list[st
     assert expected.documents == len(load.cluster.documents)
     held = Counter(document.source["airlsh"]["chunk"] for document in load.cluster.documents.values())
     assert {number: holdings.documents for number, holdings in expected.chunks.items()} == dict(held)
-    taken = sum(node["rows"] for entry in entries for node in entry.nodes)
+    taken = sum(stats.rows for entry in entries for stats in entry.nodes.values())
     assert taken == len(good)
 
 
@@ -411,7 +411,9 @@ def test_a_load_balances_whatever_happens(
     dead_name = f"http://node{dead}:9200"
     if nodes == 3:
         assert not any(
-            node["node"] == dead_name and node["requests"] for entry in load.entries.values() for node in entry.nodes
+            node == dead_name and stats.requests
+            for entry in load.entries.values()
+            for node, stats in entry.nodes.items()
         )
 
 

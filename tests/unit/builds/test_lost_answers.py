@@ -10,7 +10,7 @@ from lsh_core.builds import aliases
 from lsh_core.builds.aliases import live_index, swap
 from lsh_core.builds.names import closed_alias, live_write_alias
 from lsh_core.builds.records import BuildRecords, BuildState
-from lsh_core.builds.write_gate import WriteFence, allow_writes, read_write_fence
+from lsh_core.builds.write_fence import WriteFence, allow_writes, read_write_fence
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.index_creation import create_index
 from lsh_core.elastic.system_indices import LEDGER, RUNS

@@ -12,6 +12,7 @@ import pytest
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.liveness import SilentNodeError, call_with_liveness_check, is_alive
+from lsh_core.errors import UnavailableError
 from tests.fakes.silent_node import QUICK, Node, serving
 
 
@@ -74,6 +75,20 @@ def test_the_next_node_is_asked_when_one_is_silent(node: Node, monkeypatch: pyte
 
     assert Cluster(both).run(act) == 7
     assert Cluster(both).nodes.away() == [0]
+
+
+def test_the_only_node_is_waited_for(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "lsh_core.elastic.cluster.call_with_liveness_check",
+        lambda client, action, **_: call_with_liveness_check(client, action, **QUICK),
+    )
+    node.alive.clear()  # As on a machine with too much to do: there is no other node that could do it sooner.
+    threading.Timer(0.6, node.done.set).start()
+    cluster = Cluster(node.connection)
+    assert cluster.run(slow) == 200
+    node.done.clear()
+    with pytest.raises(UnavailableError, match="none to a ping"):
+        cluster.waiting(0).run(slow, longest_seconds=60)
 
 
 def port_of(client: Any) -> int:

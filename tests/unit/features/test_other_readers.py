@@ -20,7 +20,7 @@ from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, publish, show
 from lsh_core.sources.dataset import open_dataset
 from lsh_core.sources.dead_letter import DeadLetter
-from lsh_core.sources.encoder_info import EncoderInfo
+from lsh_core.sources.encoder_info import EncoderDescription, EncoderInfo
 
 ENCODER = EncoderInfo("e", "0" * 64, 2, "cosine", "embedding")
 VECTORS = pa.list_(pa.float32(), 2)
@@ -58,7 +58,9 @@ def written(folder: OutputFolder, *keys: str, state: str = "complete") -> Manife
         record = ChunkRecord(key, "a.parquet", 0, 3, 3, 2, 1)
         letter = DeadLetter(source="a.parquet", row=2, id=f"{key}2", error="empty", reason="is")
         records.append(write_chunk(folder, record, rows, [letter], ENCODER))
-    return Manifest(state, {}, "in", "id", "text", None, "embedding", "", tuple(records))
+    return Manifest(
+        state, EncoderDescription("e", "0" * 64, 2, "cosine"), "in", "id", "text", None, "embedding", "", tuple(records)
+    )
 
 
 def ids(*keys: str) -> list[str]:

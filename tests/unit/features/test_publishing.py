@@ -18,9 +18,10 @@ from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.manifest import LEFTOVER_SECONDS, Manifest, input_fingerprint, read_manifest
 from lsh_core.features.output_folder import OutputFolder
 from lsh_core.features.publishing import begin, delete_unnamed, missing_chunks, publish, show
+from lsh_core.sources.encoder_info import EncoderDescription
 from lsh_core.sources.feature_folders import MANIFEST
 
-ENCODER = {"name": "letters", "fingerprint": "f" * 64, "dims": 2, "metric": "cosine", "spec": {}}
+ENCODER = EncoderDescription("letters", "f" * 64, 2, "cosine")
 
 
 @pytest.fixture

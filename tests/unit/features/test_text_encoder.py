@@ -89,7 +89,7 @@ def test_texts_of_every_length_are_traced_once(small: TextEncoder) -> None:
 def test_long_texts_are_cut_to_the_positions_of_the_model_or_to_what_is_asked(bert_folder: Path) -> None:
     words = "image viewer for the desktop program to view pictures mail server fast small tool library"
     longest = bert(bert_folder)
-    assert longest._tokens.most == 24
+    assert longest._tokens.max_tokens == 24
     five = bert(bert_folder, max_tokens=5)
     np.testing.assert_array_equal(five.encode([words]), five.encode(["image viewer for"]))
     assert not np.allclose(longest.encode([words]), longest.encode(["image viewer for"]), atol=1e-3)
@@ -107,7 +107,7 @@ def test_the_folder_says_how_long_texts_are_what_is_pooled_and_whether_case_matt
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 9}))
     (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
     told, untold = bert(folder), bert(bert_folder)
-    assert told._tokens.most == 9
+    assert told._tokens.max_tokens == 9
     np.testing.assert_array_equal(untold.encode(["IMAGE Viewer"]), untold.encode(["image viewer"]))
     assert not np.allclose(told.encode(["IMAGE viewer"]), told.encode(["image viewer"]), atol=1e-3)
     assert not np.allclose(told.encode(["image viewer"]), untold.encode(["image viewer"]), atol=1e-3)
@@ -149,7 +149,7 @@ def test_a_preset_that_is_fetched_gives_what_its_folder_gives(
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 9}))
     fetched, local = bert("hf://me/bert"), bert(folder)
     assert fetched.fingerprint == local.fingerprint != bert(bert_folder).fingerprint
-    assert (fetched._pooling, fetched._tokens.most) == ("cls", 9)
+    assert (fetched._pooling, fetched._tokens.max_tokens) == ("cls", 9)
     assert "9_Pooling/config.json" in asked
 
 

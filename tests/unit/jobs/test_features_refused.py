@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,11 +14,12 @@ from lsh_core.errors import FeaturesError, SettingsError, SourceError
 from lsh_core.features.chunk_files import ChunkRecord
 from lsh_core.features.feature_source import open_source
 from lsh_core.features.output_folder import OutputFolder
-from lsh_core.jobs.dask.feature_task import Finished
+from lsh_core.jobs.dask.feature_task import Finished, WorkerEncoder
 from lsh_core.jobs.dask.feature_workers import FeatureWorkers
 from lsh_core.jobs.feature_run import FeatureRun
 from lsh_core.jobs.features import compute_features
 from lsh_core.settings import FeaturesSettings
+from lsh_core.sources.encoder_info import EncoderDescription
 from lsh_core.sources.source_file import Span
 
 NOBODY = "tcp://127.0.0.1:9"
@@ -69,9 +70,8 @@ class _Elsewhere:
 
     threads = 1
 
-    def describe_encoder(self) -> dict[str, Any]:
-        told = {"name": "tiny", "fingerprint": "f" * 64, "dims": 2, "metric": "cosine", "spec": {}}
-        return {**told, "modalities": ["text"]}
+    def describe_encoder(self) -> WorkerEncoder:
+        return WorkerEncoder(EncoderDescription("tiny", "f" * 64, 2, "cosine"), ("text",))
 
     def encode(self, spans: Iterable[Span], *_: object) -> Iterator[Finished]:
         for span in spans:

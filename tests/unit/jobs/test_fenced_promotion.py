@@ -9,7 +9,7 @@ from elastic_transport import ConnectionTimeout
 
 from lsh_core.builds import aliases
 from lsh_core.builds.names import fence_alias, live_write_alias, physical_index
-from lsh_core.builds.write_gate import allow_writes, fence_writes, read_write_fence
+from lsh_core.builds.write_fence import allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import ALIAS, Caller, LeaseStore
 from lsh_core.errors import UnavailableError
@@ -122,7 +122,7 @@ def test_a_node_that_lags_is_waited_for(changes: int) -> None:
 
 
 @pytest.mark.parametrize("move", [allow_writes, fence_writes])
-def test_a_write_gate_that_some_node_does_not_know_of_has_not_moved(move: Any) -> None:
+def test_a_write_fence_that_some_node_does_not_know_of_has_not_moved(move: Any) -> None:
     server: Any = SlowToTell("")
     make_build(server, NAME, "new", {})
     server.create(index="airlsh-ledger")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lsh_core.builds.node_load import NodeLoad
 from lsh_core.builds.records import BuildState
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.index_report_lines import report_lines
@@ -12,10 +13,10 @@ from lsh_core.jobs.index_report_lines import report_lines
 REPORT = IndexReport(
     build="b1", index="airlsh-docs-b1", alias="docs", model_id="m", state=BuildState.VERIFIED, promoted=True
 )
-QUIET = {"node": "http://a", "chunks": 3, "requests": 4, "rows": 5_000, "retried": 0}
+QUIET = NodeLoad(node="http://a", chunks=3, requests=4, rows=5_000)
 
 
-def node_line(node: dict[str, Any]) -> str:
+def node_line(node: NodeLoad) -> str:
     report = replace(REPORT, nodes=[node], seconds={"load": 1.0})
     return next(line for line in report_lines(report) if line.startswith("  node"))
 
@@ -51,4 +52,4 @@ def test_a_node_without_trouble_has_a_short_story() -> None:
     ],
 )
 def test_what_went_wrong_at_a_node_is_told(trouble: dict[str, Any], told: str) -> None:
-    assert node_line({**QUIET, **trouble}).endswith("0 sent again" + told)
+    assert node_line(replace(QUIET, **trouble)).endswith("0 sent again" + told)

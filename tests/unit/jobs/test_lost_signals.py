@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,12 +22,20 @@ from lsh_core.jobs.stages.stage_runner import Stage, StageWork, stage
 from lsh_core.settings import IndexSettings
 from lsh_core.signals import raise_if_signalled, signals_as_exceptions
 from tests.fakes.lease_holders import holder_of
-from tests.fakes.lost_signals import lose_a_signal, lose_a_signal_in_a_finalizer
+from tests.fakes.lost_signals import ctrl_c_handled, lose_a_signal, lose_a_signal_in_a_finalizer
 from tests.fakes.memory_server import MemoryServer
 from tests.fakes.reports import CHECKED
 
 SETTINGS = IndexSettings(name="docs", source="docs.parquet")
 TERMINATED = 128 + signal.SIGTERM
+ENDINGS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+"""Signals that end a run."""
+
+
+@pytest.fixture(autouse=True)
+def in_foreground() -> Iterator[None]:
+    with ctrl_c_handled():
+        yield
 
 
 @pytest.fixture
@@ -47,53 +56,74 @@ def made_stage(name: str, told: list[str], work: Callable[[], None] = lambda: No
     return stage(made)
 
 
-def run_stages(server: Any, monkeypatch: pytest.MonkeyPatch, *stages: Stage) -> int | str | None:
-    """Run `stages` as `airlsh index` does; return the exit code."""
+def run_stages(server: Any, monkeypatch: pytest.MonkeyPatch, *stages: Stage) -> BaseException:
+    """Run `stages` as `airlsh index` does; return the exception that ends them."""
     monkeypatch.setattr(index, "STAGES", stages)
-    with pytest.raises(SystemExit) as ended, signals_as_exceptions():
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as ended, signals_as_exceptions():
         index.run_index(SETTINGS, Services(server, None, Caller("run", "a run")), "b1")
-    return ended.value.code
+    return ended.value
 
 
-def test_no_stage_follows_one_that_lost_a_signal(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def is_of(ended: BaseException, number: signal.Signals) -> bool:
+    """Return whether `ended` is the exception of signal `number`."""
+    if number == signal.SIGINT:
+        return isinstance(ended, KeyboardInterrupt)
+    return isinstance(ended, SystemExit) and ended.code == 128 + number
+
+
+@ENDINGS
+def test_no_stage_follows_one_that_lost_a_signal(
+    server: Any, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
     told: list[str] = []
-    code = run_stages(server, monkeypatch, made_stage("check", told, lose_a_signal), made_stage("promote", told))
-    assert (code, told) == (TERMINATED, ["check"])
+    losing = made_stage("check", told, partial(lose_a_signal, number))
+    ended = run_stages(server, monkeypatch, losing, made_stage("promote", told))
+    assert is_of(ended, number)
+    assert told == ["check"]
     assert holder_of(Cluster(server), "docs", BUILD) is None
     record = BuildRecords(Cluster(server)).get("docs", "b1")
-    assert (record.state, record.error) == ("failed", "check: ended by SystemExit")
+    assert (record.state, record.error) == ("failed", f"check: ended by {type(ended).__name__}")
 
 
+@ENDINGS
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_no_stage_follows_one_whose_finalizer_lost_a_signal(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_stage_follows_one_whose_finalizer_lost_a_signal(
+    server: Any, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
     told: list[str] = []
-    code = run_stages(
-        server, monkeypatch, made_stage("check", told, lose_a_signal_in_a_finalizer), made_stage("promote", told)
-    )
-    assert (code, told) == (TERMINATED, ["check"])
+    losing = made_stage("check", told, partial(lose_a_signal_in_a_finalizer, number))
+    ended = run_stages(server, monkeypatch, losing, made_stage("promote", told))
+    assert is_of(ended, number)
+    assert told == ["check"]
 
 
-def test_no_stage_begins_after_a_signal_that_was_lost_between_two(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@ENDINGS
+def test_no_stage_begins_after_a_signal_that_was_lost_between_two(
+    server: Any, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
     told: list[str] = []
     note = BuildRecords.record_stage
 
     def noted(*arguments: Any) -> None:
         note(*arguments)
-        lose_a_signal()
+        lose_a_signal(number)
 
     monkeypatch.setattr(BuildRecords, "record_stage", noted)
-    code = run_stages(server, monkeypatch, made_stage("check", told), made_stage("promote", told))
-    assert (code, told) == (TERMINATED, ["check"])
+    ended = run_stages(server, monkeypatch, made_stage("check", told), made_stage("promote", told))
+    assert is_of(ended, number)
+    assert told == ["check"]
     assert holder_of(Cluster(server), "docs", BUILD) is None
 
 
-def test_a_wait_for_workers_ends_by_a_signal_that_was_lost() -> None:
+@ENDINGS
+def test_a_wait_for_workers_ends_by_a_signal_that_was_lost(number: signal.Signals) -> None:
     dask: Any = object()
     with signals_as_exceptions():
         watch = WorkerLiveness(dask)
-        lose_a_signal()
-        with pytest.raises(SystemExit):
+        lose_a_signal(number)
+        with pytest.raises((SystemExit, KeyboardInterrupt)) as ended:
             watch.require()
+    assert is_of(ended.value, number)
 
 
 def test_a_second_signal_is_raised_as_the_first() -> None:
@@ -107,11 +137,12 @@ def test_a_second_signal_is_raised_as_the_first() -> None:
     assert ended.value.code == 128 + signal.SIGHUP
 
 
-def test_a_signal_is_forgotten_at_the_end_of_the_outermost_block_alone() -> None:
+@ENDINGS
+def test_a_signal_is_forgotten_at_the_end_of_the_outermost_block_alone(number: signal.Signals) -> None:
     with signals_as_exceptions():
         with signals_as_exceptions():
-            lose_a_signal()
-        with pytest.raises(SystemExit):
+            lose_a_signal(number)
+        with pytest.raises((SystemExit, KeyboardInterrupt)):
             raise_if_signalled()
     raise_if_signalled()
 

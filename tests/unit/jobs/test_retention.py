@@ -10,7 +10,7 @@ import pytest
 from lsh_core.builds.mapping import META_KEY
 from lsh_core.builds.names import closed_alias, physical_index
 from lsh_core.builds.records import BuildRecords, BuildState
-from lsh_core.builds.write_gate import allow_writes, fence_writes
+from lsh_core.builds.write_fence import allow_writes, fence_writes
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
 from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, RUNS, ensure_system_index
@@ -136,13 +136,13 @@ def test_the_latest_build_is_kept_while_it_has_dead_letters_to_replay(made: Made
     assert made.retire(unfinished_grace_seconds=0).retired == ["3"]
 
 
-@pytest.mark.parametrize("trouble", ["foreign", "no gate", "a later epoch"])
+@pytest.mark.parametrize("trouble", ["foreign", "no fence", "a later epoch"])
 def test_one_index_that_is_not_what_its_record_says_is_skipped(made: Made, trouble: str) -> None:
     made.build("1")
     index = made.build("2", own=trouble != "foreign")
     made.build("3")
     made.build("4", live=True)
-    if trouble == "no gate":
+    if trouble == "no fence":
         made.server.aliases[index] = {}
     elif trouble == "a later epoch":
         fence_writes(Cluster(made.server), index, "2", 1000)

@@ -18,14 +18,14 @@ def server() -> MemoryServer:
     return server
 
 
-def gate(server: MemoryServer, index: str = LIVE) -> LiveFence | None:
+def fence_of(server: MemoryServer, index: str = LIVE) -> LiveFence | None:
     return read_live_fence(Cluster(server), NAME, index)  # type: ignore[arg-type]
 
 
-def test_a_live_index_of_before_the_gates_gets_one(server: MemoryServer) -> None:
-    assert gate(server) is None
+def test_a_live_index_of_before_the_fences_gets_one(server: MemoryServer) -> None:
+    assert fence_of(server) is None
     assert repair_live(Cluster(server), NAME, 1)  # type: ignore[arg-type]
-    assert gate(server) == LiveFence(LIVE, None)
+    assert fence_of(server) == LiveFence(LIVE, None)
     assert not repair_live(Cluster(server), NAME, 2)  # type: ignore[arg-type]
 
 
@@ -43,7 +43,7 @@ def test_the_fence_of_a_later_epoch_is_left_alone(server: MemoryServer) -> None:
     fence_live(Cluster(server), NAME, LIVE, 3)  # type: ignore[arg-type]
     assert not fence_live(Cluster(server), NAME, LIVE, 2)  # type: ignore[arg-type]
     assert not repair_live(Cluster(server), NAME, 2)  # type: ignore[arg-type]
-    assert gate(server) == LiveFence(LIVE, 3)
+    assert fence_of(server) == LiveFence(LIVE, 3)
 
 
 def test_an_index_that_is_not_live_gets_no_fence(server: MemoryServer) -> None:
@@ -53,11 +53,11 @@ def test_an_index_that_is_not_live_gets_no_fence(server: MemoryServer) -> None:
     assert server.aliases[OTHER] == {}
 
 
-def test_a_gate_that_moves_between_the_look_and_the_step_is_not_moved(server: MemoryServer) -> None:
+def test_a_fence_that_moves_between_the_look_and_the_step_is_not_moved(server: MemoryServer) -> None:
     repair_live(Cluster(server), NAME, 1)  # type: ignore[arg-type]
     server.between = lambda: void(fence_live(Cluster(server), NAME, LIVE, 3))  # type: ignore[arg-type]
     assert not fence_live(Cluster(server), NAME, LIVE, 2)  # type: ignore[arg-type]
-    assert gate(server) == LiveFence(LIVE, 3)
+    assert fence_of(server) == LiveFence(LIVE, 3)
 
 
 def test_an_index_that_ceases_to_be_live_is_not_opened(server: MemoryServer) -> None:

@@ -99,8 +99,8 @@ def test_chunks_go_round_robin_to_their_home_nodes(file: SourceFile) -> None:
     assert len(shares) == 3
     assert max(shares.values()) - min(shares.values()) <= 1
     for entry in recorder.entries:
-        assert [node["node"] for node in entry.nodes] == [entry.node]
-        assert sum(node["rows"] for node in entry.nodes) == len(entry.offsets)
+        assert list(entry.nodes) == [entry.node]
+        assert sum(stats.rows for stats in entry.nodes.values()) == len(entry.offsets)
 
 
 @pytest.mark.parametrize("request_bytes", [1, 300, 901, 5000, 10**7])

@@ -7,6 +7,7 @@ import pytest
 
 from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.loading.ledger import LedgerEntry, LedgerKey
+from lsh_core.loading.node_stats import NodeStats
 from lsh_core.sources.source_file import Chunk, SourceFile
 
 FILE = SourceFile("s3://b/f.parquet", 100, "etag", (50,), 0, ())
@@ -51,7 +52,7 @@ def test_an_entry_is_json() -> None:
         offsets=hash_ids([])[:, 0].astype("int64"),
         id_hashes=hash_ids([]),
         samples=({"id": "a", "row_number": 6, "vector": "AACAPw=="},),
-        nodes=({"node": "n", "requests": 1, "rows": 2, "retried": 0},),
+        nodes={"n": NodeStats(requests=1, rows=2, unreachable=1, away=[(1.5, 2.25)])},
         seconds={"wait": 0.5},
         rows_beyond_norm=2,
     )

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lsh_core.built_in import MAX_PARTS
 from lsh_core.errors import SettingsError
 from lsh_core.models.hyperplane import Hyperplane
-from lsh_core.models.subspace import MAX_PARTS, Subspace
+from lsh_core.models.subspace import Subspace
 from lsh_core.retrieval.tables import Tables
 from tests.fakes.vector_fields import table_field
 

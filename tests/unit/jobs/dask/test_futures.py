@@ -30,7 +30,8 @@ class Scheduler:
 
     def __init__(self, *known: str) -> None:
         self.scheduler, self.known = self, set(known)
-        self.workers = [{"status": "running", "resources": {}, "metrics": {}}]
+        described = {"id": "tcp://a:1", "host": "a", "nthreads": 1, "resources": {}, "metrics": {}}
+        self.workers = [{**described, "status": "running"}]
 
     def get_task_status(self, keys: list[str]) -> dict[str, str | None]:
         return {key: "processing" if key in self.known else None for key in keys}

@@ -7,19 +7,19 @@ field, its type, and a filter that works.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lsh_core.choices import did_you_mean, listed
 from lsh_core.elastic.text_values import MAX_ID_BYTES
 from lsh_core.errors import FilterError
 from lsh_core.redaction import quoted
-from lsh_core.search.filter_options import check_for_type
-from lsh_core.search.filter_values import DATES, NUMBERS, why_unfit
+from lsh_core.search.filters.grammar import BOUNDS, leaves
+from lsh_core.search.filters.options import check_for_type
+from lsh_core.search.filters.values import DATES, NUMBERS, why_unfit
 
 _OWN = "airlsh"
 _VALUELESS = ("object", "dense_vector")
-_BOUNDS = ("gt", "gte", "lt", "lte")
 _TAKES: dict[str, frozenset[str]] = {
     **dict.fromkeys((*NUMBERS, *DATES, "ip", "keyword"), frozenset({"term", "terms", "range", "exists"})),
     "boolean": frozenset({"term", "terms", "exists"}),
@@ -38,7 +38,7 @@ def check_filter_fields(query: Mapping[str, Any], fields: Fields, index: str) ->
     Parameters
     ----------
     query
-        Filter that passed `lsh_core.search.filters.check_filter`.
+        Filter that passed `lsh_core.search.filters.grammar.check_filter`.
     fields
         Mapping of each field by its path, with multi-fields such as ``title.keyword``, without airlsh's own fields.
 
@@ -60,19 +60,6 @@ def check_filter_fields(query: Mapping[str, Any], fields: Fields, index: str) ->
             raise FilterError(here, _misfit(kind, name, field, fields))
         if kind != "exists":
             _check_values(kind, body[name], field, here)
-
-
-def leaves(query: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any], str]]:
-    """Yield type, body and path of each query of a filter except ``bool``."""
-    kind, body = next(iter(query.items()))
-    here = f"{path}.{kind}".lstrip(".")
-    if kind != "bool":
-        yield kind, body, here
-        return
-    for name, inner in body.items():
-        if name in ("must", "filter", "should", "must_not"):
-            for number, each in enumerate(inner if isinstance(inner, list) else [inner]):
-                yield from leaves(each, f"{here}.{name}[{number}]")
 
 
 def _check_ids(values: list[Any], path: str) -> None:
@@ -108,7 +95,7 @@ def _check_values(kind: str, wanted: Any, field: Mapping[str, Any], path: str) -
     elif kind == "range":
         # The server parses these dates by the caller's format.
         check = _check_formatted if "format" in wanted and type_of(field) in DATES else _check_value
-        for bound in _BOUNDS:
+        for bound in BOUNDS:
             if wanted.get(bound) is not None:
                 check(kind, wanted[bound], field, f"{path}.{bound}")
     else:

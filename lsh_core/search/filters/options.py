@@ -1,6 +1,6 @@
 """Checks options of the queries in a filter. Pure: no I/O.
 
-Only the server knows which time zones, date formats and analyzers exist: see `lsh_core.search.filter_refusals`.
+Only the server knows which time zones, date formats and analyzers exist: see `lsh_core.search.filters.refusals`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from lsh_core.errors import FilterError
 from lsh_core.redaction import quoted
-from lsh_core.search.filter_values import why_not_json
+from lsh_core.search.filters.values import why_not_json
 
 _MAX_INT = 2**31 - 1
 _MAX_FLOAT = 3.4028234663852886e38

@@ -9,8 +9,8 @@ import pytest
 
 from lsh_core.builds.field_types import KEYWORD_BYTES, field_paths, multi_fields
 from lsh_core.errors import FilterError
-from lsh_core.search.filter_fields import check_filter_fields
-from lsh_core.search.filters import check_filter
+from lsh_core.search.filters.fields import check_filter_fields
+from lsh_core.search.filters.grammar import check_filter
 
 KEYWORD = {"type": "keyword", "ignore_above": KEYWORD_BYTES}
 PROPERTIES: dict[str, dict[str, Any]] = {

@@ -1,29 +1,29 @@
 """Checks filters of searches by an allow-list with bounds. Pure: no I/O.
 
-`lsh_core.search.filter_fields` checks fields and values against the answering build.
+`lsh_core.search.filters.fields` checks fields and values against the answering build.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from lsh_core.choices import choice_of
 from lsh_core.errors import FilterError
-from lsh_core.search.filter_options import check_minimum, check_option
-from lsh_core.search.filter_values import is_field_name, why_not_json
+from lsh_core.search.filters.options import check_minimum, check_option
+from lsh_core.search.filters.values import is_field_name, why_not_json
 
 LEAF_QUERIES = frozenset({"term", "terms", "range", "exists", "ids", "match"})
 BOOL_CLAUSES = frozenset({"must", "filter", "should", "must_not"})
+BOUNDS = ("gt", "gte", "lt", "lte")
 _BOOL_OPTIONS = BOOL_CLAUSES | {"minimum_should_match"}
-_BOUNDS = frozenset({"gt", "gte", "lt", "lte"})
 _SCALARS = (str, int, float)
 _NAMED = frozenset({"boost", "_name"})
 _OPTIONS = {
     "term": _NAMED | {"value", "case_insensitive"},
-    "range": _NAMED | _BOUNDS | {"format", "time_zone", "relation"},
+    "range": _NAMED | {*BOUNDS, "format", "time_zone", "relation"},
     "match": _NAMED
     | {"query", "operator", "minimum_should_match", "fuzziness", "prefix_length", "max_expansions", "analyzer"}
     | {"fuzzy_transpositions", "fuzzy_rewrite", "lenient", "zero_terms_query", "auto_generate_synonyms_phrase_query"},
@@ -66,6 +66,19 @@ def check_filter(query: object) -> dict[str, Any]:
     if (clauses := _check(query, "", 1)) > MAX_CLAUSES:
         raise FilterError("", f"has {clauses} clauses, {MAX_CLAUSES} are allowed")
     return query
+
+
+def leaves(query: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Yield type, body and path of each query of a filter except ``bool``."""
+    kind, body = next(iter(query.items()))
+    here = f"{path}.{kind}".lstrip(".")
+    if kind != "bool":
+        yield kind, body, here
+        return
+    for name, inner in body.items():
+        if name in BOOL_CLAUSES:
+            for number, each in enumerate(inner if isinstance(inner, list) else [inner]):
+                yield from leaves(each, f"{here}.{name}[{number}]")
 
 
 def _check(query: object, path: str, depth: int) -> int:
@@ -126,7 +139,7 @@ def _check_field(kind: str, body: Mapping[str, Any], path: str) -> None:
         _check_options(kind, wanted, here)
         for option, value in wanted.items():
             # A null bound is no bound, as on the server.
-            unbounded = kind == "range" and value is None and option in _BOUNDS
+            unbounded = kind == "range" and value is None and option in BOUNDS
             if not unbounded and not isinstance(value, _SCALARS):
                 raise FilterError(f"{here}.{option}", f"must be a value, not {_word(value)}")
             check_option(option, value, f"{here}.{option}")
@@ -159,7 +172,7 @@ def _check_options(kind: str, options: Mapping[str, Any], path: str) -> None:
             reason = f"is not an option of {kind}: {choice_of(str(option), sorted(_OPTIONS[kind]))}"
             raise FilterError(f"{path}.{option}", reason)
     if kind == "range":
-        if not _BOUNDS & set(options):
+        if not options.keys() & BOUNDS:
             raise FilterError(path, "has no bound: give one of gt, gte, lt and lte")
         for side in ({"gt", "gte"}, {"lt", "lte"}):
             if side <= set(options):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lsh_core.errors import FilterError
-from lsh_core.search.filter_options import check_option
-from lsh_core.search.filters import check_filter
+from lsh_core.search.filters.grammar import check_filter
+from lsh_core.search.filters.options import check_option
 
 TAKEN: dict[str, tuple[Any, ...]] = {
     "boost": (0, 1, 2.5, "2", 3.4e38),

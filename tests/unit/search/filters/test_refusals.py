@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lsh_core.errors import FilterError
-from lsh_core.search.filter_refusals import filter_refused, plain_reason
+from lsh_core.search.filters.refusals import filter_refused, plain_reason
 
 IN_BERLIN = {"range": {"day": {"gte": "2026", "time_zone": "Mars/X"}}}
 OF_A_FORMAT = {"range": {"day": {"gte": "2026", "format": "dd.MM.yyyy"}}}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ipaddress import IPv6Network, ip_address, ip_network
 from typing import Any
 
-from lsh_core.search.filter_dates import why_unfit_date
+from lsh_core.search.filters.dates import why_unfit_date
 
 _WHOLE = {"byte": 8, "short": 16, "integer": 32, "long": 64}
 _MAX_VALUES = {"half_float": 65_504.0, "float": 3.4028234663852886e38, "double": math.inf}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lsh_core.errors import FilterError
-from lsh_core.search.filters import MAX_CLAUSES, MAX_DEPTH, MAX_TERMS, check_filter, parse_filter
+from lsh_core.search.filters.grammar import MAX_CLAUSES, MAX_DEPTH, MAX_TERMS, check_filter, parse_filter
 
 TERM = {"term": {"section": "web"}}
 

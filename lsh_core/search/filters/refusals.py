@@ -1,8 +1,7 @@
 """Turns the server's refusal of a filter into an error. Pure: no I/O.
 
 The server alone knows names of time zones, date formats and analyzers, and its limits. Its refusals become errors with
-the path to the clause. The checks before a search (`lsh_core.search.filters`, `lsh_core.search.filter_fields`) find all
-other faults.
+the path to the clause. The checks before a search, `grammar` and `fields`, find all other faults.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lsh_core.errors import FilterError
-from lsh_core.search.filter_fields import leaves
+from lsh_core.search.filters.grammar import BOUNDS, leaves
 
 _NOISE = re.compile(r"^failed to create query: |(: |; )all shards failed$|^java\.[\w.]+: ")
 
@@ -43,7 +42,7 @@ def filter_refused(query: Mapping[str, Any], reason: str) -> FilterError | None:
     Parameters
     ----------
     query
-        Filter that passed `lsh_core.search.filters.check_filter`.
+        Filter that passed `lsh_core.search.filters.grammar.check_filter`.
     reason
         Reason in the server's words.
     """
@@ -90,7 +89,7 @@ def _is_of_format(value: _Value, found: re.Match[str]) -> bool:
 
 
 def _is_relative(value: _Value, _: re.Match[str]) -> bool:
-    return value.option in ("value", "gt", "gte", "lt", "lte") and "now" in str(value.value)
+    return value.option in ("value", *BOUNDS) and "now" in str(value.value)
 
 
 def _is_terms(value: _Value, found: re.Match[str]) -> bool:

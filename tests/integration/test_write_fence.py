@@ -1,4 +1,4 @@
-"""The write gate on a real node: one epoch writes, and those before it do not, documents and ledger alike."""
+"""The write fence on a real node: one epoch writes, and those before it do not, documents and ledger alike."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
-from lsh_core.builds.write_gate import WriteFence, allow_writes, fence_writes, read_write_fence
+from lsh_core.builds.write_fence import WriteFence, allow_writes, fence_writes, read_write_fence
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.system_indices import LEDGER, ensure_system_index
@@ -52,7 +52,7 @@ def _refused(client: Elasticsearch, epoch: int) -> bool:
     return refused == 2
 
 
-def test_only_the_epoch_that_opened_the_gate_writes(cluster: Cluster, client: Elasticsearch) -> None:
+def test_only_the_epoch_that_opened_the_fence_writes(cluster: Cluster, client: Elasticsearch) -> None:
     assert read_write_fence(cluster, INDEX, BUILD) == WriteFence(False, 0)
     assert _refused(client, 0)
     allow_writes(cluster, INDEX, BUILD, 3)

@@ -15,6 +15,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from elasticsearch import NotFoundError
+
 from lsh_core.builds.aliases import change_aliases
 from lsh_core.builds.names import closed_alias, ledger_alias, write_alias
 from lsh_core.elastic.cluster import Cluster
@@ -74,8 +76,6 @@ def fence_writes(cluster: Cluster, index: str, build: str, epoch: int) -> None:
 
 
 def _move(cluster: Cluster, index: str, build: str, wanted: WriteFence) -> None:
-    from elasticsearch import NotFoundError
-
     for _ in range(_TRIES):
         found = read_write_fence(cluster, index, build)
         if found == wanted:

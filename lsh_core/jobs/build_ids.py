@@ -1,4 +1,4 @@
-"""Build ids: one run always has one build, so that a retry resumes it."""
+"""Build ids: all tries of a run have the same build, so that a retry resumes it."""
 
 from __future__ import annotations
 
