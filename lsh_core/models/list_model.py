@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar
 
-import numpy as np
-
 from lsh_core.errors import SettingsError
 from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.distances import smallest_gaps
 from lsh_core.models.effort import Effort
-from lsh_core.models.reach import MIN_REACH, lists_within
+from lsh_core.models.reach import MIN_REACH, lists_within, typical_length
 from lsh_core.models.threads import one_blas_thread
 
 
@@ -50,20 +48,17 @@ class ListModel(LSHModel):
             raise SettingsError(self.effort_name, effort.value, f"must be at least {MIN_REACH}")
         with one_blas_thread():
             prepared = self._metric.prepare_queries(queries)
-            return lists_within(
-                prepared, self.centroids_, self._norms, self._offsets(prepared), effort.value, effort.widening
-            )
+            return lists_within(prepared, self.centroids_, self._norms, self._unit, effort.value, effort.widening)
 
     @cached_property
     def _norms(self) -> Float32Array | None:
         """Squared lengths of the centroids; None: products are compared."""
         return None if self._metric.by_product else squared_norms(self.centroids_)
 
-    def _offsets(self, queries: Float32Array) -> Float32Array:
-        """Return what makes a squared distance of ``|c|² - 2 c·q``, by query."""
-        if not self._metric.by_product:
-            return squared_norms(queries)
-        return np.full(len(queries), 2 * (self._trained_norm or 0.0), dtype=np.float32)
+    @cached_property
+    def _unit(self) -> float:
+        """Unit of products; without the component that only rows have."""
+        return typical_length(self.centroids_[:, : self.dims_])
 
     def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
         return smallest_gaps(queries, self.centroids_, self._norms, min(effort, len(self.centroids_)))
