@@ -6,7 +6,7 @@ CHAOS_ROUNDS ?= 10
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: help setup lock demo up down test test-unit chaos check docs bench bench-models bench-load bench-frontier bench-filters bench-features clean
+.PHONY: help setup lock demo up down test test-unit chaos check docs bench bench-client bench-models bench-load bench-frontier bench-filters bench-features clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,7 +50,10 @@ check: setup ## ruff, mypy and the import contracts
 docs: setup ## Build the documentation site into docs/_build/html; warnings and broken links between pages are errors
 	$(BIN)/sphinx-build -E -W --keep-going -q -b html docs docs/_build/html
 
-bench: bench-models bench-load bench-frontier bench-filters bench-features ## All benchmarks
+bench: bench-client bench-models bench-load bench-frontier bench-filters bench-features ## All benchmarks
+
+bench-client: setup ## CPU of a search in the Python client, beside the client of Elasticsearch; ES=http://127.0.0.1:9200 against a node
+	$(BIN)/python tests/benchmarks/bench_client.py $(if $(ES),--es $(ES))
 
 bench-models: setup ## Seconds and recall of the models
 	$(BIN)/python tests/benchmarks/bench_models.py

@@ -49,7 +49,7 @@ class BulkLineEncoder:
         self._field, self._fields = field, fields
         column = orjson.dumps(field.column)
         self._vector = b',"version_type":"external_gte"}}\n{' + column + b':"'
-        self._own = b'","airlsh":{'
+        self._own = b'","airlsh":{"id":'
         self._copy = field.strategy.vector_copy
 
     def rows(
@@ -83,7 +83,7 @@ class BulkLineEncoder:
             The partition that the rows belong to.
         """
         rest = b"" if partition is None else b',"partition":' + orjson.dumps(partition)
-        owns = [b'"chunk":%d,"row":%d%b' % (chunk, row_number, rest) for row_number in row_numbers.tolist()]
+        owns = [b',"chunk":%d,"row":%d%b' % (chunk, row_number, rest) for row_number in row_numbers.tolist()]
         return self._lines(ids, vectors, tokens, near, row_numbers.tolist(), owns, others)
 
     def live_rows(
@@ -109,7 +109,7 @@ class BulkLineEncoder:
             Partition of each row, or None.
         """
         owns = [
-            b'"change":%d' % position + (b"" if partition is None else b',"partition":' + orjson.dumps(partition))
+            b',"change":%d' % position + (b"" if partition is None else b',"partition":' + orjson.dumps(partition))
             for position, partition in zip(positions, partitions, strict=True)
         ]
         versions = [LIVE_VERSION + position for position in positions]
@@ -134,16 +134,18 @@ class BulkLineEncoder:
         lines = []
         for row, (id, version, own) in enumerate(zip(ids, versions, owns, strict=True)):
             vector = b2a_base64(big_endian[row * width : (row + 1) * width], newline=False)
+            quoted_id = orjson.dumps(id)
             lines.append(
                 b"".join(
                     (
                         b'{"index":{"_id":',
-                        orjson.dumps(id),
+                        quoted_id,
                         b',"version":',
                         b"%d" % version,
                         self._vector,
                         vector,
                         self._own,
+                        quoted_id,
                         own,
                         codes[row],
                         before_copy,

@@ -21,10 +21,10 @@ from lsh_core.retrieval.token_format import TokenFormat
 META_KEY = "airlsh"
 MAX_DIMS = 4096
 FORMAT = 4
-"""Format of ``_meta``; an index of another format is refused.
+"""Format of an index and its ``_meta``; an index of another format is refused.
 
-Format 1 had no fields for live changes. Format 2 had ``kind`` and ``has_lists``. Format 3 counted the
-effort of lists in probes.
+Format 1 had no fields for live changes. Format 2 had ``kind`` and ``has_lists``. Format 3 had no ids in doc values, and
+counted the effort of lists in probes.
 """
 _BYTES_PER_SHARD = 16 * 2**30
 _GC_DELETES = "1h"
@@ -173,6 +173,7 @@ def build_body(
     filters are used once and only pollute it.
     """
     own: dict[str, Any] = {
+        "id": {"type": "keyword", "index": False},
         "chunk": {"type": "integer"},
         "row": {"type": "long"},
         "change": {"type": "long"},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from elastic_transport import ConnectionError as Unreachable
 from elastic_transport import ConnectionTimeout, HttpHeaders, TlsError, TransportError, Urllib3HttpNode
 
+from lsh_core.elastic.http_exchange import exchange, request_head
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
 from lsh_core.elastic.supported import OLDEST, is_supported
 from lsh_core.elastic.tls import tls_error
@@ -50,6 +53,38 @@ class CheckedNode(Urllib3HttpNode):
         if not genuine or answer.meta.status >= 400:
             self._check(method, answer.meta, answer.body or b"", genuine, options.get("headers"))
         return answer
+
+    def post(self, target: str, body: bytes, headers: Mapping[str, str], seconds: float | None) -> bytes | None:
+        """Post `body`; return the body of a good answer by Elasticsearch, None for any other outcome.
+
+        `perform_request` names the failure then, so the request must be idempotent.
+
+        Parameters
+        ----------
+        seconds
+            Time-out; None: that of the node.
+
+        Raises
+        ------
+        ConnectionTimeout
+            The server did not answer in time.
+        """
+        head = self._heads.get(key := (target, *headers.values()))
+        if head is None:
+            encoding = {"content-encoding": "gzip"} if self._http_compress else {}
+            given = {**self._headers, **headers, **encoding}
+            head = self._heads[key] = request_head("POST", self.base_url, target, given)
+        if self._http_compress:
+            body = gzip.compress(body)
+        answer = exchange(self.pool, head, body, self.config.request_timeout if seconds is None else seconds)
+        if answer is None or answer.headers.get(_PRODUCT[0].encode()) != _PRODUCT[1].encode():
+            return None
+        return answer.body
+
+    @cached_property
+    def _heads(self) -> dict[tuple[str, ...], bytes]:
+        """Heads of requests by target and values of headers."""
+        return {}
 
     def _check(self, method: str, meta: Any, raw: bytes, genuine: bool, headers: Mapping[str, str] | None) -> None:
         status, body = meta.status, _json(raw)

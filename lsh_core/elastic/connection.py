@@ -220,6 +220,16 @@ _CLIENTS: dict[tuple[Connection, str], Elasticsearch] = {}
 _LOCK = threading.Lock()
 
 
+def _leave_clients_to_parent() -> None:
+    """Forget the clients of the parent process after a fork: its sockets must not be shared."""
+    global _LOCK
+    _LOCK = threading.Lock()
+    _CLIENTS.clear()
+
+
+os.register_at_fork(after_in_child=_leave_clients_to_parent)
+
+
 def _client(connection: Connection, url: str) -> Elasticsearch:
     client = _CLIENTS.get((connection, url))
     if client is None:

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Hit = dict[str, Any]
+Hit = Mapping[str, Any]
 
 
 def asked_for(column: str) -> list[dict[str, str]]:

@@ -32,9 +32,7 @@ class Distances(Protocol):
     def nearest_centre(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
         """Return the nearest of `centres` to each row, (n,) int64."""
 
-    def spilled(
-        self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float, dims: int
-    ) -> Int64Array:
+    def spilled(self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float) -> Int64Array:
         """Choose lists of each row among its nearest; see :func:`lsh_core.models.soar.spilled_lists`."""
 
     def best_products(self, queries: Float32Array, count: int) -> Int64Array:
@@ -90,11 +88,9 @@ class NumpyDistances:
         """See :meth:`Distances.nearest_centre`."""
         return nearest_centroid(vectors, centres)
 
-    def spilled(
-        self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float, dims: int
-    ) -> Int64Array:
+    def spilled(self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float) -> Int64Array:
         """See :meth:`Distances.spilled`."""
-        return spilled_lists(vectors, self._centroids, nearest, count=count, weight=weight, dims=dims)
+        return spilled_lists(vectors, self._centroids, nearest, count=count, weight=weight)
 
     def best_products(self, queries: Float32Array, count: int) -> Int64Array:
         """See :meth:`Distances.best_products`."""

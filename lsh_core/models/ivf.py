@@ -70,9 +70,9 @@ class IVF(ListModel):
 
     Notes
     -----
-    Under ``dot`` rows have one component more than queries, whose own is 0 (see :mod:`lsh_core.metrics.dot`). That
-    component of a residual changes no product with a query. So it counts in the distance to a list, as when lists were
-    fitted, but not in the direction in which queries miss the list.
+    Under ``dot`` rows and centroids have one component more than queries, whose own is 0 (see
+    :mod:`lsh_core.metrics.dot`). That component of a residual changes no product with a query. It still counts in the
+    directions of SOAR, as it does in the distances: without it more rows are scored for the same recall.
     """
 
     name: ClassVar[str] = built_in.IVF.name
@@ -183,5 +183,4 @@ class IVF(ListModel):
         """Return the lists of each row, from its nearest lists."""
         if self.spill_ == 1 or not self.soar_:
             return np.ascontiguousarray(nearest[:, : self.spill_])
-        directed = vectors.shape[1] - self._metric.by_product
-        return self._distances.spilled(vectors, nearest, count=self.spill_, weight=self.soar_, dims=directed)
+        return self._distances.spilled(vectors, nearest, count=self.spill_, weight=self.soar_)

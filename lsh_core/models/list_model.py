@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import ClassVar
 
 from lsh_core.errors import SettingsError
-from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.contract import LSHModel
-from lsh_core.models.distances import smallest_gaps
 from lsh_core.models.effort import Effort
+from lsh_core.models.probing import Probing
 from lsh_core.models.reach import MIN_REACH, lists_within, typical_length
 from lsh_core.models.threads import one_blas_thread
 
@@ -48,17 +47,24 @@ class ListModel(LSHModel):
             raise SettingsError(self.effort_name, effort.value, f"must be at least {MIN_REACH}")
         with one_blas_thread():
             prepared = self._metric.prepare_queries(queries)
-            return lists_within(prepared, self.centroids_, self._norms, self._unit, effort.value, effort.widening)
+            return lists_within(
+                self._probing,
+                prepared,
+                effort.value,
+                available=len(self.centroids_),
+                unit=self._unit,
+                widening=effort.widening,
+            )
 
     @cached_property
-    def _norms(self) -> Float32Array | None:
-        """Squared lengths of the centroids; None: products are compared."""
-        return None if self._metric.by_product else squared_norms(self.centroids_)
+    def _probing(self) -> Probing:
+        return Probing(self.centroids_, by_product=self._metric.by_product)
 
     @cached_property
-    def _unit(self) -> float:
-        """Unit of products; without the component that only rows have."""
-        return typical_length(self.centroids_[:, : self.dims_])
+    def _unit(self) -> float | None:
+        """Unit of products, without the component that only rows have; None: distances are compared."""
+        return typical_length(self.centroids_[:, : self.dims_]) if self._metric.by_product else None
 
     def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        return smallest_gaps(queries, self.centroids_, self._norms, min(effort, len(self.centroids_)))
+        lists, _ = self._probing.nearest(queries, min(effort, len(self.centroids_)))
+        return lists

@@ -25,7 +25,7 @@ BLOCK_BYTES = 2**19
 
 
 def spilled_lists(
-    vectors: Float32Array, centroids: Float32Array, nearest: Int64Array, *, count: int, weight: float, dims: int
+    vectors: Float32Array, centroids: Float32Array, nearest: Int64Array, *, count: int, weight: float
 ) -> Int64Array:
     """Choose lists of each row among its nearest: the nearest first, then by the least loss.
 
@@ -39,8 +39,6 @@ def spilled_lists(
         Lists of a row, 1 to c.
     weight
         Weight of the parts along other residuals; 0 chooses by distance.
-    dims
-        Leading components of a residual that have a direction; see :class:`lsh_core.models.ivf.IVF`.
 
     Returns
     -------
@@ -54,12 +52,12 @@ def spilled_lists(
         candidates = nearest[rows]
         residuals = centroids.take(candidates, axis=0)
         np.subtract(vectors[rows, np.newaxis], residuals, out=residuals)
-        places = _places(residuals, count, np.float32(weight), dims)
+        places = _places(residuals, count, np.float32(weight))
         chosen[rows] = np.take_along_axis(candidates, places, axis=1)
     return chosen
 
 
-def _places(residuals: Float32Array, count: int, weight: np.float32, dims: int) -> Int64Array:
+def _places(residuals: Float32Array, count: int, weight: np.float32) -> Int64Array:
     """Return the chosen candidates of each row by their places, (n, count) int64; `residuals` are (n, c, d)."""
     each = np.arange(len(residuals))
     places = np.zeros((len(residuals), count), dtype=np.int64)
@@ -69,7 +67,7 @@ def _places(residuals: Float32Array, count: int, weight: np.float32, dims: int) 
         for step in range(1, count):
             last = places[:, step - 1]
             taken[each, last] = True
-            along = residuals[:, :, :dims] @ directions(residuals[each, last, :dims])[:, :, np.newaxis]
+            along = residuals @ directions(residuals[each, last])[:, :, np.newaxis]
             losses += weight * np.square(along[:, :, 0])
             # Losses beyond float32 are equal. Taken lists alone are infinite.
             places[:, step] = np.where(taken, np.inf, np.fmin(losses, MAX_LOSS)).argmin(axis=1)

@@ -78,14 +78,13 @@ def _functions() -> _Functions:
     cube, flags = tf.TensorSpec([None, None, None], tf.float32), tf.TensorSpec([None, None], tf.bool)
     weights = tf.TensorSpec([], tf.float32)
 
-    @tf.function(input_signature=[cube, matrix, flags, tf.TensorSpec([None], tf.int32), weights, whole])  # type: ignore[untyped-decorator]
-    def next_list(found: Any, losses: Any, taken: Any, last: Any, weight: Any, dims: Any) -> Any:
+    @tf.function(input_signature=[cube, matrix, flags, tf.TensorSpec([None], tf.int32), weights])  # type: ignore[untyped-decorator]
+    def next_list(found: Any, losses: Any, taken: Any, last: Any, weight: Any) -> Any:
         """Return losses and taken lists after the choice of `last`, and the place of the list with the least loss."""
-        directed = found[:, :, :dims]
-        own = tf.gather(directed, last, batch_dims=1)
+        own = tf.gather(found, last, batch_dims=1)
         squared = tf.reduce_sum(tf.square(own), axis=1, keepdims=True)
         lengths = tf.sqrt(tf.where(squared >= MIN_SQUARED_LENGTH, squared, np.inf))
-        along = tf.linalg.matvec(directed, own / lengths)
+        along = tf.linalg.matvec(found, own / lengths)
         losses = losses + weight * tf.square(along)
         taken = taken | (tf.range(tf.shape(taken)[1]) == last[:, tf.newaxis])
         finite = tf.where(tf.math.is_finite(losses), losses, MAX_LOSS)
@@ -167,9 +166,7 @@ class TensorFlowDistances:
         scaled, norms = tf.constant(centres * np.float32(-2.0)), tf.constant(squared_norms(centres))
         return self._smallest(vectors, scaled, norms, 1)[:, 0]
 
-    def spilled(
-        self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float, dims: int
-    ) -> Int64Array:
+    def spilled(self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float) -> Int64Array:
         """See :meth:`lsh_core.models.distances.Distances.spilled`."""
         tf = _tensorflow()
         places = np.zeros((len(vectors), count), dtype=np.int64)
@@ -178,7 +175,7 @@ class TensorFlowDistances:
                 found, losses = _functions().residuals(vectors[block], self._centroids, nearest[block])
                 taken, last = tf.zeros_like(losses, tf.bool), tf.zeros(losses.shape[0], tf.int32)
                 for step in range(1, count):
-                    losses, taken, last = _functions().next_list(found, losses, taken, last, weight, dims)
+                    losses, taken, last = _functions().next_list(found, losses, taken, last, weight)
                     places[block, step] = last.numpy()
         return np.take_along_axis(nearest, places, axis=1)
 

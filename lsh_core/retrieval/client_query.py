@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from lsh_core.elastic.stored_vectors import asked_for, vectors_of
 from lsh_core.errors import SettingsError
 from lsh_core.metrics import metric_named
-from lsh_core.retrieval.query import MAX_RESULTS, Filter, Hits, Path, Query, all_of, request_body
+from lsh_core.retrieval.query import MAX_RESULTS, Filter, Hits, Path, Query, Vector, all_of, request_body
 
 
 @dataclass(frozen=True)
 class ClientQuery(Query):
     """Search for all rows that pass a filter; the client compares and ranks them.
 
-    Hits have their vectors. At most 10,000 rows may pass, as the server returns no more.
+    Hits have their vectors in doc values. At most 10,000 rows may pass, as the server returns no more.
 
     Attributes
     ----------
@@ -27,15 +27,12 @@ class ClientQuery(Query):
         Vector column, and the name of its metric.
     k
         Rows of the result.
-    keeps_vector
-        Whether the vector is one of the requested fields.
     """
 
     vector: tuple[float, ...] = ()
     column: str = ""
     metric: str = ""
     k: int = 0
-    keeps_vector: bool = False
 
     def ranked(self, hits: Hits, matching: int) -> Hits:
         """Return the `k` nearest hits, with their negative distance as ``_score``.
@@ -53,10 +50,10 @@ class ClientQuery(Query):
             raise SettingsError("metric", self.metric, reason)
         if not hits:
             return hits
-        rows = np.array([hit["_source"][self.column] for hit in hits], dtype=np.float64)
+        rows = vectors_of(hits, self.column, len(self.vector)).astype(np.float64)
         distances = self._distances(rows)
         nearest = np.argsort(distances, kind="stable")[: self.k]
-        return [{**hits[at], "_score": -float(distances[at]), "_source": self._fields(hits[at])} for at in nearest]
+        return [{**hits[at], "_score": -float(distances[at])} for at in nearest]
 
     def _distances(self, rows: np.ndarray) -> np.ndarray:
         metric = metric_named(self.metric)
@@ -64,12 +61,9 @@ class ClientQuery(Query):
         prepared = metric.prepare_exact(both, np.linalg.norm(both, axis=1))
         return metric.distances(metric.measure(prepared[:-1], np.broadcast_to(prepared[-1], rows.shape)))
 
-    def _fields(self, hit: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {name: value for name, value in hit["_source"].items() if self.keeps_vector or name != self.column}
-
 
 def client_query(
-    vector: Sequence[float],
+    vector: Vector,
     *,
     column: str,
     metric: str,
@@ -80,9 +74,8 @@ def client_query(
 ) -> ClientQuery:
     """Return the search for the `k` nearest rows to `vector` under a filter."""
     wanted = all_of({"exists": {"field": column}}, among)
-    source: dict[str, Any] = {"excludes": ["airlsh"], "exclude_vectors": False}
-    if fields is not None:
-        source["includes"] = [*fields, column]
-    body = {**request_body({"bool": {"filter": wanted}}, MAX_RESULTS, fields), "_source": source}
-    keeps = fields is not None and column in fields
-    return ClientQuery(body, path, vector=tuple(vector), column=column, metric=metric, k=k, keeps_vector=keeps)
+    body = request_body({"bool": {"filter": wanted}}, MAX_RESULTS, fields)
+    body["docvalue_fields"] = [*body.get("docvalue_fields", ()), *asked_for(column)]
+    if fields is not None and column in fields:
+        body["_source"]["exclude_vectors"] = False
+    return ClientQuery(body, path, vector=tuple(vector), column=column, metric=metric, k=k)

@@ -27,6 +27,7 @@ from lsh_core.retrieval.query import (
     Path,
     Query,
     Target,
+    Vector,
     by_stored_vector,
     request_body,
 )
@@ -150,7 +151,7 @@ class Retrieval(ABC):
     @abstractmethod
     def by_vector(
         self,
-        vector: Sequence[float],
+        vector: Vector,
         tokens: Sequence[str],
         *,
         k: int,

@@ -13,7 +13,7 @@ import orjson
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.effort import Effort
 from lsh_core.retrieval.contract import Retrieval
-from lsh_core.retrieval.query import Filter, Query, Target, by_vector, excluding, request_body
+from lsh_core.retrieval.query import Filter, Query, Target, Vector, by_vector, excluding, request_body
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Graph(Retrieval):
 
     def by_vector(
         self,
-        vector: Sequence[float],
+        vector: Vector,
         tokens: Sequence[str],
         *,
         k: int,

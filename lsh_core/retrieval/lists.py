@@ -15,7 +15,7 @@ from lsh_core.models.contract import LSHModel, RowCodes
 from lsh_core.models.effort import Effort
 from lsh_core.models.reach import MAX_REACH, MAX_VISITED, MIN_REACH
 from lsh_core.retrieval.effort_scale import EffortScale, Reaches
-from lsh_core.retrieval.query import Filter, Query, all_of, by_vector, excluding
+from lsh_core.retrieval.query import Filter, Query, Vector, all_of, by_vector, excluding
 from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.retrieval.tokens import TokenRetrieval
 
@@ -102,7 +102,7 @@ class Lists(TokenRetrieval):
 
     def by_vector(
         self,
-        vector: Sequence[float],
+        vector: Vector,
         tokens: Sequence[str],
         *,
         k: int,

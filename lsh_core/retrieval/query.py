@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
+
+from lsh_core.errors import ServerError
+
 MAX_RESULTS = 10_000
 """Maximum of rows that the server returns, rescores or keeps of a graph (``index.max_result_window``)."""
 
@@ -14,6 +19,9 @@ Filter = Mapping[str, Any]
 Hits = Sequence[Mapping[str, Any]]
 Target = Mapping[str, Any]
 """Vector to compare rows with, as in a ``knn`` query."""
+Vector = Sequence[float] | npt.NDArray[np.float32]
+ID_PATH = "airlsh.id"
+"""Field with the id of a row in doc values."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,9 @@ class Query:
         return min(matching, self.most_scored or matching)
 
 
-def by_vector(vector: Sequence[float]) -> Target:
+def by_vector(vector: Vector) -> Target:
     """Return the target for `vector`."""
-    return {"query_vector": list(vector)}
+    return {"query_vector": vector}
 
 
 def by_stored_vector(column: str, index: str, id: str) -> Target:
@@ -73,8 +81,32 @@ def excluding(id: str) -> Filter:
 
 
 def request_body(query: Filter, k: int, fields: Sequence[str] | None) -> dict[str, Any]:
-    """Return the body of a search for `k` hits with `fields`."""
-    return {"query": query, "size": k, "_source": source_filter(fields), "track_total_hits": True}
+    """Return the body of a search for `k` hits with `fields`.
+
+    Without fields, the server reads ids from doc values. Stored fields would cost the decompression of a block of rows
+    for each hit. `id_of` reads both kinds of hits.
+    """
+    body = {"query": query, "size": k, "_source": source_filter(fields), "track_total_hits": True}
+    if body["_source"] is False:
+        body |= {"stored_fields": "_none_", "docvalue_fields": [ID_PATH]}
+    return body
+
+
+def id_of(hit: Mapping[str, Any]) -> str:
+    """Return the id of a hit of `request_body`.
+
+    Raises
+    ------
+    ServerError
+        Another program wrote the row.
+    """
+    if "_id" in hit:
+        return str(hit["_id"])
+    try:
+        return str(hit["fields"][ID_PATH][0])
+    except KeyError:
+        reason = f"a row of {hit.get('_index')} has no {ID_PATH}: another program wrote it; delete it, or index again"
+        raise ServerError(reason) from None
 
 
 def source_filter(fields: Sequence[str] | None) -> dict[str, Any] | bool:

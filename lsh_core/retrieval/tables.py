@@ -14,7 +14,7 @@ from lsh_core.built_in import MAX_PARTS
 from lsh_core.metrics import metric_named
 from lsh_core.models.contract import LSHModel
 from lsh_core.models.effort import Effort
-from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, by_vector, request_body
+from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, Vector, by_vector, request_body
 from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.retrieval.tokens import TokenRetrieval
 
@@ -48,7 +48,7 @@ class Tables(TokenRetrieval):
 
     def by_vector(
         self,
-        vector: Sequence[float],
+        vector: Vector,
         tokens: Sequence[str],
         *,
         k: int,

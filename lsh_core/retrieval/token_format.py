@@ -35,7 +35,8 @@ class TokenFormat:
 
     def words(self, codes: npt.NDArray[np.int64]) -> list[str]:
         """Return the tokens of `codes` (any shape) as one flat list."""
-        return [f"{self.prefix}{code:0{self.width}d}" for code in codes.ravel().tolist()]
+        form = f"{self.prefix}%0{self.width}d"
+        return [form % code for code in codes.ravel().tolist()]
 
     def json_lists(self, codes: npt.NDArray[np.int64]) -> list[bytes]:
         """Return each row of `codes`, (n, t) int64, as JSON list items: ``b'"Zk3x1","Zk3x2"'``."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lsh_core.builds.mapping import VectorField
-from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, source_filter
+from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, request_body
 
 MATCH_CLAUSE, VECTOR_CLAUSE = "airlsh.match", "airlsh.vector"
 """Names of the clauses that give a hit its other score."""
@@ -66,12 +66,7 @@ def match_query(
     Its hits also have the score of `target`.
     """
     vector = _named(field.strategy.scored(target, k=pool), VECTOR_CLAUSE)
-    body = {
-        "query": _beside(words, vector, among),
-        "size": pool,
-        "_source": source_filter(fields),
-        "track_total_hits": True,
-    }
+    body = request_body(_beside(words, vector, among), pool, fields)
     return Query(body, "match", pool, hybrid=True)
 
 

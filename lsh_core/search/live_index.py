@@ -13,6 +13,7 @@ from lsh_core.builds.records import nothing_live
 from lsh_core.elastic.bulk_answers import RETRYABLE_STATUSES
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.missing_privileges import SECURITY, access_error
+from lsh_core.elastic.search_posting import post_search
 from lsh_core.elastic.whole_answers import require_all_shards
 from lsh_core.errors import (
     AirlshError,
@@ -24,6 +25,7 @@ from lsh_core.errors import (
 )
 from lsh_core.retrieval.query import Filter, Query
 from lsh_core.search.filters.refusals import filter_refused, plain_reason
+from lsh_core.search.queries import search_lines
 from lsh_core.search.results import Response
 from lsh_core.search.searchable_build import SearchableBuild, read_build
 
@@ -149,15 +151,10 @@ class LiveIndex:
             The server refuses a search without a filter.
         """
         hybrid = any(ask.query.hybrid for ask in asks)
-        searches: list[Mapping[str, Any]] = []
-        for ask in asks:
-            header: dict[str, Any] = {"index": build.index, "allow_partial_search_results": False}
-            if ask.query.hybrid:
-                header["search_type"] = "dfs_query_then_fetch"
-            searches += [header, ask.query.body]
+        lines = search_lines(build.index, [ask.query for ask in asks])
 
         def search(client: Elasticsearch) -> Any:
-            return client.msearch(searches=searches, include_named_queries_score=hybrid or None)["responses"]
+            return post_search(client, lines, named_scores=hybrid)
 
         try:
             answer = self._cluster.run(search, first=self._cluster.nodes.next_home())

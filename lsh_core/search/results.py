@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from lsh_core.metrics import metric_named
-from lsh_core.retrieval.query import Path, Query
+from lsh_core.retrieval.query import Path, Query, id_of
 from lsh_core.search.hybrid_queries import MATCH_CLAUSE, VECTOR_CLAUSE
 from lsh_core.search.searchable_build import SearchableBuild
 
@@ -150,7 +150,7 @@ def read_result(response: Response, query: Query, build: SearchableBuild) -> Sea
         rows_scored=query.rows_scored(response.rows),
         took_ms=response.took_ms,
         neighbours=tuple(
-            Neighbour(rank, hit["_id"], distance, score, hit.get("_source", {}), match_score)
+            Neighbour(rank, id_of(hit), distance, score, hit.get("_source", {}), match_score)
             for rank, (hit, distance, score, match_score) in enumerate(rows, start=1)
         ),
     )

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.elastic.stored_vectors import vectors_of
 from lsh_core.errors import RowNotFoundError, SettingsError
 from lsh_core.metrics import metric_named
 from lsh_core.models.effort import Effort
@@ -109,10 +110,10 @@ class Searcher:
         if (plain or effort is None) and build.field.strategy.can_look_up(effort):
             return None
         (response,) = self._live.send(build, [Ask(row_query(build.field, str(request.id)))])
-        for hit in response.hits["hits"]:
-            (vector,) = hit["_source"].values()
-            return np.array(vector, dtype=np.float32)
-        raise RowNotFoundError(build.meta.name, str(request.id), build.index)
+        if not response.hits["hits"]:
+            raise RowNotFoundError(build.meta.name, str(request.id), build.index)
+        vectors: _Vector = vectors_of(response.hits["hits"], build.field.column, build.field.dims)[0]
+        return vectors
 
     def _encoded(self, build: SearchableBuild, request: SearchRequest) -> _Vector:
         """Return the vector of a text or an image by the encoder of `build`; raise `AliasMoved` if that is no longer
@@ -167,7 +168,7 @@ class _Plan:
         """Return the target that rows are compared with."""
         if self.vector is None:
             return build.field.strategy.stored_vector(build.index, str(self.request.id))
-        return by_vector(self.vector.tolist())
+        return by_vector(self.vector)
 
 
 def encode(encoder: QueryEncoder, build: SearchableBuild, request: SearchRequest) -> _Vector:
@@ -220,7 +221,7 @@ def _vector_query(build: SearchableBuild, plan: _Plan, tokens: Sequence[str]) ->
             fields=request.fields,
         )
     return strategy.by_vector(
-        plan.vector.tolist(),
+        plan.vector,
         tokens,
         k=request.k,
         effort=plan.effort,

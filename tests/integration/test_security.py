@@ -14,6 +14,7 @@ import pytest
 from lsh_core.builds.aliases import live_index
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
+from lsh_core.elastic.search_posting import post_search
 from lsh_core.elastic.server_check import check_server
 from lsh_core.errors import AccessError, CertificateError, UnsupportedServerError
 from lsh_core.jobs.builds import rollback
@@ -28,6 +29,7 @@ from tests.fakes.secured_node import PASSWORD, SecuredNode, secured_node
 
 NAME, ROWS, DIMS = "packages", 500, 16
 NEW = {"id": "new", "embedding": [0.1] * DIMS}
+ANYTHING = b'{"index":"airlsh-*"}\n{"size":0}\n'
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,12 @@ def indexed(node: SecuredNode, dask_cluster: Any, tmp_path_factory: pytest.TempP
     rollback(RollbackSettings(name=NAME), services)
     assert live_index(services.cluster, NAME) == indices[0]
     return node
+
+
+def ways_in(connection: Connection) -> list[Callable[[], object]]:
+    """Return a request by the client of Elasticsearch, and a search past it."""
+    cluster = Cluster(connection, wait_seconds=0, watch=False)
+    return [cluster.require_answer, lambda: cluster.run(lambda client: post_search(client, ANYTHING))]
 
 
 def test_the_writer_changes_and_the_searcher_finds(indexed: SecuredNode) -> None:
@@ -94,9 +102,10 @@ def test_nobody_may_do_more_than_their_role(indexed: SecuredNode) -> None:
     ],
 )
 def test_wrong_credentials_are_said_without_being_shown(node: SecuredNode, fields: dict[str, Any], said: str) -> None:
-    with pytest.raises(AccessError, match=said) as raised:
-        Cluster(node.connection(**fields), 0).require_answer()
-    assert "wr0ng" not in str(raised.value)
+    for way in ways_in(node.connection(**fields)):
+        with pytest.raises(AccessError, match=said) as raised:
+            way()
+        assert "wr0ng" not in str(raised.value)
 
 
 def test_a_fingerprint_and_a_client_certificate_let_in(node: SecuredNode) -> None:
@@ -104,6 +113,18 @@ def test_a_fingerprint_and_a_client_certificate_let_in(node: SecuredNode) -> Non
     shown = {"client_cert": str(mine.certificate), "client_key": str(mine.key), "client_key_password": "k3y"}
     for fields in (shown, {"ca_fingerprint": node.authority.fingerprint}, {"http_compress": True}):
         Cluster(node.connection(**fields), 0).require_answer()
+
+
+def test_a_search_takes_the_same_ways_in_past_the_client(node: SecuredNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = node.authority.sign("past", password="k3y")
+    shown = {"client_cert": str(mine.certificate), "client_key": str(mine.key), "client_key_password": "k3y"}
+    trusted = {"ca_fingerprint": node.authority.fingerprint}
+    for fields in ({}, shown, trusted, {"http_compress": True}, {"ca_certs": None, "verify_certs": False}):
+        client = node.connection(**fields).client()
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "perform_request", None)  # The client would repeat a search that failed.
+            for _ in range(2):
+                assert post_search(client, ANYTHING)[0]["_shards"]["failed"] == 0
 
 
 def test_certificates_that_do_not_fit_are_named_with_a_remedy(node: SecuredNode, open_folder: Path) -> None:
@@ -121,15 +142,17 @@ def test_certificates_that_do_not_fit_are_named_with_a_remedy(node: SecuredNode,
         ),
     }
     for said, connection in refused.items():
-        with pytest.raises(CertificateError, match=said):
-            Cluster(connection, 0).require_answer()
+        for way in ways_in(connection):
+            with pytest.raises(CertificateError, match=said):
+                way()
 
 
 def test_http_to_a_server_with_tls_says_so_and_sends_no_password(node: SecuredNode) -> None:
     plain = Connection((node.url.replace("https:", "http:"),), username="admin", password=PASSWORD)
-    with pytest.raises(UnsupportedServerError, match=r"wants TLS.*write https") as raised:
-        Cluster(plain, 0).require_answer()
-    assert PASSWORD not in str(raised.value)
+    for way in ways_in(plain):
+        with pytest.raises(UnsupportedServerError, match=r"wants TLS.*write https") as raised:
+            way()
+        assert PASSWORD not in str(raised.value)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_rows_say_what_was_given(data: st.DataObject, field: VectorField, column
         if near is not None:
             assert own.pop("list") == {column: tokens[row, 0]}
             assert own.pop("near") == {column: [f"Abcd{code:03d}" for code in near[row, :2]]}
-        assert own == {"chunk": 7, "row": row_numbers[row]}
+        assert own == {"id": ids[row], "chunk": 7, "row": row_numbers[row]}
         assert document == ({} if titles[row] is None else {"title": titles[row]})
 
 
@@ -169,7 +169,7 @@ def test_rows_written_live_say_which_change_they_are(rows: list[tuple[str, int, 
         version = 2**62 + position
         assert action == {"index": {"_id": identity, "version": version, "version_type": "external_gte"}}
         own = document["airlsh"]
-        assert own["change"] == position
+        assert (own["id"], own["change"]) == (identity, position)
         assert own.get("partition") == partition
         assert not {"chunk", "row"} & set(own)
         deleted = orjson.loads(delete_line(identity, position))

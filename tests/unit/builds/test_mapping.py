@@ -41,6 +41,7 @@ def test_our_own_fields_lie_under_airlsh() -> None:
     }
     assert own["list"]["properties"]["v"] == {"type": "integer"}
     assert own["near"] == {"type": "object", "enabled": False}
+    assert own["id"] == {"type": "keyword", "index": False}
     assert own["chunk"] == {"type": "integer"}
     assert own["row"] == {"type": "long"}
 
@@ -61,6 +62,7 @@ def test_a_model_without_lists_has_neither_lists_nor_a_sort() -> None:
     assert set(body["mappings"]["properties"]["airlsh"]["properties"]) == {
         "change",
         "chunk",
+        "id",
         "partition",
         "row",
         "tokens",
@@ -93,7 +95,7 @@ def test_meta_survives_the_server() -> None:
     assert BuildMeta.from_json(body["mappings"]["_meta"]) == stored
 
 
-@pytest.mark.parametrize("older", [1, 2])
+@pytest.mark.parametrize("older", [1, 2, 3])
 def test_an_index_of_an_older_format_is_refused_with_what_to_do(older: int) -> None:
     stored = meta(LISTS).to_json()
     stored["airlsh"]["format"] = older

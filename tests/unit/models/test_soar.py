@@ -15,7 +15,7 @@ from lsh_core.models.tensorflow_hashing import TensorFlowDistances
 BACKENDS = [NumpyDistances, TensorFlowDistances]
 
 
-def losses_of(row, centroids, chosen, weight, dims):
+def losses_of(row, centroids, chosen, weight):
     """The loss of each of the centroids after those that were chosen, by the words of the paper."""
     losses = []
     for centroid in centroids:
@@ -23,14 +23,14 @@ def losses_of(row, centroids, chosen, weight, dims):
         loss = float(residual @ residual)
         for place in chosen:
             other = row - centroids[place]
-            length = math.sqrt(float(other[:dims] @ other[:dims]))
+            length = math.sqrt(float(other @ other))
             if length > 0:
-                loss += weight * (float(residual[:dims] @ other[:dims]) / length) ** 2
+                loss += weight * (float(residual @ other) / length) ** 2
         losses.append(loss)
     return losses
 
 
-def check_against_the_loop(vectors, centroids, nearest, chosen, weight, dims):
+def check_against_the_loop(vectors, centroids, nearest, chosen, weight):
     """Each further list has the least loss after those before it, up to the rounding of float32."""
     differ = 0
     for row, candidates, lists in zip(vectors.astype(np.float64), nearest, chosen, strict=True):
@@ -39,7 +39,7 @@ def check_against_the_loop(vectors, centroids, nearest, chosen, weight, dims):
         assert len(set(places)) == len(places)
         for step in range(1, len(places)):
             held = centroids[candidates].astype(np.float64)
-            losses = losses_of(row, held, places[:step], weight, dims)
+            losses = losses_of(row, held, places[:step], weight)
             left = [place for place in range(len(candidates)) if place not in places[:step]]
             best = min(left, key=losses.__getitem__)
             scale = (1 + weight * step) * float(row @ row + (held**2).sum(axis=1).max())
@@ -61,7 +61,7 @@ def test_lists_are_those_of_a_plain_loop(backend, metric, lists, spill, soar, cl
     nearest = np.empty((150, min(CANDIDATES, lists)), np.int64)
     backend(model.centroids_).nearest(prepared, np.arange(150), None, nearest)
     assert prepared.shape[1] == 16 + (metric == "dot")
-    differ = check_against_the_loop(prepared, model.centroids_, nearest, tokens, soar, 16)
+    differ = check_against_the_loop(prepared, model.centroids_, nearest, tokens, soar)
     assert differ <= 2
 
 
@@ -79,20 +79,6 @@ def test_soar_chooses_other_lists_than_nearness_and_none_twice(metric, clustered
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_added_component_has_no_direction(backend):
-    """Two residuals of equal length: one differs in the added component, which no query has."""
-    row = np.zeros((1, 3), np.float32)
-    centroids = np.array([[1, 0, 0], [1.1, 0, 0], [0, 1.2, 0], [0, 0, 1.3]], np.float32)
-    nearest = np.arange(4)[np.newaxis]
-    find = backend(centroids).spilled
-    assert find(row, nearest, count=2, weight=10.0, dims=3).tolist() == [[0, 2]]
-    upright = np.array([[0, 0, 1], [0, 0, 1.1], [0.5, 1.2, 0], [0, 0, 1.3]], np.float32)
-    find = backend(upright).spilled
-    assert find(row, nearest, count=2, weight=10.0, dims=3).tolist() == [[0, 2]]
-    assert find(row, nearest, count=2, weight=10.0, dims=2).tolist() == [[0, 1]]
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("size", [0.0, 1e-30, 1e-22, 1.0, 1e18, 1.2e19])
 def test_rows_on_centroids_and_lengths_at_the_ends_of_float32(backend, size):
     generator = np.random.default_rng(2)
@@ -101,20 +87,20 @@ def test_rows_on_centroids_and_lengths_at_the_ends_of_float32(backend, size):
     nearest = np.array([generator.permutation(20)[:16] for _ in range(20)])
     on = centroids[nearest[:, 0]]
     for rows in (on, -on, on * np.float32(0.5)):
-        chosen = backend(centroids).spilled(rows, nearest, count=16, weight=2.0, dims=4)
+        chosen = backend(centroids).spilled(rows, nearest, count=16, weight=2.0)
         assert (np.sort(chosen, axis=1) == np.sort(nearest, axis=1)).all()
         assert (chosen[:, 0] == nearest[:, 0]).all()
     # On its centroid a row has no residual: the second list is then the nearest of the others.
-    chosen = backend(centroids).spilled(on, nearest, count=2, weight=2.0, dims=4)
+    chosen = backend(centroids).spilled(on, nearest, count=2, weight=2.0)
     if size == 1.0:
-        check_against_the_loop(on, centroids, nearest, chosen, 0.0, 4)
+        check_against_the_loop(on, centroids, nearest, chosen, 0.0)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_of_equal_losses_the_nearest_list_is_chosen(backend):
     centroids = np.array([[0, 1], [0, -1], [1, 0], [-1, 0], [1, 0]], np.float32)
     nearest = np.array([[0, 1, 2, 3, 4], [4, 3, 1, 0, 2]])
-    chosen = backend(centroids).spilled(np.zeros((2, 2), np.float32), nearest, count=3, weight=1.0, dims=2)
+    chosen = backend(centroids).spilled(np.zeros((2, 2), np.float32), nearest, count=3, weight=1.0)
     assert chosen.tolist() == [[0, 2, 1], [4, 1, 3]]
 
 
@@ -122,7 +108,7 @@ def test_a_row_gets_the_same_lists_in_any_block(monkeypatch, clustered):
     rows, centroids = clustered(700), clustered(50, seed=3)
     nearest = np.empty((700, 16), np.int64)
     NumpyDistances(centroids).nearest(rows, np.arange(700), None, nearest)
-    given = {"count": 4, "weight": 1.5, "dims": 16}
+    given = {"count": 4, "weight": 1.5}
     whole = spilled_lists(rows, centroids, nearest, **given)
     alone = [spilled_lists(rows[n : n + 1], centroids, nearest[n : n + 1], **given)[0] for n in range(700)]
     monkeypatch.setattr("lsh_core.models.soar.BLOCK_BYTES", 7000)
@@ -132,6 +118,6 @@ def test_a_row_gets_the_same_lists_in_any_block(monkeypatch, clustered):
 
 def test_no_rows_have_no_lists():
     chosen = spilled_lists(
-        np.empty((0, 4), np.float32), np.ones((9, 4), np.float32), np.empty((0, 9), np.int64), count=3, weight=1, dims=4
+        np.empty((0, 4), np.float32), np.ones((9, 4), np.float32), np.empty((0, 9), np.int64), count=3, weight=1
     )
     assert chosen.shape == (0, 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,6 +16,7 @@ from lsh_core.metrics import metric_named, metric_names
 from lsh_core.models import fingerprint, load_model, make_model
 from lsh_core.models.effort import Effort
 from lsh_core.models.registry import model_class
+from lsh_core.retrieval.query import by_vector
 from lsh_core.retrieval.registry import retrieval_of
 from lsh_core.settings import TrainSettings, labels_of, validated
 from lsh_core.sources.encoder_info import EncoderInfo
@@ -77,9 +80,11 @@ def test_the_client_compares_the_rows() -> None:
         [0.0, 0.0, 1.0], ["t1"], k=2, effort=strategy.effort(1), shards=1, query_filter=FILTER, fields=["a"]
     )
     assert query.body["query"] == {"bool": {"filter": {"bool": {"filter": [{"exists": {"field": "v"}}, *LISTED]}}}}
-    assert query.body["_source"] == {"includes": ["a", "v"], "excludes": ["airlsh"], "exclude_vectors": False}
+    assert query.body["_source"] == {"includes": ["a"], "excludes": ["airlsh"]}
+    assert query.body["docvalue_fields"] == [{"field": "v", "format": "binary"}]
     rows = {"far": [3.0, -4.0, 1.0], "near": [0.0, 0.5, 1.0], "middle": [-1.0, 0.0, 2.0]}
-    hits = [{"_id": id, "_score": 0.0, "_source": {"a": id, "v": row}} for id, row in rows.items()]
+    packed = {id: b64encode(np.array(row, ">f4").tobytes()).decode() for id, row in rows.items()}
+    hits = [{"_id": id, "_score": 0.0, "_source": {"a": id}, "fields": {"v": [packed[id]]}} for id in rows]
     found = query.ranked(hits, 3)
     assert [(hit["_id"], hit["_score"], hit["_source"]) for hit in found] == [
         ("near", -0.5, {"a": "near"}),
@@ -88,6 +93,12 @@ def test_the_client_compares_the_rows() -> None:
     assert metric_named("l1").distance_from_score(np.array([-0.5, -2.0])) == pytest.approx([0.5, 2.0])
     with pytest.raises(SettingsError, match="10,000 rows at most, and 10,001 rows pass"):
         query.ranked(hits, 10_001)
+
+
+@pytest.mark.parametrize(("fields", "kept"), [(["v"], {"exclude_vectors": False}), (["a"], {}), (None, {})])
+def test_the_vector_is_a_field_of_hits_where_it_is_asked_for(fields: list[str] | None, kept: dict[str, bool]) -> None:
+    query = list_field(metric="l1").strategy.exact(by_vector([0.0, 0.0, 1.0]), k=2, fields=fields)
+    assert {name: value for name, value in query.body["_source"].items() if name == "exclude_vectors"} == kept
 
 
 @pytest.mark.parametrize("model", ["hyperplane", "subspace"])

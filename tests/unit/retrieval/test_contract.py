@@ -87,5 +87,7 @@ def test_few_rows_are_scanned(strategy: Retrieval, passing: int) -> None:
 )
 def test_fields_of_hits(strategy: Retrieval, fields: Any, source: Any) -> None:
     wanted: dict[str, Any] = {"k": 1, "effort": strategy.effort(1), "shards": 1, "fields": fields}
-    assert strategy.by_vector(VECTOR, ["Abcd01"], **wanted).body["_source"] == source
-    assert strategy.by_id("i", "r1", **wanted).body["_source"] == source
+    ids = {"stored_fields": "_none_", "docvalue_fields": ["airlsh.id"]} if source is False else {}
+    for query in (strategy.by_vector(VECTOR, ["Abcd01"], **wanted), strategy.by_id("i", "r1", **wanted)):
+        assert query.body["_source"] == source
+        assert {name: query.body[name] for name in query.body if name in ("stored_fields", "docvalue_fields")} == ids

@@ -74,8 +74,9 @@ def test_how_many_rows_a_graph_led_to_is_not_known() -> None:
     assert (result.strategy, result.rows_scored) == ("graph", None)
 
 
-def test_hits_without_fields() -> None:
-    assert read_result([{"_id": "a", "_score": 0.5}]).neighbours[0].fields == {}
+def test_hits_without_fields_have_their_id_in_doc_values() -> None:
+    (found,) = read_result([{"_score": 0.5, "fields": {"airlsh.id": ["ä/1"]}}]).neighbours
+    assert (found.id, found.fields) == ("ä/1", {})
 
 
 def test_a_result_is_json() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,6 +27,7 @@ HITS = {
     "match": [{"_id": "b", "_score": 3.0, "matched_queries": {"airlsh.vector": 0.2}}],
 }
 VECTOR = [1.0, 0.0, 0.0]
+PACKED = {"v": [base64.b64encode(np.array(VECTOR, ">f4").tobytes()).decode()]}
 
 
 class Model:
@@ -75,10 +77,10 @@ class RecordedIndex:
         return [self.answer(query) for query in queries]
 
     def answer(self, query: Query) -> Response:
-        if isinstance(query.body["_source"], dict) and query.body["_source"].get("exclude_vectors") is False:
-            stored = query.body["query"].get("ids") != {"values": ["nobody"]}
-            return Response({"hits": [{"_id": "a", "_source": {"v": VECTOR}}] * stored, "total": {"value": 1}}, 1)
-        hits = HITS[query.path]
+        if "ids" in query.body["query"]:
+            stored = query.body["query"]["ids"] != {"values": ["nobody"]}
+            return Response({"hits": [{"fields": PACKED}] * stored, "total": {"value": 1}}, 1)
+        hits = [{**hit, "fields": PACKED} for hit in HITS[query.path]]
         return Response({"hits": hits, "total": {"value": len(hits)}}, 5)
 
 
