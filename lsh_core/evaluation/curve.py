@@ -36,7 +36,7 @@ def measure_curve(
     k: int,
     queries: int,
 ) -> RecallCurve:
-    """Sketch efforts up to nearly full recall, and close in on the target and on `RECALLS`.
+    """Sketch efforts up to nearly full recall, and close in on `RECALLS` and the target.
 
     Parameters
     ----------

@@ -32,10 +32,12 @@ logger = logging.getLogger(__name__)
 ALL_EXAMINED = 4096
 """Maximum of lists up to which each row is compared with all."""
 MIN_EXAMINED = 2048
-EXAMINED_SHARE = 8
-ROWS_PER_LIST = 8
+EXAMINED_SHARE = 12
+ROWS_PER_LIST = 5
+MANY_LISTS = 16_000
+"""Lists up to which there is one for each `ROWS_PER_LIST` rows."""
 MIN_LISTS_PER_ROOT, MAX_LISTS_PER_ROOT = 4, 32
-REACH, PRODUCT_REACH = 1.08, 1.02
+REACH, PRODUCT_REACH = 1.08, 1.3
 # 400,000 rows of 128 dimensions. With a unit-length copy and three copies of the centroids, a fit takes less than 700
 # MB.
 SAMPLE_BYTES = 400_000 * 128 * 4
@@ -101,12 +103,12 @@ class IVF(ListModel):
 
     @staticmethod
     def default_lists(rows: int) -> int:
-        """Return the number of lists: one per 8 rows, from 4·√rows to 32·√rows.
+        """Return the number of lists: one per 5 rows, at least 4·√rows, and at most 16,000 or 32·√rows.
 
         Up to this number, more lists score fewer rows for the same recall (figures: docs/decisions/models.md).
         """
         root = math.sqrt(rows)
-        most = min(MAX_LISTS_PER_ROOT * root, rows / ROWS_PER_LIST)
+        most = min(max(MANY_LISTS, MAX_LISTS_PER_ROOT * root), rows / ROWS_PER_LIST)
         return max(1, min(rows, round(max(MIN_LISTS_PER_ROOT * root, most))))
 
     def default_effort(self, rows: int) -> float:

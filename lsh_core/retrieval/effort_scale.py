@@ -27,7 +27,7 @@ class EffortScale(ABC):
         """Return the effort in the middle; None if the two are about equal."""
 
     def rising(self, least: float, most: float, *, step: float) -> Iterator[float]:
-        """Yield efforts from `least` to `most`, each of about `step` times the work of the previous one."""
+        """Yield efforts from `least` to `most`, each of about `step` times the previous work."""
         effort = least
         while effort < most:
             yield effort

@@ -134,7 +134,7 @@ class Lists(TokenRetrieval):
     def _stored_is_enough(self, effort: Effort) -> bool:
         """Return False: a reach may be more lists than a row stores.
 
-        The stored lists are for requests without a client, and find about .9 of the neighbours.
+        The stored lists are for requests without a client.
         """
         return False
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import math
 
 import numpy as np
 import pytest
@@ -27,9 +26,12 @@ def test_impossible_knobs(knobs, setting, clustered):
     assert caught.value.setting == setting
 
 
-@pytest.mark.parametrize("rows", [64, 1000, 10_000, 63_666, 1_000_000, 50_000_000])
-def test_default_lists_stay_between_four_and_32_roots(rows):
-    assert round(4 * math.sqrt(rows)) <= IVF.default_lists(rows) <= round(32 * math.sqrt(rows))
+@pytest.mark.parametrize(
+    ("rows", "lists"),
+    [(64, 32), (10_000, 2_000), (63_666, 12_733), (200_000, 16_000), (1_000_000, 32_000), (50_000_000, 226_274)],
+)
+def test_default_lists_by_rows(rows, lists):
+    assert IVF.default_lists(rows) == lists
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 20])
