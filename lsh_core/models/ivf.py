@@ -41,7 +41,8 @@ REACH, PRODUCT_REACH = 1.08, 1.3
 # 400,000 rows of 128 dimensions. With a unit-length copy and three copies of the centroids, a fit takes less than 700
 # MB.
 SAMPLE_BYTES = 400_000 * 128 * 4
-MIN_SAMPLE_ROWS_PER_LIST = 4
+MIN_ROWS_PER_LIST, MIN_SAMPLED_PER_LIST = 4, 8
+"""Rows of the sample for each list: where the sample is most of the rows, and where it is a small part of them."""
 SAMPLE_ROWS_PER_LIST = 25
 MIN_SAMPLE = 20_000
 
@@ -52,8 +53,8 @@ class IVF(ListModel):
     Parameters
     ----------
     lists
-        Number of lists; default from the rows of the index, and at most one list per four rows of the sample. A sample
-        with fewer distinct rows makes fewer lists.
+        Number of lists; default from the rows of the index, and at most one list per four rows of the sample, or eight
+        if the sample is less than half of the rows. A sample with fewer distinct rows makes fewer lists.
     spill
         Number of lists that each row is in. The first is the nearest.
     soar
@@ -138,7 +139,8 @@ class IVF(ListModel):
             raise SettingsError("spill", self.spill, f"is more than the {self.lists} lists that there are")
 
     def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
-        lists = self.lists or min(self.default_lists(rows), max(1, len(sample) // MIN_SAMPLE_ROWS_PER_LIST))
+        needed = MIN_ROWS_PER_LIST if 2 * len(sample) > rows else MIN_SAMPLED_PER_LIST
+        lists = self.lists or min(self.default_lists(rows), max(1, len(sample) // needed))
         spill = SPILL if self.spill is None else self.spill
         self.centroids_ = fit_centroids(sample, lists, generator, spill)
         self.lists_ = len(self.centroids_)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lsh_core.evaluation.curve import RECALLS, measure_curve
 from lsh_core.evaluation.measurement import Measured, lower_bound
 from lsh_core.evaluation.query_set import default_queries
-from lsh_core.retrieval.effort_scale import EffortScale, Reaches, WholeNumbers
+from lsh_core.retrieval.effort_scale import Reaches, WholeNumbers
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.settings import queries_to_show
 
@@ -61,28 +58,6 @@ def saturating(half: float) -> Callable[[float], float]:
 def by_reach(effort: float) -> float:
     """As 1,000,000 SIFT rows: half at .9, .95 at 1.05, .99 at 1.1."""
     return 1 - 0.5 * 10 ** (-max(0.0, effort - 0.9) / 0.125)
-
-
-@pytest.mark.parametrize("scale", [WholeNumbers(), Reaches()])
-@given(least=st.integers(1, 50), more=st.integers(0, 20_000), step=st.sampled_from([1.5, 2.0]))
-def test_efforts_rise_to_the_greatest(scale: EffortScale, least: int, more: int, step: float) -> None:
-    found = list(scale.rising(least, least + more, step=step))
-    assert (found[0], found[-1]) == (least, least + more)
-    assert all(one < other for one, other in pairwise(found))
-    assert len(found) <= 40 + math.log(1 + more / least, 1.3)
-
-
-@given(st.floats(0.3, 90), st.floats(0.001, 30))
-def test_between_reaches_and_numbers(low: float, more: float) -> None:
-    reaches, numbers = Reaches(), WholeNumbers()
-    low, high = reaches.at(low), reaches.at(low + more)
-    middle = reaches.between(low, high)
-    assert low < middle < high if middle is not None else high - low <= 0.0031
-    assert reaches.at(reaches.position(low)) == low
-    below, above = int(low) + 1, int(low + 10 * more) + 2
-    half = numbers.between(below, above)
-    assert below < half < above if half is not None else above <= max(below + 1, 1.03 * below)
-    assert numbers.at(numbers.position(above)) == above
 
 
 @pytest.mark.parametrize("target", [0.6, 0.9, 0.95, 0.99])

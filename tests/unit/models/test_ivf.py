@@ -39,6 +39,11 @@ def test_tiny_indices_have_no_more_lists_than_rows(rows):
     assert 1 <= IVF.default_lists(rows) <= rows
 
 
+@pytest.mark.parametrize(("rows", "lists"), [(1_600, 320), (3_900, 500), (100_000, 250)])
+def test_a_small_sample_makes_few_lists(rows, lists, clustered):
+    assert IVF().fit(clustered(2_000), rows=rows).lists_ == lists
+
+
 def test_lists_come_in_the_order_of_distance(clustered):
     sample, queries = clustered(2000), clustered(30, seed=2)
     model = IVF(lists=50).fit(sample)
