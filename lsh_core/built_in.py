@@ -11,7 +11,8 @@ from typing import Final
 from lsh_core.knobs import Knob
 from lsh_core.registry import Declaration, Registry
 
-SPILL = 4
+SPILL = 3
+SOAR = 1.5
 TABLES = 100
 MULTIPROBE = 4
 MAX_PARTS = 512
@@ -38,7 +39,15 @@ IVF: Final = Declaration(
     summary="lists around k-means centres",
     knobs=(
         Knob("lists", "number of inverted lists", minimum=1, maximum=2**20, default="from rows"),
-        Knob("spill", "nearest lists that each row is put into", minimum=1, maximum=16, default=f"{SPILL}"),
+        Knob("spill", "lists that each row is put into", minimum=1, maximum=16, default=f"{SPILL}"),
+        Knob(
+            "soar",
+            "weight of SOAR in the choice of a row's further lists; 0 takes the nearest",
+            type=float,
+            minimum=0,
+            maximum=100,
+            default=f"{SOAR}",
+        ),
         HASH_BACKEND,
     ),
 )

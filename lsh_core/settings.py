@@ -129,7 +129,8 @@ Pixels = Annotated[
 ]
 
 _NOT_A_KNOB = "not_a_knob"
-EFFORT_UNITS = ("probes", "candidates", "num_candidates")
+REACH = "reach"
+EFFORT_UNITS = (REACH, "probes", "candidates", "num_candidates")
 
 _FOLDER = r"[^/=\x00-\x1f]+=[^/\x00-\x1f]+"
 _PARTITION = re.compile(f"{_FOLDER}(/{_FOLDER})*")
@@ -733,7 +734,14 @@ class SearchSettings(Settings):
         default="weighted", description="Combination of vector and words: weighted sum, or reciprocal rank fusion."
     )
     k: int = Field(default=10, ge=1, le=10_000, description="Neighbours per query.")
-    probes: int | None = Field(default=None, ge=1, description="ivf: lists to visit. Default: enough for the target.")
+    reach: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=100,
+        description="ivf: visit the lists at most this many times as far as the tenth nearest. Default: enough for the "
+        "target.",
+    )
+    probes: int | None = Field(default=None, ge=1, description="ivf: visit this many lists, whatever their distance.")
     candidates: int | None = Field(
         default=None,
         ge=1,
@@ -765,7 +773,7 @@ class SearchSettings(Settings):
     )
 
     @property
-    def effort(self) -> dict[str, int]:
+    def effort(self) -> dict[str, float]:
         """Efforts that are set, by unit."""
         return {unit: value for unit in EFFORT_UNITS if (value := getattr(self, unit)) is not None}
 

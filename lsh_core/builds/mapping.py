@@ -23,7 +23,8 @@ MAX_DIMS = 4096
 FORMAT = 4
 """Format of an index and its ``_meta``; an index of another format is refused.
 
-Format 1 had no fields for live changes. Format 2 had ``kind`` and ``has_lists``. Format 3 had no ids in doc values.
+Format 1 had no fields for live changes. Format 2 had ``kind`` and ``has_lists``. Format 3 had no ids in doc values, and
+counted the effort of lists in probes.
 """
 _BYTES_PER_SHARD = 16 * 2**30
 _GC_DELETES = "1h"
@@ -51,7 +52,7 @@ class VectorField:
     model_id: str
     fingerprint: str
     model: str
-    effort: int
+    effort: float
     retrieval: str
     retrieval_parameters: dict[str, Any] = field(default_factory=dict)
     encoder: dict[str, Any] | None = None

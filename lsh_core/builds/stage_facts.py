@@ -153,7 +153,7 @@ class DefaultRecall(JsonForm):
     recall_low: float | None = None
     recall_target: float | None = None
     recall_queries: int | None = None
-    effort: int | None = None
+    effort: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

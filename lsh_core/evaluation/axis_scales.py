@@ -18,11 +18,15 @@ _CLOSEST_TICKS = 0.13
 
 
 def by_effort(axes: Axes, efforts: Sequence[float], unit: str) -> None:
-    """Make an x axis of efforts."""
+    """Make an x axis of efforts: logarithmic, but for reaches, which lie closely around 1."""
+    axes.set_xlabel(unit)
+    if efforts[-1] <= _WIDE * efforts[0]:
+        margin = 0.04 * (efforts[-1] - efforts[0]) or 0.1
+        axes.set_xlim(efforts[0] - margin, efforts[-1] + margin)
+        return
     axes.set_xscale("log")
     axes.set_xlim(efforts[0] / 1.12, efforts[-1] * 1.12)
     _one_two_five(axes.xaxis)
-    axes.set_xlabel(unit)
 
 
 def log_ranks(axes: Axes, ranks: Sequence[float]) -> None:

@@ -13,6 +13,7 @@ from lsh_core.evaluation.hash_health import HashHealth, TokenCounts, assess
 from lsh_core.evaluation.hash_warnings import hash_warnings, is_heavy
 from lsh_core.evaluation.query_set import draw_rows
 from lsh_core.evaluation.token_counts import count_matches, count_tokens, under_any
+from lsh_core.models.effort import Effort
 from lsh_core.search.searchable_build import SearchableBuild
 
 _QUERIES = 64
@@ -24,7 +25,7 @@ def measure_health(
     cluster: Cluster,
     build: SearchableBuild,
     *,
-    effort: int | None,
+    effort: Effort | None,
     queries: npt.NDArray[np.float32] | None = None,
     seed: int = 0,
 ) -> HashHealth | None:
@@ -58,10 +59,10 @@ def measure_health(
     return replace(health, warnings=list(warnings))
 
 
-def _touched(cluster: Cluster, build: SearchableBuild, queries: npt.NDArray[np.float32], effort: int) -> float:
+def _touched(cluster: Cluster, build: SearchableBuild, queries: npt.NDArray[np.float32], effort: Effort) -> float:
     """Return the mean number of rows that share a token with a query."""
     tokens = build.field.tokens
-    asked = [under_any(build.field, tokens.words(codes)) for codes in build.model.probe(queries, effort)]
+    asked = [under_any(build.field, tokens.words(codes)) for codes in build.model.tokens_for(queries, effort)]
     return float(np.mean(count_matches(cluster, build.index, asked)))
 
 

@@ -8,8 +8,8 @@ from functools import partial
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.evaluation.curve import measure_curve
 from lsh_core.evaluation.ground_truth import IndexScan, true_neighbours
-from lsh_core.evaluation.measurement import measure
 from lsh_core.evaluation.query_set import default_queries, draw_unseen
+from lsh_core.evaluation.rising_recall import RisingRecall
 from lsh_core.evaluation.source_truth import SourceTruth
 from lsh_core.progress import progress
 from lsh_core.retrieval.contract import EXACT_ROWS
@@ -66,17 +66,18 @@ def measure_build(
         truth = true_neighbours(cluster, index, field, asked, k, rows=documents, scan=scan)
     least, most = field.strategy.measured_range(K, documents, field.effort)
     few = max(_SKETCHED, len(asked) // 4)
+    recall = RisingRecall(searcher, asked, truth)
     with progress("recall", unit="queries") as meter:
 
-        def at(effort: int, queries: int | None = None) -> CurvePoint:
-            some = asked.first(queries or len(asked))
-            point = measure(searcher, some, truth.for_first(len(some)), effort).point(effort)
-            meter.advance(len(some))
+        def at(effort: float, queries: int | None = None) -> CurvePoint:
+            point = recall.at(effort, queries)
+            meter.advance(point.queries)
             return point
 
         curve = measure_curve(
             partial(at, queries=few),
             at,
+            scale=field.strategy.effort_scale,
             least=least,
             most=most,
             guess=field.effort,

@@ -12,6 +12,7 @@ from lsh_core.evaluation.evaluation_report import EvaluationReport
 from lsh_core.evaluation.hash_health import HashHealth
 from lsh_core.evaluation.number_format import per_cent
 from lsh_core.evaluation.svg import drawn
+from lsh_core.models.effort import Effort
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +43,7 @@ def drawings(result: EvaluationReport) -> Iterator[Drawing]:
     first, last = result.curve[0], result.curve[-1]
     k, unit = result.k, result.effort_name
     rising = f"from {first.effort:,} to {last.effort:,} {unit}"
-    own = "scan all rows by default" if result.effort is None else f"default to {result.effort:,} {unit}"
+    own = "scan all rows by default" if result.effort is None else f"default to {Effort(unit, result.effort)}"
     target = "" if result.target is None else f" The target is {result.target:g}."
     yield _drawing(
         "recall",

@@ -23,7 +23,7 @@ class EvaluationReport(Frontier, JsonForm):
     own_queries
         Whether the queries came from a user's file.
     effort_name
-        Name that the model gives its effort, such as ``probes``.
+        Name that the model gives its effort, such as ``reach``.
     favours_own_rows
         Whether the build finds neighbours of indexed rows more easily than neighbours of other vectors.
     target

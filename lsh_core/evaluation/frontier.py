@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.evaluation.curve import efforts
 from lsh_core.evaluation.ground_truth import GroundTruth, IndexScan, true_neighbours
 from lsh_core.evaluation.latency import Latency, measure_latency
 from lsh_core.evaluation.measurement import Measured, lower_bound, measure
@@ -25,6 +24,7 @@ CLIENTS = 8
 SEARCHES = 200
 """Searches that are timed at each effort, by one client and by eight together."""
 _ENOUGH = 0.9995
+_STEP = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class Frontier(Speed):
 
     k: int
     queries: int
-    effort: int | None
+    effort: float | None
     recall: float
     recall_low: float
     recall_p5: float
@@ -120,7 +120,8 @@ def measure_frontier(
     own = {depth: measure(searcher, queries, truth.nearest(depth), None) for depth in depths}
     k = min(k, depths[-1])
     metric = metric_named(build.field.metric)
-    effort = effort_for_recall(build, None)
+    default = effort_for_recall(build, None)
+    effort = None if default is None else default.value
     curve = _measure_curve(searcher, queries, truth.nearest(k), build.field.strategy.effort_range(k, rows), effort)
     timed = next((point for point in curve if point.effort == effort), None) or _speed(searcher, queries, k, None)
     recall, scored = own[k].recall, own[k].scored
@@ -151,11 +152,11 @@ def _depth_recall(recall: npt.NDArray[np.float64], depth: int) -> DepthRecall:
 
 
 def _measure_curve(
-    searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, allowed: tuple[int, int], own: int | None
+    searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, allowed: tuple[float, float], own: float | None
 ) -> list[FrontierPoint]:
     """Measure rising efforts, and the default effort."""
     least, most = allowed
-    rising = set(efforts(least, most))
+    rising = set(searcher.build.field.strategy.effort_scale.rising(least, most, step=_STEP))
     wanted = {own} if own is not None and least <= own <= most else set()
     curve: list[FrontierPoint] = []
     with progress("evaluate", unit="searches") as meter:
@@ -167,12 +168,12 @@ def _measure_curve(
     return curve
 
 
-def _point(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort: int) -> FrontierPoint:
+def _point(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort: float) -> FrontierPoint:
     found = measure(searcher, queries, truth, effort).point(effort)
     return FrontierPoint(**asdict(found), **asdict(_speed(searcher, queries, truth.distances.shape[1], effort)))
 
 
-def _speed(searcher: VectorIndex, queries: QuerySet, k: int, effort: int | None) -> Speed:
+def _speed(searcher: VectorIndex, queries: QuerySet, k: int, effort: float | None) -> Speed:
     def timed(clients: int) -> Latency:
         return measure_latency(searcher, queries.vectors, k=k, effort=effort, clients=clients, searches=SEARCHES)
 

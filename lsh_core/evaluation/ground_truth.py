@@ -55,9 +55,9 @@ class GroundTruth:
         """Return the `k` nearest rows to each query."""
         return GroundTruth(self.id_hashes[:, :k], self.distances[:, :k])
 
-    def for_first(self, queries: int) -> GroundTruth:
-        """Return the ground truth of the first `queries` queries."""
-        return GroundTruth(self.id_hashes[:queries], self.distances[:queries])
+    def take(self, places: npt.NDArray[np.intp]) -> GroundTruth:
+        """Return the ground truth of the queries at `places`."""
+        return GroundTruth(self.id_hashes[places], self.distances[places])
 
     def replaced(self, places: npt.NDArray[np.int64], other: GroundTruth) -> GroundTruth:
         """Return the ground truth with that of `other` for the queries at `places`."""

@@ -33,7 +33,7 @@ def measure_latency(
     vectors: npt.NDArray[np.float32],
     *,
     k: int,
-    effort: int | None,
+    effort: float | None,
     clients: int,
     searches: int,
 ) -> Latency:

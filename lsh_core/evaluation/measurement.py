@@ -42,7 +42,7 @@ class Measured:
     scored: npt.NDArray[np.float64]
     distances: npt.NDArray[np.float64]
 
-    def point(self, effort: int) -> CurvePoint:
+    def point(self, effort: float) -> CurvePoint:
         """Return the figures of all queries together."""
         return CurvePoint(
             effort=effort,
@@ -64,7 +64,7 @@ def lower_bound(recall: npt.NDArray[np.float64]) -> float:
     return max(0.0, float(recall.mean() - _SIGMAS * spread / math.sqrt(len(recall))))
 
 
-def measure(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort: int | None) -> Measured:
+def measure(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort: float | None) -> Measured:
     """Search for the neighbours of all queries with an effort; None: the default."""
     k = truth.distances.shape[1]
     given: dict[str, Any] = {} if effort is None else {searcher.build.model.effort_name: effort}

@@ -12,6 +12,7 @@ from lsh_core.evaluation.frontier import FrontierPoint
 from lsh_core.evaluation.hash_health import HashHealth
 from lsh_core.evaluation.number_format import per_cent
 from lsh_core.evaluation.svg import ALERT, FAINT, INK, LINE, LIVE, TEXT
+from lsh_core.models.effort import Effort
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def draw_recall(result: EvaluationReport, figure: Figure) -> None:
     if target is not None:
         met = recall[-1] >= target  # The curve ends above the line if the target is met, and stays below it otherwise.
         _level(axes, target, f"target {target:g}", right=met, below=met)
-    _mark_own(axes, result, "recall", f"{result.effort or 0:,} {result.effort_name}")
+    _mark_own(axes, result, "recall", str(Effort(result.effort_name, result.effort or 0)))
 
 
 def draw_frontier(result: EvaluationReport, figure: Figure) -> None:
@@ -92,7 +93,8 @@ def draw_scored(result: EvaluationReport, figure: Figure) -> None:
     _level(axes, result.rows, f"all {result.rows:,} rows")
     own = _own_point(result)
     share = 0.0 if own is None or own.scored is None else own.scored / result.rows
-    _mark_own(axes, result, "scored", f"{result.effort or 0:,} {result.effort_name}: {per_cent(share)} of the rows")
+    own_effort = Effort(result.effort_name, result.effort or 0)
+    _mark_own(axes, result, "scored", f"{own_effort}: {per_cent(share)} of the rows")
 
 
 def _level(axes: Axes, value: float, label: str, *, right: bool = False, below: bool = True) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lsh_core.evaluation.evaluation_report import EvaluationReport
 from lsh_core.evaluation.health_lines import health_lines
 from lsh_core.evaluation.remedies import diagnose
+from lsh_core.models.effort import Effort
 
 _COLUMNS = ("recall", "at least", "scored", "p50 ms", "p95 ms", "p99 ms", "8 clients/s")
 
@@ -27,7 +28,7 @@ def report_lines(result: EvaluationReport) -> Iterator[str]:
             f"{point.per_second:>11,.0f}"
         )
     yield ""
-    effort = "a scan of all rows" if result.effort is None else f"{result.effort:,} {result.effort_name} (*)"
+    effort = "a scan of all rows" if result.effort is None else f"{Effort(result.effort_name, result.effort)} (*)"
     depths = ", ".join(f"recall@{depth} {found.recall:.4f}" for depth, found in result.recall_at.items())
     yield f"default effort: {effort}; {depths}; 5th percentile of recall@{result.k} {result.recall_p5:.2f}"
     if result.distance_ratio is not None:

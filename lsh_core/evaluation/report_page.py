@@ -13,6 +13,7 @@ from lsh_core.evaluation.drawings import Drawing
 from lsh_core.evaluation.evaluation_report import EvaluationReport
 from lsh_core.evaluation.number_format import per_cent, whole
 from lsh_core.evaluation.remedies import diagnose
+from lsh_core.models.effort import Effort
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -31,6 +32,7 @@ def report_page(result: EvaluationReport, drawings: Sequence[Drawing]) -> str:
         result=result,
         drawings={each.key: each for each in drawings},
         warnings=list(diagnose(result)),
+        own_effort="a scan of all rows" if result.effort is None else str(Effort(result.effort_name, result.effort)),
         depths=sorted(((int(depth), found) for depth, found in result.recall_at.items()), key=itemgetter(0)),
         health=result.health,
         counted=any(point.scored is not None for point in result.curve),

@@ -35,7 +35,7 @@ class SourceTruth:
 
     def first(self, queries: int) -> SourceTruth:
         """Return the truth of the first `queries` queries."""
-        return SourceTruth(self.queries.first(queries), self.known.first(queries), self.others)
+        return SourceTruth(self.queries.take(np.arange(queries)), self.known.first(queries), self.others)
 
     def complete(
         self, cluster: Cluster, index: str, field: VectorField, k: int, *, rows: int, scan: IndexScan | None = None
@@ -57,5 +57,5 @@ class SourceTruth:
         unknown = np.flatnonzero(~known.are_certain(k))
         if not len(unknown):
             return truth
-        found = true_neighbours(cluster, index, field, self.queries.some(unknown), k, rows=rows, scan=scan)
+        found = true_neighbours(cluster, index, field, self.queries.take(unknown), k, rows=rows, scan=scan)
         return truth.replaced(unknown, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -17,6 +18,7 @@ from lsh_core.knobs import Knob
 from lsh_core.metrics import metric_named
 from lsh_core.metrics.contract import Metric
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
+from lsh_core.models.effort import Effort
 from lsh_core.models.threads import one_blas_thread
 
 DTYPE = "float32"
@@ -89,7 +91,7 @@ class LSHModel(ABC):
     knobs: ClassVar[tuple[Knob, ...]] = ()
     """Arguments of ``__init__`` beside `metric` and `seed`."""
     effort_name: ClassVar[str]
-    """Unit of a query's effort: ``probes``, ``candidates`` or ``num_candidates``."""
+    """Unit of a query's effort: ``reach``, ``candidates`` or ``num_candidates``."""
     retrieval: ClassVar[str]
     """Name of the retrieval strategy: ``lists``, ``tables`` or ``graph``."""
     code_noun: ClassVar[str] = "tokens"
@@ -156,7 +158,7 @@ class LSHModel(ABC):
         return {}
 
     @abstractmethod
-    def default_effort(self, rows: int) -> int:
+    def default_effort(self, rows: int) -> float:
         """Return the effort of a query, in units of `effort_name`, for `rows` rows."""
 
     def resized(self, way: int) -> tuple[str, int] | None:
@@ -268,13 +270,13 @@ class LSHModel(ABC):
         return codes._replace(beyond_norm=beyond) if beyond else codes
 
     def probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        """Return the tokens to search for.
+        """Return the tokens to search for, as many for each query.
 
         Parameters
         ----------
         queries : (q, d) float32
         effort
-            Effort in units of `effort_name`.
+            Effort in whole numbers: lists, candidates or `num_candidates`.
 
         Returns
         -------
@@ -286,9 +288,26 @@ class LSHModel(ABC):
         """
         self._check_dims(queries, "probe")
         if effort < 1:
-            raise SettingsError(self.effort_name, effort, "must be at least 1")
+            raise SettingsError("effort", effort, "must be at least 1")
         with one_blas_thread():
             return self._probe(self._metric.prepare_queries(queries), effort)
+
+    def tokens_for(self, queries: Float32Array, effort: Effort) -> Sequence[Int64Array]:
+        """Return the tokens that a search with this effort asks for, by query.
+
+        Parameters
+        ----------
+        queries : (q, d) float32
+
+        Returns
+        -------
+        q arrays of int64
+
+        Raises
+        ------
+        SettingsError, ModelMismatchError, VectorError
+        """
+        return list(self.probe(queries, effort.whole))
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return the learned state: a document for JSON, and arrays for ``npy``.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.kmeans import nearest_centroid, row_blocks
+from lsh_core.models.soar import spilled_lists
 
 # Larger blocks of distances do not fit the second-level cache.
 BLOCK_DISTANCES = 2**18
@@ -30,6 +31,9 @@ class Distances(Protocol):
 
     def nearest_centre(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
         """Return the nearest of `centres` to each row, (n,) int64."""
+
+    def spilled(self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float) -> Int64Array:
+        """Choose lists of each row among its nearest; see :func:`lsh_core.models.soar.spilled_lists`."""
 
     def best_products(self, queries: Float32Array, count: int) -> Int64Array:
         """Return the lists with the largest products, largest first, (q, count) int64."""
@@ -83,6 +87,10 @@ class NumpyDistances:
     def nearest_centre(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
         """See :meth:`Distances.nearest_centre`."""
         return nearest_centroid(vectors, centres)
+
+    def spilled(self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float) -> Int64Array:
+        """See :meth:`Distances.spilled`."""
+        return spilled_lists(vectors, self._centroids, nearest, count=count, weight=weight)
 
     def best_products(self, queries: Float32Array, count: int) -> Int64Array:
         """See :meth:`Distances.best_products`."""

@@ -1,8 +1,8 @@
 """Model ``ivf``: inverted lists over k-means clusters.
 
 Each row is put into its nearest lists, and a query visits its nearest lists. J. Sivic and A. Zisserman, "Video Google",
-ICCV 2003 (inverted files over k-means words); Q. Chen et al., "SPANN", NeurIPS 2021 (rows on the border of lists go
-into several). Under dot the nearest lists of a query are those with the largest inner products.
+ICCV 2003 (inverted files over k-means words); P. Sun et al., "SOAR", NeurIPS 2023 (the further lists of a row; see
+:mod:`lsh_core.models.soar`). Under dot the nearest lists of a query are those with the largest inner products.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lsh_core import built_in
-from lsh_core.built_in import SPILL
+from lsh_core.built_in import SOAR, SPILL
 from lsh_core.errors import SettingsError
 from lsh_core.knobs import Knob
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
 from lsh_core.models.assignment import Groups, make_groups, nearest_lists
-from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.models.contract import RowCodes
 from lsh_core.models.distances import Distances, NumpyDistances
 from lsh_core.models.hierarchical import fit_centroids
-from lsh_core.models.probing import Probing
+from lsh_core.models.list_model import ListModel
+from lsh_core.models.soar import CANDIDATES
 from lsh_core.models.tensorflow_hashing import TensorFlowDistances
 
 logger = logging.getLogger(__name__)
@@ -31,53 +32,59 @@ logger = logging.getLogger(__name__)
 ALL_EXAMINED = 4096
 """Maximum of lists up to which each row is compared with all."""
 MIN_EXAMINED = 2048
-EXAMINED_SHARE = 8
-ROWS_PER_LIST = 12
-MAX_PROBES = 64
-PRODUCT_PROBES = 4
-SCORED_ROWS = 1000
+EXAMINED_SHARE = 12
+ROWS_PER_LIST = 5
+MANY_LISTS = 16_000
+"""Lists up to which there is one for each `ROWS_PER_LIST` rows."""
+MIN_LISTS_PER_ROOT, MAX_LISTS_PER_ROOT = 4, 32
+REACH, PRODUCT_REACH = 1.08, 1.3
 # 400,000 rows of 128 dimensions. With a unit-length copy and three copies of the centroids, a fit takes less than 700
 # MB.
 SAMPLE_BYTES = 400_000 * 128 * 4
-MIN_SAMPLE_ROWS_PER_LIST = 4
+MIN_ROWS_PER_LIST, MIN_SAMPLED_PER_LIST = 4, 8
+"""Rows of the sample for each list: where the sample is most of the rows, and where it is a small part of them."""
 SAMPLE_ROWS_PER_LIST = 25
 MIN_SAMPLE = 20_000
 
 
-class IVF(LSHModel):
+class IVF(ListModel):
     """Inverted lists over a k-means partition of space.
 
     Parameters
     ----------
     lists
-        Number of lists; default from the rows of the index, and at most one list per four rows of the sample. A sample
-        with fewer distinct rows makes fewer lists.
+        Number of lists; default from the rows of the index, and at most one list per four rows of the sample, or eight
+        if the sample is less than half of the rows. A sample with fewer distinct rows makes fewer lists.
     spill
-        Number of nearest lists that each row is in.
+        Number of lists that each row is in. The first is the nearest.
+    soar
+        Weight of SOAR in the choice of a row's further lists among its 16 nearest; 0 chooses the nearest.
     hash_backend
         Backend that encodes: ``"numpy"``, ``"tensorflow"`` or ``"auto"``; see :func:`lsh_core.backends.choose_backend`.
 
     Attributes
     ----------
     centroids_ : (lists_, d) float32, under ``dot`` (lists_, d + 1)
-    lists_, spill_
+    lists_, spill_, soar_
         Values that were used.
     group_centres_, group_lists_
         Two-level assignment of models beyond 4,096 lists (see :mod:`lsh_core.models.assignment`); absent in other
         models. It decides tokens, so it is part of the model.
+
+    Notes
+    -----
+    Under ``dot`` rows and centroids have one component more than queries, whose own is 0 (see
+    :mod:`lsh_core.metrics.dot`). That component of a residual changes no product with a query. It still counts in the
+    directions of SOAR, as it does in the distances: without it more rows are scored for the same recall.
     """
 
     name: ClassVar[str] = built_in.IVF.name
     summary: ClassVar[str] = built_in.IVF.summary
     knobs: ClassVar[tuple[Knob, ...]] = built_in.IVF.knobs
-    effort_name: ClassVar[str] = "probes"
-    retrieval: ClassVar[str] = "lists"
-    code_noun: ClassVar[str] = "lists"
-    max_touched: ClassVar[float] = 0.25
 
-    centroids_: Float32Array
     lists_: int
     spill_: int
+    soar_: float
 
     def __init__(
         self,
@@ -86,35 +93,29 @@ class IVF(LSHModel):
         seed: int = 0,
         lists: int | None = None,
         spill: int | None = None,
+        soar: float | None = None,
         hash_backend: str = "numpy",
     ) -> None:
         super().__init__(metric=metric, seed=seed)
         self.lists = lists
         self.spill = spill
+        self.soar = soar
         self.hash_backend = hash_backend
 
     @staticmethod
     def default_lists(rows: int) -> int:
-        """Return the number of lists: one per 12 rows, from 4·√rows to 16·√rows.
+        """Return the number of lists: one per 5 rows, at least 4·√rows, and at most 16,000 or 32·√rows.
 
-        With a spill of 4 a list has about 48 entries or more. Up to this number, more lists score fewer rows for the
-        same recall.
+        Up to this number, more lists score fewer rows for the same recall (figures: docs/decisions/models.md).
         """
         root = math.sqrt(rows)
-        return max(1, min(rows, round(max(4 * root, min(16 * root, rows / ROWS_PER_LIST)))))
+        most = min(max(MANY_LISTS, MAX_LISTS_PER_ROOT * root), rows / ROWS_PER_LIST)
+        return max(1, min(rows, round(max(MIN_LISTS_PER_ROOT * root, most))))
 
-    def default_effort(self, rows: int) -> int:
-        """Return the lists to visit for a recall@10 of about .97.
-
-        With a spill of 4 the default is √lists, at most 64; with a smaller spill it is larger. The visited lists hold
-        at least about a thousand rows, which cost next to nothing to score. Under ``dot`` four times as many are
-        visited, as the best rows are not close to the query. (Figures: docs/decisions/models.md.)
-        """
+    def default_effort(self, rows: int) -> float:
+        """Return the reach for a recall@10 of about .97; see docs/decisions/models.md."""
         self._check_fitted()
-        by_lists = min(MAX_PROBES, math.sqrt(self.lists_)) * SPILL / self.spill_
-        by_lists *= PRODUCT_PROBES if self._metric.by_product else 1
-        by_rows = self.lists_ * SCORED_ROWS / (max(1, rows) * self.spill_)
-        return min(self.lists_, math.ceil(max(by_lists, by_rows)))
+        return PRODUCT_REACH if self._metric.by_product else REACH
 
     def resized(self, way: int) -> tuple[str, int]:
         """See :class:`LSHModel`."""
@@ -132,25 +133,21 @@ class IVF(LSHModel):
         self._check_fitted()
         return self.spill_
 
-    @property
-    def token_count(self) -> int:
-        """One token for each list."""
-        self._check_fitted()
-        return self.lists_
-
     def _check_settings(self) -> None:
         super()._check_settings()
         if self.lists is not None and self.spill is not None and self.spill > self.lists:
             raise SettingsError("spill", self.spill, f"is more than the {self.lists} lists that there are")
 
     def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
-        lists = self.lists or min(self.default_lists(rows), max(1, len(sample) // MIN_SAMPLE_ROWS_PER_LIST))
+        needed = MIN_ROWS_PER_LIST if 2 * len(sample) > rows else MIN_SAMPLED_PER_LIST
+        lists = self.lists or min(self.default_lists(rows), max(1, len(sample) // needed))
         spill = SPILL if self.spill is None else self.spill
         self.centroids_ = fit_centroids(sample, lists, generator, spill)
         self.lists_ = len(self.centroids_)
         if self.lists_ < lists:
             logger.warning("the sample has %s distinct rows: %s lists instead of %s", self.lists_, self.lists_, lists)
         self.spill_ = min(self.lists_, spill)
+        self.soar_ = SOAR if self.soar is None else float(self.soar)
         if self.lists_ > ALL_EXAMINED:
             examined = max(MIN_EXAMINED, self.lists_ // EXAMINED_SHARE)
             groups = make_groups(self.centroids_, examined, generator)
@@ -160,7 +157,7 @@ class IVF(LSHModel):
         arrays: dict[str, Array] = {"centroids": self.centroids_}
         if self._groups is not None:
             arrays |= {"group_centres": self.group_centres_, "group_lists": self.group_lists_}
-        return {"lists": self.lists_, "spill": self.spill_}, arrays
+        return {"lists": self.lists_, "spill": self.spill_, "soar": self.soar_}, arrays
 
     @property
     def _groups(self) -> Groups | None:
@@ -170,26 +167,24 @@ class IVF(LSHModel):
     def _distances(self) -> Distances:
         return (TensorFlowDistances if self.backend_ == "tensorflow" else NumpyDistances)(self.centroids_)
 
-    @cached_property
-    def _probing(self) -> Probing:
-        return Probing(self.centroids_, by_product=self._metric.by_product)
-
     def _encode(self, vectors: Float32Array, near: int) -> RowCodes:
         groups = self._groups
         examined = self.lists_ if groups is None else groups.examined.shape[1]
-        near = min(near, examined)
-        if self._metric.by_product:
-            tokens = nearest_lists(self._distances, vectors, self.spill_, groups)
-            if not near:
-                return RowCodes(tokens, None)
+        near, candidates = min(near, examined), min(max(CANDIDATES, self.spill_), examined)
+        by_product = self._metric.by_product
+        nearest = nearest_lists(self._distances, vectors, candidates if by_product else max(near, candidates), groups)
+        tokens = self._spilled(vectors, nearest[:, :candidates])
+        if not near:
+            return RowCodes(tokens, None)
+        if by_product:
             # Lists that a query for the row visits. They come from the product with all lists: groups would find far
             # fewer of the largest products (.64 instead of .83 with 16 of 3,919 lists, text embeddings).
             queries = self._metric.prepare_queries(vectors[:, :-1])
             return RowCodes(tokens, self._distances.best_products(queries, near))
-        nearest = nearest_lists(self._distances, vectors, max(near, self.spill_), groups)
-        tokens = np.ascontiguousarray(nearest[:, : self.spill_])
-        return RowCodes(tokens, np.ascontiguousarray(nearest[:, :near]) if near else None)
+        return RowCodes(tokens, np.ascontiguousarray(nearest[:, :near]))
 
-    def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        lists, _ = self._probing.nearest(queries, min(effort, self.lists_))
-        return lists
+    def _spilled(self, vectors: Float32Array, nearest: Int64Array) -> Int64Array:
+        """Return the lists of each row, from its nearest lists."""
+        if self.spill_ == 1 or not self.soar_:
+            return np.ascontiguousarray(nearest[:, : self.spill_])
+        return self._distances.spilled(vectors, nearest, count=self.spill_, weight=self.soar_)

@@ -24,8 +24,11 @@ from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.registry import load_model
 from lsh_core.models.serialisation import Part, dump_array, join_parts, load_array, split_parts
 
-FORMAT = 2
-"""Format of a stored model. 1, of earlier versions, held the name of its model as ``kind``."""
+FORMAT = 3
+"""Format of a stored model; a model of another format is refused.
+
+Format 1 held the name of its model as ``kind``. Format 2 had no ``soar``.
+"""
 _ID_CHARACTERS = 12
 _MAX_LISTED = 1000
 

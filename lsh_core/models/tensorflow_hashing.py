@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsh_core.backends import load_tensorflow, whole_float32
-from lsh_core.metrics.vectors import squared_norms
+from lsh_core.metrics.vectors import MIN_SQUARED_LENGTH, squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.distances import compared_bits
 from lsh_core.models.kmeans import row_blocks
+from lsh_core.models.soar import MAX_LOSS
 
 BLOCK_NUMBERS = 2**22
 HALF_BITS = 16
@@ -36,6 +37,8 @@ class _Functions(NamedTuple):
     codes: Any
     nearest: Any
     smallest: Any
+    residuals: Any
+    next_list: Any
 
 
 def _tensorflow() -> Any:
@@ -66,7 +69,29 @@ def _functions() -> _Functions:
     def smallest(rows: Any, scaled: Any, norms: Any, count: Any) -> Any:
         return tf.math.top_k(-(tf.matmul(rows, scaled, transpose_b=True) + norms), count).indices
 
-    return _Functions(codes, nearest, smallest)
+    @tf.function(input_signature=[matrix, matrix, tf.TensorSpec([None, None], tf.int64)])  # type: ignore[untyped-decorator]
+    def residuals(rows: Any, centroids: Any, lists: Any) -> Any:
+        """Return the residuals of rows by their lists, (n, c, d), and their squared lengths, (n, c)."""
+        found = rows[:, tf.newaxis] - tf.gather(centroids, lists)
+        return found, tf.reduce_sum(tf.square(found), axis=2)
+
+    cube, flags = tf.TensorSpec([None, None, None], tf.float32), tf.TensorSpec([None, None], tf.bool)
+    weights = tf.TensorSpec([], tf.float32)
+
+    @tf.function(input_signature=[cube, matrix, flags, tf.TensorSpec([None], tf.int32), weights])  # type: ignore[untyped-decorator]
+    def next_list(found: Any, losses: Any, taken: Any, last: Any, weight: Any) -> Any:
+        """Return losses and taken lists after the choice of `last`, and the place of the list with the least loss."""
+        own = tf.gather(found, last, batch_dims=1)
+        squared = tf.reduce_sum(tf.square(own), axis=1, keepdims=True)
+        lengths = tf.sqrt(tf.where(squared >= MIN_SQUARED_LENGTH, squared, np.inf))
+        along = tf.linalg.matvec(found, own / lengths)
+        losses = losses + weight * tf.square(along)
+        taken = taken | (tf.range(tf.shape(taken)[1]) == last[:, tf.newaxis])
+        finite = tf.where(tf.math.is_finite(losses), losses, MAX_LOSS)
+        open_losses = tf.where(taken, np.float32(np.inf), finite)
+        return losses, taken, tf.math.top_k(-open_losses, 1).indices[:, 0]  # Of equal losses the first.
+
+    return _Functions(codes, nearest, smallest, residuals, next_list)
 
 
 class TensorFlowPlanes:
@@ -117,6 +142,7 @@ class TensorFlowDistances:
 
     def __init__(self, centroids: Float32Array) -> None:
         tf = _tensorflow()
+        self._centroids = tf.constant(centroids)
         self._scaled, self._norms = tf.constant(centroids * np.float32(-2.0)), tf.constant(squared_norms(centroids))
 
     def nearest(
@@ -139,6 +165,19 @@ class TensorFlowDistances:
         tf = _tensorflow()
         scaled, norms = tf.constant(centres * np.float32(-2.0)), tf.constant(squared_norms(centres))
         return self._smallest(vectors, scaled, norms, 1)[:, 0]
+
+    def spilled(self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float) -> Int64Array:
+        """See :meth:`lsh_core.models.distances.Distances.spilled`."""
+        tf = _tensorflow()
+        places = np.zeros((len(vectors), count), dtype=np.int64)
+        with whole_float32(tf):
+            for block in row_blocks(len(vectors), _block_rows(nearest.shape[1] * vectors.shape[1])):
+                found, losses = _functions().residuals(vectors[block], self._centroids, nearest[block])
+                taken, last = tf.zeros_like(losses, tf.bool), tf.zeros(losses.shape[0], tf.int32)
+                for step in range(1, count):
+                    losses, taken, last = _functions().next_list(found, losses, taken, last, weight)
+                    places[block, step] = last.numpy()
+        return np.take_along_axis(nearest, places, axis=1)
 
     def best_products(self, queries: Float32Array, count: int) -> Int64Array:
         """See :meth:`lsh_core.models.distances.Distances.best_products`."""

@@ -20,7 +20,9 @@ import numpy.typing as npt
 from lsh_core.errors import SettingsError
 from lsh_core.metrics import metric_named
 from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.models.effort import Effort
 from lsh_core.retrieval.client_query import client_query
+from lsh_core.retrieval.effort_scale import EffortScale, WholeNumbers
 from lsh_core.retrieval.query import (
     MAX_RESULTS,
     Filter,
@@ -67,6 +69,10 @@ class Retrieval(ABC):
     """Name in models, in ``_meta`` and in search results."""
     effort_unit: ClassVar[str]
     """Unit of the effort of a search."""
+    effort_scale: ClassVar[EffortScale] = WholeNumbers()
+    """Scale of the efforts in this unit."""
+    nested: ClassVar[bool] = False
+    """Whether a search finds all that a search with a smaller effort finds."""
     max_effort: ClassVar[int] = MAX_RESULTS
     """Maximum effort that the server accepts."""
     favours_own_rows: ClassVar[bool] = False
@@ -151,7 +157,7 @@ class Retrieval(ABC):
         tokens: Sequence[str],
         *,
         k: int,
-        effort: int,
+        effort: Effort,
         shards: int,
         query_filter: Filter | None = None,
         fields: Sequence[str] | None = None,
@@ -171,7 +177,7 @@ class Retrieval(ABC):
         id: str,
         *,
         k: int,
-        effort: int,
+        effort: Effort,
         shards: int,
         fields: Sequence[str] | None = None,
     ) -> Query:
@@ -181,7 +187,7 @@ class Retrieval(ABC):
         """
 
     @final
-    def can_look_up(self, effort: int | None) -> bool:
+    def can_look_up(self, effort: Effort | None) -> bool:
         """Return whether `by_id` finds as many neighbours as `by_vector`.
 
         A look-up compares by the server's similarity, so it needs a metric with server scores.
@@ -196,7 +202,7 @@ class Retrieval(ABC):
         return effort is None or self._stored_is_enough(effort)
 
     @abstractmethod
-    def _stored_is_enough(self, effort: int) -> bool:
+    def _stored_is_enough(self, effort: Effort) -> bool:
         """Return whether the stored codes of a row lead to as many neighbours as `effort`."""
 
     @final
@@ -234,22 +240,31 @@ class Retrieval(ABC):
 
     # Effort.
 
-    def effort_range(self, k: int, rows: int) -> tuple[int, int]:
+    def effort(self, value: float) -> Effort:
+        """Return a number in the unit of the strategy as an effort."""
+        return Effort(self.effort_unit, value)
+
+    def effort_range(self, k: int, rows: int) -> tuple[float, float]:
         """Return the minimum and maximum effort of a search for `k` of `rows` rows."""
         return min(k, rows), min(rows, self.max_effort)
 
-    def measured_range(self, k: int, rows: int, default: int) -> tuple[int, int]:
+    def measured_range(self, k: int, rows: int, default: float) -> tuple[float, float]:
         """Return the range of efforts to measure with indexed rows; `default` is the model's effort."""
         return self.effort_range(k, rows)
 
-    def checked_effort(self, effort: int) -> int:
+    @property
+    def effort_units(self) -> tuple[str, ...]:
+        """Units that a caller may set, the strategy's own first."""
+        return (self.effort_unit,)
+
+    def checked_effort(self, unit: str, value: float) -> Effort:
         """Return the effort of a caller; raise `SettingsError` outside the server's bounds."""
-        if not 1 <= effort <= self.max_effort:
-            raise SettingsError(self.effort_unit, effort, f"must be from 1 to {self.max_effort}")
-        return effort
+        if not 1 <= value <= self.max_effort:
+            raise SettingsError(unit, value, f"must be from 1 to {self.max_effort}")
+        return Effort(unit, value)
 
     @final
-    def effort_under_filter(self, effort: int, *, rows: int, passing: int, default: int) -> int | None:
+    def effort_under_filter(self, effort: Effort, *, rows: int, passing: int, default: float) -> Effort | None:
         """Return the effort under a filter that finds as many neighbours as `effort` without.
 
         Parameters
@@ -263,7 +278,7 @@ class Retrieval(ABC):
 
         Returns
         -------
-        int or None
+        Effort or None
             None: all rows that pass are scanned.
         """
         if passing <= EXACT_ROWS:
@@ -271,5 +286,5 @@ class Retrieval(ABC):
         return self._scaled_effort(effort, rows=rows, passing=passing, default=default)
 
     @abstractmethod
-    def _scaled_effort(self, effort: int, *, rows: int, passing: int, default: int) -> int | None:
+    def _scaled_effort(self, effort: Effort, *, rows: int, passing: int, default: float) -> Effort | None:
         """Return the effort under a filter for filters where a scan is slower."""

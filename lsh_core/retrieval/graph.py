@@ -11,6 +11,7 @@ import numpy.typing as npt
 import orjson
 
 from lsh_core.models.contract import LSHModel
+from lsh_core.models.effort import Effort
 from lsh_core.retrieval.contract import Retrieval
 from lsh_core.retrieval.query import Filter, Query, Target, Vector, by_vector, excluding, request_body
 
@@ -87,7 +88,7 @@ class Graph(Retrieval):
         tokens: Sequence[str],
         *,
         k: int,
-        effort: int,
+        effort: Effort,
         shards: int,
         query_filter: Filter | None = None,
         fields: Sequence[str] | None = None,
@@ -101,7 +102,7 @@ class Graph(Retrieval):
         id: str,
         *,
         k: int,
-        effort: int,
+        effort: Effort,
         shards: int,
         fields: Sequence[str] | None = None,
     ) -> Query:
@@ -109,11 +110,11 @@ class Graph(Retrieval):
         target = self.stored_vector(index, id)
         return self._search(target, excluding(id), k=k, effort=effort, fields=fields)
 
-    def _stored_is_enough(self, effort: int) -> bool:
+    def _stored_is_enough(self, effort: Effort) -> bool:
         """Return True: the graph needs the vector alone."""
         return True
 
-    def measured_range(self, k: int, rows: int, default: int) -> tuple[int, int]:
+    def measured_range(self, k: int, rows: int, default: float) -> tuple[float, float]:
         """Return the range that starts at the model's effort.
 
         Neighbours of indexed rows are easier to find: over 63,166 text embeddings, 12 candidates found .95 of the
@@ -123,15 +124,15 @@ class Graph(Retrieval):
         return min(maximum, default), maximum
 
     def _search(
-        self, target: Target, among: Filter | None, *, k: int, effort: int, fields: Sequence[str] | None
+        self, target: Target, among: Filter | None, *, k: int, effort: Effort, fields: Sequence[str] | None
     ) -> GraphQuery:
         """Return the search of the graph, which keeps `effort` rows per shard."""
-        kept = max(k, effort)
+        kept = max(k, effort.whole)
         knn: dict[str, Any] = {"field": self.graph_path, "k": k, "num_candidates": kept, **target}
         if among is not None:
             knn["filter"] = among
         return GraphQuery(request_body({"knn": knn}, k, fields), "graph", max_hits=kept)
 
-    def _scaled_effort(self, effort: int, *, rows: int, passing: int, default: int) -> int | None:
+    def _scaled_effort(self, effort: Effort, *, rows: int, passing: int, default: float) -> Effort | None:
         """Return the same effort: the server continues until enough rows pass."""
         return effort

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+from lsh_core.errors import SettingsError
 from lsh_core.models.contract import LSHModel, RowCodes
+from lsh_core.models.effort import Effort
+from lsh_core.models.reach import MAX_REACH, MAX_VISITED, MIN_REACH
+from lsh_core.retrieval.effort_scale import EffortScale, Reaches
 from lsh_core.retrieval.query import Filter, Query, Vector, all_of, by_vector, excluding
 from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.retrieval.tokens import TokenRetrieval
 
-MAX_TERMS = 65_536
-"""Maximum of tokens in one filter (``index.max_terms_count``)."""
+PROBES = "probes"
+"""Unit of a fixed number of lists."""
+MIN_MEASURED = 0.7
+"""Least reach that is measured: about one list."""
 LOOKUP_LISTS = 16
 """Nearest lists that are stored with each row."""
 
 
 @dataclass(frozen=True)
 class Lists(TokenRetrieval):
-    """Lists of rows, one token each; the effort is the number of probed lists.
+    """Lists of rows, one token each; the effort is the reach of a query, or its number of lists.
 
     Attributes
     ----------
@@ -35,8 +40,10 @@ class Lists(TokenRetrieval):
     """
 
     name: ClassVar[str] = "lists"
-    effort_unit: ClassVar[str] = "probes"
-    max_effort: ClassVar[int] = MAX_TERMS
+    effort_unit: ClassVar[str] = "reach"
+    effort_scale: ClassVar[EffortScale] = Reaches()
+    nested: ClassVar[bool] = True
+    max_effort: ClassVar[int] = MAX_VISITED
 
     lists: int = 0
     lookup_lists: int = 0
@@ -99,7 +106,7 @@ class Lists(TokenRetrieval):
         tokens: Sequence[str],
         *,
         k: int,
-        effort: int,
+        effort: Effort,
         shards: int,
         query_filter: Filter | None = None,
         fields: Sequence[str] | None = None,
@@ -115,7 +122,7 @@ class Lists(TokenRetrieval):
         id: str,
         *,
         k: int,
-        effort: int,
+        effort: Effort,
         shards: int,
         fields: Sequence[str] | None = None,
     ) -> Query:
@@ -124,19 +131,30 @@ class Lists(TokenRetrieval):
         among = all_of({"terms": {self.tokens_path: near}}, excluding(id))
         return self.scored_search(self.stored_vector(index, id), k=k, among=among, fields=fields, path="lists")
 
-    def _stored_is_enough(self, effort: int) -> bool:
-        """Return whether a row stores at least `effort` lists."""
-        return effort <= self.lookup_lists
+    def _stored_is_enough(self, effort: Effort) -> bool:
+        """Return False: a reach may be more lists than a row stores.
 
-    def effort_range(self, k: int, rows: int) -> tuple[int, int]:
-        """Return one list, and the maximum of lists in a filter."""
-        return 1, min(self.lists, MAX_TERMS)
+        The stored lists are for requests without a client.
+        """
+        return False
 
-    def checked_effort(self, effort: int) -> int:
-        """Return the effort of a caller, at most the number of lists."""
-        return super().checked_effort(min(effort, self.lists))
+    def effort_range(self, k: int, rows: int) -> tuple[float, float]:
+        """Return the least and the largest reach."""
+        return MIN_MEASURED, MAX_REACH
 
-    def _scaled_effort(self, effort: int, *, rows: int, passing: int, default: int) -> int | None:
-        """Scale the lists so that about as many matching rows are scored as without a filter."""
-        scaled = math.ceil(effort * rows / passing)
-        return scaled if scaled < min(self.lists, MAX_TERMS) else None
+    @property
+    def effort_units(self) -> tuple[str, ...]:
+        """The reach, or a fixed number of lists."""
+        return self.effort_unit, PROBES
+
+    def checked_effort(self, unit: str, value: float) -> Effort:
+        """Return the effort of a caller; more lists than there are become all lists."""
+        if unit == PROBES:
+            return super().checked_effort(unit, min(value, self.lists))
+        if not MIN_REACH <= value <= MAX_REACH:
+            raise SettingsError(unit, value, f"must be from {MIN_REACH:g} to {MAX_REACH:g}")
+        return self.effort(value)
+
+    def _scaled_effort(self, effort: Effort, *, rows: int, passing: int, default: float) -> Effort | None:
+        """Widen the reach so that about as many matching rows are scored as without a filter."""
+        return replace(effort, widening=rows / passing)

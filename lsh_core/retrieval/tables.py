@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from lsh_core.built_in import MAX_PARTS
 from lsh_core.metrics import metric_named
 from lsh_core.models.contract import LSHModel
+from lsh_core.models.effort import Effort
 from lsh_core.retrieval.query import MAX_RESULTS, Filter, Query, Target, Vector, by_vector, request_body
 from lsh_core.retrieval.token_format import TokenFormat
 from lsh_core.retrieval.tokens import TokenRetrieval
@@ -51,7 +52,7 @@ class Tables(TokenRetrieval):
         tokens: Sequence[str],
         *,
         k: int,
-        effort: int,
+        effort: Effort,
         shards: int,
         query_filter: Filter | None = None,
         fields: Sequence[str] | None = None,
@@ -71,7 +72,7 @@ class Tables(TokenRetrieval):
         id: str,
         *,
         k: int,
-        effort: int,
+        effort: Effort,
         shards: int,
         fields: Sequence[str] | None = None,
     ) -> Query:
@@ -90,7 +91,7 @@ class Tables(TokenRetrieval):
         target = self.stored_vector(index, id)
         return self._ranked({"more_like_this": alike}, target, k=k, effort=effort, shards=shards, fields=fields)
 
-    def _stored_is_enough(self, effort: int) -> bool:
+    def _stored_is_enough(self, effort: Effort) -> bool:
         """Return whether a search by the row's vector probes only its own tokens.
 
         ``hyperplane`` probes further buckets: .91 of the neighbours are found by a row's tokens, .96 by its vector.
@@ -98,10 +99,10 @@ class Tables(TokenRetrieval):
         return self.tokens_are_probes
 
     def _ranked(
-        self, shared: Filter, target: Target, *, k: int, effort: int, shards: int, fields: Sequence[str] | None
+        self, shared: Filter, target: Target, *, k: int, effort: Effort, shards: int, fields: Sequence[str] | None
     ) -> Query:
         """Return the search that scores the first rows by `shared`; rescore windows are per shard."""
-        window = max(math.ceil(effort / shards), k)
+        window = max(math.ceil(effort.whole / shards), k)
         rescored = {
             "window_size": window,
             "query": {
@@ -112,11 +113,11 @@ class Tables(TokenRetrieval):
         }
         return Query(request_body(shared, k, fields) | {"rescore": rescored}, "tables", window * shards, window)
 
-    def _scaled_effort(self, effort: int, *, rows: int, passing: int, default: int) -> int | None:
+    def _scaled_effort(self, effort: Effort, *, rows: int, passing: int, default: float) -> Effort | None:
         """Scale the candidates, since matching rows share fewer tokens, to at least the default.
 
         The measured curve holds for queries that lie among rows, not for queries far from all matching rows: with rows
         on one side of a plane, .92 of the neighbours are found at the scaled measured effort, .99 at the default.
         """
-        scaled = max(math.ceil(effort * rows / passing), default)
-        return scaled if scaled <= min(MAX_RESULTS, passing // _SCANNED) else None
+        scaled = max(math.ceil(effort.whole * rows / passing), default)
+        return self.effort(scaled) if scaled <= min(MAX_RESULTS, passing // _SCANNED) else None

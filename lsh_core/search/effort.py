@@ -6,39 +6,42 @@ Under a filter the chosen effort is then scaled by `lsh_core.retrieval.contract.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lsh_core.errors import SettingsError
+from lsh_core.models.effort import Effort
 from lsh_core.search.searchable_build import SearchableBuild
 
 
-def effort_asked_for(build: SearchableBuild, asked: Mapping[str, int]) -> int | None:
-    """Return the caller's effort in the unit of the build's strategy, or None.
+def effort_asked_for(build: SearchableBuild, asked: Mapping[str, float]) -> Effort | None:
+    """Return the caller's effort, or None.
 
     Parameters
     ----------
     asked
-        Efforts by their units; only the unit of the build's strategy is allowed.
+        Efforts by their units: one unit of the build's strategy.
 
     Raises
     ------
     SettingsError
-        The unit belongs to another strategy, or the effort is outside the bounds of the server.
+        A unit belongs to another strategy, two units are given, or the effort is outside the bounds of the server.
     """
     strategy = build.field.strategy
-    wanted = strategy.effort_unit
+    wanted = " or ".join(strategy.effort_units)
     for unit, value in asked.items():
-        if unit != wanted:
+        if unit not in strategy.effort_units:
             raise SettingsError(unit, value, f"index {build.index} has an {build.field.model} model: use {wanted}")
-    effort = asked.get(wanted)
-    return None if effort is None else strategy.checked_effort(effort)
+    if len(asked) > 1:
+        raise SettingsError(*list(asked.items())[1], f"is given beside {next(iter(asked))}: use {wanted}")
+    return next((strategy.checked_effort(unit, value) for unit, value in asked.items()), None)
 
 
-def effort_for_recall(build: SearchableBuild, recall: float | None) -> int | None:
+def effort_for_recall(build: SearchableBuild, recall: float | None) -> Effort | None:
     """Return the effort that was measured to reach `recall`; default: the build's target.
 
     Returns
     -------
-    int or None
+    Effort or None
         None: no measured effort reaches it, so all rows are scanned.
 
     Raises
@@ -47,16 +50,20 @@ def effort_for_recall(build: SearchableBuild, recall: float | None) -> int | Non
         A recall is requested, but the build was not measured.
     """
     if recall is None:
-        return build.field.effort if build.curve is None else build.curve.effort
+        return _effort(build, build.field.effort if build.curve is None else build.curve.effort)
     if build.curve is None:
         reason = (
             f"index {build.index} has no measured recall: build it again, or set {build.model.effort_name} yourself"
         )
         raise SettingsError("recall", recall, reason)
-    return build.curve.effort_for(recall)
+    return _effort(build, build.curve.effort_for(recall))
 
 
-def effort_for_recall_filtered(build: SearchableBuild, recall: float | None) -> int | None:
+def _effort(build: SearchableBuild, value: float | None) -> Effort | None:
+    return None if value is None else build.field.strategy.effort(value)
+
+
+def effort_for_recall_filtered(build: SearchableBuild, recall: float | None) -> Effort | None:
     """Return the effort for half the misses that `effort_for_recall` allows; None: a scan.
 
     If no measured effort is enough, the largest measured one is returned. The measured curve holds for queries that lie
@@ -69,4 +76,4 @@ def effort_for_recall_filtered(build: SearchableBuild, recall: float | None) -> 
         return effort
     wanted = (1 + (build.curve.target if recall is None else recall)) / 2
     more = build.curve.effort_for(wanted)
-    return max(effort, build.curve.points[-1].effort if more is None else more)
+    return replace(effort, value=max(effort.value, build.curve.points[-1].effort if more is None else more))

@@ -27,7 +27,7 @@ class CurvePoint:
         Number of measured queries.
     """
 
-    effort: int
+    effort: float
     recall: float
     recall_low: float
     recall_p5: float
@@ -57,14 +57,14 @@ class RecallCurve:
     k: int
     queries: int
     target: float
-    effort: int | None
+    effort: float | None
     points: tuple[CurvePoint, ...]
 
-    def effort_for(self, recall: float) -> int | None:
+    def effort_for(self, recall: float) -> float | None:
         """Return the smallest measured effort whose lower bound is at least `recall`, or None."""
         return next((point.effort for point in self.points if point.recall_low >= recall), None)
 
-    def at(self, effort: int | None) -> CurvePoint | None:
+    def at(self, effort: float | None) -> CurvePoint | None:
         """Return the measured figures at `effort`."""
         return next((point for point in self.points if point.effort == effort), None)
 

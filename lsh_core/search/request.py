@@ -72,9 +72,10 @@ class SearchRequest:
     fields
         Fields to return; None: all but the vectors.
     effort
-        One number under the unit of the index's model: ``probes``, lists to visit (``ivf``); ``candidates``, rows to
-        score exactly (``hyperplane``, ``subspace``); ``num_candidates``, rows kept by the search of each shard's graph
-        (``hnsw``). Default: the effort measured to reach the recall, and more under a filter.
+        One number under a unit of the index's model: ``reach``, which visits the lists at most so many times as far as
+        the tenth nearest, or ``probes``, a fixed number of lists (``ivf``); ``candidates``, rows to score exactly
+        (``hyperplane``, ``subspace``); ``num_candidates``, rows kept by the search of each shard's graph (``hnsw``).
+        Default: the effort measured to reach the recall, and more under a filter.
 
     Raises
     ------
@@ -115,7 +116,7 @@ class SearchRequest:
     recall: float | None = None
     exact: bool = False
     fields: Sequence[str] | None = None
-    effort: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    effort: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         checked = {
@@ -247,7 +248,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def request_of(arguments: Mapping[str, Any], effort: Mapping[str, int | None]) -> SearchRequest:
+def request_of(arguments: Mapping[str, Any], effort: Mapping[str, float | None]) -> SearchRequest:
     """Return the request for the arguments of a call; efforts of None are dropped."""
     return SearchRequest(**arguments, effort={unit: value for unit, value in effort.items() if value is not None})
 

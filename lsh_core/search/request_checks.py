@@ -12,7 +12,7 @@ from lsh_core.errors import ArgumentError, SettingsError
 from lsh_core.redaction import quoted
 from lsh_core.retrieval.query import MAX_RESULTS
 from lsh_core.search.filters.values import is_unicode
-from lsh_core.settings import EFFORT_UNITS
+from lsh_core.settings import EFFORT_UNITS, REACH
 
 MAX_MATCH_CHARACTERS = 10_000
 _DEFAULT_WEIGHT = 0.5
@@ -76,15 +76,18 @@ def checked_recall(recall: Any) -> float | None:
     return float(number)
 
 
-def checked_effort(effort: object) -> dict[str, int]:
+def checked_effort(effort: object) -> dict[str, float]:
+    """Return efforts by unit; raise an error for other units and for values that are no such numbers."""
     if not isinstance(effort, Mapping):
         raise ArgumentError("effort", effort, "must be a number by its unit, such as {'probes': 8}")
     for unit, value in effort.items():
         if unit not in EFFORT_UNITS:
             raise ArgumentError(str(unit), value, not_an_argument(str(unit)))
-        if not _is_whole(value):
+        if unit != REACH and not _is_whole(value):
             raise SettingsError(unit, value, "must be a whole number")
-    return {unit: int(value) for unit, value in effort.items()}
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise SettingsError(unit, value, "must be a number")
+    return {unit: float(value) if unit == REACH else int(value) for unit, value in effort.items()}
 
 
 def checked_names(argument: str, names: object) -> tuple[str, ...] | None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lsh_core.elastic.stored_vectors import vectors_of
 from lsh_core.errors import RowNotFoundError, SettingsError
 from lsh_core.metrics import metric_named
+from lsh_core.models.effort import Effort
 from lsh_core.retrieval.query import Filter, Query, Target, by_vector
 from lsh_core.search.effort import (
     effort_asked_for,
@@ -83,7 +84,7 @@ class Searcher:
         vector = self._encoded(build, request) if given is None else np.asarray(given, np.float32)
         return _Plan(request, effort, vector)
 
-    def _effort(self, build: SearchableBuild, request: SearchRequest) -> int | None:
+    def _effort(self, build: SearchableBuild, request: SearchRequest) -> Effort | None:
         """Return the requested or the sufficient effort; None: a scan of all rows that pass the filter."""
         if request.exact or request.match_weight == 1:  # With this weight nothing is searched by vector.
             return None
@@ -99,7 +100,7 @@ class Searcher:
         field = build.field
         return field.strategy.effort_under_filter(effort, rows=rows, passing=passing, default=field.effort)
 
-    def _vector_of_row(self, build: SearchableBuild, request: SearchRequest, effort: int | None) -> _Vector | None:
+    def _vector_of_row(self, build: SearchableBuild, request: SearchRequest, effort: Effort | None) -> _Vector | None:
         """Return the vector of a stored row; None if the server looks it up.
 
         A row stores the lists that its own query visits at the default effort. Another effort, or a filter, needs other
@@ -155,7 +156,7 @@ class _Plan:
     """A request with its effort (None: scan) and its vector (None: the server looks it up)."""
 
     request: SearchRequest
-    effort: int | None
+    effort: Effort | None
     vector: _Vector | None
 
     @property
@@ -199,7 +200,7 @@ def _tokens(build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[str]]:
     tokens: list[list[str]] = [[] for _ in plans]
     for effort in {plan.effort for plan in plans if plan.effort is not None and plan.vector is not None}:
         numbers = [n for n, plan in enumerate(plans) if plan.effort == effort and plan.vector is not None]
-        probed = build.model.probe(np.stack([plans[n].vector for n in numbers]), effort)  # type: ignore[misc]
+        probed = build.model.tokens_for(np.stack([plans[n].vector for n in numbers]), effort)  # type: ignore[misc]
         for n, row in zip(numbers, probed, strict=True):
             tokens[n] = build.field.tokens.words(row)
     return tokens

@@ -122,7 +122,7 @@ class VectorIndex:
         recall: float | None = None,
         exact: bool = False,
         fields: Sequence[str] | None = None,
-        **effort: int | None,
+        **effort: float | None,
     ) -> SearchResult:
         """Return the `k` nearest rows to a target and, optionally, to words.
 
@@ -134,7 +134,7 @@ class VectorIndex:
         vector
             (d,); or a whole `SearchRequest`, which describes each argument.
         **effort
-            ``probes=``, ``candidates=`` or ``num_candidates=``, as the model of the index counts its effort.
+            ``reach=``, ``probes=``, ``candidates=`` or ``num_candidates=``, as the model of the index counts effort.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class VectorIndex:
         recall: float | None = None,
         exact: bool = False,
         fields: Sequence[str] | None = None,
-        **effort: int | None,
+        **effort: float | None,
     ) -> Iterator[SearchResult]:
         """Yield the result for each of `vectors`, in order; sixteen queries in one Elasticsearch request.
 

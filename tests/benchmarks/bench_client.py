@@ -32,6 +32,7 @@ from lsh_core.elastic.bulk_requests import post_bulk
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
 from lsh_core.models.distances import smallest_gaps
+from lsh_core.models.effort import Effort
 from lsh_core.models.ivf import IVF
 from lsh_core.models.threads import one_blas_thread
 from lsh_core.search.results import Response, read_result
@@ -171,7 +172,9 @@ class Rival:
         strategy, searches, queries = build.field.strategy, [], []
         for vector, codes in zip(vectors, lists, strict=True):
             words = build.field.tokens.words(codes)
-            query = strategy.by_vector(vector.tolist(), words, k=K, effort=PROBES, shards=1, fields=())
+            query = strategy.by_vector(
+                vector.tolist(), words, k=K, effort=Effort("probes", PROBES), shards=1, fields=()
+            )
             dropped = ("stored_fields", "docvalue_fields")
             body = {name: value for name, value in query.body.items() if name not in dropped}
             searches += [{"index": INDEX, "allow_partial_search_results": False}, body]

@@ -16,7 +16,7 @@ import argparse
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -28,6 +28,7 @@ from lsh_core.backends import BACKENDS
 from lsh_core.exact.nearest_rows import exact_neighbours
 from lsh_core.metrics import metric_names
 from lsh_core.models import LSHModel, default_sample, load_model, make_model, model_names
+from lsh_core.models.effort import Effort
 
 TOKEN_MODELS = [kind for kind in model_names() if kind != "hnsw"]  # A graph is the server's: nothing to measure here.
 
@@ -42,6 +43,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", choices=TOKEN_MODELS, default=None, help="default: all")
     parser.add_argument("--lists", type=int)
     parser.add_argument("--spill", type=int)
+    parser.add_argument("--soar", type=float)
     parser.add_argument("--tables", type=int)
     parser.add_argument("--bits", type=int)
     parser.add_argument("--multiprobe", type=int)
@@ -98,7 +100,7 @@ def encode(
     return np.concatenate(chunks)
 
 
-def recall(tokens: np.ndarray, probes: np.ndarray, neighbours: np.ndarray, candidates: int | None) -> float:
+def recall(tokens: np.ndarray, probes: Sequence[np.ndarray], neighbours: np.ndarray, candidates: int | None) -> float:
     found = []
     for probe, wanted in zip(probes, neighbours, strict=True):
         if candidates is None:
@@ -127,18 +129,18 @@ def measure(model: LSHModel, rows: np.ndarray, queries: np.ndarray, options: arg
         figures[f"{backend} rows/s"] = len(rows) / figures[f"{backend} s"]
         figures[f"{backend} rows/s a core"] = len(rows) / figures[f"{backend} core-s"]
         figures[f"{backend} other tokens of a million"] = float(np.mean(others != tokens)) * 1e6
-    effort = model.default_effort(len(rows))
-    model.probe(queries[:1], effort)
+    effort = Effort(model.effort_name, model.default_effort(len(rows)))
+    model.tokens_for(queries[:1], effort)
     waits = []
     for place in range(len(queries)):
         started = time.perf_counter()
-        model.probe(queries[place : place + 1], effort)
+        model.tokens_for(queries[place : place + 1], effort)
         waits.append(time.perf_counter() - started)
     figures["probe ms p50"] = float(np.median(waits)) * 1000
-    figures[model.effort_name] = effort
+    figures[model.effort_name] = effort.value
     neighbours, _ = exact_neighbours(rows, queries, 10, model.metric)
-    candidates = None if model.retrieval == "lists" else effort
-    figures["recall@10"] = recall(tokens, model.probe(queries, effort), neighbours, candidates)
+    candidates = None if model.retrieval == "lists" else effort.whole
+    figures["recall@10"] = recall(tokens, model.tokens_for(queries, effort), neighbours, candidates)
     return figures
 
 

@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from own_servers import own_servers
 from processes import Processes
 
+from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.evaluation.ground_truth import GroundTruth
 from lsh_core.evaluation.measurement import lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
@@ -147,7 +148,7 @@ def write(
         writer.write_table(table, row_group_size=ROW_GROUP)
     assert writer is not None
     writer.close()
-    ids = [[f"row-{row:09d}" for row in found] for found in nearest.rows.tolist()]
+    ids = hash_ids([f"row-{row:09d}" for row in nearest.rows.ravel().tolist()]).reshape(*nearest.rows.shape, 2)
     return Dataset(str(folder), QuerySet(queries), GroundTruth(ids, nearest.distances))
 
 

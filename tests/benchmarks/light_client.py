@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import orjson
 
+from lsh_core.models.effort import Effort
 from lsh_core.search.queries import search_lines
 from lsh_core.search.searchable_build import SearchableBuild
 
@@ -114,10 +115,10 @@ def request(url: str, index: str, body: bytes) -> bytes:
     return _HEAD.format(host=urlsplit(url).netloc, length=len(lines)).encode() + lines
 
 
-def search_bodies(build: SearchableBuild, vectors: np.ndarray, *, k: int, effort: int) -> list[bytes]:
+def search_bodies(build: SearchableBuild, vectors: np.ndarray, *, k: int, effort: Effort) -> list[bytes]:
     """Return the JSON of a search for each of `vectors`, (q, d), as `VectorIndex.search` sends it without fields."""
     strategy, bodies = build.field.strategy, []
-    for vector, codes in zip(vectors, build.model.probe(vectors, effort), strict=True):
+    for vector, codes in zip(vectors, build.model.tokens_for(vectors, effort), strict=True):
         words = build.field.tokens.words(codes)
         query = strategy.by_vector(vector, words, k=k, effort=effort, shards=build.shards, fields=())
         bodies.append(search_lines(build.index, [query]).split(b"\n")[1])

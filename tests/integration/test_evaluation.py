@@ -165,7 +165,7 @@ def test_what_is_live_is_evaluated_and_reported(services: Services, tmp_path: Pa
     assert result.health.touched * ROWS == pytest.approx(at_default, rel=0.2)
     assert result.health.sizes[0] == result.health.largest[0].rows
     own = asdict(next(point for point in curve if point.effort == result.effort))  # The default effort is on it.
-    assert all(point["probes"] == point["effort"] for point in result.to_json()["curve"])
+    assert all(point["reach"] == point["effort"] for point in result.to_json()["curve"])
     assert {name: getattr(result, name) for name in own} == own
     assert result.target == 0.95
 
@@ -218,8 +218,9 @@ def test_searches_do_what_is_enough_for_a_recall(services: Services, tmp_path: P
     # Where too few were found all rows are scanned, but not if the caller says what is done.
     more = curve.effort_for(0.99)
     assert curve.effort < more  # type: ignore[operator]
-    assert scored(probes=curve.effort) <= scored() < ROWS / 2
-    assert scored(probes=more) <= scored(recall=0.99) < ROWS / 2
+    assert scored(reach=curve.effort) <= scored() < ROWS / 2
+    assert scored(reach=more) <= scored(recall=0.99) < ROWS / 2
     assert scored(recall=1.0) == ROWS  # No bound is that high: all rows are scanned.
     with pytest.raises(SettingsError, match="decides the effort"):
         searcher.search(STRANGERS[0], recall=0.9, probes=3)
+    assert scored(probes=1) < scored(probes=40) <= scored(probes=10_000) == ROWS

@@ -115,7 +115,7 @@ def test_more_neighbours_than_the_tokens_lead_to(searcher: VectorIndex) -> None:
 
 
 def test_an_effort_that_is_given_is_what_is_done(searcher: VectorIndex) -> None:
-    effort = {searcher.build.field.strategy.effort_unit: 1}
+    effort = {searcher.build.field.strategy.effort_units[-1]: 1}
     answers = list(searcher.search_many(VECTORS[ASKED], k=K, filter=passing("twenty"), fields=(), **effort))
     assert {answer.strategy for answer in answers} == {searcher.build.field.retrieval}
     if searcher.build.field.retrieval == "lists":

@@ -63,9 +63,9 @@ def client(one_node: Any) -> Any:
         yield client
 
 
-def effort(searcher: VectorIndex) -> dict[str, int]:
+def effort(searcher: VectorIndex) -> dict[str, float]:
     """What leads to as many rows as compete, without a scan of all; a search that is told it does no more."""
-    return {searcher.build.model.effort_name: {"ivf": 60, "hnsw": 150}.get(searcher.build.field.model, 600)}
+    return {"ivf": {"probes": 60}, "hnsw": {"num_candidates": 150}}.get(searcher.build.field.model, {"candidates": 600})
 
 
 def by_text(client: Elasticsearch, searcher: VectorIndex, among: dict[str, Any] | None = None) -> dict[str, float]:

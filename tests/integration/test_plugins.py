@@ -65,8 +65,8 @@ def test_a_model_of_a_package(services: Services, tmp_path: Path) -> None:
     assert neighbours.ids
 
     measured = evaluate(EvaluateSettings(name="plugged", rows=50), services)
-    assert (measured.model, measured.effort_name) == ("random_lists", "probes")
-    assert measured.curve[0].effort == 1
+    assert (measured.model, measured.effort_name) == ("random_lists", "reach")
+    assert measured.curve[0].effort == 0.7
 
 
 def test_a_metric_of_a_package(services: Services, tmp_path: Path) -> None:

@@ -9,15 +9,16 @@ import numpy as np
 
 from lsh_core.knobs import Knob
 from lsh_core.metrics.vectors import squared_norms
-from lsh_core.models import LSHModel, RowCodes
-from lsh_core.models.arrays import Array, Float32Array, Int64Array
+from lsh_core.models import RowCodes
+from lsh_core.models.arrays import Array, Float32Array
 from lsh_core.models.distances import smallest_gaps
 from lsh_core.models.kmeans import distinct_rows
+from lsh_core.models.list_model import ListModel
 
 SPILL = 2
 
 
-class RandomLists(LSHModel):
+class RandomLists(ListModel):
     """Inverted lists: each row goes to its nearest lists, a query visits those nearest to it."""
 
     name: ClassVar[str] = "random_lists"
@@ -26,12 +27,6 @@ class RandomLists(LSHModel):
         Knob("lists", "number of inverted lists", minimum=1, maximum=65_536, default="from rows"),
         Knob("spill", "nearest lists that each row is put into", minimum=1, maximum=16, default=f"{SPILL}"),
     )
-    effort_name: ClassVar[str] = "probes"
-    retrieval: ClassVar[str] = "lists"
-    code_noun: ClassVar[str] = "lists"
-    max_touched: ClassVar[float] = 0.25
-
-    centroids_: Float32Array
     spill_: int
 
     def __init__(
@@ -41,9 +36,9 @@ class RandomLists(LSHModel):
         self.lists = lists
         self.spill = spill
 
-    def default_effort(self, rows: int) -> int:
-        """Return a tenth of the lists, ten at least."""
-        return min(len(self.centroids_), max(10, len(self.centroids_) // 10))
+    def default_effort(self, rows: int) -> float:
+        """Return a reach that is wide enough for lists of very different sizes."""
+        return 1.3
 
     def resized(self, way: int) -> tuple[str, int]:
         """See :class:`LSHModel`."""
@@ -54,12 +49,6 @@ class RandomLists(LSHModel):
         """Lists that each row is in."""
         self._check_fitted()
         return self.spill_
-
-    @property
-    def token_count(self) -> int:
-        """Number of lists."""
-        self._check_fitted()
-        return len(self.centroids_)
 
     def _learn(self, sample: Float32Array, rows: int, generator: np.random.Generator) -> None:
         candidates = distinct_rows(sample)
@@ -76,7 +65,3 @@ class RandomLists(LSHModel):
             return RowCodes(tokens, None)
         queries = self._metric.prepare_queries(vectors[:, :-1]) if self._metric.by_product else vectors
         return RowCodes(tokens, self._probe(queries, near))
-
-    def _probe(self, queries: Float32Array, effort: int) -> Int64Array:
-        norms = None if self._metric.by_product else squared_norms(self.centroids_)
-        return smallest_gaps(queries, self.centroids_, norms, min(effort, len(self.centroids_)))

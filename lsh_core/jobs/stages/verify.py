@@ -123,7 +123,8 @@ def _warnings(
 ) -> Sequence[dict[str, str]]:
     if curve is None or documents < FEW_ROWS:
         return []
-    health = measure_health(services.cluster, build, effort=curve.effort)
+    effort = None if curve.effort is None else build.field.strategy.effort(curve.effort)
+    health = measure_health(services.cluster, build, effort=effort)
     return [] if health is None else [asdict(warning) for warning in health.warnings]
 
 

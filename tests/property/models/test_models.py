@@ -50,7 +50,8 @@ def test_ivf_encodes_and_probes_alike(sample, metric, lists, spill, probes):
 
     by_probe = -queries @ centroids.T if metric == "dot" else gaps(queries)
     rows = metric_named(metric).prepare_rows(sample, getattr(model, "longest_", None)).astype(np.float64)
-    for found, measures in ((codes.tokens, gaps(rows)), (codes.near, by_probe), (asked, by_probe)):
+    assert (np.diff(np.sort(codes.tokens, axis=1), axis=1) > 0).all()
+    for found, measures in ((codes.tokens[:, :1], gaps(rows)), (codes.near, by_probe), (asked, by_probe)):
         assert (np.sort(found, axis=1)[:, 1:] != np.sort(found, axis=1)[:, :-1]).all()
         chosen = np.take_along_axis(measures, found, axis=1)
         best = np.sort(measures, axis=1)[:, : found.shape[1]]

@@ -3,95 +3,123 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from lsh_core.evaluation.curve import efforts, measure_curve
+from lsh_core.evaluation.curve import RECALLS, measure_curve
 from lsh_core.evaluation.measurement import Measured, lower_bound
 from lsh_core.evaluation.query_set import default_queries
+from lsh_core.retrieval.effort_scale import Reaches, WholeNumbers
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.settings import queries_to_show
 
 
-def point(effort: int, recall: float, low: float | None = None) -> CurvePoint:
-    return CurvePoint(effort, recall, recall if low is None else low, 0.5, 10.0 * effort, 200)
+def point(effort: float, recall: float, low: float | None = None, queries: int = 2_000) -> CurvePoint:
+    return CurvePoint(effort, recall, recall if low is None else low, 0.5, 10.0 * effort, queries)
 
 
-def saturating(effort: int, half: float = 40) -> CurvePoint:
-    """A build that finds half of the neighbours at effort `half`, and nearly all at many times that."""
-    return point(effort, 1 - 0.5 ** (effort / half))
+class Build:
+    """A build with a known recall; the bound is below the mean as for queries that are drawn."""
+
+    def __init__(self, recall: Callable[[float], float], queries: int = 2_000, few: int = 500) -> None:
+        self.recall, self.queries, self.few = recall, queries, few
+        self.sketched: list[float] = []
+        self.measured: list[float] = []
+
+    def _point(self, effort: float, queries: int) -> CurvePoint:
+        found = self.recall(effort)
+        spread = math.sqrt(max(found * (1 - found), 1 / queries) / 3)
+        return point(effort, found, found - 1.645 * spread / math.sqrt(queries), queries)
+
+    def sketch(self, effort: float) -> CurvePoint:
+        self.sketched.append(effort)
+        return self._point(effort, self.few)
+
+    def measure(self, effort: float) -> CurvePoint:
+        self.measured.append(effort)
+        return self._point(effort, self.queries)
+
+    def curve(self, target: float = 0.95, **given: Any) -> RecallCurve:
+        settings = {"scale": WholeNumbers(), "least": 1, "most": 4_000, "guess": 80, "k": 10, "queries": self.queries}
+        return measure_curve(self.sketch, self.measure, target=target, **{**settings, **given})
+
+    def needed(self, recall: float, efforts: Iterable[float]) -> float:
+        """The smallest effort whose bound meets a recall."""
+        return next(effort for effort in efforts if self._point(effort, self.queries).recall_low >= recall)
 
 
-@given(st.integers(1, 50), st.integers(0, 20_000))
-def test_efforts_rise_to_the_greatest(least: int, more: int) -> None:
-    found = list(efforts(least, least + more))
-    assert (found[0], found[-1]) == (least, least + more)
-    assert all(one < other <= max(one + 1, math.ceil(1.51 * one)) for one, other in pairwise(found))
-    assert len(found) <= 2 + math.log(1 + more / least, 1.5) + 2
+def saturating(half: float) -> Callable[[float], float]:
+    return lambda effort: 1 - 0.5 ** (effort / half)
+
+
+def by_reach(effort: float) -> float:
+    """As 1,000,000 SIFT rows: half at .9, .95 at 1.05, .99 at 1.1."""
+    return 1 - 0.5 * 10 ** (-max(0.0, effort - 0.9) / 0.125)
 
 
 @pytest.mark.parametrize("target", [0.6, 0.9, 0.95, 0.99])
-def test_the_smallest_effort_that_is_enough_is_chosen_closely(target: float) -> None:
-    curve = measure_curve(saturating, saturating, least=1, most=4_000, guess=80, target=target, k=10, queries=200)
-    needed = math.ceil(40 * math.log(1 - target, 0.5))
-    assert curve.effort is not None
-    assert needed <= curve.effort <= needed * 1.14 + 1
+@pytest.mark.parametrize("half", [3, 40, 300])
+def test_the_smallest_effort_that_is_enough_is_chosen_closely(target: float, half: float) -> None:
+    build = Build(saturating(half))
+    curve = build.curve(target)
+    for recall in {target, *RECALLS}:
+        enough = curve.effort_for(recall)
+        assert enough is not None
+        needed = build.needed(recall, range(1, 4_000))
+        assert needed <= enough <= needed * 1.05 + 1
+    assert curve.effort == curve.effort_for(target)
     assert [each.effort for each in curve.points] == sorted({each.effort for each in curve.points})
-    assert sum(each.recall_low >= 0.995 for each in curve.points) <= 1 + 3 * (target > 0.98)  # It ends there.
-    assert curve.points[-1].recall_low >= 0.995
-    assert len(curve.points) < 25
+    assert len(build.sketched) <= 10
+    assert len(build.measured) <= (12 if half > 3 else 20)  # Few lists are tried one by one.
+
+
+@pytest.mark.parametrize("guess", [0.8, 1.05, 1.3])
+def test_a_reach_is_chosen_closely(guess: float) -> None:
+    build = Build(by_reach)
+    curve = build.curve(scale=Reaches(), least=0.7, most=100.0, guess=guess)
+    for recall in RECALLS:
+        enough = curve.effort_for(recall)
+        assert enough is not None
+        needed = build.needed(recall, np.arange(0.7, 2, 0.001))
+        assert needed <= enough + 1e-9 <= needed + 0.007
+    assert len(build.sketched) <= 14
+    assert len(build.measured) <= 8
 
 
 def test_what_is_never_enough_is_done_at_its_greatest() -> None:
-    def measure(effort: int) -> CurvePoint:
-        return point(effort, 0.4)
-
-    curve = measure_curve(measure, measure, least=10, most=500, guess=100, target=0.95, k=10, queries=9)
+    build = Build(lambda _: 0.4)
+    curve = build.curve(least=10, most=500, guess=100)
     assert curve.effort == 500
     assert curve.effort_for(0.95) is None
-    assert curve.effort_for(0.4) == 12
+    assert curve.effort_for(0.35) is not None
+    assert len(build.measured) <= 4 * 4
 
 
 def test_less_than_was_guessed_may_be_enough() -> None:
-    def measure(effort: int) -> CurvePoint:
-        return point(effort, 1.0)
-
-    curve = measure_curve(measure, measure, least=1, most=500, guess=100, target=0.95, k=10, queries=9)
-    assert [each.effort for each in curve.points] == [1, 3, 6, 12]
+    build = Build(lambda _: 1.0)
+    curve = build.curve(most=500, guess=100)
     assert curve.effort == 1
-    lists = measure_curve(measure, measure, least=1, most=3, guess=900, target=0.9, k=10, queries=9)
-    assert [each.effort for each in lists.points] == [1, 3]
+    assert build.measured == [1]
+    assert build.curve(most=3, guess=900).effort == 1
 
 
 def test_with_few_queries_the_curve_ends_where_nothing_is_missed() -> None:
-    asked = []
-
-    def sketch(effort: int) -> CurvePoint:
-        asked.append(effort)
-        return point(effort, min(1.0, effort / 100), 0.99 * min(1.0, effort / 100))
-
-    curve = measure_curve(sketch, sketch, least=1, most=5_000, guess=80, target=0.9, k=10, queries=20)
-    assert 100 <= max(asked) <= 160
-    assert curve.effort_for(0.99) == 100
-
-
-def test_what_no_bound_can_show_ends_where_nothing_is_missed() -> None:
-    def measure(effort: int) -> CurvePoint:
-        return point(effort, min(1.0, effort / 100), 0.9 * min(1.0, effort / 100))
-
-    curve = measure_curve(measure, measure, least=1, most=16_384, guess=80, target=0.95, k=10, queries=20)
+    build = Build(lambda effort: min(1.0, effort / 100), queries=20, few=20)
+    curve = build.curve(most=5_000)
     assert curve.effort is not None
-    assert 100 <= curve.effort <= 160
+    assert 90 <= curve.effort <= 160
+    assert max(build.sketched + build.measured) <= 160
 
 
 def test_what_a_sketch_holds_to_be_too_little_is_measured_with_all_before_it_is_said() -> None:
+    build = Build(lambda _: 0.97)
     curve = measure_curve(
-        lambda effort: point(effort, 0.94),
-        lambda effort: point(effort, 0.97, 0.96),
+        lambda effort: point(effort, 0.94, 0.93, 500),
+        build.measure,
+        scale=WholeNumbers(),
         least=10,
         most=500,
         guess=100,
@@ -104,20 +132,29 @@ def test_what_a_sketch_holds_to_be_too_little_is_measured_with_all_before_it_is_
 
 def test_a_sketch_tells_where_to_measure_and_the_bound_of_all_queries_decides() -> None:
     """A few queries say that 40 is enough; all of them, that it is not."""
-    asked = []
+    build = Build(lambda effort: 0.97 if effort >= 100 else 0.94)
+    curve = measure_curve(
+        lambda effort: point(effort, 0.999 if effort >= 40 else 0.5, 0.998 if effort >= 40 else 0.4, 500),
+        build.measure,
+        scale=WholeNumbers(),
+        least=1,
+        most=5_000,
+        guess=80,
+        target=0.95,
+        k=10,
+        queries=2_000,
+    )
+    at = {each.effort: each for each in curve.points}
+    assert 100 <= min(effort for effort in build.measured if at[effort].recall_low >= 0.95) <= 160
+    assert min(build.measured) >= 20  # What the few rule out is not measured with all.
 
-    def sketch(effort: int) -> CurvePoint:
-        return point(effort, 0.999 if effort >= 40 else 0.5, 0.9 if effort >= 40 else 0.4)
 
-    def measure(effort: int) -> CurvePoint:
-        asked.append(effort)
-        return point(effort, 0.97, 0.96 if effort >= 100 else 0.93)
-
-    curve = measure_curve(sketch, measure, least=1, most=5_000, guess=80, target=0.95, k=10, queries=9)
-    assert curve.effort is not None
-    assert 100 <= curve.effort <= 115
-    assert min(asked) >= 33  # What the few rule out is not measured with all.
-    assert curve.at(curve.effort) == point(curve.effort, 0.97, 0.96)
+def test_no_effort_is_measured_twice_for_any_curve() -> None:
+    for half in (1, 7, 90, 2_000, 100_000):
+        build = Build(saturating(half))
+        build.curve()
+        assert len(set(build.measured)) == len(build.measured)
+        assert len(set(build.sketched)) == len(build.sketched)
 
 
 def test_the_lower_bound_counts_and_not_the_mean() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import math
 
 import numpy as np
 import pytest
@@ -27,9 +26,12 @@ def test_impossible_knobs(knobs, setting, clustered):
     assert caught.value.setting == setting
 
 
-@pytest.mark.parametrize("rows", [64, 1000, 10_000, 63_666, 1_000_000, 50_000_000])
-def test_default_lists_stay_between_four_and_sixteen_roots(rows):
-    assert round(4 * math.sqrt(rows)) <= IVF.default_lists(rows) <= round(16 * math.sqrt(rows))
+@pytest.mark.parametrize(
+    ("rows", "lists"),
+    [(64, 32), (10_000, 2_000), (63_666, 12_733), (200_000, 16_000), (1_000_000, 32_000), (50_000_000, 226_274)],
+)
+def test_default_lists_by_rows(rows, lists):
+    assert IVF.default_lists(rows) == lists
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 20])
@@ -37,15 +39,9 @@ def test_tiny_indices_have_no_more_lists_than_rows(rows):
     assert 1 <= IVF.default_lists(rows) <= rows
 
 
-def test_default_probes_grow_where_less_is_spilled(clustered):
-    sample = clustered(3000)
-    probes = {spill: IVF(lists=400, spill=spill).fit(sample).default_effort(10**6) for spill in (1, 2, 4)}
-    assert probes == {1: 80, 2: 40, 4: 20}
-
-
-def test_small_indices_are_probed_whole(clustered):
-    model = IVF().fit(clustered(200))
-    assert model.default_effort(200) == model.lists_
+@pytest.mark.parametrize(("rows", "lists"), [(1_600, 320), (3_900, 500), (100_000, 250)])
+def test_a_small_sample_makes_few_lists(rows, lists, clustered):
+    assert IVF().fit(clustered(2_000), rows=rows).lists_ == lists
 
 
 def test_lists_come_in_the_order_of_distance(clustered):
@@ -86,12 +82,6 @@ def test_under_dot_the_near_lists_are_those_that_a_query_visits(lists, clustered
     assert not np.isin(codes.tokens[:, :1], codes.near).all()
 
 
-def test_under_dot_more_lists_are_probed(clustered):
-    sample = clustered(3000)
-    probes = [IVF(metric=metric, lists=400, spill=4).fit(sample).default_effort(10**6) for metric in ("l2", "dot")]
-    assert probes == [20, 80]
-
-
 def test_near_is_bounded_by_the_lists(clustered):
     near = IVF(lists=10).fit(clustered(500)).encode(clustered(3), near=32).near
     assert near is not None
@@ -102,8 +92,8 @@ def test_near_is_bounded_by_the_lists(clustered):
 def test_two_levels_give_nearly_the_exact_lists(clustered):
     sample = clustered(6000, clusters=200)
     model = IVF(lists=2048, spill=4).fit(sample)
-    tokens, exact = model.encode(sample).tokens, model.probe(sample, 4)
-    agree = [np.intersect1d(mine, right).size / 4 for mine, right in zip(tokens, exact, strict=True)]
+    found, exact = model.encode(sample, near=4).near, model.probe(sample, 4)
+    agree = [np.intersect1d(mine, right).size / 4 for mine, right in zip(found, exact, strict=True)]
     assert model.group_lists_.shape == (64, 1024)
     assert np.mean(agree) > 0.95
 

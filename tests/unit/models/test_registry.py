@@ -17,6 +17,7 @@ def test_none_means_the_default_whoever_it_is_for():
         "seed": 0,
         "lists": 7,
         "spill": None,
+        "soar": None,
         "hash_backend": "numpy",
     }
 

@@ -54,11 +54,11 @@ def test_rows_are_compared_in_the_client_by_a_metric_that_the_server_does_not_kn
     strategy = list_field(metric="l1").strategy
     for query in (
         strategy.exact(by_vector(VECTOR), k=7),
-        strategy.by_vector(VECTOR, ["Abcd01"], k=7, effort=1, shards=1),
+        strategy.by_vector(VECTOR, ["Abcd01"], k=7, effort=strategy.effort(1), shards=1),
     ):
         assert isinstance(query, ClientQuery)
         assert (query.vector, query.metric, query.k, query.body["size"]) == (tuple(VECTOR), "l1", 7, MAX_RESULTS)
-    assert not strategy.can_look_up(1)
+    assert not strategy.can_look_up(strategy.effort(1))
     assert not strategy.can_look_up(None)
 
 
@@ -70,8 +70,9 @@ def test_a_scan_looks_up_the_vector_of_a_row(strategy: Retrieval) -> None:
 @every_strategy
 @pytest.mark.parametrize("passing", [0, 1, EXACT_ROWS])
 def test_few_rows_are_scanned(strategy: Retrieval, passing: int) -> None:
-    assert strategy.effort_under_filter(8, rows=1_000_000, passing=passing, default=8) is None
-    assert strategy.effort_under_filter(8, rows=1_000_000, passing=1_000_000, default=8) == 8
+    effort = strategy.effort(8)
+    assert strategy.effort_under_filter(effort, rows=1_000_000, passing=passing, default=8) is None
+    assert strategy.effort_under_filter(effort, rows=1_000_000, passing=1_000_000, default=8) == effort
 
 
 @every_strategy
@@ -85,7 +86,7 @@ def test_few_rows_are_scanned(strategy: Retrieval, passing: int) -> None:
     ],
 )
 def test_fields_of_hits(strategy: Retrieval, fields: Any, source: Any) -> None:
-    wanted: dict[str, Any] = {"k": 1, "effort": 1, "shards": 1, "fields": fields}
+    wanted: dict[str, Any] = {"k": 1, "effort": strategy.effort(1), "shards": 1, "fields": fields}
     ids = {"stored_fields": "_none_", "docvalue_fields": ["airlsh.id"]} if source is False else {}
     for query in (strategy.by_vector(VECTOR, ["Abcd01"], **wanted), strategy.by_id("i", "r1", **wanted)):
         assert query.body["_source"] == source

@@ -33,7 +33,7 @@ def test_a_row_is_written_with_a_second_copy_of_its_vector_and_no_codes() -> Non
 
 
 def test_a_graph_is_asked_for_as_many_candidates_as_are_wanted() -> None:
-    query = GRAPH.by_vector(VECTOR, [], k=10, effort=150, shards=3, query_filter=FILTER)
+    query = GRAPH.by_vector(VECTOR, [], k=10, effort=GRAPH.effort(150), shards=3, query_filter=FILTER)
     assert query.body["query"]["knn"] == {
         "field": "airlsh.graph.v",
         "query_vector": VECTOR,
@@ -42,15 +42,18 @@ def test_a_graph_is_asked_for_as_many_candidates_as_are_wanted() -> None:
         "filter": FILTER,
     }
     assert (query.path, query.rows_scored(70)) == ("graph", None)
-    assert "filter" not in GRAPH.by_vector(VECTOR, [], k=10, effort=150, shards=3).body["query"]["knn"]
+    assert "filter" not in GRAPH.by_vector(VECTOR, [], k=10, effort=GRAPH.effort(150), shards=3).body["query"]["knn"]
 
 
 def test_a_graph_keeps_at_least_what_is_answered() -> None:
-    assert GRAPH.by_vector(VECTOR, [], k=200, effort=150, shards=1).body["query"]["knn"]["num_candidates"] == 200
+    assert (
+        GRAPH.by_vector(VECTOR, [], k=200, effort=GRAPH.effort(150), shards=1).body["query"]["knn"]["num_candidates"]
+        == 200
+    )
 
 
 def test_a_pool_is_what_the_graph_keeps_or_less() -> None:
-    query = GRAPH.by_vector(VECTOR, [], k=10, effort=150, shards=1)
+    query = GRAPH.by_vector(VECTOR, [], k=10, effort=GRAPH.effort(150), shards=1)
     for pool, size in ((100, 100), (2_000, 150)):
         pooled = query.pooled(pool)
         assert (pooled.body["size"], pooled.body["query"]["knn"]["k"]) == (size, size)
@@ -58,12 +61,12 @@ def test_a_pool_is_what_the_graph_keeps_or_less() -> None:
 
 
 def test_by_id_a_graph_needs_the_vector_alone() -> None:
-    query = GRAPH.by_id("airlsh-docs-b1", "r1", k=5, effort=70, shards=2)
+    query = GRAPH.by_id("airlsh-docs-b1", "r1", k=5, effort=GRAPH.effort(70), shards=2)
     knn = query.body["query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
     assert (knn["field"], knn["filter"], knn["num_candidates"]) == ("airlsh.graph.v", excluding("r1"), 70)
     assert query.path == "graph"
-    assert GRAPH.can_look_up(5_000)
+    assert GRAPH.can_look_up(GRAPH.effort(5_000))
 
 
 def test_no_smaller_effort_than_the_models_is_measured_with_rows_of_the_index() -> None:
@@ -74,4 +77,6 @@ def test_no_smaller_effort_than_the_models_is_measured_with_rows_of_the_index() 
 
 
 def test_a_graph_is_searched_until_enough_rows_pass() -> None:
-    assert GRAPH.effort_under_filter(150, rows=ROWS, passing=EXACT_ROWS + 1, default=150) == 150
+    assert GRAPH.effort_under_filter(GRAPH.effort(150), rows=ROWS, passing=EXACT_ROWS + 1, default=150) == GRAPH.effort(
+        150
+    )

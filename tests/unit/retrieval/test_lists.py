@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import SettingsError
+from lsh_core.models.effort import Effort
 from lsh_core.models.ivf import IVF
-from lsh_core.retrieval.lists import LOOKUP_LISTS, MAX_TERMS, Lists
+from lsh_core.models.reach import MAX_REACH
+from lsh_core.retrieval.lists import LOOKUP_LISTS, MIN_MEASURED, Lists
 from lsh_core.retrieval.query import excluding
 from tests.fakes.vector_fields import list_field
 
@@ -56,7 +58,7 @@ def test_rows_are_encoded_with_as_many_lists_as_are_stored() -> None:
 
 
 def test_lists_are_a_filter_and_the_rest_is_exact() -> None:
-    query = LISTS.by_vector(VECTOR, ["Abcd01", "Abcd07"], k=10, effort=2, shards=3)
+    query = LISTS.by_vector(VECTOR, ["Abcd01", "Abcd07"], k=10, effort=Effort("probes", 2), shards=3)
     assert query.body == {
         "query": {
             "knn": {
@@ -75,12 +77,12 @@ def test_lists_are_a_filter_and_the_rest_is_exact() -> None:
 
 
 def test_a_filter_holds_for_every_row_that_is_scored() -> None:
-    body = LISTS.by_vector(VECTOR, ["Abcd01"], k=1, effort=1, shards=1, query_filter=FILTER).body
+    body = LISTS.by_vector(VECTOR, ["Abcd01"], k=1, effort=Effort("reach", 1.0), shards=1, query_filter=FILTER).body
     assert body["query"]["knn"]["filter"] == {"bool": {"filter": [{"terms": {"airlsh.tokens.v": ["Abcd01"]}}, FILTER]}}
 
 
 def test_by_id_the_server_looks_both_up_and_leaves_the_row_out() -> None:
-    query = LISTS.by_id("airlsh-docs-b1", "r1", k=5, effort=7, shards=2)
+    query = LISTS.by_id("airlsh-docs-b1", "r1", k=5, effort=Effort("probes", 7), shards=2)
     knn = query.body["query"]["knn"]
     assert knn["query_vector_builder"] == {"lookup": {"index": "airlsh-docs-b1", "id": "r1", "path": "v"}}
     assert knn["filter"]["bool"]["filter"] == [
@@ -92,29 +94,33 @@ def test_by_id_the_server_looks_both_up_and_leaves_the_row_out() -> None:
     assert (query.path, query.rows_scored(70)) == ("lists", 70)
 
 
-@pytest.mark.parametrize(("effort", "enough"), [(1, True), (2, True), (3, False)])
-def test_as_many_lists_are_looked_up_as_are_stored(effort: int, enough: bool) -> None:
-    assert LISTS.can_look_up(effort) is enough
+def test_the_stored_lists_of_a_row_are_too_few_for_a_reach() -> None:
+    assert not LISTS.can_look_up(Effort("reach", 0.8))
+    assert LISTS.can_look_up(None)
 
 
-def test_the_effort_is_from_one_list_to_all() -> None:
-    assert LISTS.effort_unit == "probes"
-    assert LISTS.effort_range(10, ROWS) == LISTS.measured_range(10, ROWS, 8) == (1, 100)
-    assert list_field(lists=100_000).strategy.effort_range(10, ROWS) == (1, MAX_TERMS)
+def test_the_effort_is_a_reach() -> None:
+    assert LISTS.effort_unit == "reach"
+    assert LISTS.effort(1.05) == Effort("reach", 1.05)
+    assert LISTS.effort_range(10, ROWS) == LISTS.measured_range(10, ROWS, 1.1) == (MIN_MEASURED, MAX_REACH)
+    assert LISTS.nested
 
 
-def test_to_visit_more_lists_than_there_are_is_to_visit_all() -> None:
-    assert LISTS.checked_effort(7) == 7
-    assert LISTS.checked_effort(1_000_000) == 100
+def test_a_caller_gives_a_reach_or_a_number_of_lists() -> None:
+    assert LISTS.effort_units == ("reach", "probes")
+    assert LISTS.checked_effort("reach", 1.25) == Effort("reach", 1.25)
+    assert LISTS.checked_effort("probes", 7) == Effort("probes", 7)
+    assert LISTS.checked_effort("probes", 1_000_000) == Effort("probes", 100)
+    for value in (0.05, 101.0, float("nan")):
+        with pytest.raises(SettingsError, match=r"reach=.*: must be from 0.1 to 100"):
+            LISTS.checked_effort("reach", value)
     with pytest.raises(SettingsError, match="from 1 to 65536"):
-        LISTS.checked_effort(0)
+        LISTS.checked_effort("probes", 0)
     with pytest.raises(SettingsError, match="from 1 to 65536"):
-        list_field(lists=100_000).strategy.checked_effort(70_000)
+        list_field(lists=100_000).strategy.checked_effort("probes", 70_000)
 
 
-@pytest.mark.parametrize(
-    ("passing", "probes"),
-    [(ROWS, 8), (ROWS // 2, 16), (ROWS // 3, 25), (ROWS // 10, 80), (ROWS // 12, 97), (ROWS * 8 // 100, None)],
-)
-def test_as_many_rows_that_pass_are_scored_as_without_a_filter(passing: int, probes: int | None) -> None:
-    assert LISTS.effort_under_filter(8, rows=ROWS, passing=passing, default=8) == probes
+@pytest.mark.parametrize(("passing", "widening"), [(ROWS, 1.0), (ROWS // 2, 2.0), (ROWS // 10, 10.0)])
+def test_as_many_rows_that_pass_are_scored_as_without_a_filter(passing: int, widening: float) -> None:
+    effort = LISTS.effort_under_filter(Effort("reach", 1.1), rows=ROWS, passing=passing, default=1.0)
+    assert effort == Effort("reach", 1.1, widening)

@@ -26,5 +26,5 @@ def test_a_model_that_counts_another_effort_is_refused() -> None:
     class Ranked(IVF):
         retrieval = "tables"
 
-    with pytest.raises(SettingsError, match=r"counts effort in probes, but is searched by tables, .* candidates"):
+    with pytest.raises(SettingsError, match=r"counts effort in reach, but is searched by tables, .* candidates"):
         retrieval_of(Ranked)

@@ -26,7 +26,7 @@ def test_the_tokens_of_a_row_lead_to_its_neighbours_where_a_query_has_the_same(
 ) -> None:
     parameters = Tables.parameters_of(model.fit(SAMPLE), "ab" * 32)
     assert parameters["token_prefix"] == "q6ur"
-    assert table_field(**parameters).strategy.can_look_up(5_000) is enough
+    assert table_field(**parameters).strategy.can_look_up(TABLES.effort(5_000)) is enough
 
 
 def test_only_tokens_are_mapped_and_nothing_is_sorted() -> None:
@@ -42,7 +42,7 @@ def test_a_row_is_written_with_its_tokens() -> None:
 
 
 def test_rows_are_ranked_by_shared_tokens_and_rescored_exactly() -> None:
-    query = TABLES.by_vector(VECTOR, ["Abcd01", "Abcd07"], k=10, effort=100, shards=1)
+    query = TABLES.by_vector(VECTOR, ["Abcd01", "Abcd07"], k=10, effort=TABLES.effort(100), shards=1)
     assert query.body["query"] == {
         "bool": {
             "should": [{"term": {"airlsh.tokens.v": "Abcd01"}}, {"term": {"airlsh.tokens.v": "Abcd07"}}],
@@ -62,7 +62,7 @@ def test_rows_are_ranked_by_shared_tokens_and_rescored_exactly() -> None:
     [(100, 1, 10, 100), (100, 3, 10, 34), (100, 50, 10, 10), (5, 1, 10, 10), (10_000, 1, 10_000, 10_000), (1, 1, 1, 1)],
 )
 def test_candidates_are_a_total_and_the_window_is_a_shards(effort: int, shards: int, k: int, window: int) -> None:
-    query = TABLES.by_vector(VECTOR, ["Abcd01"], k=k, effort=effort, shards=shards)
+    query = TABLES.by_vector(VECTOR, ["Abcd01"], k=k, effort=TABLES.effort(effort), shards=shards)
     assert query.body["rescore"]["window_size"] == window
     assert query.body["rescore"]["query"]["rescore_query"]["knn"]["k"] == window
     assert query.body["size"] == k <= window
@@ -71,13 +71,13 @@ def test_candidates_are_a_total_and_the_window_is_a_shards(effort: int, shards: 
 
 
 def test_a_filter_does_not_score() -> None:
-    body = TABLES.by_vector(VECTOR, ["Abcd01"], k=1, effort=1, shards=1, query_filter=FILTER).body
+    body = TABLES.by_vector(VECTOR, ["Abcd01"], k=1, effort=TABLES.effort(1), shards=1, query_filter=FILTER).body
     assert body["query"]["bool"]["filter"] == [FILTER]
     assert body["query"]["bool"]["minimum_should_match"] == 1  # A filter alone would make the tokens optional.
 
 
 def test_by_id_words_rank_as_more_like_this_does() -> None:
-    query = TABLES.by_id("airlsh-docs-b1", "r1", k=5, effort=70, shards=2)
+    query = TABLES.by_id("airlsh-docs-b1", "r1", k=5, effort=TABLES.effort(70), shards=2)
     alike = query.body["query"]["more_like_this"]
     assert (alike["fields"], alike["like"]) == (["airlsh.tokens.v"], [{"_index": "airlsh-docs-b1", "_id": "r1"}])
     assert {alike[each] for each in ("min_term_freq", "min_doc_freq", "minimum_should_match")} == {1}
@@ -92,9 +92,9 @@ def test_the_effort_is_from_what_is_wanted_to_what_the_server_ranks() -> None:
     assert TABLES.effort_unit == "candidates"
     assert TABLES.effort_range(10, ROWS) == TABLES.measured_range(10, ROWS, 500) == (10, 10_000)
     assert TABLES.effort_range(10, 5) == (5, 5)
-    assert TABLES.checked_effort(10_000) == 10_000
+    assert TABLES.checked_effort("candidates", 10_000) == TABLES.effort(10_000)
     with pytest.raises(SettingsError, match="from 1 to 10000"):
-        TABLES.checked_effort(10_001)
+        TABLES.checked_effort("candidates", 10_001)
 
 
 @pytest.mark.parametrize(
@@ -113,4 +113,5 @@ def test_the_effort_is_from_what_is_wanted_to_what_the_server_ranks() -> None:
 def test_candidates_under_a_filter_are_more_and_no_fewer_than_the_default(
     effort: int, rows: int, passing: int, candidates: int | None
 ) -> None:
-    assert TABLES.effort_under_filter(effort, rows=rows, passing=passing, default=500) == candidates
+    scaled = TABLES.effort_under_filter(TABLES.effort(effort), rows=rows, passing=passing, default=500)
+    assert scaled == (None if candidates is None else TABLES.effort(candidates))

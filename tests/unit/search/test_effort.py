@@ -6,6 +6,7 @@ import pytest
 from lsh_core.builds.mapping import BuildMeta, VectorField
 from lsh_core.errors import SettingsError
 from lsh_core.models.contract import LSHModel
+from lsh_core.models.effort import Effort
 from lsh_core.models.hnsw import HNSW
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.ivf import IVF
@@ -35,9 +36,15 @@ GRAPH = build_of(graph_field(effort=150), HNSW().fit(SAMPLE))
 
 def test_what_is_asked_for_is_taken_in_the_models_unit() -> None:
     assert effort_asked_for(LISTS, {}) is None
-    assert effort_asked_for(LISTS, {"probes": 3}) == 3
-    assert effort_asked_for(TABLES, {"candidates": 3}) == 3
-    assert effort_asked_for(GRAPH, {"num_candidates": 10_000}) == 10_000
+    assert effort_asked_for(LISTS, {"reach": 1.1}) == Effort("reach", 1.1)
+    assert effort_asked_for(LISTS, {"probes": 3}) == Effort("probes", 3)
+    assert effort_asked_for(TABLES, {"candidates": 3}) == Effort("candidates", 3)
+    assert effort_asked_for(GRAPH, {"num_candidates": 10_000}) == Effort("num_candidates", 10_000)
+
+
+def test_one_unit_at_a_time() -> None:
+    with pytest.raises(SettingsError, match="probes=3: is given beside reach: use reach or probes"):
+        effort_asked_for(LISTS, {"reach": 1.1, "probes": 3})
 
 
 @pytest.mark.parametrize(
@@ -49,13 +56,16 @@ def test_what_is_asked_for_is_taken_in_the_models_unit() -> None:
         (GRAPH, "candidates", 3),
         (LISTS, "efforts", 3),
         (LISTS, "probes", 0),
+        (LISTS, "reach", 0.01),
+        (LISTS, "reach", 1_000.0),
+        (TABLES, "reach", 1.1),
         (TABLES, "candidates", 0),
         (TABLES, "candidates", 10_001),
         (GRAPH, "num_candidates", 0),
         (GRAPH, "num_candidates", 10_001),
     ],
 )
-def test_another_unit_or_no_such_effort(build: SearchableBuild, unit: str, effort: int) -> None:
+def test_another_unit_or_no_such_effort(build: SearchableBuild, unit: str, effort: float) -> None:
     with pytest.raises(SettingsError) as caught:
         effort_asked_for(build, {unit: effort})
     assert (caught.value.setting, caught.value.value) == (unit, effort)
@@ -71,6 +81,7 @@ def test_under_a_filter_half_as_many_misses_are_allowed(
     points = [CurvePoint(effort, low + 0.01, low, 0.5, 10.0, 200) for effort, low in BOUNDS.items()]
     curve = RecallCurve(10, 200, 0.9, 12, tuple(points))
     build = build_of(list_field(effort=8), LISTS.model, curve)
-    assert effort_for_recall(build, recall) == plain
-    assert effort_for_recall_filtered(build, recall) == filtered
-    assert effort_for_recall_filtered(LISTS, None) == effort_for_recall(LISTS, None) == 8  # It was not measured.
+    wanted = [None if each is None else Effort("reach", each) for each in (plain, filtered)]
+    assert [effort_for_recall(build, recall), effort_for_recall_filtered(build, recall)] == wanted
+    for unmeasured in (effort_for_recall, effort_for_recall_filtered):
+        assert unmeasured(LISTS, None) == Effort("reach", 8)

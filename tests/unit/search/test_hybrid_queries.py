@@ -17,7 +17,7 @@ TOLD_BY_ALL = {"bool": {"must": [{"match_all": {}}], "should": [NAMED_WORDS]}}
 
 
 def vector_query(field: Any, *, k: int = 10, effort: int = 300, shards: int = 2) -> Query:
-    return field.strategy.by_vector(VECTOR, ["Abcd01"], k=k, effort=effort, shards=shards)
+    return field.strategy.by_vector(VECTOR, ["Abcd01"], k=k, effort=field.strategy.effort(effort), shards=shards)
 
 
 def test_words_are_the_value_of_a_match() -> None:

@@ -52,7 +52,9 @@ def test_what_is_given_is_not_changed() -> None:
     tokens = ["Abcd01"]
     for field in (LISTS, TABLES, GRAPH):
         asked: dict[str, Any] = {"k": 1, "query_filter": query_filter}
-        field.strategy.by_vector(VECTOR, tokens, effort=1, shards=1, **asked).body["query"].clear()
+        field.strategy.by_vector(VECTOR, tokens, effort=field.strategy.effort(1), shards=1, **asked).body[
+            "query"
+        ].clear()
         field.strategy.exact(by_vector(VECTOR), **asked).body["query"].clear()
     assert query_filter == FILTER
     assert tokens == ["Abcd01"]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import ModelMismatchError, RowNotFoundError
+from lsh_core.models.effort import Effort
 from lsh_core.retrieval.query import Query
 from lsh_core.search.live_index import AliasMoved, Ask
 from lsh_core.search.request import SearchRequest
@@ -32,15 +33,15 @@ PACKED = {"v": [base64.b64encode(np.array(VECTOR, ">f4").tobytes()).decode()]}
 class Model:
     """Probes every list that there is, and remembers how many vectors at a time."""
 
-    effort_name = "probes"
+    effort_name = "reach"
     token_count = 4
 
     def __init__(self) -> None:
-        self.probed: list[tuple[int, int]] = []
+        self.probed: list[tuple[int, Effort]] = []
 
-    def probe(self, vectors: np.ndarray, effort: int) -> np.ndarray:
+    def tokens_for(self, vectors: np.ndarray, effort: Effort) -> list[np.ndarray]:
         self.probed.append((len(vectors), effort))
-        return np.zeros((len(vectors), effort), np.int64)
+        return [np.zeros(effort.whole, np.int64)] * len(vectors)
 
 
 def build_named(name: str, **changes: Any) -> SearchableBuild:
@@ -112,10 +113,11 @@ def test_requests_of_every_kind_are_sent_together() -> None:
 
 
 def test_vectors_of_one_effort_are_probed_together() -> None:
-    asked = [SearchRequest(VECTOR, k=1, effort={"probes": each}) for each in (2, 3, 2)]
+    units = ("probes", "probes", "probes", "reach")
+    asked = [SearchRequest(VECTOR, k=1, effort={unit: each}) for unit, each in zip(units, (2, 3, 2, 2), strict=True)]
     _, _, index = search(*asked)
     model: Any = index.live.model
-    assert sorted(model.probed) == [(1, 3), (2, 2)]
+    assert set(model.probed) == {(1, Effort("probes", 3)), (2, Effort("probes", 2)), (1, Effort("reach", 2.0))}
 
 
 @pytest.mark.parametrize(("weight", "fusion"), [(None, "weighted"), (0.01, "weighted"), (None, "rrf")])
@@ -165,8 +167,8 @@ def test_exact_is_one_scan() -> None:
 
 
 def test_a_row_is_looked_up_by_the_server_where_that_is_enough() -> None:
-    sent, _, index = search(SearchRequest(id="x", k=1), lookup_lists=8)
-    assert sent == [["lists"]]
+    sent, _, index = search(SearchRequest(id="x", k=1, exact=True))
+    assert sent == [["exact"]]
     assert index.looked_up == [["x"]]
 
 

@@ -1,0 +1,45 @@
+"""Measures several efforts of a build with the same queries."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lsh_core.evaluation.ground_truth import GroundTruth
+from lsh_core.evaluation.measurement import Measured, measure
+from lsh_core.evaluation.query_set import QuerySet
+from lsh_core.search.recall_curve import CurvePoint
+from lsh_core.search.vector_index import VectorIndex
+
+ALWAYS_ASKED = 200
+"""Queries that are asked with each effort; the mean of scored rows is theirs."""
+
+
+class RisingRecall:
+    """Recall of a build by effort.
+
+    Lists find all that they find with a smaller effort, and score it exactly. So a query that found all its neighbours
+    is not asked again with a larger effort.
+
+    Parameters
+    ----------
+    queries, truth
+        Queries and their true neighbours, in the same order.
+    """
+
+    def __init__(self, searcher: VectorIndex, queries: QuerySet, truth: GroundTruth) -> None:
+        self._searcher, self._queries, self._truth = searcher, queries, truth
+        self._nested = searcher.build.field.strategy.nested
+        self._complete = np.full(len(queries), np.inf)
+
+    def at(self, effort: float, queries: int | None = None) -> CurvePoint:
+        """Return the figures of one effort, by the first `queries` queries or by all."""
+        count = min(queries or len(self._queries), len(self._queries))
+        asked = np.arange(count)
+        if self._nested:
+            asked = asked[(asked < ALWAYS_ASKED) | (self._complete[:count] > effort)]
+        found = measure(self._searcher, self._queries.take(asked), self._truth.take(asked), effort)
+        recall = np.ones(count)
+        recall[asked] = found.recall
+        complete = asked[found.recall == 1]
+        self._complete[complete] = np.minimum(self._complete[complete], effort)
+        return Measured(recall, found.scored[: min(count, ALWAYS_ASKED)], found.distances).point(effort)
