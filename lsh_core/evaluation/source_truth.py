@@ -34,8 +34,8 @@ class SourceTruth:
     others: tuple[Mapping[str, Any], ...] = ()
 
     def first(self, queries: int) -> SourceTruth:
-        """Return the truth of the first `queries` queries."""
-        return SourceTruth(self.queries.take(np.arange(queries)), self.known.first(queries), self.others)
+        """Return the truth of the first `queries` queries, or of all."""
+        return SourceTruth(self.queries.take(np.arange(min(queries, len(self.queries)))), self.known.first(queries), self.others)
 
     def complete(
         self, cluster: Cluster, index: str, field: VectorField, k: int, *, rows: int, scan: IndexScan | None = None
