@@ -137,7 +137,8 @@ _PARTITION = re.compile(f"{_FOLDER}(/{_FOLDER})*")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _RESERVED = frozenset(
-    {"models", "ledger", "leases", "runs", "changes", "partitions", "dead-letters"}  # Names of the system indices.
+    # Names of the system indices.
+    {"models", "ledger", "leases", "runs", "changes", "partitions", "dead-letters", "recall-queries"}
     | {"w", "c", "l", "probe"}  # Prefixes of the private aliases, and the index of the server check.
 )
 

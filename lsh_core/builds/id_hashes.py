@@ -20,6 +20,12 @@ def hash_ids(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
     return np.frombuffer(hashes, dtype=">u8").astype(np.uint64).reshape(-1, 2)
 
 
+def digests(hashes: npt.NDArray[np.uint64]) -> list[bytes]:
+    """Return hashes, (n, 2) uint64, as n hashable values."""
+    packed = hashes.astype(">u8").tobytes()
+    return [packed[at : at + 16] for at in range(0, len(packed), 16)]
+
+
 class IdHashes:
     """Set of 128-bit hashes of ids, with vectorised lookups.
 

@@ -1,10 +1,14 @@
-"""Reads all documents that match a query, in pages, from one point in time."""
+"""Reads all documents that match a query, in pages, from one point in time.
+
+Processes may share a point in time, and read a slice each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,6 +23,35 @@ _KEEP_ALIVE = "5m"
 Hit = dict[str, Any]
 
 
+@dataclass
+class View:
+    """Point in time of an index.
+
+    Without it, a document that is rewritten while pages are read would be read twice or not at all.
+
+    Attributes
+    ----------
+    id
+        Id of the point in time; an answer may bring another one.
+    """
+
+    index: str
+    id: str
+
+
+@contextmanager
+def open_view(cluster: Cluster, index: str) -> Iterator[View]:
+    """Open a point in time of `index`, and close it with the block."""
+    opened = cluster.run(lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE))
+    view = View(index, opened["id"])
+    try:
+        yield view
+    finally:
+        # A point in time expires by itself. An error here must not hide how the scan ended.
+        with suppress(AirlshError):
+            cluster.run(lambda client: client.options(ignore_status=404).close_point_in_time(id=view.id))
+
+
 def scan(
     cluster: Cluster,
     index: str,
@@ -27,44 +60,54 @@ def scan(
     page: int,
     docvalue_fields: Sequence[Mapping[str, str]] = (),
 ) -> Iterator[list[Hit]]:
+    """Yield the hits of `query` in pages of `page` hits, in any order; see `scan_view`."""
+    with open_view(cluster, index) as view:
+        yield from scan_view(cluster, view, query, page=page, docvalue_fields=docvalue_fields)
+
+
+def scan_view(
+    cluster: Cluster,
+    view: View,
+    query: Mapping[str, Any],
+    *,
+    page: int,
+    docvalue_fields: Sequence[Mapping[str, str]] = (),
+    part: tuple[int, int] | None = None,
+) -> Iterator[list[Hit]]:
     """Yield the hits of `query` in pages of `page` hits, in any order.
 
-    Each document is read once. Without a point in time for all pages, a document that is rewritten meanwhile would be
-    read twice or not at all.
+    Each document is read once.
 
     Parameters
     ----------
     docvalue_fields
         Fields of each hit beside its id.
+    part
+        Number of a slice, and number of slices, at least two; default: all documents.
 
     Raises
     ------
     PartialAnswerError
         A shard does not answer.
     """
-    opened = cluster.run(lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE))
-    view = opened["id"]
+    sliced = {} if part is None else {"slice": {"id": part[0], "max": part[1]}}
 
     def ask(after: list[Any] | None) -> dict[str, Any]:
-        page_after = partial(_page, view=view, query=query, after=after, size=page, fields=docvalue_fields)
-        return cluster.run(page_after)
+        return cluster.run(
+            partial(_page, view=view.id, query=query, after=after, size=page, fields=docvalue_fields, sliced=sliced)
+        )
 
-    try:
-        with ThreadPoolExecutor(1) as ahead:  # The server prepares the next page while the caller works on this page.
-            coming = ahead.submit(ask, None)
-            while True:
-                answer = coming.result()
-                require_all_shards("search", index, answer)
-                hits: list[Hit] = answer["hits"]["hits"]
-                if not hits:
-                    return
-                view = answer["pit_id"]
-                coming = ahead.submit(ask, hits[-1]["sort"])
-                yield hits
-    finally:
-        # A point in time expires by itself. An error here must not hide how the scan ended.
-        with suppress(AirlshError):
-            cluster.run(lambda client: client.options(ignore_status=404).close_point_in_time(id=view))
+    with ThreadPoolExecutor(1) as ahead:  # The server prepares the next page while the caller works on this page.
+        coming = ahead.submit(ask, None)
+        while True:
+            answer = coming.result()
+            require_all_shards("search", view.index, answer)
+            hits: list[Hit] = answer["hits"]["hits"]
+            if not hits:
+                return
+            view.id = answer["pit_id"]
+            coming = ahead.submit(ask, hits[-1]["sort"])
+            yield hits
 
 
 def _page(
@@ -75,6 +118,7 @@ def _page(
     after: list[Any] | None,
     size: int,
     fields: Sequence[Mapping[str, str]],
+    sliced: Mapping[str, Any],
 ) -> dict[str, Any]:
     answer = client.search(
         pit={"id": view, "keep_alive": _KEEP_ALIVE},
@@ -85,5 +129,6 @@ def _page(
         source=False,
         docvalue_fields=fields,
         track_total_hits=False,
+        **sliced,
     )
     return dict(answer)

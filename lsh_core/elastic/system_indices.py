@@ -16,6 +16,7 @@ RUNS = "airlsh-runs"
 CHANGES = "airlsh-changes"
 PARTITIONS = "airlsh-partitions"
 DEAD_LETTERS = "airlsh-dead-letters"
+QUERIES = "airlsh-recall-queries"
 
 _PRIORITY = 1000
 """Recovery priority: after the death of a node, copies of system indices are rebuilt before those of builds. No run can
@@ -61,7 +62,18 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "samples": _OPAQUE,
         "nodes": _OPAQUE,
         "seconds": _OPAQUE,
+        "queries": _KEYWORD,
+        "near_rows": _BYTES,
+        "corrected": _BYTES,
         "finished_at": _DATE,
+    },
+    QUERIES: {
+        "build": _KEYWORD,
+        "fingerprint": _KEYWORD,
+        "parts": _LONG,
+        "sha256": _KEYWORD,
+        "data": _BYTES,
+        "drawn_at": _DATE,
     },
     LEASES: {
         "name": _KEYWORD,

@@ -7,21 +7,31 @@ from functools import partial
 
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.evaluation.curve import measure_curve
-from lsh_core.evaluation.ground_truth import true_neighbours
+from lsh_core.evaluation.ground_truth import IndexScan, true_neighbours
 from lsh_core.evaluation.query_set import default_queries, draw_unseen
 from lsh_core.evaluation.rising_recall import RisingRecall
+from lsh_core.evaluation.source_truth import SourceTruth
 from lsh_core.progress import progress
 from lsh_core.retrieval.contract import EXACT_ROWS
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.search.vector_index import VectorIndex
 
 K = 10
+_ENOUGH = 0.9
+"""Share of the wanted queries that measures recall nearly as well."""
 _SKETCHED = 200
 """Queries of a rough curve: their standard error is .007, against .0025 for 2,000 queries."""
 
 
 def measure_build(
-    cluster: Cluster, searcher: VectorIndex, *, queries: int | None, target: float, seed: int = 0
+    cluster: Cluster,
+    searcher: VectorIndex,
+    *,
+    queries: int | None,
+    target: float,
+    known: SourceTruth | None = None,
+    scan: IndexScan | None = None,
+    seed: int = 0,
 ) -> RecallCurve | None:
     """Measure recall@10 of a build by effort, and choose the effort for `target`.
 
@@ -32,6 +42,11 @@ def measure_build(
     ----------
     queries
         Number of queries; default from the number of rows.
+    known
+        Queries and neighbours that are known from the load. Without them, or if too few of the queries are left,
+        queries are drawn from the index and compared with all its rows.
+    scan
+        Scan of the index; see `true_neighbours`.
 
     Returns
     -------
@@ -42,10 +57,13 @@ def measure_build(
     documents = cluster.count(index)
     if documents < 2:
         return None
-    asked = draw_unseen(
-        cluster, index, field.column, field.dims, queries or default_queries(documents, target), seed=seed
-    )
-    truth = true_neighbours(cluster, index, field, asked, min(K, documents - 1), rows=documents)
+    k, wanted = min(K, documents - 1), queries or default_queries(documents, target)
+    if known is not None and len(known.queries) >= min(wanted, documents) * _ENOUGH:
+        known = known.first(wanted)
+        asked, truth = known.queries, known.complete(cluster, index, field, k, rows=documents, scan=scan)
+    else:
+        asked = draw_unseen(cluster, index, field.column, field.dims, wanted, seed=seed)
+        truth = true_neighbours(cluster, index, field, asked, k, rows=documents, scan=scan)
     least, most = field.strategy.measured_range(K, documents, field.effort)
     few = max(_SKETCHED, len(asked) // 4)
     recall = RisingRecall(searcher, asked, truth)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.evaluation.ground_truth import GroundTruth, true_neighbours
+from lsh_core.evaluation.ground_truth import GroundTruth, IndexScan, true_neighbours
 from lsh_core.evaluation.latency import Latency, measure_latency
 from lsh_core.evaluation.measurement import Measured, lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
@@ -104,11 +104,19 @@ class Frontier(Speed):
     curve: list[FrontierPoint]
 
 
-def measure_frontier(cluster: Cluster, searcher: VectorIndex, queries: QuerySet, k: int, rows: int) -> Frontier:
-    """Measure rising efforts, up to nearly full recall."""
+def measure_frontier(
+    cluster: Cluster, searcher: VectorIndex, queries: QuerySet, k: int, rows: int, *, scan: IndexScan | None = None
+) -> Frontier:
+    """Measure rising efforts, up to nearly full recall.
+
+    Parameters
+    ----------
+    scan
+        Scan of the index; see `true_neighbours`.
+    """
     build = searcher.build
     depths = sorted({min(depth, rows - queries.left_out) for depth in (*DEPTHS, k)})
-    truth = true_neighbours(cluster, build.index, build.field, queries, depths[-1], rows=rows)
+    truth = true_neighbours(cluster, build.index, build.field, queries, depths[-1], rows=rows, scan=scan)
     own = {depth: measure(searcher, queries, truth.nearest(depth), None) for depth in depths}
     k = min(k, depths[-1])
     metric = metric_named(build.field.metric)

@@ -5,23 +5,30 @@ The server could scan its rows itself, but then its own results would judge it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.elastic.scan import Hit, scan
+from lsh_core.elastic.scan import Hit, View, open_view, scan_view
 from lsh_core.elastic.stored_vectors import asked_for, vectors_of
-from lsh_core.evaluation.exact import NearestRows
 from lsh_core.evaluation.query_set import QuerySet, page_rows
+from lsh_core.exact.nearest_rows import NearestRows
+from lsh_core.metrics import metric_named
 from lsh_core.progress import progress
 
-_NAMES_KEPT = 4
+_HASHES_KEPT = 4
 _BLOCK_NUMBERS = 2**20
 """Bytes of the vectors that are compared at a time: 4 MiB."""
+EVERY_ROW: Mapping[str, Any] = {"match_all": {}}
+
+Measures = npt.NDArray[np.float64]
+Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -30,26 +37,62 @@ class GroundTruth:
 
     Attributes
     ----------
-    ids
-        (q, k)
+    id_hashes
+        (q, k, 2) uint64: 128-bit hashes of the rows' ids.
     distances
         (q, k) float32, as the metric defines them.
     """
 
-    ids: list[list[str]]
+    id_hashes: Hashes
     distances: npt.NDArray[np.float32]
+
+    @classmethod
+    def of_measures(cls, measures: Measures, id_hashes: Hashes, metric: str) -> GroundTruth:
+        """Return the ground truth of rows with these values of the metric's `measure`, (q, k)."""
+        return cls(id_hashes, metric_named(metric).distances(measures).astype(np.float32))
 
     def nearest(self, k: int) -> GroundTruth:
         """Return the `k` nearest rows to each query."""
-        return GroundTruth([row[:k] for row in self.ids], self.distances[:, :k])
+        return GroundTruth(self.id_hashes[:, :k], self.distances[:, :k])
 
     def take(self, places: npt.NDArray[np.intp]) -> GroundTruth:
         """Return the ground truth of the queries at `places`."""
-        return GroundTruth([self.ids[place] for place in places], self.distances[places])
+        return GroundTruth(self.id_hashes[places], self.distances[places])
+
+    def replaced(self, places: npt.NDArray[np.int64], other: GroundTruth) -> GroundTruth:
+        """Return the ground truth with that of `other` for the queries at `places`."""
+        k = min(self.distances.shape[1], other.distances.shape[1])
+        id_hashes, distances = self.id_hashes[:, :k].copy(), self.distances[:, :k].copy()
+        id_hashes[places], distances[places] = other.id_hashes[:, :k], other.distances[:, :k]
+        return GroundTruth(id_hashes, distances)
+
+
+class IndexScan(Protocol):
+    """Compares queries with the rows of an index."""
+
+    def __call__(
+        self,
+        cluster: Cluster,
+        index: str,
+        field: VectorField,
+        queries: npt.NDArray[np.float32],
+        k: int,
+        *,
+        having: Mapping[str, Any] = EVERY_ROW,
+        rows: int = 0,
+    ) -> tuple[Measures, Hashes]:
+        """Find the `k` nearest rows to each query among the rows that match `having`; see `nearest_in_index`."""
 
 
 def true_neighbours(
-    cluster: Cluster, index: str, field: VectorField, queries: QuerySet, k: int, *, rows: int
+    cluster: Cluster,
+    index: str,
+    field: VectorField,
+    queries: QuerySet,
+    k: int,
+    *,
+    rows: int,
+    scan: IndexScan | None = None,
 ) -> GroundTruth:
     """Find the `k` true neighbours of each query in `index`, without the query itself.
 
@@ -60,46 +103,101 @@ def true_neighbours(
     ----------
     rows
         Number of rows of the index, for progress and the choice of a backend.
+    scan
+        Scan of the index; default: `nearest_in_index`.
     """
-    nearest = NearestRows(queries.vectors, k + queries.left_out, field.metric, expected=rows)
-    names: dict[int, str] = {}
-    with progress("exact neighbours", total=rows) as meter:
-        for hits in _blocks(cluster, index, field):
+    compare = scan or nearest_in_index
+    found = compare(cluster, index, field, queries.vectors, k + queries.left_out, rows=rows)
+    measures, id_hashes = found if queries.ids is None else _without_themselves(*found, hash_ids(queries.ids))
+    there = int(np.isfinite(measures).all(axis=0).sum())
+    return GroundTruth.of_measures(measures[:, :there], id_hashes[:, :there], field.metric)
+
+
+def nearest_in_index(
+    cluster: Cluster,
+    index: str,
+    field: VectorField,
+    queries: npt.NDArray[np.float32],
+    k: int,
+    *,
+    having: Mapping[str, Any] = EVERY_ROW,
+    rows: int = 0,
+) -> tuple[Measures, Hashes]:
+    """Find the `k` nearest rows to each query among the rows that match `having`.
+
+    Returns
+    -------
+    measures, id_hashes
+        (q, k) float64, as the metric's `measure` returns them, and (q, k, 2) uint64. The measures are infinite where
+        there are fewer rows.
+    """
+    with open_view(cluster, index) as view:
+        return nearest_in_view(cluster, view, field, queries, k, having=having, rows=rows)
+
+
+def nearest_in_view(
+    cluster: Cluster,
+    view: View,
+    field: VectorField,
+    queries: npt.NDArray[np.float32],
+    k: int,
+    *,
+    having: Mapping[str, Any] = EVERY_ROW,
+    rows: int = 0,
+    part: tuple[int, int] | None = None,
+) -> tuple[Measures, Hashes]:
+    """Find the `k` nearest rows to each query in a point in time; see `nearest_in_index`.
+
+    Parameters
+    ----------
+    part
+        Slice to read; see `scan_view`.
+    """
+    nearest = NearestRows(queries, k, field.metric, expected=rows)
+    hashes = np.empty((0, 2), np.uint64)
+    numbers = np.empty(0, np.int64)
+    with progress("exact neighbours", total=rows or None, unit="rows") as meter:
+        for hits in _blocks(_pages(cluster, view, field, having, part), field):
             first = nearest.seen
             nearest.add(vectors_of(hits, field.column, field.dims))
             kept = nearest.rows
-            for number in np.unique(kept[(kept >= first) & (kept < nearest.seen)]).tolist():
-                names[number] = hits[number - first]["_id"]
-            if len(names) > _NAMES_KEPT * kept.size:
-                names = {number: names[number] for number in np.unique(kept[kept < nearest.seen]).tolist()}
+            fresh = np.unique(kept[(kept >= first) & (kept < nearest.seen)])
+            numbers = np.concatenate((numbers, fresh))
+            hashes = np.concatenate((hashes, hash_ids([hits[number - first]["_id"] for number in fresh.tolist()])))
+            if len(numbers) > _HASHES_KEPT * kept.size:
+                used = np.isin(numbers, kept)
+                numbers, hashes = numbers[used], hashes[used]
             meter.advance(len(hits))
-    return _without_themselves(nearest, names, queries, k)
+    if not len(numbers):
+        return nearest.measures, np.zeros((*nearest.rows.shape, 2), np.uint64)
+    return nearest.measures, hashes[np.minimum(np.searchsorted(numbers, nearest.rows), len(numbers) - 1)]
 
 
-def _blocks(cluster: Cluster, index: str, field: VectorField) -> Iterator[list[Hit]]:
-    """Yield all rows with a vector; short vectors in several pages at once, since small blocks cost as much."""
-    page, block = page_rows(field.dims), []
-    having = {"exists": {"field": field.column}}
-    for hits in scan(cluster, index, having, page=page, docvalue_fields=asked_for(field.column)):
+def _pages(
+    cluster: Cluster, view: View, field: VectorField, having: Mapping[str, Any], part: tuple[int, int] | None
+) -> Iterator[list[Hit]]:
+    """Yield all rows with a vector."""
+    matching = {"bool": {"filter": [{"exists": {"field": field.column}}, having]}}
+    columns = asked_for(field.column)
+    return scan_view(cluster, view, matching, page=page_rows(field.dims), docvalue_fields=columns, part=part)
+
+
+def _blocks(pages: Iterable[list[Hit]], field: VectorField) -> Iterator[list[Hit]]:
+    """Join the pages of short vectors, since small blocks cost as much."""
+    block: list[Hit] = []
+    for hits in pages:
         block += hits
-        if (len(block) + page) * field.dims > _BLOCK_NUMBERS:
+        if (len(block) + page_rows(field.dims)) * field.dims > _BLOCK_NUMBERS:
             yield block
             block = []
     if block:
         yield block
 
 
-def _without_themselves(nearest: NearestRows, names: dict[int, str], queries: QuerySet, k: int) -> GroundTruth:
-    there = min(nearest.rows.shape[1], nearest.seen)
-    found = [[names[number] for number in row] for row in nearest.rows[:, :there].tolist()]
-    distances = nearest.distances[:, :there]
-    if queries.ids is None:
-        return GroundTruth(found, distances)
-    k = min(k, there - 1)
-    ids, others = [], np.empty((len(found), k), np.float32)
-    for query, (own, row) in enumerate(zip(queries.ids, found, strict=True)):
-        # If the query itself is missing, enough other rows are as near; the last one is left out.
-        positions = [position for position, id in enumerate(row) if id != own][:k]
-        ids.append([row[position] for position in positions])
-        others[query] = distances[query, positions]
-    return GroundTruth(ids, others)
+def _without_themselves(measures: Measures, id_hashes: Hashes, own: Hashes) -> tuple[Measures, Hashes]:
+    """Leave each query out of its neighbours; if it is missing, the last neighbour is left out."""
+    is_own = (id_hashes == own[:, None]).all(axis=2) & np.isfinite(measures)
+    left_out = np.where(is_own.any(axis=1), is_own.argmax(axis=1), measures.shape[1] - 1)
+    stay = np.arange(measures.shape[1]) != left_out[:, None]
+    shape = len(measures), measures.shape[1] - 1
+    return measures[stay].reshape(shape), id_hashes[stay].reshape(*shape, 2)

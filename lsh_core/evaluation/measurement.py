@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lsh_core.builds.id_hashes import digests, hash_ids
 from lsh_core.evaluation.ground_truth import GroundTruth
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.evaluation.recall import recall_at_k
@@ -82,8 +83,8 @@ def measure(searcher: VectorIndex, queries: QuerySet, truth: GroundTruth, effort
     for query, row in enumerate(found):
         distances[query, : len(row)] = [neighbour.distance for neighbour in row]
     recall = recall_at_k(
-        [[neighbour.id for neighbour in row] for row in found],
-        truth.ids,
+        [digests(hash_ids([neighbour.id for neighbour in row])) for row in found],
+        [digests(row) for row in truth.id_hashes],
         found_distances=distances,
         exact_distances=metric_named(searcher.build.field.metric).score_ties(truth.distances),
         tolerance=0,

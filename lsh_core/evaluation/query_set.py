@@ -45,9 +45,18 @@ class QuerySet:
         """Return the number of rows that are excluded from each result."""
         return 0 if self.ids is None else 1
 
+    def first(self, size: int) -> QuerySet:
+        """Return the first `size` queries."""
+        return self.take(np.arange(min(size, len(self))))
+
     def take(self, places: npt.NDArray[np.intp]) -> QuerySet:
         """Return the queries at `places`."""
         return QuerySet(self.vectors[places], None if self.ids is None else tuple(self.ids[place] for place in places))
+
+    def some(self, places: npt.NDArray[np.int64]) -> QuerySet:
+        """Return the queries at `places`."""
+        ids = None if self.ids is None else tuple(self.ids[place] for place in places.tolist())
+        return QuerySet(self.vectors[places], ids)
 
 
 def default_queries(rows: int, target: float) -> int:

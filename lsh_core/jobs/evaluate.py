@@ -46,6 +46,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
     from lsh_core.evaluation.evaluation_report import EvaluationReport
     from lsh_core.evaluation.frontier import measure_frontier
     from lsh_core.evaluation.report_folder import write_report
+    from lsh_core.jobs.dask.sliced_scan import sliced_scan
     from lsh_core.search.effort import effort_for_recall
     from lsh_core.search.live_index import JOB_WAIT_SECONDS
     from lsh_core.search.vector_index import VectorIndex
@@ -64,6 +65,7 @@ def evaluate(settings: EvaluateSettings, services: Services) -> EvaluationReport
         queries,
         settings.k,
         rows,
+        scan=sliced_scan(services),
     )
     health = measure_health(
         services.cluster, build, effort=effort_for_recall(build, None), queries=queries.vectors, seed=_SEED

@@ -19,6 +19,7 @@ from lsh_core.builds.bulk_lines import BulkLineEncoder
 from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.bulk_requests import request_sizes
+from lsh_core.exact.row_comparison import RowComparison
 from lsh_core.loading.bulk_sender import BulkSender, Refusal, SendReport
 from lsh_core.loading.dead_letters import dead_letters_kept, expiry
 from lsh_core.loading.ledger import LedgerEntry, RowSample, packed_vector
@@ -107,6 +108,7 @@ class _OpenChunk:
     refused_bytes: dict[int, bytes]
     candidates: dict[int, RowSample]
     rows_beyond_norm: int
+    near_rows: bytes | None
     requests: list[Future[SendReport]]
 
     @property
@@ -124,6 +126,8 @@ class _OpenChunk:
 class ChunkLoader:
     """Loads spans of chunks over one sender; one loader per worker process.
 
+    While the requests of a chunk are under way, its rows are compared with the queries of `comparison`.
+
     Bodies are built on the calling thread while the threads of each node post. The number of open requests is bounded,
     and so is the number of open chunks. Memory does not grow with the source.
     """
@@ -135,9 +139,10 @@ class ChunkLoader:
         sender: BulkSender,
         record: ChunkRecord,
         *,
+        comparison: RowComparison | None = None,
         patience_seconds: float = STEAL_AFTER_SECONDS,
     ) -> None:
-        self._patience = patience_seconds
+        self._comparison, self._patience = comparison, patience_seconds
         self._plan, self._model, self._sender, self._record = plan, model, sender, record
         self._writer = BulkLineEncoder(plan.vector, plan.fields)
         self._row_bytes = float(_FIRST_GUESS_BYTES + 16 * plan.vector.dims // 3)
@@ -186,6 +191,8 @@ class ChunkLoader:
         for offsets, lines in self._requests(file, chunk, valid, codes, others, watch):
             with watch("wait"):
                 requests.append(lanes.submit(home, offsets, lines))
+        with watch("compare"):
+            near_rows = self._near_rows(chunk, valid)
         return _OpenChunk(
             chunk,
             valid.offsets,
@@ -195,8 +202,15 @@ class ChunkLoader:
             {row.offset: pack_row(table, row.offset) for row in valid.refused[: plan.dead_letters_per_chunk]},
             _sample_rows(valid, chunk),
             codes.beyond_norm,
+            near_rows,
             requests,
         )
+
+    def _near_rows(self, chunk: Chunk, valid: ValidRows) -> bytes | None:
+        if self._comparison is None:
+            return None
+        first = chunk.first_row_number
+        return self._comparison.compare(valid.vectors, valid.offsets, first, first + chunk.rows).to_bytes()
 
     def _requests(
         self, file: SourceFile, chunk: Chunk, valid: ValidRows, codes: RowCodes, others: pa.Table, watch: Stopwatch
@@ -261,6 +275,8 @@ class ChunkLoader:
             nodes={self._plan.nodes[node]: tally for node, tally in sorted(nodes.items())},
             seconds=watch.take(),
             rows_beyond_norm=opened.rows_beyond_norm,
+            queries="" if self._comparison is None else self._comparison.fingerprint,
+            near_rows=opened.near_rows,
         )
         self._record(file, chunk, entry, dead_letters)
         return entry

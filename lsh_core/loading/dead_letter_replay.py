@@ -72,6 +72,7 @@ def with_rows(entry: LedgerEntry, row_numbers: npt.NDArray[np.int64], id_hashes:
         entry,
         offsets=all_offsets[order],
         id_hashes=np.concatenate((entry.id_hashes, id_hashes[fresh]))[order],
+        corrected=np.union1d(entry.corrected, offsets),
         dead_lettered=entry.dead_lettered - int(fresh.sum()),
     )
 

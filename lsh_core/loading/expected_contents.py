@@ -60,7 +60,11 @@ def one_group(rows: Iterable[Rows]) -> Iterator[Rows]:
 
 
 def expected_contents(
-    entries: Iterable[LedgerEntry], *, replaced: IdHashes | None = None, group: Grouping = one_group
+    entries: Iterable[LedgerEntry],
+    *,
+    replaced: IdHashes | None = None,
+    group: Grouping = one_group,
+    superseded: Callable[[npt.NDArray[np.int64]], None] = lambda _: None,
 ) -> ExpectedContents:
     """Compute the expected contents: for each id, the last row in source order wins.
 
@@ -74,6 +78,8 @@ def expected_contents(
         Ids that belong to live changes. A live change wins over every row of the source.
     group
         Groups the rows by id; `external_grouping.SpillingGroupBy` does it in bounded memory.
+    superseded
+        Called for each group with the numbers of the rows that lost, after the last entry was read.
     """
     owned = replaced or IdHashes()
     chunks = _Chunks()
@@ -90,7 +96,8 @@ def expected_contents(
 
     documents = 0
     for each in group(rows()):
-        won = winning_row_numbers(each)
+        won, lost = split_by_outcome(each)
+        superseded(lost)
         documents += len(won)
         chunks.count(won)
     return ExpectedContents(
@@ -101,17 +108,18 @@ def expected_contents(
     )
 
 
-def winning_row_numbers(rows: Rows) -> npt.NDArray[np.int64]:
-    """Return the greatest row number of each id among `rows`, in any order."""
+def split_by_outcome(rows: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Split the numbers of `rows`, in any order: the greatest of each id, and the others."""
     if not len(rows):
-        return np.empty(0, np.int64)
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     by_half = rows[np.argsort(rows[:, 0])]
     same = by_half[1:, 0] == by_half[:-1, 0]
     shared = np.append(same, False) | np.append(False, same)  # Most ids occur once; only the others are compared.
     rivals = by_half[shared]
     rivals = rivals[np.lexsort((rivals[:, 2], rivals[:, 1], rivals[:, 0]))]
     last = np.append(np.any(rivals[1:, :2] != rivals[:-1, :2], axis=1), True)[: len(rivals)]
-    return np.concatenate((by_half[~shared, 2], rivals[last, 2])).astype(np.int64)
+    won = np.concatenate((by_half[~shared, 2], rivals[last, 2]))
+    return won.astype(np.int64), rivals[~last, 2].astype(np.int64)
 
 
 class _Chunks:

@@ -29,6 +29,11 @@ from lsh_core.loading.node_stats import NodeStats
 from lsh_core.sources.source_file import Chunk, SourceFile
 
 _ROWS_PER_PAGE = 500_000  # An entry holds about 22 bytes per row.
+_ENTRIES_PER_PAGE = 50  # An entry holds up to some hundred bytes per query.
+
+
+def _no_rows() -> npt.NDArray[np.int64]:
+    return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,13 @@ class LedgerEntry:
         Load statistics of the chunk by node.
     rows_beyond_norm
         Rows beyond the trained norm, under metrics that have one.
+    queries
+        Fingerprint of the queries that the rows were compared with; empty: with none.
+    near_rows
+        Stored form of the rows near the queries, `lsh_core.exact.near_rows.NearRows`. Rows that the server refused may
+        be among them.
+    corrected
+        Offsets of the rows that were corrected after the load, (c,) int64; they were compared with no query.
     """
 
     chunk: int
@@ -97,6 +109,9 @@ class LedgerEntry:
     nodes: Mapping[str, NodeStats] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     rows_beyond_norm: int = 0
+    queries: str = ""
+    near_rows: bytes | None = None
+    corrected: npt.NDArray[np.int64] = field(default_factory=_no_rows)
 
     @property
     def rows_read(self) -> int:
@@ -125,6 +140,9 @@ class LedgerEntry:
             "samples": list(self.samples),
             "nodes": [{"node": node, **stats.to_document()} for node, stats in self.nodes.items()],
             "seconds": dict(self.seconds),
+            "queries": self.queries,
+            "near_rows": None if self.near_rows is None else base64.b64encode(self.near_rows).decode("ascii"),
+            "corrected": base64.b64encode(self.corrected.astype("<u4").tobytes()).decode("ascii"),
             "finished_at": datetime.now(UTC).isoformat(),
         }
 
@@ -147,7 +165,10 @@ class LedgerEntry:
             samples=tuple(document["samples"]),
             nodes={stats["node"]: NodeStats.from_document(stats) for stats in document["nodes"]},
             seconds=document["seconds"],
-            rows_beyond_norm=document.get("rows_beyond_norm", 0),  # Entries of earlier versions have none.
+            rows_beyond_norm=document.get("rows_beyond_norm", 0),  # Entries of earlier versions lack some fields.
+            queries=document.get("queries", ""),
+            near_rows=base64.b64decode(near) if (near := document.get("near_rows")) else None,
+            corrected=np.frombuffer(base64.b64decode(document.get("corrected", "")), "<u4").astype(np.int64),
         )
 
 
@@ -212,7 +233,8 @@ class Ledger:
 
     def entries(self, files: Sequence[SourceFile], chunks: Sequence[Chunk]) -> Iterator[LedgerEntry | None]:
         """Yield the entry of each chunk, in order; None for a missing entry."""
-        for page in pages(chunks, max(1, _ROWS_PER_PAGE // max((chunk.rows for chunk in chunks), default=1))):
+        most = max((chunk.rows for chunk in chunks), default=1)
+        for page in pages(chunks, min(_ENTRIES_PER_PAGE, max(1, _ROWS_PER_PAGE // most))):
             ids = [self._key.of(files[chunk.file], chunk) for chunk in page]
             for each in self._get(ids):
                 yield LedgerEntry.from_document(each["_source"]) if each.get("found") else None

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER
+from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, QUERIES
 from lsh_core.errors import LoadError
 
 _PAGE = 2000
 
 
 def purge_build(cluster: Cluster, build: str) -> None:
-    """Delete the ledger entries and the dead letters of `build`.
+    """Delete the ledger entries, the queries and the dead letters of `build`.
 
     The deletion uses search and bulk, because some distributions lack delete-by-query.
     """
-    for index in (LEDGER, DEAD_LETTERS):
+    for index in (LEDGER, QUERIES, DEAD_LETTERS):
         _delete(cluster, index, {"term": {"build": build}}, f"forgetting build {build}")
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.evaluation.recall import recall_at_k
+from lsh_core.exact.nearest_rows import exact_neighbours
 
 if TYPE_CHECKING:
     from lsh_core.search.results import SearchResult

@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from lsh_core.errors import SourceError
 from lsh_core.sources.holdout import are_held_out
@@ -56,10 +57,12 @@ class _RowGroup:
     rows: int
 
 
-def plan_sample(files: Sequence[SourceFile], size: int, seed: int) -> list[SamplePart]:
+def plan_sample(
+    files: Sequence[SourceFile], size: int, seed: int, *, min_row_groups: int = MIN_ROW_GROUPS
+) -> list[SamplePart]:
     """Choose `size` rows of the source, or all if it has fewer.
 
-    The row groups to read hold at most about `READ_PER_SAMPLED` x `size` rows, or are `MIN_ROW_GROUPS` larger row
+    The row groups to read hold at most about `READ_PER_SAMPLED` x `size` rows, or are `min_row_groups` larger row
     groups.
 
     Returns
@@ -78,7 +81,7 @@ def plan_sample(files: Sequence[SourceFile], size: int, seed: int) -> list[Sampl
     if not groups:
         raise SourceError(files[0].url if files else "the source", "has no rows to sample")
     generator = np.random.default_rng(seed)
-    quotas = _quotas(np.array([group.rows for group in groups]), size, generator)
+    quotas = _quotas(np.array([group.rows for group in groups]), size, generator, min_row_groups)
     parts: list[SamplePart] = []
     pending: list[Counts] = []
     pending_rows = 0
@@ -124,14 +127,20 @@ def read_sample_part(
         In source order.
     """
     found = [np.empty((0, dims), np.float32)]
-    for chunk, table in read_span(file, _chunks_around(part), [vector]):
-        first, last = np.searchsorted(part.offsets, (chunk.start, chunk.stop))
-        rows = table.take(part.offsets[first:last] - chunk.start)
+    for _, rows in read_sampled_rows(file, part, [vector]):
         _, vectors, faults = valid_vectors(rows.column(vector), dims=dims, metric=metric)
         found.append(vectors)
         if skipped is not None:
             skipped.update(kind for kind, _ in faults.values())
     return np.concatenate(found)
+
+
+def read_sampled_rows(file: SourceFile, part: SamplePart, columns: Sequence[str]) -> Iterator[tuple[Counts, pa.Table]]:
+    """Yield the rows of a part with their offsets in the file, in batches."""
+    for chunk, table in read_span(file, _chunks_around(part), columns):
+        first, last = np.searchsorted(part.offsets, (chunk.start, chunk.stop))
+        offsets = part.offsets[first:last]
+        yield offsets, table.take(offsets - chunk.start)
 
 
 def _row_groups(files: Sequence[SourceFile]) -> Iterator[_RowGroup]:
@@ -143,10 +152,10 @@ def _row_groups(files: Sequence[SourceFile]) -> Iterator[_RowGroup]:
             start += rows
 
 
-def _quotas(rows: Counts, size: int, generator: np.random.Generator) -> Counts:
+def _quotas(rows: Counts, size: int, generator: np.random.Generator, min_row_groups: int) -> Counts:
     """Return the number of rows to draw from each row group; their sum is `size`, or all rows."""
     total = int(rows.sum())
-    wanted = max(-(-len(rows) * READ_PER_SAMPLED * size // total), MIN_ROW_GROUPS)
+    wanted = max(-(-len(rows) * READ_PER_SAMPLED * size // total), min_row_groups)
     if wanted < len(rows):
         # Ticks lie at equal distances over all rows, and each tick draws the same number of rows. So every row has the
         # same chance, in small and in large row groups.

@@ -14,7 +14,7 @@ import pytest
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lsh_core.errors import ModelMismatchError, SettingsError, VectorError
-from lsh_core.evaluation.exact import exact_neighbours
+from lsh_core.exact.nearest_rows import exact_neighbours
 from lsh_core.metrics import metric_named
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.contract import LSHModel

@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from own_servers import held_out, own_servers, vectors_of
 
-from lsh_core.evaluation.exact import exact_neighbours
 from lsh_core.evaluation.measurement import lower_bound
 from lsh_core.evaluation.recall import recall_at_k
+from lsh_core.exact.nearest_rows import exact_neighbours
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.train import train
 from lsh_core.metrics import metric_named, metric_names

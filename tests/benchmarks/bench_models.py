@@ -25,7 +25,7 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 import numpy as np
 
 from lsh_core.backends import BACKENDS
-from lsh_core.evaluation.exact import exact_neighbours
+from lsh_core.exact.nearest_rows import exact_neighbours
 from lsh_core.metrics import metric_names
 from lsh_core.models import LSHModel, default_sample, load_model, make_model, model_names
 from lsh_core.models.effort import Effort

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.evaluation.exact import exact_neighbours
+from lsh_core.exact.nearest_rows import exact_neighbours
 from lsh_core.jobs.features import compute_features
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services

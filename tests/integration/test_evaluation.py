@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lsh_core.builds.id_hashes import digests, hash_ids
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import ModelMismatchError, NotFoundError, SettingsError, SourceError
 from lsh_core.evaluation.ground_truth import GroundTruth, true_neighbours
@@ -70,9 +71,10 @@ def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, m
         strangers = true_neighbours(services.cluster, index, field, QuerySet(STRANGERS), K, rows=ROWS)
         distances = brute_force(STRANGERS, metric)
         np.testing.assert_allclose(strangers.distances, np.sort(distances)[:, :K], rtol=1e-5, atol=1e-6)
-        for query, ids in enumerate(strangers.ids):
-            assert len(set(ids)) == K
-            rows = [int(identity[1:]) for identity in ids]
+        row_of = {digest: row for row, digest in enumerate(digests(hash_ids([f"r{row}" for row in range(ROWS)])))}
+        for query, hashes in enumerate(strangers.id_hashes):
+            rows = [row_of[digest] for digest in digests(hashes)]
+            assert len(set(rows)) == K
             np.testing.assert_allclose(distances[query, rows], strangers.distances[query], rtol=1e-5, atol=1e-6)
         # What the server scans by itself is the same, and evaluate finds nothing missing in it.
         scanned = [answer.neighbours for answer in searcher.search_many(STRANGERS, k=K, exact=True, fields=())]
@@ -83,7 +85,7 @@ def test_the_truth_is_that_of_scikit_learn(services: Services, tmp_path: Path, m
         distances = brute_force(own.vectors, metric)
         distances[np.arange(60), np.arange(60)] = np.inf
         np.testing.assert_allclose(others.distances, np.sort(distances)[:, :K], rtol=1e-5, atol=1e-6)
-        assert all(f"r{row}" not in ids for row, ids in enumerate(others.ids))
+        assert all(row_of[digest] != row for row, hashes in enumerate(others.id_hashes) for digest in digests(hashes))
         return strangers, others
 
     merged = check()

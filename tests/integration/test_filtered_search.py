@@ -10,7 +10,7 @@ import pytest
 
 from lsh_core.elastic.connection import Connection
 from lsh_core.errors import NotFoundError
-from lsh_core.evaluation.exact import exact_neighbours
+from lsh_core.exact.nearest_rows import exact_neighbours
 from lsh_core.jobs.index import run_index
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train

@@ -45,6 +45,7 @@ def test_a_span_that_runs_again_counts_what_is_done_and_sends_nothing(services: 
         key=ledger_key(services.cluster, plan, build),
         span=Span(plan.files[0], tuple(plan.chunks())),
         wait_seconds=30,
+        queries="",
     )
 
     rows = load_span(span)

@@ -15,11 +15,13 @@ from zlib import crc32
 from lsh_core.builds.names import write_alias
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.refusals import errors_named
+from lsh_core.exact.row_comparison import RowComparison
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.bulk_transport import ElasticTransport
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
 from lsh_core.loading.dead_letters import write_dead_letters
 from lsh_core.loading.ledger import Ledger, LedgerEntry, LedgerKey
+from lsh_core.loading.source_queries import LISTED, read_queries
 from lsh_core.models.store import read_model
 from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.reading import check_unchanged
@@ -36,6 +38,11 @@ class SpanTask:
     """Everything that a worker needs to load a span.
 
     The task carries no vectors, and its result carries only counts.
+
+    Attributes
+    ----------
+    queries
+        Fingerprint of the stored queries that the rows are compared with.
     """
 
     cluster: Cluster
@@ -46,6 +53,7 @@ class SpanTask:
     key: LedgerKey
     span: Span
     wait_seconds: float
+    queries: str
 
 
 @errors_named()
@@ -64,6 +72,7 @@ def load_span(task: SpanTask) -> int:
         read_model(task.cluster, task.name, task.plan.vector.model_id),
         build_sender(task.cluster, write_alias(task.plan.build, task.epoch), task.index, task.wait_seconds),
         partial(_record, task),
+        comparison=_comparison(task.cluster, task.plan.build, task.queries, task.plan.vector.metric),
     )
     for entry in loader.load(task.span.file, pending):
         rows += entry.rows_read
@@ -91,6 +100,15 @@ def build_sender(cluster: Cluster, alias: str, index: str, wait_seconds: float) 
         wait_seconds,
         offset=crc32(alias.encode()),
     )
+
+
+@lru_cache(maxsize=2)
+def _comparison(cluster: Cluster, build: str, fingerprint: str, metric: str) -> RowComparison:
+    """Return the comparison of this process for one build.
+
+    The next span uses its bounds.
+    """
+    return RowComparison(read_queries(cluster, build, fingerprint).vectors, LISTED, metric, fingerprint)
 
 
 def _record(

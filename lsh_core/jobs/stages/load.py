@@ -19,6 +19,7 @@ from lsh_core.jobs.dask.span_task import SpanTask
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.dead_letter_limit import DeadLetterLimit
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
+from lsh_core.jobs.stages.source_truth import stored_queries
 from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.ledger import Ledger, LedgerKey, ledger_totals
@@ -39,7 +40,8 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
     """Load the chunks that are not in the ledger.
 
     A job that an earlier try of this run left on Dask is adopted if it may still write. Otherwise it is cancelled, and
-    the write fence is opened for this try alone before the ledger is read.
+    the write fence is opened for this try alone before the ledger is read. The queries that the rows are compared with
+    are drawn by the first try.
     """
     cluster = services.cluster
     plan = read_plan(settings, build, services)
@@ -58,11 +60,12 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
             if job is None:
                 load_job.cancel(dask, build)
                 allow_writes(cluster, plan.index, build, lease.epoch)
+                queries = stored_queries(settings, build, plan, cluster, dask, lease.require)
                 done = Ledger(cluster, key).done(plan.files, chunks)
                 pending = [chunk for chunk in chunks if chunk.number not in done]
                 if pending:
                     BuildRecords(cluster).record_state(build, BuildState.LOADING)
-                tasks = _tasks(settings, build, services, plan, key, lease.epoch, pending, dask)
+                tasks = _tasks(settings, build, services, plan, key, lease.epoch, queries, pending, dask)
                 job = load_job.submit(dask, build, lease.epoch, tasks)
             else:
                 logger.info("load: adopted the running Dask job of %d spans", len(job.futures))
@@ -138,6 +141,7 @@ def _tasks(
     plan: BuildPlan,
     key: LedgerKey,
     epoch: int,
+    queries: str,
     pending: Sequence[Chunk],
     dask: Client,
 ) -> list[SpanTask]:
@@ -153,6 +157,7 @@ def _tasks(
             key=key,
             span=span,
             wait_seconds=settings.node_wait_seconds,
+            queries=queries,
         )
         for span in plan_spans(plan.files, pending, parallelism=threads)
     ]

@@ -19,12 +19,14 @@ from lsh_core.errors import DeadLetterLimitError, UnverifiedError, VerificationE
 from lsh_core.evaluation.build_health import measure_health
 from lsh_core.evaluation.build_recall import measure_build
 from lsh_core.evaluation.hash_warnings import FEW_ROWS
+from lsh_core.jobs.dask.sliced_scan import sliced_scan
 from lsh_core.jobs.promotion import catch_up
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.stages.accounts import Accounts
 from lsh_core.jobs.stages.dead_letter_limit import all_dead_letters
 from lsh_core.jobs.stages.load import ledger_key
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
+from lsh_core.jobs.stages.source_truth import known_truth, source_neighbours
 from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.live.journal import Journal
 from lsh_core.live.replay import changed_hashes
@@ -33,6 +35,7 @@ from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.expected_contents import ExpectedContents, expected_contents
 from lsh_core.loading.external_grouping import SpillingGroupBy
 from lsh_core.loading.ledger import Ledger
+from lsh_core.loading.source_neighbours import SourceNeighbours
 from lsh_core.loading.verification import verify_holdings, verify_samples
 from lsh_core.search.live_index import JOB_WAIT_SECONDS
 from lsh_core.search.recall_curve import RecallCurve
@@ -70,7 +73,8 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
     for left in reversed(range(_TRIES)):
         live = live_index(cluster, settings.name)
         position, replaced = _replay(settings.name, plan.index, build, watermark, services)
-        accounts, expected = _balance(cluster, plan, build, replaced, services)
+        neighbours = source_neighbours(cluster, build, replaced)
+        accounts, expected = _balance(cluster, plan, build, replaced, neighbours, services)
         try:
             documents = verify_holdings(cluster, plan.index, expected, plan.vector, live=len(replaced))
             compared = verify_samples(cluster, plan.index, accounts.samples(), plan.vector, replaced)
@@ -97,6 +101,8 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         searcher,
         queries=settings.recall_queries,
         target=settings.recall_target,
+        scan=sliced_scan(services),
+        known=None if neighbours is None else known_truth(neighbours, live=len(replaced)),
     )
     BuildRecords(cluster).record_verified(build, curve.to_json() if curve else None)
     point = None if curve is None else curve.at(curve.effort)
@@ -130,7 +136,12 @@ def _replay(
 
 
 def _balance(
-    cluster: Cluster, plan: BuildPlan, build: str, replaced: IdHashes, services: Services
+    cluster: Cluster,
+    plan: BuildPlan,
+    build: str,
+    replaced: IdHashes,
+    neighbours: SourceNeighbours | None,
+    services: Services,
 ) -> tuple[Accounts, ExpectedContents]:
     """Add the ledger up.
 
@@ -139,7 +150,13 @@ def _balance(
     chunks = plan.chunks()
     accounts = Accounts()
     entries = Ledger(cluster, ledger_key(cluster, plan, build)).entries(plan.files, chunks)
-    expected = expected_contents(accounts.follow(entries), replaced=replaced, group=SpillingGroupBy())
+    followed = accounts.follow(entries)
+    if neighbours is None:
+        expected = expected_contents(followed, replaced=replaced, group=SpillingGroupBy())
+    else:
+        expected = expected_contents(
+            neighbours.follow(followed), replaced=replaced, group=SpillingGroupBy(), superseded=neighbours.drop
+        )
     figures = _figures(accounts, expected, services)
     BuildRecords(cluster).record_accounts(build, figures)
     if accounts.missing:

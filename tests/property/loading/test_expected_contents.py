@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lsh_core.builds.id_hashes import IdHashes, hash_ids
-from lsh_core.loading.expected_contents import expected_contents, one_group, winning_row_numbers
+from lsh_core.loading.expected_contents import expected_contents, one_group, split_by_outcome
 from lsh_core.loading.external_grouping import SpillingGroupBy
 from lsh_core.loading.ledger import LedgerEntry, packed_vector, unpacked_vector
 
@@ -87,9 +87,11 @@ def test_hashes_that_share_a_half_are_told_apart(rows: list[tuple[int, int]], ow
     halves = np.array(rows, np.uint64).reshape(-1, 2) << np.uint64(62)
     last = {pair: place for place, pair in enumerate(rows)}
     placed = np.column_stack((halves, np.arange(len(rows), dtype=np.uint64)))
-    assert sorted(winning_row_numbers(placed).tolist()) == sorted(last.values())
+    won, lost = split_by_outcome(placed)
+    assert sorted(won.tolist()) == sorted(last.values())
+    assert sorted((*won.tolist(), *lost.tolist())) == list(range(len(rows)))
     parted = [
-        set(winning_row_numbers(group).tolist())
+        set(split_by_outcome(group)[0].tolist())
         for group in SpillingGroupBy(100)(placed[at : at + 3] for at in range(0, 30, 3))
     ]
     assert sorted(place for group in parted for place in group) == sorted(last.values())

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from lsh_core.builds.id_hashes import hash_ids
 from lsh_core.evaluation.ground_truth import GroundTruth
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.evaluation.rising_recall import ALWAYS_ASKED, RisingRecall
@@ -40,7 +41,7 @@ class Nested:
 def rising(searcher: Nested) -> RisingRecall:
     queries = QuerySet(np.arange(QUERIES, dtype=np.float32)[:, np.newaxis])
     truth = GroundTruth(
-        [[f"{number}-{rank}" for rank in range(K)] for number in range(QUERIES)],
+        np.array([hash_ids([f"{number}-{rank}" for rank in range(K)]) for number in range(QUERIES)]),
         np.tile(np.arange(K, dtype=np.float32), (QUERIES, 1)),
     )
     return RisingRecall(cast("VectorIndex", searcher), queries, truth)

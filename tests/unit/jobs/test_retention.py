@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lsh_core.builds.mapping import META_KEY
@@ -13,12 +14,13 @@ from lsh_core.builds.records import BuildRecords, BuildState
 from lsh_core.builds.write_fence import allow_writes, fence_writes
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import ALIAS, BUILD, Caller, hold
-from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, RUNS, ensure_system_index
+from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, QUERIES, RUNS, ensure_system_index
 from lsh_core.errors import LeaseHeldError, NotFoundError, OutcomeError, PromotionConflictError
 from lsh_core.jobs import retention
 from lsh_core.jobs.retention import RetireReport, abandon, retire, retire_all
 from lsh_core.jobs.services import Services
 from lsh_core.loading.dead_letters import write_dead_letters
+from lsh_core.loading.source_queries import SourceQueries, store_queries
 from lsh_core.settings import AbandonSettings, RetireSettings
 from lsh_core.sources.dead_letter import DeadLetter
 from tests.fakes.memory_server import MemoryServer
@@ -46,7 +48,7 @@ class Made:
 
     def __init__(self) -> None:
         self.server: Any = MemoryServer()
-        for index in (LEDGER, DEAD_LETTERS):
+        for index in (LEDGER, QUERIES, DEAD_LETTERS):
             ensure_system_index(Cluster(self.server), index)
         self.services = Services(self.server, None, Caller(None, "the tests"))
 
@@ -60,6 +62,8 @@ class Made:
         letter = dead_letter(build, 1, "2999-01-01T00:00:00+00:00", AGES_AGO)
         write_dead_letters(Cluster(self.server), [letter])
         self.server.index(index=LEDGER, id=f"{build}:1", document={"build": build, "finished_at": AGES_AGO})
+        queries = SourceQueries(np.array([1]), ("id",), np.ones((1, 2), np.float32))
+        store_queries(Cluster(self.server), build, queries)
         runs = BuildRecords(Cluster(self.server))
         runs.start(NAME, build, index=index, state=state, model_id="m")
         old = {"started_at": f"2020-01-01T00:00:0{build}+00:00", "updated_at": AGES_AGO}
@@ -74,7 +78,7 @@ class Made:
         return retire(RetireSettings(name=NAME, keep=1, **settings), self.services)
 
     def left(self) -> set[str]:
-        """Return the builds of which there is an index, a record, a ledger entry and a dead letter."""
+        """Return the builds of which there is an index, a record, a ledger entry, queries and a dead letter."""
         records = {record.build for record in BuildRecords(Cluster(self.server)).of(NAME)}
         kept = {
             index: {
@@ -82,10 +86,10 @@ class Made:
                 for (at, _), stored in self.server.documents.items()
                 if at == index and stored.source
             }
-            for index in (LEDGER, DEAD_LETTERS)
+            for index in (LEDGER, QUERIES, DEAD_LETTERS)
         }
         indices = {index.rpartition("-")[2] for index in self.server.aliases if index.startswith("airlsh-docs-")}
-        assert records == indices == kept[LEDGER] == kept[DEAD_LETTERS]
+        assert records == indices == kept[LEDGER] == kept[QUERIES] == kept[DEAD_LETTERS]
         return records
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from lsh_core.elastic.node_pool import NodePool
 from lsh_core.errors import LoadError
+from lsh_core.exact.near_rows import NearRows
+from lsh_core.exact.row_comparison import RowComparison
 from lsh_core.loading.bulk_sender import BulkSender
 from lsh_core.loading.chunk_loader import ChunkLoader, LoadPlan
 from lsh_core.loading.ledger import LedgerEntry, unpacked_vector
@@ -70,6 +72,7 @@ def load(
     offset: int = 0,
     dead_letters: int = 1_000,
     fields: dict[str, dict[str, Any]] | None = None,
+    comparison: RowComparison | None = None,
 ) -> Recorder:
     nodes = tuple(f"http://node{node}:9200" for node in range(cluster.nodes))
     fields = {"n": {"type": "long"}} if fields is None else fields
@@ -79,7 +82,8 @@ def load(
     ring = NodePool(cluster.nodes, clock=cluster.clock)
     sender = BulkSender(cluster, ring, "idx", 10**9, offset, sleep=cluster.clock.sleep, clock=cluster.clock)
     recorder = Recorder()
-    yielded = list(ChunkLoader(plan, RowNumberModel(), sender, recorder).load(file, chunks))  # type: ignore[arg-type]
+    loader = ChunkLoader(plan, RowNumberModel(), sender, recorder, comparison=comparison)  # type: ignore[arg-type]
+    yielded = list(loader.load(file, chunks))
     assert yielded == recorder.entries
     return recorder
 
@@ -128,6 +132,25 @@ def test_entries_come_in_order_with_what_verification_needs(file: SourceFile) ->
         ]
         assert unpacked_vector(entry.samples[0]["vector"]).tolist() == [first, 1, 2, 3]
     assert [entry.rows_beyond_norm for entry in recorder.entries] == [0, 0, 0, 0, 20]
+
+
+def test_entries_list_the_rows_that_are_near_the_queries(file: SourceFile) -> None:
+    queries = np.array([[10.2, 1, 2, 3], [70.4, 1, 2, 3]], np.float32)
+    cluster = FakeCluster(1, refuses=lambda row: row.version == 11)
+    recorder = load(
+        cluster, file, plan_chunks([file], chunk_rows=40), comparison=RowComparison(queries, 3, "l2", "these")
+    )
+    listed: dict[int, set[int]] = {0: set(), 1: set()}
+    for entry in recorder.entries:
+        assert entry.queries == "these"
+        near = NearRows.from_bytes(entry.near_rows or b"")
+        for query, offset in zip(near.queries.tolist(), near.offsets.tolist(), strict=True):
+            listed[query].add(entry.first_row_number + offset)
+    assert listed[0] >= {9, 10, 11}  # The refused row as well: the entry tells that it does not count.
+    assert listed[1] >= {70, 71, 69}
+    assert {entry.near_rows for entry in load(FakeCluster(1), file, plan_chunks([file], chunk_rows=40)).entries} == {
+        None
+    }
 
 
 def test_bodies_do_not_change_under_way(file: SourceFile) -> None:

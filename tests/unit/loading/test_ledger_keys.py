@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import orjson
 import pytest
 
@@ -55,6 +56,9 @@ def test_an_entry_is_json() -> None:
         nodes={"n": NodeStats(requests=1, rows=2, unreachable=1, away=[(1.5, 2.25)])},
         seconds={"wait": 0.5},
         rows_beyond_norm=2,
+        queries="fingerprint",
+        near_rows=b"near",
+        corrected=np.array([1, 2]),
     )
     document = orjson.loads(orjson.dumps(entry.to_document("b", "uuid")))
     again = LedgerEntry.from_document(document)
@@ -63,5 +67,8 @@ def test_an_entry_is_json() -> None:
     assert again.seconds == {"wait": 0.5}
     assert again.rows_read == 3
     assert again.rows_beyond_norm == 2
-    del document["rows_beyond_norm"]  # As earlier versions wrote it.
-    assert LedgerEntry.from_document(document).rows_beyond_norm == 0
+    assert (again.queries, again.near_rows, again.corrected.tolist()) == ("fingerprint", b"near", [1, 2])
+    for field in ("rows_beyond_norm", "queries", "near_rows", "corrected"):
+        del document[field]  # As earlier versions wrote it.
+    earlier = LedgerEntry.from_document(document)
+    assert (earlier.rows_beyond_norm, earlier.queries, earlier.near_rows, len(earlier.corrected)) == (0, "", None, 0)

@@ -9,7 +9,7 @@ import pytest
 
 from lsh_core.builds.names import ledger_alias
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, ensure_system_index
+from lsh_core.elastic.system_indices import DEAD_LETTERS, LEDGER, QUERIES, ensure_system_index
 from lsh_core.errors import LoadError
 from lsh_core.loading.dead_letters import write_dead_letters
 from lsh_core.loading.ledger import Ledger, LedgerEntry, LedgerKey
@@ -26,7 +26,7 @@ KEY = LedgerKey("b1", "uuid", "model", "settings")
 @pytest.fixture
 def server() -> Any:
     server: Any = MemoryServer()
-    for index in (LEDGER, DEAD_LETTERS):
+    for index in (LEDGER, QUERIES, DEAD_LETTERS):
         ensure_system_index(Cluster(server), index)
     server.aliases[LEDGER][ledger_alias("b1", 1)] = {}
     return server

@@ -10,7 +10,7 @@ import pytest
 
 from airlsh_examples.l1 import L1
 from lsh_core.errors import SettingsError
-from lsh_core.evaluation.exact import exact_neighbours
+from lsh_core.exact.nearest_rows import exact_neighbours
 from lsh_core.jobs.train import with_metric
 from lsh_core.metrics import metric_named, metric_names
 from lsh_core.models import fingerprint, load_model, make_model

@@ -1,7 +1,7 @@
 """Computes float32 products of queries and rows by NumPy or TensorFlow.
 
 Only the numbers of small products leave the GPU, not the products. The input is not rounded to TF32, as the bounds of
-:mod:`lsh_core.evaluation.candidate_filter` do not cover its error.
+:mod:`lsh_core.exact.candidate_filter` do not cover its error.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class NumpyProducts:
 
     def at_most(self, limits: npt.NDArray[np.float32]) -> Pairs:
         """See :class:`Products`."""
-        queries, rows = np.nonzero(self._products <= limits[:, None])
+        # `nonzero` of a matrix takes fifty times as long.
+        pairs = np.flatnonzero(self._products <= limits[:, None])
+        queries, rows = np.divmod(pairs, self._products.shape[1])
         return queries, rows
 
 

@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as arrays
 
 from lsh_core import backends
 from lsh_core.errors import MissingPackageError, SettingsError
-from lsh_core.evaluation import exact
-from lsh_core.evaluation.exact import NearestRows, exact_neighbours
+from lsh_core.exact import nearest_rows
+from lsh_core.exact.nearest_rows import NearestRows, exact_neighbours
 
 
 def assert_same(rows: np.ndarray, queries: np.ndarray, k: int, metric: str, block: int = 8_192) -> None:
@@ -28,7 +28,7 @@ def assert_same(rows: np.ndarray, queries: np.ndarray, k: int, metric: str, bloc
 @pytest.mark.parametrize(("block", "k"), [(7, 3), (61, 10), (8_192, 1), (8_192, 500)])
 @pytest.mark.parametrize("scale", [1, 1e-12, 1e12])
 def test_same_answers(metric: str, block: int, k: int, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exact, "_QUERY_BLOCK", 33)
+    monkeypatch.setattr(nearest_rows, "_QUERY_BLOCK", 33)
     generator = np.random.default_rng(0)
     rows = (generator.normal(size=(500, 24)) * scale).astype(np.float32)
     rows[100:150] = rows[:50]  # Repeated vectors: ties to the last bit.

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from lsh_core.backends import Backend, choose_backend
 from lsh_core.errors import SettingsError
-from lsh_core.evaluation.candidate_filter import CandidateFilter, EveryPair, squared_lengths
+from lsh_core.exact.candidate_filter import CandidateFilter, EveryPair, squared_lengths
 from lsh_core.metrics import metric_named
 from lsh_core.metrics.contract import Metric
 
@@ -27,6 +27,7 @@ ROW_BLOCK = 8_192
 _QUERY_BLOCK = 1_024
 _WORTH_A_GPU = 2**38
 """Multiplications that take a core some seven seconds, as long as importing TensorFlow and starting a GPU."""
+_NO_ROW = np.iinfo(np.int64).max
 _PAIRS = 2**20
 """Pairs that are measured at a time without a bound."""
 _PAIR_NUMBERS = 2**22  # numbers of the differences that are in memory at once: 32 MiB
@@ -102,7 +103,7 @@ class NearestRows:
         self._longest = float(squared_lengths(self._queries).max(initial=0.0))
         little = queries.size * expected < _WORTH_A_GPU
         self._backend: Backend = "numpy" if backend == "auto" and little else choose_backend(backend)
-        self.rows = np.full((len(queries), k), np.iinfo(np.int64).max)
+        self.rows = np.full((len(queries), k), _NO_ROW)
         self._measures = np.full((len(queries), k), np.inf)  # As the metric's `measure` returns them.
         self.seen = 0
 
@@ -111,26 +112,51 @@ class NearestRows:
         """Distances, (q, k); infinite if fewer than `k` rows came."""
         return self._metric.distances(self._measures).astype(np.float32)
 
-    def add(self, rows: FloatMatrix, block: int = ROW_BLOCK) -> None:
+    @property
+    def measures(self) -> npt.NDArray[np.float64]:
+        """Values of the metric's `measure`, (q, k); infinite if fewer than `k` rows came."""
+        return self._measures
+
+    def add(
+        self, rows: FloatMatrix, block: int = ROW_BLOCK, *, row_numbers: npt.NDArray[np.int64] | None = None
+    ) -> None:
         """Compare more rows, (n, d), `block` at a time.
+
+        Parameters
+        ----------
+        row_numbers
+            (n,): numbers of the rows, which no other row has; default: the order of arrival.
 
         Raises
         ------
         ValueError
             A number is not finite, or a vector is zero under ``cosine``.
         """
+        numbers = self.seen + np.arange(len(rows)) if row_numbers is None else row_numbers
         for start in range(0, len(rows), block):
-            self._add(rows[start : start + block])
+            self._add(rows[start : start + block], numbers[start : start + block])
 
-    def _add(self, block: FloatMatrix) -> None:
+    def forget(self, first: int, stop: int) -> None:
+        """Forget the rows whose numbers are in [`first`, `stop`)."""
+        forgotten = (self.rows >= first) & (self.rows < stop)
+        touched = np.flatnonzero(forgotten.any(axis=1))
+        if not len(touched):
+            return
+        self._measures[forgotten], self.rows[forgotten] = np.inf, _NO_ROW
+        order = np.lexsort((self.rows[touched], self._measures[touched]))
+        for held in (self._measures, self.rows):
+            held[touched] = np.take_along_axis(held[touched], order, axis=1)
+
+    def _add(self, block: FloatMatrix, numbers: npt.NDArray[np.int64]) -> None:
         prepared = _prepared(block, self._metric, "row", self.seen)
         step, candidates = self._filter(prepared)
         for start in range(0, len(self._queries), step):
             part = slice(start, start + step)
             queries, rows, measures = self._queries[part], self.rows[part], self._measures[part]
-            query_numbers, row_numbers = candidates.pairs(queries, measures[:, -1], self._k)
-            measured = _measure(self._metric, prepared, queries, query_numbers, row_numbers)
-            _merge(rows, measures, query_numbers, row_numbers + self.seen, measured)
+            found, places = candidates.pairs(queries, measures[:, -1], self._k)
+            measured = _measure(self._metric, prepared, queries, found, places)
+            near = measured < measures[found, -1]  # A row at the same distance comes later, and loses.
+            _merge(rows, measures, found[near], numbers[places[near]], measured[near])
         self.seen += len(block)
 
     def _filter(self, rows: npt.NDArray[np.float64]) -> tuple[int, CandidateFilter | EveryPair]:
@@ -187,11 +213,16 @@ def _merge(
     row_numbers: npt.NDArray[np.int64],
     measured: npt.NDArray[np.float64],
 ) -> None:
-    """Merge measured pairs into the best so far, in place."""
+    """Merge measured pairs, sorted by query, into the best so far, in place."""
+    if not len(query_numbers):
+        return
     k = indices.shape[1]
     touched, starts, counts = np.unique(query_numbers, return_index=True, return_counts=True)
-    for query, start, count in zip(touched.tolist(), starts.tolist(), counts.tolist(), strict=True):
-        distances = np.concatenate((measures[query], measured[start : start + count]))
-        numbers = np.concatenate((indices[query], row_numbers[start : start + count]))
-        best = np.lexsort((numbers, distances))[:k]
-        measures[query], indices[query] = distances[best], numbers[best]
+    shape = len(touched), k + int(counts.max())
+    distances, numbers = np.full(shape, np.inf), np.full(shape, _NO_ROW)
+    distances[:, :k], numbers[:, :k] = measures[touched], indices[touched]
+    places = np.repeat(np.arange(len(touched)), counts), k + np.arange(len(query_numbers)) - np.repeat(starts, counts)
+    distances[places], numbers[places] = measured, row_numbers
+    best = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    measures[touched] = np.take_along_axis(distances, best, axis=1)
+    indices[touched] = np.take_along_axis(numbers, best, axis=1)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.backends import Backend
-from lsh_core.evaluation.float32_products import Float32Matrix, Pairs, load_rows
+from lsh_core.exact.float32_products import Float32Matrix, Pairs, load_rows
 
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]

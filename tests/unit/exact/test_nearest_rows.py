@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lsh_core.evaluation import exact
-from lsh_core.evaluation.exact import exact_neighbours
+from lsh_core.exact import nearest_rows
+from lsh_core.exact.nearest_rows import exact_neighbours
 
 
 def reference(rows: np.ndarray, queries: np.ndarray, metric: str) -> np.ndarray:
@@ -102,8 +102,8 @@ def test_beside_a_long_query_short_ones_lose_nothing(scale: float) -> None:
 
 
 def test_many_queries_and_many_equal_rows_stay_within_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exact, "_QUERY_BLOCK", 3)
-    monkeypatch.setattr(exact, "_PAIR_NUMBERS", 16)
+    monkeypatch.setattr(nearest_rows, "_QUERY_BLOCK", 3)
+    monkeypatch.setattr(nearest_rows, "_PAIR_NUMBERS", 16)
     rows = np.ones((50, 4), np.float16)
     indices, distances = exact_neighbours(rows, rows[:8].astype(np.float64), 5, "cosine", block=20)
     assert (indices == np.arange(5)).all()
