@@ -45,6 +45,10 @@ class QuerySet:
         """Return the number of rows that are excluded from each result."""
         return 0 if self.ids is None else 1
 
+    def first(self, size: int) -> QuerySet:
+        """Return the first `size` queries."""
+        return self.take(np.arange(min(size, len(self))))
+
     def take(self, places: npt.NDArray[np.intp]) -> QuerySet:
         """Return the queries at `places`."""
         return QuerySet(self.vectors[places], None if self.ids is None else tuple(self.ids[place] for place in places))

@@ -16,6 +16,7 @@ from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.index_report import IndexReport
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
+from lsh_core.models.effort import Effort
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
 from tests.fakes.parquet_sources import clustered, write_source
@@ -71,7 +72,7 @@ def test_every_list_is_counted_in_what_is_live_now(services: Services, tmp_path:
         word: rows for word, rows in zip(words, rows_of.tolist(), strict=True) if rows
     }
 
-    health = measure_health(services.cluster, index.build, effort=5, queries=moved)
+    health = measure_health(services.cluster, index.build, effort=Effort("probes", 5), queries=moved)
     assert health is not None
     shares = rows_of[rows_of > 0] / rows_of.sum()
     assert (health.possible, health.used, health.sampled_rows) == (60, len(shares), None)
