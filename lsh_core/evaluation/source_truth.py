@@ -35,9 +35,7 @@ class SourceTruth:
 
     def first(self, queries: int) -> SourceTruth:
         """Return the truth of the first `queries` queries, or of all."""
-        return SourceTruth(
-            self.queries.take(np.arange(min(queries, len(self.queries)))), self.known.first(queries), self.others
-        )
+        return SourceTruth(self.queries.first(queries), self.known.first(queries), self.others)
 
     def complete(
         self, cluster: Cluster, index: str, field: VectorField, k: int, *, rows: int, scan: IndexScan | None = None
