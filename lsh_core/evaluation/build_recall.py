@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.evaluation.curve import measure_curve
+from lsh_core.evaluation.curve import RECALLS, measure_curve
 from lsh_core.evaluation.ground_truth import IndexScan, true_neighbours
 from lsh_core.evaluation.query_set import default_queries, draw_unseen
 from lsh_core.evaluation.rising_recall import RisingRecall
@@ -37,6 +37,9 @@ def measure_build(
 
     Queries are random indexed rows, each excluded from its own result. If no effort meets the target, searches of a
     small build scan all rows, which meets it; searches of a large build use the largest effort.
+
+    A strategy whose searches are nested is measured closely at four recalls, since few queries are asked twice. Others
+    are measured closely at the target alone.
 
     Parameters
     ----------
@@ -84,6 +87,7 @@ def measure_build(
             target=target,
             k=truth.distances.shape[1],
             queries=len(asked),
+            recalls=RECALLS if field.strategy.nested else (),
         )
     if documents <= EXACT_ROWS and curve.effort_for(target) is None:
         return replace(curve, effort=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,7 +11,7 @@ from lsh_core.retrieval.effort_scale import EffortScale
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 
 RECALLS = (0.9, 0.95, 0.99, 0.995)
-"""Recalls that the smallest sufficient effort is sought for, beside the target."""
+"""Recalls that users ask for. The curve is close around them."""
 _SKETCH_STEP = 2.0
 _ALL = 0.9995
 """Recall at which the curve ends: of the lower bound, or of the mean if few queries cannot reach such a bound."""
@@ -35,8 +35,9 @@ def measure_curve(
     target: float,
     k: int,
     queries: int,
+    recalls: Sequence[float] = RECALLS,
 ) -> RecallCurve:
-    """Sketch efforts up to nearly full recall, and close in on `RECALLS` and the target.
+    """Sketch efforts up to nearly full recall, and close in on `recalls` and the target.
 
     Parameters
     ----------
@@ -54,10 +55,12 @@ def measure_curve(
         Recall that the lower bound must meet.
     queries
         Number of all queries.
+    recalls
+        Recalls that the smallest sufficient effort is sought for, beside the target.
     """
     points = _sketched(sketch, scale, least, most, guess, max(target, RECALLS[-1]))
     measured: dict[float, CurvePoint] = {}
-    for recall in sorted({*RECALLS, target}):
+    for recall in sorted({*recalls, target}):
         for _ in range(_TRIES):
             effort = next_effort(points, measured, recall, scale=scale, least=least, most=most, queries=queries)
             if effort is None:
