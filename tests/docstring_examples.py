@@ -43,7 +43,7 @@ def examples_of(name: str, url: str = ADDRESS) -> list[doctest.DocTest]:
 def run_examples(name: str, url: str = ADDRESS) -> str:
     """Run the examples of a public name, and return what went wrong; there is at least one."""
     failures: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL | doctest.ELLIPSIS)
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.IGNORE_EXCEPTION_DETAIL | doctest.ELLIPSIS)
     examples = examples_of(name, url)
     assert examples, f"{name} has no example"
     for each in examples:

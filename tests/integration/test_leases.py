@@ -115,7 +115,7 @@ def test_the_lease_of_a_dead_holder_is_waited_for_and_the_log_says_whose_it_is_a
         ):
             assert taken.epoch == lease.epoch + 1
             assert datetime.now(UTC) > stored.free_at
-    (line,) = caplog.messages
+    (line,) = (record.getMessage() for record in caplog.records if record.name == leases.__name__)
     assert "run dead holds it" in line
     assert stored.free_at.isoformat(timespec="seconds") in line
 
