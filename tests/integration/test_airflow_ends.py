@@ -76,7 +76,7 @@ def _start(airflow: AirflowRest, services: Services, name: str, source: str) -> 
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
