@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
 from lsh_core.models.kmeans import nearest_centroid, row_blocks
+from lsh_core.models.probing import QUERY_BLOCK, relative_gaps, smallest
 from lsh_core.models.soar import spilled_lists
 
 # Larger blocks of distances do not fit the second-level cache.
 BLOCK_DISTANCES = 2**18
-QUERY_BLOCK = 64
 
 
 class Distances(Protocol):
@@ -94,35 +94,7 @@ class NumpyDistances:
 
     def best_products(self, queries: Float32Array, count: int) -> Int64Array:
         """See :meth:`Distances.best_products`."""
-        return smallest_gaps(queries, self._centroids, None, count)
-
-
-def smallest_gaps(queries: Float32Array, centroids: Float32Array, norms: Float32Array | None, count: int) -> Int64Array:
-    """Return the best centroids of each query by full float32 precision.
-
-    Parameters
-    ----------
-    queries : (q, d) float32
-    centroids : (lists, d) float32
-    norms : (lists,) float32
-        Squared lengths of the centroids; None: products are compared.
-    count
-        1 to the number of lists.
-
-    Returns
-    -------
-    (q, count) int64
-    """
-    found = np.empty((len(queries), count), dtype=np.int64)
-    for block in row_blocks(len(queries), QUERY_BLOCK):
-        gaps = queries[block] @ centroids.T
-        gaps *= -2.0
-        if norms is not None:
-            gaps += norms
-        if count == len(centroids):
-            found[block] = gaps.argsort(axis=1, kind="stable")
-        else:
-            part = gaps.argpartition(count - 1, axis=1)[:, :count]
-            order = np.take_along_axis(gaps, part, axis=1).argsort(axis=1, kind="stable")
-            found[block] = np.take_along_axis(part, order, axis=1)
-    return found
+        found = np.empty((len(queries), count), dtype=np.int64)
+        for block in row_blocks(len(queries), QUERY_BLOCK):
+            found[block], _ = smallest(relative_gaps(queries[block], self._centroids, None), count)
+        return found

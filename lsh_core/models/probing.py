@@ -72,12 +72,12 @@ class Probing:
     def _nearest(self, queries: Float32Array, lists: Int64Array, gaps: Float32Array) -> None:
         examined = EXAMINED_PER_RESULT * lists.shape[1] + MIN_EXAMINED
         if self._short is None or EXAMINED_PER_RESULT * examined > len(self._centroids):
-            lists[:], gaps[:] = smallest(_gaps(queries, self._centroids, self._norms), lists.shape[1])
+            lists[:], gaps[:] = smallest(relative_gaps(queries, self._centroids, self._norms), lists.shape[1])
             return
         kept = self._short.gaps(queries).argpartition(examined - 1, axis=1)[:, :examined]
         for row, near in enumerate(kept):
             norms = None if self._norms is None else self._norms[near]
-            exact = _gaps(queries[row : row + 1], self._centroids.take(near, axis=0), norms)
+            exact = relative_gaps(queries[row : row + 1], self._centroids.take(near, axis=0), norms)
             places, gaps[row : row + 1] = smallest(exact, lists.shape[1])
             lists[row] = near[places[0]]
 
@@ -116,7 +116,7 @@ class _Shortened:
     def gaps(self, queries: Float32Array) -> Float32Array:
         """Return estimates that grow with the distances, (q, lists)."""
         short: Float32Array = np.matmul(np.subtract(queries, self.origin, dtype=np.float32), self.axes)
-        return _gaps(short, self.centroids, self.norms)
+        return relative_gaps(short, self.centroids, self.norms)
 
 
 def principal_axes(centred: Float32Array) -> Float32Array | None:
@@ -142,8 +142,11 @@ def smallest(gaps: Float32Array, count: int) -> tuple[Int64Array, Float32Array]:
     return order, np.take_along_axis(gaps, order, axis=1)
 
 
-def _gaps(queries: Float32Array, centroids: Float32Array, norms: Float32Array | None) -> Float32Array:
-    """Return numbers that grow with the distances of all pairs, (q, lists)."""
+def relative_gaps(queries: Float32Array, centroids: Float32Array, norms: Float32Array | None) -> Float32Array:
+    """Return numbers that grow with the distances of each query's pairs, (q, lists).
+
+    Without `norms`, (lists,) float32, they are negative products.
+    """
     gaps: Float32Array = queries @ centroids.T
     if norms is None:
         gaps *= np.float32(-1.0)

@@ -31,9 +31,9 @@ from lsh_core.builds.mapping import BuildMeta, VectorField, build_body
 from lsh_core.elastic.bulk_requests import post_bulk
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
-from lsh_core.models.distances import smallest_gaps
 from lsh_core.models.effort import Effort
 from lsh_core.models.ivf import IVF
+from lsh_core.models.probing import relative_gaps, smallest
 from lsh_core.models.threads import one_blas_thread
 from lsh_core.search.results import Response, read_result
 from lsh_core.search.searchable_build import SearchableBuild
@@ -168,7 +168,7 @@ class Rival:
     def _search(self, vectors: np.ndarray) -> None:
         build = self._made.build
         with one_blas_thread():
-            lists = smallest_gaps(vectors, build.model.centroids_, self._norms, PROBES)
+            lists, _ = smallest(relative_gaps(vectors, build.model.centroids_, self._norms), PROBES)
         strategy, searches, queries = build.field.strategy, [], []
         for vector, codes in zip(vectors, lists, strict=True):
             words = build.field.tokens.words(codes)
