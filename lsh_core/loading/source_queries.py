@@ -5,7 +5,6 @@ They are stored in ``airlsh-recall-queries``: the arrays in parts, and a head, w
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,8 +76,7 @@ def store_queries(cluster: Cluster, build: str, queries: SourceQueries) -> None:
     """Store the queries of `build`."""
     parts = list(split_parts(queries.to_bytes()))
     for part in parts:
-        data = base64.b64encode(part.data).decode("ascii")
-        _put(cluster, _part_id(build, part.number), {"build": build, "sha256": part.sha256, "data": data})
+        _put(cluster, _part_id(build, part.number), {"build": build, **part.to_document()})
     head = {"build": build, "fingerprint": queries.fingerprint, "parts": len(parts)}
     _put(cluster, build, {**head, "drawn_at": datetime.now(UTC).isoformat()})
 
@@ -97,8 +95,7 @@ def find_queries(cluster: Cluster, build: str) -> SourceQueries | None:
         head = _get(cluster, build)
     except NotFoundError:
         return None
-    stored = [_get(cluster, _part_id(build, number)) for number in range(head["parts"])]
-    parts = [Part(number, base64.b64decode(each["data"]), each["sha256"]) for number, each in enumerate(stored)]
+    parts = [Part.from_document(number, _get(cluster, _part_id(build, number))) for number in range(head["parts"])]
     return SourceQueries.from_bytes(join_parts(parts))
 
 

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -24,6 +25,15 @@ class Part(NamedTuple):
     number: int
     data: bytes
     sha256: str
+
+    def to_document(self) -> dict[str, str]:
+        """Return the stored form; the number is for the caller to store."""
+        return {"sha256": self.sha256, "data": base64.b64encode(self.data).decode("ascii")}
+
+    @classmethod
+    def from_document(cls, number: int, document: Mapping[str, Any]) -> Self:
+        """Read the stored form of part `number`; `join_parts` compares the hash."""
+        return cls(number, base64.b64decode(document["data"]), document["sha256"])
 
 
 def dump_array(array: Array) -> bytes:

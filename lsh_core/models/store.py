@@ -7,7 +7,6 @@ model of the same encoder is stored once.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -169,13 +168,7 @@ def read_model(cluster: Cluster, name: str, model_id: str) -> LSHModel:
 
 
 def _write_part(cluster: Cluster, model_id: str, array: str, part: Part) -> None:
-    document = {
-        "model_id": model_id,
-        "array": array,
-        "part": part.number,
-        "sha256": part.sha256,
-        "data": base64.b64encode(part.data).decode("ascii"),
-    }
+    document = {"model_id": model_id, "array": array, "part": part.number, **part.to_document()}
     id = _part_id(model_id, array, part.number)
     cluster.run(lambda client: client.index(index=MODELS, id=id, document=document))
 
@@ -183,7 +176,7 @@ def _write_part(cluster: Cluster, model_id: str, array: str, part: Part) -> None
 def _read_part(cluster: Cluster, model_id: str, array: str, number: int) -> Part:
     id = _part_id(model_id, array, number)
     found = cluster.run(lambda client: client.get(index=MODELS, id=id))["_source"]
-    return Part(number, base64.b64decode(found["data"]), found["sha256"])
+    return Part.from_document(number, found)
 
 
 def _own_digest(digest: str, facts: Mapping[str, Any]) -> str:
