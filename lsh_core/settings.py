@@ -470,6 +470,10 @@ def _train_form(models: tuple[str, ...]) -> type[BaseModel]:
     return made
 
 
+RECALL_NEIGHBOURS = 10
+"""Number of true neighbours of each query that the recall of a build is measured by."""
+
+
 def queries_to_show(recall: float) -> int:
     """Return the minimum number of queries that can prove a recall of `recall`.
 

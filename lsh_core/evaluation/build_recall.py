@@ -15,8 +15,8 @@ from lsh_core.progress import progress
 from lsh_core.retrieval.contract import EXACT_ROWS
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.search.vector_index import VectorIndex
+from lsh_core.settings import RECALL_NEIGHBOURS
 
-K = 10
 _ENOUGH = 0.9
 """Share of the wanted queries that measures recall nearly as well."""
 _SKETCHED = 200
@@ -60,14 +60,14 @@ def measure_build(
     documents = cluster.count(index)
     if documents < 2:
         return None
-    k, wanted = min(K, documents - 1), queries or default_queries(documents, target)
+    k, wanted = min(RECALL_NEIGHBOURS, documents - 1), queries or default_queries(documents, target)
     if known is not None and len(known.queries) >= min(wanted, documents) * _ENOUGH:
         known = known.first(wanted)
         asked, truth = known.queries, known.complete(cluster, index, field, k, rows=documents, scan=scan)
     else:
         asked = draw_unseen(cluster, index, field.column, field.dims, wanted, seed=seed)
         truth = true_neighbours(cluster, index, field, asked, k, rows=documents, scan=scan)
-    least, most = field.strategy.measured_range(K, documents, field.effort)
+    least, most = field.strategy.measured_range(RECALL_NEIGHBOURS, documents, field.effort)
     few = max(_SKETCHED, len(asked) // 4)
     recall = RisingRecall(searcher, asked, truth)
     with progress("recall", unit="queries") as meter:

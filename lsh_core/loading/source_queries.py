@@ -19,10 +19,9 @@ from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import QUERIES
 from lsh_core.errors import LoadError
 from lsh_core.models.serialisation import Part, join_parts, split_parts
+from lsh_core.settings import RECALL_NEIGHBOURS
 
-NEIGHBOURS = 10
-"""Number of true neighbours of each query that recall is measured by."""
-LISTED = 2 * (NEIGHBOURS + 1)
+LISTED = 2 * (RECALL_NEIGHBOURS + 1)
 """Number of near rows that a chunk lists at most: the query itself, its neighbours, and as many more."""
 
 

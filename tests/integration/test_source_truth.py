@@ -12,7 +12,6 @@ from lsh_core.builds.id_hashes import IdHashes, digests, hash_ids
 from lsh_core.builds.records import BuildRecords
 from lsh_core.elastic.connection import Connection
 from lsh_core.elastic.leases import Caller
-from lsh_core.evaluation.build_recall import K
 from lsh_core.evaluation.source_truth import SourceTruth
 from lsh_core.exact.nearest_rows import exact_neighbours
 from lsh_core.jobs import index as stages
@@ -27,7 +26,7 @@ from lsh_core.live.replay import changed_hashes
 from lsh_core.loading.expected_contents import expected_contents
 from lsh_core.loading.ledger import Ledger
 from lsh_core.search.vector_index import VectorIndex
-from lsh_core.settings import IndexSettings, ReplaySettings, TrainSettings
+from lsh_core.settings import RECALL_NEIGHBOURS, IndexSettings, ReplaySettings, TrainSettings
 from tests.fakes.parquet_sources import clustered, write_source
 
 ROWS, DIMS = 6_000, 12
@@ -54,7 +53,7 @@ def truth_of(settings: IndexSettings, build: str, services: Services) -> tuple[S
         superseded=neighbours.drop,
     )
     truth = known_truth(neighbours, live=len(replaced))
-    return truth, truth.known.are_certain(K)
+    return truth, truth.known.are_certain(RECALL_NEIGHBOURS)
 
 
 def check(
@@ -65,21 +64,21 @@ def check(
     assert certain.mean() > least_certain
     index = VectorIndex(settings.name, services.connection, index=read_plan(settings, build, services).index)
     field = index.build.field
-    found = truth.complete(services.cluster, index.build.index, field, K, rows=len(held))
+    found = truth.complete(services.cluster, index.build.index, field, RECALL_NEIGHBOURS, rows=len(held))
     ids, vectors = list(held), np.array(list(held.values()))
     places = {id: place for place, id in enumerate(ids)}
     assert truth.queries.ids is not None
     assert set(truth.queries.ids) <= set(ids)
     np.testing.assert_array_equal(truth.queries.vectors, vectors[[places[id] for id in truth.queries.ids]])
-    rows, distances = exact_neighbours(vectors, truth.queries.vectors, K + 1, field.metric)
+    rows, distances = exact_neighbours(vectors, truth.queries.vectors, RECALL_NEIGHBOURS + 1, field.metric)
     others = rows != np.array([places[id] for id in truth.queries.ids])[:, None]
-    others[others.all(axis=1), K] = False
-    wanted = distances[others].reshape(-1, K)
+    others[others.all(axis=1), RECALL_NEIGHBOURS] = False
+    wanted = distances[others].reshape(-1, RECALL_NEIGHBOURS)
     np.testing.assert_allclose(found.distances, wanted, rtol=1e-5, atol=2e-6)
     of_digest = {digest: id for digest, id in zip(digests(hash_ids(ids)), ids, strict=True)}
     for own, hashes in zip(truth.queries.ids, found.id_hashes, strict=True):
         named = [of_digest[digest] for digest in digests(hashes)]
-        assert len(set(named)) == K
+        assert len(set(named)) == RECALL_NEIGHBOURS
         assert own not in named
 
 
