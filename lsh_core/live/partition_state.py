@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from elasticsearch import ConflictError, NotFoundError
 
@@ -15,9 +15,6 @@ from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.paging import pages
 from lsh_core.elastic.system_indices import PARTITIONS, ensure_system_index
 from lsh_core.errors import LeaseLostError
-
-if TYPE_CHECKING:
-    pass
 
 _PARTITIONS_PER_PAGE = 500
 

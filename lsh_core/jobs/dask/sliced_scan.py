@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.elastic.scan import View, open_view
+from lsh_core.elastic.scan import open_view
 from lsh_core.evaluation.ground_truth import EVERY_ROW, Hashes, IndexScan, Measures, nearest_in_index, nearest_in_view
 from lsh_core.exact.known_neighbours import KnownNeighbours
 from lsh_core.jobs.dask.futures import follow_futures
@@ -65,7 +65,9 @@ class SlicedScan:
             slices = _SLICES_PER_THREAD * worker_threads(dask)[1]
             (sent,) = dask.scatter([queries], broadcast=True, hash=False)
             futures = [
-                dask.submit(_nearest, cluster, view, field, sent, k, having, (number, slices), pure=False)
+                dask.submit(
+                    nearest_in_view, cluster, view, field, sent, k, having=having, part=(number, slices), pure=False
+                )
                 for number in range(slices)
             ]
             with progress("exact neighbours", unit="slices", total=slices) as meter:
@@ -73,16 +75,3 @@ class SlicedScan:
                     best = best.with_rows(*future.result()).nearest(k)
                     meter.advance(1)
         return best.measures, best.id_hashes
-
-
-def _nearest(
-    cluster: Cluster,
-    view: View,
-    field: VectorField,
-    queries: npt.NDArray[np.float32],
-    k: int,
-    having: Mapping[str, Any],
-    part: tuple[int, int],
-) -> tuple[Measures, Hashes]:
-    """Compare the queries with the rows of a slice. Runs on a worker."""
-    return nearest_in_view(cluster, view, field, queries, k, having=having, part=part)

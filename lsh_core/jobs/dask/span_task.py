@@ -9,7 +9,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 from lsh_core.builds.names import write_alias
@@ -26,9 +25,6 @@ from lsh_core.models.store import read_model
 from lsh_core.sources.dead_letter import DeadLetter
 from lsh_core.sources.reading import check_unchanged
 from lsh_core.sources.source_file import Chunk, SourceFile, Span
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 

@@ -98,6 +98,12 @@ def _is_terms(value: _Value, found: re.Match[str]) -> bool:
 
 _FORMATS = "give a pattern such as dd.MM.yyyy, or a name such as epoch_second or strict_date"
 _ZONES = "give an offset such as +01:00, or a name such as Europe/Berlin, with its case"
+
+
+def _no_time_zone(value: _Value, _: re.Match[str]) -> str:
+    return f"{value.value!r} is no time zone of the server: {_ZONES}"
+
+
 _REFUSALS = (
     _Refusal(
         re.compile(r"failed to parse date field \[(?P<said>.*?)\] with format \[(?P<format>.*?)\](:|;|$)", re.DOTALL),
@@ -112,12 +118,12 @@ _REFUSALS = (
     _Refusal(
         re.compile(r"Unknown time-zone ID: (?P<said>[^\s;]+?)(: |;|$)"),
         _is("time_zone"),
-        lambda value, _: f"{value.value!r} is no time zone of the server: {_ZONES}",
+        _no_time_zone,
     ),
     _Refusal(
         re.compile(r"java\.time\.(zone\.)?\w+Exception|time-zone|ZoneOffset|ZoneId|zone offset", re.IGNORECASE),
         _is("time_zone"),
-        lambda value, _: f"{value.value!r} is no time zone of the server: {_ZONES}",
+        _no_time_zone,
     ),
     _Refusal(
         re.compile(r"analyzer \[(?P<said>.*?)\] not found", re.DOTALL),
