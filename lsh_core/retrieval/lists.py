@@ -36,7 +36,7 @@ class Lists(TokenRetrieval):
     lists
         Number of lists.
     lookup_lists
-        Nearest lists that are stored with each row, for look-ups by id.
+        Nearest lists that are stored with each row, for requests by id without a client.
     """
 
     name: ClassVar[str] = "lists"
@@ -66,7 +66,7 @@ class Lists(TokenRetrieval):
 
     @property
     def near_path(self) -> str:
-        """Field with the nearest lists of a row: stored for look-ups by id, not indexed."""
+        """Field with the nearest lists of a row, for requests by id without a client; not indexed."""
         return f"airlsh.near.{self.column.name}"
 
     def own_fields(self) -> dict[str, Any]:

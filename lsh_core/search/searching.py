@@ -103,8 +103,8 @@ class Searcher:
     def _vector_of_row(self, build: SearchableBuild, request: SearchRequest, effort: Effort | None) -> _Vector | None:
         """Return the vector of a stored row; None if the server looks it up.
 
-        A row stores the lists that its own query visits at the default effort. Another effort, or a filter, needs other
-        lists, so the vector is read first. A scan needs no lists.
+        The server does so if the stored codes of the row lead to as many neighbours as its vector, and neither a filter
+        nor the caller changes the effort. A scan needs no codes.
         """
         plain = request.filter is None and not request.effort
         if (plain or effort is None) and build.field.strategy.can_look_up(effort):
