@@ -11,9 +11,9 @@ from lsh_core.knobs import Knob
 from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models import RowCodes
 from lsh_core.models.arrays import Array, Float32Array
-from lsh_core.models.distances import smallest_gaps
 from lsh_core.models.kmeans import distinct_rows
 from lsh_core.models.list_model import ListModel
+from lsh_core.models.probing import relative_gaps, smallest
 
 SPILL = 2
 
@@ -60,7 +60,8 @@ class RandomLists(ListModel):
         return {"spill": self.spill_}, {"centroids": self.centroids_}
 
     def _encode(self, vectors: Float32Array, near: int) -> RowCodes:
-        tokens = smallest_gaps(vectors, self.centroids_, squared_norms(self.centroids_), self.spill_)
+        gaps = relative_gaps(vectors, self.centroids_, squared_norms(self.centroids_))
+        tokens, _ = smallest(gaps, self.spill_)
         if not near:
             return RowCodes(tokens, None)
         queries = self._metric.prepare_queries(vectors[:, :-1]) if self._metric.by_product else vectors
