@@ -17,23 +17,14 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
+import datasets
 from own_servers import own_servers
 from processes import Processes
 
-from lsh_core.builds.id_hashes import hash_ids
-from lsh_core.evaluation.ground_truth import GroundTruth
 from lsh_core.evaluation.measurement import lower_bound, measure
-from lsh_core.evaluation.query_set import QuerySet
-from lsh_core.exact.nearest_rows import NearestRows
 from lsh_core.jobs.index import STAGES, summarise
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -41,19 +32,8 @@ from lsh_core.search.query_file import read_query_vectors
 from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
 
-DIMS, LATENT = 64, 24
-FILE_ROWS, BLOCK, ROW_GROUP = 1_000_000, 100_000, 50_000
-QUERIES, K = 500, 10
+QUERIES = 500
 TARGETS = (0.9, 0.95, 0.99)
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Source on disk, with queries and their true neighbours."""
-
-    source: str
-    queries: QuerySet
-    truth: GroundTruth
 
 
 def main() -> None:
@@ -69,9 +49,7 @@ def main() -> None:
     for rows in arguments.rows:
         # Servers of its own for each size: the heap of a node does not shrink at once.
         with own_servers() as (services, folder):
-            parts = read_parts(arguments.source, rows) if arguments.source else made_parts(rows)
-            queries = read_query_vectors(arguments.queries) if arguments.queries else made_queries()
-            data = write(parts, queries, rows, arguments.metric, folder / "source")
+            data = dataset(arguments, rows, folder / "source")
             results.append(run(rows, data, arguments, services))
             show(results[-1])
             shutil.rmtree(folder / "source")
@@ -80,79 +58,17 @@ def main() -> None:
     sys.stdout.write("\n".join(tables(results)) + "\n")
 
 
-class MadeRows:
-    """Seeded generator of rows; every size draws from the same clusters per row."""
-
-    def __init__(self, clusters: int) -> None:
-        generator = np.random.default_rng(7)
-        self._spread = (generator.normal(size=(LATENT, DIMS)) / np.sqrt(LATENT)).astype(np.float32)
-        self._centres = generator.normal(size=(clusters, LATENT)).astype(np.float32)
-        self._scales = generator.lognormal(mean=-1.0, sigma=0.5, size=clusters).astype(np.float32)
-        weights = generator.pareto(1.2, size=clusters) + 0.05
-        self._weights = weights / weights.sum()
-
-    def draw(self, rows: int, seed: int) -> npt.NDArray[np.float32]:
-        """Return `rows` rows, (rows, 64)."""
-        generator = np.random.default_rng((11, seed))
-        owners = generator.choice(len(self._weights), size=rows, p=self._weights)
-        latent = generator.standard_normal((rows, LATENT), dtype=np.float32) * self._scales[owners, np.newaxis]
-        noise = generator.standard_normal((rows, DIMS), dtype=np.float32) * np.float32(0.05)
-        return (self._centres[owners] + latent) @ self._spread + noise
+def dataset(arguments: argparse.Namespace, rows: int, folder: Path) -> datasets.Dataset:
+    """Write rows of a source or made ones."""
+    if arguments.source:
+        parts = datasets.read_parts(arguments.source, rows)
+        return datasets.write(parts, read_query_vectors(arguments.queries), arguments.metric, folder)
+    # Every size draws from the same clusters.
+    made = datasets.MadeRows(dims=64, inner=24, clusters=20_000, spread=0.37)
+    return datasets.write(made.parts(rows), made.queries(QUERIES), arguments.metric, folder)
 
 
-CLUSTERS = 20_000
-
-
-def made_parts(rows: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield made rows in blocks."""
-    made = MadeRows(CLUSTERS)
-    for number, start in enumerate(range(0, rows, BLOCK)):
-        yield made.draw(min(BLOCK, rows - start), number)
-
-
-def made_queries() -> npt.NDArray[np.float32]:
-    """Return rows of the same kind that no source has."""
-    return MadeRows(CLUSTERS).draw(QUERIES, 2**31)
-
-
-def read_parts(source: str, rows: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the first `rows` rows of a Parquet file in blocks."""
-    left = rows
-    for batch in pq.ParquetFile(source).iter_batches(BLOCK, columns=["embedding"]):
-        column = batch.column(0).slice(0, left)
-        yield column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1).astype(np.float32)
-        left -= len(column)
-        if not left:
-            return
-    sys.exit(f"{source} has {rows - left} rows, {rows} are wanted")
-
-
-def write(
-    parts: Iterator[npt.NDArray[np.float32]], queries: npt.NDArray[np.float32], rows: int, metric: str, folder: Path
-) -> Dataset:
-    """Write the rows to files, and find the true neighbours of the queries on the way."""
-    folder.mkdir()
-    nearest = NearestRows(queries, K, metric, expected=rows)
-    writer = None
-    for vectors in parts:
-        first = nearest.seen
-        nearest.add(vectors)
-        embedding = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-        ids = pa.array([f"row-{row:09d}" for row in range(first, first + len(vectors))])
-        table = pa.table({"id": ids, "embedding": embedding})
-        if first % FILE_ROWS == 0:
-            if writer is not None:
-                writer.close()
-            writer = pq.ParquetWriter(folder / f"part-{first // FILE_ROWS:04d}.parquet", table.schema)
-        assert writer is not None
-        writer.write_table(table, row_group_size=ROW_GROUP)
-    assert writer is not None
-    writer.close()
-    ids = hash_ids([f"row-{row:09d}" for row in nearest.rows.ravel().tolist()]).reshape(*nearest.rows.shape, 2)
-    return Dataset(str(folder), QuerySet(queries), GroundTruth(ids, nearest.distances))
-
-
-def run(rows: int, data: Dataset, arguments: argparse.Namespace, services: Services) -> dict[str, Any]:
+def run(rows: int, data: datasets.Dataset, arguments: argparse.Namespace, services: Services) -> dict[str, Any]:
     """Train and index stage by stage; hold the promises against the queries; delete the index."""
     name = f"scale-{rows}"
     stages: dict[str, dict[str, float]] = {}
@@ -184,7 +100,7 @@ def run(rows: int, data: Dataset, arguments: argparse.Namespace, services: Servi
     }
 
 
-def kept(searcher: VectorIndex, data: Dataset, target: float) -> dict[str, Any]:
+def kept(searcher: VectorIndex, data: datasets.Dataset, target: float) -> dict[str, Any]:
     """Measure the recall of searches that ask for `target`, on queries that the build has never seen."""
     curve = searcher.build.curve
     effort = curve.effort_for(target) if curve else None

@@ -29,10 +29,10 @@ def own_servers(es: str | None = None, dask: str | None = None) -> Iterator[tupl
         yield Services(Connection.from_urls(urls), address), folder
 
 
-def held_out(table: pa.Table) -> tuple[npt.NDArray[np.float32], pa.Table]:
-    """Return the vectors of 500 rows, always the same of the same table, and the table without them."""
+def held_out(table: pa.Table, count: int = QUERIES) -> tuple[npt.NDArray[np.float32], pa.Table]:
+    """Return the vectors of `count` rows, always the same of the same table, and the table without them."""
     apart = np.zeros(len(table), bool)
-    apart[np.random.default_rng(0).choice(len(table), QUERIES, replace=False)] = True
+    apart[np.random.default_rng(0).choice(len(table), count, replace=False)] = True
     return vectors_of(table.filter(pa.array(apart))), table.filter(pa.array(~apart))
 
 
