@@ -1,7 +1,11 @@
-"""Exchanges one HTTP request for its answer, in one write to a pooled socket.
+"""Fast path for requests to Elasticsearch that may be repeated.
 
-urllib3 opens the sockets, with all options of TLS, and pools them; httptools (llhttp) parses answers. An exchange takes
-a tenth of the CPU of a request by urllib3, which writes header and body apart, and parses headers like those of e-mail.
+An exchange returns the answer only if its status is 200. Otherwise the caller repeats the request by the official
+client, which names the failure.
+
+The request is one write to a pooled socket. urllib3 opens the sockets, with all options of TLS, and pools them;
+httptools (llhttp) parses answers. An exchange takes a tenth of the CPU of a request by urllib3, which writes header and
+body apart, and parses headers like those of e-mail.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measures several efforts of a build with the same queries."""
+"""Measures the recall of a build by effort, and skips queries that have found everything."""
 
 from __future__ import annotations
 

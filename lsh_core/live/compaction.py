@@ -1,8 +1,11 @@
-"""Compaction of the journal: deletes superseded changes and changes that the source contains.
+"""Deletes journal entries that no build needs, after a promotion.
+
+Superseded changes are deleted, and changes that the source contains, if they are more than half of the journal. Young
+changes stay, since their writers may still withdraw or repeat them.
 
 Without a watermark the last change of each id stays, even a delete: a later build from an older source must not bring
-the document back. Up to the watermark the last change goes too, as no build will replay it. A change that stays keeps
-its position, so concurrent readers and replays see it. A compaction may be killed and repeated at any time.
+the document back. Up to the watermark the last change is deleted too, as no build will replay it. A change that stays
+keeps its position, so concurrent readers and replays see it. A compaction may be killed and repeated at any time.
 """
 
 from __future__ import annotations

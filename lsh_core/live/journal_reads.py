@@ -3,8 +3,8 @@
 A node that rejoins after a network split serves stale data for some seconds but cannot acknowledge writes. So
 `barrier` writes twice. The first write, the document ``turn``, finds the end of the journal. Once every copy has
 reached this end, the second write, the document ``settled``, records it. `read_after_barrier` reads a shard copy only
-if it finds ``settled`` there. Each index name has one document of each kind; they carry no ``name``, so queries for
-changes skip them.
+if its ``settled`` has reached that end. Each index name has one document of each kind; they carry no ``name``, so
+queries for changes skip them.
 """
 
 from __future__ import annotations

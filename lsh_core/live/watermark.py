@@ -1,7 +1,8 @@
-"""Finds the source watermark of a new build, and the deletable part of the journal.
+"""Watermarks of builds, and how far the journal may be deleted.
 
-The watermark is a journal position: the source of the build contains every change up to it, and replay starts after it.
-A build that depends on deleted changes is refused.
+A watermark is a journal position: the source of the build contains every change up to it, and replay starts after it.
+It comes from the setting ``source_as_of``, or is kept from the live build. The end of the deleted part of the journal
+is recorded too, and a run is refused if it needs deleted changes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One bounded request queue per node.
 
-A request whose queue stays full for a second goes to the queue of another node. So a hung node does not stop the load.
+A request that waits longer than a second for room in a queue goes to the queue of another node. So a hung node does not
+stop the load.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Merges the near rows of all chunks into the true neighbours of the source's queries. Pure: no I/O.
+"""Merges the near rows of all chunks into the neighbours of recall queries. Pure: no I/O.
 
-The ledger decides which rows count: refused rows, rows that lost to a later row with the same id, and rows whose ids
-belong to live changes are left out. What is left of a query's list is its neighbours, as far as the lists of all chunks
-go.
+Each query gets its nearest rows, and the distance below which none is missing. A row counts if the ledger holds it, no
+later row with the same id replaced it, and its id has no live change. Rows that were corrected after the load were
+compared with no query, and are collected by their numbers.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Finds the centroids nearest to queries.
 
-To compare a query with 16,000 centroids of 768 dimensions takes 49 MB from memory, and longer than the search. So many
-centroids are compared in two levels: all of them by their first principal axes, and the best of these by all
-dimensions. The first level ignores what the other axes add to a product, a small sum of numbers with both signs. (I.
-Jolliffe, "Principal Component Analysis", 2002, chapter 2.) In the same time, the groups of the assignment would lose a
-tenth of the nearest centroids. Figures: docs/decisions/client.md.
+A query is compared with few centroids directly. Many centroids are compared in two levels: all of them by their first
+principal axes, and the best of these by all dimensions. (I. Jolliffe, "Principal Component Analysis", 2002, chapter 2.)
+So a near centroid can be missed, though none was in the measurements. One level would read 49 MB for 16,000 centroids
+of 768 dimensions, which takes longer than the search. Figures: docs/decisions/client.md.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ A fixed number of lists is too many for easy queries, and too few for hard ones.
 centroid is at most `reach` times as far from the query as the tenth nearest centroid. A ratio to the nearest centroid
 is worse than a fixed number: the nearest may lie anywhere.
 
-Products have no ratios, as they may be 0 or negative. Where the best lists have the largest products, within `reach`
-are those whose product with the query, of length 1, falls short of the tenth largest by at most ``reach - 1`` times the
+Products have no ratios, as they may be 0 or negative. Under a metric by product, such as ``dot``, within `reach` are
+the lists whose product with the query, of length 1, falls short of the tenth largest by at most ``reach - 1`` times the
 typical length of a centroid.
 
 Figures: docs/decisions/models.md.

@@ -1,10 +1,10 @@
-"""Spills rows into lists by SOAR: a query that misses one list of a row meets another.
+"""Chooses the further lists of a row by SOAR.
 
 P. Sun et al., "SOAR: Improved Indexing for Approximate Nearest Neighbor Search", NeurIPS 2023, section 3. A query
 misses the list of a near row where it lies along the row's residual, the vector from the list's centroid to the row. A
-second list whose residual points the same way is missed by the same queries. So the further lists of a row are not the
-nearest ones. The loss of a list adds, to its squared distance, the squared parts of its residual along the residuals of
-the lists that were chosen before.
+second list whose residual points the same way is missed by the same queries. So the further lists are chosen among the
+row's nearest lists by their distance and by the direction of their residual. The loss of a list adds, to its squared
+distance, the squared parts of its residual along the residuals of the lists that were chosen before.
 
 Figures: docs/decisions/models.md.
 """
