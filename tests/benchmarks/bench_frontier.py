@@ -9,9 +9,9 @@ defaults, and all indices stay until the end. The queries are not in the index: 
 ``--queries`` names a file of others.
 
 For each recall the smallest effort that reaches it is found on these queries. The efforts that each build itself chose
-for recall .9, .95 and .99 are held against the same queries, which it has never seen. Then the server alone is measured:
-the client (`light_client.py`) sends ready-made bytes, some 10 microseconds a search. The indices take turns, three
-times, and the medians count.
+for recall .9, .95 and .99 are held against the same queries, which it has never seen. Then the server alone is
+measured: the client (`light_client.py`) sends ready-made bytes, some 10 microseconds a search. The indices take turns,
+three times, and the medians count.
 """
 
 from __future__ import annotations
