@@ -50,10 +50,12 @@ class NumpyDistances:
     Parameters
     ----------
     centroids : (lists, d) float32
+    threads
+        Threads that find the nearest centres. A fit has several; a worker that encodes rows has one.
     """
 
-    def __init__(self, centroids: Float32Array) -> None:
-        self._centroids = centroids
+    def __init__(self, centroids: Float32Array, threads: int = 1) -> None:
+        self._centroids, self._threads = centroids, threads
         self._scaled, self._norms = centroids * np.float32(-2.0), squared_norms(centroids)
 
     def nearest(
@@ -86,7 +88,7 @@ class NumpyDistances:
 
     def nearest_centre(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
         """See :meth:`Distances.nearest_centre`."""
-        return nearest_centroid(vectors, centres)
+        return nearest_centroid(vectors, centres, self._threads)
 
     def spilled(self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float) -> Int64Array:
         """See :meth:`Distances.spilled`."""

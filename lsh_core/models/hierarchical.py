@@ -29,6 +29,7 @@ from lsh_core.models.kmeans import (
     replace_repeated,
     row_hashes,
 )
+from lsh_core.models.parallel import all_cores, map_parts
 
 FLAT_LISTS = 1024
 FLAT_ITERATIONS = 10
@@ -58,38 +59,45 @@ def fit_centroids(sample: Float32Array, lists: int, generator: np.random.Generat
     lists = min(lists, len(draw))
     if lists == len(draw):
         return sample[draw]
+    threads = all_cores()
     if lists <= FLAT_LISTS:
         part = _part(sample, draw, lists, FLAT_ROWS_PER_LIST, generator)
-        centroids = kmeans(part, lists, generator, iterations=FLAT_ITERATIONS, draw=np.arange(len(part)))
+        centroids = kmeans(
+            part, lists, generator, iterations=FLAT_ITERATIONS, draw=np.arange(len(part)), threads=threads
+        )
     else:
-        centroids = replace_repeated(_cluster_by_cluster(sample, draw, lists, generator), sample, draw)
+        centroids = replace_repeated(_cluster_by_cluster(sample, draw, lists, generator, threads), sample, draw)
     hashes = None if len(draw) == len(sample) else row_hashes(sample)
     for _ in range(REFINEMENTS):
-        groups = make_groups(centroids, REFINEMENT_EXAMINED, generator) if lists > FLAT_LISTS else None
-        near = nearest_lists(NumpyDistances(centroids), sample, min(spill, lists), groups)
+        groups = make_groups(centroids, REFINEMENT_EXAMINED, generator, threads) if lists > FLAT_LISTS else None
+        near = nearest_lists(NumpyDistances(centroids, threads), sample, min(spill, lists), groups, threads)
         centroids = means(sample, near[:, 0], centroids, generator)
         centroids = replace_repeated(split_heavy(sample, near, centroids, generator, hashes), sample, draw)
     return centroids
 
 
 def _cluster_by_cluster(
-    sample: Float32Array, draw: Int64Array, lists: int, generator: np.random.Generator
+    sample: Float32Array, draw: Int64Array, lists: int, generator: np.random.Generator, threads: int
 ) -> Float32Array:
     clusters = round(math.sqrt(lists))
     part = _part(sample, draw, clusters, TOP_ROWS_PER_CLUSTER, generator)
-    top = kmeans(part, clusters, generator, iterations=TOP_ITERATIONS, draw=np.arange(len(part)))
-    order, bounds = group_rows(nearest_centroid(sample, top), clusters)
+    top = kmeans(part, clusters, generator, iterations=TOP_ITERATIONS, draw=np.arange(len(part)), threads=threads)
+    order, bounds = group_rows(nearest_centroid(sample, top, threads), clusters)
     is_drawn = np.zeros(len(sample), dtype=bool)
     is_drawn[draw] = True
     drawn_before = np.concatenate(([0], np.cumsum(is_drawn[order])))
     shares = share_lists(np.diff(bounds), np.diff(drawn_before[bounds]), lists)
-    found = []
-    for start, stop, share in zip(bounds[:-1], bounds[1:], shares, strict=True):
-        if share:
-            rows = order[start:stop]
-            inner_draw = np.flatnonzero(is_drawn[rows])
-            found.append(kmeans(sample[rows], share, generator, iterations=INNER_ITERATIONS, draw=inner_draw))
-    return np.concatenate(found)
+    divided = np.flatnonzero(shares).tolist()
+    # Each cluster has its own generator, so that threads draw the same rows in any order.
+    generators = dict(zip(divided, generator.spawn(len(divided)), strict=True))
+
+    def divide(cluster: int) -> Float32Array:
+        rows = order[bounds[cluster] : bounds[cluster + 1]]
+        inner_draw = np.flatnonzero(is_drawn[rows])
+        lists = int(shares[cluster])
+        return kmeans(sample[rows], lists, generators[cluster], iterations=INNER_ITERATIONS, draw=inner_draw)
+
+    return np.concatenate(map_parts(divide, divided, threads))
 
 
 def share_lists(rows: Int64Array, capacity: Int64Array, lists: int) -> Int64Array:

@@ -24,6 +24,7 @@ from lsh_core.models.contract import RowCodes
 from lsh_core.models.distances import Distances, NumpyDistances
 from lsh_core.models.hierarchical import fit_centroids
 from lsh_core.models.list_model import ListModel
+from lsh_core.models.parallel import all_cores
 from lsh_core.models.soar import CANDIDATES
 from lsh_core.models.tensorflow_hashing import TensorFlowDistances
 
@@ -150,7 +151,7 @@ class IVF(ListModel):
         self.soar_ = SOAR if self.soar is None else float(self.soar)
         if self.lists_ > ALL_EXAMINED:
             examined = max(MIN_EXAMINED, self.lists_ // EXAMINED_SHARE)
-            groups = make_groups(self.centroids_, examined, generator)
+            groups = make_groups(self.centroids_, examined, generator, all_cores())
             self.group_centres_, self.group_lists_ = groups
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Array, Float32Array, Int64Array
+from lsh_core.models.parallel import map_parts
 
 BLOCK_ROWS = 512
 GATHER_BYTES = 2**24
@@ -24,15 +25,18 @@ def row_blocks(rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
         yield slice(start, min(start + size, rows))
 
 
-def nearest_centroid(vectors: Float32Array, centroids: Float32Array) -> Int64Array:
+def nearest_centroid(vectors: Float32Array, centroids: Float32Array, threads: int = 1) -> Int64Array:
     """Return the nearest of all centroids to each row, ``(n,)`` int64."""
     scaled = centroids.T * np.float32(-2.0)
     norms = squared_norms(centroids)
     labels = np.empty(len(vectors), dtype=np.int64)
-    for block in row_blocks(len(vectors)):
+
+    def label(block: slice) -> None:
         gaps = vectors[block] @ scaled
         gaps += norms
         labels[block] = gaps.argmin(axis=1)
+
+    map_parts(label, row_blocks(len(vectors)), threads)
     return labels
 
 
@@ -67,7 +71,13 @@ def distinct_rows(vectors: Float32Array) -> Int64Array:
 
 
 def kmeans(
-    vectors: Float32Array, clusters: int, generator: np.random.Generator, *, iterations: int, draw: Int64Array
+    vectors: Float32Array,
+    clusters: int,
+    generator: np.random.Generator,
+    *,
+    iterations: int,
+    draw: Int64Array,
+    threads: int = 1,
 ) -> Float32Array:
     """Find `clusters` distinct centroids.
 
@@ -80,6 +90,8 @@ def kmeans(
         Random generator of the first centroids.
     draw : (m,) int64
         Rows of distinct values; see :func:`distinct_rows`.
+    threads
+        Threads that share the work; the result does not depend on them.
 
     Returns
     -------
@@ -89,7 +101,7 @@ def kmeans(
     if clusters == len(draw):
         return centroids
     for _ in range(iterations):
-        centroids = means(vectors, nearest_centroid(vectors, centroids), centroids, generator)
+        centroids = means(vectors, nearest_centroid(vectors, centroids, threads), centroids, generator)
     return replace_repeated(centroids, vectors, draw)
 
 

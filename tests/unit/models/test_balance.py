@@ -105,10 +105,13 @@ def test_a_fit_leaves_lists_that_are_more_of_a_size(lists, monkeypatch):
     owners = made.choice(60, 6000, p=shares / shares.sum())
     widths = made.lognormal(-1, 1, 60)[owners, np.newaxis]
     rows = (centres[owners] + widths * made.standard_normal((6000, 16))).astype(np.float32)
-    split = loads(IVF(lists=lists).fit(rows), rows)
+
+    def largest() -> float:
+        return np.mean([loads(IVF(lists=lists, seed=seed).fit(rows), rows).max() for seed in range(3)])
+
+    split = largest()
     monkeypatch.setattr(hierarchical, "split_heavy", lambda sample, near, centroids, *_: centroids)
-    unsplit = loads(IVF(lists=lists).fit(rows), rows)
-    assert split.max() < 0.9 * unsplit.max()
+    assert split < 0.9 * largest()
 
 
 @pytest.mark.parametrize("lists", [200, 1200])
