@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from lsh_core.elastic.cluster import Cluster
+from lsh_core.elastic.sorted_hits import sorted_hits
 from lsh_core.elastic.system_indices import MODELS, ensure_system_index
 from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import ModelMismatchError, NotFoundError
@@ -29,7 +30,7 @@ FORMAT = 3
 Format 1 held the name of its model as ``kind``. Format 2 had no ``soar``.
 """
 _ID_CHARACTERS = 12
-_MAX_LISTED = 1000
+_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,16 @@ def store_model(cluster: Cluster, name: str, model: LSHModel, facts: Mapping[str
     ensure_system_index(cluster, MODELS)
     digest = fingerprint(model)
     model_id = f"{name}-{_own_digest(digest, facts)[:_ID_CHARACTERS]}"
-    params, arrays = model.state()
     if cluster.run(lambda client: client.exists(index=MODELS, id=model_id)):
         cluster.run(lambda client: client.update(index=MODELS, id=model_id, doc={"created_at": _now()}, refresh=True))
         return find_model(cluster, name, model_id)
+    params, arrays = model.state()
+    counts = dict.fromkeys(arrays, 0)
     for array_name, array in arrays.items():
         for part in split_parts(dump_array(array)):
             _write_part(cluster, model_id, array_name, part)
-    header = {
-        "params": params,
-        "arrays": {array_name: len(list(split_parts(dump_array(array)))) for array_name, array in arrays.items()},
-        "facts": dict(facts),
-    }
+            counts[array_name] += 1
+    header = {"params": params, "arrays": counts, "facts": dict(facts)}
     cluster.run(
         lambda client: client.index(
             index=MODELS,
@@ -100,15 +99,18 @@ def store_model(cluster: Cluster, name: str, model: LSHModel, facts: Mapping[str
 
 def list_models(cluster: Cluster, name: str | None = None) -> list[StoredModel]:
     """Return the models of `name`, or all, newest first, without other formats."""
-    ensure_system_index(cluster, MODELS)
-    cluster.run(lambda client: client.indices.refresh(index=MODELS))
-    wanted: list[dict[str, Any]] = [{"exists": {"field": "name"}}, {"term": {"format": FORMAT}}]
-    if name is not None:
-        wanted.append({"term": {"name": name}})
-    hits = cluster.search(MODELS, query={"bool": {"filter": wanted}}, sort=[{"created_at": "desc"}], size=_MAX_LISTED)[
-        "hits"
-    ]["hits"]
-    return [_stored(hit["_source"]) for hit in hits]
+    _make_visible(cluster)
+    # Ids never change, whereas a model that is stored again has another time.
+    hits = sorted_hits(cluster, MODELS, _headers_of(name), sort=[{"model_id": "asc"}], page=_PAGE)
+    return sorted((_stored(hit["_source"]) for hit in hits), key=lambda model: model.created_at, reverse=True)
+
+
+def newest_model(cluster: Cluster, name: str) -> StoredModel | None:
+    """Return the newest model of `name`; None without models."""
+    _make_visible(cluster)
+    sort = [{"created_at": "desc"}, {"model_id": "asc"}]
+    hits = cluster.search(MODELS, query=_headers_of(name), sort=sort, size=1)["hits"]["hits"]
+    return _stored(hits[0]["_source"]) if hits else None
 
 
 def find_model(cluster: Cluster, name: str, model_id: str | None = None) -> StoredModel:
@@ -120,10 +122,10 @@ def find_model(cluster: Cluster, name: str, model_id: str | None = None) -> Stor
         No such model exists; the message says how to train one.
     """
     if model_id is None:
-        newest = list_models(cluster, name)
-        if not newest:
+        newest = newest_model(cluster, name)
+        if newest is None:
             raise no_model(name)
-        return newest[0]
+        return newest
     found: Mapping[str, Any] = {}
     if is_document_id(model_id):
         found = cluster.run(lambda client: client.options(ignore_status=404).get(index=MODELS, id=model_id)).body
@@ -165,6 +167,20 @@ def read_model(cluster: Cluster, name: str, model_id: str) -> LSHModel:
     if (found := fingerprint(model)) != stored.fingerprint:
         raise ModelMismatchError(stored.fingerprint, found, f"model {model_id} as read from {MODELS}")
     return model
+
+
+def _make_visible(cluster: Cluster) -> None:
+    """Make all stored models visible to searches."""
+    ensure_system_index(cluster, MODELS)
+    cluster.run(lambda client: client.indices.refresh(index=MODELS))
+
+
+def _headers_of(name: str | None) -> dict[str, Any]:
+    """Return the query for the headers of the models of `name`, or of all."""
+    wanted: list[dict[str, Any]] = [{"exists": {"field": "name"}}, {"term": {"format": FORMAT}}]
+    if name is not None:
+        wanted.append({"term": {"name": name}})
+    return {"bool": {"filter": wanted}}
 
 
 def _write_part(cluster: Cluster, model_id: str, array: str, part: Part) -> None:

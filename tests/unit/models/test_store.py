@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lsh_core.errors import ModelMismatchError
+from lsh_core.errors import ModelMismatchError, NotFoundError
+from lsh_core.models import store
 from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.hyperplane import Hyperplane
-from lsh_core.models.store import find_model, store_model
+from lsh_core.models.store import find_model, list_models, store_model
 from tests.fakes.memory_server import MemoryServer
 from tests.fakes.one_client import cluster_of
 
@@ -33,6 +34,24 @@ def test_the_same_model_of_two_encoders_is_two_and_neither_is_overwritten() -> N
     assert again.model_id == first.model_id
     for each, encoder in ((plain, None), (first, "f" * 64), (second, "g" * 64)):
         assert find_model(cluster_of(client), "docs", each.model_id).facts == facts("a", encoder)
+
+
+def test_all_models_are_listed_newest_first_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_PAGE", 2)
+    client: Any = MemoryServer()
+    ids = [store_model(cluster_of(client), "docs", MODEL, facts("a", each * 64)).model_id for each in "abcde"]
+    store_model(cluster_of(client), "other", MODEL, facts("a", None))
+    days = (3, 1, 3, 2, 3)
+    for id, day in zip(ids, days, strict=True):
+        client.update(index="airlsh-models", id=id, doc={"created_at": f"2026-01-0{day}T00:00:00.000+00:00"})
+    of_day = {day: sorted(id for id, each in zip(ids, days, strict=True) if each == day) for day in days}
+    listed = [model.model_id for model in list_models(cluster_of(client), "docs")]
+    assert listed == [*of_day[3], *of_day[2], *of_day[1]]
+    assert find_model(cluster_of(client), "docs").model_id == listed[0]
+    assert len(list_models(cluster_of(client))) == 6
+    assert list_models(cluster_of(client), "nothing") == []
+    with pytest.raises(NotFoundError, match="no model of 'nothing'"):
+        find_model(cluster_of(client), "nothing")
 
 
 def test_a_model_of_an_older_format_is_refused() -> None:
