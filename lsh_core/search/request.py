@@ -178,6 +178,11 @@ class SearchRequest:
         """Filter that every neighbour passes: `filter`, excluding the row with the id."""
         return all_of(self.filter, excluding(self.id) if self.id is not None else None)
 
+    @property
+    def by_words_alone(self) -> bool:
+        """True if the words have all the weight: no rows are searched by vector then."""
+        return self.match_weight == 1
+
     def with_vector(self, vector: npt.NDArray[np.float32]) -> Self:
         """Return the same request for another finite vector, (d,) float32, without checks."""
         other = copy.copy(self)
