@@ -1,8 +1,7 @@
 """Merges the near rows of all chunks into the true neighbours of the source's queries. Pure: no I/O.
 
 The ledger decides which rows count: refused rows, rows that lost to a later row with the same id, and rows whose ids
-belong to live changes are left out. What is left of a query's list is its neighbours, as far as the lists of all chunks
-go.
+belong to live changes are left out. The other listed rows are the neighbours, up to the smallest cutoff of a list.
 """
 
 from __future__ import annotations
@@ -35,10 +34,8 @@ class SourceNeighbours:
 
     Attributes
     ----------
-    queries
-        The queries.
     corrected
-        Row numbers of rows that were corrected after the load: no list has them.
+        Numbers of rows that were corrected after the load; no list has these rows.
     """
 
     def __init__(self, queries: SourceQueries, keep: int, replaced: IdHashes) -> None:

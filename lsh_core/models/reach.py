@@ -28,7 +28,8 @@ MAX_VISITED = 65_536
 """Lists that a search may visit: the server's maximum of terms in one filter (``index.max_terms_count``)."""
 FIRST_EXAMINED = 128
 """Nearest lists that are found at first; more if all of them are within the reach."""
-MORE = 4
+GROWTH = 4
+"""Multiple of the lists that are found next."""
 
 
 class NearestLists(Protocol):
@@ -75,7 +76,7 @@ def lists_within(
         for place in np.flatnonzero(known):
             found[left[place]] = near[place, : wanted[place]]
         left, needed = left[~known], wanted[~known].max(initial=0)
-        count = min(most, max(count * MORE, int(needed)))
+        count = min(most, max(count * GROWTH, int(needed)))
     return found
 
 

@@ -30,7 +30,7 @@ def requested_effort(build: SearchableBuild, efforts: Mapping[str, float]) -> Ef
     wanted = " or ".join(strategy.effort_units)
     for unit, value in efforts.items():
         if unit not in strategy.effort_units:
-            raise SettingsError(unit, value, f"index {build.index} has an {build.field.model} model: use {wanted}")
+            raise SettingsError(unit, value, f"the model of {build.index} is {build.field.model}: use {wanted}")
     (unit, value), *others = efforts.items()
     for other, number in others:
         raise SettingsError(other, number, f"is given beside {unit}: use {wanted}")
