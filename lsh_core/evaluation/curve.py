@@ -62,7 +62,7 @@ def measure_curve(
     measured: dict[float, CurvePoint] = {}
     for recall in sorted({*recalls, target}):
         for _ in range(_TRIES):
-            effort = next_effort(points, measured, recall, scale=scale, least=least, most=most, queries=queries)
+            effort = _next_effort(points, measured, recall, scale=scale, least=least, most=most, queries=queries)
             if effort is None:
                 break
             points[effort] = measured[effort] = measure(effort)
@@ -88,7 +88,7 @@ def _sketched(
     return points
 
 
-def next_effort(
+def _next_effort(
     points: dict[float, CurvePoint],
     measured: dict[float, CurvePoint],
     recall: float,

@@ -102,7 +102,7 @@ def find_queries(cluster: Cluster, build: str) -> SourceQueries | None:
         parts = [Part.from_document(number, _get(cluster, _part_id(build, number))) for number in range(count)]
     except NotFoundError:
         return None
-    return SourceQueries.from_bytes(join_parts(parts))
+    return SourceQueries.from_bytes(join_parts(parts, f"the queries of build {build}"))
 
 
 def read_queries(cluster: Cluster, build: str, fingerprint: str) -> SourceQueries:

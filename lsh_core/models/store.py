@@ -162,7 +162,7 @@ def read_model(cluster: Cluster, name: str, model_id: str) -> LSHModel:
     arrays = {}
     for array_name, count in header["arrays"].items():
         parts = [_read_part(cluster, model_id, array_name, number) for number in range(count)]
-        arrays[array_name] = load_array(join_parts(parts))
+        arrays[array_name] = load_array(join_parts(parts, f"array {array_name} of model {model_id}"))
     model = load_model(stored.model, header["params"], arrays)
     if (found := fingerprint(model)) != stored.fingerprint:
         raise ModelMismatchError(stored.fingerprint, found, f"model {model_id} as read from {MODELS}")
