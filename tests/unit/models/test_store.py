@@ -11,8 +11,8 @@ from lsh_core.errors import ModelMismatchError, NotFoundError
 from lsh_core.models import store
 from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.hyperplane import Hyperplane
-from lsh_core.models.store import find_model, list_models, store_model
-from tests.fakes.memory_server import MemoryServer
+from lsh_core.models.store import find_model, list_models, read_model, store_model
+from tests.fakes.memory_server import Answer, MemoryServer
 from tests.fakes.one_client import cluster_of
 
 MODEL = Hyperplane(metric="l2", tables=2, bits=2).fit(np.eye(8, 3, dtype=np.float32))
@@ -60,3 +60,21 @@ def test_a_model_of_an_older_format_is_refused() -> None:
     client.update(index="airlsh-models", id=stored.model_id, doc={"format": 1})
     with pytest.raises(ModelMismatchError, match="stored by another version of airlsh: train it again"):
         find_model(cluster_of(client), "docs", stored.model_id)
+
+
+class Forgiving(MemoryServer):
+    """A server whose missing documents are an answer, as with ``ignore_status=404``."""
+
+    def get(self, *, index: str, id: str) -> Answer:
+        return super().get(index=index, id=id) if self.exists(index=index, id=id) else Answer({"found": False})
+
+
+def test_a_model_is_read_whole_or_not_at_all() -> None:
+    client: Any = Forgiving()
+    stored = store_model(cluster_of(client), "docs", MODEL, facts("a", None))
+    assert fingerprint(read_model(cluster_of(client), "docs", stored.model_id)) == fingerprint(MODEL)
+    another: Any = Forgiving()
+    store_model(cluster_of(another), "docs", MODEL, facts("a", None))
+    another.delete(index="airlsh-models", id=f"{stored.model_id}:normals:0")
+    with pytest.raises(ModelMismatchError, match=f"array normals of model {stored.model_id}: expected part 0"):
+        read_model(cluster_of(another), "docs", stored.model_id)
