@@ -1,4 +1,4 @@
-"""Posts searches past the Elasticsearch client, whose own way costs more CPU than the server's."""
+"""Posts searches without the Elasticsearch client, which takes more CPU than the server."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def read_queries(cluster: Cluster, build: str, fingerprint: str) -> SourceQuerie
     """Return the stored queries of `build`; raise `LoadError` unless they have this fingerprint."""
     queries = find_queries(cluster, build)
     if queries is None or queries.fingerprint != fingerprint:
-        raise LoadError(QUERIES, f"queries of build {build}", "they are gone: start a new run, without a build")
+        raise LoadError(QUERIES, f"queries of build {build}", "they are gone: start a new run without --resume")
     return queries
 
 

@@ -72,10 +72,10 @@ class SearchRequest:
     fields
         Fields to return; None: all but the vectors.
     effort
-        One number under a unit of the index's model: ``reach``, which visits the lists at most so many times as far as
-        the tenth nearest, or ``probes``, a fixed number of lists (``ivf``); ``candidates``, rows to score exactly
-        (``hyperplane``, ``subspace``); ``num_candidates``, rows kept by the search of each shard's graph (``hnsw``).
-        Default: the effort measured to reach the recall, and more under a filter.
+        One number under a unit of the index's model: ``reach``, which visits the lists up to this multiple of the
+        distance to the tenth nearest list, or ``probes``, a number of lists (``ivf``); ``candidates``, rows to score
+        exactly (``hyperplane``, ``subspace``); ``num_candidates``, rows kept by the search of each shard's graph
+        (``hnsw``). Default: the effort measured to reach the recall, and more under a filter.
 
     Raises
     ------
