@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.evaluation.curve import RECALLS, measure_curve
+from lsh_core.evaluation.curve import RECALLS, EffortRange, measure_curve
 from lsh_core.evaluation.ground_truth import IndexScan, nearest_in_index, true_neighbours
 from lsh_core.evaluation.query_set import default_queries, draw_unseen
 from lsh_core.evaluation.rising_recall import RisingRecall
@@ -80,9 +80,7 @@ def measure_build(
         curve = measure_curve(
             partial(at, queries=few),
             at,
-            scale=field.strategy.effort_scale,
-            least=least,
-            most=most,
+            EffortRange(field.strategy.effort_scale, least, most),
             guess=field.effort,
             target=target,
             k=truth.distances.shape[1],
