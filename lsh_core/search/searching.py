@@ -185,9 +185,10 @@ def encode(encoder: QueryEncoder, build: SearchableBuild, request: SearchRequest
 
 def _check_vectors(build: SearchableBuild, plans: Sequence[_Plan]) -> None:
     """Refuse vectors of callers and encoders that cannot be compared with the rows of the build."""
-    given = [plan.vector for plan in plans if plan.vector is not None and plan.request.id is None]
-    for length in {len(vector) for vector in given}:
-        check_vectors(build, np.stack([vector for vector in given if len(vector) == length]))
+    given = {n: plan.vector for n, plan in enumerate(plans) if plan.vector is not None and plan.request.id is None}
+    for length in {len(vector) for vector in given.values()}:
+        same = {n: vector for n, vector in given.items() if len(vector) == length}
+        check_vectors(build, np.stack([*same.values()]), [*same])
 
 
 def _queries(build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[Query]]:
