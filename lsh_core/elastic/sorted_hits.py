@@ -23,8 +23,8 @@ def sorted_hits(
     Parameters
     ----------
     sort
-        Fields that no two documents share, and that never change. Otherwise a document at the end of a page could be
-        lost or repeated.
+        Fields whose values never change, and are together the values of one document alone. Otherwise a document at the
+        end of a page could be lost or repeated.
     source_excludes
         Fields that are not read; default: none.
 
