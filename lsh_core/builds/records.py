@@ -6,7 +6,7 @@ A record holds the settings, the plan, the state and the facts of the stages.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from lsh_core.builds.journal_position import BEFORE_ALL, JournalPosition, Source
 from lsh_core.builds.stage_facts import RecordedStages, RowAccounts, StageFacts
 from lsh_core.elastic.bulk_requests import SERVER_TIMEOUT
 from lsh_core.elastic.cluster import Cluster
+from lsh_core.elastic.sorted_hits import sorted_hits
 from lsh_core.elastic.system_indices import RUNS, ensure_system_index
 from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import NotFoundError, SettingsError
@@ -317,22 +318,11 @@ class BuildRecords:
             Another version of airlsh wrote one of the records.
         """
         self._cluster.run(lambda client: client.indices.refresh(index=RUNS))
-        found: list[BuildEntry] = []
-        after: Sequence[Any] | None = None
-        while True:
-            hits = self._cluster.search(
-                RUNS,
-                # Alias moves and watermarks are stored in the same index; only builds have a state.
-                query={"term": {"name": name}} if name is not None else {"exists": {"field": "state"}},
-                sort=[{"started_at": "desc"}, {"build": "asc"}],
-                size=_PAGE,
-                source_excludes=["plan"],
-                search_after=after,
-            )["hits"]["hits"]
-            found += [BuildEntry.from_document(hit["_source"]) for hit in hits]
-            if len(hits) < _PAGE:
-                return found
-            after = hits[-1]["sort"]
+        # Alias moves and watermarks are stored in the same index; only builds have a state.
+        query = {"term": {"name": name}} if name is not None else {"exists": {"field": "state"}}
+        sort = [{"started_at": "desc"}, {"build": "asc"}]
+        hits = sorted_hits(self._cluster, RUNS, query, sort=sort, page=_PAGE, source_excludes=["plan"])
+        return [BuildEntry.from_document(hit["_source"]) for hit in hits]
 
     def latest(self, name: str) -> BuildEntry:
         """Return the record of the newest build of `name`.

@@ -188,6 +188,9 @@ def _named(urls: str | None, given: Mapping[str, str]) -> str:
 
 
 def _check_credentials(connection: Connection) -> None:
+    if connection.api_key and not (connection.api_key.isascii() and connection.api_key.isprintable()):
+        reason = "must be one line of printable ASCII: the `encoded` value that Elasticsearch returns for a new key"
+        raise SettingsError("api_key", "…", reason)
     if connection.api_key and connection.username:
         raise SettingsError("api_key", "…", f"the user {connection.username!r} is set as well; set only one")
     if connection.password and not connection.username:

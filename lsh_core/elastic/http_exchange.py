@@ -33,11 +33,14 @@ class Answer:
         Values by lower-case names.
     is_whole
         True when the last byte has arrived.
+    body
+        Whole body, without compression.
     """
 
     def __init__(self) -> None:
         self.headers: dict[bytes, bytes] = {}
         self.is_whole = False
+        self.body = b""
         self._parts: list[bytes] = []
 
     def on_message_begin(self) -> None:
@@ -54,19 +57,15 @@ class Answer:
         self._parts.append(part)
 
     def on_message_complete(self) -> None:
-        """Note the end of the answer."""
+        """Join the body; a body that cannot be decompressed is an error of the parser."""
+        joined = b"".join(self._parts)
+        self.body = gzip.decompress(joined) if self.headers.get(b"content-encoding") == b"gzip" else joined
         self.is_whole = True
 
     @property
     def ends_connection(self) -> bool:
         """True if the server closes the connection."""
         return b"close" in self.headers.get(b"connection", b"").lower()
-
-    @property
-    def body(self) -> bytes:
-        """Whole body, without compression."""
-        joined = b"".join(self._parts)
-        return gzip.decompress(joined) if self.headers.get(b"content-encoding") == b"gzip" else joined
 
 
 def request_head(method: str, base_url: str, target: str, headers: Mapping[str, str]) -> bytes:
@@ -107,7 +106,7 @@ def exchange(pool: HTTPConnectionPool, head: bytes, body: bytes, seconds: float 
         return None
     except (TimeoutError, ConnectTimeoutError) as error:
         raise ConnectionTimeout("Connection timed out during request", errors=(error,)) from error
-    except (OSError, EOFError, HTTPError, HttpParserError):  # An `SSLError` is an `OSError`.
+    except (OSError, HTTPError, HttpParserError):  # An `SSLError` is an `OSError`.
         return None
 
 
@@ -128,9 +127,11 @@ def _exchange(pool: HTTPConnectionPool, request: bytes, seconds: float | None) -
             if not received:
                 return None
             parser.feed_data(received)
-        reusable = parser.get_http_version() == "1.1" and not answer.ends_connection
+        status = parser.get_status_code()
+        # Another answer follows an interim one (1xx).
+        reusable = status >= 200 and parser.get_http_version() == "1.1" and not answer.ends_connection
     finally:
         if not reusable:
             connection.close()
         pool._put_conn(connection)
-    return answer if parser.get_status_code() == 200 else None
+    return answer if status == 200 else None

@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.evaluation.curve import RECALLS, measure_curve
-from lsh_core.evaluation.ground_truth import IndexScan, true_neighbours
+from lsh_core.evaluation.curve import RECALLS, EffortRange, measure_curve
+from lsh_core.evaluation.ground_truth import IndexScan, nearest_in_index, true_neighbours
 from lsh_core.evaluation.query_set import default_queries, draw_unseen
 from lsh_core.evaluation.rising_recall import RisingRecall
 from lsh_core.evaluation.source_truth import SourceTruth
@@ -30,7 +30,7 @@ def measure_build(
     queries: int | None,
     target: float,
     known: SourceTruth | None = None,
-    scan: IndexScan | None = None,
+    scan: IndexScan = nearest_in_index,
     seed: int = 0,
 ) -> RecallCurve | None:
     """Measure recall@10 of a build by effort, and choose the effort for `target`.
@@ -49,7 +49,7 @@ def measure_build(
         Queries and neighbours that are known from the load. Without them, or if too few of the queries are left,
         queries are drawn from the index and compared with all its rows.
     scan
-        Scan of the index; see `true_neighbours`.
+        Scan of the index.
 
     Returns
     -------
@@ -80,9 +80,7 @@ def measure_build(
         curve = measure_curve(
             partial(at, queries=few),
             at,
-            scale=field.strategy.effort_scale,
-            least=least,
-            most=most,
+            EffortRange(field.strategy.effort_scale, least, most),
             guess=field.effort,
             target=target,
             k=truth.distances.shape[1],

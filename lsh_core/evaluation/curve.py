@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lsh_core.retrieval.effort_scale import EffortScale
@@ -24,13 +24,20 @@ _AIM = 0.05
 Measure = Callable[[float], CurvePoint]
 
 
+@dataclass(frozen=True)
+class EffortRange:
+    """Efforts that may be measured: their scale, the minimum and the maximum."""
+
+    scale: EffortScale
+    least: float
+    most: float
+
+
 def measure_curve(
     sketch: Measure,
     measure: Measure,
+    allowed: EffortRange,
     *,
-    scale: EffortScale,
-    least: float,
-    most: float,
     guess: float,
     target: float,
     k: int,
@@ -45,10 +52,6 @@ def measure_curve(
         Measures one effort with a few queries.
     measure
         Measures one effort with all queries.
-    scale
-        Scale of the efforts.
-    least, most
-        Minimum and maximum effort.
     guess
         Default effort of the model, where the sketch begins.
     target
@@ -58,11 +61,11 @@ def measure_curve(
     recalls
         Recalls that the smallest sufficient effort is sought for, beside the target.
     """
-    points = _sketched(sketch, scale, least, most, guess, max(target, RECALLS[-1]))
+    points = _sketched(sketch, allowed, guess, max(target, RECALLS[-1]))
     measured: dict[float, CurvePoint] = {}
     for recall in sorted({*recalls, target}):
         for _ in range(_TRIES):
-            effort = next_effort(points, measured, recall, scale=scale, least=least, most=most, queries=queries)
+            effort = _next_effort(points, measured, recall, allowed, queries)
             if effort is None:
                 break
             points[effort] = measured[effort] = measure(effort)
@@ -71,10 +74,9 @@ def measure_curve(
     return replace(curve, effort=curve.points[-1].effort if enough is None else enough)
 
 
-def _sketched(
-    sketch: Measure, scale: EffortScale, least: float, most: float, guess: float, enough: float
-) -> dict[float, CurvePoint]:
+def _sketched(sketch: Measure, allowed: EffortRange, guess: float, enough: float) -> dict[float, CurvePoint]:
     """Measure efforts around the guess, from less than the least of `RECALLS` to `enough`."""
+    scale, least, most = allowed.scale, allowed.least, allowed.most
     start = min(max(guess, least), most)
     points = {start: sketch(start)}
     below = start
@@ -88,14 +90,11 @@ def _sketched(
     return points
 
 
-def next_effort(
+def _next_effort(
     points: dict[float, CurvePoint],
     measured: dict[float, CurvePoint],
     recall: float,
-    *,
-    scale: EffortScale,
-    least: float,
-    most: float,
+    allowed: EffortRange,
     queries: int,
 ) -> float | None:
     """Return the next effort to measure for a recall; None: the smallest sufficient one is known closely.
@@ -107,6 +106,7 @@ def next_effort(
     measured
         Points of all queries.
     """
+    scale, least, most = allowed.scale, allowed.least, allowed.most
     above = min((effort for effort, point in measured.items() if point.recall_low >= recall), default=None)
     below = max((e for e in measured if measured[e].recall_low < recall and (above is None or e < above)), default=None)
     if above is not None and measured[above].recall_low <= recall + _CLOSE * (1 - recall):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.evaluation.ground_truth import GroundTruth, IndexScan, true_neighbours
+from lsh_core.evaluation.ground_truth import GroundTruth, IndexScan, nearest_in_index, true_neighbours
 from lsh_core.evaluation.latency import Latency, measure_latency
 from lsh_core.evaluation.measurement import Measured, lower_bound, measure
 from lsh_core.evaluation.query_set import QuerySet
@@ -105,14 +105,14 @@ class Frontier(Speed):
 
 
 def measure_frontier(
-    cluster: Cluster, searcher: VectorIndex, queries: QuerySet, k: int, rows: int, *, scan: IndexScan | None = None
+    cluster: Cluster, searcher: VectorIndex, queries: QuerySet, k: int, rows: int, *, scan: IndexScan = nearest_in_index
 ) -> Frontier:
     """Measure rising efforts, up to nearly full recall.
 
     Parameters
     ----------
     scan
-        Scan of the index; see `true_neighbours`.
+        Scan of the index.
     """
     build = searcher.build
     depths = sorted({min(depth, rows - queries.left_out) for depth in (*DEPTHS, k)})

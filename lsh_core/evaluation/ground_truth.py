@@ -5,9 +5,9 @@ The server could scan its rows itself, but then its own results would judge it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,10 @@ from lsh_core.progress import progress
 
 _HASHES_KEPT = 4
 _BLOCK_NUMBERS = 2**20
-"""Bytes of the vectors that are compared at a time: 4 MiB."""
-EVERY_ROW: Mapping[str, Any] = {"match_all": {}}
+"""Numbers of the vectors that are compared at a time: 4 MiB."""
 
-Measures = npt.NDArray[np.float64]
-Hashes = npt.NDArray[np.uint64]
+Measures: TypeAlias = npt.NDArray[np.float64]
+Hashes: TypeAlias = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -67,63 +66,37 @@ class GroundTruth:
         return GroundTruth(id_hashes, distances)
 
 
-class IndexScan(Protocol):
-    """Compares queries with the rows of an index."""
+@dataclass(frozen=True, eq=False)
+class ExactSearch:
+    """Queries, and the rows of an index that they are compared with.
 
-    def __call__(
-        self,
-        cluster: Cluster,
-        index: str,
-        field: VectorField,
-        queries: npt.NDArray[np.float32],
-        k: int,
-        *,
-        having: Mapping[str, Any] = EVERY_ROW,
-        rows: int = 0,
-    ) -> tuple[Measures, Hashes]:
-        """Find the `k` nearest rows to each query among the rows that match `having`; see `nearest_in_index`."""
-
-
-def true_neighbours(
-    cluster: Cluster,
-    index: str,
-    field: VectorField,
-    queries: QuerySet,
-    k: int,
-    *,
-    rows: int,
-    scan: IndexScan | None = None,
-) -> GroundTruth:
-    """Find the `k` true neighbours of each query in `index`, without the query itself.
-
-    A small index gives fewer neighbours. Memory holds the queries, their neighbours and some pages of rows, for any
-    size of the index.
-
-    Parameters
+    Attributes
     ----------
+    field
+        Vector column of the rows.
+    queries
+        (q, d) float32.
+    k
+        Number of nearest rows to find for each query.
+    filter
+        Elasticsearch query that the rows match; None: all rows.
     rows
-        Number of rows of the index, for progress and the choice of a backend.
-    scan
-        Scan of the index; default: `nearest_in_index`.
+        Approximate number of rows, for progress and the choice of a backend; 0: unknown.
     """
-    compare = scan or nearest_in_index
-    found = compare(cluster, index, field, queries.vectors, k + queries.left_out, rows=rows)
-    measures, id_hashes = found if queries.ids is None else _without_themselves(*found, hash_ids(queries.ids))
-    there = int(np.isfinite(measures).all(axis=0).sum())
-    return GroundTruth.of_measures(measures[:, :there], id_hashes[:, :there], field.metric)
+
+    field: VectorField
+    queries: npt.NDArray[np.float32]
+    k: int
+    filter: Mapping[str, Any] | None = None
+    rows: int = 0
 
 
-def nearest_in_index(
-    cluster: Cluster,
-    index: str,
-    field: VectorField,
-    queries: npt.NDArray[np.float32],
-    k: int,
-    *,
-    having: Mapping[str, Any] = EVERY_ROW,
-    rows: int = 0,
-) -> tuple[Measures, Hashes]:
-    """Find the `k` nearest rows to each query among the rows that match `having`.
+IndexScan: TypeAlias = Callable[[Cluster, str, ExactSearch], tuple[Measures, Hashes]]
+"""Executes a search in an index; see `nearest_in_index`."""
+
+
+def nearest_in_index(cluster: Cluster, index: str, search: ExactSearch) -> tuple[Measures, Hashes]:
+    """Find the nearest rows to each query by a scan of the index.
 
     Returns
     -------
@@ -132,34 +105,27 @@ def nearest_in_index(
         there are fewer rows.
     """
     with open_view(cluster, index) as view:
-        return nearest_in_view(cluster, view, field, queries, k, having=having, rows=rows)
+        return nearest_in_view(cluster, view, search)
 
 
 def nearest_in_view(
-    cluster: Cluster,
-    view: View,
-    field: VectorField,
-    queries: npt.NDArray[np.float32],
-    k: int,
-    *,
-    having: Mapping[str, Any] = EVERY_ROW,
-    rows: int = 0,
-    part: tuple[int, int] | None = None,
+    cluster: Cluster, view: View, search: ExactSearch, *, part: tuple[int, int] | None = None
 ) -> tuple[Measures, Hashes]:
-    """Find the `k` nearest rows to each query in a point in time; see `nearest_in_index`.
+    """Find the nearest rows to each query in a point in time; see `nearest_in_index`.
 
     Parameters
     ----------
     part
         Slice to read; see `scan_view`.
     """
-    nearest = NearestRows(queries, k, field.metric, expected=rows)
+    column, dims = search.field.column, search.field.dims
+    nearest = NearestRows(search.queries, search.k, search.field.metric, expected=search.rows)
     hashes = np.empty((0, 2), np.uint64)
     numbers = np.empty(0, np.int64)
-    with progress("exact neighbours", total=rows or None, unit="rows") as meter:
-        for hits in _blocks(_pages(cluster, view, field, having, part), field):
+    with progress("exact neighbours", total=search.rows or None, unit="rows") as meter:
+        for hits in _blocks(_pages(cluster, view, search, part), dims):
             first = nearest.seen
-            nearest.add(vectors_of(hits, field.column, field.dims))
+            nearest.add(vectors_of(hits, column, dims))
             kept = nearest.rows
             fresh = np.unique(kept[(kept >= first) & (kept < nearest.seen)])
             numbers = np.concatenate((numbers, fresh))
@@ -173,21 +139,50 @@ def nearest_in_view(
     return nearest.measures, hashes[np.minimum(np.searchsorted(numbers, nearest.rows), len(numbers) - 1)]
 
 
-def _pages(
-    cluster: Cluster, view: View, field: VectorField, having: Mapping[str, Any], part: tuple[int, int] | None
-) -> Iterator[list[Hit]]:
-    """Yield all rows with a vector."""
-    matching = {"bool": {"filter": [{"exists": {"field": field.column}}, having]}}
-    columns = asked_for(field.column)
-    return scan_view(cluster, view, matching, page=page_rows(field.dims), docvalue_fields=columns, part=part)
+def true_neighbours(
+    cluster: Cluster,
+    index: str,
+    field: VectorField,
+    queries: QuerySet,
+    k: int,
+    *,
+    rows: int,
+    scan: IndexScan = nearest_in_index,
+) -> GroundTruth:
+    """Find the `k` true neighbours of each query in `index`, without the query itself.
+
+    A small index gives fewer neighbours. Memory holds the queries, their neighbours and some pages of rows, for any
+    size of the index.
+
+    Parameters
+    ----------
+    rows
+        Number of rows of the index, for progress and the choice of a backend.
+    scan
+        Scan of the index.
+    """
+    found = scan(cluster, index, ExactSearch(field, queries.vectors, k + queries.left_out, rows=rows))
+    measures, id_hashes = found if queries.ids is None else _without_themselves(*found, hash_ids(queries.ids))
+    there = int(np.isfinite(measures).all(axis=0).sum())
+    return GroundTruth.of_measures(measures[:, :there], id_hashes[:, :there], field.metric)
 
 
-def _blocks(pages: Iterable[list[Hit]], field: VectorField) -> Iterator[list[Hit]]:
+def _pages(cluster: Cluster, view: View, search: ExactSearch, part: tuple[int, int] | None) -> Iterator[list[Hit]]:
+    """Yield all rows with a vector that match the filter."""
+    column = search.field.column
+    conditions = [{"exists": {"field": column}}, *([] if search.filter is None else [search.filter])]
+    page = page_rows(search.field.dims)
+    return scan_view(
+        cluster, view, {"bool": {"filter": conditions}}, page=page, docvalue_fields=asked_for(column), part=part
+    )
+
+
+def _blocks(pages: Iterable[list[Hit]], dims: int) -> Iterator[list[Hit]]:
     """Join the pages of short vectors, since small blocks cost as much."""
     block: list[Hit] = []
     for hits in pages:
         block += hits
-        if (len(block) + page_rows(field.dims)) * field.dims > _BLOCK_NUMBERS:
+        if (len(block) + page_rows(dims)) * dims > _BLOCK_NUMBERS:
             yield block
             block = []
     if block:

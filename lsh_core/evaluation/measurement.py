@@ -44,14 +44,27 @@ class Measured:
 
     def point(self, effort: float) -> CurvePoint:
         """Return the figures of all queries together."""
-        return CurvePoint(
-            effort=effort,
-            recall=round(float(self.recall.mean()), 4),
-            recall_low=round(lower_bound(self.recall), 4),
-            recall_p5=round(float(np.quantile(self.recall, 0.05, method="lower")), 4),
-            scored=None if np.isnan(self.scored).any() else round(float(self.scored.mean()), 1),
-            queries=len(self.recall),
-        )
+        return curve_point(effort, self.recall, self.scored)
+
+
+def curve_point(effort: float, recall: npt.NDArray[np.float64], scored: npt.NDArray[np.float64]) -> CurvePoint:
+    """Return the figures of an effort.
+
+    Parameters
+    ----------
+    recall
+        (q,): recall of each query.
+    scored
+        Scored rows of each query, or of a part of the queries.
+    """
+    return CurvePoint(
+        effort=effort,
+        recall=round(float(recall.mean()), 4),
+        recall_low=round(lower_bound(recall), 4),
+        recall_p5=round(float(np.quantile(recall, 0.05, method="lower")), 4),
+        scored=None if np.isnan(scored).any() else round(float(scored.mean()), 1),
+        queries=len(recall),
+    )
 
 
 def lower_bound(recall: npt.NDArray[np.float64]) -> float:

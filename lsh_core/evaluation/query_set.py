@@ -42,7 +42,7 @@ class QuerySet:
 
     @property
     def left_out(self) -> int:
-        """Return the number of rows that are excluded from each result."""
+        """Number of rows that are excluded from each result."""
         return 0 if self.ids is None else 1
 
     def first(self, size: int) -> QuerySet:

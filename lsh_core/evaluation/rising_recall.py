@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lsh_core.evaluation.ground_truth import GroundTruth
-from lsh_core.evaluation.measurement import Measured, measure
+from lsh_core.evaluation.measurement import curve_point, measure
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.search.recall_curve import CurvePoint
 from lsh_core.search.vector_index import VectorIndex
@@ -42,4 +42,4 @@ class RisingRecall:
         recall[asked] = found.recall
         complete = asked[found.recall == 1]
         self._complete[complete] = np.minimum(self._complete[complete], effort)
-        return Measured(recall, found.scored[: min(count, ALWAYS_ASKED)], found.distances).point(effort)
+        return curve_point(effort, recall, found.scored[:ALWAYS_ASKED])

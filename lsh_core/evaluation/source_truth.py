@@ -14,7 +14,7 @@ import numpy as np
 
 from lsh_core.builds.mapping import VectorField
 from lsh_core.elastic.cluster import Cluster
-from lsh_core.evaluation.ground_truth import GroundTruth, IndexScan, nearest_in_index, true_neighbours
+from lsh_core.evaluation.ground_truth import ExactSearch, GroundTruth, IndexScan, nearest_in_index, true_neighbours
 from lsh_core.evaluation.query_set import QuerySet
 from lsh_core.exact.known_neighbours import KnownNeighbours
 
@@ -38,7 +38,7 @@ class SourceTruth:
         return SourceTruth(self.queries.first(queries), self.known.first(queries), self.others)
 
     def complete(
-        self, cluster: Cluster, index: str, field: VectorField, k: int, *, rows: int, scan: IndexScan | None = None
+        self, cluster: Cluster, index: str, field: VectorField, k: int, *, rows: int, scan: IndexScan = nearest_in_index
     ) -> GroundTruth:
         """Return the `k` true neighbours of each query, without the query itself.
 
@@ -47,11 +47,11 @@ class SourceTruth:
         rows
             Number of rows of the index, at least k + 1.
         scan
-            Scan of the index; default: `nearest_in_index`.
+            Scan of the index, for queries that the lists do not know enough of.
         """
         known = self.known
-        for having in self.others:
-            added = nearest_in_index(cluster, index, field, self.queries.vectors, k, having=having)
+        for others in self.others:
+            added = nearest_in_index(cluster, index, ExactSearch(field, self.queries.vectors, k, others))
             known = known.with_rows(*added).nearest(self.known.measures.shape[1])
         truth = GroundTruth.of_measures(known.measures[:, :k], known.id_hashes[:, :k], field.metric)
         unknown = np.flatnonzero(~known.are_certain(k))

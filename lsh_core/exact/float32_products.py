@@ -1,6 +1,6 @@
 """Computes float32 products of queries and rows by NumPy or TensorFlow.
 
-Only the numbers of small products leave the GPU, not the products. The input is not rounded to TF32, as the bounds of
+Only the positions of small products leave the GPU, not the products. The input is not rounded to TF32, as the bounds of
 :mod:`lsh_core.exact.candidate_filter` do not cover its error.
 """
 

@@ -1,4 +1,4 @@
-"""Nearest rows of queries as far as they are known, and how far that is."""
+"""Known nearest rows of queries, and the measure below which no row is missing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,15 @@ class KnownNeighbours:
         return KnownNeighbours(self.measures[:, :k], self.id_hashes[:, :k], np.minimum(self.limits, left_out))
 
     def with_rows(self, measures: npt.NDArray[np.float64], id_hashes: npt.NDArray[np.uint64]) -> KnownNeighbours:
-        """Add other rows: (q, m) measures and (q, m, 2) hashes; all others of these rows are further away."""
+        """Add other rows: the m nearest to each query.
+
+        The first m neighbours of the result are right, although the more distant of the other rows are missing.
+
+        Parameters
+        ----------
+        measures, id_hashes
+            (q, m) float64 and (q, m, 2) uint64.
+        """
         both = np.concatenate((self.measures, measures), axis=1)
         hashes = np.concatenate((self.id_hashes, id_hashes), axis=1)
         order = np.argsort(both, axis=1, kind="stable")

@@ -18,7 +18,7 @@ class NearRows:
     Attributes
     ----------
     cutoffs
-        (q,) float64: every row of the chunk with a smaller measure is listed; infinite: every row is.
+        (q,) float64: every row of the chunk with a smaller measure is listed; infinite: all rows are listed.
     queries
         (m,) int64: query of each listed row, ascending.
     offsets

@@ -99,7 +99,7 @@ class NearestRows:
 
     def __init__(self, queries: FloatMatrix, k: int, metric: str, *, expected: int, backend: str = "auto") -> None:
         self._k, self._metric = k, metric_named(metric)
-        self._queries = _prepared(queries, self._metric, "query", 0)
+        self._queries = _prepared(queries, self._metric, "query", np.arange(len(queries)))
         self._longest = float(squared_lengths(self._queries).max(initial=0.0))
         little = queries.size * expected < _WORTH_A_GPU
         self._backend: Backend = "numpy" if backend == "auto" and little else choose_backend(backend)
@@ -148,7 +148,7 @@ class NearestRows:
             held[touched] = np.take_along_axis(held[touched], order, axis=1)
 
     def _add(self, block: FloatMatrix, numbers: npt.NDArray[np.int64]) -> None:
-        prepared = _prepared(block, self._metric, "row", self.seen)
+        prepared = _prepared(block, self._metric, "row", numbers)
         step, candidates = self._filter(prepared)
         for start in range(0, len(self._queries), step):
             part = slice(start, start + step)
@@ -180,14 +180,16 @@ def _check(rows: FloatMatrix, queries: FloatMatrix, k: int, metric: str, block: 
         raise ValueError(f"block is {block}, it must be 1 or more")
 
 
-def _prepared(vectors: FloatMatrix, metric: Metric, noun: str, first: int) -> npt.NDArray[np.float64]:
-    """Return float64 vectors, prepared by the metric."""
+def _prepared(
+    vectors: FloatMatrix, metric: Metric, noun: str, numbers: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return float64 vectors, prepared by the metric; errors name a vector by its number."""
     prepared = np.asarray(vectors, np.float64)
     norms = np.sqrt(squared_lengths(prepared))
     if not np.isfinite(norms).all():
-        raise ValueError(f"{noun} {first + int(np.argmin(np.isfinite(norms)))} has a number that is not finite")
+        raise ValueError(f"{noun} {numbers[np.argmin(np.isfinite(norms))]} has a number that is not finite")
     if metric.needs_direction and not norms.all():
-        raise ValueError(f"{noun} {first + int(np.argmin(norms))} is zero, {metric.name} needs a direction")
+        raise ValueError(f"{noun} {numbers[np.argmin(norms)]} is zero, {metric.name} needs a direction")
     return metric.prepare_exact(prepared, norms)
 
 

@@ -1,7 +1,7 @@
 """Compares the rows of a source with fixed queries, chunk by chunk.
 
-A chunk lists few rows, because the nearest rows of earlier chunks bound the nearest rows of all. The chunk states how
-far its list goes, so a merge of all chunks knows what it knows, whatever the bounds came from.
+The nearest rows of earlier chunks bound the nearest rows of all, so a chunk lists few rows. Its list has a cutoff below
+which no row of the chunk is missing. So a merge of the lists is right for any order of the chunks.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class RowComparison:
 
         They are among the `keep` nearest rows of this thread's chunks so far.
 
-        A chunk may be compared again: its rows are in one list once.
+        A chunk may be compared again: the thread first forgets its rows.
 
         Parameters
         ----------

@@ -52,7 +52,7 @@ def show_model(model_id: str, services: Services) -> StoredModel:
     try:
         return store.find_model(cluster, model_id.rpartition("-")[0], model_id)
     except NotFoundError:
-        of_name = store.list_models(cluster, model_id)
-        if not of_name:
+        newest = store.newest_model(cluster, model_id)
+        if newest is None:
             raise
-    return of_name[0]
+    return newest

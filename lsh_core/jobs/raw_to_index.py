@@ -12,7 +12,7 @@ from lsh_core.elastic.refusals import errors_named
 from lsh_core.errors import ModelMismatchError, NotFoundError
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import ModelFacts, train
-from lsh_core.models.store import StoredModel, list_models
+from lsh_core.models.store import StoredModel, newest_model
 from lsh_core.settings import RawToIndexSettings
 
 
@@ -55,7 +55,7 @@ def train_or_reuse(settings: RawToIndexSettings, services: Services, *, fingerpr
         raise NotFoundError("encoder", settings.output, "its files do not say what made their vectors")
     if encoder.fingerprint != fingerprint:
         raise ModelMismatchError(f"encoder {encoder.name} {fingerprint[:12]}", f"encoder {encoder}", settings.output)
-    newest = next(iter(list_models(services.cluster, settings.name)), None)
+    newest = newest_model(services.cluster, settings.name)
     fits = newest is not None and (newest.facts.get("encoder") or {}).get("fingerprint") == encoder.fingerprint
     if newest is not None and fits and settings.train != "always":
         return ChosenModel(_facts(newest), reused=True)

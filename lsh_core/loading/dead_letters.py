@@ -11,12 +11,14 @@ import base64
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from lsh_core.elastic.bulk_answers import Verdict, judge_item
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.liveness import MAX_SECONDS
 from lsh_core.elastic.paging import pages
+from lsh_core.elastic.sorted_hits import sorted_hits
 from lsh_core.elastic.system_indices import DEAD_LETTERS
 from lsh_core.errors import LoadError, UnavailableError
 from lsh_core.sources.dead_letter import DeadLetter
@@ -25,7 +27,7 @@ _PAGE = 1000
 _TRIES = 8
 _MAX_ROW_BYTES = 64 * 2**10
 _MIN_KEPT, _MAX_KEPT = 20, 100_000
-_ALL_BUT_DATA = ["row_data"]
+_ROW_DATA = "row_data"
 
 
 def dead_letters_kept(chunks: int) -> int:
@@ -48,14 +50,14 @@ def to_document(dead_letter: DeadLetter) -> dict[str, Any]:
     """
     document = {**dead_letter.shortened().to_json(), "replayed_at": dead_letter.replayed_at}
     if dead_letter.row_bytes is not None and len(dead_letter.row_bytes) <= _MAX_ROW_BYTES:
-        document["row_data"] = base64.b64encode(dead_letter.row_bytes).decode("ascii")
+        document[_ROW_DATA] = base64.b64encode(dead_letter.row_bytes).decode("ascii")
     return document
 
 
 def from_document(document: Mapping[str, Any]) -> DeadLetter:
     """Return the dead letter that `to_document` stored."""
     known = dict(document)
-    data = known.pop("row_data", None)
+    data = known.pop(_ROW_DATA, None)
     return DeadLetter(**known, row_bytes=base64.b64decode(data) if data is not None else None)
 
 
@@ -89,10 +91,12 @@ def _write_all(cluster: Cluster, operations: list[dict[str, Any]], first: int) -
 def read_dead_letters(
     cluster: Cluster, build: str, *, limit: int | None = None, replayed: bool = False, rows: bool = False
 ) -> Iterator[DeadLetter]:
-    """Yield the dead letters of `build` in source order.
+    """Return the dead letters of `build` in source order.
 
     Parameters
     ----------
+    limit
+        Maximum number of dead letters, at least 1; default: all.
     replayed
         Whether to include replayed dead letters.
     rows
@@ -102,20 +106,13 @@ def read_dead_letters(
     query: dict[str, Any] = {"bool": {"filter": [{"term": {"build": build}}]}}
     if not replayed:
         query["bool"]["must_not"] = [{"exists": {"field": "replayed_at"}}]
-    after: list[Any] | None = None
-    left = limit if limit is not None else float("inf")
-    while left > 0:
-        size = int(min(_PAGE, left))
-        hits = cluster.search(
-            DEAD_LETTERS,
-            query=query,
-            sort=[{"row_number": "asc"}],
-            size=size,
-            source_excludes=[] if rows else _ALL_BUT_DATA,
-            **({"search_after": after} if after else {}),
-        )["hits"]["hits"]
-        yield from (from_document(hit["_source"]) for hit in hits)
-        if len(hits) < size:
-            return
-        left -= len(hits)
-        after = hits[-1]["sort"]
+    # The row number is part of the id, so no two dead letters of a build share it.
+    hits = sorted_hits(
+        cluster,
+        DEAD_LETTERS,
+        query,
+        sort=[{"row_number": "asc"}],
+        page=_PAGE if limit is None else min(_PAGE, limit),
+        source_excludes=None if rows else [_ROW_DATA],
+    )
+    return (from_document(hit["_source"]) for hit in islice(hits, limit))

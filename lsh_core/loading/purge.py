@@ -18,12 +18,12 @@ def purge_build(cluster: Cluster, build: str) -> None:
     The deletion uses search and bulk, because some distributions lack delete-by-query.
     """
     for index in (LEDGER, QUERIES, DEAD_LETTERS):
-        _delete(cluster, index, {"term": {"build": build}}, f"forgetting build {build}")
+        _delete(cluster, index, {"term": {"build": build}}, f"purge of build {build}")
 
 
 def purge_expired_dead_letters(cluster: Cluster) -> int:
     """Delete the expired dead letters of all builds; return their number."""
-    return _delete(cluster, DEAD_LETTERS, {"range": {"expires_at": {"lt": "now"}}}, "forgetting expired dead letters")
+    return _delete(cluster, DEAD_LETTERS, {"range": {"expires_at": {"lt": "now"}}}, "purge of expired dead letters")
 
 
 def _delete(cluster: Cluster, index: str, query: dict[str, Any], why: str) -> int:

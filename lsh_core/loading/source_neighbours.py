@@ -1,8 +1,8 @@
 """Merges the near rows of all chunks into the neighbours of recall queries. Pure: no I/O.
 
-Each query gets its nearest rows, and the distance below which none is missing. A row counts if the ledger holds it, no
-later row with the same id replaced it, and its id has no live change. Rows that were corrected after the load were
-compared with no query, and are collected by their numbers.
+Each query gets its nearest rows, and the distance below which none is missing: the smallest cutoff of a list. A row
+counts if the ledger holds it, no later row with the same id replaced it, and its id has no live change. Rows that were
+corrected after the load were compared with no query, and are collected by their numbers.
 """
 
 from __future__ import annotations
@@ -35,10 +35,8 @@ class SourceNeighbours:
 
     Attributes
     ----------
-    queries
-        The queries.
     corrected
-        Row numbers of rows that were corrected after the load: no list has them.
+        Numbers of rows that were corrected after the load; no list has these rows.
     """
 
     def __init__(self, queries: SourceQueries, keep: int, replaced: IdHashes) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
+from elasticsearch import NotFoundError
 
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.system_indices import QUERIES
@@ -80,29 +81,35 @@ def store_queries(cluster: Cluster, build: str, queries: SourceQueries) -> None:
     _put(cluster, build, {**head, "drawn_at": datetime.now(UTC).isoformat()})
 
 
+def stored_fingerprint(cluster: Cluster, build: str) -> str | None:
+    """Return the fingerprint of the stored queries of `build`; None without queries."""
+    try:
+        return str(_get(cluster, build)["fingerprint"])
+    except NotFoundError:
+        return None
+
+
 def find_queries(cluster: Cluster, build: str) -> SourceQueries | None:
-    """Return the stored queries of `build`; None without queries.
+    """Return the stored queries of `build`; None if head or parts are missing.
 
     Raises
     ------
     ModelMismatchError
         The content differs from what was stored.
     """
-    from elasticsearch import NotFoundError
-
     try:
-        head = _get(cluster, build)
+        count = _get(cluster, build)["parts"]
+        parts = [Part.from_document(number, _get(cluster, _part_id(build, number))) for number in range(count)]
     except NotFoundError:
         return None
-    parts = [Part.from_document(number, _get(cluster, _part_id(build, number))) for number in range(head["parts"])]
-    return SourceQueries.from_bytes(join_parts(parts))
+    return SourceQueries.from_bytes(join_parts(parts, f"the queries of build {build}"))
 
 
 def read_queries(cluster: Cluster, build: str, fingerprint: str) -> SourceQueries:
     """Return the stored queries of `build`; raise `LoadError` unless they have this fingerprint."""
     queries = find_queries(cluster, build)
     if queries is None or queries.fingerprint != fingerprint:
-        raise LoadError(QUERIES, f"queries of build {build}", "they are gone: start a new run, without a build")
+        raise LoadError(QUERIES, f"queries of build {build}", "they are gone: start a new run without --resume")
     return queries
 
 

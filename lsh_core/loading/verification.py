@@ -25,7 +25,7 @@ _SAMPLES_PER_PAGE = 100
 _MAX_LISTED = 5
 
 
-def verify_holdings(
+def verify_contents(
     cluster: Cluster, index: str, expected: ExpectedContents, field: VectorField, *, live: int = 0
 ) -> int:
     """Compare the contents of `index` with the expected contents.
@@ -60,9 +60,9 @@ def verify_holdings(
         with_vector = cluster.count(index, {"exists": {"field": path}})
         if with_vector != found:
             raise VerificationError(index, f"documents with a vector in {path!r}", found, with_vector)
-    held = dict(_holdings(cluster, index))
+    chunks = dict(_contents(cluster, index))
     wrong = sorted(
-        chunk for chunk in expected.chunks.keys() | held.keys() if expected.chunks.get(chunk) != held.get(chunk)
+        chunk for chunk in expected.chunks.keys() | chunks.keys() if expected.chunks.get(chunk) != chunks.get(chunk)
     )
     if wrong:
         shown = wrong[:_MAX_LISTED]
@@ -70,7 +70,7 @@ def verify_holdings(
             index,
             f"{len(wrong)} chunks (documents and sum of row numbers of chunks {', '.join(map(str, shown))})",
             [expected.chunks.get(chunk) for chunk in shown],
-            [held.get(chunk) for chunk in shown],
+            [chunks.get(chunk) for chunk in shown],
         )
     return found
 
@@ -126,7 +126,7 @@ def verify_samples(
     return compared
 
 
-def _holdings(cluster: Cluster, index: str) -> Iterator[tuple[int, ChunkContents]]:
+def _contents(cluster: Cluster, index: str) -> Iterator[tuple[int, ChunkContents]]:
     """Yield the contents of the index by chunk."""
     after: Mapping[str, Any] | None = None
     while True:

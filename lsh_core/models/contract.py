@@ -154,7 +154,7 @@ class LSHModel(ABC):
 
     @property
     def graph(self) -> dict[str, int]:
-        """Options of the server's graph of the vectors; None for models with tokens."""
+        """Options of the server's graph of the vectors; empty for models with tokens."""
         return {}
 
     @abstractmethod

@@ -16,7 +16,7 @@ class Effort:
     value
         A whole number, but for ``reach``.
     widening
-        Multiple of the lists of each query that are visited instead, under a filter.
+        Under a filter, the number of visited lists is this multiple of the lists within the reach.
     """
 
     unit: str

@@ -17,6 +17,7 @@ import math
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lsh_core.metrics.vectors import squared_norms
 from lsh_core.models.arrays import Float32Array, Int64Array
@@ -28,7 +29,8 @@ MAX_VISITED = 65_536
 """Lists that a search may visit: the server's maximum of terms in one filter (``index.max_terms_count``)."""
 FIRST_EXAMINED = 128
 """Nearest lists that are found at first; more if all of them are within the reach."""
-MORE = 4
+GROWTH = 4
+"""Multiple of the lists that are found next."""
 
 
 class NearestLists(Protocol):
@@ -75,15 +77,14 @@ def lists_within(
         for place in np.flatnonzero(known):
             found[left[place]] = near[place, : wanted[place]]
         left, needed = left[~known], wanted[~known].max(initial=0)
-        count = min(most, max(count * MORE, int(needed)))
+        count = min(most, max(count * GROWTH, int(needed)))
     return found
 
 
-def _limits(gaps: Float32Array, reach: float, unit: float | None) -> Float32Array:
-    """Return the largest gap within the reach, (q,) float32."""
-    tenth = gaps[:, min(YARDSTICK, gaps.shape[1]) - 1]
-    limits = tenth * np.float32(reach**2) if unit is None else tenth + np.float32((reach - 1) * unit)
-    return limits.astype(np.float32)
+def _limits(gaps: Float32Array, reach: float, unit: float | None) -> NDArray[np.float64]:
+    """Return the largest gap within the reach, (q,) float64, as float32 overflows for long vectors."""
+    tenth = gaps[:, min(YARDSTICK, gaps.shape[1]) - 1].astype(np.float64)
+    return tenth * reach**2 if unit is None else tenth + (reach - 1) * unit
 
 
 def typical_length(centroids: Float32Array) -> float:

@@ -56,8 +56,13 @@ def split_parts(data: bytes, part_bytes: int = PART_BYTES) -> Iterator[Part]:
         yield Part(number, piece, hashlib.sha256(piece).hexdigest())
 
 
-def join_parts(parts: Iterable[Part]) -> bytes:
+def join_parts(parts: Iterable[Part], what: str) -> bytes:
     """Join parts in any order.
+
+    Parameters
+    ----------
+    what
+        Name of the whole in errors.
 
     Raises
     ------
@@ -67,8 +72,10 @@ def join_parts(parts: Iterable[Part]) -> bytes:
     ordered = sorted(parts, key=lambda part: part.number)
     for place, part in enumerate(ordered):
         if part.number != place:
-            raise ModelMismatchError(f"part {place}", f"part {part.number}", "parts of a stored array")
+            raise ModelMismatchError(f"part {place}", f"part {part.number}", f"stored parts of {what}")
         found = hashlib.sha256(part.data).hexdigest()
         if found != part.sha256:
-            raise ModelMismatchError(f"sha256 {part.sha256}", f"sha256 {found}", f"part {place} of a stored array")
+            raise ModelMismatchError(
+                f"sha256 {part.sha256}", f"sha256 {found}", f"part {place} of {what}, as it is stored"
+            )
     return b"".join(part.data for part in ordered)

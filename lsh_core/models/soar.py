@@ -67,14 +67,14 @@ def _places(residuals: Float32Array, count: int, weight: np.float32) -> Int64Arr
         for step in range(1, count):
             last = places[:, step - 1]
             taken[each, last] = True
-            along = residuals @ directions(residuals[each, last])[:, :, np.newaxis]
+            along = residuals @ _directions(residuals[each, last])[:, :, np.newaxis]
             losses += weight * np.square(along[:, :, 0])
             # Losses beyond float32 are equal. Taken lists alone are infinite.
             places[:, step] = np.where(taken, np.inf, np.fmin(losses, MAX_LOSS)).argmin(axis=1)
     return places
 
 
-def directions(residuals: Float32Array) -> Float32Array:
+def _directions(residuals: Float32Array) -> Float32Array:
     """Return residuals, (n, d), scaled to unit length; residuals without a length become 0."""
     squared = np.einsum("nd,nd->n", residuals, residuals)
     lengths = np.sqrt(np.where(squared >= MIN_SQUARED_LENGTH, squared, np.float32(np.inf)))

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from lsh_core.elastic.cluster import Cluster
+from lsh_core.elastic.sorted_hits import sorted_hits
 from lsh_core.elastic.system_indices import MODELS, ensure_system_index
 from lsh_core.elastic.text_values import is_document_id
 from lsh_core.errors import ModelMismatchError, NotFoundError
@@ -29,7 +30,7 @@ FORMAT = 3
 Format 1 held the name of its model as ``kind``. Format 2 had no ``soar``.
 """
 _ID_CHARACTERS = 12
-_MAX_LISTED = 1000
+_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,16 @@ def store_model(cluster: Cluster, name: str, model: LSHModel, facts: Mapping[str
     ensure_system_index(cluster, MODELS)
     digest = fingerprint(model)
     model_id = f"{name}-{_own_digest(digest, facts)[:_ID_CHARACTERS]}"
-    params, arrays = model.state()
     if cluster.run(lambda client: client.exists(index=MODELS, id=model_id)):
         cluster.run(lambda client: client.update(index=MODELS, id=model_id, doc={"created_at": _now()}, refresh=True))
         return find_model(cluster, name, model_id)
+    params, arrays = model.state()
+    counts = dict.fromkeys(arrays, 0)
     for array_name, array in arrays.items():
         for part in split_parts(dump_array(array)):
             _write_part(cluster, model_id, array_name, part)
-    header = {
-        "params": params,
-        "arrays": {array_name: len(list(split_parts(dump_array(array)))) for array_name, array in arrays.items()},
-        "facts": dict(facts),
-    }
+            counts[array_name] += 1
+    header = {"params": params, "arrays": counts, "facts": dict(facts)}
     cluster.run(
         lambda client: client.index(
             index=MODELS,
@@ -100,15 +99,18 @@ def store_model(cluster: Cluster, name: str, model: LSHModel, facts: Mapping[str
 
 def list_models(cluster: Cluster, name: str | None = None) -> list[StoredModel]:
     """Return the models of `name`, or all, newest first, without other formats."""
-    ensure_system_index(cluster, MODELS)
-    cluster.run(lambda client: client.indices.refresh(index=MODELS))
-    wanted: list[dict[str, Any]] = [{"exists": {"field": "name"}}, {"term": {"format": FORMAT}}]
-    if name is not None:
-        wanted.append({"term": {"name": name}})
-    hits = cluster.search(MODELS, query={"bool": {"filter": wanted}}, sort=[{"created_at": "desc"}], size=_MAX_LISTED)[
-        "hits"
-    ]["hits"]
-    return [_stored(hit["_source"]) for hit in hits]
+    _make_visible(cluster)
+    # Ids never change, whereas a model that is stored again has another time.
+    hits = sorted_hits(cluster, MODELS, _header_query(name), sort=[{"model_id": "asc"}], page=_PAGE)
+    return sorted((_stored(hit["_source"]) for hit in hits), key=lambda model: model.created_at, reverse=True)
+
+
+def newest_model(cluster: Cluster, name: str) -> StoredModel | None:
+    """Return the newest model of `name`; None without models."""
+    _make_visible(cluster)
+    sort = [{"created_at": "desc"}, {"model_id": "asc"}]
+    hits = cluster.search(MODELS, query=_header_query(name), sort=sort, size=1)["hits"]["hits"]
+    return _stored(hits[0]["_source"]) if hits else None
 
 
 def find_model(cluster: Cluster, name: str, model_id: str | None = None) -> StoredModel:
@@ -120,10 +122,15 @@ def find_model(cluster: Cluster, name: str, model_id: str | None = None) -> Stor
         No such model exists; the message says how to train one.
     """
     if model_id is None:
-        newest = list_models(cluster, name)
-        if not newest:
+        newest = newest_model(cluster, name)
+        if newest is None:
             raise no_model(name)
-        return newest[0]
+        return newest
+    return _stored(_header(cluster, name, model_id))
+
+
+def _header(cluster: Cluster, name: str, model_id: str) -> Mapping[str, Any]:
+    """Return the header of the model `model_id` of `name`."""
     found: Mapping[str, Any] = {}
     if is_document_id(model_id):
         found = cluster.run(lambda client: client.options(ignore_status=404).get(index=MODELS, id=model_id)).body
@@ -132,10 +139,10 @@ def find_model(cluster: Cluster, name: str, model_id: str | None = None) -> Stor
     if (format_ := found["_source"].get("format", 1)) != FORMAT:
         where = f"model {model_id}, stored by another version of airlsh: train it again"
         raise ModelMismatchError(f"a model of format {FORMAT}", f"format {format_}", where)
-    stored = _stored(found["_source"])
-    if stored.name != name:
-        raise ModelMismatchError(f"a model of {name}", f"{model_id}, trained for {stored.name}", f"index {name}")
-    return stored
+    document: Mapping[str, Any] = found["_source"]
+    if document["name"] != name:
+        raise ModelMismatchError(f"a model of {name}", f"{model_id}, trained for {document['name']}", f"index {name}")
+    return document
 
 
 def no_model(name: str) -> NotFoundError:
@@ -155,16 +162,29 @@ def read_model(cluster: Cluster, name: str, model_id: str) -> LSHModel:
     ModelMismatchError
         The content differs from what was stored.
     """
-    stored = find_model(cluster, name, model_id)
-    header = cluster.run(lambda client: client.get(index=MODELS, id=model_id))["_source"]["header"]
-    arrays = {}
-    for array_name, count in header["arrays"].items():
+    document = _header(cluster, name, model_id)
+    stored, arrays = _stored(document), {}
+    for array_name, count in document["header"]["arrays"].items():
         parts = [_read_part(cluster, model_id, array_name, number) for number in range(count)]
-        arrays[array_name] = load_array(join_parts(parts))
-    model = load_model(stored.model, header["params"], arrays)
+        arrays[array_name] = load_array(join_parts(parts, f"array {array_name} of model {model_id}"))
+    model = load_model(stored.model, stored.params, arrays)
     if (found := fingerprint(model)) != stored.fingerprint:
         raise ModelMismatchError(stored.fingerprint, found, f"model {model_id} as read from {MODELS}")
     return model
+
+
+def _make_visible(cluster: Cluster) -> None:
+    """Make all stored models visible to searches."""
+    ensure_system_index(cluster, MODELS)
+    cluster.run(lambda client: client.indices.refresh(index=MODELS))
+
+
+def _header_query(name: str | None) -> dict[str, Any]:
+    """Return the query for the headers of the models of `name`, or of all."""
+    wanted: list[dict[str, Any]] = [{"exists": {"field": "name"}}, {"term": {"format": FORMAT}}]
+    if name is not None:
+        wanted.append({"term": {"name": name}})
+    return {"bool": {"filter": wanted}}
 
 
 def _write_part(cluster: Cluster, model_id: str, array: str, part: Part) -> None:
@@ -175,8 +195,10 @@ def _write_part(cluster: Cluster, model_id: str, array: str, part: Part) -> None
 
 def _read_part(cluster: Cluster, model_id: str, array: str, number: int) -> Part:
     id = _part_id(model_id, array, number)
-    found = cluster.run(lambda client: client.get(index=MODELS, id=id))["_source"]
-    return Part.from_document(number, found)
+    found = cluster.run(lambda client: client.options(ignore_status=404).get(index=MODELS, id=id)).body
+    if not found.get("found"):
+        raise ModelMismatchError(f"part {number}", "nothing", f"stored parts of array {array} of model {model_id}")
+    return Part.from_document(number, found["_source"])
 
 
 def _own_digest(digest: str, facts: Mapping[str, Any]) -> str:

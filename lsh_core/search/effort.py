@@ -13,13 +13,13 @@ from lsh_core.models.effort import Effort
 from lsh_core.search.searchable_build import SearchableBuild
 
 
-def effort_asked_for(build: SearchableBuild, asked: Mapping[str, float]) -> Effort | None:
-    """Return the caller's effort, or None.
+def requested_effort(build: SearchableBuild, efforts: Mapping[str, float]) -> Effort:
+    """Return the effort that the caller requests.
 
     Parameters
     ----------
-    asked
-        Efforts by their units: one unit of the build's strategy.
+    efforts
+        One effort by its unit.
 
     Raises
     ------
@@ -28,12 +28,13 @@ def effort_asked_for(build: SearchableBuild, asked: Mapping[str, float]) -> Effo
     """
     strategy = build.field.strategy
     wanted = " or ".join(strategy.effort_units)
-    for unit, value in asked.items():
+    for unit, value in efforts.items():
         if unit not in strategy.effort_units:
-            raise SettingsError(unit, value, f"index {build.index} has an {build.field.model} model: use {wanted}")
-    if len(asked) > 1:
-        raise SettingsError(*list(asked.items())[1], f"is given beside {next(iter(asked))}: use {wanted}")
-    return next((strategy.checked_effort(unit, value) for unit, value in asked.items()), None)
+            raise SettingsError(unit, value, f"the model of {build.index} is {build.field.model}: use {wanted}")
+    (unit, value), *others = efforts.items()
+    for other, number in others:
+        raise SettingsError(other, number, f"is given beside {unit}: use {wanted}")
+    return strategy.checked_effort(unit, value)
 
 
 def effort_for_recall(build: SearchableBuild, recall: float | None) -> Effort | None:

@@ -43,12 +43,12 @@ def with_words(query: Query, words: Filter, *, pool: int) -> Query:
     """
     pooled = query.pooled(pool)
     body = dict(pooled.body)
-    unheard = {
+    statistics = {
         "window_size": 1,
         "query": {"query_weight": 1, "rescore_query_weight": 0, "rescore_query": words},
     }
     body["query"] = _beside(body["query"], _named(words, MATCH_CLAUSE))
-    body["rescore"] = [*([body["rescore"]] if "rescore" in body else []), unheard]
+    body["rescore"] = [*([body["rescore"]] if "rescore" in body else []), statistics]
     return replace(pooled, body=body, hybrid=True)
 
 

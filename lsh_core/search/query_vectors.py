@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,13 @@ def many_vectors(given: Any) -> Vectors:
     return _finite(np.atleast_2d(vectors))
 
 
-def check_vectors(build: SearchableBuild, vectors: Vectors) -> None:
+def check_vectors(build: SearchableBuild, vectors: Vectors, numbers: Sequence[int]) -> None:
     """Refuse vectors that cannot be compared with the rows of the build.
+
+    Parameters
+    ----------
+    numbers
+        Number of each vector in errors.
 
     Raises
     ------
@@ -61,11 +66,11 @@ def check_vectors(build: SearchableBuild, vectors: Vectors) -> None:
     with np.errstate(over="ignore", under="ignore"):
         squared = np.einsum("ij,ij->i", vectors, vectors)
     for row in np.flatnonzero(~np.isfinite(squared)).tolist():
-        raise VectorError(row, "is too long: its squared length is not a finite float32")
+        raise VectorError(numbers[row], "is too long: its squared length is not a finite float32")
     metric = metric_named(build.field.metric)
     for row in np.flatnonzero(~metric.usable(squared)).tolist():
         raise VectorError(
-            row, f"is zero, or nearly: index {build.index} compares by {metric.name}, which needs a direction"
+            numbers[row], f"is zero, or nearly: index {build.index} compares by {metric.name}, which needs a direction"
         )
 
 

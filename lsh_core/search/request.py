@@ -72,10 +72,10 @@ class SearchRequest:
     fields
         Fields to return; None: all but the vectors.
     effort
-        One number under a unit of the index's model: ``reach``, which visits the lists at most so many times as far as
-        the tenth nearest, or ``probes``, a fixed number of lists (``ivf``); ``candidates``, rows to score exactly
-        (``hyperplane``, ``subspace``); ``num_candidates``, rows kept by the search of each shard's graph (``hnsw``).
-        Default: the effort measured to reach the recall, and more under a filter.
+        One number under a unit of the index's model: ``reach``, which visits the lists up to this multiple of the
+        distance to the tenth nearest list, or ``probes``, a number of lists (``ivf``); ``candidates``, rows to score
+        exactly (``hyperplane``, ``subspace``); ``num_candidates``, rows kept by the search of each shard's graph
+        (``hnsw``). Default: the effort measured to reach the recall, and more under a filter.
 
     Raises
     ------
@@ -177,6 +177,11 @@ class SearchRequest:
     def among(self) -> Filter | None:
         """Filter that every neighbour passes: `filter`, excluding the row with the id."""
         return all_of(self.filter, excluding(self.id) if self.id is not None else None)
+
+    @property
+    def by_words_alone(self) -> bool:
+        """True if the words have all the weight: no rows are searched by vector then."""
+        return self.match_weight == 1
 
     def with_vector(self, vector: npt.NDArray[np.float32]) -> Self:
         """Return the same request for another finite vector, (d,) float32, without checks."""

@@ -19,11 +19,7 @@ from lsh_core.errors import RowNotFoundError, SettingsError
 from lsh_core.metrics import metric_named
 from lsh_core.models.effort import Effort
 from lsh_core.retrieval.query import Filter, Query, Target, by_vector
-from lsh_core.search.effort import (
-    effort_asked_for,
-    effort_for_recall,
-    effort_for_recall_filtered,
-)
+from lsh_core.search.effort import effort_for_recall, effort_for_recall_filtered, requested_effort
 from lsh_core.search.filter_counts import FilterCountCache
 from lsh_core.search.fusion import reciprocal_ranks, weighted
 from lsh_core.search.hybrid_queries import match_query, pool_size, with_words, words_query
@@ -77,7 +73,7 @@ class Searcher:
         return results
 
     def _plan(self, build: SearchableBuild, request: SearchRequest) -> _Plan:
-        effort = self._effort(build, request)
+        effort = None if request.by_words_alone else self._effort(build, request)
         if request.id is not None:
             return _Plan(request, effort, self._vector_of_row(build, request, effort))
         given = request.vector
@@ -85,18 +81,19 @@ class Searcher:
         return _Plan(request, effort, vector)
 
     def _effort(self, build: SearchableBuild, request: SearchRequest) -> Effort | None:
-        """Return the requested or the sufficient effort; None: a scan of all rows that pass the filter."""
-        if request.exact or request.match_weight == 1:  # With this weight nothing is searched by vector.
+        """Return the effort of the search by vector; None: a scan of all rows that pass the filter."""
+        if request.exact:
             return None
-        asked = effort_asked_for(build, request.effort)
-        if asked is not None:
-            return asked
+        if request.effort:
+            return requested_effort(build, request.effort)
         if request.filter is None:
             return effort_for_recall(build, request.recall)
         effort = effort_for_recall_filtered(build, request.recall)
-        if effort is None:
-            return None
-        rows, passing = self._counts.passing(build, None), self._counts.passing(build, request.filter)
+        return None if effort is None else self._under_filter(build, request.filter, effort)
+
+    def _under_filter(self, build: SearchableBuild, query_filter: Filter, effort: Effort) -> Effort | None:
+        """Return the effort that finds as many neighbours under the filter; None: a scan."""
+        rows, passing = self._counts.passing(build, None), self._counts.passing(build, query_filter)
         field = build.field
         return field.strategy.effort_under_filter(effort, rows=rows, passing=passing, default=field.effort)
 
@@ -153,7 +150,15 @@ _Vector = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """A request with its effort (None: scan) and its vector (None: the server looks it up)."""
+    """A request with its target and the effort of its search by vector.
+
+    Attributes
+    ----------
+    effort
+        None: the search by vector, if there is one, is a scan.
+    vector
+        (d,) float32. None: the server looks up the stored row.
+    """
 
     request: SearchRequest
     effort: Effort | None
@@ -180,9 +185,10 @@ def encode(encoder: QueryEncoder, build: SearchableBuild, request: SearchRequest
 
 def _check_vectors(build: SearchableBuild, plans: Sequence[_Plan]) -> None:
     """Refuse vectors of callers and encoders that cannot be compared with the rows of the build."""
-    given = [plan.vector for plan in plans if plan.vector is not None and plan.request.id is None]
-    for length in {len(vector) for vector in given}:
-        check_vectors(build, np.stack([vector for vector in given if len(vector) == length]))
+    given = {n: plan.vector for n, plan in enumerate(plans) if plan.vector is not None and plan.request.id is None}
+    for length in {len(vector) for vector in given.values()}:
+        same = {n: vector for n, vector in given.items() if len(vector) == length}
+        check_vectors(build, np.stack([*same.values()]), [*same])
 
 
 def _queries(build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[Query]]:
@@ -190,8 +196,8 @@ def _queries(build: SearchableBuild, plans: Sequence[_Plan]) -> list[list[Query]
     tokens = _tokens(build, plans)
     queries = []
     for plan, words in zip(plans, tokens, strict=True):
-        nearest = _vector_query(build, plan, words)
-        queries.append([nearest] if plan.request.match is None else _hybrid_queries(build, plan, nearest))
+        nearest = [] if plan.request.by_words_alone else [_vector_query(build, plan, words)]
+        queries.append(nearest if plan.request.match is None else _hybrid_queries(build, plan, nearest))
     return queries
 
 
@@ -231,16 +237,15 @@ def _vector_query(build: SearchableBuild, plan: _Plan, tokens: Sequence[str]) ->
     )
 
 
-def _hybrid_queries(build: SearchableBuild, plan: _Plan, nearest: Query) -> list[Query]:
-    """Return the searches by vector and by words; a search without weight is left out."""
+def _hybrid_queries(build: SearchableBuild, plan: _Plan, nearest: Sequence[Query]) -> list[Query]:
+    """Return the searches by vector, with the scores of the words, and the search by words unless it has no weight."""
     request = plan.request
     if not metric_named(build.field.metric).server_scores:
         reason = f"cannot be ranked with vectors of metric {build.field.metric}, which the server does not know"
         raise SettingsError("match", request.match, reason)
     words = words_query(str(request.match), match_fields_of(build, request))
-    pool, parts = pool_size(request.k), []
-    if request.match_weight != 1:
-        parts.append(with_words(nearest, words, pool=pool))
+    pool = pool_size(request.k)
+    parts = [with_words(query, words, pool=pool) for query in nearest]
     if request.match_weight != 0:
         target = plan.target(build)
         parts.append(match_query(build.field, target, words, pool=pool, among=request.among, fields=request.fields))

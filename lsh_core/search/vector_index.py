@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Self
 
 import numpy as np
 
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import ArgumentError, SettingsError
+from lsh_core.errors import ArgumentError, SettingsError, VectorError
 from lsh_core.live.live_writer import LiveWriter, Written
 from lsh_core.live.rows import Rows
 from lsh_core.search.arguments import check_index, check_wait, name_and_connection
@@ -249,8 +249,15 @@ class VectorIndex:
         return self._results(map(request.with_vector, matrix))
 
     def _results(self, requests: Iterator[SearchRequest]) -> Iterator[SearchResult]:
-        while some := list(islice(requests, _QUERIES_PER_REQUEST)):
-            yield from self._live.run(partial(self._searcher.search, requests=some))
+        for first in count(0, _QUERIES_PER_REQUEST):
+            some = list(islice(requests, _QUERIES_PER_REQUEST))
+            if not some:
+                return
+            try:
+                results = self._live.run(partial(self._searcher.search, requests=some))
+            except VectorError as error:
+                raise VectorError(None if error.row is None else first + error.row, error.reason) from error
+            yield from results
 
     def encode(self, *, text: str | None = None, image: Image | None = None) -> np.ndarray:
         """Return the vector of a text or an image, (d,) float32.

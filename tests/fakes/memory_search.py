@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
 
 Document = Mapping[str, Any]
 
@@ -51,7 +54,9 @@ def doc_values(source: Document, wanted: Iterable[Any], seq_no: int) -> dict[str
     for each in wanted:
         path = each if isinstance(each, str) else each["field"]
         value = field(source, path, seq_no)
-        if not isinstance(each, str):
+        if not isinstance(each, str) and each["format"] == "binary":
+            value = base64.b64encode(np.array(value, ">f4").tobytes()).decode() if value is not None else None
+        elif not isinstance(each, str):
             assert each["format"] == "epoch_millis"
             value = str(round(datetime.fromisoformat(value).timestamp() * 1000)) if value is not None else None
         if value is not None:

@@ -267,21 +267,25 @@ class MemoryServer:
         search_after: Sequence[Any] | None = None,
         docvalue_fields: Sequence[Any] = (),
         source: bool = True,
+        slice: Mapping[str, int] | None = None,
         **_: Any,
     ) -> Answer:
-        """Return what matches, as it is at this moment, or was at a point in time."""
+        """Return what matches, as it is at this moment, or was at a point in time; or a slice of it."""
         if pit is not None and pit["id"] not in self._views:
             refuse(404, "search_phase_execution_exception")
         documents = self.documents if pit is None else self._views[pit["id"]]
         target = pit["id"].split()[0] if pit is not None else self._target(str(index))
         live = ((id, each) for (at, id), each in documents.items() if at == target)
         found = [(id, each.source, each.seq_no) for id, each in live if each.source is not None]
+        if slice is not None:
+            found = [hit for hit in found if hit[2] % slice["max"] == slice["id"]]
         hits = ordered([hit for hit in found if matches(query, hit[1], hit[2])], sort or ("_seq_no",))
         places = [sort_values(hit, sort) for hit in hits]
         first = 0 if search_after is None else places.index(list(search_after)) + 1
         return Answer(
             {
                 "_shards": _SHARDS,
+                **({} if pit is None else {"pit_id": pit["id"]}),
                 "hits": {
                     "hits": [
                         {

@@ -124,7 +124,7 @@ def test_a_run_that_is_repeated_and_killed(case: Case, monkeypatch: pytest.Monke
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for stage, step in (("create", "_wait_for_copies"), ("verify", "verify_holdings")):
+    for stage, step in (("create", "_wait_for_copies"), ("verify", "verify_contents")):
         with monkeypatch.context() as patched:
             patched.setattr(f"lsh_core.jobs.stages.{stage}.{step}", killed, raising=True)
             with pytest.raises(KeyboardInterrupt):

@@ -19,7 +19,7 @@ from lsh_core.jobs.dask.span_task import SpanTask
 from lsh_core.jobs.services import Services, dask_client, worker_threads
 from lsh_core.jobs.stages.dead_letter_limit import DeadLetterLimit
 from lsh_core.jobs.stages.plan import BuildPlan, read_plan
-from lsh_core.jobs.stages.source_truth import stored_queries
+from lsh_core.jobs.stages.source_truth import ensure_queries
 from lsh_core.jobs.stages.stage_runner import stage
 from lsh_core.loading.dead_letters import read_dead_letters
 from lsh_core.loading.ledger import Ledger, LedgerKey, ledger_totals
@@ -60,7 +60,7 @@ def load(settings: IndexSettings, build: str, services: Services, lease: Lease) 
             if job is None:
                 load_job.cancel(dask, build)
                 allow_writes(cluster, plan.index, build, lease.epoch)
-                queries = stored_queries(settings, build, plan, cluster, dask, lease.require)
+                queries = ensure_queries(settings, build, plan, cluster, dask, lease.require)
                 done = Ledger(cluster, key).done(plan.files, chunks)
                 pending = [chunk for chunk in chunks if chunk.number not in done]
                 if pending:

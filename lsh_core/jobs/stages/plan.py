@@ -143,7 +143,7 @@ class BuildPlan:
         try:
             return cls._from_json(document)
         except (KeyError, TypeError) as error:
-            reason = f"another version of airlsh planned it ({error}): start a new run, without a build"
+            reason = f"another version of airlsh planned it ({error}): start a new run without --resume"
             raise SettingsError("build", document.get("index"), reason) from error
 
     @classmethod

@@ -14,7 +14,7 @@ from lsh_core.evaluation.source_truth import SourceTruth
 from lsh_core.jobs.dask.query_draw import draw_queries
 from lsh_core.jobs.stages.plan import BuildPlan
 from lsh_core.loading.source_neighbours import SourceNeighbours
-from lsh_core.loading.source_queries import LISTED, find_queries, store_queries
+from lsh_core.loading.source_queries import LISTED, find_queries, store_queries, stored_fingerprint
 from lsh_core.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _SPARE = 1.1
 _ROWS_PER_QUERY = 10_000
 
 
-def stored_queries(
+def ensure_queries(
     settings: IndexSettings,
     build: str,
     plan: BuildPlan,
@@ -33,13 +33,14 @@ def stored_queries(
     dask: Client,
     check: Callable[[], None],
 ) -> str:
-    """Return the fingerprint of the stored queries of `build`; draw and store them first if there are none."""
-    queries = find_queries(cluster, build)
-    if queries is None:
-        wanted = settings.recall_queries or default_queries(plan.rows, settings.recall_target)
-        size = math.ceil(wanted * _SPARE)
-        queries = draw_queries(dask, plan.files, size, id_column=settings.id, field=plan.vector, check=check)
-        store_queries(cluster, build, queries)
+    """Draw and store the queries of `build` unless they are stored; return their fingerprint."""
+    stored = stored_fingerprint(cluster, build)
+    if stored is not None:
+        return stored
+    wanted = settings.recall_queries or default_queries(plan.rows, settings.recall_target)
+    size = math.ceil(wanted * _SPARE)
+    queries = draw_queries(dask, plan.files, size, id_column=settings.id, field=plan.vector, check=check)
+    store_queries(cluster, build, queries)
     return queries.fingerprint
 
 

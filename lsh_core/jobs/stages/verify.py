@@ -36,7 +36,7 @@ from lsh_core.loading.expected_contents import ExpectedContents, expected_conten
 from lsh_core.loading.external_grouping import SpillingGroupBy
 from lsh_core.loading.ledger import Ledger
 from lsh_core.loading.source_neighbours import SourceNeighbours
-from lsh_core.loading.verification import verify_holdings, verify_samples
+from lsh_core.loading.verification import verify_contents, verify_samples
 from lsh_core.search.live_index import JOB_WAIT_SECONDS
 from lsh_core.search.recall_curve import RecallCurve
 from lsh_core.search.searchable_build import SearchableBuild
@@ -78,7 +78,7 @@ def verify(settings: IndexSettings, build: str, services: Services, lease: Lease
         neighbours = source_neighbours(cluster, build, replaced)
         accounts, expected = _balance(cluster, plan, build, replaced, neighbours, services)
         try:
-            documents = verify_holdings(cluster, plan.index, expected, plan.vector, live=len(replaced))
+            documents = verify_contents(cluster, plan.index, expected, plan.vector, live=len(replaced))
             compared = verify_samples(cluster, plan.index, accounts.samples(), plan.vector, replaced)
         except VerificationError as error:
             # A live build receives writes during the comparison.

@@ -134,4 +134,4 @@ def test_shares_follow_rows(rows, clusters):
 def test_parts_join_to_what_was_split(data, size):
     parts = list(split_parts(data, size))
     assert all(len(part.data) <= size for part in parts)
-    assert join_parts(parts) == data
+    assert join_parts(parts, "it") == data

@@ -204,6 +204,14 @@ def test_secrets_are_never_printed() -> None:
             assert "https://es:9200" in text
 
 
+@pytest.mark.parametrize("key", ["k3y\n", "k3y\r\nx-other: 1", "k3y\u00e9", "k3y\u2026"])
+def test_a_key_that_no_header_holds_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(SettingsError, match="one line of printable ASCII") as raised:
+        Connection(("https://es:9200",), api_key=key)
+    assert raised.value.setting == "api_key"
+    assert "k3y" not in str(raised.value)
+
+
 def test_it_pickles_with_its_secrets_and_stays_a_key() -> None:
     connection = Connection(urls=("http://es:9200",), username="someone", password="s3cret")
     again = pickle.loads(pickle.dumps(connection))

@@ -116,6 +116,37 @@ def test_bytes_behind_an_answer_do_not_reach_the_next() -> None:
         assert [post_search(client, LINES) for _ in range(3)] == [FOUND] * 3
 
 
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        whole(gzip.compress(GOOD)[:-9], b"content-encoding: gzip"),
+        whole(b"no gzip", b"content-encoding: gzip"),
+        whole(GOOD[:-2]),
+    ],
+)
+def test_a_spoiled_answer_is_asked_for_again(spoiled: bytes) -> None:
+    received: list[Received] = []
+    with socket_server(answering(received, lambda _: [whole() if len(received) % 2 == 0 else spoiled])) as url:
+        client = Connection((url,)).client()
+        assert [post_search(client, LINES) for _ in range(2)] == [FOUND] * 2
+    assert len(received) == 4
+
+
+def test_the_answer_behind_an_interim_one_does_not_reach_the_next_request() -> None:
+    received: list[Received] = []
+
+    def serve(caller: Caller) -> None:
+        while request := caller.request():
+            received.append(request)
+            caller.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            time.sleep(0.05)
+            caller.send(whole(orjson.dumps({"responses": [request.body.decode().strip()]})))
+
+    with socket_server(serve) as url:
+        client = Connection((url,)).client()
+        assert [post_search(client, b"%d\n" % number) for number in range(3)] == [["0"], ["1"], ["2"]]
+
+
 def test_a_refusal_is_the_client_s() -> None:
     body = {"error": {"type": "x_content_parse_exception", "reason": "[1:2] no"}, "status": 400}
     server = canned_server(lambda _: Canned(400, ELASTIC, body))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lsh_core.evaluation.curve import RECALLS, measure_curve
+from lsh_core.evaluation.curve import RECALLS, EffortRange, measure_curve
 from lsh_core.evaluation.measurement import Measured, lower_bound
 from lsh_core.evaluation.query_set import default_queries
 from lsh_core.retrieval.effort_scale import Reaches, WholeNumbers
@@ -43,8 +43,10 @@ class Build:
         return self._point(effort, self.queries)
 
     def curve(self, target: float = 0.95, **given: Any) -> RecallCurve:
-        settings = {"scale": WholeNumbers(), "least": 1, "most": 4_000, "guess": 80, "k": 10, "queries": self.queries}
-        return measure_curve(self.sketch, self.measure, target=target, **{**settings, **given})
+        efforts = {name: given.pop(name) for name in ("scale", "least", "most") if name in given}
+        allowed = EffortRange(**{"scale": WholeNumbers(), "least": 1, "most": 4_000, **efforts})
+        settings = {"guess": 80, "k": 10, "queries": self.queries, **given}
+        return measure_curve(self.sketch, self.measure, allowed, target=target, **settings)
 
     def needed(self, recall: float, efforts: Iterable[float]) -> float:
         """The smallest effort whose bound meets a recall."""
@@ -119,9 +121,7 @@ def test_what_a_sketch_holds_to_be_too_little_is_measured_with_all_before_it_is_
     curve = measure_curve(
         lambda effort: point(effort, 0.94, 0.93, 500),
         build.measure,
-        scale=WholeNumbers(),
-        least=10,
-        most=500,
+        EffortRange(WholeNumbers(), 10, 500),
         guess=100,
         target=0.95,
         k=10,
@@ -136,9 +136,7 @@ def test_a_sketch_tells_where_to_measure_and_the_bound_of_all_queries_decides() 
     curve = measure_curve(
         lambda effort: point(effort, 0.999 if effort >= 40 else 0.5, 0.998 if effort >= 40 else 0.4, 500),
         build.measure,
-        scale=WholeNumbers(),
-        least=1,
-        most=5_000,
+        EffortRange(WholeNumbers(), 1, 5_000),
         guess=80,
         target=0.95,
         k=10,

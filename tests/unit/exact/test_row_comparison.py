@@ -81,3 +81,9 @@ def test_the_stored_form(rows: int) -> None:
     for name in ("cutoffs", "queries", "offsets", "measures"):
         np.testing.assert_array_equal(getattr(again, name), getattr(near, name))
         assert getattr(again, name).dtype == getattr(near, name).dtype
+
+
+def test_a_row_that_cannot_be_compared_is_named_by_its_number_in_the_source() -> None:
+    comparison = RowComparison(np.ones((1, 2)), 3, "cosine")
+    with pytest.raises(ValueError, match="row 1007 is zero"):
+        comparison.compare(np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([3, 7]), 1000, 1010)

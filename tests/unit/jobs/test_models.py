@@ -9,6 +9,7 @@ import pytest
 
 from lsh_core.elastic.cluster import Cluster
 from lsh_core.elastic.leases import Caller
+from lsh_core.elastic.system_indices import MODELS
 from lsh_core.errors import NotFoundError
 from lsh_core.jobs import models
 from lsh_core.jobs.services import Services
@@ -24,7 +25,7 @@ class Forgiving(MemoryServer):
         return super().get(index=index, id=id) if self.exists(index=index, id=id) else Answer({"found": False})
 
 
-def test_a_model_is_shown_by_its_id_and_the_newest_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_shown_by_its_id_and_the_newest_by_its_name() -> None:
     server: Any = Forgiving()
     services = Services(server, None, Caller(None, "a test"))
     first, second = (
@@ -33,8 +34,8 @@ def test_a_model_is_shown_by_its_id_and_the_newest_by_its_name(monkeypatch: pyte
         )
         for bits in (2, 3)
     )
-    newest = {"two-words": [second, first]}
-    monkeypatch.setattr("lsh_core.models.store.list_models", lambda _client, name: newest.get(name, []))
+    for day, model in enumerate((first, second), 1):
+        server.update(index=MODELS, id=model.model_id, doc={"created_at": f"2026-01-0{day}T00:00:00.000+00:00"})
     assert models.show_model(first.model_id, services).model_id == first.model_id
     assert models.show_model("two-words", services).model_id == second.model_id
     with pytest.raises(NotFoundError, match="no model 'two': `airlsh models list` shows"):

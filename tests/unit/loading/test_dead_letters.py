@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
-from lsh_core.elastic.system_indices import DEAD_LETTERS, MAPPINGS
-from lsh_core.loading.dead_letters import dead_letters_kept, expiry, from_document, to_document
+from lsh_core.elastic.cluster import Cluster
+from lsh_core.elastic.system_indices import DEAD_LETTERS, MAPPINGS, ensure_system_index
+from lsh_core.loading import dead_letters
+from lsh_core.loading.dead_letters import (
+    dead_letters_kept,
+    expiry,
+    from_document,
+    read_dead_letters,
+    to_document,
+    write_dead_letters,
+)
 from lsh_core.sources.dead_letter import DeadLetter
+from tests.fakes.memory_server import MemoryServer
 
 DEAD_LETTER = DeadLetter(
     build="b1",
@@ -63,3 +74,18 @@ def test_about_a_hundred_thousand_letters_of_a_build_are_kept(chunks: int, kept:
 def test_a_letter_expires_after_its_days() -> None:
     left = datetime.fromisoformat(expiry(7)) - datetime.now(UTC)
     assert timedelta(days=6.99) < left <= timedelta(days=7)
+
+
+@pytest.mark.parametrize(("limit", "found"), [(None, 5), (1, 1), (2, 2), (3, 3), (4, 4), (9, 5)])
+def test_letters_of_a_build_are_read_page_by_page(
+    monkeypatch: pytest.MonkeyPatch, limit: int | None, found: int
+) -> None:
+    monkeypatch.setattr(dead_letters, "_PAGE", 2)
+    cluster = Cluster(cast(Any, MemoryServer()))
+    ensure_system_index(cluster, DEAD_LETTERS)
+    rows = (3, 1, 4, 0, 2)
+    letters = [replace(DEAD_LETTER, row_number=row, chunk=row % 2, row_bytes=None) for row in rows]
+    write_dead_letters(cluster, [*letters, replace(DEAD_LETTER, build="b2"), replace(letters[0], build="b3")])
+    write_dead_letters(cluster, [replace(DEAD_LETTER, row_number=9, replayed_at="2030-01-01T00:00:00+00:00")])
+    assert [each.row_number for each in read_dead_letters(cluster, "b1", limit=limit)] == [0, 1, 2, 3, 4][:found]
+    assert [each.row_number for each in read_dead_letters(cluster, "b1", replayed=True)] == [0, 1, 2, 3, 4, 9]

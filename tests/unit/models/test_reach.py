@@ -114,3 +114,11 @@ def test_what_cannot_be_asked(clustered):
 def test_efforts_name_their_unit():
     assert str(Effort("reach", 1.043)) == "reach 1.043"
     assert str(Effort("candidates", 2_500)) == "2,500 candidates"
+
+
+def test_the_longest_vectors_that_float32_holds(clustered):
+    rows = clustered(600) * np.float32(1e17)
+    model = make_model("ivf", lists=60).fit(rows)
+    near, far = (model.tokens_for(rows[:20], Effort("reach", value)) for value in (1.0, 100.0))
+    assert all(1 <= len(each) < model.lists_ for each in near)
+    assert all(len(each) == model.lists_ for each in far)

@@ -38,18 +38,18 @@ def test_parts_cover_everything_within_their_bound():
     assert [part.number for part in parts] == [0, 1, 2, 3]
     assert max(len(part.data) for part in parts) == PART_BYTES
     assert all(part.sha256 == hashlib.sha256(part.data).hexdigest() for part in parts)
-    assert join_parts(reversed(parts)) == data
+    assert join_parts(reversed(parts), "it") == data
 
 
 def test_nothing_is_one_empty_part():
     parts = list(split_parts(b""))
     assert [part.data for part in parts] == [b""]
-    assert join_parts(parts) == b""
+    assert join_parts(parts, "it") == b""
 
 
 def test_damage_is_named():
     parts = list(split_parts(b"abcdef", 2))
-    with pytest.raises(ModelMismatchError, match="part 1 of a stored array"):
-        join_parts([parts[0], Part(1, b"xx", parts[1].sha256), parts[2]])
+    with pytest.raises(ModelMismatchError, match="part 1 of array a of model m, as it is stored"):
+        join_parts([parts[0], Part(1, b"xx", parts[1].sha256), parts[2]], "array a of model m")
     with pytest.raises(ModelMismatchError, match="expected part 1, given part 2"):
-        join_parts([parts[0], parts[2]])
+        join_parts([parts[0], parts[2]], "it")

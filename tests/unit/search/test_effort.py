@@ -11,9 +11,9 @@ from lsh_core.models.hnsw import HNSW
 from lsh_core.models.hyperplane import Hyperplane
 from lsh_core.models.ivf import IVF
 from lsh_core.search.effort import (
-    effort_asked_for,
     effort_for_recall,
     effort_for_recall_filtered,
+    requested_effort,
 )
 from lsh_core.search.recall_curve import CurvePoint, RecallCurve
 from lsh_core.search.searchable_build import SearchableBuild
@@ -35,16 +35,15 @@ GRAPH = build_of(graph_field(effort=150), HNSW().fit(SAMPLE))
 
 
 def test_what_is_asked_for_is_taken_in_the_models_unit() -> None:
-    assert effort_asked_for(LISTS, {}) is None
-    assert effort_asked_for(LISTS, {"reach": 1.1}) == Effort("reach", 1.1)
-    assert effort_asked_for(LISTS, {"probes": 3}) == Effort("probes", 3)
-    assert effort_asked_for(TABLES, {"candidates": 3}) == Effort("candidates", 3)
-    assert effort_asked_for(GRAPH, {"num_candidates": 10_000}) == Effort("num_candidates", 10_000)
+    assert requested_effort(LISTS, {"reach": 1.1}) == Effort("reach", 1.1)
+    assert requested_effort(LISTS, {"probes": 3}) == Effort("probes", 3)
+    assert requested_effort(TABLES, {"candidates": 3}) == Effort("candidates", 3)
+    assert requested_effort(GRAPH, {"num_candidates": 10_000}) == Effort("num_candidates", 10_000)
 
 
 def test_one_unit_at_a_time() -> None:
     with pytest.raises(SettingsError, match="probes=3: is given beside reach: use reach or probes"):
-        effort_asked_for(LISTS, {"reach": 1.1, "probes": 3})
+        requested_effort(LISTS, {"reach": 1.1, "probes": 3})
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,7 @@ def test_one_unit_at_a_time() -> None:
 )
 def test_another_unit_or_no_such_effort(build: SearchableBuild, unit: str, effort: float) -> None:
     with pytest.raises(SettingsError) as caught:
-        effort_asked_for(build, {unit: effort})
+        requested_effort(build, {unit: effort})
     assert (caught.value.setting, caught.value.value) == (unit, effort)
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from lsh_core.errors import ModelMismatchError, RowNotFoundError
+from lsh_core.errors import ModelMismatchError, RowNotFoundError, VectorError
 from lsh_core.models.effort import Effort
 from lsh_core.retrieval.query import Query
 from lsh_core.search.live_index import AliasMoved, Ask
@@ -200,6 +200,13 @@ def test_a_text_is_encoded_by_the_build_that_answers() -> None:
     assert index.sent == []
     assert searcher.search(new, [request])[0].build == "new"
     assert encoder.encoded == ["old", "new"]
+
+
+def test_a_vector_without_a_direction_is_named_by_its_place_among_all_requests() -> None:
+    requests = [SearchRequest(VECTOR), SearchRequest(id="x"), SearchRequest(VECTOR), SearchRequest([0.0, 0.0, 0.0])]
+    with pytest.raises(VectorError, match="vector 3 is zero, or nearly") as raised:
+        search(*requests, metric="cosine", similarity="cosine")
+    assert raised.value.row == 3
 
 
 def test_a_vector_of_another_length_is_refused_before_anything_is_sent() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lsh_core.elastic.connection import Connection
-from lsh_core.errors import ArgumentError, SettingsError
+from lsh_core.errors import ArgumentError, SettingsError, VectorError
 from lsh_core.search.request import SearchRequest
 from lsh_core.search.vector_index import VectorIndex
 
@@ -71,6 +71,22 @@ def test_vectors_are_asked_for_sixteen_at_a_time_and_lazily(index: Any, recorded
     assert [len(block) for block in recorded.blocks] == [16, 16, 8]
     np.testing.assert_array_equal(np.stack([request.vector for request in rest]), vectors[1:])
     assert {(request.k, *request.effort.items()) for request in rest} == {(3, ("probes", 2))}
+
+
+def test_a_vector_that_the_build_refuses_is_named_by_its_place_among_all(index: Any, recorded: Recorded) -> None:
+    def search(build: Any, requests: Sequence[SearchRequest]) -> list[Any]:
+        for row, request in enumerate(requests):
+            if not np.any(request.vector):
+                raise VectorError(row, "is zero")
+        return list(requests)
+
+    recorded.search = search  # type: ignore[method-assign]
+    vectors = np.ones((40, 3))
+    vectors[37] = 0
+    results = index.search_many(vectors)
+    assert len([next(results) for _ in range(32)]) == 32
+    with pytest.raises(VectorError, match="vector 37 is zero"):
+        next(results)
 
 
 def test_requests_are_asked_for_sixteen_at_a_time(index: Any, recorded: Recorded) -> None:
