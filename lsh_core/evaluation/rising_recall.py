@@ -12,6 +12,8 @@ from lsh_core.search.vector_index import VectorIndex
 
 ALWAYS_ASKED = 200
 """Queries that are asked with each effort; the mean of scored rows is theirs."""
+OWN_ROW_MISSES = 2.0
+"""Misses of other vectors, as a multiple of the misses of indexed rows, where a strategy favours the latter."""
 
 
 class RisingRecall:
@@ -19,6 +21,10 @@ class RisingRecall:
 
     Lists find all that they find with a smaller effort, and score it exactly. So a query that found all its neighbours
     is not asked again with a larger effort.
+
+    A graph finds the neighbours of its own rows more easily than those of other vectors. If the queries are rows of the
+    index, each of its misses counts twice: where it found .95 of the neighbours of indexed text embeddings, it found .90
+    of those of others.
 
     Parameters
     ----------
@@ -28,7 +34,8 @@ class RisingRecall:
 
     def __init__(self, searcher: VectorIndex, queries: QuerySet, truth: GroundTruth) -> None:
         self._searcher, self._queries, self._truth = searcher, queries, truth
-        self._nested = searcher.build.field.strategy.nested
+        strategy = searcher.build.field.strategy
+        self._nested, self._favoured = strategy.nested, strategy.favours_own_rows and queries.left_out > 0
         self._complete = np.full(len(queries), np.inf)
 
     def at(self, effort: float, queries: int | None = None) -> CurvePoint:
@@ -42,4 +49,6 @@ class RisingRecall:
         recall[asked] = found.recall
         complete = asked[found.recall == 1]
         self._complete[complete] = np.minimum(self._complete[complete], effort)
+        if self._favoured:
+            recall = np.maximum(0.0, 1 - OWN_ROW_MISSES * (1 - recall))
         return curve_point(effort, recall, found.scored[:ALWAYS_ASKED])

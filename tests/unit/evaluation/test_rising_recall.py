@@ -38,8 +38,8 @@ class Nested:
         return SimpleNamespace(neighbours=neighbours, rows_scored=10 * effort + number % 7)
 
 
-def rising(searcher: Nested) -> RisingRecall:
-    queries = QuerySet(np.arange(QUERIES, dtype=np.float32)[:, np.newaxis])
+def rising(searcher: Nested, ids: tuple[str, ...] | None = None) -> RisingRecall:
+    queries = QuerySet(np.arange(QUERIES, dtype=np.float32)[:, np.newaxis], ids)
     truth = GroundTruth(
         hash_ids([f"{number}-{rank}" for number in range(QUERIES) for rank in range(K)]).reshape(QUERIES, K, 2),
         np.tile(np.arange(K, dtype=np.float32), (QUERIES, 1)),
@@ -80,3 +80,13 @@ def test_a_graph_is_asked_everything() -> None:
     recall.at(50)
     recall.at(59)
     assert searcher.asked == 2 * list(range(QUERIES))
+
+
+@pytest.mark.parametrize(
+    ("field", "unit", "factor"), [(list_field(), "reach", 1), (graph_field(), "num_candidates", 2)]
+)
+def test_misses_of_indexed_rows_count_twice_for_a_graph(field: Any, unit: str, factor: int) -> None:
+    own = tuple(f"row {number}" for number in range(QUERIES))
+    misses = (NEEDED > 50).mean(axis=1)
+    expected = 1 - np.minimum(1, factor * misses).mean()
+    assert rising(Nested(field, unit), own).at(50).recall == pytest.approx(expected, abs=1e-4)
