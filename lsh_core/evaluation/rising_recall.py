@@ -23,8 +23,8 @@ class RisingRecall:
     is not asked again with a larger effort.
 
     A graph finds the neighbours of its own rows more easily than those of other vectors. If the queries are rows of the
-    index, each of its misses counts twice: where it found .95 of the neighbours of indexed text embeddings, it found .90
-    of those of others.
+    index, each of its misses counts twice: it found .95 of the neighbours of indexed text embeddings with an effort
+    that found .90 of those of others.
 
     Parameters
     ----------
