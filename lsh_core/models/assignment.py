@@ -3,7 +3,7 @@
 Comparing a row with all of 16,000 lists costs 16,000 distances. In two levels the lists are grouped. Each group stores
 the `examined` lists nearest to its centre, and a row is compared only with the examined lists of its nearest group.
 Rows of one group share one block product, and the examined centroids fit the cache. Encode tens of thousands of rows
-at once: the centroids of a group are gathered once per call.
+at once: the centroids of a group are gathered once per call. Many groups are found through groups of their own.
 
 Figures: docs/decisions/models.md.
 """
@@ -23,6 +23,8 @@ from lsh_core.models.parallel import map_parts
 
 LISTS_PER_GROUP = 32
 MAX_GROUPS = 1024
+MIN_GROUPS_GROUPED, UPPER_SHARE = 512, 2
+"""Groups from which they are found through groups of their own, each of which examines half of them."""
 GROUP_BLOCK = 32
 
 
@@ -34,10 +36,13 @@ class Groups(NamedTuple):
     centres : (g, d) float32
     examined : (g, m) int32
         Lists nearest to each centre.
+    upper
+        Groups of the centres; None: a row is compared with all centres.
     """
 
     centres: Float32Array
     examined: NDArray[np.int32]
+    upper: Groups | None = None
 
 
 def make_groups(centroids: Float32Array, examined: int, generator: np.random.Generator, threads: int = 1) -> Groups:
@@ -60,7 +65,10 @@ def make_groups(centroids: Float32Array, examined: int, generator: np.random.Gen
         lists[block] = np.sort(gaps.argpartition(examined - 1, axis=1)[:, :examined], axis=1)
 
     map_parts(examine, row_blocks(groups, GROUP_BLOCK), threads)
-    return Groups(centres, lists)
+    upper = None
+    if groups >= MIN_GROUPS_GROUPED:
+        upper = make_groups(centres, groups // UPPER_SHARE, generator, threads)
+    return Groups(centres, lists, upper)
 
 
 def nearest_lists(
@@ -88,10 +96,17 @@ def nearest_lists(
     if groups is None:
         distances.nearest(vectors, np.arange(len(vectors)), None, found)
         return found
-    order, bounds = group_rows(distances.nearest_centre(vectors, groups.centres), len(groups.centres))
+    order, bounds = group_rows(_nearest_group(distances, vectors, groups, threads), len(groups.centres))
 
     def find(group: int) -> None:
         distances.nearest(vectors, order[bounds[group] : bounds[group + 1]], groups.examined[group], found)
 
     map_parts(find, np.flatnonzero(np.diff(bounds)).tolist(), threads)
     return found
+
+
+def _nearest_group(distances: Distances, vectors: Float32Array, groups: Groups, threads: int) -> Int64Array:
+    """Return the group of each row, (n,) int64."""
+    if groups.upper is None:
+        return distances.nearest_centre(vectors, groups.centres)
+    return nearest_lists(distances.of(groups.centres), vectors, 1, groups.upper, threads)[:, 0]

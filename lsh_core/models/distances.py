@@ -32,6 +32,9 @@ class Distances(Protocol):
     def nearest_centre(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
         """Return the nearest of `centres` to each row, (n,) int64."""
 
+    def of(self, centres: Float32Array) -> Distances:
+        """Return distances to `centres`, (g, d), that are computed in the same way."""
+
     def spilled(self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float) -> Int64Array:
         """Choose lists of each row among its nearest; see :func:`lsh_core.models.soar.spilled_lists`."""
 
@@ -89,6 +92,10 @@ class NumpyDistances:
     def nearest_centre(self, vectors: Float32Array, centres: Float32Array) -> Int64Array:
         """See :meth:`Distances.nearest_centre`."""
         return nearest_centroid(vectors, centres, self._threads)
+
+    def of(self, centres: Float32Array) -> NumpyDistances:
+        """See :meth:`Distances.of`."""
+        return NumpyDistances(centres, self._threads)
 
     def spilled(self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float) -> Int64Array:
         """See :meth:`Distances.spilled`."""

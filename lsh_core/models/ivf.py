@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 ALL_EXAMINED = 4096
 """Maximum of lists up to which each row is compared with all."""
 MIN_EXAMINED = 2048
-EXAMINED_SHARE = 12
+EXAMINED_PER_ROOT = 8
 ROWS_PER_LIST = 5
 MANY_LISTS = 16_000
 """Lists up to which there is one for each `ROWS_PER_LIST` rows."""
@@ -69,8 +69,10 @@ class IVF(ListModel):
     lists_, spill_, soar_
         Values that were used.
     group_centres_, group_lists_
-        Two-level assignment of models beyond 4,096 lists (see :mod:`lsh_core.models.assignment`); absent in other
+        Assignment in levels of models beyond 4,096 lists (see :mod:`lsh_core.models.assignment`); absent in other
         models. It decides tokens, so it is part of the model.
+    upper_centres_, upper_lists_
+        Groups of the groups of models with 512 groups or more.
 
     Notes
     -----
@@ -150,19 +152,26 @@ class IVF(ListModel):
         self.spill_ = min(self.lists_, spill)
         self.soar_ = SOAR if self.soar is None else float(self.soar)
         if self.lists_ > ALL_EXAMINED:
-            examined = max(MIN_EXAMINED, self.lists_ // EXAMINED_SHARE)
+            examined = max(MIN_EXAMINED, round(EXAMINED_PER_ROOT * math.sqrt(self.lists_)))
             groups = make_groups(self.centroids_, examined, generator, all_cores())
-            self.group_centres_, self.group_lists_ = groups
+            self.group_centres_, self.group_lists_ = groups.centres, groups.examined
+            if groups.upper is not None:
+                self.upper_centres_, self.upper_lists_ = groups.upper.centres, groups.upper.examined
 
     def _learned(self) -> tuple[dict[str, Any], dict[str, Array]]:
         arrays: dict[str, Array] = {"centroids": self.centroids_}
         if self._groups is not None:
             arrays |= {"group_centres": self.group_centres_, "group_lists": self.group_lists_}
+            if self._groups.upper is not None:
+                arrays |= {"upper_centres": self.upper_centres_, "upper_lists": self.upper_lists_}
         return {"lists": self.lists_, "spill": self.spill_, "soar": self.soar_}, arrays
 
     @property
     def _groups(self) -> Groups | None:
-        return Groups(self.group_centres_, self.group_lists_) if hasattr(self, "group_centres_") else None
+        if not hasattr(self, "group_centres_"):
+            return None
+        upper = Groups(self.upper_centres_, self.upper_lists_) if hasattr(self, "upper_centres_") else None
+        return Groups(self.group_centres_, self.group_lists_, upper)
 
     @cached_property
     def _distances(self) -> Distances:

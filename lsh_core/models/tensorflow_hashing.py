@@ -166,6 +166,10 @@ class TensorFlowDistances:
         scaled, norms = tf.constant(centres * np.float32(-2.0)), tf.constant(squared_norms(centres))
         return self._smallest(vectors, scaled, norms, 1)[:, 0]
 
+    def of(self, centres: Float32Array) -> TensorFlowDistances:
+        """See :meth:`lsh_core.models.distances.Distances.of`."""
+        return TensorFlowDistances(centres)
+
     def spilled(self, vectors: Float32Array, nearest: Int64Array, *, count: int, weight: float) -> Int64Array:
         """See :meth:`lsh_core.models.distances.Distances.spilled`."""
         tf = _tensorflow()

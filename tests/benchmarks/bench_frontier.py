@@ -144,7 +144,7 @@ def build(model: str, data: datasets.Dataset, arguments: argparse.Namespace, ser
     """Train and index one model, find its efforts, and hold its promises against the queries."""
     kind, *options = shlex.split(model)
     given = {option.removeprefix("--"): float(value) for option, value in zip(options[::2], options[1::2], strict=True)}
-    name = f"bench-{kind}"
+    name = f"bench-{model.replace(' --', '-').replace(' ', '-')}"
     started = time.perf_counter()
     training = TrainSettings(name=name, source=data.source, metric=arguments.metric, model=kind, **given)
     trained = train(training, services)

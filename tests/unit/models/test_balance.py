@@ -107,7 +107,7 @@ def test_a_fit_leaves_lists_that_are_more_of_a_size(lists, monkeypatch):
     rows = (centres[owners] + widths * made.standard_normal((6000, 16))).astype(np.float32)
 
     def largest() -> float:
-        return np.mean([loads(IVF(lists=lists, seed=seed).fit(rows), rows).max() for seed in range(3)])
+        return np.mean([loads(IVF(lists=lists, spill=1, seed=seed).fit(rows), rows).max() for seed in range(3)])
 
     split = largest()
     monkeypatch.setattr(hierarchical, "split_heavy", lambda sample, near, centroids, *_: centroids)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lsh_core.errors import SettingsError
-from lsh_core.models import ivf
+from lsh_core.models import assignment, ivf, load_model
+from lsh_core.models.fingerprint import fingerprint
 from lsh_core.models.ivf import IVF
 
 
@@ -96,6 +97,22 @@ def test_two_levels_give_nearly_the_exact_lists(clustered):
     agree = [np.intersect1d(mine, right).size / 4 for mine, right in zip(found, exact, strict=True)]
     assert model.group_lists_.shape == (64, 1024)
     assert np.mean(agree) > 0.95
+
+
+@pytest.mark.usefixtures("two_levels_early")
+def test_groups_of_groups_give_nearly_the_same_lists(clustered, monkeypatch):
+    sample = clustered(6000, clusters=200)
+    two = IVF(lists=2048, spill=4).fit(sample)
+    monkeypatch.setattr(assignment, "MIN_GROUPS_GROUPED", 64)
+    three = IVF(lists=2048, spill=4).fit(sample)
+    assert three.upper_lists_.shape == (2, 32)
+    assert not hasattr(two, "upper_lists_")
+    found, exact = three.encode(sample, near=4).near, three.probe(sample, 4)
+    agree = [np.intersect1d(mine, right).size / 4 for mine, right in zip(found, exact, strict=True)]
+    assert np.mean(agree) > 0.95
+    back = load_model("ivf", *three.state())
+    assert fingerprint(back) == fingerprint(three) != fingerprint(two)
+    assert (back.encode(sample).tokens == three.encode(sample).tokens).all()
 
 
 @pytest.mark.usefixtures("two_levels_early")
