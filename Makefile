@@ -61,8 +61,8 @@ bench-models: setup ## Seconds and recall of the models
 bench-load: setup ## Rows a second of `airlsh index` beside the ceiling of the server; ROWS="200000 1000000" SOURCE=file
 	$(BIN)/python tests/benchmarks/bench_load.py --rows $(ROWS) $(if $(SOURCE),--source $(SOURCE))
 
-bench-frontier: setup ## What every model finds, how fast, and what it costs to build; SOURCE=file METRIC=cosine QUERIES=file MODELS="ivf hnsw"
-	$(BIN)/python tests/benchmarks/bench_frontier.py --source $(or $(SOURCE),examples/debian_packages.parquet) --metric $(or $(METRIC),cosine) $(if $(QUERIES),--queries $(QUERIES)) $(foreach model,$(MODELS),--model $(model))
+bench-frontier: setup ## Searches a second of every model at the same recall, and what each costs to build; SOURCE=file METRIC=cosine QUERIES=file MODELS="ivf hnsw" MADE=200000x768
+	$(BIN)/python tests/benchmarks/bench_frontier.py $(if $(MADE),--made $(MADE),--source $(or $(SOURCE),examples/debian_packages.parquet)) --metric $(or $(METRIC),cosine) $(if $(QUERIES),--queries $(QUERIES)) $(foreach model,$(MODELS),--model $(model))
 
 bench-filters: setup ## Recall under filters; SOURCE=file METRIC=cosine COLUMN=section
 	$(BIN)/python tests/benchmarks/bench_filters.py --source $(or $(SOURCE),examples/debian_packages.parquet) --metric $(or $(METRIC),cosine) --column $(or $(COLUMN),section)

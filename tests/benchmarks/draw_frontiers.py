@@ -18,52 +18,43 @@ if TYPE_CHECKING:
 
 COLOURS = {"ivf": LIVE, "hnsw": LINE, "hyperplane": ALERT, "subspace": "#6d28d9"}
 MARKERS = {"ivf": "o", "hnsw": "s", "hyperplane": "^", "subspace": "D"}
-MIN_RECALL = 0.7
-MIN_SPEED = 10.0
+CONNECTIONS = "8"
 
 
 def main() -> None:
     figures, target = Path(sys.argv[1]), Path(sys.argv[2])
-    results = json.loads(figures.read_text())
-    shown = [line(result) for result in results]
+    found = json.loads(figures.read_text())
+    shown = {each["model"]: points for each in found["models"] if (points := line(each))}
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        recalls = [point["recall"] for points in shown for point in points]
-        places = iter(axis_scales.by_misses(axes, recalls, results[0]["queries"] * results[0]["k"]))
-        axis_scales.log_if_wide(axes, [point["per_second"] for points in shown for point in points])
-        for result, points in zip(results, shown, strict=True):
-            kind = result["model"]
+        recalls = [recall for points in shown.values() for recall, _ in points]
+        places = iter(axis_scales.by_misses(axes, recalls, found["queries"] * found["k"]))
+        axis_scales.log_if_wide(axes, [speed for points in shown.values() for _, speed in points])
+        for kind, points in shown.items():
             axes.plot(
                 [next(places) for _ in points],
-                [point["per_second"] for point in points],
+                [speed for _, speed in points],
                 color=COLOURS[kind],
                 marker=MARKERS[kind],
                 markersize=4,
                 linewidth=1.6,
                 label=kind,
             )
-        axes.set_xlabel(f"recall@{results[0]['k']}")
-        axes.set_ylabel("searches/s, 8 clients")
+        axes.set_xlabel(f"recall@{found['k']}")
+        axes.set_ylabel(f"searches/s, {CONNECTIONS} connections")
         axes.legend(frameon=False)
 
     alt = "Searches a second by recall: " + "; ".join(
-        f"{result['model']} {points[0]['per_second']:,.0f} at {points[0]['recall']:.2f} "
-        f"and {points[-1]['per_second']:,.0f} at {points[-1]['recall']:.3f}"
-        for result, points in zip(results, shown, strict=True)
+        f"{kind} {points[0][1]:,.0f} at {points[0][0]:.2f} and {points[-1][1]:,.0f} at {points[-1][0]:.3f}"
+        for kind, points in shown.items()
     )
     target.write_text(drawn(draw, key=target.stem, alt=alt, inches=(7.5, 4.2)))
 
 
-def line(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the points that somebody would choose: those that no other beats in recall and in speed."""
-    best: list[dict[str, Any]] = []
-    for point in sorted(result["curve"], key=lambda each: -each["recall"]):
-        if point["recall"] < MIN_RECALL or point["per_second"] < MIN_SPEED:
-            continue
-        if not best or point["per_second"] > best[-1]["per_second"]:
-            best.append(point)
-    return best[::-1]
+def line(contender: dict[str, Any]) -> list[tuple[float, float]]:
+    """Return recall and searches a second of each level."""
+    return [(level["point"]["recall"], level["per_second"][CONNECTIONS]) for level in contender["levels"]]
 
 
 if __name__ == "__main__":
