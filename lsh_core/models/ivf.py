@@ -34,15 +34,15 @@ ALL_EXAMINED = 4096
 """Maximum of lists up to which each row is compared with all."""
 MIN_EXAMINED = 2048
 EXAMINED_PER_ROOT = 8
-ROWS_PER_LIST, ROWS_PER_FURTHER_LIST = 5, 16
+ROWS_PER_LIST = 5
 MANY_LISTS = 16_000
 """Lists up to which there is one for each `ROWS_PER_LIST` rows."""
-MIN_LISTS_PER_ROOT, MAX_LISTS_PER_ROOT = 4, 64
+MIN_LISTS_PER_ROOT, MAX_LISTS_PER_ROOT = 4, 32
 REACH, PRODUCT_REACH = 1.08, 1.3
 # 400,000 rows of 128 dimensions. With a unit-length copy and three copies of the centroids, a fit takes less than 700
 # MB.
 SAMPLE_BYTES = 400_000 * 128 * 4
-MIN_ROWS_PER_LIST, MIN_SAMPLED_PER_LIST = 4, 6
+MIN_ROWS_PER_LIST, MIN_SAMPLED_PER_LIST = 4, 8
 """Rows of the sample for each list: where the sample is most of the rows, and where it is a small part of them."""
 SAMPLE_ROWS_PER_LIST = 25
 MIN_SAMPLE = 20_000
@@ -54,7 +54,7 @@ class IVF(ListModel):
     Parameters
     ----------
     lists
-        Number of lists; default from the rows of the index, and at most one list per four rows of the sample, or six
+        Number of lists; default from the rows of the index, and at most one list per four rows of the sample, or eight
         if the sample is less than half of the rows. A sample with fewer distinct rows makes fewer lists.
     spill
         Number of lists that each row is in. The first is the nearest.
@@ -107,15 +107,12 @@ class IVF(ListModel):
 
     @staticmethod
     def default_lists(rows: int) -> int:
-        """Return the number of lists: one per 5 rows up to 16,000, then one per 16 rows up to 64·√rows.
-
-        Few rows have at least 4·√rows.
+        """Return the number of lists: one per 5 rows, at least 4·√rows, and at most 16,000 or 32·√rows.
 
         Up to this number, more lists score fewer rows for the same recall (figures: docs/decisions/models.md).
         """
         root = math.sqrt(rows)
-        further = min(rows / ROWS_PER_FURTHER_LIST, MAX_LISTS_PER_ROOT * root)
-        most = min(max(MANY_LISTS, further), rows / ROWS_PER_LIST)
+        most = min(max(MANY_LISTS, MAX_LISTS_PER_ROOT * root), rows / ROWS_PER_LIST)
         return max(1, min(rows, round(max(MIN_LISTS_PER_ROOT * root, most))))
 
     def default_effort(self, rows: int) -> float:

@@ -29,7 +29,7 @@ def test_impossible_knobs(knobs, setting, clustered):
 
 @pytest.mark.parametrize(
     ("rows", "lists"),
-    [(64, 32), (10_000, 2_000), (63_666, 12_733), (200_000, 16_000), (1_000_000, 62_500), (50_000_000, 452_548)],
+    [(64, 32), (10_000, 2_000), (63_666, 12_733), (200_000, 16_000), (1_000_000, 32_000), (50_000_000, 226_274)],
 )
 def test_default_lists_by_rows(rows, lists):
     assert IVF.default_lists(rows) == lists
