@@ -1,7 +1,7 @@
 """Fast path for requests to Elasticsearch that may be repeated.
 
-An exchange returns the answer only if its status is 200. Otherwise the caller repeats the request by the official
-client, which names the failure.
+`exchange` sends a request once. It returns an answer of status 200, raises after a time-out, and returns None for all
+else: then the caller repeats the request by the official client, which names the failure.
 
 The request is one write to a pooled socket. urllib3 opens the sockets, with all options of TLS, and pools them;
 httptools (llhttp) parses answers. An exchange takes a tenth of the CPU of a request by urllib3, which writes header and

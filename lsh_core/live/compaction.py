@@ -1,7 +1,7 @@
 """Deletes journal entries that no build needs, after a promotion.
 
-Superseded changes are deleted, and changes that the source contains, if they are more than half of the journal. Young
-changes stay, since their writers may still withdraw or repeat them.
+Superseded changes and changes that the source contains are deleted, once both together are about half of the changes
+of a name. Changes of the last hour stay, since their writers may withdraw them; repeatable changes stay a week.
 
 Without a watermark the last change of each id stays, even a delete: a later build from an older source must not bring
 the document back. Up to the watermark the last change is deleted too, as no build will replay it. A change that stays

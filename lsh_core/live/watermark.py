@@ -1,8 +1,11 @@
 """Watermarks of builds, and how far the journal may be deleted.
 
 A watermark is a journal position: the source of the build contains every change up to it, and replay starts after it.
-It comes from the setting ``source_as_of``, or is kept from the live build. The end of the deleted part of the journal
-is recorded too, and a run is refused if it needs deleted changes.
+A new build takes it from the time ``source_as_of``, or keeps that of the live build.
+
+The position up to which changes may be gone is recorded for each name. An earlier ``source_as_of`` is refused. A build
+with an earlier watermark can no longer be verified, nor take corrected dead letters. `changed_ids` finds the ids that
+corrected rows must not overwrite.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One bounded request queue per node.
+"""One bounded queue of bulk requests per node, and threads that send them.
 
 A request that waits longer than a second for room in a queue goes to the queue of another node. So a hung node does not
 stop the load.

@@ -1,8 +1,9 @@
 """Merges the near rows of all chunks into the neighbours of recall queries. Pure: no I/O.
 
-Each query gets its nearest rows, and the distance below which none is missing: the smallest cutoff of a list. A row
-counts if the ledger holds it, no later row with the same id replaced it, and its id has no live change. Rows that were
-corrected after the load were compared with no query, and are collected by their numbers.
+Each query gets its nearest rows, and the distance below which none is missing: the smallest cutoff of a chunk's near
+rows, or less where more rows are near than are kept. Queries whose own row does not count are left out. A row counts if
+the ledger holds it, no later row with the same id replaced it, and its id has no live change. Rows that were corrected
+after the load were compared with no query, and are collected by their numbers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Finds, for each row, the lists nearest to it: exactly, or through groups of lists.
 
 Comparing a row with all of 16,000 lists costs 16,000 distances. In two levels the lists are grouped. Each group stores
-the `examined` lists nearest to its centre, and a row is compared only with the examined lists of its nearest group.
+its own lists and the nearest others, and a row is compared only with these lists of its nearest group, which may miss
+one of the row's nearest lists.
 Rows of one group share one block product, and the examined centroids fit the cache. Encode tens of thousands of rows
 at once: the centroids of a group are gathered once per call. Many groups are found through groups of their own.
 
@@ -35,7 +36,7 @@ class Groups(NamedTuple):
     ----------
     centres : (g, d) float32
     examined : (g, m) int32
-        Lists nearest to each centre.
+        Lists of each group, and the others nearest to its centre.
     upper
         Groups of the centres; None: a row is compared with all centres.
     """

@@ -1,10 +1,11 @@
 """Chooses the further lists of a row by SOAR.
 
 P. Sun et al., "SOAR: Improved Indexing for Approximate Nearest Neighbor Search", NeurIPS 2023, section 3. A query
-misses the list of a near row where it lies along the row's residual, the vector from the list's centroid to the row. A
-second list whose residual points the same way is missed by the same queries. So the further lists are chosen among the
-row's nearest lists by their distance and by the direction of their residual. The loss of a list adds, to its squared
-distance, the squared parts of its residual along the residuals of the lists that were chosen before.
+misses the list of a near row if it lies beyond the row in the direction of the row's residual, the vector from the
+list's centroid to the row. A second list whose residual points the same way is missed by the same queries. So the
+further lists are chosen among the row's nearest lists by their distance and by the direction of their residual. The
+loss of a list adds, to its squared distance, the squared parts of its residual along the residuals of the lists that
+were chosen before.
 
 Figures: docs/decisions/models.md.
 """

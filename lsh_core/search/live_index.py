@@ -1,8 +1,8 @@
 """Sends searches to the live build of a name, and explains refusals.
 
-The name is resolved at most once a second. A search is repeated if its index was deleted, if a shard is away, or if the
-alias moved while an encoder was loaded. A refusal of the server becomes an error that says what to do. A fixed index
-can take the place of the name.
+The name is resolved again after a second, and after a failure. A search is repeated if its index was deleted, if a
+shard is away, or if the alias moved while an encoder was loaded. A refusal of the server becomes an error that says
+what to do. A fixed index can take the place of the name.
 """
 
 from __future__ import annotations
