@@ -96,8 +96,8 @@ def _named_or_local() -> str | None:
     stack = running_stack()
     if stack is None or not stack.elasticsearch:
         reason = (
-            "no Elasticsearch: start one with `airlsh up`, or name yours with --es URL, or with AIRLSH_ES_URL; one that "
-            "was started from another folder has to be named too"
+            "no Elasticsearch: start one with `airlsh up`, or name yours with --es URL, or with AIRLSH_ES_URL; one "
+            "that was started from another folder has to be named too"
         )
         raise SettingsError("es", "", reason)
     return ",".join(stack.elasticsearch)
