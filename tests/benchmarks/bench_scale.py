@@ -94,7 +94,6 @@ def run(rows: int, data: datasets.Dataset, arguments: argparse.Namespace, servic
         "work_seconds": report.work_seconds,
         "recall": report.recall,
         "effort": report.effort,
-        "scored": report.scored,
         "bytes": stats["store"]["size_in_bytes"],
         "promises": promises,
     }
