@@ -32,8 +32,9 @@ import light_client
 import numpy as np
 import pyarrow.parquet as pq
 from own_servers import held_out, own_servers, vectors_of
+from promises import TARGETS, promises
 
-from lsh_core.evaluation.measurement import lower_bound, measure
+from lsh_core.evaluation.measurement import measure
 from lsh_core.evaluation.rising_recall import RisingRecall
 from lsh_core.jobs.index import index as run_index
 from lsh_core.jobs.services import Services
@@ -47,7 +48,7 @@ from lsh_core.settings import IndexSettings, TrainSettings
 
 K = datasets.K
 LEVELS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
-COMPARED = (0.9, 0.95, 0.99)
+COMPARED = TARGETS
 """Recalls that are shown in the tables, and that the builds promise."""
 STEP = 1.6
 HELD_OUT = 2_000
@@ -199,25 +200,6 @@ def levels_of(searcher: VectorIndex, data: datasets.Dataset) -> Iterator[Level]:
         while below is not None and (middle := strategy.effort_scale.between(below, above)) is not None:
             below, above = (below, middle) if at(middle).recall >= recall else (middle, above)
         yield Level(recall, measure(searcher, data.queries, data.truth, above).point(above))
-
-
-def promises(searcher: VectorIndex, data: datasets.Dataset) -> Iterator[dict[str, Any]]:
-    """Hold the effort that the build's own curve gives for each target against queries that it has never seen."""
-    curve = searcher.build.curve
-    for target in COMPARED:
-        effort = curve.effort_for(target) if curve else None
-        if effort is None:
-            yield {"target": target, "effort": None}
-            continue
-        recall = measure(searcher, data.queries, data.truth, effort).recall
-        yield {
-            "target": target,
-            "effort": effort,
-            "recall": float(recall.mean()),
-            "recall_low": lower_bound(recall),
-            # The queries are a sample as well: a promise is broken where even the upper bound is below it.
-            "recall_high": 2 * float(recall.mean()) - lower_bound(recall),
-        }
 
 
 def time_all(contenders: list[Contender], data: datasets.Dataset, services: Services, seconds: float) -> None:

@@ -23,8 +23,8 @@ from typing import Any
 import datasets
 from own_servers import own_servers
 from processes import Processes
+from promises import promises
 
-from lsh_core.evaluation.measurement import lower_bound, measure
 from lsh_core.jobs.index import STAGES, summarise
 from lsh_core.jobs.services import Services
 from lsh_core.jobs.train import train
@@ -33,7 +33,6 @@ from lsh_core.search.vector_index import VectorIndex
 from lsh_core.settings import IndexSettings, TrainSettings
 
 QUERIES = 500
-TARGETS = (0.9, 0.95, 0.99)
 
 
 def main() -> None:
@@ -86,7 +85,7 @@ def run(rows: int, data: datasets.Dataset, arguments: argparse.Namespace, servic
     client = services.connection.client()
     stats = client.indices.stats(index=report.index)["_all"]["primaries"]
     with VectorIndex(name, services.connection) as searcher:
-        promises = [kept(searcher, data, target) for target in TARGETS]
+        kept = list(promises(searcher, data))
     client.indices.delete(index=report.index)
     return {
         "rows": rows,
@@ -95,24 +94,7 @@ def run(rows: int, data: datasets.Dataset, arguments: argparse.Namespace, servic
         "recall": report.recall,
         "effort": report.effort,
         "bytes": stats["store"]["size_in_bytes"],
-        "promises": promises,
-    }
-
-
-def kept(searcher: VectorIndex, data: datasets.Dataset, target: float) -> dict[str, Any]:
-    """Measure the recall of searches that ask for `target`, on queries that the build has never seen."""
-    curve = searcher.build.curve
-    effort = curve.effort_for(target) if curve else None
-    if effort is None:
-        return {"target": target, "effort": None}
-    measured = measure(searcher, data.queries, data.truth, effort)
-    recall = float(measured.recall.mean())
-    return {
-        "target": target,
-        "effort": effort,
-        "recall": recall,
-        "recall_low": lower_bound(measured.recall),
-        "scored": float(measured.scored.mean()),
+        "promises": kept,
     }
 
 
